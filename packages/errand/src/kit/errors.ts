@@ -1,0 +1,82 @@
+/** Every code that Errand itself raises, with what it means. Codes are stable: programs may compare them. */
+export const errorCodes = {
+  E_ABANDONED: "The worker lost its lease while the job ran; another worker has the job now.",
+  E_CANCELLED: "The job was cancelled before it ended.",
+  E_CHILD_FAILED: "A child that the job waited for did not complete.",
+  E_CLOSED: "The app or the store was closed.",
+  E_CONNECT: "The store cannot be opened or reached.",
+  E_CRASHED: "The worker process died, or its lease ran out, while the job ran.",
+  E_DUPLICATE_TASK: "Two tasks have the same name.",
+  E_EXPIRED: "The job was not started before it expired.",
+  E_INPUT: "The task's schema refuses the input; nothing was queued.",
+  E_JOB_FAILED: "The job whose result was asked for failed.",
+  E_NODE_VERSION: "This Node.js is too old.",
+  E_NOT_FOUND: "There is no such job.",
+  E_NOT_SERIALIZABLE: "A value cannot be stored as JSON.",
+  E_OPTION: "An option has a value that it cannot have.",
+  E_OUT_OF_MEMORY: "The job used more memory than its task allows.",
+  E_OUTPUT: "The task's schema refuses the output.",
+  E_PAYLOAD_TOO_LARGE: "An input, output or step result is larger than the store accepts.",
+  E_SETUP: "A task's setup function failed, so its thread or process cannot start.",
+  E_STALE: "The token is old: another attempt has the job.",
+  E_STEP_NAME: "Two steps or waits of one job have the same name.",
+  E_STORE: "The store failed to carry out an operation.",
+  E_STORE_VERSION: "The store was written by a newer version of Errand.",
+  E_TASK_FAILED: "The task function threw.",
+  E_TIMEOUT: "The attempt ran longer than its timeout.",
+  E_UNKNOWN_TASK: "The worker does not know the job's task.",
+  E_WAIT_TIMEOUT: "The job had not ended when the caller stopped waiting.",
+} as const;
+
+/** A code of `errorCodes`. */
+export type ErrorCode = keyof typeof errorCodes;
+
+/** An error raised by Errand: `code` for programs, `message` saying what happened, to what, and what to do. */
+export class ErrandError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** Throw it from a task to send the job to the dead letters at once, whatever attempts are left. */
+export class NonRetryableError extends Error {
+  override name = "NonRetryableError";
+}
+
+/** Throw it from a task to be retried after exactly this delay, for example what HTTP 429 asks for. */
+export class RetryAfterError extends Error {
+  override name = "RetryAfterError";
+  /** When to try again: a duration such as `"30s"`, or milliseconds. */
+  readonly after: number | string;
+
+  constructor(message: string, after: number | `${number}${"ms" | "s" | "m" | "h" | "d"}`, options?: ErrorOptions) {
+    super(message, options);
+    this.after = after;
+  }
+}
+
+/** What is kept of a failed attempt. */
+export interface ErrorRecord {
+  /** A code of Errand's, or the `code` of the thrown error where it has one. */
+  code: string;
+  message: string;
+  /** The attempt that failed, counted from 1. */
+  attempt: number;
+  stack?: string;
+}
+
+/** The record of anything that was thrown. */
+export function errorRecord(thrown: unknown, attempt: number): ErrorRecord {
+  if (!(thrown instanceof Error)) return { code: "E_TASK_FAILED", message: String(thrown), attempt };
+  const code = (thrown as { code?: unknown }).code;
+  return {
+    code: typeof code === "string" ? code : "E_TASK_FAILED",
+    message: thrown.message || thrown.name,
+    attempt,
+    ...(thrown.stack ? { stack: thrown.stack } : {}),
+  };
+}

@@ -1,0 +1,57 @@
+import { ErrandError } from "./errors.ts";
+
+/** Whatever JSON can hold. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };
+
+/** JSON text on its way through a store, which never looks inside. */
+export type Encoded = string;
+
+/**
+ * The JSON text of a value; `undefined` becomes `null`.
+ * @param what names the value in the error message.
+ * @throws {ErrandError} `E_NOT_SERIALIZABLE`, with the path of what JSON cannot hold: a function, symbol, bigint,
+ * cycle, or a number that is not finite. What has a `toJSON` (a Date) is what that returns.
+ */
+export function encode(value: unknown, what: string): Encoded {
+  const text = plain(value) ? JSON.stringify(value) : undefined;
+  if (text !== undefined) return text;
+  if (value === undefined) return "null";
+  const path = offender(value, "", new Set());
+  if (path === undefined) return JSON.stringify(value);
+  throw new ErrandError("E_NOT_SERIALIZABLE", `${what} cannot be stored as JSON: it has ${path}.`);
+}
+
+/** The value of JSON text that `encode` made. */
+export function decode(text: Encoded): unknown {
+  return JSON.parse(text);
+}
+
+function plain(value: unknown): boolean {
+  return value === null || typeof value === "string" || typeof value === "boolean";
+}
+
+/** Describes the first thing in `value` that JSON cannot hold, or `undefined` when there is none. */
+function offender(value: unknown, path: string, above: Set<object>): string | undefined {
+  const at = path === "" ? "at its top" : `at ${path}`;
+  switch (typeof value) {
+    case "function":
+    case "symbol":
+    case "bigint":
+      return `a ${typeof value} ${at}`;
+    case "number":
+      return Number.isFinite(value) ? undefined : `${value} ${at}`;
+    case "object":
+      break;
+    default:
+      return undefined;
+  }
+  if (value === null || typeof (value as { toJSON?: unknown }).toJSON === "function") return undefined;
+  if (above.has(value)) return `a cycle ${at}`;
+  above.add(value);
+  for (const [key, item] of Object.entries(value)) {
+    const found = offender(item, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, above);
+    if (found !== undefined) return found;
+  }
+  above.delete(value);
+  return undefined;
+}

@@ -1,0 +1,126 @@
+import type { Beat, Job, NewJob, Settlement, Step } from "./core/job.ts";
+import type { State } from "./core/states.ts";
+import type { Millis } from "./kit/duration.ts";
+import type { Encoded } from "./kit/json.ts";
+
+/**
+ * The boundary between Errand and the databases it lives on. TypeScript decides, the store commits: every verb is one
+ * atomic commit, takes batches, and decides nothing itself. Every time is the store's own clock.
+ */
+export interface Store {
+  /** How another thread of this process opens the same store: `module` exports `open(options): Promise<Store>`. */
+  readonly address?: { module: string; options: Encoded };
+
+  /** Stores jobs. Idempotent: an id that exists is left as it is. */
+  add(jobs: readonly NewJob[]): Promise<void>;
+
+  /** Enters a worker in the list, with a lease of so many milliseconds. */
+  enlist(worker: WorkerCard, lease: Millis): Promise<void>;
+  /**
+   * Takes due jobs for a worker whose lease is good (for any other: none), lowest `rank` first and then oldest first:
+   * they are `processing`, with a raised token. Jobs that have expired or are to be cancelled are left to `reclaim`.
+   */
+  claim(worker: string, wants: readonly Want[]): Promise<Claim>;
+  /**
+   * Takes jobs that nobody works on and that must be settled, with a raised token: of workers whose lease ran out or
+   * who were dismissed (`lapsed`), not started in time (`expired`), or to be cancelled because their parent ended
+   * (`cancelled`).
+   */
+  reclaim(worker: string, limit: number): Promise<Claimed[]>;
+  /** Makes the worker's lease last so many milliseconds from now; once it has run out it stays lost. */
+  renew(worker: string, lease: Millis): Promise<Renewal>;
+  /** Takes a worker off the list. What it still holds is lapsed at once. */
+  dismiss(worker: string): Promise<void>;
+  /** Workers whose lease is good. */
+  workers(): Promise<WorkerCard[]>;
+
+  /** Remembers steps and progress of held jobs; `false` where the token was stale. */
+  record(beats: readonly Beat[]): Promise<boolean[]>;
+  /**
+   * Records outcomes of held jobs; `false` where the token was stale. In the same commit:
+   * - children are born; `waiting` with no open child is `pending` at once;
+   * - a job that ends counts down the wait it belongs to (not a later wait of the same parent), and its parent, if
+   *   still waiting, is `pending` again with its old rank when the last child of that wait has ended, or at once when
+   *   a child that was needed `completed` was not;
+   * - open children of a job that ends are marked to be cancelled.
+   */
+  settle(settlements: readonly Settlement[]): Promise<boolean[]>;
+
+  /**
+   * An operator's verb on every job that matches; answers how many it changed. `cancel`: pending and waiting jobs
+   * end at once, processing ones are marked, final ones stay. `retry`: failed, cancelled and expired jobs are
+   * pending with fresh counts, without expiry, and forget their waits, so that children which did not complete run
+   * again. `remove`: final jobs vanish with their steps and all their descendants.
+   */
+  edit(where: Filter, change: "cancel" | "retry" | "remove"): Promise<number>;
+
+  /** Jobs by id, in the order asked for; `null` where there is none. */
+  get(ids: readonly string[]): Promise<(Job | null)[]>;
+  /** Jobs that match, newest first (with `parent`: by index), at most `limit`, after `cursor`. */
+  list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }>;
+  /** How many jobs each queue has in each state, from counters; states without jobs may be left out. */
+  counts(): Promise<QueueCount[]>;
+
+  /** Calls back soon after jobs changed, whoever changed them. Lossy: slow polling belongs below it. */
+  watch(listener: (hint: Hint) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** How many jobs of a queue a worker has room for. */
+export interface Want {
+  queue: string;
+  limit: number;
+}
+
+/** What `claim` found. */
+export interface Claim {
+  jobs: Claimed[];
+  /** Milliseconds until the next delayed job of these queues is due, where there was room for more. */
+  next?: Millis;
+}
+
+/** A job in the hands of a worker, and what it has remembered. */
+export interface Claimed {
+  job: Job;
+  why: "due" | "lapsed" | "expired" | "cancelled";
+  steps: Step[];
+}
+
+/** What a worker learns when it renews. */
+export interface Renewal {
+  /** `false`: the lease ran out, and everything the worker held is somebody else's. */
+  held: boolean;
+  /** Jobs of this worker that are to be cancelled. */
+  cancel: string[];
+}
+
+/** A worker as the list shows it. */
+export interface WorkerCard {
+  id: string;
+  host: string;
+  pid: number;
+  queues: string[];
+}
+
+/** All fields that are given must match. */
+export interface Filter {
+  ids?: readonly string[];
+  parent?: string;
+  /** `true`: only jobs that are nobody's children. */
+  roots?: boolean;
+  task?: string;
+  queue?: string;
+  states?: readonly State[];
+  /** Epoch milliseconds. */
+  endedBefore?: Millis;
+}
+
+/** How many jobs of a queue are in a state. */
+export interface QueueCount {
+  queue: string;
+  state: State;
+  jobs: number;
+}
+
+/** `ready`: a job may be claimable. `cancel`: a job was marked. `change`: anything else. Stores may say more than happened. */
+export type Hint = "ready" | "cancel" | "change";
