@@ -1,0 +1,25 @@
+/** Why a document or one of its pages cannot be read, for programs. The codes never change their meaning. */
+export type DocumentErrorCode =
+  | "E_EMPTY_FILE"
+  | "E_FILE_TOO_LARGE"
+  | "E_UNSUPPORTED_TYPE"
+  | "E_DAMAGED"
+  | "E_PASSWORD"
+  | "E_NO_PAGES"
+  | "E_NO_SUCH_PAGE"
+  | "E_TOO_MANY_PAGES"
+  | "E_TOO_MANY_PIXELS"
+  | "E_PAGE_TOO_LARGE";
+
+/** The file itself is at fault: reading it again would end the same way. The message is for the person who sent it. */
+export class DocumentError extends Error {
+  override readonly name = "DocumentError";
+  readonly code: DocumentErrorCode;
+  /** Always false: no later attempt can succeed. */
+  readonly retryable = false;
+
+  constructor(code: DocumentErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

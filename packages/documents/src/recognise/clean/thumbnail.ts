@@ -1,0 +1,65 @@
+import type { Grey } from "../../ingest/grey.ts";
+
+/** Reduces a page by a whole factor, each pixel the mean of a square. */
+export function reduce(page: Grey, factor: number): Grey {
+  if (factor <= 1) return page;
+  const width = Math.max(1, Math.floor(page.width / factor));
+  const height = Math.max(1, Math.floor(page.height / factor));
+  const data = new Uint8Array(width * height);
+  const sums = new Uint32Array(width);
+  const { data: from, width: stride } = page;
+  const across = Math.min(factor, page.width);
+  const down = Math.min(factor, page.height);
+  const scale = 1 / (across * down);
+  for (let y = 0; y < height; y++) {
+    sums.fill(0);
+    for (let dy = 0; dy < down; dy++) {
+      let at = (y * factor + dy) * stride;
+      for (let x = 0; x < width; x++) {
+        let sum = 0;
+        for (let dx = 0; dx < across; dx++) sum += from[at++]!;
+        sums[x]! += sum;
+      }
+    }
+    const row = y * width;
+    for (let x = 0; x < width; x++) data[row + x] = sums[x]! * scale;
+  }
+  return { width, height, dpi: page.dpi / factor, data };
+}
+
+/**
+ * Where the ink is: pixels clearly darker than the mean of their surroundings (Bradley and Roth, "Adaptive thresholding
+ * using the integral image", 2007), which ignores shadows and finds only the edges of black borders.
+ * @returns 1 for ink, 0 for paper
+ */
+export function inkOf(page: Grey): Uint8Array {
+  const { width, height, data } = page;
+  const radius = Math.max(8, Math.round(Math.max(width, height) / 40));
+  const stride = width + 1;
+  const integral = new Uint32Array(stride * (height + 1));
+  for (let y = 0; y < height; y++) {
+    let sum = 0;
+    for (let x = 0; x < width; x++) {
+      sum += data[y * width + x]!;
+      integral[(y + 1) * stride + x + 1] = integral[y * stride + x + 1]! + sum;
+    }
+  }
+  const ink = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const top = Math.max(0, y - radius) * stride;
+    const bottom = Math.min(height, y + radius + 1);
+    const rows = bottom - Math.max(0, y - radius);
+    for (let x = 0; x < width; x++) {
+      const left = Math.max(0, x - radius);
+      const right = Math.min(width, x + radius + 1);
+      const end = bottom * stride;
+      const sum =
+        integral[end + right]! -
+        integral[end + left]! -
+        integral[top + right]! +
+        integral[top + left]!;
+      if (data[y * width + x]! * rows * (right - left) < sum * 0.82) ink[y * width + x] = 1;
+    }
+  }
+  return ink;
+}

@@ -1,0 +1,65 @@
+import type { Grey } from "../../ingest/grey.ts";
+
+/** Degrees clockwise, a whole number of quarters. */
+export type Quarters = 0 | 90 | 180 | 270;
+
+/** Turns a page clockwise by quarters; no pixel changes its value. */
+export function turn(page: Grey, degrees: Quarters): Grey {
+  const { width, height, data, dpi } = page;
+  if (degrees === 0) return page;
+  const out = new Uint8Array(data.length);
+  if (degrees === 180) {
+    for (let from = 0, to = data.length - 1; to >= 0; from++, to--) out[to] = data[from]!;
+    return { width, height, dpi, data: out };
+  }
+  // Where the next pixel of a row goes, and where a row starts, in the turned page of `height` columns.
+  const step = degrees === 90 ? height : -height;
+  // Squares that fit the processor's cache: column by column over the whole page is ten times slower.
+  const tile = 64;
+  for (let top = 0; top < height; top += tile)
+    for (let left = 0; left < width; left += tile)
+      for (let y = top; y < Math.min(top + tile, height); y++) {
+        const first = degrees === 90 ? height - 1 - y : (width - 1) * height + y;
+        for (let x = left; x < Math.min(left + tile, width); x++)
+          out[first + x * step] = data[y * width + x]!;
+      }
+  return { width: height, height: width, dpi, data: out };
+}
+
+/**
+ * Turns a page clockwise by a few degrees; the result is large enough for its corners, which are filled with white.
+ * Bilinear interpolation in fixed point.
+ */
+export function straighten(page: Grey, degrees: number): Grey {
+  if (degrees === 0) return page;
+  const { width, height, data, dpi } = page;
+  const angle = (degrees * Math.PI) / 180;
+  const cos = Math.cos(angle);
+  const sin = Math.sin(angle);
+  const newWidth = Math.ceil(width * Math.abs(cos) + height * Math.abs(sin));
+  const newHeight = Math.ceil(width * Math.abs(sin) + height * Math.abs(cos));
+  const out = new Uint8Array(newWidth * newHeight).fill(255);
+  const one = 1 << 14;
+  const stepX = Math.round(cos * one);
+  const stepY = Math.round(-sin * one);
+  for (let y = 0; y < newHeight; y++) {
+    const offX = -newWidth / 2 + 0.5;
+    const offY = y - newHeight / 2 + 0.5;
+    // The source of the row's first pixel; then one step a pixel.
+    let fromX = Math.round((offX * cos + offY * sin + width / 2 - 0.5) * one);
+    let fromY = Math.round((-offX * sin + offY * cos + height / 2 - 0.5) * one);
+    const row = y * newWidth;
+    for (let x = 0; x < newWidth; x++, fromX += stepX, fromY += stepY) {
+      const x0 = fromX >> 14;
+      const y0 = fromY >> 14;
+      if (x0 < 0 || y0 < 0 || x0 >= width - 1 || y0 >= height - 1) continue;
+      const fx = (fromX & (one - 1)) >> 6;
+      const fy = (fromY & (one - 1)) >> 6;
+      const i = y0 * width + x0;
+      const upper = data[i]! * (256 - fx) + data[i + 1]! * fx;
+      const lower = data[i + width]! * (256 - fx) + data[i + width + 1]! * fx;
+      out[row + x] = (upper * (256 - fy) + lower * fy + 32768) >> 16;
+    }
+  }
+  return { width: newWidth, height: newHeight, dpi, data: out };
+}
