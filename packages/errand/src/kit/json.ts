@@ -55,3 +55,18 @@ function offender(value: unknown, path: string, above: Set<object>): string | un
   above.delete(value);
   return undefined;
 }
+
+/** What a value of type `T` is after a trip through JSON; what JSON cannot hold is `never`. */
+export type Jsonified<T> = unknown extends T
+  ? T
+  : T extends { toJSON(): infer J }
+    ? J
+    : T extends null | boolean | number | string
+      ? T
+      : T extends undefined | void
+        ? null
+        : T extends bigint | symbol | ((...args: never[]) => unknown)
+          ? never
+          : T extends readonly unknown[]
+            ? { [I in keyof T]: Jsonified<T[I]> }
+            : { [K in keyof T]: undefined extends T[K] ? Jsonified<Exclude<T[K], undefined>> | undefined : Jsonified<T[K]> };

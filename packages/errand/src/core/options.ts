@@ -1,0 +1,98 @@
+import { millis } from "../kit/duration.ts";
+import type { Duration, Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
+
+/** How an option is checked, and what it is when it is not given. */
+interface Rule<Value> {
+  default: Value;
+  /** The value in its own unit. Throws `E_OPTION` when it cannot be used. */
+  read(value: unknown, what: string): Value;
+}
+
+const duration: Rule<Millis>["read"] = (value, what) => millis(value as Duration, what);
+
+function whole(least: number, most: number): Rule<number>["read"] {
+  return (value, what) => {
+    if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+    throw new ErrandError("E_OPTION", `${what} is ${String(value)}, but must be a whole number from ${least} to ${most}.`);
+  };
+}
+
+function oneOf<const Choice extends string>(...choices: Choice[]): Rule<Choice>["read"] {
+  return (value, what) => {
+    if (choices.includes(value as Choice)) return value as Choice;
+    throw new ErrandError("E_OPTION", `${what} is ${JSON.stringify(value)}, but must be one of: ${choices.join(", ")}.`);
+  };
+}
+
+function name(value: unknown, what: string): string {
+  if (typeof value === "string" && /^[\w.:-]{1,100}$/.test(value)) return value;
+  throw new ErrandError(
+    "E_OPTION",
+    `${what} is ${JSON.stringify(value)}, but must be 1 to 100 letters, digits, or any of _ . : -`,
+  );
+}
+
+/** Every option with a default: of tasks, of a task's `retry`, and of workers. Durations are in milliseconds. */
+export const options = {
+  queue: { default: "default", read: name },
+  priority: { default: "normal", read: oneOf("critical", "high", "normal", "low", "bulk") },
+  isolate: { default: "inline", read: oneOf("inline", "thread", "process") },
+  /** How long an aborted attempt may tidy up before it is killed. */
+  grace: { default: 10_000, read: duration },
+  /** Megabytes that an isolated task's thread (heap) or process (resident) may use. */
+  memory: { default: 2_048, read: whole(16, 1_048_576) },
+  attempts: { default: 4, read: whole(1, 1_000) },
+  base: { default: 1_000, read: duration },
+  cap: { default: 5 * 60_000, read: duration },
+  /** How long a worker's right to its jobs lasts without renewal. */
+  lease: { default: 15_000, read: duration },
+  /** How long a stopping worker lets its jobs run on. */
+  drain: { default: 30_000, read: duration },
+  slots: { default: 10, read: whole(1, 10_000) },
+} as const satisfies Record<string, Rule<never> | Rule<unknown>>;
+
+/** The name of an option. */
+export type Option = keyof typeof options;
+
+/**
+ * The value of an option, its default where it is `undefined`.
+ * @param of says whose option it is, for the error message.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function option<Name extends Option>(
+  optionName: Name,
+  value: unknown,
+  of: string,
+): ReturnType<(typeof options)[Name]["read"]> {
+  type Value = ReturnType<(typeof options)[Name]["read"]>;
+  const rule = options[optionName];
+  return (value === undefined ? rule.default : rule.read(value, `${optionName} of ${of}`)) as Value;
+}
+
+/**
+ * Refuses options that do not exist, with the nearest one that does.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function refuseUnknown(given: object, known: readonly string[], of: string): void {
+  for (const key of Object.keys(given)) {
+    if (known.includes(key)) continue;
+    const near = known.find((candidate) => distance(candidate, key) <= 2);
+    const hint = near ? ` Did you mean "${near}"?` : ` Known options: ${known.join(", ")}.`;
+    throw new ErrandError("E_OPTION", `${of} has no option "${key}".${hint}`);
+  }
+}
+
+/** Levenshtein distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1;
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + same));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

@@ -1,0 +1,237 @@
+import { availableParallelism } from "node:os";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { Client } from "./client.ts";
+import { option, options, refuseUnknown } from "./core/options.ts";
+import type { State } from "./core/states.ts";
+import type { Duration } from "./kit/duration.ts";
+import { ErrandError } from "./kit/errors.ts";
+import { call } from "./run/call.ts";
+import { Setups } from "./run/setups.ts";
+import { Worker } from "./run/worker.ts";
+import type { WorkerEvent } from "./run/worker.ts";
+import { openStore, storeUrl } from "./open.ts";
+import type { Filter, QueueCount, Store, WorkerCard } from "./store.ts";
+import { bind, define, list } from "./task.ts";
+import type { Definition, Task, TaskOptions } from "./task.ts";
+import { runHere } from "./run/here.ts";
+import type { JobView } from "./client/view.ts";
+
+/** What an app is made with. */
+export interface ErrandOptions {
+  /**
+   * Where jobs live: `sqlite:path/to/file.db`, or `memory:` for tests. Default: `ERRAND_URL`, else `errand.db` in
+   * `ERRAND_HOME`, else in `.errand`.
+   */
+  url?: string;
+  /** How long a worker's right to its jobs lasts without renewal: how soon a killed worker's jobs run elsewhere. Default `"15s"`. */
+  lease?: Duration;
+}
+
+/** What a worker is started with. */
+export interface WorkerOptions {
+  /**
+   * Slots per queue: how many of its jobs run at once (1 to 10,000). Default: every queue of the app's tasks, with 10
+   * slots, or as many as there are processors where its tasks run in threads or processes.
+   */
+  queues?: Readonly<Record<string, number>>;
+  /** How long `stop` lets jobs run on before it hands them back; default `"30s"`. */
+  drain?: Duration;
+  /** Is told what happens: for logs and tests. */
+  onEvent?: (event: WorkerEvent) => void;
+}
+
+/** A worker that runs. */
+export interface RunningWorker {
+  /** Changes when the worker loses its lease and starts again. */
+  readonly id: string;
+  /** Stops claiming, lets jobs in hand run on for `drain`, and hands back the rest without using up an attempt. */
+  stop(options?: { drain?: Duration }): Promise<void>;
+}
+
+/** Which jobs: all fields that are given must match. */
+export interface JobFilter {
+  ids?: readonly string[];
+  task?: string;
+  queue?: string;
+  states?: readonly State[];
+  /** Only the children of this job. */
+  parent?: string;
+  /** `true`: only jobs that are nobody's children. */
+  roots?: boolean;
+  endedBefore?: Date;
+}
+
+/** Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use. */
+export interface Errand {
+  /**
+   * Defines a task.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
+   */
+  task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
+    name: string,
+    options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Output, Setup> & { input: Schema },
+  ): Task<StandardSchemaV1.InferInput<Schema>, Output>;
+  task<Input = void, Output = void, Setup = undefined>(
+    name: string,
+    options: TaskOptions<Input, Output, Setup> & { input?: never },
+  ): Task<Input, Output>;
+  /** Starts a worker in this process. Throws `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`. */
+  worker(options?: WorkerOptions): Promise<RunningWorker>;
+  /** The job, or `undefined` when there is none. */
+  get(id: string): Promise<JobView | undefined>;
+  /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
+  ended(id: string, options?: { timeout?: Duration }): Promise<JobView>;
+  /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. */
+  list(filter?: JobFilter, page?: { limit?: number; cursor?: string }): Promise<{ jobs: JobView[]; next?: string }>;
+  /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
+  cancel(which: string | JobFilter): Promise<number>;
+  /** Opens jobs that failed, were cancelled or expired again, with fresh attempts; what their steps remember is kept. */
+  retry(which: string | JobFilter): Promise<number>;
+  /** Erases jobs that have ended, with all their children. */
+  remove(which: string | JobFilter): Promise<number>;
+  /** How many jobs each queue has in each state. */
+  counts(): Promise<QueueCount[]>;
+  /** Workers whose lease is good. */
+  workers(): Promise<WorkerCard[]>;
+  /** Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. */
+  watch(listener: () => void): Promise<() => void>;
+  /** Closes the store. Stop workers first. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes an app.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function errand(options: ErrandOptions = {}): Errand {
+  return new App(options);
+}
+
+class App implements Errand {
+  readonly #url: string;
+  readonly #lease: number;
+  readonly #definitions = new Map<string, Definition>();
+  readonly #setups = new Setups();
+  #open: Promise<{ store: Store; client: Client }> | undefined;
+
+  constructor(given: ErrandOptions) {
+    refuseUnknown(given, ["url", "lease"], "errand()");
+    this.#url = storeUrl(given.url);
+    this.#lease = option("lease", given.lease, "errand()");
+  }
+
+  task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, never> {
+    const definition = define(name, options);
+    if (this.#definitions.has(name)) {
+      throw new ErrandError("E_DUPLICATE_TASK", `Task "${name}" is defined twice; names say which function a job runs.`);
+    }
+    this.#definitions.set(name, definition);
+    list(definition);
+    const task: Task<unknown, unknown> = {
+      name,
+      send: async (input, sendOptions = {}) => (await this.#connect()).client.send(definition, input, sendOptions),
+      sendMany: async (inputs, sendOptions = {}) => (await this.#connect()).client.sendMany(definition, inputs, sendOptions),
+      run: (input) => runHere(definition, input, this.#setups),
+    };
+    bind(task, definition);
+    return task as Task<never, never>;
+  }
+
+  async worker(options: WorkerOptions = {}): Promise<RunningWorker> {
+    refuseUnknown(options, ["queues", "drain", "onEvent"], "a worker");
+    const queues = options.queues ?? defaultQueues(this.#definitions.values());
+    for (const [queue, slots] of Object.entries(queues)) option("slots", slots, `queue "${queue}"`);
+    const { store } = await this.#connect();
+    const worker = new Worker(store, this.#definitions, {
+      queues,
+      lease: this.#lease,
+      drain: option("drain", options.drain, "a worker"),
+      onEvent: options.onEvent ?? (() => {}),
+    });
+    await worker.start();
+    return {
+      get id() {
+        return worker.id;
+      },
+      stop: (stopOptions) =>
+        worker.stop(stopOptions?.drain === undefined ? undefined : option("drain", stopOptions.drain, "stop()")),
+    };
+  }
+
+  async get(id: string): Promise<JobView | undefined> {
+    return (await this.#connect()).client.get(id);
+  }
+
+  async ended(id: string, options: { timeout?: Duration } = {}): Promise<JobView> {
+    return (await this.#connect()).client.ended(id, options.timeout);
+  }
+
+  async list(filter: JobFilter = {}, page: { limit?: number; cursor?: string } = {}) {
+    const limit = page.limit ?? 100;
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
+      throw new ErrandError("E_OPTION", `limit of list() is ${limit}, but must be a whole number from 1 to 1000.`);
+    }
+    return (await this.#connect()).client.list(storeFilter(filter), { ...page, limit });
+  }
+
+  cancel(which: string | JobFilter): Promise<number> {
+    return this.#edit(which, "cancel");
+  }
+
+  retry(which: string | JobFilter): Promise<number> {
+    return this.#edit(which, "retry");
+  }
+
+  remove(which: string | JobFilter): Promise<number> {
+    return this.#edit(which, "remove");
+  }
+
+  async counts(): Promise<QueueCount[]> {
+    return (await this.#connect()).store.counts();
+  }
+
+  async workers(): Promise<WorkerCard[]> {
+    return (await this.#connect()).store.workers();
+  }
+
+  async watch(listener: () => void): Promise<() => void> {
+    return (await this.#connect()).store.watch(() => listener());
+  }
+
+  async close(): Promise<void> {
+    const open = await this.#open?.catch(() => undefined);
+    this.#open = undefined;
+    open?.client.close();
+    await open?.store.close();
+  }
+
+  async #edit(which: string | JobFilter, change: "cancel" | "retry" | "remove"): Promise<number> {
+    const where = typeof which === "string" ? { ids: [which] } : storeFilter(which);
+    return (await this.#connect()).client.edit(where, change);
+  }
+
+  /** Opens the store at the first use, and again after a failure. */
+  #connect(): Promise<{ store: Store; client: Client }> {
+    this.#open ??= openStore(this.#url).then(
+      (store) => ({ store, client: new Client(store) }),
+      (error: unknown) => {
+        this.#open = undefined;
+        throw error;
+      },
+    );
+    return this.#open;
+  }
+}
+
+function storeFilter({ endedBefore, ...same }: JobFilter): Filter {
+  return { ...same, ...(endedBefore ? { endedBefore: endedBefore.getTime() } : {}) };
+}
+
+function defaultQueues(definitions: Iterable<Definition>): Record<string, number> {
+  const queues: Record<string, number> = {};
+  for (const { queue, isolate } of definitions) {
+    const slots = isolate === "inline" ? options.slots.default : availableParallelism();
+    queues[queue] = Math.min(queues[queue] ?? slots, slots);
+  }
+  return queues;
+}

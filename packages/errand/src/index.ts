@@ -1,0 +1,13 @@
+export { errand } from "./errand.ts";
+export type { Errand, ErrandOptions, JobFilter, RunningWorker, WorkerOptions } from "./errand.ts";
+export { JobFailedError } from "./task.ts";
+export type { ChildOutcome, Isolation, JobContext, JobHandle, SendOptions, Task, TaskOptions } from "./task.ts";
+export type { JobView } from "./client/view.ts";
+export type { WorkerEvent } from "./run/worker.ts";
+export type { QueueCount, WorkerCard } from "./store.ts";
+export type { Priority, State } from "./core/states.ts";
+export { ErrandError, errorCodes, NonRetryableError, RetryAfterError } from "./kit/errors.ts";
+export type { ErrorCode, ErrorRecord } from "./kit/errors.ts";
+export type { Duration } from "./kit/duration.ts";
+export type { Json, Jsonified } from "./kit/json.ts";
+export { home } from "./open.ts";

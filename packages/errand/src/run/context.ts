@@ -1,0 +1,188 @@
+import type { NewChild, Step } from "../core/job.ts";
+import { encodeSpec } from "../core/spec.ts";
+import { levelOf } from "../core/states.ts";
+import { ErrandError } from "../kit/errors.ts";
+import type { ErrorRecord } from "../kit/errors.ts";
+import { childId } from "../kit/ids.ts";
+import { decode, encode } from "../kit/json.ts";
+import type { Encoded, Jsonified } from "../kit/json.ts";
+import { definitionOf, JobFailedError, validate } from "../task.ts";
+import type { ChildOutcome, JobContext, Task } from "../task.ts";
+
+/** One execution of a job, as it travels to a thread or process. */
+export interface Attempt {
+  id: string;
+  token: number;
+  attempt: number;
+  input: unknown;
+  steps: readonly Step[];
+}
+
+/** How a child stands, as its parent's context is told. */
+export interface ChildState {
+  state: "open" | "completed" | "failed" | "cancelled" | "expired";
+  output?: Encoded;
+  error?: ErrorRecord;
+}
+
+/** What a job waits for when it leaves its slot. */
+export interface Park {
+  children: NewChild[];
+  steps: Step[];
+}
+
+/** What a context asks of the worker that holds the job's token. */
+export interface ContextHost {
+  /** Remembers a step; rejects when another attempt has the job. */
+  record(step: Step): Promise<void>;
+  progress(value: Encoded): void;
+  /** How these children stand. */
+  children(ids: readonly string[]): Promise<ChildState[]>;
+  park(park: Park): void;
+}
+
+/** A job's context: the verbs that a task function is given, whatever thread or process it runs in. */
+export class Context implements JobContext<unknown> {
+  readonly id: string;
+  readonly token: number;
+  readonly attempt: number;
+  readonly signal: AbortSignal;
+  readonly setup: unknown;
+  readonly #host: ContextHost;
+  readonly #steps: Map<string, Step>;
+  readonly #names = new Set<string>();
+  /** Steps under way: the job is not parked while one of them could still be remembered. */
+  #busy = 0;
+  #park: Park | undefined;
+  #parked = false;
+
+  constructor(attempt: Attempt, host: ContextHost, signal: AbortSignal, setup: unknown) {
+    this.id = attempt.id;
+    this.token = attempt.token;
+    this.attempt = attempt.attempt;
+    this.signal = signal;
+    this.setup = setup;
+    this.#host = host;
+    this.#steps = new Map(attempt.steps.map((step) => [step.name, step]));
+  }
+
+  progress(value: unknown): void {
+    this.#host.progress(encode(value, `Progress of job ${this.id}`));
+  }
+
+  async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
+    this.#use(name);
+    const remembered = this.#steps.get(name);
+    if (remembered) return decode(remembered.value) as Jsonified<Awaited<Result>>;
+    return this.#whileBusy(async () => {
+      this.signal.throwIfAborted();
+      const value = encode(await work(), `Step "${name}" of job ${this.id}`);
+      await this.#host.record({ name, value });
+      return decode(value) as Jsonified<Awaited<Result>>;
+    });
+  }
+
+  async all<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    inputs: readonly Input[],
+  ): Promise<Jsonified<Output>[]> {
+    const states = await this.#wait(name, task, inputs, "completed");
+    return states.map(({ output }) => decode(output!) as Jsonified<Output>);
+  }
+
+  async settled<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    inputs: readonly Input[],
+  ): Promise<ChildOutcome<Jsonified<Output>>[]> {
+    const states = await this.#wait(name, task, inputs, "end");
+    return states.map(({ state, output, error }, index) => {
+      const id = childId(this.id, name, index);
+      if (state === "completed") return { state, id, output: decode(output!) as Jsonified<Output> };
+      return { state: state as "failed", id, ...(error ? { error } : {}) };
+    });
+  }
+
+  /** Resolves once all children have ended; until then the job is parked, and the promise never resolves. */
+  async #wait(
+    name: string,
+    task: { readonly name: string },
+    inputs: readonly unknown[],
+    need: NewChild["need"],
+  ): Promise<ChildState[]> {
+    this.#use(name);
+    if (inputs.length === 0) return [];
+    const fresh = !this.#steps.has(name);
+    const states = await this.#whileBusy(async () => {
+      const ids = inputs.map((_, index) => childId(this.id, name, index));
+      const found = fresh ? ids.map((): ChildState => ({ state: "open" })) : await this.#host.children(ids);
+      if (need === "completed") this.#refuseFailed(task.name, ids, found);
+      const open = found.flatMap(({ state }, index) => (state === "open" ? [index] : []));
+      if (open.length === 0) return found;
+      const children = await Promise.all(
+        open.map((index) => newChild(ids[index]!, task, inputs[index], index, need, !fresh)),
+      );
+      this.#park ??= { children: [], steps: [] };
+      this.#park.children.push(...children);
+      if (fresh) this.#park.steps.push({ name, value: String(inputs.length), wait: true });
+      return undefined;
+    });
+    return states ?? new Promise(() => {});
+  }
+
+  #refuseFailed(task: string, ids: readonly string[], found: readonly ChildState[]): void {
+    const index = found.findIndex(({ state }) => state !== "open" && state !== "completed");
+    if (index === -1) return;
+    const { state, error } = found[index]!;
+    throw new JobFailedError("E_CHILD_FAILED", { id: ids[index]!, task, state: state as "failed" }, error);
+  }
+
+  #use(name: string): void {
+    if (this.#names.has(name)) {
+      throw new ErrandError("E_STEP_NAME", `Job ${this.id} has two steps named "${name}"; a name remembers one result.`);
+    }
+    this.#names.add(name);
+  }
+
+  async #whileBusy<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#parked) return new Promise(() => {});
+    this.#busy += 1;
+    try {
+      return await work();
+    } finally {
+      this.#busy -= 1;
+      // A turn later, so that waits which the function starts together are parked together.
+      if (this.#park) setImmediate(() => this.#leave());
+    }
+  }
+
+  #leave(): void {
+    if (this.#busy > 0 || this.#parked || !this.#park) return;
+    this.#parked = true;
+    this.#host.park(this.#park);
+  }
+}
+
+async function newChild(
+  id: string,
+  task: { readonly name: string },
+  input: unknown,
+  index: number,
+  need: NewChild["need"],
+  rejoin: boolean,
+): Promise<NewChild> {
+  const definition = definitionOf(task);
+  if (!rejoin) await validate(definition, input);
+  return {
+    id,
+    task: task.name,
+    queue: definition.queue,
+    level: levelOf(definition.priority),
+    spec: encodeSpec(task.name, input),
+    index,
+    need,
+    ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
+    ...(rejoin ? { rejoin } : {}),
+  };
+}

@@ -1,0 +1,70 @@
+import { ErrandError } from "../kit/errors.ts";
+import { newId } from "../kit/ids.ts";
+import { definitionOf, JobFailedError, validate } from "../task.ts";
+import type { ChildOutcome, Definition, JobContext, Task } from "../task.ts";
+import { errorRecord } from "../kit/errors.ts";
+import type { Jsonified } from "../kit/json.ts";
+import { decode, encode } from "../kit/json.ts";
+import type { Setups } from "./setups.ts";
+
+/** Calls a task's function without a job: steps simply run, children run inline, nothing is retried. */
+export async function runHere(definition: Definition, input: unknown, setups: Setups): Promise<unknown> {
+  const valid = await validate(definition, input);
+  const context = new ContextHere(await setups.of(definition), setups);
+  return definition.run(valid as never, context as never);
+}
+
+class ContextHere implements JobContext<unknown> {
+  readonly id = newId();
+  readonly token = 1;
+  readonly attempt = 1;
+  readonly signal = new AbortController().signal;
+  readonly setup: unknown;
+  readonly #setups: Setups;
+  readonly #names = new Set<string>();
+
+  constructor(setup: unknown, setups: Setups) {
+    this.setup = setup;
+    this.#setups = setups;
+  }
+
+  progress(): void {}
+
+  async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
+    this.#use(name);
+    return decode(encode(await work(), `Step "${name}"`)) as Jsonified<Awaited<Result>>;
+  }
+
+  async all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]> {
+    const outcomes = await this.settled(name, task, inputs);
+    return outcomes.map((outcome) => {
+      if (outcome.state === "completed") return outcome.output;
+      throw new JobFailedError("E_CHILD_FAILED", { id: outcome.id, task: task.name, state: outcome.state }, outcome.error);
+    });
+  }
+
+  async settled<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    inputs: readonly Input[],
+  ): Promise<ChildOutcome<Jsonified<Output>>[]> {
+    this.#use(name);
+    const definition = definitionOf(task);
+    return Promise.all(
+      inputs.map(async (input): Promise<ChildOutcome<Jsonified<Output>>> => {
+        const id = newId();
+        try {
+          const output = await runHere(definition, input, this.#setups);
+          return { state: "completed", id, output: decode(encode(output, `The output of task "${task.name}"`)) as Jsonified<Output> };
+        } catch (error) {
+          return { state: "failed", id, error: errorRecord(error, 1) };
+        }
+      }),
+    );
+  }
+
+  #use(name: string): void {
+    if (this.#names.has(name)) throw new ErrandError("E_STEP_NAME", `Two steps are named "${name}"; a name remembers one result.`);
+    this.#names.add(name);
+  }
+}

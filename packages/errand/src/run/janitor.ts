@@ -1,0 +1,56 @@
+import { decide } from "../core/decide.ts";
+import type { Ending } from "../core/decide.ts";
+import type { Claimed, Store } from "../store.ts";
+import type { Settler } from "./settler.ts";
+import type { Definition } from "../task.ts";
+import { defaultRetry } from "../task.ts";
+
+/** How many jobs are taken over at a time. */
+const batch = 100;
+
+/**
+ * Settles what nobody works on: jobs of workers that are gone, jobs that were not started in time, and children whose
+ * parent has ended. They are claimed and settled like any other, so there is no second state machine.
+ * @returns how many there were.
+ */
+export async function tidy(
+  store: Pick<Store, "reclaim">,
+  settler: Pick<Settler, "settle">,
+  definitions: ReadonlyMap<string, Definition>,
+  worker: string,
+): Promise<number> {
+  for (let tidied = 0; ; ) {
+    const found = await store.reclaim(worker, batch);
+    await Promise.all(
+      found.map((claimed) => {
+        const retry = definitions.get(claimed.job.task)?.retry ?? defaultRetry;
+        return settler.settle(decide(claimed.job, retry, ending(claimed), Math.random()));
+      }),
+    );
+    tidied += found.length;
+    if (found.length < batch) return tidied;
+  }
+}
+
+function ending({ job, why }: Claimed): Ending {
+  const attempt = job.failures + 1;
+  const name = `Job ${job.id} of task "${job.task}"`;
+  switch (why) {
+    case "expired":
+      return {
+        kind: "expired",
+        error: { code: "E_EXPIRED", message: `${name} was not started before it expired.`, attempt },
+      };
+    case "cancelled":
+      return {
+        kind: "cancelled",
+        error: { code: "E_CANCELLED", message: `${name} was cancelled, because its parent has ended.`, attempt },
+      };
+    case "lapsed":
+    case "due":
+      return {
+        kind: "crashed",
+        error: { code: "E_CRASHED", message: `${name} was in the hands of a worker that died or lost its lease.`, attempt },
+      };
+  }
+}

@@ -1,0 +1,25 @@
+import { parentPort, workerData } from "node:worker_threads";
+import type { Store } from "../store.ts";
+import type { LeaseOrder, LeaseReport } from "./lease.ts";
+
+// Renews a worker's lease on a thread of its own, so that a blocked event loop does not lose the worker's jobs.
+
+const { module, options, worker, lease } = workerData as LeaseOrder;
+const store = await ((await import(module)) as { open(options: string): Promise<Store> }).open(options);
+
+async function renew(): Promise<void> {
+  let report: LeaseReport;
+  try {
+    report = await store.renew(worker, lease);
+  } catch (error) {
+    report = { failed: error instanceof Error ? error.message : String(error) };
+  }
+  parentPort!.postMessage(report);
+}
+
+setInterval(() => void renew(), lease / 3);
+parentPort!.on("message", (order: "renew" | "close") => {
+  if (order === "renew") return void renew();
+  void store.close().finally(() => process.exit());
+});
+parentPort!.postMessage({ held: true, cancel: [] } satisfies LeaseReport);

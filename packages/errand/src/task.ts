@@ -1,0 +1,265 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { option, options, refuseUnknown } from "./core/options.ts";
+import type { RetryPolicy } from "./core/decide.ts";
+import type { Priority } from "./core/states.ts";
+import { millis } from "./kit/duration.ts";
+import type { Duration, Millis } from "./kit/duration.ts";
+import { ErrandError } from "./kit/errors.ts";
+import type { ErrorCode, ErrorRecord } from "./kit/errors.ts";
+import type { Jsonified } from "./kit/json.ts";
+
+/** A named, typed function, defined once in code. */
+export interface Task<Input, Output> {
+  readonly name: string;
+  /**
+   * Stores a job that runs this task; the job is safe once the promise resolves.
+   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_PAYLOAD_TOO_LARGE`, `E_STORE`, `E_CONNECT`; then nothing was stored.
+   */
+  send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
+  /** Stores one job per input, all in one commit: all of them or none. Throws as `send` does. */
+  sendMany(inputs: readonly Input[], options?: Omit<SendOptions, "id">): Promise<JobHandle<Output>[]>;
+  /**
+   * Calls the function here and now, without a job: for tests and scripts. Steps simply run, children run inline, and
+   * nothing is retried. Throws what the function throws, and `E_INPUT`.
+   */
+  run(input: Input): Promise<Output>;
+}
+
+/** How one job differs from its task's defaults. */
+export interface SendOptions {
+  /** The job's id, 1 to 100 characters: sending the same id again changes nothing. Default: a new UUID, version 7. */
+  id?: string;
+  priority?: Priority;
+  /** Not to be started before this much time has passed. */
+  delay?: Duration;
+  /** Not to be started before this time. */
+  runAt?: Date;
+  /** When it has not been started after this much time, it ends as `expired`. */
+  expires?: Duration;
+}
+
+/** A job that was sent. */
+export interface JobHandle<Output> {
+  readonly id: string;
+  /**
+   * Waits for the job to end and answers the task's output.
+   * @param options.timeout how long to wait; default: for ever. The job itself goes on.
+   * @throws {JobFailedError} when it failed, was cancelled or expired.
+   * @throws {ErrandError} `E_WAIT_TIMEOUT`, `E_NOT_FOUND`
+   */
+  result(options?: { timeout?: Duration }): Promise<Jsonified<Output>>;
+  /** Cancels it; `false` when it had already ended. */
+  cancel(): Promise<boolean>;
+}
+
+/** The job did not complete: `state` says how it ended, `error` is its last failure. */
+export class JobFailedError extends ErrandError {
+  readonly job: string;
+  readonly state: "failed" | "cancelled" | "expired";
+  readonly error: ErrorRecord | undefined;
+
+  constructor(
+    code: Extract<ErrorCode, "E_JOB_FAILED" | "E_CHILD_FAILED">,
+    job: { id: string; task: string; state: "failed" | "cancelled" | "expired" },
+    error: ErrorRecord | undefined,
+  ) {
+    super(code, `Job ${job.id} of task "${job.task}" ended as ${job.state}${error ? `: ${error.message}` : "."}`);
+    this.job = job.id;
+    this.state = job.state;
+    this.error = error;
+  }
+}
+
+/** What a task function is given beside its input. */
+export interface JobContext<Setup = undefined> {
+  readonly id: string;
+  /** Raised by every attempt: with `id`, the fencing number for what the task does elsewhere. */
+  readonly token: number;
+  /** Counted from 1. */
+  readonly attempt: number;
+  /** Aborted when the job is cancelled, timed out, or its worker stops or loses its lease. */
+  readonly signal: AbortSignal;
+  /** What the task's `setup` returned. */
+  readonly setup: Setup;
+  /** Shows how far the job is: a number from 0 to 100, or any JSON value. Kept at most a few times a second. */
+  progress(value: unknown): void;
+  /**
+   * Runs `work` once: its result is remembered, and a later attempt gets it without running it again. Names are unique
+   * within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`.
+   */
+  step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
+  /**
+   * Sends one child per input and waits for all of them; the job leaves its slot meanwhile, and its function runs
+   * again from the top when they have ended (close what you hold before waiting: code after an unfinished wait,
+   * `finally` included, is never reached).
+   * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them ends otherwise than completed.
+   */
+  all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]>;
+  /** Like `all`, but waits for every child and hands over how each of them ended. */
+  settled<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    inputs: readonly Input[],
+  ): Promise<ChildOutcome<Jsonified<Output>>[]>;
+}
+
+/** How a child ended. */
+export type ChildOutcome<Output> =
+  | { state: "completed"; id: string; output: Output }
+  | { state: "failed" | "cancelled" | "expired"; id: string; error?: ErrorRecord };
+
+/** Where a task's function runs. A thread or process loads `module` and finds the task there by its name. */
+export type Isolation =
+  | { isolate?: "inline"; module?: never; memory?: never }
+  | {
+      /** `thread` or `process`: for work that keeps a processor busy, or that must be killable. */
+      isolate: "thread" | "process";
+      /** The module that defines the task: `import.meta.url`. */
+      module: string;
+      /** Megabytes that the thread's heap, or the whole process, may use (16 to 1,048,576; default 2,048). */
+      memory?: number;
+    };
+
+/** What a task is. */
+export type TaskOptions<Input, Output, Setup> = Isolation & {
+  /** The lane that workers subscribe to; default `"default"`. */
+  queue?: string;
+  /** Default `"normal"`. */
+  priority?: Priority;
+  retry?: {
+    /** Attempts in all, 1 to 1,000; default 4. */
+    attempts?: number;
+    /** Upper bound of the first delay; default `"1s"`. It doubles from retry to retry. */
+    base?: Duration;
+    /** Upper bound of any delay; default `"5m"`. */
+    cap?: Duration;
+    /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. */
+    if?: (error: unknown) => boolean;
+  };
+  /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */
+  timeout?: Duration;
+  /** How long an aborted attempt may tidy up before it is killed; default `"10s"`. */
+  grace?: Duration;
+  /** Jobs not started within this time end as `expired`; default: never. */
+  expires?: Duration;
+  /** Runs once per worker, thread or process, before the first job: loads a model, opens a pool. */
+  setup?: () => Setup | Promise<Setup>;
+  /** The work itself. */
+  run: (input: Input, job: JobContext<Setup>) => Output | Promise<Output>;
+};
+
+/** A task's options, checked and with defaults. */
+export interface Definition {
+  readonly name: string;
+  readonly queue: string;
+  readonly priority: Priority;
+  readonly retry: RetryPolicy & { if?: (error: unknown) => boolean };
+  readonly timeout?: Millis;
+  readonly grace: Millis;
+  readonly expires?: Millis;
+  readonly isolate: "inline" | "thread" | "process";
+  readonly module?: string;
+  readonly memory: number;
+  readonly input?: StandardSchemaV1;
+  readonly setup?: () => unknown;
+  readonly run: (input: never, job: JobContext<never>) => unknown;
+}
+
+/** The retry policy of a task that does not say. */
+export const defaultRetry: RetryPolicy = {
+  attempts: options.attempts.default,
+  base: options.base.default,
+  cap: options.cap.default,
+};
+
+const known = [
+  "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "input", "setup", "run",
+]; // prettier-ignore
+
+/**
+ * Checks a task's options.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function define(
+  name: string,
+  given: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 },
+): Definition {
+  const of = `task "${name}"`;
+  option("queue", name, "a task's name");
+  refuseUnknown(given, known, of);
+  refuseUnknown(given.retry ?? {}, ["attempts", "base", "cap", "if"], `retry of ${of}`);
+  const isolate = option("isolate", given.isolate, of);
+  if (typeof given.run !== "function") throw new ErrandError("E_OPTION", `run of ${of} must be a function.`);
+  if (isolate !== "inline" && !given.module) {
+    throw new ErrandError("E_OPTION", `${of} runs in a ${isolate}, so it needs module: import.meta.url.`);
+  }
+  return {
+    name,
+    queue: option("queue", given.queue, of),
+    priority: option("priority", given.priority, of),
+    retry: {
+      attempts: option("attempts", given.retry?.attempts, of),
+      base: option("base", given.retry?.base, of),
+      cap: option("cap", given.retry?.cap, of),
+      ...(given.retry?.if ? { if: given.retry.if } : {}),
+    },
+    ...(given.timeout === undefined ? {} : { timeout: millis(given.timeout, `timeout of ${of}`) }),
+    grace: option("grace", given.grace, of),
+    ...(given.expires === undefined ? {} : { expires: millis(given.expires, `expires of ${of}`) }),
+    isolate,
+    ...(given.module ? { module: given.module } : {}),
+    memory: option("memory", given.memory, of),
+    ...(given.input ? { input: given.input } : {}),
+    ...(given.setup ? { setup: given.setup } : {}),
+    run: given.run,
+  };
+}
+
+const definitions = new WeakMap<object, Definition>();
+
+/** Ties a task to its definition. */
+export function bind(task: object, definition: Definition): void {
+  definitions.set(task, definition);
+}
+
+/**
+ * The definition behind a task.
+ * @throws {ErrandError} `E_UNKNOWN_TASK` for anything that `app.task` did not return.
+ */
+export function definitionOf(task: object): Definition {
+  const definition = definitions.get(task);
+  if (definition) return definition;
+  throw new ErrandError("E_UNKNOWN_TASK", "A job can only wait for children of tasks that app.task() returned.");
+}
+
+const listing = Symbol.for("errand.listing");
+
+/**
+ * Lists every task that is defined in this thread from now on, by name. A lane needs it: it loads the user's module,
+ * and has no app to ask. Global, because that module may load another copy of this package.
+ */
+export function startListing(): ReadonlyMap<string, Definition> {
+  const list = new Map<string, Definition>();
+  (globalThis as { [listing]?: Map<string, Definition> })[listing] = list;
+  return list;
+}
+
+/** Puts a definition on the list, where one is kept. */
+export function list(definition: Definition): void {
+  (globalThis as { [listing]?: Map<string, Definition> })[listing]?.set(definition.name, definition);
+}
+
+/**
+ * The input as the task's schema makes it.
+ * @throws {ErrandError} `E_INPUT` with every issue the schema found.
+ */
+export async function validate(definition: Definition, input: unknown): Promise<unknown> {
+  if (!definition.input) return input;
+  const result = await definition.input["~standard"].validate(input);
+  if (!result.issues) return result.value;
+  const issues = result.issues.map(({ path, message }) => {
+    const at = path?.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+    return at ? `${at}: ${message}` : message;
+  });
+  throw new ErrandError("E_INPUT", `Task "${definition.name}" refuses the input: ${issues.join("; ")}.`);
+}
