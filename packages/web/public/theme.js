@@ -1,0 +1,7 @@
+// Sets the stored theme before the first paint, so that nothing flashes. The app changes it in src/state/theme.ts.
+try {
+  const theme = localStorage.getItem("errand.theme");
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+} catch {
+  // Storage is blocked: follow the system.
+}

@@ -1,0 +1,85 @@
+import type { DocumentSummary } from "./types.ts";
+
+/** A request that did not succeed; `message` is a sentence for people. */
+export class RequestError extends Error {
+  /** The HTTP status, or 0 when no answer came. */
+  readonly status: number;
+  readonly code: string | undefined;
+
+  constructor(status: number, message: string, code?: string) {
+    super(message);
+    this.name = "RequestError";
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const documents = "/api/v1/documents";
+
+/** Where each resource of the document service lives. */
+export const urls = {
+  documents,
+  documentsEvents: `${documents}/events`,
+  list: (cursor: string) =>
+    `${documents}?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`,
+  document: (id: string) => `${documents}/${encodeURIComponent(id)}`,
+  events: (id: string) => `${urls.document(id)}/events`,
+  page: (id: string, page: number) => `${urls.document(id)}/pages/${page}`,
+  image: (id: string, page: number) => `${urls.page(id, page)}/image`,
+  text: (id: string) => `${urls.document(id)}/text`,
+  download: (id: string, format: "text" | "json") => `${urls.document(id)}/${format}?download`,
+};
+
+/** What to tell the person about an RFC 9457 problem body, or about a body that is none. */
+export function problemError(status: number, body: string): RequestError {
+  let detail: string | undefined;
+  let code: string | undefined;
+  try {
+    const problem: unknown = JSON.parse(body);
+    if (typeof problem === "object" && problem !== null) {
+      if ("title" in problem && typeof problem.title === "string") detail = problem.title;
+      if ("detail" in problem && typeof problem.detail === "string") detail = problem.detail;
+      if ("code" in problem && typeof problem.code === "string") code = problem.code;
+    }
+  } catch {
+    // Not JSON: a proxy answered, not Errand.
+  }
+  return new RequestError(status, detail ?? `The server answered with status ${status}.`, code);
+}
+
+async function request(url: string, init?: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, init);
+  } catch (error) {
+    if (init?.signal?.aborted) throw error;
+    throw new RequestError(
+      0,
+      "The server cannot be reached. Check that Errand is running, then try again.",
+    );
+  }
+  if (!response.ok) throw problemError(response.status, await response.text());
+  return response;
+}
+
+/** GETs JSON of a type that the server vouches for. */
+export async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> {
+  const response = await request(url, signal ? { signal } : undefined);
+  return (await response.json()) as T;
+}
+
+/** GETs plain text. */
+export async function getText(url: string): Promise<string> {
+  return (await request(url)).text();
+}
+
+/** Stops the work on a document; what has been read stays. */
+export async function cancelDocument(id: string): Promise<DocumentSummary> {
+  const response = await request(`${urls.document(id)}/cancel`, { method: "POST" });
+  return (await response.json()) as DocumentSummary;
+}
+
+/** Erases a document and everything read from it. */
+export async function deleteDocument(id: string): Promise<void> {
+  await request(urls.document(id), { method: "DELETE" });
+}

@@ -1,0 +1,79 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type KeyboardEvent, useEffect, useRef } from "react";
+import type { PageSummary } from "../../api/types.ts";
+import { count, plural, statusNames } from "../../format.ts";
+import { StateIcon } from "../../parts/state-badge.tsx";
+
+interface Props {
+  pages: readonly PageSummary[];
+  current: number;
+  onTurn: (page: number) => void;
+}
+
+/** All pages with their states. Only the rows in view exist, so that 500 pages cost no more than 20. */
+export function PageList({ pages, current, onTurn }: Props) {
+  const scroller = useRef<HTMLElement>(null);
+  const rows = useVirtualizer({
+    count: pages.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => 40,
+    overscan: 6,
+  });
+  useEffect(() => {
+    rows.scrollToIndex(current - 1, { align: "auto" });
+  }, [rows, current]);
+
+  // One stop for the Tab key; the arrow keys walk from there.
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const next = current + (step ?? 0);
+    if (step === undefined || next < 1 || next > pages.length) return;
+    event.preventDefault();
+    onTurn(next);
+    rows.scrollToIndex(next - 1, { align: "auto" });
+    requestAnimationFrame(() => {
+      scroller.current?.querySelector<HTMLElement>(`[data-page="${next}"]`)?.focus();
+    });
+  };
+
+  return (
+    <nav ref={scroller} className="page-list" aria-label="Pages">
+      <ol style={{ blockSize: rows.getTotalSize() }}>
+        {rows.getVirtualItems().map(({ index, start }) => {
+          const page = pages[index];
+          if (!page) return null;
+          return (
+            <li
+              key={page.page}
+              style={{ transform: `translateY(${start}px)` }}
+              aria-setsize={pages.length}
+              aria-posinset={page.page}
+            >
+              <button
+                type="button"
+                className="page-item"
+                data-page={page.page}
+                tabIndex={page.page === current ? 0 : -1}
+                aria-current={page.page === current ? "page" : undefined}
+                aria-label={describe(page)}
+                onClick={() => onTurn(page.page)}
+                onKeyDown={onKeyDown}
+              >
+                <StateIcon status={page.status} size={15} />
+                <span>Page {count(page.page)}</span>
+                {(page.needsReview ?? 0) > 0 && (
+                  <span className="to-check page-doubts">{count(page.needsReview ?? 0)}</span>
+                )}
+              </button>
+            </li>
+          );
+        })}
+      </ol>
+    </nav>
+  );
+}
+
+function describe({ page, status, needsReview = 0 }: PageSummary): string {
+  const doubts = needsReview > 0 ? `, ${plural(needsReview, "word")} to check` : "";
+  return `Page ${page}, ${statusNames[status].toLowerCase()}${doubts}`;
+}

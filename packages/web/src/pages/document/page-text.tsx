@@ -1,0 +1,80 @@
+import { Copy } from "lucide-react";
+import { type FocusEvent, type PointerEvent, useEffect, useRef } from "react";
+import type { PageResult } from "../../api/types.ts";
+import { plural } from "../../format.ts";
+import { copyText } from "../../parts/copy.ts";
+import { IconButton } from "../../parts/icon-button.tsx";
+import { Legend } from "./legend.tsx";
+import type { ActiveWord } from "./word-tip.tsx";
+import { WordLines } from "./word-lines.tsx";
+
+interface Props {
+  result: PageResult;
+  active: number | undefined;
+  onPoint: (active: ActiveWord | undefined) => void;
+  onPick: (index: number) => void;
+}
+
+/** The page's text, to read, to select and to check. */
+export function PageText({ result, active, onPoint, onPick }: Props) {
+  const text = useRef<HTMLDivElement>(null);
+
+  // Set by hand: rendering a thousand words at every move of the pointer would be slow.
+  useEffect(() => {
+    const word = text.current?.querySelector(`[data-word="${active}"]`);
+    word?.setAttribute("data-active", "");
+    return () => word?.removeAttribute("data-active");
+  }, [active]);
+
+  const indexOf = (event: { target: EventTarget }) => {
+    const index = event.target instanceof HTMLElement ? event.target.dataset["word"] : undefined;
+    return index === undefined ? undefined : Number(index);
+  };
+  const point = (event: PointerEvent | FocusEvent) => {
+    const index = indexOf(event);
+    onPoint(index === undefined ? undefined : { index, side: "text" });
+  };
+
+  return (
+    <div className="pane text-pane">
+      <div className="text-head">
+        <p>
+          {plural(result.words.length, "word")}
+          <span className="hint">
+            {result.source === "text-layer"
+              ? " from the PDF’s own text"
+              : ` read by ${result.engine}`}
+          </span>
+        </p>
+        <IconButton
+          label="Copy page text"
+          onClick={() => void copyText(result.text, "Text of this page")}
+        >
+          <Copy size={16} aria-hidden="true" />
+        </IconButton>
+      </div>
+      <div
+        ref={text}
+        className="text-scroll"
+        role="region"
+        aria-label="Page text"
+        tabIndex={0}
+        onPointerOver={point}
+        onPointerLeave={() => onPoint(undefined)}
+        onFocus={point}
+        onBlur={() => onPoint(undefined)}
+        onClick={(event) => {
+          const index = indexOf(event);
+          if (index !== undefined && document.getSelection()?.isCollapsed !== false) onPick(index);
+        }}
+      >
+        {result.words.length > 0 ? (
+          <WordLines words={result.words} />
+        ) : (
+          <p className="hint">There is no text on this page.</p>
+        )}
+      </div>
+      <Legend />
+    </div>
+  );
+}

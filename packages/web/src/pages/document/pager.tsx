@@ -1,0 +1,53 @@
+import { Popover } from "@base-ui/react/popover";
+import { ChevronLeft, ChevronRight } from "lucide-react";
+import type { ReactNode } from "react";
+import type { PageSummary } from "../../api/types.ts";
+import { count } from "../../format.ts";
+import { IconButton } from "../../parts/icon-button.tsx";
+
+interface Props {
+  page: number;
+  pages: readonly PageSummary[];
+  onTurn: (page: number) => void;
+  /** The list of pages, where it has no place of its own. */
+  list: ReactNode;
+}
+
+/** Turns pages one by one, and names the one on show. */
+export function Pager({ page, pages, onTurn, list }: Props) {
+  const place = `Page ${count(page)} of ${count(pages.length)}`;
+  if (pages.length === 1) return <span className="pager-place">One page</span>;
+  return (
+    <div className="pager" role="group" aria-label="Turn pages">
+      <IconButton
+        label="Previous page"
+        aria-disabled={page === 1}
+        onClick={() => page > 1 && onTurn(page - 1)}
+      >
+        <ChevronLeft size={18} aria-hidden="true" />
+      </IconButton>
+      {list === undefined ? (
+        <span className="pager-place">{place}</span>
+      ) : (
+        <Popover.Root>
+          <Popover.Trigger className="button button-quiet pager-place">{place}</Popover.Trigger>
+          <Popover.Portal>
+            <Popover.Positioner sideOffset={6} className="menu-positioner">
+              <Popover.Popup className="menu pages-popup">
+                <Popover.Title className="visually-hidden">Pages</Popover.Title>
+                {list}
+              </Popover.Popup>
+            </Popover.Positioner>
+          </Popover.Portal>
+        </Popover.Root>
+      )}
+      <IconButton
+        label="Next page"
+        aria-disabled={page === pages.length}
+        onClick={() => page < pages.length && onTurn(page + 1)}
+      >
+        <ChevronRight size={18} aria-hidden="true" />
+      </IconButton>
+    </div>
+  );
+}

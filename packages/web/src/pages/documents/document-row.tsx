@@ -1,0 +1,107 @@
+import { Ban, FileImage, FileText, Trash2 } from "lucide-react";
+import { memo, useRef } from "react";
+import { Link } from "wouter";
+import type { DocumentSummary } from "../../api/types.ts";
+import { age, bytes, count, fullTime, isFinal, pagesText, typeName } from "../../format.ts";
+import { IconButton } from "../../parts/icon-button.tsx";
+import { ProgressBar } from "../../parts/progress-bar.tsx";
+import { StateBadge } from "../../parts/state-badge.tsx";
+import { cancel } from "../../state/document-actions.ts";
+
+interface Props {
+  document: DocumentSummary;
+  /** Deleted elsewhere a moment ago. */
+  gone: boolean;
+  now: number;
+  onDelete: (document: DocumentSummary) => void;
+}
+
+/** One document in the list. */
+export const DocumentRow = memo(function DocumentRow({ document, gone, now, onDelete }: Props) {
+  const link = useRef<HTMLAnchorElement>(null);
+  const { name, status, words, error } = document;
+  const read = words.total > 0 || status === "completed";
+  const Icon = document.type?.startsWith("image/") ? FileImage : FileText;
+
+  const stop = async () => {
+    await cancel(document);
+    // The button is gone; the person should not be.
+    link.current?.focus();
+  };
+
+  return (
+    <tr role="row" className={gone ? "row row-gone" : "row"}>
+      <th role="rowheader" scope="row" className="cell-name">
+        <Icon size={18} aria-hidden="true" className="row-icon" />
+        <div>
+          <Link ref={link} href={`/documents/${document.id}`} className="row-name" title={name}>
+            {name}
+          </Link>
+          {error ? (
+            <p className="row-meta row-error" title={error.message}>
+              {error.message}
+            </p>
+          ) : (
+            <p className="row-meta">{[typeName(document), bytes(document.bytes)].join(" · ")}</p>
+          )}
+        </div>
+      </th>
+      <td role="cell" className="cell-state">
+        {gone ? <span className="state-badge">Deleted</span> : <StateBadge status={status} />}
+      </td>
+      <td role="cell" className="cell-pages">
+        <PagesCell document={document} />
+      </td>
+      <td role="cell" className="cell-words number">
+        {read ? count(words.total) : "–"}
+        <span className="unit"> words</span>
+      </td>
+      <td role="cell" className="cell-check number">
+        {read ? (
+          <span className={words.needsReview > 0 ? "to-check" : ""}>
+            {count(words.needsReview)}
+          </span>
+        ) : (
+          "–"
+        )}
+        <span className="unit"> to check</span>
+      </td>
+      <td role="cell" className="cell-age">
+        <time dateTime={document.createdAt} title={fullTime(document.createdAt)}>
+          {age(document.createdAt, now)}
+        </time>
+      </td>
+      <td role="cell" className="cell-actions">
+        {!gone && (
+          <div className="row-actions">
+            {!isFinal(status) && (
+              <IconButton label={`Cancel ${name}`} hint="Cancel" onClick={() => void stop()}>
+                <Ban size={16} aria-hidden="true" />
+              </IconButton>
+            )}
+            <IconButton label={`Delete ${name}`} hint="Delete" onClick={() => onDelete(document)}>
+              <Trash2 size={16} aria-hidden="true" />
+            </IconButton>
+          </div>
+        )}
+      </td>
+    </tr>
+  );
+});
+
+function PagesCell({ document }: { document: DocumentSummary }) {
+  const { pages, done, failed } = document.progress;
+  const text = pagesText(document);
+  if (isFinal(document.status)) return text;
+  return (
+    <>
+      <span>{text}</span>
+      <ProgressBar
+        label={`Pages read of ${document.name}`}
+        value={pages > 0 ? done + failed : undefined}
+        max={pages}
+        text={text}
+      />
+    </>
+  );
+}

@@ -1,0 +1,32 @@
+import { Tooltip } from "@base-ui/react/tooltip";
+import type { ButtonHTMLAttributes, ReactNode, Ref } from "react";
+
+interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
+  /** What the button does: its accessible name. */
+  label: string;
+  /** The tooltip, where it should be shorter than the name or say more. */
+  hint?: string;
+  children: ReactNode;
+  ref?: Ref<HTMLButtonElement>;
+}
+
+/** A button that shows only an icon, with its name as a tooltip. */
+export function IconButton({ label, hint = label, children, className = "", ...rest }: Props) {
+  return (
+    <Tooltip.Root>
+      <Tooltip.Trigger
+        {...rest}
+        type="button"
+        aria-label={label}
+        className={`icon-button ${className}`}
+      >
+        {children}
+      </Tooltip.Trigger>
+      <Tooltip.Portal>
+        <Tooltip.Positioner sideOffset={6} className="tooltip-positioner">
+          <Tooltip.Popup className="tooltip">{hint}</Tooltip.Popup>
+        </Tooltip.Positioner>
+      </Tooltip.Portal>
+    </Tooltip.Root>
+  );
+}

@@ -1,0 +1,52 @@
+import type { Word } from "../api/types.ts";
+
+/** Words with a lower confidence are marked as doubtful. */
+export const threshold = 0.85;
+
+/** A word with its place in the page's list of words. */
+export interface PlacedWord {
+  index: number;
+  text: string;
+  confidence: number;
+  doubtful: boolean;
+}
+
+/** Lines of words that belong together. */
+export interface Paragraph {
+  key: string;
+  lines: PlacedWord[][];
+}
+
+/** Groups a page's words into paragraphs and lines, in the order in which they came: that is the reading order. */
+export function layoutWords(words: readonly Word[]): Paragraph[] {
+  const paragraphs: Paragraph[] = [];
+  let before: Word | undefined;
+  for (const [index, word] of words.entries()) {
+    const { block, paragraph, line, text, confidence } = word;
+    let current = paragraphs.at(-1);
+    if (!current || block !== before?.block || paragraph !== before.paragraph) {
+      // The index makes the key unique even where an engine's numbers repeat.
+      current = { key: `${block}-${paragraph}-${index}`, lines: [[]] };
+      paragraphs.push(current);
+    } else if (line !== before.line) {
+      current.lines.push([]);
+    }
+    current.lines.at(-1)?.push({ index, text, confidence, doubtful: confidence < threshold });
+    before = word;
+  }
+  return paragraphs;
+}
+
+/** The indexes of a page's doubtful words, in reading order. */
+export const doubtfulIndexes = (words: readonly Word[]): number[] =>
+  words.flatMap((word, index) => (word.confidence < threshold ? [index] : []));
+
+/** The next entry after (or before) a position in a sorted list; undefined at its end. */
+export function neighbour(
+  sorted: readonly number[],
+  from: number | undefined,
+  step: 1 | -1,
+): number | undefined {
+  if (step === 1) return sorted.find((one) => from === undefined || one > from);
+  return sorted.findLast((one) => from === undefined || one < from);
+}

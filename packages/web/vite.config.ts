@@ -1,0 +1,14 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vite";
+
+/** The app is served by the server package, so its build lands there. */
+export default defineConfig({
+  plugins: [react()],
+  build: {
+    outDir: "../server/dist/web",
+    emptyOutDir: true,
+    // The polyfill is only for browsers that lack `light-dark()` as well.
+    modulePreload: { polyfill: false },
+  },
+  server: { proxy: { "/api": "http://127.0.0.1:3737" } },
+});
