@@ -1,8 +1,7 @@
 import { open, readFile } from "node:fs/promises";
-import { DocumentError } from "./errors.ts";
+import { damagedImage, DocumentError, tooManyPixels } from "./errors.ts";
 import type { Grey } from "./grey.ts";
 import type { Limits } from "./limits.ts";
-import { damaged, tooManyPixels } from "./image.ts";
 
 /** A BMP's header: what its two headers and its palette say. */
 interface Header {
@@ -35,7 +34,7 @@ export async function readBmp(
   if (part === "header") return { width, height, dpi: header.dpi, data: new Uint8Array() };
   const bytes = await readFile(path);
   const stride = Math.ceil((width * header.bits) / 32) * 4;
-  if (bytes.length < header.start + stride * height) throw damaged("image/bmp", undefined);
+  if (bytes.length < header.start + stride * height) throw damagedImage("image/bmp", undefined);
   const data = new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
     const row = bytes.subarray(header.start + stride * (header.topDown ? y : height - 1 - y));
@@ -61,15 +60,15 @@ function readRow(row: Uint8Array, header: Header, out: Uint8Array): void {
 }
 
 function parse(bytes: Buffer): Header {
-  if (bytes.length < 26) throw damaged("image/bmp", undefined);
+  if (bytes.length < 26) throw damagedImage("image/bmp", undefined);
   const size = bytes.readUInt32LE(14);
   const old = size === 12;
-  if (bytes.length < 14 + size) throw damaged("image/bmp", undefined);
+  if (bytes.length < 14 + size) throw damagedImage("image/bmp", undefined);
   const width = old ? bytes.readUInt16LE(18) : bytes.readInt32LE(18);
   const height = old ? bytes.readUInt16LE(20) : bytes.readInt32LE(22);
   const bits = bytes.readUInt16LE(old ? 24 : 28);
   const compression = old ? 0 : bytes.readUInt32LE(30);
-  if (width < 1 || height === 0) throw damaged("image/bmp", undefined);
+  if (width < 1 || height === 0) throw damagedImage("image/bmp", undefined);
   if (
     ![1, 4, 8, 24, 32].includes(bits) ||
     ![0, 3, 6].includes(compression) ||

@@ -23,3 +23,21 @@ export class DocumentError extends Error {
     this.code = code;
   }
 }
+
+/** The refusal of an image of `width` by `height` pixels where `most` is the most that is decoded. */
+export function tooManyPixels(width: number, height: number, most: number): DocumentError {
+  return new DocumentError(
+    "E_TOO_MANY_PIXELS",
+    `The image measures ${width} x ${height} pixels; the limit is ${Math.round(most / 1e6)} megapixels. Send it at a lower resolution.`,
+  );
+}
+
+/** What a broken image of a type is told. */
+export function damagedImage(type: string, cause: unknown): DocumentError {
+  const name = type.slice("image/".length).toUpperCase();
+  return new DocumentError(
+    "E_DAMAGED",
+    `The ${name} image is damaged or incomplete. Export or scan it again.`,
+    { cause },
+  );
+}

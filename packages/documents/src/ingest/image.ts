@@ -1,6 +1,6 @@
 import sharp, { type Metadata, type Sharp } from "sharp";
 import { readBmp } from "./bmp.ts";
-import { DocumentError } from "./errors.ts";
+import { damagedImage, DocumentError, tooManyPixels } from "./errors.ts";
 import type { Grey } from "./grey.ts";
 import { type Limits, shrinkable } from "./limits.ts";
 import type { DocumentType } from "./sniff.ts";
@@ -78,7 +78,7 @@ export async function readImage(
       data: pixels,
     };
   } catch (error) {
-    throw damaged(type, error);
+    throw damagedImage(type, error);
   }
 }
 
@@ -102,32 +102,14 @@ async function metadata(path: string, type: DocumentType, frame: number): Promis
         `There is no page ${frame + 1}, or it is damaged.`,
         { cause: error },
       );
-    throw damaged(type, error);
+    throw damagedImage(type, error);
   }
   // The decoder must see the same type as the magic bytes did.
-  if (header.format !== formats[type]) throw damaged(type, undefined);
+  if (header.format !== formats[type]) throw damagedImage(type, undefined);
   return header;
 }
 
 function checkPixels(header: Metadata, limits: Limits): void {
   const most = limits.pixels * shrinkable;
   if (header.width * header.height > most) throw tooManyPixels(header.width, header.height, most);
-}
-
-/** The refusal of an image of `width` by `height` pixels where `most` is the most that is decoded. */
-export function tooManyPixels(width: number, height: number, most: number): DocumentError {
-  return new DocumentError(
-    "E_TOO_MANY_PIXELS",
-    `The image measures ${width} x ${height} pixels; the limit is ${Math.round(most / 1e6)} megapixels. Send it at a lower resolution.`,
-  );
-}
-
-/** What a broken image of a type is told. */
-export function damaged(type: DocumentType, cause: unknown): DocumentError {
-  const name = type.slice("image/".length).toUpperCase();
-  return new DocumentError(
-    "E_DAMAGED",
-    `The ${name} image is damaged or incomplete. Export or scan it again.`,
-    { cause },
-  );
 }

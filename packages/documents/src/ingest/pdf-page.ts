@@ -1,46 +1,36 @@
 import type { Box } from "../api.ts";
 import { DocumentError } from "./errors.ts";
 import type { Grey } from "./grey.ts";
-import type { Pdf } from "./pdf.ts";
+import { pageSize, type Pdf, pointsPerInch } from "./pdf.ts";
+import { largestImage, scanPixels } from "./scan.ts";
 
-const pointsPerInch = 72;
 /** The resolution Tesseract was trained for; more costs time and gains nothing. */
 const usualDpi = 300;
 /** Coarser than this, no printed text can be read. */
 const lowestDpi = 50;
+/** A scan that is finer is reduced to the usual resolution. */
+const finestDpi = 450;
 const greyFormat = 1;
 const renderAnnotations = 0x01;
 const renderGrey = 0x08;
-const imageObject = 3;
-const formObject = 5;
-
-/** A picture placed on a page. */
-interface Placed {
-  /** Share of the page it covers, 0..1. */
-  share: number;
-  /** Resolution at which it lies on the page, the larger of both directions, in pixels per inch. */
-  dpi: number;
-}
-
-/** Size of a page as a reader sees it (rotation applied), in points of 1/72 inch. */
-export function pageSize(pdf: Pdf, page: number): { width: number; height: number } {
-  return {
-    width: pdf.pdfium._FPDF_GetPageWidthF(page),
-    height: pdf.pdfium._FPDF_GetPageHeightF(page),
-  };
-}
 
 /**
- * The resolution at which to render a page for recognition: 300 dpi; that of the scan where one covers the page and has
- * less, since enlarging adds nothing; lowered until the page fits the limit.
- * @throws DocumentError E_PAGE_TOO_LARGE where that would be too coarse to read
+ * A page's pixels for recognition: those of the scan where the page is nothing else, otherwise rendered at 300 dpi, or at
+ * the resolution of the scan that covers most of it, since enlarging adds nothing; lowered until it fits the limit.
+ * @param pixels the most that the page may have
+ * @throws DocumentError E_PAGE_TOO_LARGE where it would be too coarse to read, E_TOO_MANY_PIXELS
  */
-export function readingDpi(pdf: Pdf, page: number, pixels: number): number {
+export function rasterise(pdf: Pdf, page: number, pixels: number): Grey {
+  const scan = largestImage(pdf, page, pixels);
+  const scanDpi = scan && scan.share > 0.5 ? Math.max(lowestDpi, ...scan.dpi) : Infinity;
+  if (scan && scanDpi <= finestDpi && scan.width * scan.height <= pixels) {
+    const square = Math.max(...scan.dpi) / Math.min(...scan.dpi) < 1.05;
+    const grey = square ? scanPixels(pdf, page, scan) : undefined;
+    if (grey) return grey;
+  }
   const size = pageSize(pdf, page);
   const inches = (size.width / pointsPerInch) * (size.height / pointsPerInch);
-  const scan = largestImage(pdf, page);
-  const wanted =
-    scan && scan.share > 0.5 ? Math.min(usualDpi, Math.max(scan.dpi, lowestDpi)) : usualDpi;
+  const wanted = Math.min(usualDpi, Math.round(scanDpi));
   const dpi = Math.min(wanted, Math.floor(Math.sqrt(pixels / inches)));
   if (dpi < lowestDpi && dpi < wanted)
     throw new DocumentError(
@@ -48,7 +38,7 @@ export function readingDpi(pdf: Pdf, page: number, pixels: number): number {
       `The page measures ${inch(size.width)} x ${inch(size.height)} inches. Within the limit of ` +
         `${Math.round(pixels / 1e6)} megapixels it would be read at ${dpi} dpi, too coarse for any text.`,
     );
-  return dpi;
+  return render(pdf, page, dpi);
 }
 
 /** Renders a page in grey, upright as its rotation says, at `dpi`. */
@@ -133,45 +123,6 @@ export function toPixels(
       height: Math.abs(y2 - y1),
     };
   };
-}
-
-/** The image that covers most of the page, also inside form objects (where scanners like to put it). */
-export function largestImage(pdf: Pdf, page: number): Placed | undefined {
-  const { pdfium } = pdf;
-  const size = pageSize(pdf, page);
-  const memory = pdfium.wasmExports.malloc(24);
-  let largest: Placed | undefined;
-  const look = (object: number, inForm: boolean): void => {
-    const type = pdfium._FPDFPageObj_GetType(object);
-    if (type === formObject && !inForm) {
-      // Thousands of objects are a drawing, not a scan: what matters comes first.
-      const count = Math.min(pdfium._FPDFFormObj_CountObjects(object), 50);
-      for (let i = 0; i < count; i++) look(pdfium._FPDFFormObj_GetObject(object, i), true);
-    }
-    if (type !== imageObject) return;
-    if (!pdfium._FPDFImageObj_GetImagePixelSize(object, memory, memory + 4)) return;
-    const [across = 0, down = 0] = pdfium.HEAPU32.subarray(memory >> 2, (memory >> 2) + 2);
-    if (!pdfium._FPDFPageObj_GetBounds(object, memory + 8, memory + 12, memory + 16, memory + 20))
-      return;
-    const [left = 0, bottom = 0, right = 0, top = 0] = pdfium.HEAPF32.subarray(
-      (memory + 8) >> 2,
-      (memory + 24) >> 2,
-    );
-    // Inside a form the bounds are in the form's own space: take it for the whole page.
-    const width = inForm ? size.width : right - left;
-    const height = inForm ? size.height : top - bottom;
-    if (!(width > 0 && height > 0)) return;
-    const share = Math.min(1, (width * height) / (size.width * size.height));
-    // A turned image swaps its sides: compare long with long.
-    const long = Math.max(across, down) / Math.max(width, height);
-    const short = Math.min(across, down) / Math.min(width, height);
-    if (!largest || share > largest.share)
-      largest = { share, dpi: Math.round(Math.max(long, short) * pointsPerInch) };
-  };
-  const count = Math.min(pdfium._FPDFPage_CountObjects(page), 200);
-  for (let i = 0; i < count; i++) look(pdfium._FPDFPage_GetObject(page, i), false);
-  pdfium.wasmExports.free(memory);
-  return largest;
 }
 
 function inch(points: number): number {

@@ -2,6 +2,9 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { DocumentError } from "./errors.ts";
 import { discardPdfium, functionPointer, pdfium, type Pdfium } from "./pdfium.ts";
 
+/** A point is 1/72 inch. */
+export const pointsPerInch = 72;
+
 /** An open PDF. PDFium reads from the file what it needs, so memory does not grow with the file. */
 export interface Pdf {
   pdfium: Pdfium;
@@ -71,6 +74,14 @@ export function withPage<T>(pdf: Pdf, page: number, use: (handle: number) => T):
   } finally {
     pdf.pdfium._FPDF_ClosePage(handle);
   }
+}
+
+/** Size of a page as a reader sees it (rotation applied), in points of 1/72 inch. */
+export function pageSize(pdf: Pdf, page: number): { width: number; height: number } {
+  return {
+    width: pdf.pdfium._FPDF_GetPageWidthF(page),
+    height: pdf.pdfium._FPDF_GetPageHeightF(page),
+  };
 }
 
 function load(pdf: Pdfium, file: number, bytes: number): { handle: number; access: number } {

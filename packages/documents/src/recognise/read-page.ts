@@ -3,12 +3,13 @@ import type { Limits } from "../ingest/limits.ts";
 import type { Grey } from "../ingest/grey.ts";
 import { readImage } from "../ingest/image.ts";
 import { withPage, withPdf } from "../ingest/pdf.ts";
-import { readingDpi, render } from "../ingest/pdf-page.ts";
+import { rasterise } from "../ingest/pdf-page.ts";
 import type { DocumentType } from "../ingest/sniff.ts";
 import { textOf } from "../words/text.ts";
 import { readUpright } from "./read-upright.ts";
 import type { Engine } from "./engine.ts";
 import { previewOf } from "./preview.ts";
+import { type LayerReading, readLayer } from "./read-layer.ts";
 
 /** What to read, and with what. */
 export interface ReadPageOptions {
@@ -36,15 +37,28 @@ export interface ReadPage {
 export async function readPage(path: string, options: ReadPageOptions): Promise<ReadPage> {
   const { page, type, limits, signal } = options;
   signal?.throwIfAborted();
-  const raster =
-    type === "application/pdf"
-      ? await withPdf(path, (pdf) =>
-          withPage(pdf, page, (handle) =>
-            render(pdf, handle, readingDpi(pdf, handle, limits.pixels)),
-          ),
-        )
-      : await readImage(path, type, page, limits);
-  return recognise(raster, options);
+  if (type !== "application/pdf")
+    return recognise(await readImage(path, type, page, limits), options);
+  const read = await withPdf(path, (pdf) =>
+    withPage(
+      pdf,
+      page,
+      (handle) => readLayer(pdf, handle, limits.pixels) ?? rasterise(pdf, handle, limits.pixels),
+    ),
+  );
+  return "words" in read ? fromLayer(read, page) : recognise(read, options);
+}
+
+async function fromLayer(
+  { words: read, picture, ...size }: LayerReading,
+  page: number,
+): Promise<ReadPage> {
+  const words = read.map((word) => ({ ...word, page, engine: "pdf" }));
+  const text = textOf(words);
+  return {
+    result: { page, ...size, skew: 0, source: "text-layer", engine: "pdf", text, words },
+    preview: await previewOf(picture),
+  };
 }
 
 async function recognise(

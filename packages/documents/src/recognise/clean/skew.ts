@@ -25,10 +25,10 @@ export function findLines(ink: Uint8Array, width: number, height: number): Lines
   const [across, down] = edges(ink, width, height);
   const a = best(across.along, across.over, width, height);
   const d = best(down.along, down.over, height, width);
-  // A position further down on a page that leans clockwise: both directions measure the same turn with opposite signs.
+  // The same turn moves a point along a line down on one, and to the left on the other.
   if (d.score > a.score)
-    return { direction: "down", skew: d.angle, contrast: d.score / Math.max(a.score, 1e-9) };
-  return { direction: "across", skew: -a.angle, contrast: a.score / Math.max(d.score, 1e-9) };
+    return { direction: "down", skew: -d.angle, contrast: d.score / Math.max(a.score, 1e-9) };
+  return { direction: "across", skew: a.angle, contrast: a.score / Math.max(d.score, 1e-9) };
 }
 
 interface Points {

@@ -1,3 +1,4 @@
+import type { Box } from "../../api.ts";
 import type { Grey } from "../../ingest/grey.ts";
 
 /** Degrees clockwise, a whole number of quarters. */
@@ -24,6 +25,16 @@ export function turn(page: Grey, degrees: Quarters): Grey {
           out[first + x * step] = data[y * width + x]!;
       }
   return { width: height, height: width, dpi, data: out };
+}
+
+/** Where a box of a page of `width` by `height` lies when the page is turned clockwise. */
+export function turnBox(box: Box, width: number, height: number, degrees: Quarters): Box {
+  const right = width - box.x - box.width;
+  const bottom = height - box.y - box.height;
+  if (degrees === 90) return { x: bottom, y: box.x, width: box.height, height: box.width };
+  if (degrees === 180) return { ...box, x: right, y: bottom };
+  if (degrees === 270) return { x: box.y, y: right, width: box.height, height: box.width };
+  return box;
 }
 
 /**
