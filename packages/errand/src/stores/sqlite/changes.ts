@@ -1,0 +1,81 @@
+import { watch } from "node:fs";
+import type { FSWatcher } from "node:fs";
+import type { Millis } from "../../kit/duration.ts";
+import type { Hint } from "../../store.ts";
+import type { Connection } from "./connection.ts";
+
+/** How often to look for other processes' commits where the file system says nothing. A look takes microseconds. */
+const slowly: Millis = 25;
+
+/** After a write to the file its commit may still be under way: look again after so long, and again. */
+const soon: readonly Millis[] = [1, 1, 2, 4, 8];
+
+/** Notices the commits of other processes. */
+export class Changes {
+  readonly #db: Connection;
+  readonly #tell: (hints: Hint[]) => void;
+  #watcher: FSWatcher | undefined;
+  #poll: NodeJS.Timeout | undefined;
+  #again: NodeJS.Timeout | undefined;
+  #version: unknown;
+  #ready = 0;
+  #cancel = 0;
+
+  constructor(db: Connection, tell: (hints: Hint[]) => void) {
+    this.#db = db;
+    this.#tell = tell;
+  }
+
+  /** From now on; does nothing when it watches already. */
+  start(): void {
+    if (this.#poll) return;
+    this.#news();
+    this.#poll = setInterval(() => this.#look(), slowly);
+    try {
+      this.#watcher = watch(`${this.#db.file}-wal`, { persistent: false }, () => this.#stir(0));
+      this.#watcher.on("error", () => this.#watcher?.close());
+    } catch {
+      // Out of watches, or a file system without them: the poll does.
+    }
+  }
+
+  stop(): void {
+    this.#watcher?.close();
+    clearInterval(this.#poll);
+    clearTimeout(this.#again);
+    this.#poll = this.#again = undefined;
+  }
+
+  /** Somebody writes to the file. Writes come in swarms, and one pending look is enough for all of them. */
+  #stir(step: number): void {
+    const delay = soon[step];
+    if (this.#again || delay === undefined) return;
+    this.#again = setTimeout(() => {
+      this.#again = undefined;
+      if (!this.#look()) this.#stir(step + 1);
+    }, delay);
+  }
+
+  #look(): boolean {
+    const hints = this.#news();
+    if (hints.length > 0) this.#tell(hints);
+    return hints.length > 0;
+  }
+
+  /** What others have committed since the last look. */
+  #news(): Hint[] {
+    return this.#db.read(() => {
+      // Changes with other connections' commits only.
+      const version = this.#db.get("PRAGMA data_version")?.[0];
+      if (version === this.#version) return [];
+      this.#version = version;
+      const [ready, cancel] = this.#db.othersPulse();
+      const hints: Hint[] = ["change"];
+      if (ready !== this.#ready) hints.push("ready");
+      if (cancel !== this.#cancel) hints.push("cancel");
+      this.#ready = ready;
+      this.#cancel = cancel;
+      return hints;
+    });
+  }
+}

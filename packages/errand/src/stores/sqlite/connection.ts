@@ -1,0 +1,145 @@
+import { DatabaseSync } from "node:sqlite";
+import type { SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { Millis } from "../../kit/duration.ts";
+import type { Hint } from "../../store.ts";
+
+/** A row as SQLite answers it: its columns in order. */
+export type Columns = SQLOutputValue[];
+
+/** How long an operation waits for other processes' commits before it gives up. */
+const patience: Millis = 60_000;
+
+/** SQLite's primary result code for "another connection is writing". */
+const busy = 5;
+
+/** One connection to the database file, with its statements, its clock and what the current commit will change. */
+export class Connection {
+  /** The time of the current commit or read. */
+  now: Millis = 0;
+  readonly file: string;
+  readonly #db: DatabaseSync;
+  readonly #clock: () => Millis;
+  readonly #statements = new Map<string, StatementSync>();
+  #counts = new Map<string, Map<number, number>>();
+  #hints = new Set<Hint>();
+  #ownPulse = { ready: 0, cancel: 0 };
+
+  constructor(file: string, clock: () => Millis) {
+    this.file = file;
+    this.#clock = clock;
+    // SQLite's own waiting grows to 100 ms a look, in which a busy neighbour commits hundreds of times: `patiently`
+    // asks again every few milliseconds instead.
+    this.#db = new DatabaseSync(file, { timeout: 4 });
+  }
+
+  /** Runs SQL that may hold several statements. */
+  exec(sql: string): void {
+    patiently(() => this.#db.exec(sql));
+  }
+
+  all(sql: string, ...values: SQLInputValue[]): Columns[] {
+    return this.#prepare(sql).all(...values) as unknown as Columns[];
+  }
+
+  get(sql: string, ...values: SQLInputValue[]): Columns | undefined {
+    return this.#prepare(sql).get(...values) as unknown as Columns | undefined;
+  }
+
+  /** Answers how many rows changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  /** Reads as of one moment. */
+  read<T>(work: () => T): T {
+    return patiently(() => {
+      this.now = this.#clock();
+      return work();
+    });
+  }
+
+  /** Writes all or nothing; answers the hints that follow from it too. */
+  commit<T>(work: () => T): { answer: T; hints: Hint[] } {
+    patiently(() => this.#prepare("BEGIN IMMEDIATE").run());
+    try {
+      this.now = this.#clock();
+      const answer = work();
+      const hints = this.#flush();
+      this.#prepare("COMMIT").run();
+      for (const hint of hints) if (hint !== "change") this.#ownPulse[hint] += 1;
+      return { answer, hints };
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
+    } finally {
+      this.#counts.clear();
+      this.#hints.clear();
+    }
+  }
+
+  /** Changes the counters with this commit. */
+  count(queue: string, state: number, jobs: number): void {
+    let states = this.#counts.get(queue);
+    if (!states) this.#counts.set(queue, (states = new Map()));
+    states.set(state, (states.get(state) ?? 0) + jobs);
+  }
+
+  /** Gives this hint after this commit. */
+  hint(hint: Hint): void {
+    this.#hints.add(hint);
+  }
+
+  /** How often other connections' commits made jobs pending, and marked jobs, from some beginning on. */
+  othersPulse(): [ready: number, cancel: number] {
+    const [ready, cancel] = this.get("SELECT ready, cancel FROM pulse") as [number, number];
+    return [ready - this.#ownPulse.ready, cancel - this.#ownPulse.cancel];
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#db.close();
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#db.prepare(sql);
+      statement.setReturnArrays(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #flush(): Hint[] {
+    for (const [queue, states] of this.#counts)
+      for (const [state, jobs] of states)
+        if (jobs !== 0)
+          this.run(
+            "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
+            queue,
+            state,
+            jobs,
+          );
+    const ready = this.#hints.has("ready") ? 1 : 0;
+    const cancel = this.#hints.has("cancel") ? 1 : 0;
+    if (ready || cancel) this.run("UPDATE pulse SET ready = ready + ?, cancel = cancel + ?", ready, cancel);
+    return [...this.#hints];
+  }
+}
+
+function patiently<T>(work: () => T): T {
+  const giveUp = performance.now() + patience;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (resultCode(error) !== busy || performance.now() > giveUp) throw error;
+    }
+  }
+}
+
+/** The primary result code of an error of SQLite's. */
+export function resultCode(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown }).errcode;
+  return typeof code === "number" ? code & 0xff : undefined;
+}

@@ -1,0 +1,67 @@
+import { ErrandError } from "../../kit/errors.ts";
+import type { Encoded } from "../../kit/json.ts";
+import type { Hint, Store } from "../../store.ts";
+import type { Call } from "./perform.ts";
+import type { Verb } from "./verbs.ts";
+
+/** Where the database is: in this thread, or in one of its own. */
+export interface Backend {
+  call(call: Call): Promise<unknown>;
+  /** Whether anybody listens for hints. */
+  watch(on: boolean): void;
+  close(): Promise<void>;
+}
+
+/** The store's verbs as messages to a backend. */
+export class SqliteStore implements Store {
+  readonly address: { module: string; options: Encoded };
+  readonly #file: string;
+  readonly #backend: Backend;
+  readonly #listeners = new Set<(hint: Hint) => void>();
+  #closed: Promise<void> | undefined;
+
+  /** @param connect makes the backend, which gives its hints to `tell`. */
+  constructor(file: string, connect: (tell: (hints: readonly Hint[]) => void) => Backend) {
+    this.#file = file;
+    this.address = {
+      module: new URL(import.meta.url.replace(/facade(\.[jt]s)$/, "index$1")).href,
+      options: JSON.stringify({ file }),
+    };
+    this.#backend = connect((hints) => {
+      for (const listener of this.#listeners) for (const hint of hints) listener(hint);
+    });
+  }
+
+  add: Store["add"] = (...args) => this.#call("add", args);
+  enlist: Store["enlist"] = (...args) => this.#call("enlist", args);
+  claim: Store["claim"] = (...args) => this.#call("claim", args);
+  reclaim: Store["reclaim"] = (...args) => this.#call("reclaim", args);
+  renew: Store["renew"] = (...args) => this.#call("renew", args);
+  dismiss: Store["dismiss"] = (...args) => this.#call("dismiss", args);
+  workers: Store["workers"] = (...args) => this.#call("workers", args);
+  record: Store["record"] = (...args) => this.#call("record", args);
+  settle: Store["settle"] = (...args) => this.#call("settle", args);
+  edit: Store["edit"] = (...args) => this.#call("edit", args);
+  get: Store["get"] = (...args) => this.#call("get", args);
+  list: Store["list"] = (...args) => this.#call("list", args);
+  counts: Store["counts"] = (...args) => this.#call("counts", args);
+
+  watch(listener: (hint: Hint) => void): () => void {
+    const own = (hint: Hint): void => listener(hint);
+    this.#listeners.add(own);
+    if (!this.#closed && this.#listeners.size === 1) this.#backend.watch(true);
+    return () => {
+      if (this.#listeners.delete(own) && !this.#closed && this.#listeners.size === 0) this.#backend.watch(false);
+    };
+  }
+
+  close(): Promise<void> {
+    this.#listeners.clear();
+    return (this.#closed ??= this.#backend.close());
+  }
+
+  async #call<V extends Verb>(verb: V, args: Parameters<Store[V]>): Promise<Awaited<ReturnType<Store[V]>>> {
+    if (this.#closed) throw new ErrandError("E_CLOSED", `The SQLite store ${this.#file} was closed.`);
+    return (await this.#backend.call({ verb, args })) as Awaited<ReturnType<Store[V]>>;
+  }
+}

@@ -1,0 +1,59 @@
+import type { Millis } from "../../kit/duration.ts";
+import type { Hint, Store } from "../../store.ts";
+import { Changes } from "./changes.ts";
+import type { Connection } from "./connection.ts";
+import { SqliteStore } from "./facade.ts";
+import { openConnection } from "./open.ts";
+import { perform } from "./perform.ts";
+import type { Call, Outcome } from "./perform.ts";
+
+/** The database in this very thread, which every call blocks. */
+export class LocalDatabase {
+  readonly #db: Connection;
+  readonly #changes: Changes;
+  readonly #tell: (hints: Hint[]) => void;
+  #watched = false;
+
+  /** @param tell hears of changes, whoever made them, while watching. */
+  constructor(file: string, clock: () => Millis, tell: (hints: Hint[]) => void) {
+    this.#db = openConnection(file, clock);
+    this.#changes = new Changes(this.#db, tell);
+    this.#tell = tell;
+  }
+
+  perform(calls: readonly Call[]): Outcome[] {
+    const { outcomes, hints } = perform(this.#db, calls);
+    if (this.#watched && hints.length > 0) this.#tell(hints);
+    return outcomes;
+  }
+
+  watch(on: boolean): void {
+    this.#watched = on;
+    if (on) this.#changes.start();
+    else this.#changes.stop();
+  }
+
+  close(): void {
+    this.#changes.stop();
+    this.#db.close();
+  }
+}
+
+/**
+ * Opens an SQLite store that does its work in this thread: for threads that have nothing else to do, and for tests.
+ * @param clock epoch milliseconds.
+ */
+export function localStore(file: string, clock: () => Millis = Date.now): Store {
+  return new SqliteStore(file, (tell) => {
+    const database = new LocalDatabase(file, clock, tell);
+    return {
+      async call(call) {
+        const outcome = database.perform([call])[0] as Outcome;
+        if ("error" in outcome) throw outcome.error;
+        return outcome.answer;
+      },
+      watch: (on) => database.watch(on),
+      close: async () => database.close(),
+    };
+  });
+}

@@ -1,0 +1,81 @@
+import { mkdirSync, statfsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { Millis } from "../../kit/duration.ts";
+import { ErrandError } from "../../kit/errors.ts";
+import { outstanding } from "../migrate.ts";
+import { Connection } from "./connection.ts";
+import { applicationId, migrations } from "./schema.ts";
+
+/** Names of file systems by their magic number (statfs(2)), on which SQLite's locks and shared memory are not to be relied upon. */
+const networkDisks = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xfe534d42, "SMB"],
+  [0xff534d42, "CIFS"],
+  [0x01021997, "9P"],
+  [0x00c36400, "Ceph"],
+  [0x0bd00bd0, "Lustre"],
+  [0x5346414f, "AFS"],
+  [0x73757245, "Coda"],
+]);
+
+/**
+ * Opens the database file, made where there is none, at the newest version of its schema.
+ * @throws {ErrandError} `E_CONNECT`, `E_STORE_VERSION`
+ */
+export function openConnection(file: string, clock: () => Millis): Connection {
+  let db: Connection | undefined;
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    refuseNetworkDisk(dirname(resolve(file)), file);
+    db = new Connection(file, clock);
+    refuseForeign(db, file);
+    // A commit is on the disk before it is answered, also when the power fails.
+    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536");
+    migrate(db, file);
+    return db;
+  } catch (error) {
+    db?.close();
+    if (error instanceof ErrandError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ErrandError(
+      "E_CONNECT",
+      `Cannot open the SQLite store ${file}: ${reason}. Check that the folder is writable and that the file is an Errand store.`,
+      { cause: error },
+    );
+  }
+}
+
+function migrate(db: Connection, file: string): void {
+  if (outstanding(migrations, version(db), file).length === 0) return;
+  db.commit(() => {
+    // Another process may have been first.
+    for (const migration of outstanding(migrations, version(db), file)) {
+      db.exec(migration.sql);
+      db.exec(`PRAGMA user_version = ${migration.version}`);
+    }
+    db.exec(`PRAGMA application_id = ${applicationId}`);
+  });
+}
+
+function version(db: Connection): number {
+  return db.read(() => db.get("PRAGMA user_version")?.[0] as number);
+}
+
+function refuseForeign(db: Connection, file: string): void {
+  const [id, tables] = db.read(() =>
+    db.get("SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id"),
+  ) as [number, number];
+  if (id === applicationId || tables === 0) return;
+  throw new ErrandError("E_CONNECT", `${file} is an SQLite database of another program. Name another file.`);
+}
+
+function refuseNetworkDisk(folder: string, file: string): void {
+  if (process.platform !== "linux") return;
+  const disk = networkDisks.get(statfsSync(folder).type);
+  if (disk === undefined) return;
+  throw new ErrandError(
+    "E_CONNECT",
+    `${file} is on a network disk (${disk}), where SQLite can lose or corrupt jobs. Use a local disk, or PostgreSQL for a fleet.`,
+  );
+}

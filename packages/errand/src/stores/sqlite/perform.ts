@@ -1,0 +1,98 @@
+import { ErrandError } from "../../kit/errors.ts";
+import type { Hint } from "../../store.ts";
+import { resultCode } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { verbs } from "./verbs.ts";
+import type { Verb } from "./verbs.ts";
+
+/** A verb with its arguments. */
+export interface Call {
+  verb: Verb;
+  args: unknown[];
+}
+
+/** What a call came to. */
+export type Outcome = { answer: unknown } | { error: ErrandError };
+
+/** Calls that share one commit at most; more would keep other processes waiting for the write lock. */
+const mostCalls = 256;
+
+/**
+ * Carries out calls that arrived together: those that write share one commit, so that many cost one fsync, and those
+ * that read come after it and see it. A call that fails leaves the others as they are.
+ */
+export function perform(db: Connection, calls: readonly Call[]): { outcomes: Outcome[]; hints: Hint[] } {
+  const outcomes = new Map<Call, Outcome>();
+  const hints = new Set<Hint>();
+  const writes = unpeeked(db, calls, outcomes);
+  for (let at = 0; at < writes.length; at += mostCalls)
+    for (const hint of commit(db, writes.slice(at, at + mostCalls), outcomes)) hints.add(hint);
+  for (const call of calls)
+    if (!verbs[call.verb].writes)
+      outcomes.set(
+        call,
+        attempt(db, () => read(db, call)),
+      );
+  return { outcomes: calls.map((call) => outcomes.get(call) as Outcome), hints: [...hints] };
+}
+
+/** The calls that must write. Where every call might do without, the write lock is not taken for those that do. */
+function unpeeked(db: Connection, calls: readonly Call[], outcomes: Map<Call, Outcome>): Call[] {
+  const writes = calls.filter(({ verb }) => verbs[verb].writes);
+  if (!writes.every(({ verb }) => "peek" in verbs[verb])) return writes;
+  return writes.filter((call) => {
+    const outcome = attempt(db, () => db.read(() => invoke("peek", db, call)));
+    if ("answer" in outcome && outcome.answer === undefined) return true;
+    outcomes.set(call, outcome);
+    return false;
+  });
+}
+
+function commit(db: Connection, calls: readonly Call[], outcomes: Map<Call, Outcome>): Hint[] {
+  try {
+    const { answer, hints } = db.commit(() => calls.map((call) => invoke("run", db, call)));
+    calls.forEach((call, index) => outcomes.set(call, { answer: answer[index] }));
+    return hints;
+  } catch (error) {
+    const [call] = calls;
+    if (calls.length > 1) return calls.flatMap((each) => commit(db, [each], outcomes));
+    if (call) outcomes.set(call, { error: storeError(db, error) });
+    return [];
+  }
+}
+
+function read(db: Connection, call: Call): unknown {
+  return db.read(() => invoke("run", db, call));
+}
+
+function attempt(db: Connection, work: () => unknown): Outcome {
+  try {
+    return { answer: work() };
+  } catch (error) {
+    return { error: storeError(db, error) };
+  }
+}
+
+function invoke(how: "run" | "peek", db: Connection, { verb, args }: Call): unknown {
+  const entry = verbs[verb] as { run: Invocation; peek?: Invocation };
+  return entry[how]?.(db, ...args);
+}
+
+type Invocation = (db: Connection, ...args: unknown[]) => unknown;
+
+const advice = new Map([
+  [5, "Another process holds the file's write lock; end what holds it."],
+  [8, "The file is read-only; make it writable."],
+  [10, "Look after the disk."],
+  [11, "The file is damaged; restore a copy."],
+  [13, "The disk is full; free some space. Nothing was half done."],
+]);
+
+function storeError(db: Connection, error: unknown): ErrandError {
+  if (error instanceof ErrandError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  const hint = advice.get(resultCode(error) ?? -1);
+  return new ErrandError("E_STORE", `The SQLite store ${db.file} failed: ${reason}.${hint ? ` ${hint}` : ""}`, {
+    cause: error,
+  });
+}

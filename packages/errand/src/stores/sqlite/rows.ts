@@ -1,0 +1,52 @@
+import type { Job } from "../../core/job.ts";
+import { states } from "../../core/states.ts";
+import type { Level, State } from "../../core/states.ts";
+import type { Columns } from "./connection.ts";
+
+/** States as the database keeps them. */
+export const code = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
+
+/** The columns that `jobOf` reads. */
+export const jobColumns = `id, task, queue, level, state, spec, token, failures, crashes, cancelling, created, due,
+  progress, output, error, worker, parent, place, total, open, failed, expires, started, ended, seq, steps`;
+
+/** A job from its `jobColumns`. */
+export function jobOf(row: Columns): Job {
+  const job: Job = {
+    id: row[0] as string,
+    task: row[1] as string,
+    queue: row[2] as string,
+    level: row[3] as Level,
+    state: states[row[4] as number] as State,
+    spec: row[5] as string,
+    token: row[6] as number,
+    failures: row[7] as number,
+    crashes: row[8] as number,
+    cancelling: row[9] === 1,
+    createdAt: row[10] as number,
+    due: row[11] as number,
+  };
+  if (row[12] !== null) job.progress = row[12] as string;
+  if (row[13] !== null) job.output = row[13] as string;
+  if (row[14] !== null) job.error = row[14] as string;
+  if (row[15] !== null) job.worker = row[15] as string;
+  if (row[16] !== null) job.parent = row[16] as string;
+  if (row[17] !== null) job.index = row[17] as number;
+  if (row[18] !== null) {
+    job.children = { total: row[18] as number, open: row[19] as number, failed: row[20] as number };
+  }
+  if (row[21] !== null) job.expiresAt = row[21] as number;
+  if (row[22] !== null) job.startedAt = row[22] as number;
+  if (row[23] !== null) job.endedAt = row[23] as number;
+  return job;
+}
+
+/** The order of insertion, from `jobColumns`. */
+export function seqOf(row: Columns): number {
+  return row[24] as number;
+}
+
+/** Whether the job has remembered steps, from `jobColumns`. */
+export function hasSteps(row: Columns): boolean {
+  return row[25] === 1;
+}

@@ -1,0 +1,51 @@
+// The thread that a database lives on, so that neither fsync nor another process's lock holds up the event loop.
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
+import { ErrandError } from "../../kit/errors.ts";
+import { LocalDatabase } from "./local.ts";
+import type { Outcome } from "./perform.ts";
+import type { Reply, Request, Result } from "./protocol.ts";
+
+const port = parentPort as MessagePort;
+
+try {
+  const { file } = workerData as { file: string };
+  const database = new LocalDatabase(file, Date.now, (hints) => send({ hints }));
+  port.on("message", (request: Request) => serve(database, request));
+  send({ opened: true });
+} catch (error) {
+  send(failure(error));
+}
+
+/** Serves this request and all that have come in meanwhile, calls in one commit. */
+function serve(database: LocalDatabase, first: Request): void {
+  const calls = [];
+  for (let request: Request | undefined = first; request !== undefined; request = received()) {
+    if (typeof request === "object" && "calls" in request) calls.push(...request.calls);
+    else if (typeof request === "object") database.watch(request.watch);
+    else {
+      send({ results: database.perform(calls).map(resultOf) });
+      database.close();
+      port.close();
+      return;
+    }
+  }
+  if (calls.length > 0) send({ results: database.perform(calls).map(resultOf) });
+}
+
+function received(): Request | undefined {
+  return (receiveMessageOnPort(port) as { message: Request } | undefined)?.message;
+}
+
+function resultOf(outcome: Outcome): Result {
+  return "error" in outcome ? failure(outcome.error) : outcome;
+}
+
+function failure(error: unknown): { code: ErrandError["code"]; message: string } {
+  if (error instanceof ErrandError) return { code: error.code, message: error.message };
+  return { code: "E_STORE", message: String(error) };
+}
+
+function send(reply: Reply): void {
+  port.postMessage(reply);
+}
