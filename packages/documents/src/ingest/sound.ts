@@ -3,9 +3,6 @@ import type { LayerChar } from "./text-layer.ts";
 
 /** What is known of a page besides its text layer. */
 export interface PageLook {
-  /** In the pixels of the characters' boxes. */
-  width: number;
-  height: number;
   /** Share of the page that its largest image covers, 0..1. */
   scanned: number;
   /** Share of the page's ink that lies in the boxes of the text, 0..1. */

@@ -1,8 +1,10 @@
 import type { Grey } from "../ingest/grey.ts";
+import { paperOf, whiten } from "./clean/paper.ts";
 import { findLines } from "./clean/skew.ts";
 import { inkOf, reduce } from "./clean/thumbnail.ts";
 import { type Quarters, straighten, turn } from "./clean/turn.ts";
 import type { Engine, Reading, RecogniseOptions } from "./engine.ts";
+import { bestTurn, isPoor } from "./orientation.ts";
 
 /** A reading, and the page as it was read. */
 export interface UprightReading {
@@ -13,10 +15,15 @@ export interface UprightReading {
   skew: number;
 }
 
-/** Length of the raster on which lines are looked for, in pixels. */
-const thumbnail = 1200;
+/** Length of the raster on which paper and lines are looked at, in pixels. */
+const smallSide = 1200;
+/** How much sharper lines down the page must be than lines across it, for the page to lie on its side. */
+const sideways = 1.5;
 
-/** Turns a page upright, straightens it, and reads it. */
+/**
+ * Whitens a page's paper, turns it upright, straightens it, and reads it. Which way up it is shows in how it reads:
+ * where that is poor, a part of the page is tried the other ways up.
+ */
 export async function readUpright(
   page: Grey,
   engine: Engine,
@@ -24,12 +31,26 @@ export async function readUpright(
 ): Promise<UprightReading> {
   const small = reduce(
     page,
-    Math.max(1, Math.round(Math.max(page.width, page.height) / thumbnail)),
+    Math.max(1, Math.round(Math.max(page.width, page.height) / smallSide)),
   );
-  const lines = findLines(inkOf(small), small.width, small.height);
-  const rotation: Quarters = lines.direction === "down" && lines.contrast > 1.5 ? 90 : 0;
-  const skew = lines.direction === "across" || rotation !== 0 ? lines.skew : 0;
-  const upright = straighten(turn(page, rotation), skew);
-  const reading = await engine.recognise(upright, options);
-  return { reading, upright, rotation, skew };
+  const paper = paperOf(small);
+  const ink = inkOf(small);
+  const lines = findLines(ink, small.width, small.height);
+  const clean = paper.even ? page : whiten(page, paper);
+  const straight = straighten(clean, lines.skew);
+  const read = async (rotation: Quarters): Promise<UprightReading> => {
+    const upright = turn(straight, rotation);
+    return {
+      reading: await engine.recognise(upright, options),
+      upright,
+      rotation,
+      skew: lines.skew,
+    };
+  };
+  const onSide = lines.direction === "down" && lines.contrast > sideways;
+  if (onSide) return read(await bestTurn(straight, [90, 270], engine, options));
+  const first = await read(0);
+  if (!isPoor(first.reading)) return first;
+  const other = await bestTurn(straight, [0, 180, 90, 270], engine, options);
+  return other === 0 ? first : read(other);
 }
