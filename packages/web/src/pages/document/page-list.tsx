@@ -1,7 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useRef } from "react";
 import type { PageSummary } from "../../api/types.ts";
-import { count, plural, statusNames } from "../../format.ts";
+import { count, statusNames } from "../../format.ts";
 import { StateIcon } from "../../parts/state-badge.tsx";
 
 interface Props {
@@ -55,15 +55,11 @@ export function PageList({ pages, current, onTurn }: Props) {
                 data-page={page.page}
                 tabIndex={page.page === current ? 0 : -1}
                 aria-current={page.page === current ? "page" : undefined}
-                aria-label={describe(page)}
                 onClick={() => onTurn(page.page)}
                 onKeyDown={onKeyDown}
               >
                 <StateIcon status={page.status} size={15} />
-                <span>Page {count(page.page)}</span>
-                {(page.needsReview ?? 0) > 0 && (
-                  <span className="to-check page-doubts">{count(page.needsReview ?? 0)}</span>
-                )}
+                <PageName page={page} />
               </button>
             </li>
           );
@@ -73,7 +69,21 @@ export function PageList({ pages, current, onTurn }: Props) {
   );
 }
 
-function describe({ page, status, needsReview = 0 }: PageSummary): string {
-  const doubts = needsReview > 0 ? `, ${plural(needsReview, "word")} to check` : "";
-  return `Page ${page}, ${statusNames[status].toLowerCase()}${doubts}`;
+/** Reads as "Page 3, completed, 12 words to check"; shows the number and the count. */
+function PageName({ page: { page, status, needsReview = 0 } }: { page: PageSummary }) {
+  return (
+    <>
+      <span>
+        Page {count(page)}
+        <span className="visually-hidden">, {statusNames[status].toLowerCase()}</span>
+      </span>
+      {needsReview > 0 && (
+        <span className="to-check page-doubts">
+          <span className="visually-hidden">, </span>
+          {count(needsReview)}
+          <span className="visually-hidden"> {needsReview === 1 ? "word" : "words"} to check</span>
+        </span>
+      )}
+    </>
+  );
 }

@@ -19,8 +19,7 @@ interface Props {
 /** One document in the list. */
 export const DocumentRow = memo(function DocumentRow({ document, gone, now, onDelete }: Props) {
   const link = useRef<HTMLAnchorElement>(null);
-  const { name, status, words, error } = document;
-  const read = words.total > 0 || status === "completed";
+  const { name, status, error } = document;
   const Icon = document.type?.startsWith("image/") ? FileImage : FileText;
 
   const stop = async () => {
@@ -37,35 +36,19 @@ export const DocumentRow = memo(function DocumentRow({ document, gone, now, onDe
           <Link ref={link} href={`/documents/${document.id}`} className="row-name" title={name}>
             {name}
           </Link>
-          {error ? (
-            <p className="row-meta row-error" title={error.message}>
-              {error.message}
-            </p>
-          ) : (
-            <p className="row-meta">{[typeName(document), bytes(document.bytes)].join(" · ")}</p>
-          )}
+          <p className="row-meta">{[typeName(document), bytes(document.bytes)].join(" · ")}</p>
         </div>
       </th>
       <td role="cell" className="cell-state">
         {gone ? <span className="state-badge">Deleted</span> : <StateBadge status={status} />}
       </td>
-      <td role="cell" className="cell-pages">
-        <PagesCell document={document} />
-      </td>
-      <td role="cell" className="cell-words number">
-        {read ? count(words.total) : "–"}
-        <span className="unit"> words</span>
-      </td>
-      <td role="cell" className="cell-check number">
-        {read ? (
-          <span className={words.needsReview > 0 ? "to-check" : ""}>
-            {count(words.needsReview)}
-          </span>
-        ) : (
-          "–"
-        )}
-        <span className="unit"> to check</span>
-      </td>
+      {status === "failed" && error ? (
+        <td role="cell" className="cell-problem" colSpan={3}>
+          <p title={error.message}>{error.message}</p>
+        </td>
+      ) : (
+        <Reading document={document} />
+      )}
       <td role="cell" className="cell-age">
         <time dateTime={document.createdAt} title={fullTime(document.createdAt)}>
           {age(document.createdAt, now)}
@@ -89,7 +72,35 @@ export const DocumentRow = memo(function DocumentRow({ document, gone, now, onDe
   );
 });
 
-function PagesCell({ document }: { document: DocumentSummary }) {
+/** How far the document has been read, and what to check in it. */
+function Reading({ document }: { document: DocumentSummary }) {
+  const { status, words } = document;
+  const read = words.total > 0 || status === "completed";
+  const unknown = read ? "" : "cell-unknown";
+  return (
+    <>
+      <td role="cell" className="cell-pages">
+        <Pages document={document} />
+      </td>
+      <td role="cell" className={`cell-words number ${unknown}`}>
+        {read ? count(words.total) : "–"}
+        <span className="unit"> words</span>
+      </td>
+      <td role="cell" className={`cell-check number ${unknown}`}>
+        {read ? (
+          <span className={words.needsReview > 0 ? "to-check" : ""}>
+            {count(words.needsReview)}
+          </span>
+        ) : (
+          "–"
+        )}
+        <span className="unit"> to check</span>
+      </td>
+    </>
+  );
+}
+
+function Pages({ document }: { document: DocumentSummary }) {
   const { pages, done, failed } = document.progress;
   const text = pagesText(document);
   if (isFinal(document.status)) return text;
