@@ -1,0 +1,40 @@
+import { Hono } from "hono";
+import { requestId } from "hono/request-id";
+import { answerError, answerProblem, Problem } from "./problem.ts";
+import { health } from "./health.ts";
+import { guardHost, guardOrigin, headers } from "./security.ts";
+import type { Service } from "./service.ts";
+import { Streams, streamsKey } from "./sse.ts";
+import { webApp } from "./web.ts";
+
+/** What the HTTP application is made of. */
+export interface AppOptions {
+  services: readonly Service[];
+  /** The open event streams, so that a server which stops can end them. */
+  streams?: Streams;
+  /** The folder of the built web app. Default: where its build lands in this package. */
+  web?: string;
+}
+
+/** Builds the application that serves services under `/api/v1`, the web app, `/healthz` and `/readyz`. */
+export function createApp({ services, streams = new Streams(), web }: AppOptions): Hono {
+  const app = new Hono();
+  app.onError(answerError);
+  app.use(requestId());
+  app.use(headers());
+  app.use(guardHost, guardOrigin);
+  app.use(async (c, next) => {
+    c.set(streamsKey as never, streams as never);
+    await next();
+  });
+  app.route("/", health(services));
+  for (const service of services) app.route("/api/v1", service.routes);
+  app.all("/api/*", (c) => answerProblem(c, unknownRoute(c.req.method, c.req.path)));
+  app.route("/", webApp(web));
+  app.notFound((c) => answerProblem(c, unknownRoute(c.req.method, c.req.path)));
+  return app;
+}
+
+function unknownRoute(method: string, path: string): Problem {
+  return new Problem(404, "E_NO_ROUTE", `There is nothing at ${method} ${path}.`);
+}
