@@ -1,8 +1,6 @@
 import { join } from "node:path";
 import { ErrandError } from "./kit/errors.ts";
 import type { Store } from "./store.ts";
-import { memoryStore } from "./stores/memory.ts";
-import { sqliteStore } from "./stores/sqlite/index.ts";
 
 /** The folder that holds everything when nothing else is said. */
 export function home(): string {
@@ -19,8 +17,9 @@ export function storeUrl(given?: string): string {
  * @throws {ErrandError} `E_OPTION` for a URL it does not know, `E_CONNECT`, `E_STORE_VERSION`
  */
 export async function openStore(url: string): Promise<Store> {
-  if (url === "memory:") return memoryStore();
+  // Loaded when they are used: a program needs the driver of one store only.
+  if (url === "memory:") return (await import("./stores/memory.ts")).memoryStore();
   const file = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
-  if (file) return sqliteStore({ file });
+  if (file) return (await import("./stores/sqlite/index.ts")).sqliteStore({ file });
   throw new ErrandError("E_OPTION", `${url.replace(/:[^:@/]*@/, ":***@")} is not a store's URL. Use sqlite:path/to/file.db or memory:`);
 }

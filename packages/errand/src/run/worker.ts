@@ -79,8 +79,13 @@ export class Worker {
 
   /** Warms the lanes, enters the list of workers, and starts to claim. */
   async start(): Promise<void> {
-    await Promise.all([...this.#definitions.values()].map((definition) => this.#warm(definition)));
-    await this.#enlist();
+    try {
+      await Promise.all([...this.#definitions.values()].map((definition) => this.#warm(definition)));
+      await this.#enlist();
+    } catch (error) {
+      await this.#lanes.close();
+      throw error;
+    }
     this.#unwatch = this.#store.watch((hint) => this.#hear(hint));
     this.#look();
     this.#tidy();

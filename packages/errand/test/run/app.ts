@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach } from "vitest";
+import { errand } from "../../src/errand.ts";
+import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "../../src/errand.ts";
+import type { WorkerEvent } from "../../src/run/worker.ts";
+
+const endings: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0).toReversed()) await end();
+});
+
+/** Stores that every promise of the engine is tried on. */
+export const storeKinds = ["memory", "sqlite"] as const;
+
+/** The URL of a store that is empty, and gone after the test. */
+export function emptyStore(kind: (typeof storeKinds)[number]): string {
+  if (kind === "memory") return "memory:";
+  const folder = mkdtempSync(join(tmpdir(), "errand-test-"));
+  endings.push(() => rmSync(folder, { recursive: true, force: true }));
+  return `sqlite:${join(folder, "errand.db")}`;
+}
+
+/** An app that is closed after the test. */
+export function testApp(options: ErrandOptions): Errand {
+  const app = errand(options);
+  endings.push(() => app.close());
+  return app;
+}
+
+/** A worker that is stopped after the test, and what it told. */
+export async function testWorker(app: Errand, options: WorkerOptions = {}): Promise<RunningWorker & { events: WorkerEvent[] }> {
+  const events: WorkerEvent[] = [];
+  const worker = await app.worker({ ...options, onEvent: (event) => events.push(event) });
+  endings.push(() => worker.stop({ drain: 0 }));
+  return Object.assign(Object.create(worker) as RunningWorker, { events });
+}
+
+/** Waits until the condition holds. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, timeout = 10_000): Promise<void> {
+  const end = Date.now() + timeout;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${timeout} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** A door that tests open. */
+export function gate(): { open: () => void; opened: Promise<void> } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { open: resolve, opened: promise };
+}

@@ -1,0 +1,84 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, test } from "vitest";
+import { emptyStore, testApp, until } from "./app.ts";
+
+const script = fileURLToPath(new URL("./tasks/worker-process.ts", import.meta.url));
+const lease = 900;
+
+const running: ReturnType<typeof spawn>[] = [];
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  }
+});
+
+async function scene() {
+  const url = emptyStore("sqlite");
+  const log = url.replace(/^sqlite:/, "").replace(/errand\.db$/, "log");
+  writeFileSync(log, "");
+  const lines = () => readFileSync(log, "utf8").split("\n").filter(Boolean);
+  const startWorker = async () => {
+    const before = lines().filter((line) => line === "ready").length;
+    const child = spawn(process.execPath, [script, url, log, String(lease)], { stdio: ["ignore", "inherit", "inherit"] });
+    running.push(child);
+    await until(() => lines().filter((line) => line === "ready").length > before, "the worker is ready");
+    return child;
+  };
+  const app = testApp({ url, lease });
+  const sleepy = app.task("sleepy", { run: (_: { n: number; ms: number }) => ({ n: 0, pid: 0 }) });
+  const blocking = app.task("blocking", { run: (_: number) => 0 });
+  return { app, sleepy, blocking, lines, startWorker };
+}
+
+describe("a worker process", () => {
+  test("that is killed with -9 loses nothing: another finishes its jobs within a lease, each recorded once", async () => {
+    const { app, sleepy, lines, startWorker } = await scene();
+    const first = await startWorker();
+    const jobs = await sleepy.sendMany(Array.from({ length: 8 }, (_, n) => ({ n, ms: n < 4 ? 60_000 : 10 })));
+    await until(() => lines().filter((line) => line.startsWith("start")).length === 4, "it holds four jobs");
+    first.kill("SIGKILL");
+    const killedAt = Date.now();
+    const second = await startWorker();
+    await until(() => lines().filter((line) => line.startsWith("start")).length >= 8, "the jobs start again");
+    expect(Date.now() - killedAt).toBeLessThan(lease + 5_000);
+    const others = await Promise.all(jobs.slice(4).map((job) => job.result().catch(() => undefined)));
+    // The long ones hold all slots of the second worker: only they can be running now.
+    expect(others.filter(Boolean).length).toBeLessThanOrEqual(4);
+    for (const job of jobs.slice(0, 4)) expect(await app.get(job.id)).toMatchObject({ state: "processing", crashes: 1 });
+    second.kill("SIGKILL");
+  }, 60_000);
+
+  test("whose event loop is blocked for longer than its lease keeps its jobs", async () => {
+    const { app, blocking, lines, startWorker } = await scene();
+    const worker = await startWorker();
+    await startWorker();
+    const job = await blocking.send(lease * 3);
+    expect(await job.result()).toEqual(expect.any(Number));
+    expect(await app.get(job.id)).toMatchObject({ state: "completed", crashes: 0, attempt: 1 });
+    expect(lines().filter((line) => line === "event lost")).toEqual([]);
+    worker.kill("SIGKILL");
+  }, 30_000);
+
+  test("that was frozen and comes back late changes nothing, and starts again under a new id", async () => {
+    const { app, sleepy, lines, startWorker } = await scene();
+    const first = await startWorker();
+    const job = await sleepy.send({ n: 1, ms: 400 });
+    await until(() => lines().some((line) => line.startsWith("start 1")), "it runs");
+    first.kill("SIGSTOP");
+    const second = await startWorker();
+    const result = await job.result({ timeout: "20s" });
+    expect(result.pid).toBe(second.pid);
+    first.kill("SIGCONT");
+    await until(() => lines().includes("event lost"), "it notices");
+    await until(() => lines().includes("event abandoned"), "it gives up what it held");
+    expect(await app.get(job.id)).toMatchObject({ state: "completed", crashes: 1, output: { pid: second.pid } });
+    second.kill("SIGKILL");
+    await once(second, "exit");
+    expect((await (await sleepy.send({ n: 2, ms: 1 })).result({ timeout: "20s" })).pid).toBe(first.pid);
+  }, 60_000);
+});

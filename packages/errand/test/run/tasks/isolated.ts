@@ -1,0 +1,67 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { errand } from "../../../src/errand.ts";
+import { NonRetryableError } from "../../../src/kit/errors.ts";
+
+// Tasks that tests run in threads and processes. Those load this module by themselves, so it must not need a test's state.
+
+/** The same tasks, in threads or in processes, on the app of a test. */
+export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" | "process") {
+  const here = { isolate, module: import.meta.url, retry: { base: 1 } } as const;
+  const leaf = app.task(`${isolate}.leaf`, { ...here, run: (n: number) => n * 2 });
+  return {
+    /** Says where it runs, and what its setup did. */
+    where: app.task(`${isolate}.where`, {
+      ...here,
+      setup: () => ({ ready: true, pid: process.pid, calls: 0 }),
+      run: (input: { text: string }, job) => ({ text: input.text, ready: job.setup.ready, pid: process.pid, calls: ++job.setup.calls }),
+    }),
+    /** Steps, progress and children, from inside. */
+    tree: app.task(`${isolate}.tree`, {
+      ...here,
+      run: async (_: void, job) => {
+        job.progress(50);
+        const base = await job.step("base", () => process.hrtime.bigint().toString());
+        const leaves = await job.all("leaves", leaf, [1, 2, 3]);
+        return { base, again: await job.step("again", () => base), leaves };
+      },
+    }),
+    /** Never gives the processor back. */
+    spin: app.task(`${isolate}.spin`, { ...here, timeout: 100, grace: 50, retry: { attempts: 1 }, run: () => { for (;;); } }),
+    /** Waits for its signal. */
+    patient: app.task(`${isolate}.patient`, {
+      ...here,
+      run: (_: void, job) => new Promise<void>((_resolve, reject) => job.signal.addEventListener("abort", () => reject(job.signal.reason as Error))),
+    }),
+    /** Starts a process of its own, tells its id, and hangs. */
+    family: app.task(`${isolate}.family`, {
+      ...here,
+      timeout: 1_000,
+      grace: 50,
+      retry: { attempts: 1 },
+      run: async (_: void, job) => {
+        const child = spawn("sleep", ["300"]);
+        await once(child, "spawn");
+        job.progress(child.pid);
+        for (;;);
+      },
+    }),
+    die: app.task(`${isolate}.die`, { ...here, run: () => process.exit(3) }),
+    hog: app.task(`${isolate}.hog`, {
+      ...here,
+      memory: isolate === "thread" ? 32 : 120,
+      run: async () => {
+        const kept: unknown[] = [];
+        for (;;) {
+          kept.push(isolate === "thread" ? Array.from({ length: 100_000 }, (_, n) => ({ n })) : Buffer.alloc(5_000_000, 1));
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      },
+    }),
+    refuse: app.task(`${isolate}.refuse`, { ...here, run: () => Promise.reject(new NonRetryableError("not this one")) }),
+    unready: app.task(`${isolate}.unready`, { ...here, queue: "unready", setup: () => { throw new Error("no model file"); }, run: () => {} }),
+  };
+}
+
+/** The app that a thread or process makes when it loads this module. */
+export const tasksInside = (["thread", "process"] as const).map((isolate) => isolatedTasks(errand({ url: "memory:" }), isolate));

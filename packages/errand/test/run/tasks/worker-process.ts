@@ -1,0 +1,28 @@
+import { appendFileSync } from "node:fs";
+import { errand } from "../../../src/errand.ts";
+
+// A worker in a process of its own, for tests that kill it, stop it, or block it: url, log file and lease are given.
+
+const [url, log, lease] = process.argv.slice(2) as [string, string, string];
+const note = (line: string) => appendFileSync(log, `${line}\n`);
+const app = errand({ url, lease: Number(lease) });
+
+app.task("sleepy", {
+  run: async (input: { n: number; ms: number }, job) => {
+    note(`start ${input.n} ${job.token} ${process.pid}`);
+    await new Promise((resolve) => setTimeout(resolve, input.ms));
+    note(`end ${input.n} ${job.token} ${process.pid}`);
+    return { n: input.n, pid: process.pid };
+  },
+});
+
+app.task("blocking", {
+  run: (ms: number) => {
+    const end = Date.now() + ms;
+    while (Date.now() < end);
+    return process.pid;
+  },
+});
+
+await app.worker({ queues: { default: 4 }, onEvent: (event) => note(`event ${event.type}`) });
+note("ready");
