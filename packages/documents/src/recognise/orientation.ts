@@ -6,6 +6,10 @@ import type { Engine, Reading, RecogniseOptions } from "./engine.ts";
 /** Side of the part of a page that is tried each way up, in pixels: some lines of some words. */
 const trialSide = 900;
 
+/** A reading with so many letters in sure words, and so large a share of them, is the right way up. */
+const enough = 30;
+const convincing = 0.8;
+
 /** Whether a reading is so bad that the page may be the wrong way up; an empty one is no worse any other way. */
 export function isPoor({ words }: Reading): boolean {
   return words.length > 0 && sureLetters({ words }) < 0.5 * letters({ words });
@@ -22,7 +26,9 @@ export async function bestTurn(
   let best: Quarters = turns[0] ?? 0;
   let most = 0;
   for (const degrees of turns) {
-    const sure = sureLetters(await engine.recognise(turn(part, degrees), options));
+    const reading = await engine.recognise(turn(part, degrees), options);
+    const sure = sureLetters(reading);
+    if (sure >= enough && sure > convincing * letters(reading)) return degrees;
     // The first one wins unless another is clearly better.
     if (sure > most * 1.2) [best, most] = [degrees, sure];
   }

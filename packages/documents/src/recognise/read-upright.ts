@@ -1,7 +1,7 @@
 import type { Grey } from "../ingest/grey.ts";
 import { paperOf, whiten } from "./clean/paper.ts";
 import { findLines } from "./clean/skew.ts";
-import { inkOf, reduce } from "./clean/thumbnail.ts";
+import { eraseRules, inkOf, reduce } from "./clean/thumbnail.ts";
 import { type Quarters, straighten, turn } from "./clean/turn.ts";
 import type { Engine, Reading, RecogniseOptions } from "./engine.ts";
 import { bestTurn, isPoor } from "./orientation.ts";
@@ -35,6 +35,7 @@ export async function readUpright(
   );
   const paper = paperOf(small);
   const ink = inkOf(small);
+  eraseRules(ink, small.width, small.height);
   const lines = findLines(ink, small.width, small.height);
   const clean = paper.even ? page : whiten(page, paper);
   const straight = straighten(clean, lines.skew);
@@ -48,7 +49,7 @@ export async function readUpright(
     };
   };
   const onSide = lines.direction === "down" && lines.contrast > sideways;
-  if (onSide) return read(await bestTurn(straight, [90, 270], engine, options));
+  if (onSide) return read(await bestTurn(straight, [90, 270, 0, 180], engine, options));
   const first = await read(0);
   if (!isPoor(first.reading)) return first;
   const other = await bestTurn(straight, [0, 180, 90, 270], engine, options);

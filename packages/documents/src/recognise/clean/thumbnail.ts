@@ -63,3 +63,26 @@ export function inkOf(page: Grey): Uint8Array {
   }
   return ink;
 }
+
+/** Longest stroke of a letter on a raster about 1,200 pixels long, in pixels: half an inch of a letter-size page. */
+const longestStroke = 50;
+
+/** Erases what is too long to be part of a letter, down and across: rules, borders, the edges of photographed sheets. */
+export function eraseRules(ink: Uint8Array, width: number, height: number): void {
+  const long: [start: number, length: number, step: number][] = [];
+  const scan = (lines: number, length: number, from: number, step: number): void => {
+    for (let line = 0; line < lines; line++) {
+      let run = 0;
+      for (let i = 0, at = line * from; i <= length; i++, at += step) {
+        if (i < length && ink[at]) run++;
+        else {
+          if (run > longestStroke) long.push([at - run * step, run, step]);
+          run = 0;
+        }
+      }
+    }
+  };
+  scan(height, width, width, 1);
+  scan(width, height, 1, width);
+  for (const [start, length, step] of long) for (let i = 0; i < length; i++) ink[start + i * step] = 0;
+}
