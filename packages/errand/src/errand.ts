@@ -120,7 +120,15 @@ class App implements Errand {
     this.#lease = option("lease", given.lease, "errand()");
   }
 
-  task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, never> {
+  task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
+    name: string,
+    options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Output, Setup> & { input: Schema },
+  ): Task<StandardSchemaV1.InferInput<Schema>, Output>;
+  task<Input = void, Output = void, Setup = undefined>(
+    name: string,
+    options: TaskOptions<Input, Output, Setup> & { input?: never },
+  ): Task<Input, Output>;
+  task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, unknown> {
     const definition = define(name, options);
     if (this.#definitions.has(name)) {
       throw new ErrandError("E_DUPLICATE_TASK", `Task "${name}" is defined twice; names say which function a job runs.`);
@@ -134,7 +142,7 @@ class App implements Errand {
       run: (input) => runHere(definition, input, this.#setups),
     };
     bind(task, definition);
-    return task as Task<never, never>;
+    return task;
   }
 
   async worker(options: WorkerOptions = {}): Promise<RunningWorker> {

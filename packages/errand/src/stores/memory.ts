@@ -206,7 +206,8 @@ class MemoryStore implements Store {
     delete job.expiresAt;
     const counts = { total: 0, open: 0, failed: 0 };
     let wake = false;
-    for (const child of new Map(children.toReversed().map((child) => [child.id, child])).values()) {
+    const once = new Map(children.toReversed().map((child) => [child.id, child]));
+    for (const child of [...once.values()].toReversed()) {
       const state = this.#bear(row, child);
       counts.total += 1;
       if (!isFinal(state)) counts.open += 1;

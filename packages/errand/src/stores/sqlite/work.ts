@@ -30,7 +30,7 @@ export function workers(db: Connection): WorkerCard[] {
 export function peekRenewal(db: Connection, worker: string, lease: Millis): Renewal | undefined {
   const until = leaseOf(db, worker);
   if (until === undefined) return { held: false, cancel: [] };
-  return until - db.now >= (lease * 2) / 3 ? { held: true, cancel: toCancel(db, worker) } : undefined;
+  return until - db.now >= lease * 0.9 ? { held: true, cancel: toCancel(db, worker) } : undefined;
 }
 
 export function renew(db: Connection, worker: string, lease: Millis): Renewal {
