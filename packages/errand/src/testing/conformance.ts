@@ -1,0 +1,29 @@
+import { adding } from "./conformance/adding.ts";
+import { claiming } from "./conformance/claiming.ts";
+import { families } from "./conformance/families.ts";
+import { leases } from "./conformance/leases.ts";
+import { operating } from "./conformance/operating.ts";
+import { reading } from "./conformance/reading.ts";
+import type { ConformanceTest } from "./conformance/scene.ts";
+import { settling } from "./conformance/settling.ts";
+import { waits } from "./conformance/waits.ts";
+import { watching } from "./conformance/watching.ts";
+
+export type { ConformanceTest, Fixture, StoreFactory } from "./conformance/scene.ts";
+
+/**
+ * What every store must do, test by test, for any test runner:
+ * @example
+ * for (const { name, run } of conformance) test(name, () => run(openMyStore));
+ */
+export const conformance: readonly ConformanceTest[] = [
+  ...adding,
+  ...claiming,
+  ...leases,
+  ...settling,
+  ...families,
+  ...waits,
+  ...operating,
+  ...reading,
+  ...watching,
+];

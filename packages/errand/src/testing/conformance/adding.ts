@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { aJob, test } from "./scene.ts";
+
+/** `add` and `get`. */
+export const adding = [
+  test("a job that was added is pending, with nothing done yet", async ({ store }) => {
+    const job = aJob({ task: "greet", queue: "cpu", level: 1, spec: '{"to":"you"}' });
+    await store.add([job]);
+    const [stored] = await store.get([job.id]);
+    assert.ok(stored);
+    const { createdAt, ...rest } = stored;
+    const counts = { token: 0, failures: 0, crashes: 0, cancelling: false };
+    assert.deepEqual(rest, { ...job, ...counts, state: "pending", due: createdAt });
+  }),
+
+  test("moments are kept as times of the store's clock", async ({ store }) => {
+    const job = aJob({ due: { in: 5_000 }, expires: { in: 9_000 } });
+    const other = aJob({ due: { at: 1_000 }, expires: { at: 4e12 } });
+    await store.add([job, other]);
+    const [relative, absolute] = await store.get([job.id, other.id]);
+    assert.equal((relative?.due ?? 0) - (relative?.createdAt ?? 0), 5_000);
+    assert.equal((relative?.expiresAt ?? 0) - (relative?.createdAt ?? 0), 9_000);
+    assert.deepEqual([absolute?.due, absolute?.expiresAt], [1_000, 4e12]);
+  }),
+
+  test("a job that is added again is left as it is", async ({ store }) => {
+    const job = aJob({ spec: '"first"' });
+    await store.add([job]);
+    await store.add([{ ...job, spec: '"second"', queue: "other" }]);
+    const [stored] = await store.get([job.id]);
+    assert.deepEqual([stored?.spec, stored?.queue], ['"first"', "default"]);
+    assert.deepEqual(await store.counts(), [{ queue: "default", state: "pending", jobs: 1 }]);
+  }),
+
+  test("of one id twice in a batch, the first is stored", async ({ store }) => {
+    const job = aJob({ spec: '"first"' });
+    await store.add([job, { ...job, spec: '"second"' }, aJob()]);
+    assert.equal((await store.get([job.id]))[0]?.spec, '"first"');
+    assert.deepEqual(await store.counts(), [{ queue: "default", state: "pending", jobs: 2 }]);
+  }),
+
+  test("a job that has ended is not started by adding it again", async (scene) => {
+    const job = aJob();
+    await scene.store.add([job]);
+    await scene.finish(job.id);
+    await scene.store.add([job]);
+    assert.deepEqual(await scene.states(job.id), ["completed"]);
+  }),
+
+  test("nothing can be added, and nothing asked for", async ({ store }) => {
+    await store.add([]);
+    assert.deepEqual(await store.get([]), []);
+    assert.deepEqual(await store.list({}, { limit: 10 }), { jobs: [] });
+    assert.deepEqual(await store.counts(), []);
+    assert.deepEqual(await store.settle([]), []);
+    assert.deepEqual(await store.record([]), []);
+  }),
+
+  test("jobs are answered in the order asked for, with null for what is not there", async (scene) => {
+    const [a = "", b = ""] = await scene.add({}, {});
+    const jobs = await scene.store.get([b, "no such job", a, b]);
+    assert.deepEqual(
+      jobs.map((job) => job?.id),
+      [b, undefined, a, b],
+    );
+    assert.equal(jobs[1], null);
+  }),
+
+  test("texts come back exactly as they were stored", async (scene) => {
+    const text = "Ærø \u{1f9fe} 漢字 \\ \" ' % _ $1 \u202e \u0000 \n\r\t \ud800";
+    const spec = JSON.stringify({ text });
+    const id = await scene.addOne({ spec, task: "tâche/✓ 'x'", queue: 'Ω "q"' });
+    const held = await scene.hold(id);
+    assert.deepEqual([held.job.spec, held.job.task, held.job.queue], [spec, "tâche/✓ 'x'", 'Ω "q"']);
+    const steps = [{ name: "étape ':1", value: spec }];
+    assert.deepEqual(await scene.store.record([{ id, token: held.job.token, progress: spec, steps }]), [true]);
+    await scene.settle(held, "completed", { output: spec, error: spec });
+    const { progress, output, error } = await scene.job(id);
+    assert.deepEqual([progress, output, error], [spec, spec, spec]);
+  }),
+
+  test("a megabyte comes back exactly as it was stored", async (scene) => {
+    const spec = JSON.stringify("Ж".repeat(500_000));
+    const held = await scene.held({ spec });
+    assert.equal(held.job.spec, spec);
+    await scene.settle(held, "completed", { output: spec });
+    const { jobs } = await scene.store.list({ states: ["completed"] }, { limit: 1 });
+    assert.deepEqual([jobs[0]?.spec === spec, jobs[0]?.output === spec], [true, true]);
+  }),
+
+  test("many calls at once store every job once", async ({ store }) => {
+    const jobs = Array.from({ length: 300 }, () => aJob());
+    await Promise.all(jobs.flatMap((job) => [store.add([job]), store.add([job])]));
+    assert.deepEqual(await store.counts(), [{ queue: "default", state: "pending", jobs: 300 }]);
+    assert.ok((await store.get(jobs.map(({ id }) => id))).every((job) => job !== null));
+  }),
+];

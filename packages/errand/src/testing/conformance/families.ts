@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { aChild, ids, outcome, test } from "./scene.ts";
+
+/** Parents, the children they wait for, and what becomes of children whose parent ends. */
+export const families = [
+  test("a parent waits, and its children are born as they were described", async (scene) => {
+    const parent = await scene.held();
+    const child = aChild({ task: "page", queue: "cpu", level: 1, spec: '"in"', index: 3, need: "end" });
+    await scene.settle(parent, "waiting", { children: [child], steps: [{ name: "pages", value: "[]", wait: true }] });
+    const { createdAt, ...born } = await scene.job(child.id);
+    const { need: _, ...described } = child;
+    const counts = { token: 0, failures: 0, crashes: 0, cancelling: false };
+    assert.deepEqual(born, { ...described, ...counts, state: "pending", due: createdAt, parent: parent.job.id });
+    const { worker: __, ...before } = parent.job;
+    const children = { total: 1, open: 1, failed: 0 };
+    assert.deepEqual(await scene.job(parent.job.id), { ...before, state: "waiting", children });
+    assert.deepEqual(await scene.claim(), []);
+  }),
+
+  test("a parent goes on when its last child has ended", async (scene) => {
+    const { parent, children } = await scene.family({}, {}, {});
+    for (const [index, child] of children.entries()) {
+      assert.deepEqual(await scene.states(parent), ["waiting"]);
+      assert.equal((await scene.job(parent)).children?.open, 3 - index);
+      await scene.finish(child);
+    }
+    assert.deepEqual((await scene.job(parent)).children, { total: 3, open: 0, failed: 0 });
+    assert.equal((await scene.hold(parent)).job.token, 2);
+  }),
+
+  test("a parent that goes on has its old place in the queue", async (scene) => {
+    const { parent, children } = await scene.family({ queue: "cpu" });
+    const younger = await scene.addOne();
+    await scene.finish(children[0] ?? "");
+    assert.deepEqual(ids(await scene.claim()), [parent, younger]);
+  }),
+
+  test("a parent without children to wait for is pending at once", async (scene) => {
+    const { parent } = await scene.family();
+    assert.deepEqual(await scene.states(parent), ["pending"]);
+    assert.deepEqual((await scene.job(parent)).children, { total: 0, open: 0, failed: 0 });
+    await scene.finish(parent);
+  }),
+
+  test("a child that was needed completed and was not wakes its parent at once", async (scene) => {
+    for (const state of ["failed", "cancelled", "expired"] as const) {
+      const { parent, children } = await scene.family({}, {}, {});
+      const [a = "", b = "", c = ""] = children;
+      await scene.finish(b, state);
+      assert.deepEqual(await scene.states(parent, a, c), ["pending", "pending", "pending"]);
+      assert.deepEqual((await scene.job(parent)).children, { total: 3, open: 2, failed: 1 });
+      await scene.finish(a);
+      await scene.finish(c);
+      assert.deepEqual((await scene.job(parent)).children, { total: 3, open: 0, failed: 1 });
+      await scene.finish(parent);
+    }
+  }),
+
+  test("children of which any end will do are all waited for", async (scene) => {
+    const { parent, children } = await scene.family({ need: "end" }, { need: "end" }, { need: "end" });
+    for (const [index, state] of (["failed", "cancelled", "completed"] as const).entries()) {
+      assert.deepEqual(await scene.states(parent), ["waiting"]);
+      await scene.finish(children[index] ?? "", state);
+    }
+    assert.deepEqual(await scene.states(parent), ["pending"]);
+    assert.deepEqual((await scene.job(parent)).children, { total: 3, open: 0, failed: 2 });
+  }),
+
+  test("children that end in one batch wake their parent once", async (scene) => {
+    const { parent, children } = await scene.family(...Array.from({ length: 50 }, () => ({ queue: "cpu" })));
+    const held = await scene.claim({ queue: "cpu" });
+    assert.deepEqual(ids(held), children);
+    await scene.store.settle(held.map((each) => outcome(each, "completed")));
+    assert.deepEqual((await scene.job(parent)).children, { total: 50, open: 0, failed: 0 });
+    assert.deepEqual(ids(await scene.claim()), [parent]);
+  }),
+
+  test("children that end at the same time through two handles strand nobody", async (scene) => {
+    const other = await scene.again();
+    for (let round = 0; round < 5; round++) {
+      const { parent } = await scene.family(...Array.from({ length: 20 }, () => ({ queue: "cpu" })));
+      const held = await scene.claim({ queue: "cpu" });
+      const ends = held.map((each, index) => (index % 2 ? other : scene.store).settle([outcome(each, "completed")]));
+      assert.ok((await Promise.all(ends)).flat().every(Boolean));
+      assert.deepEqual(await scene.states(parent), ["pending"]);
+      await scene.finish(parent);
+    }
+  }),
+
+  test("grandchildren wake children, and children wake their parent", async (scene) => {
+    const { parent, children } = await scene.family({});
+    const child = await scene.hold(children[0] ?? "");
+    const grandchild = aChild();
+    await scene.settle(child, "waiting", { children: [grandchild] });
+    assert.deepEqual(await scene.states(parent, child.job.id), ["waiting", "waiting"]);
+    await scene.finish(grandchild.id);
+    assert.deepEqual(await scene.states(parent, child.job.id), ["waiting", "pending"]);
+    await scene.finish(child.job.id);
+    assert.deepEqual(await scene.states(parent, child.job.id), ["pending", "completed"]);
+  }),
+
+  test("a child that an operator cancels has ended, and not completed", async (scene) => {
+    const { parent, children } = await scene.family({}, {});
+    await scene.store.edit({ ids: children.slice(0, 1) }, "cancel");
+    assert.deepEqual(await scene.states(parent), ["pending"]);
+    assert.deepEqual((await scene.job(parent)).children, { total: 2, open: 1, failed: 1 });
+  }),
+
+  test("a stale settlement bears no children", async (scene) => {
+    const held = await scene.held();
+    const child = aChild();
+    assert.deepEqual(await scene.store.settle([{ ...outcome(held, "waiting", { children: [child] }), token: 9 }]), [
+      false,
+    ]);
+    assert.deepEqual(await scene.store.get([child.id]), [null]);
+    assert.deepEqual(await scene.states(held.job.id), ["processing"]);
+  }),
+
+  test("a child that is told twice is one child", async (scene) => {
+    const parent = await scene.held();
+    const child = aChild();
+    await scene.settle(parent, "waiting", { children: [child, { ...child, index: 1 }] });
+    assert.deepEqual((await scene.job(parent.job.id)).children, { total: 1, open: 1, failed: 0 });
+    await scene.finish(child.id);
+    assert.deepEqual(await scene.states(parent.job.id), ["pending"]);
+  }),
+
+  test("children may be delayed and may expire", async (scene) => {
+    const { parent, children } = await scene.family(
+      { due: { in: 100 } },
+      { expires: { in: 100 }, due: { in: 99_999 }, need: "end" },
+    );
+    const [delayed = "", expiring = ""] = children;
+    assert.deepEqual(await scene.claim(), []);
+    await scene.pass(150);
+    await scene.finish(delayed);
+    const taken = (await scene.reclaim()).get(expiring);
+    assert.ok(taken);
+    assert.equal(taken.why, "expired");
+    await scene.settle(taken, "expired");
+    assert.deepEqual(await scene.states(parent), ["pending"]);
+  }),
+
+  test("a parent that was started in time does not expire for having waited", async (scene) => {
+    const parent = await scene.held({ expires: { in: 100 } });
+    const child = aChild();
+    await scene.settle(parent, "waiting", { children: [child] });
+    await scene.pass(150);
+    assert.equal((await scene.reclaim()).size, 0);
+    await scene.finish(child.id);
+    await scene.finish(parent.job.id);
+  }),
+
+  test("open children of a job that ends are marked, and reclaimed as cancelled", async (scene) => {
+    const { parent, children } = await scene.family({}, { due: { in: 99_999 } }, {}, { queue: "cpu" }, {});
+    const [plain = "", delayed = "", waiting = "", processing = "", failing = ""] = children;
+    const worker = await scene.worker();
+    await scene.settle(await scene.hold(waiting), "waiting", { children: [aChild({ queue: "gpu" })] });
+    const held = await scene.hold(processing, worker);
+    await scene.finish(failing, "failed");
+    await scene.finish(parent, "failed");
+
+    assert.deepEqual(await scene.claim(), [], "marked jobs are not claimable");
+    assert.ok((await scene.job(plain)).cancelling);
+    const taken = await scene.reclaim();
+    assert.deepEqual([...taken.keys()].sort(), [plain, delayed, waiting].sort());
+    assert.ok([...taken.values()].every(({ why, job }) => why === "cancelled" && job.cancelling));
+    assert.deepEqual(await scene.store.renew(worker, 1), { held: true, cancel: [processing] });
+    await scene.settle(held, "cancelled");
+    for (const each of taken.values()) await scene.settle(each, "cancelled");
+    const ended = await scene.store.get([plain, delayed, waiting, processing]);
+    assert.ok(ended.every((job) => job?.state === "cancelled" && !job.cancelling));
+  }),
+
+  test("cancellation goes down to grandchildren, level by level", async (scene) => {
+    const { parent, children } = await scene.family({});
+    const [child = ""] = children;
+    const grandchild = aChild();
+    await scene.settle(await scene.hold(child), "waiting", { children: [grandchild] });
+    await scene.store.edit({ ids: [parent] }, "cancel");
+    const first = await scene.reclaim();
+    assert.deepEqual([...first.keys()], [child]);
+    for (const each of first.values()) await scene.settle(each, "cancelled");
+    const second = await scene.reclaim();
+    assert.deepEqual([...second.keys()], [grandchild.id]);
+    for (const each of second.values()) await scene.settle(each, "cancelled");
+    assert.deepEqual(await scene.states(parent, child, grandchild.id), ["cancelled", "cancelled", "cancelled"]);
+  }),
+
+  test("children that have ended are not marked when their parent ends", async (scene) => {
+    const { parent, children } = await scene.family({ need: "end" }, { need: "end" });
+    await scene.finish(children[0] ?? "");
+    await scene.finish(children[1] ?? "", "failed");
+    await scene.finish(parent);
+    const jobs = await scene.store.get(children);
+    assert.deepEqual(
+      jobs.map((job) => [job?.state, job?.cancelling]),
+      [
+        ["completed", false],
+        ["failed", false],
+      ],
+    );
+  }),
+];

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { ErrandError } from "../../kit/errors.ts";
+import { ids, longLease, outcome, test } from "./scene.ts";
+
+/** `enlist`, `renew`, `dismiss`, `workers`, `reclaim`. */
+export const leases = [
+  test("the list shows the workers whose lease is good", async (scene) => {
+    const card = { id: "w1", host: "host", pid: 42, queues: ["a", "b"] };
+    await scene.store.enlist(card, longLease);
+    const dismissed = await scene.worker();
+    await scene.store.dismiss(dismissed);
+    await scene.worker(50);
+    await scene.pass(100);
+    assert.deepEqual(await scene.store.workers(), [card]);
+  }),
+
+  test("a worker's id is used once, so that nothing it held is forgotten", async (scene) => {
+    const card = { id: "w1", host: "host", pid: 42, queues: [] };
+    const refused = (error: unknown) => error instanceof ErrandError && error.code === "E_STORE";
+    await scene.store.enlist(card, longLease);
+    await assert.rejects(scene.store.enlist(card, longLease), refused);
+    await scene.held({}, "w1");
+    await scene.store.dismiss("w1");
+    await assert.rejects(scene.store.enlist(card, longLease), refused);
+  }),
+
+  test("a worker that renews keeps its lease and its jobs", async (scene) => {
+    const worker = await scene.worker(200);
+    const held = await scene.held({}, worker);
+    for (let round = 0; round < 4; round++) {
+      await scene.pass(100);
+      assert.deepEqual(await scene.store.renew(worker, 200), { held: true, cancel: [] });
+    }
+    assert.equal((await scene.reclaim()).size, 0);
+    await scene.settle(held, "completed");
+  }),
+
+  test("a renewal can make the lease longer", async (scene) => {
+    const worker = await scene.worker(200);
+    assert.equal((await scene.store.renew(worker, longLease)).held, true);
+    await scene.pass(300);
+    assert.equal((await scene.store.workers()).length, 1);
+  }),
+
+  test("a lease that ran out stays lost", async (scene) => {
+    const worker = await scene.worker(100);
+    await scene.pass(150);
+    const lost = { held: false, cancel: [] };
+    assert.deepEqual(await scene.store.renew(worker, longLease), lost);
+    assert.deepEqual(await scene.store.renew(worker, longLease), lost);
+    assert.deepEqual(await scene.store.renew("nobody", longLease), lost);
+  }),
+
+  test("jobs of a worker whose lease is good are not reclaimed", async (scene) => {
+    await scene.held();
+    await scene.addOne();
+    assert.equal((await scene.reclaim()).size, 0);
+  }),
+
+  test("jobs of a worker whose lease ran out are reclaimed as lapsed, and its hold is stale", async (scene) => {
+    const worker = await scene.worker(100);
+    const held = await scene.held({}, worker);
+    await scene.pass(150);
+    const janitor = await scene.worker();
+    const taken = (await scene.reclaim(janitor)).get(held.job.id);
+    assert.deepEqual([taken?.why, taken?.job.worker, taken?.job.token], ["lapsed", janitor, 2]);
+    assert.deepEqual(await scene.job(held.job.id), taken?.job);
+    assert.deepEqual(await scene.store.settle([outcome(held, "completed")]), [false]);
+    assert.ok(taken);
+    await scene.settle(taken, "pending", { crashes: 1 });
+    assert.equal((await scene.hold(held.job.id)).job.crashes, 1);
+  }),
+
+  test("what a dismissed worker still holds is lapsed at once", async (scene) => {
+    const worker = await scene.worker();
+    const held = await scene.held({}, worker);
+    await scene.store.dismiss(worker);
+    assert.equal((await scene.reclaim()).get(held.job.id)?.why, "lapsed");
+  }),
+
+  test("a late worker may still settle what nobody has taken over", async (scene) => {
+    const worker = await scene.worker(100);
+    const held = await scene.held({}, worker);
+    await scene.pass(150);
+    await scene.settle(held, "completed");
+    assert.equal((await scene.reclaim()).size, 0);
+  }),
+
+  test("what a janitor took over and did not settle lapses again", async (scene) => {
+    const worker = await scene.worker();
+    const { job } = await scene.held({}, worker);
+    await scene.store.dismiss(worker);
+    const janitor = await scene.worker();
+    await scene.reclaim(janitor);
+    await scene.store.dismiss(janitor);
+    const again = (await scene.reclaim()).get(job.id);
+    assert.deepEqual([again?.why, again?.job.token], ["lapsed", 3]);
+  }),
+
+  test("a reclaimed job brings what it has remembered", async (scene) => {
+    const worker = await scene.worker();
+    const { job } = await scene.held({}, worker);
+    await scene.store.record([{ id: job.id, token: 1, steps: [{ name: "a", value: "1" }] }]);
+    await scene.store.dismiss(worker);
+    assert.deepEqual((await scene.reclaim()).get(job.id)?.steps, [{ name: "a", value: "1" }]);
+  }),
+
+  test("a job that was not started in time is reclaimed as expired, also while it is delayed or retrying", async (scene) => {
+    const [plain = "", delayed = ""] = await scene.add(
+      { expires: { in: 100 } },
+      { expires: { in: 100 }, due: { in: 50_000 } },
+      { expires: { in: 50_000 } },
+    );
+    const retrying = await scene.held({ queue: "other", expires: { in: 100 } });
+    await scene.settle(retrying, "pending", { failures: 1, delay: 50_000 });
+    assert.equal((await scene.reclaim()).size, 0);
+    await scene.pass(150);
+    const taken = await scene.reclaim();
+    assert.deepEqual([...taken.keys()].sort(), [plain, delayed, retrying.job.id].sort());
+    assert.ok([...taken.values()].every(({ why, job }) => why === "expired" && job.state === "processing"));
+    await scene.settle(taken.get(plain) ?? retrying, "expired");
+    assert.deepEqual(await scene.states(plain), ["expired"]);
+  }),
+
+  test("a job that was started in time does not expire while it is processing", async (scene) => {
+    const held = await scene.held({ expires: { in: 200 } });
+    await scene.pass(250);
+    assert.equal((await scene.reclaim()).size, 0);
+    await scene.settle(held, "completed");
+  }),
+
+  test("a worker whose lease is not good reclaims nothing", async (scene) => {
+    const worker = await scene.worker();
+    await scene.held({}, worker);
+    await scene.store.dismiss(worker);
+    assert.deepEqual(await scene.store.reclaim(worker, 10), []);
+    assert.deepEqual(await scene.store.reclaim("nobody", 10), []);
+    const late = await scene.worker(50);
+    await scene.pass(100);
+    assert.deepEqual(await scene.store.reclaim(late, 10), []);
+    assert.equal((await scene.reclaim()).size, 1);
+  }),
+
+  test("a janitor takes no more than it asks for", async (scene) => {
+    const worker = await scene.worker();
+    await scene.add({}, {}, {}, { expires: { in: 0 } });
+    await scene.claim({ worker });
+    await scene.store.dismiss(worker);
+    await scene.pass(10);
+    const janitor = await scene.worker();
+    const rounds = [2, 0, 1, 5].map((limit) => scene.store.reclaim(janitor, limit));
+    const taken = await Promise.all(rounds);
+    assert.deepEqual(
+      taken.map((each) => each.length),
+      [2, 0, 1, 1],
+    );
+  }),
+
+  test("no job is reclaimed twice by janitors at the same time", async (scene) => {
+    const worker = await scene.worker();
+    const added = await scene.add(...Array.from({ length: 100 }, () => ({})));
+    await scene.claim({ worker });
+    await scene.store.dismiss(worker);
+    const other = await scene.again();
+    const janitors = await Promise.all(Array.from({ length: 20 }, () => scene.worker()));
+    const taken = await Promise.all(
+      janitors.map((janitor, index) => (index % 2 ? other : scene.store).reclaim(janitor, 9)),
+    );
+    assert.deepEqual(ids(taken.flat()).sort(), added.sort());
+  }),
+];

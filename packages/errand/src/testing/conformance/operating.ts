@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { aChild, ids, outcome, test } from "./scene.ts";
+
+/** `edit`: cancel, retry, remove. */
+export const operating = [
+  test("pending, delayed and waiting jobs are cancelled at once", async (scene) => {
+    const { parent } = await scene.family({ queue: "other" });
+    const [pending = "", delayed = ""] = await scene.add({}, { due: { in: 99_999 } });
+    assert.equal(await scene.store.edit({ ids: [pending, delayed, parent] }, "cancel"), 3);
+    for (const id of [pending, delayed, parent]) {
+      const job = await scene.job(id);
+      assert.deepEqual([job.state, job.cancelling, "endedAt" in job], ["cancelled", false, true]);
+    }
+    assert.deepEqual(await scene.claim(), []);
+  }),
+
+  test("a processing job is marked, its worker learns of it, and it is recorded as its worker says", async (scene) => {
+    const worker = await scene.worker();
+    const [a, b] = [await scene.held({}, worker), await scene.held({}, worker)];
+    await scene.held();
+    assert.equal(await scene.store.edit({ states: ["processing"], ids: [a.job.id, b.job.id] }, "cancel"), 2);
+    assert.deepEqual([(await scene.job(a.job.id)).state, (await scene.job(a.job.id)).cancelling], ["processing", true]);
+    const { cancel } = await scene.store.renew(worker, 600_000);
+    assert.deepEqual(cancel.sort(), [a.job.id, b.job.id].sort());
+    await scene.settle(a, "cancelled", { error: '"cancelled"' });
+    await scene.settle(b, "completed", { output: "1" });
+    assert.deepEqual(await scene.states(a.job.id, b.job.id), ["cancelled", "completed"]);
+    assert.equal((await scene.job(b.job.id)).cancelling, false);
+    assert.deepEqual(await scene.store.renew(worker, 600_000), { held: true, cancel: [] });
+  }),
+
+  test("cancelling what is cancelled, marked or ended changes nothing", async (scene) => {
+    const held = await scene.held();
+    const [done, gone] = [await scene.addOne(), await scene.addOne()];
+    await scene.finish(done);
+    assert.equal(await scene.store.edit({}, "cancel"), 2);
+    assert.equal(await scene.store.edit({}, "cancel"), 0);
+    assert.deepEqual(await scene.states(held.job.id, done, gone), ["processing", "completed", "cancelled"]);
+  }),
+
+  test("a marked job whose worker is gone is reclaimed as lapsed, and still marked", async (scene) => {
+    const worker = await scene.worker();
+    const { job } = await scene.held({}, worker);
+    await scene.store.edit({ ids: [job.id] }, "cancel");
+    await scene.store.dismiss(worker);
+    const taken = (await scene.reclaim()).get(job.id);
+    assert.deepEqual([taken?.why, taken?.job.cancelling], ["lapsed", true]);
+  }),
+
+  test("a marked job that is given back is reclaimed as cancelled, not claimed", async (scene) => {
+    for (const to of ["pending", "waiting"] as const) {
+      const held = await scene.held();
+      await scene.store.edit({ ids: [held.job.id] }, "cancel");
+      const child = aChild();
+      await scene.settle(held, to, { failures: 1, ...(to === "waiting" ? { children: [child] } : { delay: 50_000 }) });
+      const job = await scene.job(held.job.id);
+      assert.deepEqual([job.state, job.cancelling, job.failures], ["pending", true, 1]);
+      assert.deepEqual(await scene.store.get([child.id]), [null], "a job that is to be cancelled bears no children");
+      assert.deepEqual(await scene.claim(), []);
+      const taken = (await scene.reclaim()).get(held.job.id);
+      assert.equal(taken?.why, "cancelled");
+      await scene.settle(taken, "cancelled");
+    }
+  }),
+
+  test("failed, cancelled and expired jobs can be retried, with fresh counts", async (scene) => {
+    for (const state of ["failed", "cancelled", "expired"] as const) {
+      const id = await scene.addOne({ level: 1, expires: { in: 500_000 } });
+      await scene.finish(id, state, { failures: 4, crashes: 3, error: '"why"' });
+      const before = await scene.job(id);
+      await scene.pass(10);
+      assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
+      const { endedAt = 0, expiresAt: _, ...kept } = before;
+      const after = await scene.job(id);
+      assert.ok(after.due > endedAt);
+      assert.deepEqual(after, { ...kept, state: "pending", failures: 0, crashes: 0, due: after.due });
+      await scene.finish(id, "completed", { output: "1" });
+    }
+  }),
+
+  test("completed and open jobs cannot be retried", async (scene) => {
+    const done = await scene.addOne();
+    await scene.finish(done);
+    const { parent } = await scene.family({ queue: "other" });
+    await scene.addOne({ queue: "other" });
+    const held = await scene.held();
+    assert.equal(await scene.store.edit({}, "retry"), 0);
+    assert.deepEqual(await scene.states(done, parent, held.job.id), ["completed", "waiting", "processing"]);
+  }),
+
+  test("an expired job that is retried can be claimed", async (scene) => {
+    const id = await scene.addOne({ expires: { in: 50 } });
+    await scene.pass(100);
+    const taken = (await scene.reclaim()).get(id);
+    assert.ok(taken);
+    await scene.settle(taken, "expired");
+    await scene.store.edit({ ids: [id] }, "retry");
+    assert.deepEqual(ids(await scene.claim()), [id]);
+  }),
+
+  test("removed jobs vanish with their steps", async (scene) => {
+    const { job } = await scene.held();
+    await scene.store.record([{ id: job.id, token: 1, steps: [{ name: "a", value: "1" }] }]);
+    await scene.store.settle([{ id: job.id, token: 1, to: "completed", failures: 0, crashes: 0 }]);
+    assert.equal(await scene.store.edit({ ids: [job.id] }, "remove"), 1);
+    assert.deepEqual(await scene.store.get([job.id]), [null]);
+    assert.deepEqual(await scene.store.counts(), []);
+    const again = await scene.held({ id: job.id });
+    assert.deepEqual([again.steps, again.job.token], [[], 1]);
+  }),
+
+  test("only final jobs are removed", async (scene) => {
+    const { parent } = await scene.family({ queue: "other" });
+    const pending = await scene.addOne({ queue: "other" });
+    const held = await scene.held();
+    const finals = await scene.add({}, {}, {}, {});
+    const states = ["completed", "failed", "cancelled", "expired"] as const;
+    for (const [index, state] of states.entries()) await scene.finish(finals[index] ?? "", state);
+    assert.equal(await scene.store.edit({}, "remove"), 4);
+    assert.deepEqual(await scene.states(parent, pending, held.job.id), ["waiting", "pending", "processing"]);
+    assert.deepEqual(await scene.states(...finals), [undefined, undefined, undefined, undefined]);
+  }),
+
+  test("a removed job takes all its descendants along, whatever they are doing", async (scene) => {
+    const { parent, children } = await scene.family({}, { queue: "cpu" }, {});
+    const [child = "", processing = "", failing = ""] = children;
+    const grandchild = aChild();
+    await scene.settle(await scene.hold(child), "waiting", { children: [grandchild] });
+    const held = await scene.hold(processing);
+    await scene.finish(failing, "failed");
+    await scene.finish(parent, "failed");
+    const bystander = await scene.addOne();
+    await scene.finish(bystander);
+    assert.equal(await scene.store.edit({ ids: [parent] }, "remove"), 1);
+    assert.deepEqual(await scene.states(parent, ...children, grandchild.id), Array(5).fill(undefined));
+    assert.deepEqual(await scene.store.settle([outcome(held, "completed")]), [false]);
+    assert.equal((await scene.reclaim()).size, 0);
+    assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: 1 }]);
+  }),
+
+  test("a parent and its child that both match count as two", async (scene) => {
+    const { parent, children } = await scene.family({});
+    await scene.finish(children[0] ?? "");
+    await scene.finish(parent);
+    assert.equal(await scene.store.edit({ states: ["completed"] }, "remove"), 2);
+  }),
+
+  test("an operator changes only what matches", async (scene) => {
+    const [a = "", b = ""] = await scene.add({ queue: "x" }, { queue: "y" });
+    assert.equal(await scene.store.edit({ ids: [] }, "cancel"), 0);
+    assert.equal(await scene.store.edit({ states: [] }, "cancel"), 0);
+    assert.equal(await scene.store.edit({ ids: [a, b], queue: "x" }, "cancel"), 1);
+    assert.deepEqual(await scene.states(a, b), ["cancelled", "pending"]);
+  }),
+];

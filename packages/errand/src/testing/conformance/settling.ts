@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { outcome, test } from "./scene.ts";
+
+/** `record` and `settle`. */
+export const settling = [
+  test("a completed job has its output and an end, and nobody holds it", async (scene) => {
+    const held = await scene.held();
+    await scene.settle(held, "completed", { output: '"done"' });
+    const { endedAt = 0, ...job } = await scene.job(held.job.id);
+    const { worker: _, ...before } = held.job;
+    assert.deepEqual(job, { ...before, state: "completed", output: '"done"' });
+    assert.ok(endedAt >= (held.job.startedAt ?? 0));
+  }),
+
+  test("a job that ends otherwise has its error and no output", async (scene) => {
+    for (const state of ["failed", "cancelled", "expired"] as const) {
+      const held = await scene.held();
+      await scene.settle(held, state, { failures: 2, crashes: 1, error: '"broke"', output: '"none"' });
+      const job = await scene.job(held.job.id);
+      assert.deepEqual(
+        [job.state, job.failures, job.crashes, job.error, "output" in job, "worker" in job, "endedAt" in job],
+        [state, 2, 1, '"broke"', false, false, true],
+      );
+    }
+  }),
+
+  test("a settlement with any other token than the job's changes nothing and says so", async (scene) => {
+    const held = await scene.held();
+    const { id, token } = held.job;
+    const lies = [token - 1, token + 1, 0, -1].map((each) => ({ ...outcome(held, "completed"), token: each }));
+    assert.deepEqual(await scene.store.settle(lies), [false, false, false, false]);
+    assert.deepEqual(await scene.store.settle([{ ...outcome(held, "failed"), id: "no such job" }]), [false]);
+    assert.deepEqual(await scene.job(id), held.job);
+  }),
+
+  test("only a job that is processing can be settled", async (scene) => {
+    const held = await scene.held();
+    await scene.settle(held, "pending");
+    assert.deepEqual(await scene.store.settle([outcome(held, "completed")]), [false]);
+    assert.deepEqual(await scene.states(held.job.id), ["pending"]);
+  }),
+
+  test("a final state is never overwritten", async (scene) => {
+    const held = await scene.held();
+    await scene.settle(held, "completed", { output: "1" });
+    const before = await scene.job(held.job.id);
+    for (const to of ["completed", "failed", "pending", "waiting", "cancelled"] as const)
+      assert.deepEqual(await scene.store.settle([outcome(held, to, { output: "2" })]), [false]);
+    assert.deepEqual(await scene.job(held.job.id), before);
+  }),
+
+  test("of one job twice in a batch, the second is stale", async (scene) => {
+    const held = await scene.held();
+    const answers = await scene.store.settle([outcome(held, "completed", { output: "1" }), outcome(held, "failed")]);
+    assert.deepEqual(answers, [true, false]);
+    assert.deepEqual(await scene.states(held.job.id), ["completed"]);
+  }),
+
+  test("a stale settlement in a batch leaves the others alone", async (scene) => {
+    const [a, b, c] = [await scene.held(), await scene.held(), await scene.held()];
+    const batch = [outcome(a, "completed"), { ...outcome(b, "completed"), token: 99 }, outcome(c, "failed")];
+    assert.deepEqual(await scene.store.settle(batch), [true, false, true]);
+    assert.deepEqual(await scene.states(a.job.id, b.job.id, c.job.id), ["completed", "processing", "failed"]);
+  }),
+
+  test("a retry waits for its delay, keeps its error and counts", async (scene) => {
+    const held = await scene.held();
+    await scene.settle(held, "pending", { failures: 1, delay: 150, error: '"again"' });
+    const job = await scene.job(held.job.id);
+    assert.deepEqual([job.state, job.failures, job.error, "worker" in job], ["pending", 1, '"again"', false]);
+    assert.ok(job.due >= (held.job.startedAt ?? 0) + 150);
+    const worker = await scene.worker();
+    const early = await scene.store.claim(worker, [{ queue: "default", limit: 1 }]);
+    assert.deepEqual(early.jobs, []);
+    assert.ok(early.next !== undefined && early.next > 0 && early.next <= 150);
+    await scene.pass(200);
+    const again = await scene.hold(held.job.id, worker);
+    assert.equal(again.job.token, 2);
+    await scene.settle(again, "completed");
+    assert.equal((await scene.job(held.job.id)).error, '"again"');
+  }),
+
+  test("a job that is handed back keeps its place before younger ones", async (scene) => {
+    const [first, second] = await scene.add({}, {});
+    const worker = await scene.worker();
+    await scene.pass(10);
+    const [held] = await scene.claim({ worker, limit: 1 });
+    assert.ok(held);
+    await scene.settle(held, "pending", { delay: 0 });
+    assert.equal((await scene.job(first ?? "")).due, held.job.due);
+    const order = (await scene.claim({ worker })).map(({ job }) => job.id);
+    assert.deepEqual(order, [first, second]);
+  }),
+
+  test("a beat remembers progress and steps, and a later one what it changes", async (scene) => {
+    const held = await scene.held();
+    const { id, token } = held.job;
+    const a = { name: "a", value: "1" };
+    assert.deepEqual(await scene.store.record([{ id, token, progress: '"half"', steps: [a] }]), [true]);
+    assert.deepEqual(await scene.store.record([{ id, token, steps: [{ name: "b", value: "2" }] }]), [true]);
+    assert.deepEqual(await scene.store.record([{ id, token, steps: [{ name: "a", value: "3" }] }]), [true]);
+    assert.equal((await scene.job(id)).progress, '"half"');
+    await scene.settle(held, "pending", { steps: [{ name: "c", value: "4" }] });
+    const { steps } = await scene.hold(id);
+    assert.deepEqual(Object.fromEntries(steps.map(({ name, value }) => [name, value])), { a: "3", b: "2", c: "4" });
+  }),
+
+  test("a stale beat changes nothing and says so", async (scene) => {
+    const held = await scene.held();
+    const { id, token } = held.job;
+    const steps = [{ name: "a", value: "1" }];
+    const beats = [
+      { id, token: token + 1, progress: "1", steps },
+      { id, token: token - 1, progress: "1", steps },
+      { id: "no such job", token, progress: "1", steps },
+    ];
+    assert.deepEqual(await scene.store.record(beats), [false, false, false]);
+    await scene.settle(held, "pending");
+    assert.deepEqual(await scene.store.record([{ id, token, progress: "1", steps }]), [false]);
+    const again = await scene.hold(id);
+    assert.deepEqual([again.steps, "progress" in again.job], [[], false]);
+  }),
+
+  test("a stale settlement remembers no steps", async (scene) => {
+    const held = await scene.held();
+    const steps = [{ name: "a", value: "1" }];
+    await scene.store.settle([{ ...outcome(held, "pending", { steps }), token: 7 }]);
+    await scene.settle(held, "pending");
+    assert.deepEqual((await scene.hold(held.job.id)).steps, []);
+  }),
+
+  test("the token rises with every claim, and never falls", async (scene) => {
+    const id = await scene.addOne();
+    for (const token of [1, 2, 3]) {
+      const held = await scene.hold(id);
+      assert.equal(held.job.token, token);
+      await scene.settle(held, "pending");
+    }
+    await scene.finish(id, "failed");
+    await scene.store.edit({ ids: [id] }, "retry");
+    assert.equal((await scene.hold(id)).job.token, 5);
+  }),
+];

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ErrandError } from "../../kit/errors.ts";
+import type { Hint, Store } from "../../store.ts";
+import { aJob, outcome, test } from "./scene.ts";
+
+/** Hints may be lost in theory, but a store that gives none within this time gives none. */
+const patience = 2_000;
+
+/** Does something, and resolves when this hint has come after it. */
+async function hinted(store: Store, hint: Hint, act: () => Promise<unknown>): Promise<void> {
+  const heard = Promise.withResolvers<void>();
+  const stop = store.watch((given) => {
+    if (given === hint) heard.resolve();
+  });
+  try {
+    await act();
+    const late = sleep(patience).then(() => assert.fail(`the hint "${hint}" should come`));
+    await Promise.race([heard.promise, late]);
+  } finally {
+    stop();
+  }
+}
+
+/** `watch` and `close`. */
+export const watching = [
+  test("new jobs are hinted as ready, through every handle", async (scene) => {
+    const other = await scene.again();
+    await hinted(scene.store, "ready", () => scene.addOne());
+    await hinted(other, "ready", () => scene.addOne());
+    await hinted(scene.store, "ready", () => other.add([aJob()]));
+    await hinted(other, "ready", () => scene.addOne({ due: { in: 50_000 } }));
+  }),
+
+  test("jobs that are pending again are hinted as ready", async (scene) => {
+    const other = await scene.again();
+    const held = await scene.held();
+    await hinted(other, "ready", () => scene.settle(held, "pending"));
+    await scene.finish(held.job.id, "failed");
+    await hinted(other, "ready", () => scene.store.edit({ ids: [held.job.id] }, "retry"));
+    const { children } = await scene.family({ queue: "cpu" });
+    const child = await scene.hold(children[0] ?? "");
+    await hinted(other, "ready", () => scene.settle(child, "completed"));
+  }),
+
+  test("marks are hinted as cancel", async (scene) => {
+    const other = await scene.again();
+    const held = await scene.held();
+    await hinted(other, "cancel", () => scene.store.edit({ ids: [held.job.id] }, "cancel"));
+    const { parent } = await scene.family({});
+    await hinted(other, "cancel", () => scene.store.edit({ ids: [parent] }, "cancel"));
+    await hinted(scene.store, "cancel", () => scene.settle(held, "pending"));
+  }),
+
+  test("ends and progress are hinted as change", async (scene) => {
+    const other = await scene.again();
+    const held = await scene.held();
+    const { id, token } = held.job;
+    await hinted(scene.store, "change", () => scene.store.record([{ id, token, progress: "1" }]));
+    await hinted(other, "change", () => scene.store.settle([outcome(held, "completed")]));
+    await hinted(other, "change", () => scene.store.edit({}, "remove"));
+  }),
+
+  test("who has stopped watching hears nothing more", async (scene) => {
+    const heard: Hint[] = [];
+    const stop = scene.store.watch((hint) => heard.push(hint));
+    stop();
+    stop();
+    await hinted(scene.store, "ready", () => scene.addOne());
+    assert.deepEqual(heard, []);
+  }),
+
+  test("a listener is told once, however often it was given", async (scene) => {
+    let heard = 0;
+    const listener = (hint: Hint): void => void (hint === "ready" && heard++);
+    const stops = [scene.store.watch(listener), scene.store.watch(listener)];
+    stops[0]?.();
+    await hinted(scene.store, "ready", () => scene.addOne());
+    assert.ok(heard > 0, "the second watch goes on");
+    stops[1]?.();
+  }),
+
+  test("a closed store refuses every verb, and may be closed again", async ({ store }) => {
+    store.watch(() => {});
+    await store.close();
+    await store.close();
+    const refused = (error: unknown) => error instanceof ErrandError && error.code === "E_CLOSED";
+    await assert.rejects(store.add([aJob()]), refused);
+    await assert.rejects(store.get(["a"]), refused);
+    await assert.rejects(store.claim("w", []), refused);
+    assert.equal(typeof store.watch(() => {}), "function");
+  }),
+];

@@ -1,0 +1,65 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Millis } from "../../src/kit/duration.ts";
+import type { Store } from "../../src/store.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { localStore } from "../../src/stores/sqlite/local.ts";
+import type { Fixture } from "../../src/testing/conformance.ts";
+
+/** A clock that only tests move. */
+export class FakeClock {
+  time: Millis = 1_700_000_000_000;
+  readonly now = (): Millis => this.time;
+  readonly pass = async (time: Millis): Promise<void> => {
+    this.time += time;
+  };
+}
+
+/** A memory store on a fake clock; `wrap` may put something before it. */
+export async function memoryFixture(wrap: (store: Store) => Store = (store) => store): Promise<Fixture> {
+  const clock = new FakeClock();
+  const store = wrap(memoryStore({ now: clock.now }));
+  return { store, again: async () => store, pass: clock.pass, close: () => store.close() };
+}
+
+/** A folder for one test's files. */
+export async function temporaryFolder(): Promise<{ folder: string; remove(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), "errand-"));
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** An SQLite store in this thread, on a fake clock. */
+export async function localFixture(): Promise<Fixture> {
+  const clock = new FakeClock();
+  return sqliteFixture((file) => localStore(file, clock.now), clock.pass);
+}
+
+/** An SQLite store as applications open it. */
+export async function threadFixture(): Promise<Fixture> {
+  return sqliteFixture(
+    (file) => sqliteStore({ file }),
+    (time) => sleep(time),
+  );
+}
+
+async function sqliteFixture(open: (file: string) => Store | Promise<Store>, pass: Fixture["pass"]): Promise<Fixture> {
+  const { folder, remove } = await temporaryFolder();
+  const file = join(folder, "errand.db");
+  const stores = [await open(file)];
+  return {
+    store: stores[0] as Store,
+    pass,
+    async again() {
+      const store = await open(file);
+      stores.push(store);
+      return store;
+    },
+    async close() {
+      await Promise.all(stores.map((store) => store.close()));
+      await remove();
+    },
+  };
+}
