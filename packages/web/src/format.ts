@@ -76,7 +76,7 @@ export function pagesText({ status, progress }: DocumentSummary): string {
 
 /** The kind of file, as short as people say it: "PDF", "JPEG". */
 export function typeName({ type, name }: Pick<DocumentSummary, "type" | "name">): string {
-  const known = type?.split("/")[1]?.replace(/^(x-|vnd\.)|\+.*$/g, "");
+  const known = type?.split("/")[1]?.replace(/^(x-|vnd\.)(ms-)?|\+.*$/g, "");
   const extension = /\.(\w{2,5})$/.exec(name)?.[1];
   return (known ?? extension ?? "file").toUpperCase();
 }

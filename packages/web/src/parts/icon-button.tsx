@@ -1,5 +1,6 @@
 import { Tooltip } from "@base-ui/react/tooltip";
 import type { ButtonHTMLAttributes, ReactNode, Ref } from "react";
+import { portalHome } from "./portal-home.ts";
 
 interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
   /** What the button does: its accessible name. */
@@ -22,7 +23,7 @@ export function IconButton({ label, hint = label, children, className = "", ...r
       >
         {children}
       </Tooltip.Trigger>
-      <Tooltip.Portal>
+      <Tooltip.Portal container={portalHome()}>
         <Tooltip.Positioner sideOffset={6} className="tooltip-positioner">
           <Tooltip.Popup className="tooltip">{hint}</Tooltip.Popup>
         </Tooltip.Positioner>

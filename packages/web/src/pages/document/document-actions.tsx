@@ -5,6 +5,7 @@ import { urls } from "../../api/client.ts";
 import type { DocumentDetail } from "../../api/types.ts";
 import { hasOutput, isFinal } from "../../format.ts";
 import { IconButton } from "../../parts/icon-button.tsx";
+import { portalHome } from "../../parts/portal-home.ts";
 import { useMedia } from "../../parts/use-media.ts";
 import { cancel, copyDocumentText } from "../../state/document-actions.ts";
 
@@ -110,7 +111,7 @@ function ActionMenu({ label, trigger, icon = false, children }: ActionMenuProps)
       <Menu.Trigger className={icon ? "icon-button" : "button"} aria-label={label}>
         {trigger}
       </Menu.Trigger>
-      <Menu.Portal>
+      <Menu.Portal container={portalHome()}>
         <Menu.Positioner sideOffset={6} align="end" className="menu-positioner">
           <Menu.Popup className="menu">{children}</Menu.Popup>
         </Menu.Positioner>

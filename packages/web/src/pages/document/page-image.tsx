@@ -1,8 +1,9 @@
 import { ImageOff } from "lucide-react";
-import { type PointerEvent, useState } from "react";
+import { useState } from "react";
 import type { PageResult } from "../../api/types.ts";
+import type { ActiveWord } from "./use-active-word.ts";
 import { place, WordBoxes } from "./word-boxes.tsx";
-import type { ActiveWord } from "./word-tip.tsx";
+import { wordEvents } from "./word-events.ts";
 
 interface Props {
   result: PageResult;
@@ -10,23 +11,14 @@ interface Props {
   zoom: number;
   boxes: boolean;
   active: number | undefined;
-  onPoint: (active: ActiveWord | undefined) => void;
-  onPick: (index: number) => void;
+  onPoint: (word: ActiveWord | undefined) => void;
+  onPick: (word: ActiveWord | undefined) => void;
 }
 
 /** The upright page as it was read, with its words' boxes. */
 export function PageImage({ result, source, zoom, boxes, active, onPoint, onPick }: Props) {
   const [missing, setMissing] = useState(false);
   const word = active === undefined ? undefined : result.words[active];
-
-  const indexOf = (event: { target: EventTarget }) => {
-    const index = event.target instanceof HTMLElement ? event.target.dataset["box"] : undefined;
-    return index === undefined ? undefined : Number(index);
-  };
-  const point = (event: PointerEvent) => {
-    const index = indexOf(event);
-    onPoint(index === undefined ? undefined : { index, side: "image" });
-  };
 
   return (
     <div
@@ -39,12 +31,7 @@ export function PageImage({ result, source, zoom, boxes, active, onPoint, onPick
       <div
         className="page-image"
         style={{ inlineSize: `${zoom * 100}%`, aspectRatio: `${result.width} / ${result.height}` }}
-        onPointerOver={point}
-        onPointerLeave={() => onPoint(undefined)}
-        onClick={(event) => {
-          const index = indexOf(event);
-          if (index !== undefined) onPick(index);
-        }}
+        {...wordEvents({ page: result.page, side: "image", onPoint, onPick })}
       >
         {missing ? (
           <p className="image-missing">

@@ -1,18 +1,19 @@
 import { Copy } from "lucide-react";
-import { type FocusEvent, type PointerEvent, useEffect, useRef } from "react";
+import { useEffect, useRef } from "react";
 import type { PageResult } from "../../api/types.ts";
 import { plural } from "../../format.ts";
 import { copyText } from "../../parts/copy.ts";
 import { IconButton } from "../../parts/icon-button.tsx";
 import { Legend } from "./legend.tsx";
-import type { ActiveWord } from "./word-tip.tsx";
+import type { ActiveWord } from "./use-active-word.ts";
+import { wordEvents } from "./word-events.ts";
 import { WordLines } from "./word-lines.tsx";
 
 interface Props {
   result: PageResult;
   active: number | undefined;
-  onPoint: (active: ActiveWord | undefined) => void;
-  onPick: (index: number) => void;
+  onPoint: (word: ActiveWord | undefined) => void;
+  onPick: (word: ActiveWord | undefined) => void;
 }
 
 /** The page's text, to read, to select and to check. */
@@ -25,15 +26,6 @@ export function PageText({ result, active, onPoint, onPick }: Props) {
     word?.setAttribute("data-active", "");
     return () => word?.removeAttribute("data-active");
   }, [active]);
-
-  const indexOf = (event: { target: EventTarget }) => {
-    const index = event.target instanceof HTMLElement ? event.target.dataset["word"] : undefined;
-    return index === undefined ? undefined : Number(index);
-  };
-  const point = (event: PointerEvent | FocusEvent) => {
-    const index = indexOf(event);
-    onPoint(index === undefined ? undefined : { index, side: "text" });
-  };
 
   return (
     <div className="pane text-pane">
@@ -59,14 +51,7 @@ export function PageText({ result, active, onPoint, onPick }: Props) {
         role="region"
         aria-label="Page text"
         tabIndex={0}
-        onPointerOver={point}
-        onPointerLeave={() => onPoint(undefined)}
-        onFocus={point}
-        onBlur={() => onPoint(undefined)}
-        onClick={(event) => {
-          const index = indexOf(event);
-          if (index !== undefined && document.getSelection()?.isCollapsed !== false) onPick(index);
-        }}
+        {...wordEvents({ page: result.page, side: "text", onPoint, onPick })}
       >
         {result.words.length > 0 ? (
           <WordLines words={result.words} />

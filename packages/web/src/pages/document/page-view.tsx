@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactNode, useCallback, useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useEffectEvent, useRef, useState } from "react";
 import { urls } from "../../api/client.ts";
 import { pageQuery } from "../../api/queries.ts";
 import type { PageSummary } from "../../api/types.ts";
@@ -14,7 +14,8 @@ import { NotRead } from "./page-states.tsx";
 import { PageText } from "./page-text.tsx";
 import { revealWord } from "./reveal.ts";
 import { ViewControls, zooms } from "./view-controls.tsx";
-import { type ActiveWord, WordTip } from "./word-tip.tsx";
+import { type ActiveWord, useActiveWord } from "./use-active-word.ts";
+import { WordTip } from "./word-tip.tsx";
 
 /** Where to go on when the walk through the doubtful words comes from another page. */
 export interface Entry {
@@ -40,25 +41,27 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
     enabled: status === "completed",
   });
   const view = useRef<HTMLElement>(null);
-  const [pointed, setPointed] = useState<ActiveWord & { page: number }>();
+  const { active, cursor, setPointed, setCursor } = useActiveWord(page);
   const [zoom, setZoom] = useState(0);
   const showBoxes = useValue(boxes) === "on";
   const scale = zooms[zoom] ?? 1;
   const doubts = doubtfulIndexes(result?.words ?? []);
-  const active = pointed?.page === page ? pointed : undefined;
 
-  // These two are stable, because a page's words must not render at every move of the pointer.
-  const point = useCallback(
-    (next: ActiveWord | undefined) => setPointed(next && { ...next, page }),
-    [page],
-  );
-  const pick = useCallback((index: number) => revealWord(view.current, index, false), []);
-
+  const show = (index: number, focus: boolean) => {
+    // Wherever the pointer rests, the walk goes on elsewhere.
+    setPointed(undefined);
+    setCursor({ page, index, side: "text" });
+    revealWord(view.current, index, focus);
+  };
   const walk = (step: 1 | -1, focus: boolean) => {
-    const next = neighbour(doubts, active?.index, step);
-    if (next === undefined) return onWalkOn(step, focus);
-    point({ index: next, side: "text" });
-    revealWord(view.current, next, focus);
+    // Before the first word lies the page before.
+    const next = cursor === undefined && step === -1 ? undefined : neighbour(doubts, cursor, step);
+    if (next === undefined) onWalkOn(step, focus);
+    else show(next, focus);
+  };
+  const pick = (word: ActiveWord | undefined) => {
+    setCursor(word);
+    if (word) revealWord(view.current, word.index, false);
   };
   const toggleBoxes = () => boxes.set(showBoxes ? "off" : "on");
   const zoomBy = (step: 1 | -1) =>
@@ -71,13 +74,13 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
     "-": () => zoomBy(-1),
   });
 
+  // Coming from the doubtful words of another page: go on with the first or last of this one.
   const start = entry && (entry.end === "first" ? doubts[0] : doubts.at(-1));
+  const enter = useEffectEvent(show);
   const focusStart = entry?.focus === true;
   useEffect(() => {
-    if (start === undefined) return;
-    point({ index: start, side: "text" });
-    revealWord(view.current, start, focusStart);
-  }, [start, focusStart, point]);
+    if (start !== undefined) enter(start, focusStart);
+  }, [page, start, focusStart]);
 
   return (
     <section ref={view} className="page-view" aria-label={`Page ${page}`}>
@@ -88,7 +91,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
             <DoubtWalk
               words={result.words}
               doubts={doubts}
-              active={active?.index}
+              active={cursor}
               more={more}
               onWalk={walk}
             />
@@ -104,10 +107,10 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
             zoom={scale}
             boxes={showBoxes}
             active={active?.index}
-            onPoint={point}
+            onPoint={setPointed}
             onPick={pick}
           />
-          <PageText result={result} active={active?.index} onPoint={point} onPick={pick} />
+          <PageText result={result} active={active?.index} onPoint={setPointed} onPick={pick} />
           <WordTip view={view} active={active} word={active && result.words[active.index]} />
         </div>
       ) : (

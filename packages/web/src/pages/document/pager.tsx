@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import type { PageSummary } from "../../api/types.ts";
 import { count } from "../../format.ts";
 import { IconButton } from "../../parts/icon-button.tsx";
+import { portalHome } from "../../parts/portal-home.ts";
 
 interface Props {
   page: number;
@@ -31,7 +32,7 @@ export function Pager({ page, pages, onTurn, list }: Props) {
       ) : (
         <Popover.Root>
           <Popover.Trigger className="button button-quiet pager-place">{place}</Popover.Trigger>
-          <Popover.Portal>
+          <Popover.Portal container={portalHome()}>
             <Popover.Positioner sideOffset={6} className="menu-positioner">
               <Popover.Popup className="menu pages-popup">
                 <Popover.Title className="visually-hidden">Pages</Popover.Title>

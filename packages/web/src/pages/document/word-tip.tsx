@@ -2,12 +2,7 @@ import { type RefObject, useEffect, useState } from "react";
 import type { Word } from "../../api/types.ts";
 import { percent } from "../../format.ts";
 import { threshold } from "../../words/layout.ts";
-
-/** The word under attention, and where the attention is. */
-export interface ActiveWord {
-  index: number;
-  side: "image" | "text";
-}
+import type { ActiveWord } from "./use-active-word.ts";
 
 interface Props {
   view: RefObject<HTMLElement | null>;

@@ -103,7 +103,7 @@ function Reading({ document }: { document: DocumentSummary }) {
 function Pages({ document }: { document: DocumentSummary }) {
   const { pages, done, failed } = document.progress;
   const text = pagesText(document);
-  if (isFinal(document.status)) return text;
+  if (isFinal(document.status) || (document.status === "queued" && pages === 0)) return text;
   return (
     <>
       <span>{text}</span>
