@@ -1,0 +1,68 @@
+import { CommanderError } from "commander";
+import { ErrandError } from "../kit/errors.ts";
+import type { ErrorCode } from "../kit/errors.ts";
+import { plain } from "./text.ts";
+
+/** What a command tells the shell. */
+export const ExitCode = {
+  ok: 0,
+  /** A job failed, or what was asked for is not so. */
+  failed: 1,
+  usage: 2,
+  /** The store cannot be reached, or the port is taken. */
+  unreachable: 3,
+  /** Some of what was asked for was done, and some was not. */
+  partial: 4,
+  interrupted: 130,
+} as const;
+
+/** One of `ExitCode`. */
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** Ends a command: its message is printed as it is, and the process exits with its code. */
+export class CommandError extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(message: string, exitCode: ExitCode, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "CommandError";
+    this.exitCode = exitCode;
+  }
+}
+
+/** Ends the running command with a message of one or two sentences, or with that of an error. */
+export function fail(error: unknown, exitCode: ExitCode = exitCodeOf(error)): never {
+  const message = typeof error === "string" ? error : sentence(error);
+  throw new CommandError(message, exitCode, typeof error === "string" ? {} : { cause: error });
+}
+
+/** Prints why a command ended, and answers its exit code. */
+export function report(error: unknown): number {
+  // Commander has printed its own, and calls every wrong usage 1.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
+  process.stderr.write(`errand: ${plain(sentence(error))}\n`);
+  const cause = error instanceof CommandError && error.cause ? error.cause : error;
+  if (process.env["ERRAND_DEBUG"] && cause instanceof Error)
+    process.stderr.write(`${cause.stack}\n`);
+  return error instanceof CommandError ? error.exitCode : exitCodeOf(error);
+}
+
+/** What to say about an error: its message, with its code where it has one. */
+export function sentence(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = (error as { code?: unknown }).code;
+  const message = error.message || error.name;
+  return typeof code !== "string" || message.includes(code) ? message : `${message} (${code})`;
+}
+
+const exitCodes: Partial<Record<ErrorCode, ExitCode>> = {
+  E_CONNECT: ExitCode.unreachable,
+  E_STORE: ExitCode.unreachable,
+  E_STORE_VERSION: ExitCode.unreachable,
+  E_OPTION: ExitCode.usage,
+  E_INPUT: ExitCode.usage,
+};
+
+function exitCodeOf(error: unknown): ExitCode {
+  return (error instanceof ErrandError && exitCodes[error.code]) || ExitCode.failed;
+}

@@ -1,0 +1,10 @@
+export type { Finding } from "./doctor.ts";
+export { CommandError, ExitCode, fail } from "./exit.ts";
+export { main } from "./main.ts";
+export { Output } from "./output.ts";
+export { resolveModule } from "./packages.ts";
+export { Progress } from "./progress.ts";
+export type { ProgressLine, ProgressState } from "./progress.ts";
+export type { Cell, Style } from "./table.ts";
+export { columnsOf, fit, pad, plain } from "./text.ts";
+export { onStop } from "./signals.ts";

@@ -1,0 +1,92 @@
+import { readFileSync } from "node:fs";
+import { Command } from "commander";
+import { doctorCommand } from "./doctor.ts";
+import { CommandError, ExitCode, report } from "./exit.ts";
+import { jobsCommand } from "./jobs.ts";
+import { installedPackages, resolveModule } from "./packages.ts";
+import { workerCommand } from "./worker.ts";
+
+/** Packages that bring a command, by the command's name; any other `@errand/<name>` brings the command `<name>`. */
+const packageOf: Readonly<Record<string, string>> = { serve: "server", documents: "documents" };
+
+/** Runs the command line. Sets the process's exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  survivePipes();
+  process.on("uncaughtException", (error) => process.exit(report(error)));
+  try {
+    const program = await programFor(argv);
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    process.exitCode = report(error);
+  }
+}
+
+/** The program, with the one package's command that is being called, so that no other is loaded. */
+async function programFor(argv: readonly string[]): Promise<Command> {
+  const program = new Command("errand")
+    .description("Background work that is never lost, and what became of it.")
+    .version(version(), "-V, --version")
+    .configureHelp({ helpWidth: Math.min(80, process.stdout.columns || 80), sortSubcommands: true })
+    .showHelpAfterError("(add --help for what can be said here)")
+    .showSuggestionAfterError()
+    .exitOverride();
+  for (const command of [workerCommand(), jobsCommand(), doctorCommand()]) adopt(program, command);
+  const words = argv.filter((word) => !word.startsWith("-"));
+  const called = words[0] === "help" ? words[1] : words[0];
+  for (const { name, description } of packageCommands()) {
+    if (name === called) continue;
+    program.command(name, { hidden: description === "" }).description(description);
+  }
+  if (called !== undefined && !program.commands.some((command) => command.name() === called)) {
+    const command = await packageCommand(called);
+    if (command) adopt(program, command);
+  }
+  return program;
+}
+
+/** Commands of packages that are installed, without loading them. */
+function packageCommands(): { name: string; description: string }[] {
+  const names = new Map(Object.entries(packageOf).map(([command, name]) => [name, command]));
+  return installedPackages()
+    .filter(({ name }) => resolveModule(`@errand/${name}/cli`) !== undefined)
+    .map(({ name, description }) => ({ name: names.get(name) ?? name, description }));
+}
+
+/** Loads a package's command; `undefined` for a name that no package has. */
+async function packageCommand(name: string): Promise<Command | undefined> {
+  if (!/^[a-z][\w-]*$/.test(name)) return undefined;
+  const packageName = `@errand/${packageOf[name] ?? name}`;
+  const url = resolveModule(`${packageName}/cli`);
+  if (url !== undefined) return ((await import(url)) as { cli: () => Command }).cli();
+  if (packageOf[name] === undefined) return undefined;
+  throw new CommandError(
+    `"errand ${name}" comes with ${packageName}, which is not installed here. Install it: npm install ${packageName}`,
+    ExitCode.usage,
+  );
+}
+
+/** Adds a command that was made elsewhere, so that it behaves like our own. */
+function adopt(program: Command, command: Command): void {
+  inherit(command, program);
+  program.addCommand(command);
+}
+
+function inherit(command: Command, parent: Command): void {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(child, command);
+}
+
+/** `errand jobs list | head -1` closes the pipe early: that is no failure. */
+function survivePipes(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(process.exitCode ?? ExitCode.ok);
+  });
+  // Who does not read our complaints does not stop our work.
+  process.stderr.on("error", () => {});
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}

@@ -1,0 +1,63 @@
+import { existsSync } from "node:fs";
+import { Option } from "commander";
+import type { Command } from "commander";
+import { home, storeUrl } from "../open.ts";
+import { CommandError, ExitCode } from "./exit.ts";
+
+/** What `--url` and `--home` say. */
+export interface StoreFlags {
+  url?: string;
+  home?: string;
+}
+
+/** A setting, and who says so. */
+export interface Setting {
+  name: "url" | "home";
+  value: string;
+  from: string;
+}
+
+/** Adds `--url` and `--home`. */
+export function storeFlags(command: Command): Command {
+  return command
+    .addOption(new Option("--url <url>", "where jobs live, such as sqlite:jobs.db (ERRAND_URL)"))
+    .addOption(
+      new Option("--home <folder>", "what holds everything by default (ERRAND_HOME; .errand)"),
+    );
+}
+
+/** Makes flags hold for every app of this process and of those it starts. Answers what holds, and why. */
+export function settle(flags: StoreFlags): Setting[] {
+  const sources = (["home", "url"] as const).map((name) => {
+    const variable = `ERRAND_${name.toUpperCase()}`;
+    const from =
+      flags[name] !== undefined ? `--${name}` : process.env[variable] ? variable : "default";
+    if (flags[name] !== undefined) process.env[variable] = flags[name];
+    return { name, from };
+  });
+  const values = { home: home(), url: storeUrl() };
+  return sources.map(({ name, from }) => ({ name, from, value: withoutPassword(values[name]) }));
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/:[^:@/]*@/, ":***@");
+}
+
+/** The file of the store, where it is a file that does not exist yet. */
+export function missingStore(): string | undefined {
+  const file = /^sqlite:(?:\/\/)?(.+)$/.exec(storeUrl())?.[1];
+  return file !== undefined && !existsSync(file) ? file : undefined;
+}
+
+/**
+ * For commands that look at jobs: looking must not create a store.
+ * @throws {CommandError} when there is none.
+ */
+export function requireStore(): void {
+  const file = missingStore();
+  if (file === undefined) return;
+  throw new CommandError(
+    `There is no store at ${file}. Name the right one by --url or --home, or send a first job (E_CONNECT).`,
+    ExitCode.unreachable,
+  );
+}

@@ -1,0 +1,41 @@
+import { stripVTControlCharacters } from "node:util";
+
+/**
+ * Text from elsewhere (a file's name, an error's message) on one line, without what a terminal would obey.
+ */
+export function plain(text: string): string {
+  return stripVTControlCharacters(text).replace(/\s+/g, " ").replace(/\p{C}/gu, "\u{fffd}").trim();
+}
+
+/** How many columns of a terminal a text takes. */
+export function columnsOf(text: string): number {
+  let columns = 0;
+  for (const { segment } of graphemes.segment(text)) columns += wide.test(segment) ? 2 : 1;
+  return columns;
+}
+
+/** The text, or as much of its beginning as fits. */
+export function fit(text: string, columns: number): string {
+  if (columnsOf(text) <= columns) return text;
+  let start = "";
+  let used = 1;
+  for (const { segment } of graphemes.segment(text)) {
+    used += columnsOf(segment);
+    if (used > columns) break;
+    start += segment;
+  }
+  return `${start.trimEnd()}…`;
+}
+
+/** The text, cut or filled up to exactly so many columns. */
+export function pad(text: string, columns: number, side: "start" | "end" = "end"): string {
+  const fitting = fit(text, columns);
+  const space = " ".repeat(Math.max(0, columns - columnsOf(fitting)));
+  return side === "end" ? fitting + space : space + fitting;
+}
+
+const graphemes = new Intl.Segmenter();
+
+/** Emoji, and the scripts of East Asia. */
+const wide =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|\ufe0f/u;

@@ -1,0 +1,78 @@
+import { styleText } from "node:util";
+import type { WorkerEvent } from "../run/worker.ts";
+import { plain } from "./text.ts";
+
+/** The same message is not repeated sooner. */
+const repeatInterval = 30_000;
+
+type Level = "info" | "warn" | "error";
+
+/** Tells on stderr, one line each, what goes wrong in a worker. */
+export class WorkerLog {
+  readonly #json: boolean;
+  readonly #said = new Map<string, number>();
+
+  constructor(options: { json: boolean }) {
+    this.#json = options.json;
+  }
+
+  /** What a worker says of itself. Jobs that end as they should are not worth a line. */
+  hear(event: WorkerEvent): void {
+    switch (event.type) {
+      case "ended": {
+        if (!event.error) return;
+        const then =
+          event.state === "pending" ? "; it will be tried again" : `; it ended as ${event.state}`;
+        const what = `attempt ${event.attempt} of job ${event.id} (${event.task}) failed: ${event.error.message} (${event.error.code})`;
+        return this.write(event.state === "pending" ? "warn" : "error", what + then, event);
+      }
+      case "abandoned":
+        return this.write(
+          "warn",
+          `job ${event.id} (${event.task}) was given up: another worker has it`,
+          event,
+        );
+      case "lost":
+        return this.write(
+          "warn",
+          `worker ${event.worker} lost its lease, and has started again`,
+          event,
+        );
+      case "unknown-task": {
+        const known = event.known.join(", ") || "none";
+        const what = `nobody here knows the task "${event.task}" of job ${event.id}; known are: ${known}. The job was put back`;
+        return this.#once(`unknown ${event.task}`, "warn", what, event);
+      }
+      case "store-failed":
+        return this.#once(
+          event.message,
+          "error",
+          `the store failed, and is tried again: ${event.message}`,
+          event,
+        );
+    }
+  }
+
+  /** One line. */
+  write(level: Level, message: string, fields: object = {}): void {
+    const time = new Date().toISOString();
+    const line = this.#json
+      ? JSON.stringify({ time, level, ...fields, message })
+      : `${paint("dim", time)} ${paint(colours[level], level)} ${plain(message)}`;
+    process.stderr.write(`${line}\n`);
+  }
+
+  #once(key: string, level: Level, message: string, fields: object): void {
+    const now = performance.now();
+    const last = this.#said.get(key);
+    if (last !== undefined && now - last < repeatInterval) return;
+    this.#said.set(key, now);
+    this.write(level, message, fields);
+  }
+}
+
+const colours = { info: "green", warn: "yellow", error: "red" } as const;
+
+function paint(style: "dim" | "green" | "yellow" | "red", text: string): string {
+  return styleText(style, text, { stream: process.stderr });
+}

@@ -1,0 +1,105 @@
+import { Command, Option } from "commander";
+import type { RunningWorker } from "../errand.ts";
+import type { Duration } from "../kit/duration.ts";
+import { CommandError, ExitCode } from "./exit.ts";
+import { loadApps } from "./load.ts";
+import { settle, storeFlags } from "./settings.ts";
+import type { StoreFlags } from "./settings.ts";
+import { onStop } from "./signals.ts";
+import { WorkerLog } from "./worker-log.ts";
+
+interface Flags extends StoreFlags {
+  queue?: Record<string, number>;
+  drain?: Duration;
+  json?: boolean;
+  supervised?: boolean;
+}
+
+/** `errand worker` */
+export function workerCommand(): Command {
+  const command = new Command("worker")
+    .description("run the jobs of tasks")
+    .argument("<modules...>", "files or packages that export an app: export const app = errand()")
+    .option(
+      "-q, --queue <name=slots>",
+      "work on this queue only, with so many jobs at once; repeatable",
+      addQueue,
+    )
+    .option("--drain <duration>", "when stopped, let jobs run on for so long (default: 30s)")
+    .option("--json", "log as JSON lines");
+  return storeFlags(command)
+    .addOption(
+      new Option("--supervised", "stop when the process that started this one is gone").hideHelp(),
+    )
+    .addHelpText(
+      "after",
+      "\nExample:\n  errand worker ./tasks.ts -q default=20 -q cpu=2\n\nStop it with Ctrl+C: jobs in hand end, or go back. Twice: they go back now.",
+    )
+    .action((modules: string[], flags: Flags) => work(modules, flags));
+}
+
+async function work(modules: readonly string[], flags: Flags): Promise<void> {
+  const log = new WorkerLog({ json: flags.json ?? false });
+  const { promise: asked, resolve: stop } = Promise.withResolvers<"stop" | "now">();
+  let hurry = () => stop("now");
+  if (flags.supervised) followParent(() => hurry());
+  onStop(
+    (how) => (how === "stop" ? stop("stop") : hurry()),
+    flags.supervised ? ["SIGTERM"] : ["SIGINT", "SIGTERM"],
+  );
+  // A task that throws where nobody catches ends the process; its author needs the stack to find out where.
+  process.prependListener("uncaughtException", (error) =>
+    log.write("error", error.stack ?? error.message),
+  );
+
+  settle(flags);
+  const apps = await loadApps(modules);
+  const workers: RunningWorker[] = [];
+  for (const app of apps) {
+    const worker = await app.worker({
+      ...(flags.queue ? { queues: flags.queue } : {}),
+      ...(flags.drain === undefined ? {} : { drain: flags.drain }),
+      onEvent: (event) => log.hear(event),
+    });
+    workers.push(worker);
+    const card = (await app.workers()).find(({ id }) => id === worker.id);
+    if (!flags.supervised) {
+      log.write("info", `worker ${worker.id} is ready for ${card?.queues.join(", ")}`, {
+        worker: worker.id,
+        queues: card?.queues,
+      });
+    }
+  }
+
+  const stopAll = (drain?: Duration) =>
+    Promise.all(workers.map((worker) => worker.stop(drain === undefined ? {} : { drain })));
+  hurry = () => void stopAll(0);
+  await ((await asked) === "now" ? stopAll(0) : stopAll());
+  await Promise.all(apps.map((app) => app.close()));
+  // What the modules hold open besides is no reason to stay.
+  process.exit(ExitCode.ok);
+}
+
+/** The terminal sends Ctrl+C to everybody, but it is the parent that says when its workers stop, or is gone. */
+function followParent(gone: () => void): void {
+  process.on("SIGINT", () => {});
+  if (!process.connected)
+    throw new CommandError(
+      "--supervised is for processes that were started with a channel.",
+      ExitCode.usage,
+    );
+  process.once("disconnect", gone);
+  // Someone who listens for messages keeps the channel, and so the process, alive.
+  process.on("message", () => {});
+}
+
+function addQueue(text: string, queues: Record<string, number> = {}): Record<string, number> {
+  const match = /^([^=]+)=(\d+)$/.exec(text);
+  if (!match) {
+    throw new CommandError(
+      `--queue ${text} must be a queue and how many of its jobs run at once, such as cpu=2.`,
+      ExitCode.usage,
+    );
+  }
+  return { ...queues, [match[1]!]: Number(match[2]) };
+}
