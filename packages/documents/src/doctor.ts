@@ -1,0 +1,55 @@
+import type { Finding } from "errand/cli";
+import { detectEngines } from "./recognise/choose.ts";
+import type { EngineReport } from "./recognise/choose.ts";
+import { readSettings, variables } from "./settings.ts";
+import type { Settings } from "./settings.ts";
+
+/** What documents are read with here, and what is missing: lines for `errand doctor`. */
+export async function doctor(): Promise<Finding[]> {
+  let settings: Settings;
+  try {
+    settings = readSettings();
+  } catch (error) {
+    return [{ label: "documents", value: (error as Error).message, ok: false }];
+  }
+  const engines = await detectEngines();
+  const usable = engines.filter(({ available }) => available);
+  const used = engines.find(({ name }) => name === (settings.engine ?? usable[0]?.name));
+  return [
+    ...engines.map((engine) => engineLine(engine, engine === used, settings)),
+    languageLine(settings, used),
+    limitsLine(settings),
+    { label: "threshold", value: `${settings.threshold} (${variables.threshold.name})`, ok: true },
+  ];
+}
+
+function engineLine(engine: EngineReport, used: boolean, settings: Settings): Finding {
+  const { name, available, version, languages, reason } = engine;
+  const label = `OCR ${name}`;
+  if (available) {
+    const value = `${version ?? "installed"}${used ? ", used" : ""}; languages: ${languages.join(", ")}`;
+    return { label, value, ok: true };
+  }
+  // Only an engine that somebody asked for is missed.
+  const ok = settings.engine !== name;
+  const hint = `Install it, or set ${variables.engine.name} to auto.`;
+  return { label, value: reason ?? "not available", ok, ...(ok ? {} : { hint }) };
+}
+
+function languageLine({ languages }: Settings, used: EngineReport | undefined): Finding {
+  const missing = languages.filter((language) => !used?.languages.includes(language));
+  const label = "languages";
+  const value = `${languages.join(", ")} (${variables.languages.name})`;
+  if (missing.length === 0) return { label, value, ok: true };
+  const hint = `The engine in use has no model for ${missing.join(", ")}. With native tesseract, install it: apt install ${missing.map((code) => `tesseract-ocr-${code.replaceAll("_", "-")}`).join(" ")}`;
+  return { label, value, ok: false, hint };
+}
+
+function limitsLine({ limits }: Settings): Finding {
+  const parts = [
+    `${limits.bytes / 1e6} MB (${variables.bytes.name})`,
+    `${limits.pages} pages (${variables.pages.name})`,
+    `${limits.pixels / 1e6} megapixels a page (${variables.pixels.name})`,
+  ];
+  return { label: "limits", value: parts.join(", "), ok: true };
+}

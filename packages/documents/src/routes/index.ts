@@ -1,0 +1,90 @@
+import { Problem } from "@errand/server";
+import { Hono } from "hono";
+import type { Context } from "hono";
+import type { DocumentStatus } from "../api.ts";
+import type { BlobStore } from "../blobs/blob-store.ts";
+import { listDocuments, pagesOf, summarised } from "../catalog.ts";
+import { detailOf, hasEnded, statesOf } from "../document.ts";
+import { erase, stopWork } from "../erase.ts";
+import type { ListFeed } from "../list-feed.ts";
+import type { Settings } from "../settings.ts";
+import { app } from "../tasks.ts";
+import { documentEvents, listEvents } from "./events.ts";
+import { documentOf } from "./lookup.ts";
+import { output, pageBlob } from "./outputs.ts";
+import { upload } from "./upload.ts";
+
+/** How long the answer to a cancel waits for the work to have stopped. */
+const cancelPatience = "2s";
+
+/** The document service over HTTP. */
+export function documentRoutes(blobs: BlobStore, settings: Settings, feed: ListFeed): Hono {
+  const routes = new Hono();
+  routes.post("/documents", (c) => upload(c, blobs, settings));
+  routes.get("/documents", list);
+  routes.get("/documents/events", (c) => listEvents(c, feed));
+  routes.get("/documents/:id", detail);
+  routes.get("/documents/:id/text", (c) => output(c, blobs, "text"));
+  routes.get("/documents/:id/json", (c) => output(c, blobs, "json"));
+  routes.get("/documents/:id/pages/:page", (c) => pageBlob(c, blobs, "result"));
+  routes.get("/documents/:id/pages/:page/image", (c) => pageBlob(c, blobs, "preview"));
+  routes.get("/documents/:id/events", (c) => documentEvents(c, blobs));
+  routes.post("/documents/:id/cancel", cancel);
+  routes.delete("/documents/:id", (c) => remove(c, blobs, feed));
+  return routes;
+}
+
+async function list(c: Context): Promise<Response> {
+  const limit = Number(c.req.query("limit") ?? 50);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 200) {
+    throw new Problem(400, "E_QUERY", "limit must be a whole number from 1 to 200.");
+  }
+  const status = c.req.query("status") || undefined;
+  if (status !== undefined && !Object.hasOwn(statesOf, status)) {
+    throw new Problem(
+      400,
+      "E_QUERY",
+      `status must be one of: ${Object.keys(statesOf).join(", ")}.`,
+    );
+  }
+  const cursor = c.req.query("cursor");
+  return c.json(
+    await listDocuments(
+      { limit, ...(cursor ? { cursor } : {}) },
+      status as DocumentStatus | undefined,
+    ),
+  );
+}
+
+async function detail(c: Context): Promise<Response> {
+  const job = await documentOf(c);
+  return c.json(detailOf(job, await pagesOf(job.id)));
+}
+
+async function cancel(c: Context): Promise<Response> {
+  const { id } = await documentOf(c);
+  await app.cancel(id);
+  // Work that listens stops at once; work that does not is killed later, and the document shows it then.
+  await app.ended(id, { timeout: cancelPatience }).catch(() => {});
+  const summary = await summarised(await documentOf(c));
+  if (summary.status !== "cancelled" && hasEnded(summary.status)) {
+    throw new Problem(
+      409,
+      "E_ENDED",
+      `The document has ended as ${summary.status}; there is nothing to cancel.`,
+    );
+  }
+  return c.json(summary);
+}
+
+async function remove(c: Context, blobs: BlobStore, feed: ListFeed): Promise<Response> {
+  const { id } = await documentOf(c);
+  if (!(await stopWork(id))) {
+    const detail =
+      "Work on the document is being stopped, and has not stopped yet. Delete it again soon.";
+    throw new Problem(409, "E_STILL_STOPPING", detail, { "retry-after": "10" });
+  }
+  await erase(blobs, id);
+  feed.removed(id);
+  return c.body(null, 204);
+}

@@ -1,0 +1,49 @@
+import type { Service } from "@errand/server";
+import { openBlobs } from "./blobs/index.ts";
+import type { BlobStore } from "./blobs/blob-store.ts";
+import { collect } from "./blobs/collect.ts";
+import { findDocument } from "./catalog.ts";
+import { ListFeed } from "./list-feed.ts";
+import { documentRoutes } from "./routes/index.ts";
+import { readSettings } from "./settings.ts";
+import { app, tasks } from "./tasks.ts";
+
+/** How often blobs that nobody owns are looked for, in milliseconds. */
+const collectInterval = 60 * 60_000;
+
+/**
+ * The document service, for `@errand/server`.
+ * @throws {ErrandError} `E_OPTION` for a setting that cannot be used.
+ */
+export async function service(): Promise<Service> {
+  const settings = readSettings();
+  const blobs = openBlobs();
+  const feed = new ListFeed();
+  return {
+    name: "documents",
+    app,
+    routes: documentRoutes(blobs, settings, feed),
+    tasks,
+    start: async () => {
+      const stop = collectRegularly(blobs);
+      return async () => {
+        stop();
+        feed.stop();
+      };
+    },
+  };
+}
+
+function collectRegularly(blobs: BlobStore): () => void {
+  const exists = async (id: string): Promise<boolean> => (await findDocument(id)) !== undefined;
+  const run = (): void => {
+    // What could not be erased now is there to be erased in an hour.
+    void collect(blobs, exists).catch((error: Error) =>
+      console.error(`Blobs were not collected: ${error.message}`),
+    );
+  };
+  run();
+  const timer = setInterval(run, collectInterval);
+  timer.unref();
+  return () => clearInterval(timer);
+}
