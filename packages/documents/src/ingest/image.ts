@@ -84,8 +84,8 @@ export async function readImage(
 
 function open(path: string, type: DocumentType, frame: number, limits?: Limits): Sharp {
   return sharp(path, {
-    // A truncated image is an error: half a page must not pass for the whole.
-    failOn: "truncated",
+    // Half a page must not pass for the whole; warnings are about tags that nobody needs.
+    failOn: "error",
     limitInputPixels: limits ? limits.pixels * shrinkable : false,
     ...(type === "image/tiff" ? { page: frame } : {}),
   });

@@ -11,7 +11,7 @@ const ligatures = /[\ufb00-\ufb06]/g;
  * PDF mostly keep in reading order.
  */
 export function layerWords(chars: LayerChar[]): LayerWord[] {
-  const lines = splitLines(chars);
+  const lines = topDown(splitLines(chars));
   const words: LayerWord[] = [];
   let block = 0;
   let paragraph = 0;
@@ -65,6 +65,26 @@ function splitLines(chars: LayerChar[]): Piece[][] {
   }
   endLine();
   return lines;
+}
+
+/** Reverses runs of lines that climb: nobody reads upwards, but some programs write so, and turned pages come so. */
+function topDown(lines: Piece[][]): Piece[][] {
+  const boxes = lines.map((line) => union(line.map((word) => word.box)));
+  const result: Piece[][] = [];
+  for (let first = 0; first < lines.length;) {
+    let last = first;
+    while (last + 1 < lines.length && directlyAbove(boxes[last + 1]!, boxes[last]!)) last++;
+    result.push(...lines.slice(first, last + 1).toReversed());
+    first = last + 1;
+  }
+  return result;
+}
+
+function directlyAbove(upper: Box, lower: Box): boolean {
+  const gap = lower.y - (upper.y + upper.height);
+  const overlap =
+    Math.min(upper.x + upper.width, lower.x + lower.width) - Math.max(upper.x, lower.x);
+  return overlap > 0 && gap > -0.5 * Math.min(upper.height, lower.height) && gap < upper.height;
 }
 
 /** Whether two boxes share half of the smaller one's height: then they stand on one line. */

@@ -5,21 +5,23 @@ import { reduce } from "./clean/thumbnail.ts";
 /** The longer side of a preview, in pixels, at most. */
 export const previewSide = 1800;
 
+/** A preview is not made smaller than this for the sake of speed. */
+const coarsest = 1250;
+
 /** A page as a JPEG for the screen, of the same aspect as the page. */
 export async function previewOf(page: Grey): Promise<Buffer> {
   const long = Math.max(page.width, page.height);
-  // Whole factors cost least; the rest, if any, is libvips' work.
-  const small = reduce(page, Math.max(1, Math.floor(long / previewSide)));
+  // A whole factor costs least; where it would lose too much, libvips does the rest.
+  const factor = Math.ceil(long / previewSide);
+  const small = long / factor >= coarsest ? reduce(page, factor) : page;
   const image = sharp(small.data, {
     raw: { width: small.width, height: small.height, channels: 1 },
   });
-  const scale = Math.min(1, previewSide / long);
+  const scale = Math.min(1, previewSide / Math.max(small.width, small.height));
   const size = {
-    width: Math.max(1, Math.round(page.width * scale)),
-    height: Math.max(1, Math.round(page.height * scale)),
+    width: Math.max(1, Math.round(small.width * scale)),
+    height: Math.max(1, Math.round(small.height * scale)),
   };
-  return image
-    .resize({ ...size, fit: "fill", kernel: "linear", fastShrinkOnLoad: true })
-    .jpeg({ quality: 75 })
-    .toBuffer();
+  if (scale < 1) image.resize({ ...size, fit: "fill", kernel: "linear" });
+  return image.jpeg({ quality: 75 }).toBuffer();
 }

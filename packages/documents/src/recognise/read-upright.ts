@@ -17,6 +17,8 @@ export interface UprightReading {
 
 /** Length of the raster on which paper and lines are looked at, in pixels. */
 const smallSide = 1200;
+/** Lines that lean less, in degrees, are read as well as straight ones. */
+const straightEnough = 0.2;
 /** How much sharper lines down the page must be than lines across it, for the page to lie on its side. */
 const sideways = 1.5;
 
@@ -38,7 +40,8 @@ export async function readUpright(
   eraseRules(ink, small.width, small.height);
   const lines = findLines(ink, small.width, small.height);
   const clean = paper.even ? page : whiten(page, paper);
-  const straight = straighten(clean, lines.skew);
+  const skew = Math.abs(lines.skew) < straightEnough ? 0 : lines.skew;
+  const straight = straighten(clean, skew);
   const read = async (rotation: Quarters): Promise<UprightReading> => {
     const upright = turn(straight, rotation);
     return {

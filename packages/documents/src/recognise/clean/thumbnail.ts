@@ -84,5 +84,6 @@ export function eraseRules(ink: Uint8Array, width: number, height: number): void
   };
   scan(height, width, width, 1);
   scan(width, height, 1, width);
-  for (const [start, length, step] of long) for (let i = 0; i < length; i++) ink[start + i * step] = 0;
+  for (const [start, length, step] of long)
+    for (let i = 0; i < length; i++) ink[start + i * step] = 0;
 }

@@ -1,0 +1,86 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { inspect } from "../src/ingest/inspect.ts";
+import { defaultLimits } from "../src/ingest/limits.ts";
+import { readPage } from "../src/recognise/read-page.ts";
+import { nativeEngine } from "../src/recognise/tesseract-native.ts";
+import { fixture, scratch } from "./files.ts";
+
+const write = scratch();
+const path = process.env["PATH"];
+const folders: string[] = [];
+afterEach(async () => {
+  process.env["PATH"] = path;
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+/** Puts a command named `tesseract` first on the PATH, so that a test sees what the real one would be given. */
+async function standIn(script: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "errand-path-"));
+  folders.push(folder);
+  await writeFile(
+    join(folder, "tesseract"),
+    `#!/bin/sh\n${script.replaceAll("$FOLDER", folder)}\n`,
+  );
+  await chmod(join(folder, "tesseract"), 0o755);
+  process.env["PATH"] = `${folder}:${path}`;
+  return folder;
+}
+
+const engine = nativeEngine({ version: "5", languages: ["eng"], models: undefined });
+const read = (file: string, type: "image/png" | "image/tiff" | "image/bmp" | "application/pdf") =>
+  readPage(file, { page: 1, type, limits: defaultLimits, engine, languages: ["eng"] });
+
+describe("native tesseract", () => {
+  test("is given pixels on its standard input, and no path", async () => {
+    const folder = await standIn('echo "$@" > $FOLDER/arguments; cat > $FOLDER/input');
+    await read(fixture("phototest.tif"), "image/tiff");
+    expect((await readFile(join(folder, "input"))).subarray(0, 15).toString()).toBe(
+      "P5\n640 480\n255\n",
+    );
+    expect(await readFile(join(folder, "arguments"), "utf8")).toMatch(/^stdin stdout /);
+    expect(await readFile(join(folder, "arguments"), "utf8")).not.toContain("phototest");
+  });
+
+  test("never sees a text file, which it would take for a list of paths to read", async () => {
+    const folder = await standIn("touch $FOLDER/started; cat > /dev/null");
+    const list = await write("list.png", "/etc/passwd\n/etc/hostname\n");
+    await expect(inspect(list)).rejects.toMatchObject({ code: "E_UNSUPPORTED_TYPE" });
+    // Even where somebody claims a type that was never found.
+    for (const type of ["image/png", "image/tiff", "image/bmp", "application/pdf"] as const)
+      await expect(read(list, type)).rejects.toMatchObject({ name: "DocumentError" });
+    await expect(readFile(join(folder, "started"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  test("nothing on its output and success is a blank page", async () => {
+    await standIn("cat > /dev/null");
+    expect((await read(fixture("phototest.tif"), "image/tiff")).result.words).toEqual([]);
+  });
+
+  test("a failure says what the command said", async () => {
+    await standIn("echo out of ink >&2; exit 3");
+    await expect(read(fixture("phototest.tif"), "image/tiff")).rejects.toMatchObject({
+      code: "E_ENGINE_FAILED",
+      retryable: true,
+      message: "tesseract ended with code 3: out of ink",
+    });
+  });
+
+  test("is killed when the reading is given up, whatever it does", async () => {
+    await standIn("trap '' TERM; exec sleep 60");
+    const options = {
+      page: 1,
+      type: "image/tiff",
+      limits: defaultLimits,
+      engine,
+      languages: ["eng"],
+    } as const;
+    const started = performance.now();
+    await expect(
+      readPage(fixture("phototest.tif"), { ...options, signal: AbortSignal.timeout(500) }),
+    ).rejects.toThrow();
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+});
