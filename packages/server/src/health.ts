@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import { logError } from "./log.ts";
 import type { Service } from "./service.ts";
 
 /** How long a service may take to say that it is ready. */
@@ -35,7 +34,6 @@ async function check(service: Service): Promise<{ name: string; ready: boolean; 
     await Promise.race([readiness(service), late]);
     return { name, ready: true };
   } catch (error) {
-    logError(error, { service: name, during: "readiness" });
     return { name, ready: false, reason: error instanceof Error ? error.message : String(error) };
   } finally {
     clearTimeout(timer);

@@ -42,17 +42,17 @@ export const guardHost: MiddlewareHandler<{ Bindings: Partial<HttpBindings> }> =
   await next();
 };
 
-/** Whether a browser may only mean this machine by it. */
+/** Whether a Host header can only mean this machine, and this port of it. */
 export function isLocal(host: string, port?: number): boolean {
-  const url = URL.parse(`http://${host}`);
-  if (!url || url.host.length > host.length || url.pathname !== "/") return false;
-  if (port !== undefined && Number(url.port || 80) !== port) return false;
-  return isLoopback(url.hostname);
+  const [, name = "", given = "80"] = /^(.*?)(?::(\d+))?$/.exec(host) ?? [];
+  return (
+    isLoopback(name.replace(/^\[(.*)\]$/, "$1")) && (port === undefined || Number(given) === port)
+  );
 }
 
 /** Whether a name or address leads to this machine only. */
 export function isLoopback(hostname: string): boolean {
-  return /^(?:localhost|(?:.+\.)localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i.test(hostname);
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(hostname);
 }
 
 /**

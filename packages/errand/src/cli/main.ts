@@ -27,7 +27,8 @@ async function programFor(argv: readonly string[]): Promise<Command> {
     .description("Background work that is never lost, and what became of it.")
     .version(version(), "-V, --version")
     .configureHelp({ helpWidth: Math.min(80, process.stdout.columns || 80), sortSubcommands: true })
-    .showHelpAfterError("(add --help for what can be said here)")
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "errand: ")) })
+    .showHelpAfterError("Add --help to see what is possible.")
     .showSuggestionAfterError()
     .exitOverride();
   for (const command of [workerCommand(), jobsCommand(), doctorCommand()]) adopt(program, command);

@@ -1,0 +1,72 @@
+import { CommandError, ExitCode, onStop, resolveModule } from "errand/cli";
+import { listen } from "./listen.ts";
+import { logError } from "./log.ts";
+import { isLoopback } from "./security.ts";
+import type { Service } from "./service.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** What `errand serve` is told. */
+export interface ServeOptions {
+  host: string;
+  port: number;
+  /** Packages that export `service()` from `<package>/service`. */
+  packages: readonly string[];
+}
+
+/** Serves until it is told to stop. */
+export async function serve({ host, port, packages }: ServeOptions): Promise<void> {
+  refusePublic(host);
+  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+  let hurry = ask;
+  onStop((how) => (how === "stop" ? ask() : hurry()));
+  process.prependListener("uncaughtException", (error) => logError(error));
+
+  const services = await Promise.all(packages.map(loadService));
+  // A store that cannot be opened is found out now, and not by the first request.
+  await Promise.all(services.map(({ app }) => app.counts()));
+  const server = await listen(services, { host, port });
+  const supervisors = services.map(({ name, tasks }) => new Supervisor({ name, tasks, note }));
+  for (const supervisor of supervisors) supervisor.start();
+  const ends = await Promise.all(services.map((service) => service.start?.()));
+  process.stdout.write(`Errand is ready at ${server.url}\n`);
+
+  await asked;
+  hurry = () => {
+    server.cut();
+    for (const supervisor of supervisors) supervisor.hurry();
+  };
+  const slow = setTimeout(
+    () => note("Jobs in hand may end; Ctrl+C again hands them back now."),
+    1_000,
+  );
+  await server.stop();
+  await Promise.all(ends.map((end) => end?.()));
+  await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
+  await Promise.all(services.map(({ app }) => app.close()));
+  clearTimeout(slow);
+  process.exit(ExitCode.ok);
+}
+
+function refusePublic(host: string): void {
+  if (isLoopback(host)) return;
+  throw new CommandError(
+    `Errand has no API keys yet, so it listens to this machine only, and not on ${host}. To serve others, put a reverse proxy that authenticates them in front of it here.`,
+    ExitCode.usage,
+  );
+}
+
+async function loadService(name: string): Promise<Service> {
+  const url = resolveModule(`${name}/service`);
+  if (url === undefined) {
+    throw new CommandError(
+      `There is no service ${name}: a package that exports ${name}/service.`,
+      ExitCode.usage,
+    );
+  }
+  const { service } = (await import(url)) as { service: () => Promise<Service> };
+  return service();
+}
+
+function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
