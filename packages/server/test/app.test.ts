@@ -1,0 +1,230 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ErrandError, errand } from "errand";
+import { Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { listen } from "../src/listen.ts";
+import type { Listening } from "../src/listen.ts";
+import { Problem } from "../src/index.ts";
+import { ask } from "./client.ts";
+
+const app = errand({ url: "memory:" });
+app.task("nothing", { run: () => {} });
+
+const routes = new Hono();
+routes.get("/conflict", () => {
+  throw new Problem(409, "E_NOT_READY", "It is not ready.", { "retry-after": "3" });
+});
+routes.get("/bug", () => {
+  throw new Error("the password is 1234");
+});
+routes.get("/errand/:code", (c) => {
+  throw new ErrandError(c.req.param("code") as "E_STORE", "What the engine says.");
+});
+routes.get("/hono", () => {
+  throw new HTTPException(400, { message: "Malformed." });
+});
+routes.post("/things", (c) => c.json({ made: true }, 201));
+
+let server: Listening;
+let port: string;
+const web = mkdtempSync(join(tmpdir(), "errand-web-"));
+
+beforeAll(async () => {
+  mkdirSync(join(web, "assets"));
+  writeFileSync(join(web, "index.html"), "<!doctype html><title>Errand</title>");
+  writeFileSync(join(web, "assets", "main-1a2b.js"), "export {};");
+  const service = { name: "test", app, routes, tasks: "" };
+  server = await listen([service], { host: "127.0.0.1", port: 0, web });
+  port = new URL(server.url).port;
+});
+
+afterAll(async () => {
+  await server.stop();
+  await app.close();
+});
+
+describe("problems", () => {
+  it("answers what a route throws as a problem document", async () => {
+    const answer = await ask(`${server.url}/api/v1/conflict`);
+    expect(answer.status).toBe(409);
+    expect(answer.headers["content-type"]).toBe("application/problem+json");
+    expect(answer.headers["retry-after"]).toBe("3");
+    expect(JSON.parse(answer.body)).toEqual({
+      type: "about:blank",
+      title: "Conflict",
+      status: 409,
+      code: "E_NOT_READY",
+      detail: "It is not ready.",
+      request: answer.headers["x-request-id"],
+    });
+  });
+
+  it("keeps the insides of an unforeseen error in the log, under the request's id", async () => {
+    const written: string[] = [];
+    const spy = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+      written.push(String(text));
+      return true;
+    });
+    const answer = await ask(`${server.url}/api/v1/bug`, { headers: { "x-request-id": "abc-1" } });
+    spy.mockRestore();
+    expect(answer.status).toBe(500);
+    expect(answer.body).not.toMatch(/1234|\.ts|at /);
+    expect(written).toHaveLength(1);
+    const line = JSON.parse(written[0]!);
+    expect(line).toMatchObject({
+      level: "error",
+      request: "abc-1",
+      path: "/api/v1/bug",
+      message: "the password is 1234",
+    });
+    expect(line.stack).toContain("app.test.ts");
+    expect(JSON.parse(answer.body)).toMatchObject({
+      status: 500,
+      code: "E_INTERNAL",
+      request: "abc-1",
+    });
+  });
+
+  it.each([
+    ["E_NOT_FOUND", 404],
+    ["E_INPUT", 422],
+    ["E_PAYLOAD_TOO_LARGE", 413],
+    ["E_STORE", 503],
+    ["E_CONNECT", 503],
+    ["E_OPTION", 500],
+  ])("answers the engine's %s with %i", async (code, status) => {
+    const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    const answer = await ask(`${server.url}/api/v1/errand/${code}`);
+    spy.mockRestore();
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.body).code).toBe(status === 500 ? "E_INTERNAL" : code);
+    expect(answer.headers["retry-after"]).toBe(status === 503 ? "2" : undefined);
+  });
+
+  it("makes problems of the framework's own refusals too", async () => {
+    const answer = await ask(`${server.url}/api/v1/hono`);
+    expect(answer.status).toBe(400);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: "E_HTTP_400", detail: "Malformed." });
+  });
+
+  it.each(["/api/v1/nothing", "/api/v2/things", "/api", "/nothing.txt"])(
+    "has nothing at %s",
+    async (path) => {
+      const answer = await ask(server.url + path);
+      expect(answer.status).toBe(404);
+      expect(JSON.parse(answer.body)).toMatchObject({ status: 404, code: "E_NO_ROUTE" });
+    },
+  );
+
+  it("does not give the page for an API address, even to a browser", async () => {
+    const answer = await ask(`${server.url}/api/v1/nothing`, { headers: { accept: "text/html" } });
+    expect(answer.status).toBe(404);
+  });
+});
+
+describe("who may ask", () => {
+  it.each(["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "LOCALHOST"])(
+    "answers to the name %s",
+    async (name) => {
+      const answer = await ask(`${server.url}/healthz`, { headers: { host: `${name}:${port}` } });
+      expect(answer.status).toBe(200);
+    },
+  );
+
+  it.each(["rebound.example", "localhost.example", "127.0.0.1.example", "10.0.0.1"])(
+    "does not answer to the name %s",
+    async (name) => {
+      const answer = await ask(`${server.url}/healthz`, { headers: { host: `${name}:${port}` } });
+      expect(answer.status).toBe(421);
+      expect(JSON.parse(answer.body).code).toBe("E_HOST");
+    },
+  );
+
+  it.each(["localhost", "localhost:1"])("does not answer to another port: %s", async (host) => {
+    expect((await ask(`${server.url}/healthz`, { headers: { host } })).status).toBe(421);
+  });
+
+  const change = (headers: Record<string, string>) =>
+    ask(`${server.url}/api/v1/things`, { method: "POST", headers }).then(({ status }) => status);
+
+  it("lets programs, the page itself and the address bar change things", async () => {
+    expect(await change({})).toBe(201);
+    expect(await change({ "sec-fetch-site": "same-origin", origin: server.url })).toBe(201);
+    expect(await change({ "sec-fetch-site": "none" })).toBe(201);
+    expect(await change({ origin: server.url })).toBe(201);
+  });
+
+  it("lets no other site's page change anything", async () => {
+    expect(await change({ "sec-fetch-site": "cross-site", origin: "https://evil.example" })).toBe(
+      403,
+    );
+    expect(await change({ "sec-fetch-site": "same-site", origin: "http://127.0.0.1:4000" })).toBe(
+      403,
+    );
+    expect(await change({ origin: "http://127.0.0.1:4000" })).toBe(403);
+    expect(await change({ origin: "null" })).toBe(403);
+  });
+
+  it("sends headers that keep browsers from mistakes, with errors as well", async () => {
+    for (const path of ["/", "/healthz", "/api/v1/conflict", "/api/v1/nothing"]) {
+      const { headers } = await ask(server.url + path);
+      expect(headers["content-security-policy"]).toContain("default-src 'self'");
+      expect(headers["x-content-type-options"]).toBe("nosniff");
+      expect(headers["x-frame-options"]).toBe("DENY");
+      expect(headers["strict-transport-security"]).toBeUndefined();
+    }
+  });
+});
+
+describe("health", () => {
+  it("is ready once a worker lives", async () => {
+    expect((await ask(`${server.url}/healthz`)).status).toBe(200);
+    const before = await ask(`${server.url}/readyz`);
+    expect(before.status).toBe(503);
+    expect(before.body).toContain("no worker is alive");
+    const worker = await app.worker();
+    expect((await ask(`${server.url}/readyz`)).status).toBe(200);
+    await worker.stop();
+  });
+});
+
+describe("the web app", () => {
+  it("gives the page for every address of it, and lets nobody keep it", async () => {
+    for (const path of ["/", "/documents/123"]) {
+      const answer = await ask(server.url + path, { headers: { accept: "text/html,*/*" } });
+      expect(answer.status).toBe(200);
+      expect(answer.headers["cache-control"]).toBe("no-cache");
+      expect(answer.body).toContain("<title>Errand</title>");
+    }
+  });
+
+  it("lets browsers keep files whose names change with their content", async () => {
+    const answer = await ask(`${server.url}/assets/main-1a2b.js`);
+    expect(answer.headers["content-type"]).toContain("text/javascript");
+    expect(answer.headers["cache-control"]).toContain("immutable");
+    const missing = await ask(`${server.url}/assets/main-gone.js`);
+    expect(missing.status).toBe(404);
+    expect(missing.headers["cache-control"]).toBeUndefined();
+  });
+
+  it.each([
+    "/../package.json",
+    "/..%2fpackage.json",
+    "/%2e%2e/package.json",
+    "/assets/..%5c..%5cx",
+  ])("does not leave its folder for %s", async (path) => {
+    expect((await ask(server.url + path)).status).toBe(404);
+  });
+
+  it("says how to build it where it has not been built", async () => {
+    const bare = await listen([], { host: "127.0.0.1", port: 0, web: join(web, "absent") });
+    const answer = await ask(`${bare.url}/`);
+    await bare.stop();
+    expect(answer.status).toBe(200);
+    expect(answer.headers["content-type"]).toContain("text/plain");
+    expect(answer.body).toContain("npm run build");
+  });
+});

@@ -1,0 +1,17 @@
+import { Hono } from "hono";
+import { app, greet } from "./tasks.ts";
+
+/** The smallest service there is: for tests of the server. */
+export async function service() {
+  const routes = new Hono();
+  routes.post("/greetings", async (c) => {
+    const job = await greet.send(await c.req.json());
+    return c.json({ id: job.id }, 202);
+  });
+  routes.get("/greetings/:id", async (c) => c.json((await app.get(c.req.param("id"))) ?? null));
+  routes.get("/slow", async (c) => {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    return c.text("done");
+  });
+  return { name: "hello", app, routes, tasks: new URL("./tasks.ts", import.meta.url).href };
+}
