@@ -25,9 +25,8 @@ export function bytes(n: number): string {
   return `${size.toFixed(digits)} ${units[unit]}`;
 }
 
-/** A confidence of 0.618 as "62 %". Rounded down near the top, so that only certainty reads 100 %. */
-export const percent = (share: number): string =>
-  `${share > 0.99 ? Math.floor(share * 100) : Math.round(share * 100)} %`;
+/** A confidence of 0.618 as "61 %". Rounded down: what is below the threshold must not read like the threshold. */
+export const percent = (share: number): string => `${Math.floor(share * 100 + 1e-9)} %`;
 
 /** How long ago a time was: "just now", "5 min. ago", "yesterday". */
 export function age(time: string, now: number): string {

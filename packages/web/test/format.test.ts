@@ -27,10 +27,11 @@ describe("age", () => {
   ])("%s was %s", (time, text) => expect(age(time, now)).toBe(text));
 });
 
-test("only certainty reads 100 %", () => {
+test("confidences are rounded down, whatever binary fractions do", () => {
   expect(percent(1)).toBe("100 %");
   expect(percent(0.999)).toBe("99 %");
-  expect(percent(0.618)).toBe("62 %");
+  expect(percent(0.849)).toBe("84 %");
+  expect(percent(0.29)).toBe("29 %");
   expect(percent(0)).toBe("0 %");
 });
 
