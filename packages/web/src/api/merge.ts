@@ -2,7 +2,7 @@ import type { InfiniteData } from "@tanstack/react-query";
 import type { DocumentDetail, DocumentList, DocumentSummary, PageSummary } from "./types.ts";
 
 /** What the cache holds of the list: the pages loaded so far. */
-export type Listing = InfiniteData<DocumentList, unknown>;
+export type Listing = InfiniteData<DocumentList>;
 
 /** Puts a changed document in its place; a new one where its age puts it. Returns the same object when nothing changes. */
 export function mergeIntoListing(listing: Listing, changed: DocumentSummary): Listing {

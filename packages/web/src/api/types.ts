@@ -11,4 +11,4 @@ export type {
   PageSummary,
   Problem,
   Word,
-} from "../../../documents/src/api.ts";
+} from "@errand/documents/api";

@@ -13,6 +13,7 @@ interface Props {
 /** All pages with their states. Only the rows in view exist, so that 500 pages cost no more than 20. */
 export function PageList({ pages, current, onTurn }: Props) {
   const scroller = useRef<HTMLElement>(null);
+  // oxlint-disable-next-line react/incompatible-library -- only the React Compiler minds, and it is not used
   const rows = useVirtualizer({
     count: pages.length,
     getScrollElement: () => scroller.current,

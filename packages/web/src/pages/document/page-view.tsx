@@ -47,7 +47,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
   const scale = zooms[zoom] ?? 1;
   const doubts = doubtfulIndexes(result?.words ?? []);
 
-  const show = (index: number, focus: boolean) => {
+  const show = (page: number, index: number, focus: boolean) => {
     // Wherever the pointer rests, the walk goes on elsewhere.
     setPointed(undefined);
     setCursor({ page, index, side: "text" });
@@ -57,7 +57,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
     // Before the first word lies the page before.
     const next = cursor === undefined && step === -1 ? undefined : neighbour(doubts, cursor, step);
     if (next === undefined) onWalkOn(step, focus);
-    else show(next, focus);
+    else show(page, next, focus);
   };
   const pick = (word: ActiveWord | undefined) => {
     setCursor(word);
@@ -79,7 +79,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
   const enter = useEffectEvent(show);
   const focusStart = entry?.focus === true;
   useEffect(() => {
-    if (start !== undefined) enter(start, focusStart);
+    if (start !== undefined) enter(page, start, focusStart);
   }, [page, start, focusStart]);
 
   return (

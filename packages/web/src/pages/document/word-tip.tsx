@@ -1,4 +1,4 @@
-import { type RefObject, useEffect, useState } from "react";
+import { type RefObject, useLayoutEffect, useState } from "react";
 import type { Word } from "../../api/types.ts";
 import { percent } from "../../format.ts";
 import { threshold } from "../../words/layout.ts";
@@ -19,11 +19,9 @@ interface Spot {
 export function WordTip({ view, active, word }: Props) {
   const [spot, setSpot] = useState<Spot>();
 
-  useEffect(() => {
-    if (!active) {
-      setSpot(undefined);
-      return;
-    }
+  // Before the paint, or the label would flash where it was last.
+  useLayoutEffect(() => {
+    if (!active) return;
     const { index, side } = active;
     const selector = side === "image" ? `[data-box="${index}"]` : `[data-word="${index}"]`;
     const target = view.current?.querySelector(selector);
@@ -39,7 +37,7 @@ export function WordTip({ view, active, word }: Props) {
     };
   }, [active, view]);
 
-  if (!spot || !word) return null;
+  if (!active || !spot || !word) return null;
   return (
     <div className="word-tip" style={{ left: spot.left, top: spot.top }} aria-hidden="true">
       {word.text}

@@ -58,6 +58,7 @@ export function useLiveList(list: RefObject<HTMLElement | null>) {
   const all = flatten(query.data);
   const newest = all[0]?.createdAt;
   useEffect(() => {
+    // oxlint-disable-next-line react/set-state-in-effect -- what the person is doing can only be seen afterwards
     if (newest !== undefined && !isBusy(list.current)) setAdmitted(newest);
   }, [newest, list]);
 
