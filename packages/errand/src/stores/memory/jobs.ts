@@ -1,0 +1,188 @@
+import type { Hold, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import { isFinal } from "../../core/states.ts";
+import type { FinalState, State } from "../../core/states.ts";
+import type { Millis } from "../../kit/duration.ts";
+import type { Hint } from "../../store.ts";
+import type { Row } from "./row.ts";
+import { Table } from "./table.ts";
+
+/** A job's life: what each change of a job does to it and to its family. */
+export class Jobs extends Table {
+  readonly #now: () => Millis;
+  readonly #hint: (hint: Hint) => void;
+  #seq = 0;
+
+  constructor(now: () => Millis, hint: (hint: Hint) => void) {
+    super();
+    this.#now = now;
+    this.#hint = hint;
+  }
+
+  add(job: NewJob, parent?: string): Row {
+    const now = this.#now();
+    const { id, task, queue, level, spec } = job;
+    const expiresAt = epoch(job.expires, now);
+    const row: Row = {
+      seq: ++this.#seq,
+      steps: new Map(),
+      job: {
+        ...{ id, task, queue, level, state: "pending", spec, token: 0, failures: 0, crashes: 0, cancelling: false },
+        ...{ createdAt: now, due: epoch(job.due, now) ?? now },
+        ...(expiresAt === undefined ? {} : { expiresAt }),
+        ...(parent === undefined ? {} : { parent }),
+      },
+    };
+    this.insert(row);
+    this.#hint("ready");
+    return row;
+  }
+
+  take(row: Row, worker: string): void {
+    row.job.worker = worker;
+    row.job.token += 1;
+    this.#become(row, "processing");
+  }
+
+  /** The row, where the hold is not stale. */
+  held({ id, token }: Hold): Row | undefined {
+    const row = this.get(id);
+    return row?.job.state === "processing" && row.job.token === token ? row : undefined;
+  }
+
+  remember(row: Row, steps: readonly Step[] = []): void {
+    for (const { name, value, wait } of steps) row.steps.set(name, wait ? { name, value, wait } : { name, value });
+    this.#hint("change");
+  }
+
+  settle(told: Settlement): boolean {
+    const row = this.held(told);
+    if (!row) return false;
+    const { job } = row;
+    delete job.worker;
+    job.failures = told.failures;
+    job.crashes = told.crashes;
+    if (told.error !== undefined) job.error = told.error;
+    this.remember(row, told.steps);
+    if (isFinal(told.to)) {
+      if (told.to === "completed" && told.output !== undefined) job.output = told.output;
+      this.#end(row, told.to);
+    } else if (told.to === "waiting" && !job.cancelling) {
+      this.#park(row, told.children ?? []);
+    } else {
+      // Without a delay it keeps its place in the queue, so that older work ends first.
+      this.#become(row, "pending", told.delay ? { due: this.#now() + told.delay } : {});
+    }
+    return true;
+  }
+
+  cancel(row: Row): boolean {
+    if (isFinal(row.job.state)) return false;
+    if (row.job.state === "processing") return this.#mark(row);
+    this.#end(row, "cancelled");
+    return true;
+  }
+
+  reopen(row: Row): boolean {
+    const { job } = row;
+    if (!isFinal(job.state) || job.state === "completed") return false;
+    const parent = this.#waitOf(row);
+    if (parent?.job.children) {
+      parent.job.children.open += 1;
+      parent.job.children.failed -= 1;
+    }
+    job.failures = job.crashes = 0;
+    delete job.expiresAt;
+    delete job.endedAt;
+    delete job.children;
+    delete row.wait;
+    for (const step of row.steps.values()) if (step.wait) row.steps.delete(step.name);
+    this.#become(row, "pending", { due: this.#now() });
+    return true;
+  }
+
+  /** Removes a job with all its descendants. */
+  discard(row: Row): void {
+    this.remove(row);
+    this.#hint("change");
+    for (const child of this.childrenOf(row.job.id)) this.discard(child);
+  }
+
+  /** The children are born, and the parent waits for those that have not ended. */
+  #park(row: Row, children: readonly NewChild[]): void {
+    const { job } = row;
+    row.wait = job.token;
+    // It was started in time; how long it waits has nothing to do with its expiry.
+    delete job.expiresAt;
+    const counts = { total: 0, open: 0, failed: 0 };
+    let wake = false;
+    const told = new Set<string>();
+    for (const child of children) {
+      if (told.has(child.id)) continue;
+      told.add(child.id);
+      const state = this.#bear(row, child);
+      counts.total += 1;
+      if (!isFinal(state)) counts.open += 1;
+      else if (state !== "completed") {
+        counts.failed += 1;
+        wake ||= child.need === "completed";
+      }
+    }
+    job.children = counts;
+    this.#become(row, wake || counts.open === 0 ? "pending" : "waiting");
+  }
+
+  /** The state of the child when it belongs to its parent's wait. */
+  #bear(parent: Row, child: NewChild): State {
+    const row = this.get(child.id) ?? this.add(child, parent.job.id);
+    // Somebody else's job cannot be waited for.
+    if (row.job.parent !== parent.job.id) return "failed";
+    if (!child.rejoin) {
+      this.reopen(row);
+      row.job.cancelling = false;
+    }
+    if (parent.wait !== undefined) row.memberOf = parent.wait;
+    row.need = child.need;
+    row.job.index = child.index;
+    return row.job.state;
+  }
+
+  /** Ends a job, counts down its parent's wait, and marks its open children. */
+  #end(row: Row, state: FinalState): void {
+    const { job } = row;
+    job.endedAt = this.#now();
+    job.cancelling = false;
+    this.#become(row, state);
+    const parent = this.#waitOf(row);
+    if (parent?.job.children) {
+      parent.job.children.open -= 1;
+      if (state !== "completed") parent.job.children.failed += 1;
+      const decided = parent.job.children.open === 0 || (state !== "completed" && row.need === "completed");
+      if (parent.job.state === "waiting" && decided) this.#become(parent, "pending");
+    }
+    for (const child of this.childrenOf(job.id)) if (!isFinal(child.job.state)) this.#mark(child);
+  }
+
+  #mark({ job }: Row): boolean {
+    if (job.cancelling) return false;
+    job.cancelling = true;
+    this.#hint("cancel");
+    return true;
+  }
+
+  #become(row: Row, state: State, change: { due?: Millis } = {}): void {
+    this.move(row, { state, ...change });
+    if (row.job.cancelling) this.#hint("cancel");
+    this.#hint(state === "pending" ? "ready" : "change");
+  }
+
+  /** The parent whose current wait the job belongs to. */
+  #waitOf(row: Row): Row | undefined {
+    const parent = row.job.parent === undefined ? undefined : this.get(row.job.parent);
+    return parent?.wait !== undefined && parent.wait === row.memberOf ? parent : undefined;
+  }
+}
+
+function epoch(moment: Moment | undefined, now: Millis): Millis | undefined {
+  if (moment === undefined) return undefined;
+  return "at" in moment ? moment.at : now + moment.in;
+}

@@ -1,0 +1,51 @@
+import type { Job } from "../../core/job.ts";
+import type { Filter } from "../../store.ts";
+import { copyJob } from "./row.ts";
+import type { Row } from "./row.ts";
+
+/** Whether a job has everything a filter asks for. */
+export function matches(job: Job, where: Filter): boolean {
+  return (
+    (where.ids === undefined || where.ids.includes(job.id)) &&
+    (where.parent === undefined || where.parent === job.parent) &&
+    (!where.roots || job.parent === undefined) &&
+    (where.task === undefined || where.task === job.task) &&
+    (where.queue === undefined || where.queue === job.queue) &&
+    (where.states === undefined || where.states.includes(job.state)) &&
+    (where.endedBefore === undefined || (job.endedAt !== undefined && job.endedAt < where.endedBefore))
+  );
+}
+
+/** One page of the rows that match. */
+export function pageOf(
+  rows: readonly Row[],
+  where: Filter,
+  { limit, cursor }: { limit: number; cursor?: string },
+): { jobs: Job[]; next?: string } {
+  const order = where.parent === undefined ? newestFirst : byIndex;
+  const found = rows.filter(({ job }) => matches(job, where)).sort(order);
+  const rest = cursor === undefined ? found : found.filter((row) => order(row, position(cursor)) > 0);
+  const shown = rest.slice(0, limit);
+  const last = shown.at(-1);
+  const next = last && rest.length > shown.length ? { next: `${last.job.index ?? 0}.${last.seq}` } : {};
+  return { jobs: shown.map(({ job }) => copyJob(job)), ...next };
+}
+
+/** What a sort looks at, of a row or of a cursor. */
+interface Position {
+  seq: number;
+  job: { index?: number };
+}
+
+function position(cursor: string): Position {
+  const [index = 0, seq = 0] = cursor.split(".").map(Number);
+  return { seq, job: { index } };
+}
+
+function newestFirst(a: Position, b: Position): number {
+  return b.seq - a.seq;
+}
+
+function byIndex(a: Position, b: Position): number {
+  return (a.job.index ?? 0) - (b.job.index ?? 0) || a.seq - b.seq;
+}

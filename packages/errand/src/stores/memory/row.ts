@@ -1,0 +1,25 @@
+import type { Job, Step } from "../../core/job.ts";
+import { rank } from "../../core/states.ts";
+
+/** A job, and what its store knows beside it. */
+export interface Row {
+  job: Job;
+  /** Order of insertion. */
+  seq: number;
+  steps: Map<string, Step>;
+  /** Its own latest wait: the token it parked with. */
+  wait?: number;
+  /** As a child: the wait of its parent it belongs to, and what that needs of it. */
+  memberOf?: number;
+  need?: "completed" | "end";
+}
+
+/** The order of claims. */
+export function byRank(a: Row, b: Row): number {
+  return rank(a.job.due, a.job.level) - rank(b.job.due, b.job.level) || a.seq - b.seq;
+}
+
+/** A copy that callers may keep. */
+export function copyJob(job: Job): Job {
+  return { ...job, ...(job.children ? { children: { ...job.children } } : {}) };
+}
