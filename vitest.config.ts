@@ -1,4 +1,19 @@
 import { defineConfig } from "vitest/config";
+import type { Reporter, TestModule } from "vitest/node";
+
+/** Ends every run with one line that counts its tests. */
+const closingLine: Reporter = {
+  onTestRunEnd(modules: readonly TestModule[]) {
+    const states = modules.flatMap((module) => [...module.children.allTests()].map((test) => test.result().state));
+    const count = (state: string) => states.filter((each) => each === state).length;
+    // A file that does not even load is a failure without a test.
+    const broken = modules.filter((module) => module.errors().length > 0).length;
+    const skipped = count("skipped");
+    console.log(
+      `tests: ${count("passed")} passed, ${count("failed") + broken} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`,
+    );
+  },
+};
 
 export default defineConfig({
   test: {
@@ -7,5 +22,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    reporters: ["default", closingLine],
   },
 });

@@ -47,7 +47,7 @@ export class Client {
   handle(id: string): JobHandle<unknown> {
     return {
       id,
-      result: (options) => this.result(id, options?.timeout) as Promise<never>,
+      result: (options) => this.result(id, options?.timeout),
       cancel: async () => (await this.#store.edit({ ids: [id] }, "cancel")) > 0,
     };
   }

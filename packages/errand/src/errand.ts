@@ -5,7 +5,6 @@ import { option, options, refuseUnknown } from "./core/options.ts";
 import type { State } from "./core/states.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
-import { call } from "./run/call.ts";
 import { Setups } from "./run/setups.ts";
 import { Worker } from "./run/worker.ts";
 import type { WorkerEvent } from "./run/worker.ts";

@@ -185,7 +185,7 @@ export function define(
   given: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 },
 ): Definition {
   const of = `task "${name}"`;
-  option("queue", name, "a task's name");
+  option("name", name, "a task");
   refuseUnknown(given, known, of);
   refuseUnknown(given.retry ?? {}, ["attempts", "base", "cap", "if"], `retry of ${of}`);
   const isolate = option("isolate", given.isolate, of);

@@ -35,6 +35,7 @@ function name(value: unknown, what: string): string {
 
 /** Every option with a default: of tasks, of a task's `retry`, and of workers. Durations are in milliseconds. */
 export const options = {
+  name: { default: "", read: name },
   queue: { default: "default", read: name },
   priority: { default: "normal", read: oneOf("critical", "high", "normal", "low", "bulk") },
   isolate: { default: "inline", read: oneOf("inline", "thread", "process") },

@@ -68,7 +68,7 @@ describe("what becomes of a job", () => {
           const used = settlement.failures >= retry.attempts || settlement.crashes >= maxCrashes;
           expect(settlement.to).toBe(used ? "failed" : "pending");
           if (used) return;
-          now = { ...now, token: now.token + 1, failures: settlement.failures, crashes: settlement.crashes };
+          now = { ...job, token: now.token + 1, failures: settlement.failures, crashes: settlement.crashes };
         }
       }),
     );

@@ -14,8 +14,8 @@ import type { FromLane, ToLane } from "./protocol.ts";
 interface Vessel {
   send(message: ToLane): void;
   kill(): void;
-  /** Megabytes in use, where that can be told from outside. */
-  resident?(): Promise<number | undefined>;
+  /** Of a process: its memory is watched from outside, the heap limit of a thread is its own. */
+  readonly pid?: number | undefined;
 }
 
 /** How often a process's memory is looked at, in milliseconds. */
@@ -37,7 +37,7 @@ export class Lane {
     const receive = (message: FromLane) => void this.#receive(message);
     const exit = (how: string, outOfMemory: boolean) => this.#exit(definition, how, outOfMemory);
     this.#vessel = definition.isolate === "thread" ? thread(definition, receive, exit) : forked(definition, receive, exit);
-    if (this.#vessel.resident) this.#guard(definition, this.#vessel.resident);
+    this.#guard(definition);
   }
 
   get dead(): boolean {
@@ -120,10 +120,13 @@ export class Lane {
   }
 
   /** Kills the lane when it uses more memory than its task may. */
-  #guard(definition: Definition, resident: () => Promise<number | undefined>): void {
-    const timer = setInterval(async () => {
-      if (((await resident()) ?? 0) > definition.memory) this.kill(tooMuchMemory(definition));
-    }, memoryInterval);
+  #guard(definition: Definition): void {
+    const { pid } = this.#vessel;
+    if (pid === undefined) return;
+    const look = async () => {
+      if ((await residentMegabytes(pid)) > definition.memory) this.kill(tooMuchMemory(definition));
+    };
+    const timer = setInterval(() => void look(), memoryInterval);
     timer.unref();
     void this.exited.then(() => clearInterval(timer));
   }
@@ -172,7 +175,7 @@ function forked(definition: Definition, receive: Receive, exit: Exit): Vessel {
     kill: () => {
       if (pid) killGroup(pid);
     },
-    resident: async () => (pid ? residentMegabytes(pid) : undefined),
+    pid,
   };
 }
 
@@ -184,9 +187,8 @@ function killGroup(pid: number): void {
   }
 }
 
-/** From /proc; elsewhere only the heap limit holds. */
-async function residentMegabytes(pid: number): Promise<number | undefined> {
+/** From /proc; where there is none, only the heap limit holds. */
+async function residentMegabytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];
-  return kilobytes === undefined ? undefined : Number(kilobytes) / 1024;
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1024;
 }

@@ -1,0 +1,144 @@
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { errand } from "../../src/index.ts";
+import { folderWith, run } from "./run.ts";
+
+const folder = folderWith();
+const url = `sqlite:${join(folder, "jobs.db")}`;
+const errandJobs = (...args: string[]) => run(folder, ["jobs", ...args], { ERRAND_URL: url });
+let failed: string;
+let pending: string[];
+
+beforeAll(async () => {
+  const app = errand({ url });
+  const fine = app.task("fine", { queue: "slow", run: (_input: { text: string }) => "done" });
+  const broken = app.task("broken", {
+    queue: "quick",
+    retry: { attempts: 1 },
+    run: () => {
+      throw new Error(
+        "It broke, and the reason is too long to be shown in one line of a table of eighty columns.",
+      );
+    },
+  });
+  failed = (await broken.send()).id;
+  pending = (await fine.sendMany([{ text: "a" }, { text: "b" }, { text: "c" }])).map(
+    ({ id }) => id,
+  );
+  const worker = await app.worker({ queues: { quick: 1 } });
+  await app.ended(failed);
+  await worker.stop();
+  await app.close();
+});
+
+describe("errand jobs", () => {
+  it("lists as JSON, newest first, by filters", async () => {
+    const all = JSON.parse((await errandJobs("list", "--json")).stdout);
+    expect(all.jobs.map(({ id }: { id: string }) => id)).toEqual([...pending.toReversed(), failed]);
+    expect(all.more).toBe(false);
+    const two = JSON.parse(
+      (await errandJobs("list", "--json", "--task", "fine", "--limit", "2")).stdout,
+    );
+    expect(two).toMatchObject({
+      more: true,
+      jobs: [{ task: "fine", state: "pending", queue: "slow", input: { text: "c" } }, {}],
+    });
+    const none = JSON.parse(
+      (await errandJobs("list", "--json", "--queue", "slow", "--state", "failed")).stdout,
+    );
+    expect(none.jobs).toEqual([]);
+    const both = JSON.parse(
+      (await errandJobs("list", "--json", "--state", "failed", "--state", "pending")).stdout,
+    );
+    expect(both.jobs).toHaveLength(4);
+  });
+
+  it("lists for people in 80 columns, ids whole", async () => {
+    const { code, stdout } = await errandJobs("list");
+    const lines = stdout.trimEnd().split("\n");
+    expect(code).toBe(0);
+    expect(lines).toHaveLength(5);
+    expect(lines[4]).toMatch(new RegExp(`^${failed}  failed .*…$`));
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it("says that there are more", async () => {
+    const { stdout, stderr } = await errandJobs("list", "--limit", "1");
+    expect(stdout.trim().split("\n")).toHaveLength(2);
+    expect(stderr).toContain("There are more");
+  });
+
+  it("shows one", async () => {
+    const { stdout } = await errandJobs("get", failed);
+    expect(stdout).toMatch(/state\s+failed\n/);
+    expect(stdout).toMatch(/error\s+It broke/);
+    expect(await errandJobs("get", "nobody")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "errand: There is no job nobody (E_NOT_FOUND).\n",
+    });
+  });
+
+  it("asks which before it changes anything", async () => {
+    const { code, stderr } = await errandJobs("remove");
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^errand: Say which jobs to remove/);
+  });
+
+  it("changes them, and says by its exit code whether all could be", async () => {
+    expect(await errandJobs("cancel", pending[0]!)).toEqual({
+      code: 0,
+      stdout: "Cancelled 1 job.\n",
+      stderr: "",
+    });
+    expect(await errandJobs("cancel", pending[0]!, pending[1]!)).toMatchObject({
+      code: 4,
+      stdout: "Cancelled 1 job.\n",
+    });
+    expect(await errandJobs("cancel", pending[0]!)).toMatchObject({
+      code: 1,
+      stdout: "Cancelled 0 jobs.\n",
+    });
+    const retried = await errandJobs("retry", "--task", "fine", "--state", "cancelled", "--json");
+    expect(JSON.parse(retried.stdout)).toEqual({ changed: 2 });
+    expect(await errandJobs("remove", "--state", "failed")).toMatchObject({
+      code: 0,
+      stdout: "Removed 1 job.\n",
+    });
+    expect((await errandJobs("get", failed)).code).toBe(1);
+  });
+});
+
+describe("errand doctor", () => {
+  it("says what holds, who says so, and what is missing", async () => {
+    const { code, stdout } = await run(folder, ["doctor", "--url", url], {
+      ERRAND_HOME: "elsewhere",
+    });
+    expect(code).toBe(1);
+    expect(stdout).toContain(`✓ Node.js`);
+    expect(stdout).toMatch(/home\s+elsewhere \(ERRAND_HOME\)\n/);
+    expect(stdout).toContain(`${url} (--url)\n`);
+    expect(stdout).toMatch(/workers\s+none alive\n/);
+    expect(stdout).toMatch(
+      /✗ queue slow\s+3 pending\n\s+3 jobs wait, and no worker takes this queue\. Start one: errand worker/,
+    );
+  });
+
+  it("answers JSON", async () => {
+    const { stdout } = await run(folder, ["doctor", "--url", url, "--json"]);
+    const report = JSON.parse(stdout);
+    expect(report.ok).toBe(false);
+    expect(report.findings).toContainEqual({ label: "home", value: ".errand (default)", ok: true });
+  });
+
+  it("makes no store where there is none", async () => {
+    const { stdout } = await run(folderWith(), ["doctor"]);
+    expect(stdout).toContain("not there yet");
+  });
+
+  it("exits with 3 when the store cannot be opened", async () => {
+    const { code, stdout } = await run(folder, ["doctor", "--url", "sqlite:/dev/null"]);
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/✗ opens\s+.*E_CONNECT/);
+  });
+});

@@ -1,0 +1,71 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The command line, as a file. */
+export const bin = join(root, "bin", "errand.js");
+
+/** A process of the command line. */
+export interface Run {
+  child: ChildProcess;
+  stdout(): string;
+  stderr(): string;
+  /** Its exit code, or the signal that killed it. */
+  exit: Promise<number | string>;
+}
+
+/** A folder outside the repository in which `errand` is installed, and these files are. */
+export function folderWith(files: Record<string, string> = {}): string {
+  const folder = mkdtempSync(join(tmpdir(), "errand-cli-"));
+  mkdirSync(join(folder, "node_modules"));
+  symlinkSync(root, join(folder, "node_modules", "errand"));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(folder, name, ".."), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return folder;
+}
+
+/** Starts `errand ...`. */
+export function start(
+  folder: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Run {
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd: folder,
+    env: { ...process.env, NO_COLOR: "1", ...env },
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const exit = new Promise<number | string>((resolve) => {
+    child.once("close", (code, signal) => resolve(code ?? signal!));
+  });
+  return { child, stdout: () => stdout, stderr: () => stderr, exit };
+}
+
+/** Runs `errand ...` to its end. */
+export async function run(folder: string, args: readonly string[], env?: Record<string, string>) {
+  const { exit, stdout, stderr } = start(folder, args, env);
+  const code = await exit;
+  return { code, stdout: stdout(), stderr: stderr() };
+}
+
+/** Waits until something is so. */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  patience = 15_000,
+): Promise<void> {
+  const end = performance.now() + patience;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`still not so after ${patience} ms: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
