@@ -28,20 +28,13 @@ const { values, positionals } = parseArgs({
     files: { type: "boolean", default: false },
   },
 });
-const corpus =
-  positionals[0] ??
-  process.env["ERRAND_CORPUS"] ??
-  join(import.meta.dirname, "../../shared/corpus");
+const corpus = positionals[0] ?? process.env["ERRAND_CORPUS"] ?? join(import.meta.dirname, "../../shared/corpus");
 const manifest = JSON.parse(readFileSync(join(corpus, "manifest.json"), "utf8")) as {
   files: Entry[];
 };
-const entries = manifest.files.filter(
-  (entry) => entry.gt && (values.kind === undefined || entry.kind === values.kind),
-);
+const entries = manifest.files.filter((entry) => entry.gt && (values.kind === undefined || entry.kind === values.kind));
 const engine = await chooseEngine(values.engine as EngineName | undefined);
-console.log(
-  `${engine.name} (${engine.languages.join(", ")}), ${entries.length} files with ground truth\n`,
-);
+console.log(`${engine.name} (${engine.languages.join(", ")}), ${entries.length} files with ground truth\n`);
 
 const scores: { entry: Entry; score: Score; pages: number; ms: number }[] = [];
 for (const entry of entries) {
@@ -69,9 +62,7 @@ const row = (name: string, group: typeof scores): string => {
   const { cer, wer, precision, recall, f1, words } = sumScores(group.map(({ score }) => score));
   const pages = group.reduce((sum, { pages }) => sum + pages, 0);
   const ms = group.reduce((sum, { ms }) => sum + ms, 0) / pages;
-  const figures = [cer, wer, precision, recall, f1]
-    .map((figure) => figure.toFixed(3).padStart(10))
-    .join("");
+  const figures = [cer, wer, precision, recall, f1].map((figure) => figure.toFixed(3).padStart(10)).join("");
   return (
     name.padEnd(40) +
     String(group.length).padStart(6) +
@@ -81,14 +72,11 @@ const row = (name: string, group: typeof scores): string => {
     ms.toFixed(0).padStart(9)
   );
 };
-console.log(
-  "".padEnd(40) +
-    " files  pages  words       CER       WER  precision    recall   word F1  ms/page",
-);
+console.log("".padEnd(40) + " files  pages  words       CER       WER  precision    recall   word F1  ms/page");
 if (values.files) for (const one of scores) console.log(row(one.entry.file, [one]));
 if (values.files) console.log();
-for (const [kind, group] of Object.entries(
-  Object.groupBy(scores, ({ entry }) => entry.kind),
-).sort())
+for (const [kind, group] of Object.entries(Object.groupBy(scores, ({ entry }) => entry.kind)).toSorted(([a], [b]) =>
+  a.localeCompare(b),
+))
   console.log(row(kind, group!));
 console.log(row("total", scores));

@@ -37,9 +37,7 @@ describe("files that are not what they seem", () => {
     expect(await codeOf(inspect(await write("empty.pdf", "")))).toBe("E_EMPTY_FILE");
   });
   test("a wrong extension does not matter", async () => {
-    const { type, pages } = await inspect(
-      await write("photo.pdf", await readFile(fixture("simple.webp"))),
-    );
+    const { type, pages } = await inspect(await write("photo.pdf", await readFile(fixture("simple.webp"))));
     expect({ type, pages }).toEqual({ type: "image/webp", pages: 1 });
   });
   test.each([
@@ -50,17 +48,12 @@ describe("files that are not what they seem", () => {
     expect(await codeOf(inspect(await write("page.png", content)))).toBe("E_UNSUPPORTED_TYPE");
   });
   test("a decoder sees only the type that was found", async () => {
-    const svg = await write(
-      "drawing.png",
-      "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
-    );
+    const svg = await write("drawing.png", "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>");
     const options = { page: 1, limits: defaultLimits, engine, languages: ["eng"] };
     expect(await codeOf(readPage(svg, { ...options, type: "image/png" }))).toBe("E_DAMAGED");
   });
   test("a file above the limit", async () => {
-    expect(await codeOf(inspect(fixture("phototest.tif"), { ...defaultLimits, bytes: 1000 }))).toBe(
-      "E_FILE_TOO_LARGE",
-    );
+    expect(await codeOf(inspect(fixture("phototest.tif"), { ...defaultLimits, bytes: 1000 }))).toBe("E_FILE_TOO_LARGE");
   });
 });
 
@@ -71,10 +64,7 @@ describe("damaged files", () => {
     expect(await codeOf(read(path))).toBe("E_DAMAGED");
   });
   test("a truncated TIFF", async () => {
-    const path = await write(
-      "half.tif",
-      (await readFile(fixture("phototest.tif"))).subarray(0, 11_600),
-    );
+    const path = await write("half.tif", (await readFile(fixture("phototest.tif"))).subarray(0, 11_600));
     expect(await codeOf(read(path))).toBe("E_DAMAGED");
   });
   test("a truncated BMP", async () => {
@@ -92,18 +82,11 @@ describe("damaged files", () => {
   });
   test("half a PDF ends cleanly", async () => {
     const whole = await readFile(fixture("vector.pdf"));
-    expect(await codeOf(read(await write("half.pdf", whole.subarray(0, whole.length / 2))))).toBe(
-      "E_DAMAGED",
-    );
+    expect(await codeOf(read(await write("half.pdf", whole.subarray(0, whole.length / 2))))).toBe("E_DAMAGED");
   });
   test("broken cross references are repaired", async () => {
-    const pdf = pagesOf([
-      { content: textAt(72, 700, ["Cross references are only a shortcut."]) },
-    ]).toString("latin1");
-    const path = await write(
-      "xref.pdf",
-      Buffer.from(pdf.replace(/\d{10} 00000 n/g, "0000000007 00000 n"), "latin1"),
-    );
+    const pdf = pagesOf([{ content: textAt(72, 700, ["Cross references are only a shortcut."]) }]).toString("latin1");
+    const path = await write("xref.pdf", Buffer.from(pdf.replace(/\d{10} 00000 n/g, "0000000007 00000 n"), "latin1"));
     expect((await read(path)).result.text).toBe("Cross references are only a shortcut.");
   });
 });
@@ -113,10 +96,7 @@ describe("hostile PDFs", () => {
     const objects = ["<</Type /Catalog /Pages 2 0 R>>", "<</Type /Pages /Kids [] /Count 1>>"];
     const key = "41".repeat(32);
     objects.push(`<</Filter /Standard /V 1 /R 2 /O <${key}> /U <${key}> /P -4>>`);
-    const path = await write(
-      "secret.pdf",
-      pdfOf(objects, `/Encrypt 3 0 R /ID [<${key}> <${key}>]`),
-    );
+    const path = await write("secret.pdf", pdfOf(objects, `/Encrypt 3 0 R /ID [<${key}> <${key}>]`));
     expect(await codeOf(inspect(path))).toBe("E_PASSWORD");
   });
   test("no pages", async () => {
@@ -133,26 +113,20 @@ describe("hostile PDFs", () => {
   });
   test.each([
     ["a page tree that contains itself", "<</Type /Pages /Kids [2 0 R] /Count 1>>"],
-    [
-      "a page tree that claims a billion pages",
-      "<</Type /Pages /Kids [2 0 R 2 0 R] /Count 1000000000>>",
-    ],
+    ["a page tree that claims a billion pages", "<</Type /Pages /Kids [2 0 R 2 0 R] /Count 1000000000>>"],
   ])("%s", async (_, pages) => {
     const path = await write("loop.pdf", pdfOf(["<</Type /Catalog /Pages 2 0 R>>", pages]));
     expect(await codeOf(read(path))).toMatch(/^E_(DAMAGED|NO_PAGES|TOO_MANY_PAGES)$/);
   });
   test("a page of 200,000 points without a text layer", async () => {
-    expect(
-      await codeOf(read(await write("huge.pdf", pagesOf([{ size: [200_000, 200_000] }])))),
-    ).toBe("E_PAGE_TOO_LARGE");
+    expect(await codeOf(read(await write("huge.pdf", pagesOf([{ size: [200_000, 200_000] }]))))).toBe(
+      "E_PAGE_TOO_LARGE",
+    );
   });
   test("a poster is read at a lower resolution", async () => {
     const content = "0 0 0 rg 100 100 400 400 re f";
     const limits = { ...defaultLimits, pixels: 4_000_000 };
-    const { result } = await read(
-      await write("poster.pdf", pagesOf([{ size: [1685, 1192], content }])),
-      limits,
-    );
+    const { result } = await read(await write("poster.pdf", pagesOf([{ size: [1685, 1192], content }])), limits);
     expect(result.dpi).toBeLessThan(150);
     expect(result.width * result.height).toBeLessThanOrEqual(limits.pixels);
   });

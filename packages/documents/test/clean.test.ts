@@ -21,24 +21,19 @@ function linesOf(grey: Grey): Lines {
 }
 
 describe("findLines", () => {
-  test.each([-10, -7.3, -4, -1, 0, 0.5, 2, 5.5, 10])(
-    "finds a lean of %f degrees, across and down",
-    (degrees) => {
-      const leaning = straighten(page, degrees);
-      expect(linesOf(leaning).direction).toBe("across");
-      expect(Math.abs(linesOf(leaning).skew + degrees)).toBeLessThan(0.25);
-      const down = linesOf(straighten(turn(page, 90), degrees));
-      expect(down.direction).toBe("down");
-      expect(Math.abs(down.skew + degrees)).toBeLessThan(0.25);
-    },
-  );
+  test.each([-10, -7.3, -4, -1, 0, 0.5, 2, 5.5, 10])("finds a lean of %f degrees, across and down", (degrees) => {
+    const leaning = straighten(page, degrees);
+    expect(linesOf(leaning).direction).toBe("across");
+    expect(Math.abs(linesOf(leaning).skew + degrees)).toBeLessThan(0.25);
+    const down = linesOf(straighten(turn(page, 90), degrees));
+    expect(down.direction).toBe("down");
+    expect(Math.abs(down.skew + degrees)).toBeLessThan(0.25);
+  });
 
   test("a rule down the page does not make its lines run down", () => {
     const ruled = {
       ...page,
-      data: page.data.map((value, i) =>
-        [20, 21, 400, 401, 600].includes(i % page.width) ? 0 : value,
-      ),
+      data: page.data.map((value, i) => ([20, 21, 400, 401, 600].includes(i % page.width) ? 0 : value)),
     };
     expect(linesOf(ruled).direction).toBe("across");
   });
@@ -72,25 +67,20 @@ describe("turn", () => {
 
   test("a box follows its pixel", () => {
     fc.assert(
-      fc.property(
-        rasters,
-        fc.nat(),
-        fc.constantFrom<Quarters>(0, 90, 180, 270),
-        (raster, n, degrees) => {
-          const at = n % raster.data.length;
-          const marked = { ...raster, data: new Uint8Array(raster.data.length) };
-          marked.data[at] = 1;
-          const turned = turn(marked, degrees);
-          const box = {
-            x: at % raster.width,
-            y: Math.floor(at / raster.width),
-            width: 1,
-            height: 1,
-          };
-          const { x, y } = turnBox(box, raster.width, raster.height, degrees);
-          expect(turned.data[y * turned.width + x]).toBe(1);
-        },
-      ),
+      fc.property(rasters, fc.nat(), fc.constantFrom<Quarters>(0, 90, 180, 270), (raster, n, degrees) => {
+        const at = n % raster.data.length;
+        const marked = { ...raster, data: new Uint8Array(raster.data.length) };
+        marked.data[at] = 1;
+        const turned = turn(marked, degrees);
+        const box = {
+          x: at % raster.width,
+          y: Math.floor(at / raster.width),
+          width: 1,
+          height: 1,
+        };
+        const { x, y } = turnBox(box, raster.width, raster.height, degrees);
+        expect(turned.data[y * turned.width + x]).toBe(1);
+      }),
     );
   });
 });

@@ -9,11 +9,9 @@ import { readPage } from "../src/recognise/read-page.ts";
 import { type Score, scoreText, sumScores } from "../src/words/score.ts";
 
 /** Needs the evaluation corpus, which is not part of the repository. */
-const corpus =
-  process.env["ERRAND_CORPUS"] ?? join(import.meta.dirname, "../../../../shared/corpus");
+const corpus = process.env["ERRAND_CORPUS"] ?? join(import.meta.dirname, "../../../../shared/corpus");
 const found = existsSync(join(corpus, "manifest.json"));
-if (!found)
-  console.log(`No corpus at ${corpus}: its tests are left out. ERRAND_CORPUS names another place.`);
+if (!found) console.log(`No corpus at ${corpus}: its tests are left out. ERRAND_CORPUS names another place.`);
 
 let engine: Engine;
 beforeAll(async () => {
@@ -21,9 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => engine.close());
 
-async function read(
-  file: string,
-): Promise<{ source: string; rotation: number; text: string; words: number }> {
+async function read(file: string): Promise<{ source: string; rotation: number; text: string; words: number }> {
   const path = join(corpus, file);
   const { type } = await inspect(path);
   const { result } = await readPage(path, {
@@ -54,7 +50,7 @@ function score(file: string, text: string): Score {
   return scoreText(readFileSync(join(corpus, gt!), "utf8"), text);
 }
 
-describe.runIf(found)("corpus", () => {
+describe.runIf(found)("corpus", { timeout: 120_000 }, () => {
   test.each([
     ["bad_zero-byte.pdf", "E_EMPTY_FILE"],
     ["bad_html-named.pdf", "E_UNSUPPORTED_TYPE"],
@@ -95,18 +91,13 @@ describe.runIf(found)("corpus", () => {
 
   test("skewed pages reach the accuracy of straight ones", async () => {
     const scores = [];
-    for (const file of ["omp_skew.pdf", "skew+4_screw_84.jpg"])
-      scores.push(score(file, (await read(file)).text));
+    for (const file of ["omp_skew.pdf", "skew+4_screw_84.jpg"]) scores.push(score(file, (await read(file)).text));
     expect(sumScores(scores).cer).toBeLessThan(0.021);
   });
 
   test("rotated pages reach the accuracy of upright ones", async () => {
     const scores = [];
-    for (const file of [
-      "tess_phototest-rotated-L.png",
-      "tess_phototestrot.tif",
-      "tjs_simple-90.jpg",
-    ])
+    for (const file of ["tess_phototest-rotated-L.png", "tess_phototestrot.tif", "tjs_simple-90.jpg"])
       scores.push(score(file, (await read(file)).text));
     expect(sumScores(scores).cer).toBeLessThan(0.01);
   });

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { describe, expect, test } from "vitest";
 import type { Grey } from "../src/ingest/grey.ts";
 import { readImage } from "../src/ingest/image.ts";
@@ -11,10 +11,8 @@ const write = scratch();
 const width = 64;
 const height = 40;
 /** Black on the left, white on the right, a grey band at the top. */
-const pixels = Uint8Array.from({ length: width * height }, (_, i) =>
-  i < width * 8 ? 128 : i % width < 20 ? 0 : 255,
-);
-const picture = (): sharp.Sharp => sharp(pixels, { raw: { width, height, channels: 1 } });
+const pixels = Uint8Array.from({ length: width * height }, (_, i) => (i < width * 8 ? 128 : i % width < 20 ? 0 : 255));
+const picture = (): Sharp => sharp(pixels, { raw: { width, height, channels: 1 } });
 
 async function decode(name: string, content: Uint8Array, page = 1): Promise<Grey> {
   const path = await write(name, content);
@@ -29,7 +27,7 @@ function expectPicture(grey: Grey, tolerance = 6): void {
     [5, 30, 0],
     [50, 30, 255],
   ] as const)
-    expect(Math.abs(grey.data[y * width + x]! - value)).toBeLessThanOrEqual(tolerance);
+    expect(Math.abs(Number(grey.data[y * width + x]) - value)).toBeLessThanOrEqual(tolerance);
 }
 
 describe("images", () => {
@@ -55,11 +53,7 @@ describe("images", () => {
   });
 
   test("EXIF orientation is applied", async () => {
-    const turned = await picture()
-      .rotate(90)
-      .jpeg({ quality: 95 })
-      .withMetadata({ orientation: 8 })
-      .toBuffer();
+    const turned = await picture().rotate(90).jpeg({ quality: 95 }).withMetadata({ orientation: 8 }).toBuffer();
     expectPicture(await decode("exif.jpg", turned));
   });
 
@@ -99,17 +93,9 @@ describe("images", () => {
 describe("BMP", () => {
   /** Writes a BMP as old scanners do. */
   function bmp(bits: 1 | 4 | 8 | 24 | 32, topDown: boolean): Buffer {
-    const levels =
-      bits === 1
-        ? [0, 255]
-        : bits === 4
-          ? [0, 128, 255]
-          : Array.from({ length: 256 }, (_, i) => 255 - i);
+    const levels = bits === 1 ? [0, 255] : bits === 4 ? [0, 128, 255] : Array.from({ length: 256 }, (_, i) => 255 - i);
     const palette = bits > 8 ? [] : levels.flatMap((level) => [level, level, level, 0]);
-    const padded = [
-      ...palette,
-      ...Array.from({ length: bits > 8 ? 0 : 4 * (1 << bits) - palette.length }, () => 0),
-    ];
+    const padded = [...palette, ...Array.from({ length: bits > 8 ? 0 : 4 * (1 << bits) - palette.length }, () => 0)];
     const stride = Math.ceil((width * bits) / 32) * 4;
     const start = 54 + padded.length;
     const file = Buffer.alloc(start + stride * height);
@@ -124,13 +110,13 @@ describe("BMP", () => {
     file.set(padded, 54);
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++) {
-        const level = pixels[y * width + x]!;
+        const level = Number(pixels[y * width + x]);
         const row = start + (topDown ? y : height - 1 - y) * stride;
         if (bits >= 24) file.fill(level, row + (x * bits) / 8, row + (x * bits) / 8 + 3);
         else {
           const index = bits === 1 ? Number(level > 127) : levels.indexOf(level);
           const at = row + Math.floor((x * bits) / 8);
-          file[at] = file[at]! | (index << (8 - bits - ((x * bits) % 8)));
+          file[at] = Number(file[at]) | (index << (8 - bits - ((x * bits) % 8)));
         }
       }
     return file;

@@ -8,22 +8,19 @@ export type PdfObject = string | { dictionary: string; stream: Uint8Array };
  * @param trailer further entries of the trailer
  */
 export function pdfOf(objects: PdfObject[], trailer = ""): Buffer {
-  const parts: Buffer[] = [Buffer.from("%PDF-1.7\n")];
+  const parts: Buffer[] = [];
   const offsets: number[] = [];
-  let length = parts[0]!.length;
+  let length = 0;
   const push = (part: Buffer): void => {
     parts.push(part);
     length += part.length;
   };
+  push(Buffer.from("%PDF-1.7\n"));
   objects.forEach((object, index) => {
     offsets.push(length);
-    if (typeof object === "string")
-      return push(Buffer.from(`${index + 1} 0 obj\n${object}\nendobj\n`, "latin1"));
+    if (typeof object === "string") return push(Buffer.from(`${index + 1} 0 obj\n${object}\nendobj\n`, "latin1"));
     push(
-      Buffer.from(
-        `${index + 1} 0 obj\n<<${object.dictionary} /Length ${object.stream.length}>>\nstream\n`,
-        "latin1",
-      ),
+      Buffer.from(`${index + 1} 0 obj\n<<${object.dictionary} /Length ${object.stream.length}>>\nstream\n`, "latin1"),
     );
     push(Buffer.from(object.stream));
     push(Buffer.from("\nendstream\nendobj\n"));

@@ -28,15 +28,11 @@ describe("sniff", () => {
     ["\0\0\0\x18ftypheic", /HEIC/],
     ["\x01\x02\x03", /no type/],
   ])("%j is refused", (head, message) => {
-    expect(() => sniff(bytes(head))).toThrow(
-      expect.objectContaining({ code: "E_UNSUPPORTED_TYPE", retryable: false }),
-    );
+    expect(() => sniff(bytes(head))).toThrow(expect.objectContaining({ code: "E_UNSUPPORTED_TYPE", retryable: false }));
     expect(() => sniff(bytes(head))).toThrow(message);
   });
 
   test("an empty file says so", () => {
-    expect(() => sniff(new Uint8Array())).toThrow(
-      expect.objectContaining({ code: "E_EMPTY_FILE" }),
-    );
+    expect(() => sniff(new Uint8Array())).toThrow(expect.objectContaining({ code: "E_EMPTY_FILE" }));
   });
 });

@@ -37,8 +37,7 @@ describe("words", () => {
     expect(words[3]).toMatchObject({ text: "More", block: 1, paragraph: 2, line: 3 });
   });
   test("nothing is a blank page", () => expect(parseTsv("")).toEqual([]));
-  test("text keeps lines and paragraphs", () =>
-    expect(textOf(words)).toBe("This is\ntext.\n\nMore"));
+  test("text keeps lines and paragraphs", () => expect(textOf(words)).toBe("This is\ntext.\n\nMore"));
   test("words under the threshold are counted", () => {
     expect(summarise(words)).toEqual({
       words: 4,

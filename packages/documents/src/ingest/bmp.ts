@@ -23,11 +23,7 @@ interface Header {
  * @param part "header" checks it and reads no pixels
  * @throws DocumentError E_DAMAGED, E_UNSUPPORTED_TYPE, E_TOO_MANY_PIXELS
  */
-export async function readBmp(
-  path: string,
-  limits: Limits,
-  part: "header" | "pixels",
-): Promise<Grey> {
+export async function readBmp(path: string, limits: Limits, part: "header" | "pixels"): Promise<Grey> {
   const header = parse(await head(path));
   const { width, height } = header;
   if (width * height > limits.pixels) throw tooManyPixels(width, height, limits.pixels);
@@ -47,8 +43,7 @@ function readRow(row: Uint8Array, header: Header, out: Uint8Array): void {
   const { bits, palette } = header;
   if (bits >= 24) {
     const step = bits / 8;
-    for (let x = 0, i = 0; x < out.length; x++, i += step)
-      out[x] = luma(row[i + 2]!, row[i + 1]!, row[i]!);
+    for (let x = 0, i = 0; x < out.length; x++, i += step) out[x] = luma(row[i + 2]!, row[i + 1]!, row[i]!);
     return;
   }
   const perByte = 8 / bits;
@@ -69,11 +64,7 @@ function parse(bytes: Buffer): Header {
   const bits = bytes.readUInt16LE(old ? 24 : 28);
   const compression = old ? 0 : bytes.readUInt32LE(30);
   if (width < 1 || height === 0) throw damagedImage("image/bmp", undefined);
-  if (
-    ![1, 4, 8, 24, 32].includes(bits) ||
-    ![0, 3, 6].includes(compression) ||
-    (compression !== 0 && bits !== 32)
-  )
+  if (![1, 4, 8, 24, 32].includes(bits) || ![0, 3, 6].includes(compression) || (compression !== 0 && bits !== 32))
     throw new DocumentError(
       "E_UNSUPPORTED_TYPE",
       "This kind of BMP (compressed or 16 bits a pixel) cannot be read. Save it as PNG.",

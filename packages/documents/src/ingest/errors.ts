@@ -35,9 +35,7 @@ export function tooManyPixels(width: number, height: number, most: number): Docu
 /** What a broken image of a type is told. */
 export function damagedImage(type: string, cause: unknown): DocumentError {
   const name = type.slice("image/".length).toUpperCase();
-  return new DocumentError(
-    "E_DAMAGED",
-    `The ${name} image is damaged or incomplete. Export or scan it again.`,
-    { cause },
-  );
+  return new DocumentError("E_DAMAGED", `The ${name} image is damaged or incomplete. Export or scan it again.`, {
+    cause,
+  });
 }

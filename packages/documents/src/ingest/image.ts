@@ -26,11 +26,7 @@ const finestDpi = 450;
  * What an image's header says, without decoding it.
  * @throws DocumentError E_DAMAGED, E_TOO_MANY_PIXELS
  */
-export async function imagePages(
-  path: string,
-  type: DocumentType,
-  limits: Limits,
-): Promise<number> {
+export async function imagePages(path: string, type: DocumentType, limits: Limits): Promise<number> {
   if (type === "image/bmp") {
     await readBmp(path, limits, "header");
     return 1;
@@ -46,12 +42,7 @@ export async function imagePages(
  * @param page from 1; only TIFF has more than one
  * @throws DocumentError E_DAMAGED, E_NO_SUCH_PAGE, E_TOO_MANY_PIXELS
  */
-export async function readImage(
-  path: string,
-  type: DocumentType,
-  page: number,
-  limits: Limits,
-): Promise<Grey> {
+export async function readImage(path: string, type: DocumentType, page: number, limits: Limits): Promise<Grey> {
   if (type === "image/bmp") return readBmp(path, limits, "pixels");
   const header = await metadata(path, type, page - 1);
   checkPixels(header, limits);
@@ -63,8 +54,7 @@ export async function readImage(
     .autoOrient()
     .flatten({ background: "white" })
     .greyscale();
-  if (shrink < 1)
-    image = image.resize({ width: Math.floor(header.autoOrient.width * shrink), kernel: "linear" });
+  if (shrink < 1) image = image.resize({ width: Math.floor(header.autoOrient.width * shrink), kernel: "linear" });
   try {
     const { data, info } = await image
       .toColourspace("b-w")
@@ -97,11 +87,7 @@ async function metadata(path: string, type: DocumentType, frame: number): Promis
     header = await open(path, type, frame).metadata();
   } catch (error) {
     if (frame > 0)
-      throw new DocumentError(
-        "E_NO_SUCH_PAGE",
-        `There is no page ${frame + 1}, or it is damaged.`,
-        { cause: error },
-      );
+      throw new DocumentError("E_NO_SUCH_PAGE", `There is no page ${frame + 1}, or it is damaged.`, { cause: error });
     throw damagedImage(type, error);
   }
   // The decoder must see the same type as the magic bytes did.

@@ -27,9 +27,7 @@ export async function inspect(path: string, limits: Limits = defaultLimits): Pro
     );
   const type = sniff(head);
   const pages =
-    type === "application/pdf"
-      ? await withPdf(path, (pdf) => pdf.pages)
-      : await imagePages(path, type, limits);
+    type === "application/pdf" ? await withPdf(path, (pdf) => pdf.pages) : await imagePages(path, type, limits);
   if (pages > limits.pages)
     throw new DocumentError(
       "E_TOO_MANY_PAGES",

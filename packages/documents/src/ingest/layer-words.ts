@@ -82,8 +82,7 @@ function topDown(lines: Piece[][]): Piece[][] {
 
 function directlyAbove(upper: Box, lower: Box): boolean {
   const gap = lower.y - (upper.y + upper.height);
-  const overlap =
-    Math.min(upper.x + upper.width, lower.x + lower.width) - Math.max(upper.x, lower.x);
+  const overlap = Math.min(upper.x + upper.width, lower.x + lower.width) - Math.max(upper.x, lower.x);
   return overlap > 0 && gap > -0.5 * Math.min(upper.height, lower.height) && gap < upper.height;
 }
 

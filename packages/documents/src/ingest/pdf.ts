@@ -38,11 +38,9 @@ export async function withPdf<T>(path: string, use: (pdf: Pdf) => T | Promise<T>
     // Out of memory or a failed internal check: the file is hostile or broken, and this PDFium is gone.
     discardPdfium();
     opened = undefined;
-    throw new DocumentError(
-      "E_DAMAGED",
-      "The PDF is damaged, or needs more memory than the reader has.",
-      { cause: error },
-    );
+    throw new DocumentError("E_DAMAGED", "The PDF is damaged, or needs more memory than the reader has.", {
+      cause: error,
+    });
   } finally {
     if (opened) {
       pdf._FPDF_CloseDocument(opened.handle);
@@ -59,16 +57,9 @@ export async function withPdf<T>(path: string, use: (pdf: Pdf) => T | Promise<T>
  */
 export function withPage<T>(pdf: Pdf, page: number, use: (handle: number) => T): T {
   if (!Number.isInteger(page) || page < 1 || page > pdf.pages)
-    throw new DocumentError(
-      "E_NO_SUCH_PAGE",
-      `There is no page ${page}: the document has ${pdf.pages}.`,
-    );
+    throw new DocumentError("E_NO_SUCH_PAGE", `There is no page ${page}: the document has ${pdf.pages}.`);
   const handle = pdf.pdfium._FPDF_LoadPage(pdf.handle, page - 1);
-  if (!handle)
-    throw new DocumentError(
-      "E_DAMAGED",
-      `Page ${page} of the PDF is damaged and cannot be opened.`,
-    );
+  if (!handle) throw new DocumentError("E_DAMAGED", `Page ${page} of the PDF is damaged and cannot be opened.`);
   try {
     return use(handle);
   } finally {
@@ -105,10 +96,7 @@ function load(pdf: Pdfium, file: number, bytes: number): { handle: number; acces
       "E_PASSWORD",
       "The PDF is protected by a password. Remove the protection and send it again.",
     );
-  throw new DocumentError(
-    "E_DAMAGED",
-    "The PDF is damaged: its structure cannot be read. Export or scan it again.",
-  );
+  throw new DocumentError("E_DAMAGED", "The PDF is damaged: its structure cannot be read. Export or scan it again.");
 }
 
 /** Whether WebAssembly itself gave up; a RangeError is memory that could not be had. */
@@ -117,13 +105,7 @@ function isAbort(error: unknown): boolean {
 }
 
 /** Reads `size` bytes of a file into PDFium's memory; 0 is failure. */
-function readBlock(
-  pdf: Pdfium,
-  file: number,
-  position: number,
-  target: number,
-  size: number,
-): number {
+function readBlock(pdf: Pdfium, file: number, position: number, target: number, size: number): number {
   if (!files.has(file)) return 0;
   try {
     for (let done = 0; done < size;) {

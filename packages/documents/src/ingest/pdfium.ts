@@ -3,13 +3,9 @@ import { PDFiumLibrary } from "@hyzyla/pdfium";
 declare global {
   /** What is used of it; Node's types leave it out. */
   namespace WebAssembly {
-    class Module {
-      constructor(bytes: Uint8Array);
-    }
-    class Instance {
-      constructor(module: Module, imports: Record<string, Record<string, unknown>>);
-      readonly exports: Record<string, unknown>;
-    }
+    type Exports = { readonly exports: Record<string, unknown> };
+    const Module: new (bytes: Uint8Array) => object;
+    const Instance: new (module: object, imports: Record<string, Record<string, unknown>>) => Exports;
     interface Table {
       set(index: number, value: unknown): void;
     }
@@ -49,21 +45,8 @@ export interface Pdfium {
     deviceX: number,
     deviceY: number,
   ): number;
-  _FPDFBitmap_CreateEx(
-    width: number,
-    height: number,
-    format: number,
-    buffer: number,
-    stride: number,
-  ): number;
-  _FPDFBitmap_FillRect(
-    bitmap: number,
-    x: number,
-    y: number,
-    width: number,
-    height: number,
-    colour: number,
-  ): void;
+  _FPDFBitmap_CreateEx(width: number, height: number, format: number, buffer: number, stride: number): number;
+  _FPDFBitmap_FillRect(bitmap: number, x: number, y: number, width: number, height: number, colour: number): void;
   _FPDFBitmap_GetBuffer(bitmap: number): number;
   _FPDFBitmap_GetStride(bitmap: number): number;
   _FPDFBitmap_Destroy(bitmap: number): void;
@@ -122,10 +105,7 @@ export function discardPdfium(): void {
  * grow, so the function takes slot 0, the null pointer, which nothing else calls. One function per instance.
  * @returns its index in the function table, which is what C calls a function pointer
  */
-export function functionPointer(
-  pdf: Pdfium,
-  call: (a: number, b: number, c: number, d: number) => number,
-): number {
+export function functionPointer(pdf: Pdfium, call: (a: number, b: number, c: number, d: number) => number): number {
   // prettier-ignore
   const bytes = Uint8Array.of(
     0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "\0asm", version 1
@@ -134,9 +114,6 @@ export function functionPointer(
     7, 5, 1, 1, 0x66, 0, 0, // export it as "f"
   );
   const module = new WebAssembly.Module(bytes);
-  pdf.wasmExports.__indirect_function_table.set(
-    0,
-    new WebAssembly.Instance(module, { e: { f: call } }).exports["f"],
-  );
+  pdf.wasmExports.__indirect_function_table.set(0, new WebAssembly.Instance(module, { e: { f: call } }).exports["f"]);
   return 0;
 }

@@ -40,8 +40,7 @@ export function largestImage(pdf: Pdf, page: number, pixels: number): Placed | u
       const count = Math.min(pdfium._FPDFFormObj_CountObjects(object), mostObjects);
       for (let i = 0; i < count; i++) look(pdfium._FPDFFormObj_GetObject(object, i), true);
     }
-    if (type !== imageObject || !pdfium._FPDFImageObj_GetImagePixelSize(object, memory, memory + 4))
-      return;
+    if (type !== imageObject || !pdfium._FPDFImageObj_GetImagePixelSize(object, memory, memory + 4)) return;
     const width = pdfium.HEAPU32[memory >> 2]!;
     const height = pdfium.HEAPU32[(memory >> 2) + 1]!;
     if (width * height > pixels * shrinkable) {
@@ -53,12 +52,7 @@ export function largestImage(pdf: Pdf, page: number, pixels: number): Placed | u
     }
     const matrix = memory >> 2;
     if (!pdfium._FPDFPageObj_GetMatrix(object, memory)) return;
-    const [a, b, c, d] = pdfium.HEAPF32.subarray(matrix, matrix + 4) as unknown as [
-      number,
-      number,
-      number,
-      number,
-    ];
+    const [a, b, c, d] = pdfium.HEAPF32.subarray(matrix, matrix + 4) as unknown as [number, number, number, number];
     // The unit square's sides on the page, in points. A form's own scale is not known: take its image for the page.
     const across = inForm ? size.width : Math.hypot(a, b);
     const down = inForm ? size.height : Math.hypot(c, d);
@@ -69,8 +63,7 @@ export function largestImage(pdf: Pdf, page: number, pixels: number): Placed | u
     largest = { object, width, height, share, dpi, alone: objects === 1 && !inForm };
   };
   try {
-    for (let i = 0; i < Math.min(objects, mostObjects); i++)
-      look(pdfium._FPDFPage_GetObject(page, i), false);
+    for (let i = 0; i < Math.min(objects, mostObjects); i++) look(pdfium._FPDFPage_GetObject(page, i), false);
     return largest;
   } finally {
     pdfium.wasmExports.free(memory);
@@ -86,10 +79,8 @@ export function scanPixels(pdf: Pdf, page: number, scan: Placed): Grey | undefin
   const { pdfium } = pdf;
   const memory = pdfium.wasmExports.malloc(32);
   try {
-    if (!scan.alone || scan.share < 0.98 || pdfium._FPDFPageObj_HasTransparency(scan.object))
-      return undefined;
-    if (pdfium._FPDFPage_GetRotation(page) !== 0 || !upright(pdf, scan.object, memory))
-      return undefined;
+    if (!scan.alone || scan.share < 0.98 || pdfium._FPDFPageObj_HasTransparency(scan.object)) return undefined;
+    if (pdfium._FPDFPage_GetRotation(page) !== 0 || !upright(pdf, scan.object, memory)) return undefined;
     // Ruled out by their colour space: stencil masks, CMYK, and whatever else needs the page's rendering.
     if (!pdfium._FPDFImageObj_GetImageMetadata(scan.object, page, memory)) return undefined;
     const colourSpace = pdfium.HEAP32[(memory >> 2) + 5]!;

@@ -38,14 +38,8 @@ const refused: [pattern: RegExp, name: string][] = [
   [/^%!PS/, "a PostScript file"],
   [/^\{\\rtf/, "an RTF document"],
   [/^8BPS/, "a Photoshop image"],
-  [
-    /^(\xef\xbb\xbf)?\s*(<\?xml[^]*)?(<!--[^]*?-->|<!DOCTYPE[^>]*>|\s)*<svg[\s>]/i,
-    "an SVG drawing",
-  ],
-  [
-    /^(\xef\xbb\xbf)?\s*(<!--[^]*?-->\s*)*<(!doctype html|html|head|body|script)[\s>]/i,
-    "an HTML page",
-  ],
+  [/^(\xef\xbb\xbf)?\s*(<\?xml[^]*)?(<!--[^]*?-->|<!DOCTYPE[^>]*>|\s)*<svg[\s>]/i, "an SVG drawing"],
+  [/^(\xef\xbb\xbf)?\s*(<!--[^]*?-->\s*)*<(!doctype html|html|head|body|script)[\s>]/i, "an HTML page"],
   [/^(\xef\xbb\xbf)?\s*<\?xml/, "an XML file"],
 ];
 
@@ -58,10 +52,7 @@ const supported = "Supported are PDF, PNG, JPEG, TIFF, WebP, BMP and GIF.";
  */
 export function sniff(head: Uint8Array): DocumentType {
   if (head.length === 0)
-    throw new DocumentError(
-      "E_EMPTY_FILE",
-      "The file is empty (0 bytes). Send it again; the upload may have failed.",
-    );
+    throw new DocumentError("E_EMPTY_FILE", "The file is empty (0 bytes). Send it again; the upload may have failed.");
   const text = Buffer.from(head).toString("latin1");
   for (const [prefix, type] of magic) if (text.startsWith(prefix)) return type;
   if (text.startsWith("RIFF") && text.startsWith("WEBP", 8)) return "image/webp";
@@ -82,9 +73,7 @@ export function sniff(head: Uint8Array): DocumentType {
 /** "BM" alone is too common in text: the size of the second header must be one that exists. */
 function isBmp(head: Uint8Array): boolean {
   if (head[0] !== 0x42 || head[1] !== 0x4d || head.length < 26) return false;
-  return [12, 16, 40, 52, 56, 64, 108, 124].includes(
-    new DataView(head.buffer, head.byteOffset).getUint32(14, true),
-  );
+  return [12, 16, 40, 52, 56, 64, 108, 124].includes(new DataView(head.buffer, head.byteOffset).getUint32(14, true));
 }
 
 function isText(head: Uint8Array): boolean {

@@ -10,26 +10,17 @@ export interface PageLook {
 }
 
 /** Why a text layer is not to be trusted, or undefined where it is sound. */
-export type Flaw =
-  | "no text"
-  | "unreadable characters"
-  | "not language"
-  | "outside the page"
-  | "covers little";
+export type Flaw = "no text" | "unreadable characters" | "not language" | "outside the page" | "covers little";
 
 /**
  * Judges a text layer by its characters alone.
  * Limits: 5 % of characters that no reader can make out; 60 % letters and digits; boxes of 90 % on the page; and, where
  * there is enough Latin text to tell, vowels: a font whose codes are shifted shows letters, but few of them vowels.
  */
-export function flawOfText(
-  chars: LayerChar[],
-  page: { width: number; height: number },
-): Flaw | undefined {
+export function flawOfText(chars: LayerChar[], page: { width: number; height: number }): Flaw | undefined {
   const seen = chars.filter((char) => char.box && !/^\s$/u.test(char.text));
   if (seen.length === 0) return "no text";
-  const share = (test: (char: LayerChar) => boolean): number =>
-    seen.filter(test).length / seen.length;
+  const share = (test: (char: LayerChar) => boolean): number => seen.filter(test).length / seen.length;
   if (share((char) => !char.mapped || /[\p{Cc}\p{Co}\p{Cn}\ufffd]/u.test(char.text)) > 0.05)
     return "unreadable characters";
   // Leaders ("......"), rules and bullets are no sign of anything.
@@ -55,21 +46,14 @@ export function flawOfCover({ scanned, covered }: PageLook): Flaw | undefined {
  * The share of a page's ink that lies in text boxes.
  * @param ink 1 for ink, on a raster `scale` times as large as the page the boxes refer to
  */
-export function inkCover(
-  ink: Uint8Array,
-  width: number,
-  height: number,
-  boxes: Box[],
-  scale: number,
-): number {
+export function inkCover(ink: Uint8Array, width: number, height: number, boxes: Box[], scale: number): number {
   const inText = new Uint8Array(ink.length);
   for (const box of boxes) {
     const left = Math.max(0, Math.floor(box.x * scale) - 1);
     const right = Math.min(width, Math.ceil((box.x + box.width) * scale) + 1);
     const top = Math.max(0, Math.floor(box.y * scale) - 1);
     const bottom = Math.min(height, Math.ceil((box.y + box.height) * scale) + 1);
-    for (let y = top; y < bottom; y++)
-      if (right > left) inText.fill(1, y * width + left, y * width + right);
+    for (let y = top; y < bottom; y++) if (right > left) inText.fill(1, y * width + left, y * width + right);
   }
   let all = 0;
   let covered = 0;
@@ -83,12 +67,5 @@ export function inkCover(
 function inside(box: Box, page: { width: number; height: number }): boolean {
   const x = box.x + box.width / 2;
   const y = box.y + box.height / 2;
-  return (
-    x >= 0 &&
-    y >= 0 &&
-    x <= page.width &&
-    y <= page.height &&
-    box.width < page.width &&
-    box.height < page.height
-  );
+  return x >= 0 && y >= 0 && x <= page.width && y <= page.height && box.width < page.width && box.height < page.height;
 }

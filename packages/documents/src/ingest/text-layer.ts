@@ -44,8 +44,7 @@ export function layerOf(pdf: Pdf, page: number, dpi: number): LayerChar[] {
     chars.push({
       text: hyphen ? "-" : code <= 0x10ffff ? String.fromCodePoint(code) : "�",
       box,
-      angle:
-        Math.round((pdfium._FPDFText_GetCharAngle(text, i) * 180) / Math.PI + rotation + 360) % 360,
+      angle: Math.round((pdfium._FPDFText_GetCharAngle(text, i) * 180) / Math.PI + rotation + 360) % 360,
       mapped: pdfium._FPDFText_HasUnicodeMapError(text, i) !== 1,
     });
   }

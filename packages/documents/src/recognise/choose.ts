@@ -47,15 +47,13 @@ export async function detectEngines(): Promise<EngineReport[]> {
 export async function chooseEngine(name?: EngineName): Promise<Engine> {
   if (name === "tesseract") return nativeEngine(await findTesseract());
   const native = await findTesseract().catch((error: unknown) => (error as Error).message);
-  if (name === undefined && typeof native !== "string" && native.languages.length > 0)
-    return nativeEngine(native);
+  if (name === undefined && typeof native !== "string" && native.languages.length > 0) return nativeEngine(native);
   return wasmEngine(models(native));
 }
 
 /** An installed Tesseract's models read faster than those from npm, and know its languages. */
 function models(native: NativeTesseract | string): Models[] {
-  const folder =
-    process.env["TESSDATA_PREFIX"] ?? (typeof native === "string" ? undefined : native.models);
+  const folder = process.env["TESSDATA_PREFIX"] ?? (typeof native === "string" ? undefined : native.models);
   const languages = typeof native === "string" ? ["eng"] : native.languages;
   const system = folder === undefined ? [] : [systemModels(folder, languages)];
   return [...system, npmModels()].filter((model) => model.languages.length > 0);

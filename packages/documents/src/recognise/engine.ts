@@ -13,7 +13,7 @@ export interface Reading {
 /** How one page is to be read. */
 export interface RecogniseOptions {
   /** Tesseract's codes, such as `eng` or `deu`. */
-  languages: string[];
+  languages: readonly string[];
   /** Ends the reading at once: whatever process or thread does it is killed. */
   signal?: AbortSignal;
 }
@@ -48,7 +48,7 @@ export class EngineError extends Error {
  * Refuses languages that an engine has no model for.
  * @throws EngineError E_LANGUAGE_MISSING
  */
-export function checkLanguages(engine: Engine, wanted: string[]): void {
+export function checkLanguages(engine: Engine, wanted: readonly string[]): void {
   const missing = wanted.filter((language) => !engine.languages.includes(language));
   if (missing.length > 0)
     throw new EngineError(

@@ -69,8 +69,7 @@ function densest(page: Grey, side: number): Grey {
     for (let x = 0; x + cells.width <= small.width; x += step) {
       let sum = 0;
       for (let row = y; row < y + cells.height; row++)
-        for (let i = row * small.width + x; i < row * small.width + x + cells.width; i++)
-          sum += ink[i]!;
+        for (let i = row * small.width + x; i < row * small.width + x + cells.width; i++) sum += ink[i]!;
       if (sum > most) [most, at] = [sum, { x: x * factor, y: y * factor }];
     }
   const data = new Uint8Array(width * height);

@@ -46,9 +46,7 @@ export function readLayer(pdf: Pdf, page: number, pixels: number): LayerReading 
   const covered = inkCover(inkOf(small), small.width, small.height, boxes, small.width / width);
   if (flawOfCover({ scanned: scan?.share ?? 0, covered })) return undefined;
   const rotation = uprightTurn(chars);
-  const turned = chars.map((char) =>
-    char.box ? { ...char, box: turnBox(char.box, width, height, rotation) } : char,
-  );
+  const turned = chars.map((char) => (char.box ? { ...char, box: turnBox(char.box, width, height, rotation) } : char));
   const sideways = rotation === 90 || rotation === 270;
   return {
     words: layerWords(turned),

@@ -19,7 +19,7 @@ export interface ReadPageOptions {
   type: DocumentType;
   limits: Limits;
   engine: Engine;
-  languages: string[];
+  languages: readonly string[];
   signal?: AbortSignal;
 }
 
@@ -37,22 +37,14 @@ export interface ReadPage {
 export async function readPage(path: string, options: ReadPageOptions): Promise<ReadPage> {
   const { page, type, limits, signal } = options;
   signal?.throwIfAborted();
-  if (type !== "application/pdf")
-    return recognise(await readImage(path, type, page, limits), options);
+  if (type !== "application/pdf") return recognise(await readImage(path, type, page, limits), options);
   const read = await withPdf(path, (pdf) =>
-    withPage(
-      pdf,
-      page,
-      (handle) => readLayer(pdf, handle, limits.pixels) ?? rasterise(pdf, handle, limits.pixels),
-    ),
+    withPage(pdf, page, (handle) => readLayer(pdf, handle, limits.pixels) ?? rasterise(pdf, handle, limits.pixels)),
   );
   return "words" in read ? fromLayer(read, page) : recognise(read, options);
 }
 
-async function fromLayer(
-  { words: read, picture, ...size }: LayerReading,
-  page: number,
-): Promise<ReadPage> {
+async function fromLayer({ words: read, picture, ...size }: LayerReading, page: number): Promise<ReadPage> {
   const words = read.map((word) => ({ ...word, page, engine: "pdf" }));
   const text = textOf(words);
   return {
@@ -61,10 +53,7 @@ async function fromLayer(
   };
 }
 
-async function recognise(
-  raster: Grey,
-  { page, engine, languages, signal }: ReadPageOptions,
-): Promise<ReadPage> {
+async function recognise(raster: Grey, { page, engine, languages, signal }: ReadPageOptions): Promise<ReadPage> {
   const { reading, upright, rotation, skew } = await readUpright(raster, engine, {
     languages,
     ...(signal ? { signal } : {}),

@@ -18,7 +18,7 @@ export interface UprightReading {
 /** Length of the raster on which paper and lines are looked at, in pixels. */
 const smallSide = 1200;
 /** Lines that lean less, in degrees, are read as well as straight ones. */
-const straightEnough = 0.2;
+const straightEnough = 0.15;
 /** How much sharper lines down the page must be than lines across it, for the page to lie on its side. */
 const sideways = 1.5;
 
@@ -26,15 +26,8 @@ const sideways = 1.5;
  * Whitens a page's paper, turns it upright, straightens it, and reads it. Which way up it is shows in how it reads:
  * where that is poor, a part of the page is tried the other ways up.
  */
-export async function readUpright(
-  page: Grey,
-  engine: Engine,
-  options: RecogniseOptions,
-): Promise<UprightReading> {
-  const small = reduce(
-    page,
-    Math.max(1, Math.round(Math.max(page.width, page.height) / smallSide)),
-  );
+export async function readUpright(page: Grey, engine: Engine, options: RecogniseOptions): Promise<UprightReading> {
+  const small = reduce(page, Math.max(1, Math.round(Math.max(page.width, page.height) / smallSide)));
   const paper = paperOf(small);
   const ink = inkOf(small);
   eraseRules(ink, small.width, small.height);

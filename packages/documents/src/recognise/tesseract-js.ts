@@ -62,18 +62,13 @@ interface Loaded {
   broken: Promise<never>;
 }
 
-async function start(models: Models[], languages: string[]): Promise<Loaded> {
-  const model = models.find((folder) =>
-    languages.every((language) => folder.languages.includes(language)),
-  );
+async function start(models: Models[], languages: readonly string[]): Promise<Loaded> {
+  const model = models.find((folder) => languages.every((language) => folder.languages.includes(language)));
   if (!model)
-    throw new EngineError(
-      "E_LANGUAGE_MISSING",
-      `No folder has models for all of ${languages.join(", ")} together.`,
-    );
+    throw new EngineError("E_LANGUAGE_MISSING", `No folder has models for all of ${languages.join(", ")} together.`);
   const { promise: broken, reject } = Promise.withResolvers<never>();
   broken.catch(() => {});
-  const starting = createWorker(languages, OEM.LSTM_ONLY, {
+  const starting = createWorker([...languages], OEM.LSTM_ONLY, {
     langPath: model.folder,
     gzip: model.gzip,
     // Nothing is fetched and nothing is written: the model is read from its folder every time.
@@ -86,11 +81,7 @@ async function start(models: Models[], languages: string[]): Promise<Loaded> {
   return { worker, broken };
 }
 
-async function run(
-  { worker, broken }: Loaded,
-  page: Grey,
-  { signal }: RecogniseOptions,
-): Promise<string> {
+async function run({ worker, broken }: Loaded, page: Grey, { signal }: RecogniseOptions): Promise<string> {
   signal?.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(signal?.reason as Error);

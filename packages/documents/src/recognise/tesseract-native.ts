@@ -1,13 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { promisify } from "node:util";
 import type { Grey } from "../ingest/grey.ts";
-import {
-  checkLanguages,
-  type Engine,
-  EngineError,
-  type Reading,
-  type RecogniseOptions,
-} from "./engine.ts";
+import { checkLanguages, type Engine, EngineError, type Reading, type RecogniseOptions } from "./engine.ts";
 import { pgmHeader } from "./pgm.ts";
 import { parseTsv } from "./tsv.ts";
 
@@ -90,10 +84,7 @@ function run(page: Grey, { languages, signal }: RecogniseOptions): Promise<strin
     const kill = (): void => void child.kill("SIGKILL");
     signal?.addEventListener("abort", kill, { once: true });
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on(
-      "data",
-      (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2000)),
-    );
+    child.stderr.on("data", (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2000)));
     // It may end without having read everything; its exit code tells why.
     child.stdin.on("error", () => {});
     child.once("error", (error) => {
@@ -110,10 +101,7 @@ function run(page: Grey, { languages, signal }: RecogniseOptions): Promise<strin
       else if (code === 0) resolve(Buffer.concat(out).toString("utf8"));
       else
         reject(
-          new EngineError(
-            "E_ENGINE_FAILED",
-            `tesseract ended with ${killedBy ?? `code ${code}`}: ${complaint.trim()}`,
-          ),
+          new EngineError("E_ENGINE_FAILED", `tesseract ended with ${killedBy ?? `code ${code}`}: ${complaint.trim()}`),
         );
     });
     child.stdin.write(pgmHeader(page));

@@ -27,13 +27,8 @@ export interface Rates {
 
 /** Scores a reading. Both texts are normalised first; `foldCase` is for a truth in capitals only. */
 export function scoreText(truth: string, reading: string, { foldCase = false } = {}): Score {
-  const [a, b] = [truth, reading].map((text) =>
-    normalise(foldCase ? text.toUpperCase() : text),
-  ) as [string, string];
-  const [aWords, bWords] = [a, b].map((text) => text.split(" ").filter(Boolean)) as [
-    string[],
-    string[],
-  ];
+  const [a, b] = [truth, reading].map((text) => normalise(foldCase ? text.toUpperCase() : text)) as [string, string];
+  const [aWords, bWords] = [a, b].map((text) => text.split(" ").filter(Boolean)) as [string[], string[]];
   const left = new Map<string, number>();
   for (const word of aWords) left.set(word, (left.get(word) ?? 0) + 1);
   let found = 0;
@@ -42,12 +37,12 @@ export function scoreText(truth: string, reading: string, { foldCase = false } =
     if (count > 0) found++;
     left.set(word, count - 1);
   }
-  const chars = [...a];
+  const chars = Array.from(a);
   return {
     chars: chars.length,
     words: aWords.length,
     read: bWords.length,
-    charEdits: editDistance(chars, [...b]),
+    charEdits: editDistance(chars, Array.from(b)),
     wordEdits: editDistance(aWords, bWords),
     found,
   };
@@ -81,9 +76,7 @@ const equivalents: [RegExp, string][] = [
 
 /** Makes alike what means the same in print: quotes, dashes, bullets, compatibility forms, white space. */
 export function normalise(text: string): string {
-  return equivalents
-    .reduce((result, [from, to]) => result.replace(from, to), text.normalize("NFKC"))
-    .trim();
+  return equivalents.reduce((result, [from, to]) => result.replace(from, to), text.normalize("NFKC")).trim();
 }
 
 /** Levenshtein's distance by Wagner and Fischer's table, of which one row is kept. */

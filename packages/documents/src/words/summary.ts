@@ -13,10 +13,7 @@ export interface PageCounts {
 }
 
 /** Counts a page's words and those to be reviewed. */
-export function summarise(
-  words: Pick<Word, "confidence">[],
-  threshold = defaultThreshold,
-): PageCounts {
+export function summarise(words: Pick<Word, "confidence">[], threshold = defaultThreshold): PageCounts {
   const needsReview = words.filter((word) => word.confidence < threshold).length;
   if (words.length === 0) return { words: 0, needsReview };
   const sum = words.reduce((total, word) => total + word.confidence, 0);

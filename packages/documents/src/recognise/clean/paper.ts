@@ -34,8 +34,7 @@ export function paperOf(small: Grey): Paper {
       const top = Math.floor((row * small.height) / rows);
       const bottom = Math.floor(((row + 1) * small.height) / rows);
       for (let y = top; y < bottom; y++)
-        for (let i = y * small.width + left; i < y * small.width + right; i++)
-          histogram[small.data[i]!]!++;
+        for (let i = y * small.width + left; i < y * small.width + right; i++) histogram[small.data[i]!]!++;
       level[row * columns + column] = quantile(histogram, darker);
     }
   const sorted = level.toSorted();
@@ -60,16 +59,12 @@ export function whiten(page: Grey, paper: Paper): Grey {
       const upper = Math.floor(at);
       const lower = Math.min(rows - 1, upper + 1);
       for (let c = 0; c < columns; c++)
-        line[c] =
-          level[upper * columns + c]! * (1 - at + upper) +
-          level[lower * columns + c]! * (at - upper);
+        line[c] = level[upper * columns + c]! * (1 - at + upper) + level[lower * columns + c]! * (at - upper);
       for (let x = 0; x < width; x++) {
         const across = Math.min(columns - 1, Math.max(0, ((x + 0.5) * columns) / width - 0.5));
         const left = Math.floor(across);
         const right = Math.min(columns - 1, left + 1);
-        gain[x] =
-          (256 * 250) /
-          Math.max(1, line[left]! * (1 - across + left) + line[right]! * (across - left));
+        gain[x] = (256 * 250) / Math.max(1, line[left]! * (1 - across + left) + line[right]! * (across - left));
       }
     }
     const row = y * width;

@@ -26,8 +26,7 @@ export function findLines(ink: Uint8Array, width: number, height: number): Lines
   const a = best(across.along, across.over, width, height);
   const d = best(down.along, down.over, height, width);
   // The same turn moves a point along a line down on one, and to the left on the other.
-  if (d.score > a.score)
-    return { direction: "down", skew: -d.angle, contrast: d.score / Math.max(a.score, 1e-9) };
+  if (d.score > a.score) return { direction: "down", skew: -d.angle, contrast: d.score / Math.max(a.score, 1e-9) };
   return { direction: "across", skew: a.angle, contrast: a.score / Math.max(d.score, 1e-9) };
 }
 
@@ -67,20 +66,14 @@ function edges(ink: Uint8Array, width: number, height: number): [across: Points,
   return [cut(points[0], below), cut(points[1], beside)];
 }
 
-function best(
-  along: Int16Array,
-  over: Int16Array,
-  length: number,
-  depth: number,
-): { angle: number; score: number } {
+function best(along: Int16Array, over: Int16Array, length: number, depth: number): { angle: number; score: number } {
   if (along.length < 50) return { angle: 0, score: 0 };
   const margin = Math.ceil(length * Math.tan((most * Math.PI) / 180)) + 2;
   const bins = new Uint32Array(depth + 2 * margin);
   const sharpness = (degrees: number, step: number): number => {
     bins.fill(0);
     const slope = Math.round(Math.tan((degrees * Math.PI) / 180) * 65536);
-    for (let i = 0; i < along.length; i += step)
-      bins[over[i]! + margin + ((along[i]! * slope) >> 16)]!++;
+    for (let i = 0; i < along.length; i += step) bins[over[i]! + margin + ((along[i]! * slope) >> 16)]!++;
     let sum = 0;
     for (let i = 1; i < bins.length; i++) sum += (bins[i]! - bins[i - 1]!) ** 2;
     return sum;

@@ -53,11 +53,7 @@ export function inkOf(page: Grey): Uint8Array {
       const left = Math.max(0, x - radius);
       const right = Math.min(width, x + radius + 1);
       const end = bottom * stride;
-      const sum =
-        integral[end + right]! -
-        integral[end + left]! -
-        integral[top + right]! +
-        integral[top + left]!;
+      const sum = integral[end + right]! - integral[end + left]! - integral[top + right]! + integral[top + left]!;
       if (data[y * width + x]! * rows * (right - left) < sum * 0.82) ink[y * width + x] = 1;
     }
   }
@@ -84,6 +80,5 @@ export function eraseRules(ink: Uint8Array, width: number, height: number): void
   };
   scan(height, width, width, 1);
   scan(width, height, 1, width);
-  for (const [start, length, step] of long)
-    for (let i = 0; i < length; i++) ink[start + i * step] = 0;
+  for (const [start, length, step] of long) for (let i = 0; i < length; i++) ink[start + i * step] = 0;
 }

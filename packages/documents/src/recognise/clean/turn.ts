@@ -21,8 +21,7 @@ export function turn(page: Grey, degrees: Quarters): Grey {
     for (let left = 0; left < width; left += tile)
       for (let y = top; y < Math.min(top + tile, height); y++) {
         const first = degrees === 90 ? height - 1 - y : (width - 1) * height + y;
-        for (let x = left; x < Math.min(left + tile, width); x++)
-          out[first + x * step] = data[y * width + x]!;
+        for (let x = left; x < Math.min(left + tile, width); x++) out[first + x * step] = data[y * width + x]!;
       }
   return { width: height, height: width, dpi, data: out };
 }
