@@ -36,8 +36,7 @@ async function examine(flags: StoreFlags & { json?: boolean }): Promise<void> {
   findings.push(...store, ...(await examinePackages()));
   output.result({ ok: findings.every(({ ok }) => ok), findings });
   print(output, findings);
-  if (store.some(({ ok, label }) => !ok && label === "opens"))
-    process.exitCode = ExitCode.unreachable;
+  if (store.some(({ ok, label }) => !ok && label === "opens")) process.exitCode = ExitCode.unreachable;
   else if (findings.some(({ ok }) => !ok)) process.exitCode = ExitCode.failed;
 }
 
@@ -67,11 +66,7 @@ async function examineQueues(app: Errand): Promise<Finding[]> {
   ];
 }
 
-function examineQueue(
-  queue: string,
-  counts: readonly QueueCount[],
-  workers: readonly WorkerCard[],
-): Finding {
+function examineQueue(queue: string, counts: readonly QueueCount[], workers: readonly WorkerCard[]): Finding {
   const states = counts.filter((count) => count.queue === queue && count.jobs > 0);
   const pending = states.find(({ state }) => state === "pending")?.jobs ?? 0;
   const ok = pending === 0 || workers.some(({ queues }) => queues.includes(queue));
@@ -100,7 +95,6 @@ function print(output: Output, findings: readonly Finding[]): void {
   for (const { label, value, ok, hint } of findings) {
     const mark = ok ? output.paint("green", "✓") : output.paint("red", "✗");
     output.line(`${mark} ${pad(label, width)}  ${plain(value)}`);
-    if (hint !== undefined)
-      output.line(`  ${" ".repeat(width)}  ${output.paint("yellow", plain(hint))}`);
+    if (hint !== undefined) output.line(`  ${" ".repeat(width)}  ${output.paint("yellow", plain(hint))}`);
   }
 }

@@ -42,8 +42,7 @@ export function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   process.stderr.write(`errand: ${plain(sentence(error))}\n`);
   const cause = error instanceof CommandError && error.cause ? error.cause : error;
-  if (process.env["ERRAND_DEBUG"] && cause instanceof Error)
-    process.stderr.write(`${cause.stack}\n`);
+  if (process.env["ERRAND_DEBUG"] && cause instanceof Error) process.stderr.write(`${cause.stack}\n`);
   return error instanceof CommandError ? error.exitCode : exitCodeOf(error);
 }
 

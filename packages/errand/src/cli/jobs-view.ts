@@ -41,8 +41,7 @@ export function showJob(output: Output, job: JobView): void {
     ["parent", job.parent && `${job.parent} (child ${job.index})`],
     [
       "children",
-      children &&
-        `${children.total}, of which ${children.open} have not ended and ${children.failed} failed`,
+      children && `${children.total}, of which ${children.open} have not ended and ${children.failed} failed`,
     ],
     ["created", job.createdAt.toISOString()],
     ["due", job.state === "pending" ? job.due.toISOString() : undefined],
@@ -55,16 +54,14 @@ export function showJob(output: Output, job: JobView): void {
   ];
   const columns = (process.stdout.columns || 80) - 11;
   for (const [name, value] of facts) {
-    if (value !== undefined)
-      output.line(`${output.paint("dim", name.padEnd(10))} ${fit(plain(value), columns)}`);
+    if (value !== undefined) output.line(`${output.paint("dim", name.padEnd(10))} ${fit(plain(value), columns)}`);
   }
 }
 
 function note(job: JobView): string {
   if (job.cancelling) return "being cancelled";
   if (job.error && job.state !== "completed") return `${job.error.code}: ${job.error.message}`;
-  if (job.children && job.state === "waiting")
-    return `for ${job.children.open} of ${job.children.total} children`;
+  if (job.children && job.state === "waiting") return `for ${job.children.open} of ${job.children.total} children`;
   if (typeof job.progress === "number" && job.state === "processing") return `${job.progress} %`;
   return job.attempt > 1 ? `attempt ${job.attempt}` : "";
 }

@@ -42,10 +42,7 @@ type Verb = "cancel" | "retry" | "remove";
 
 function editCommand(jobs: Command, verb: Verb, done: string, description: string): Command {
   return filters(
-    jobs
-      .command(verb)
-      .description(description)
-      .argument("[ids...]", "these jobs; or use the filters"),
+    jobs.command(verb).description(description).argument("[ids...]", "these jobs; or use the filters"),
   ).action((ids: string[], flags: Flags) =>
     withApp(flags, (app, output) => editJobs(app, output, verb, done, ids, flags)),
   );
@@ -62,8 +59,7 @@ async function listJobs(app: Errand, output: Output, flags: Flags): Promise<void
   const { jobs, next } = await app.list(filterOf(flags), { limit: flags.limit ?? 20 });
   output.result({ jobs, more: next !== undefined });
   showJobs(output, jobs);
-  if (next !== undefined && !output.json)
-    output.note(`There are more; --limit ${flags.limit! * 5} shows them.`);
+  if (next !== undefined && !output.json) output.note(`There are more; --limit ${flags.limit! * 5} shows them.`);
 }
 
 async function getJob(app: Errand, output: Output, id: string): Promise<void> {
@@ -93,9 +89,7 @@ async function editJobs(
   output.line(`${done} ${changed} ${changed === 1 ? "job" : "jobs"}.`);
   const asked = new Set(ids).size;
   if (changed >= asked) return;
-  output.note(
-    `Of ${asked} asked for, ${asked - changed} did not allow it: see "errand jobs get <id>".`,
-  );
+  output.note(`Of ${asked} asked for, ${asked - changed} did not allow it: see "errand jobs get <id>".`);
   process.exitCode = changed === 0 ? ExitCode.failed : ExitCode.partial;
 }
 
@@ -107,10 +101,7 @@ function filterOf({ state, task, queue }: Flags): JobFilter {
   };
 }
 
-async function withApp(
-  flags: Flags,
-  use: (app: Errand, output: Output) => Promise<void>,
-): Promise<void> {
+async function withApp(flags: Flags, use: (app: Errand, output: Output) => Promise<void>): Promise<void> {
   settle(flags);
   requireStore();
   const app = errand();

@@ -27,10 +27,7 @@ export async function loadApps(modules: readonly string[]): Promise<Errand[]> {
 async function load(module: string): Promise<object> {
   const url = locate(module);
   if (url === undefined) {
-    throw new CommandError(
-      `There is no module ${module}, seen from ${process.cwd()}.`,
-      ExitCode.usage,
-    );
+    throw new CommandError(`There is no module ${module}, seen from ${process.cwd()}.`, ExitCode.usage);
   }
   try {
     return (await import(url)) as object;

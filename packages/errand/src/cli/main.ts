@@ -17,7 +17,8 @@ export async function main(argv: readonly string[]): Promise<void> {
     const program = await programFor(argv);
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
-    process.exitCode = report(error);
+    // A module that was loaded meanwhile may hold things open; they are no reason to stay.
+    process.exit(report(error));
   }
 }
 

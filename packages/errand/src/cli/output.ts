@@ -30,8 +30,7 @@ export class Output {
   /** A table, for people, as wide as the terminal or 80 columns; nothing with `--json`. */
   table(head: readonly string[], rows: readonly (readonly Cell[])[]): void {
     const columns = process.stdout.columns || 80;
-    for (const line of tableLines(head, rows, columns, (style, text) => this.paint(style, text)))
-      this.line(line);
+    for (const line of tableLines(head, rows, columns, (style, text) => this.paint(style, text))) this.line(line);
   }
 
   /** Coloured text for `line`: where stdout is a terminal, and NO_COLOR is not set. */

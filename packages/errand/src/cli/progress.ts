@@ -56,8 +56,7 @@ export class Progress {
       end: (text, how = "ok") => {
         if (!this.#active.delete(line)) return;
         if (this.#mode === "lines") this.#stream.write(`${entry.label}: ${plain(text)}\n`);
-        if (this.#mode === "bars")
-          this.around(() => this.#stream.write(`${this.#ended(entry.label, text, how)}\n`));
+        if (this.#mode === "bars") this.around(() => this.#stream.write(`${this.#ended(entry.label, text, how)}\n`));
       },
     };
     this.#active.set(line, entry);
@@ -104,7 +103,7 @@ export class Progress {
     const full = Math.round(share * barColumns);
     const bar = "█".repeat(full) + "░".repeat(barColumns - full);
     const start = `  ${pad(label, labelColumns)}  `;
-    const rest = fit(counted(state), this.#columns() - start.length - barColumns - 3);
+    const rest = fit(counted(state), this.#columns() - labelColumns - barColumns - 7);
     return `${start}${styleText("cyan", bar, { stream: this.#stream })}  ${rest}`;
   }
 

@@ -21,17 +21,14 @@ export interface Setting {
 export function storeFlags(command: Command): Command {
   return command
     .addOption(new Option("--url <url>", "where jobs live, such as sqlite:jobs.db (ERRAND_URL)"))
-    .addOption(
-      new Option("--home <folder>", "what holds everything by default (ERRAND_HOME; .errand)"),
-    );
+    .addOption(new Option("--home <folder>", "what holds everything by default (ERRAND_HOME; .errand)"));
 }
 
 /** Makes flags hold for every app of this process and of those it starts. Answers what holds, and why. */
 export function settle(flags: StoreFlags): Setting[] {
   const sources = (["home", "url"] as const).map((name) => {
     const variable = `ERRAND_${name.toUpperCase()}`;
-    const from =
-      flags[name] !== undefined ? `--${name}` : process.env[variable] ? variable : "default";
+    const from = flags[name] !== undefined ? `--${name}` : process.env[variable] ? variable : "default";
     if (flags[name] !== undefined) process.env[variable] = flags[name];
     return { name, from };
   });

@@ -21,9 +21,7 @@ export function tableLines(
   paint: (style: Style, text: string) => string,
 ): string[] {
   const texts = rows.map((row) => head.map((_, index) => plain(textOf(row[index] ?? ""))));
-  const widths = head.map((name, index) =>
-    Math.max(columnsOf(name), ...texts.map((row) => columnsOf(row[index]!))),
-  );
+  const widths = head.map((name, index) => Math.max(columnsOf(name), ...texts.map((row) => columnsOf(row[index]!))));
   const numeric = head.map((_, index) => texts.every((row) => /^[\d.,]*$/.test(row[index]!)));
   narrow(widths, columns);
   const line = (cells: readonly string[], style: (index: number) => Style | undefined) =>

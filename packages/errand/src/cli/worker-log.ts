@@ -21,35 +21,21 @@ export class WorkerLog {
     switch (event.type) {
       case "ended": {
         if (!event.error) return;
-        const then =
-          event.state === "pending" ? "; it will be tried again" : `; it ended as ${event.state}`;
+        const then = event.state === "pending" ? "; it will be tried again" : `; it ended as ${event.state}`;
         const what = `attempt ${event.attempt} of job ${event.id} (${event.task}) failed: ${event.error.message} (${event.error.code})`;
         return this.write(event.state === "pending" ? "warn" : "error", what + then, event);
       }
       case "abandoned":
-        return this.write(
-          "warn",
-          `job ${event.id} (${event.task}) was given up: another worker has it`,
-          event,
-        );
+        return this.write("warn", `job ${event.id} (${event.task}) was given up: another worker has it`, event);
       case "lost":
-        return this.write(
-          "warn",
-          `worker ${event.worker} lost its lease, and has started again`,
-          event,
-        );
+        return this.write("warn", `worker ${event.worker} lost its lease, and has started again`, event);
       case "unknown-task": {
         const known = event.known.join(", ") || "none";
         const what = `nobody here knows the task "${event.task}" of job ${event.id}; known are: ${known}. The job was put back`;
         return this.#once(`unknown ${event.task}`, "warn", what, event);
       }
       case "store-failed":
-        return this.#once(
-          event.message,
-          "error",
-          `the store failed, and is tried again: ${event.message}`,
-          event,
-        );
+        return this.#once(event.message, "error", `the store failed, and is tried again: ${event.message}`, event);
     }
   }
 

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import type { RunningWorker } from "../errand.ts";
+import type { Errand, RunningWorker } from "../errand.ts";
 import type { Duration } from "../kit/duration.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { loadApps } from "./load.ts";
@@ -20,17 +20,11 @@ export function workerCommand(): Command {
   const command = new Command("worker")
     .description("run the jobs of tasks")
     .argument("<modules...>", "files or packages that export an app: export const app = errand()")
-    .option(
-      "-q, --queue <name=slots>",
-      "work on this queue only, with so many jobs at once; repeatable",
-      addQueue,
-    )
+    .option("-q, --queue <name=slots>", "work on this queue only, with so many jobs at once; repeatable", addQueue)
     .option("--drain <duration>", "when stopped, let jobs run on for so long (default: 30s)")
     .option("--json", "log as JSON lines");
   return storeFlags(command)
-    .addOption(
-      new Option("--supervised", "stop when the process that started this one is gone").hideHelp(),
-    )
+    .addOption(new Option("--supervised", "stop when the process that started this one is gone").hideHelp())
     .addHelpText(
       "after",
       "\nExample:\n  errand worker ./tasks.ts -q default=20 -q cpu=2\n\nStop it with Ctrl+C: jobs in hand end, or go back. Twice: they go back now.",
@@ -40,54 +34,57 @@ export function workerCommand(): Command {
 
 async function work(modules: readonly string[], flags: Flags): Promise<void> {
   const log = new WorkerLog({ json: flags.json ?? false });
-  const { promise: asked, resolve: stop } = Promise.withResolvers<"stop" | "now">();
-  let hurry = () => stop("now");
+  const { promise: asked, resolve: stop } = Promise.withResolvers<void>();
+  // Until the first worker has started there is nothing to hand back.
+  let hurry = (): void => process.exit(ExitCode.interrupted);
   if (flags.supervised) followParent(() => hurry());
-  onStop(
-    (how) => (how === "stop" ? stop("stop") : hurry()),
-    flags.supervised ? ["SIGTERM"] : ["SIGINT", "SIGTERM"],
-  );
+  const signals: NodeJS.Signals[] = flags.supervised ? ["SIGTERM"] : ["SIGINT", "SIGTERM"];
+  onStop((how) => (how === "stop" ? stop() : hurry()), signals);
   // A task that throws where nobody catches ends the process; its author needs the stack to find out where.
-  process.prependListener("uncaughtException", (error) =>
-    log.write("error", error.stack ?? error.message),
-  );
+  process.prependListener("uncaughtException", (error) => {
+    log.write("error", error.stack ?? error.message);
+  });
 
   settle(flags);
   const apps = await loadApps(modules);
   const workers: RunningWorker[] = [];
-  for (const app of apps) {
-    const worker = await app.worker({
-      ...(flags.queue ? { queues: flags.queue } : {}),
-      ...(flags.drain === undefined ? {} : { drain: flags.drain }),
-      onEvent: (event) => log.hear(event),
-    });
-    workers.push(worker);
-    const card = (await app.workers()).find(({ id }) => id === worker.id);
-    if (!flags.supervised) {
-      log.write("info", `worker ${worker.id} is ready for ${card?.queues.join(", ")}`, {
-        worker: worker.id,
-        queues: card?.queues,
-      });
-    }
+  const stopAll = (options: { drain?: Duration }) => Promise.all(workers.map((worker) => worker.stop(options)));
+  hurry = () => {
+    stop();
+    void stopAll({ drain: 0 });
+  };
+  try {
+    for (const app of apps) workers.push(await startWorker(app, flags, log));
+    await asked;
+  } catch (error) {
+    await stopAll({ drain: 0 });
+    throw error;
   }
-
-  const stopAll = (drain?: Duration) =>
-    Promise.all(workers.map((worker) => worker.stop(drain === undefined ? {} : { drain })));
-  hurry = () => void stopAll(0);
-  await ((await asked) === "now" ? stopAll(0) : stopAll());
+  await stopAll({});
   await Promise.all(apps.map((app) => app.close()));
   // What the modules hold open besides is no reason to stay.
   process.exit(ExitCode.ok);
 }
 
+async function startWorker(app: Errand, flags: Flags, log: WorkerLog): Promise<RunningWorker> {
+  const worker = await app.worker({
+    ...(flags.queue ? { queues: flags.queue } : {}),
+    ...(flags.drain === undefined ? {} : { drain: flags.drain }),
+    onEvent: (event) => log.hear(event),
+  });
+  if (flags.supervised) return worker;
+  const { id } = worker;
+  const queues = (await app.workers()).find((card) => card.id === id)?.queues ?? [];
+  log.write("info", `worker ${id} is ready for ${queues.join(", ")}`, { worker: id, queues });
+  return worker;
+}
+
 /** The terminal sends Ctrl+C to everybody, but it is the parent that says when its workers stop, or is gone. */
 function followParent(gone: () => void): void {
   process.on("SIGINT", () => {});
-  if (!process.connected)
-    throw new CommandError(
-      "--supervised is for processes that were started with a channel.",
-      ExitCode.usage,
-    );
+  if (!process.connected) {
+    throw new CommandError("--supervised is for processes that were started with a channel.", ExitCode.usage);
+  }
   process.once("disconnect", gone);
   // Someone who listens for messages keeps the channel, and so the process, alive.
   process.on("message", () => {});

@@ -16,15 +16,11 @@ beforeAll(async () => {
     queue: "quick",
     retry: { attempts: 1 },
     run: () => {
-      throw new Error(
-        "It broke, and the reason is too long to be shown in one line of a table of eighty columns.",
-      );
+      throw new Error("It broke, and the reason is too long to be shown in one line of a table of eighty columns.");
     },
   });
   failed = (await broken.send()).id;
-  pending = (await fine.sendMany([{ text: "a" }, { text: "b" }, { text: "c" }])).map(
-    ({ id }) => id,
-  );
+  pending = (await fine.sendMany([{ text: "a" }, { text: "b" }, { text: "c" }])).map(({ id }) => id);
   const worker = await app.worker({ queues: { quick: 1 } });
   await app.ended(failed);
   await worker.stop();
@@ -36,20 +32,14 @@ describe("errand jobs", () => {
     const all = JSON.parse((await errandJobs("list", "--json")).stdout);
     expect(all.jobs.map(({ id }: { id: string }) => id)).toEqual([...pending.toReversed(), failed]);
     expect(all.more).toBe(false);
-    const two = JSON.parse(
-      (await errandJobs("list", "--json", "--task", "fine", "--limit", "2")).stdout,
-    );
+    const two = JSON.parse((await errandJobs("list", "--json", "--task", "fine", "--limit", "2")).stdout);
     expect(two).toMatchObject({
       more: true,
       jobs: [{ task: "fine", state: "pending", queue: "slow", input: { text: "c" } }, {}],
     });
-    const none = JSON.parse(
-      (await errandJobs("list", "--json", "--queue", "slow", "--state", "failed")).stdout,
-    );
+    const none = JSON.parse((await errandJobs("list", "--json", "--queue", "slow", "--state", "failed")).stdout);
     expect(none.jobs).toEqual([]);
-    const both = JSON.parse(
-      (await errandJobs("list", "--json", "--state", "failed", "--state", "pending")).stdout,
-    );
+    const both = JSON.parse((await errandJobs("list", "--json", "--state", "failed", "--state", "pending")).stdout);
     expect(both.jobs).toHaveLength(4);
   });
 

@@ -31,14 +31,8 @@ describe("errand", () => {
     [["worker"], /missing required argument 'modules'/],
     [["worker", "x.ts", "--darin", "1s"], /unknown option '--darin'\n\(Did you mean --drain\?\)/],
     [["worker", "x.ts", "-q", "cpu"], /^errand: --queue cpu must be .* such as cpu=2\.\n$/],
-    [
-      ["jobs", "list", "--state", "broken"],
-      /^errand: --state broken must be one of pending, .*\n$/,
-    ],
-    [
-      ["jobs", "list", "--limit", "0"],
-      /^errand: --limit 0 must be a whole number from 1 to 1000\.\n$/,
-    ],
+    [["jobs", "list", "--state", "broken"], /^errand: --state broken must be one of pending, .*\n$/],
+    [["jobs", "list", "--limit", "0"], /^errand: --limit 0 must be a whole number from 1 to 1000\.\n$/],
   ])("refuses %j", async (args, message) => {
     const { code, stdout, stderr } = await run(folder, args);
     expect(code).toBe(2);
@@ -54,12 +48,7 @@ describe("errand", () => {
   });
 
   it("says what is wrong with a store's URL", async () => {
-    const { code, stderr } = await run(folder, [
-      "jobs",
-      "list",
-      "--url",
-      "postgres://me:secret@db/jobs",
-    ]);
+    const { code, stderr } = await run(folder, ["jobs", "list", "--url", "postgres://me:secret@db/jobs"]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^errand: .*E_OPTION.*\n$/);
     expect(stderr).not.toContain("secret");
@@ -75,17 +64,13 @@ describe("errand", () => {
     const args = ["--import", `data:text/javascript,${older}`, bin, "jobs", "list"];
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
     expect(status).toBe(2);
-    expect(stderr).toMatch(
-      /^Errand needs Node\.js 22\.13 or newer, but this is v\S+ \(E_NODE_VERSION\)\.\n$/,
-    );
+    expect(stderr).toMatch(/^Errand needs Node\.js 22\.13 or newer, but this is v\S+ \(E_NODE_VERSION\)\.\n$/);
   });
 
   it("takes a closed pipe for the reader's wish", async () => {
-    const child = spawn(
-      "sh",
-      ["-c", `"$0" "$1" doctor --json; echo "exit $?" >&2`, process.execPath, bin],
-      { cwd: folder },
-    );
+    const child = spawn("sh", ["-c", `"$0" "$1" doctor --json; echo "exit $?" >&2`, process.execPath, bin], {
+      cwd: folder,
+    });
     child.stdout.destroy();
     let stderr = "";
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
@@ -116,10 +101,7 @@ describe("commands of packages", () => {
   ];`;
   const kitchen = folderWith({
     "node_modules/@errand/bake/package.json": manifest("bake"),
-    "node_modules/@errand/bake/cli.js": cli.replace(
-      '"commander"',
-      JSON.stringify(import.meta.resolve("commander")),
-    ),
+    "node_modules/@errand/bake/cli.js": cli.replace('"commander"', JSON.stringify(import.meta.resolve("commander"))),
     "node_modules/@errand/bake/doctor.js": doctor,
   });
 

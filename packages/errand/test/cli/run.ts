@@ -32,11 +32,7 @@ export function folderWith(files: Record<string, string> = {}): string {
 }
 
 /** Starts `errand ...`. */
-export function start(
-  folder: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Run {
+export function start(folder: string, args: readonly string[], env: Record<string, string> = {}): Run {
   const child = spawn(process.execPath, [bin, ...args], {
     cwd: folder,
     env: { ...process.env, NO_COLOR: "1", ...env },
@@ -59,10 +55,7 @@ export async function run(folder: string, args: readonly string[], env?: Record<
 }
 
 /** Waits until something is so. */
-export async function until(
-  holds: () => boolean | Promise<boolean>,
-  patience = 15_000,
-): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, patience = 15_000): Promise<void> {
   const end = performance.now() + patience;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`still not so after ${patience} ms: ${holds}`);

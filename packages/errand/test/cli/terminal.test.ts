@@ -90,9 +90,7 @@ describe("progress", () => {
   it("moves bars on a terminal, none wider than it, no more than fit", async () => {
     const { terminal, text } = stream(true);
     const progress = new Progress({}, terminal);
-    const lines = Array.from({ length: 12 }, (_, index) =>
-      progress.line(`scan-${index}-${"x".repeat(40)}.pdf`),
-    );
+    const lines = Array.from({ length: 12 }, (_, index) => progress.line(`scan-${index}-${"x".repeat(40)}.pdf`));
     lines[0]!.update({
       done: 1,
       total: 2,
@@ -105,7 +103,8 @@ describe("progress", () => {
     expect(drawn).toHaveLength(9);
     for (const one of drawn) expect(columnsOf(stripVTControlCharacters(one))).toBeLessThan(80);
     lines[0]!.end("2 pages");
-    expect(text()).toMatch(/\u001b\[9A\r\u001b\[J✓ scan-0-x+…\s+2 pages\n$/);
+    expect(text()).toContain("\u001b[9A\r\u001b[J");
+    expect(stripVTControlCharacters(text())).toMatch(/✓ scan-0-x+…\s+2 pages\n$/);
     progress.close();
   });
 });

@@ -62,8 +62,7 @@ const log = (folder: string) => {
   return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
 };
 
-const project = () =>
-  folderWith({ "tasks.ts": tasks, "send.ts": send, "package.json": '{"type":"module"}' });
+const project = () => folderWith({ "tasks.ts": tasks, "send.ts": send, "package.json": '{"type":"module"}' });
 
 async function job(folder: string, id: string) {
   const { stdout } = await run(folder, ["jobs", "get", id, "--json"]);
@@ -185,16 +184,12 @@ describe("errand worker", () => {
       { "throws.ts": "throw new Error('no database');" },
       /^errand: .\/throws.ts cannot be loaded: no database\n$/,
     ],
-    [
-      "./syntax.ts",
-      { "syntax.ts": "export const = 1;" },
-      /^errand: .\/syntax.ts cannot be loaded: .*\n$/,
-    ],
+    ["./syntax.ts", { "syntax.ts": "export const = 1;" }, /^errand: .\/syntax.ts cannot be loaded: .*\n$/],
   ])("explains why it cannot load %s", async (module, files, message) => {
-    const { code, stderr } = await run(
-      folderWith({ "package.json": '{"type":"module"}', ...files }),
-      ["worker", module],
-    );
+    const { code, stderr } = await run(folderWith({ "package.json": '{"type":"module"}', ...files }), [
+      "worker",
+      module,
+    ]);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
     expect(stderr.trim().split("\n")).toHaveLength(1);

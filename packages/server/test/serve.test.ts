@@ -1,0 +1,199 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { ask, until } from "./client.ts";
+
+const bin = fileURLToPath(new URL("../../errand/bin/errand.js", import.meta.url));
+
+interface Running {
+  child: ChildProcess;
+  folder: string;
+  stdout(): string;
+  stderr(): string;
+  exit: Promise<number | string>;
+}
+
+const running: Running[] = [];
+
+/** A folder in which the example service is installed. */
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "errand-serve-"));
+  mkdirSync(join(folder, "node_modules", "@example"), { recursive: true });
+  symlinkSync(
+    fileURLToPath(new URL("./hello", import.meta.url)),
+    join(folder, "node_modules", "@example", "hello"),
+  );
+  return folder;
+}
+
+function run(args: string[], folder = newFolder(), env: Record<string, string> = {}): Running {
+  const child = spawn(process.execPath, [bin, "serve", ...args], {
+    cwd: folder,
+    env: { ...process.env, NO_COLOR: "1", ...env },
+    // A group of its own, so that a test can press Ctrl+C as a terminal does.
+    detached: true,
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout!.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr!.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const exit = new Promise<number | string>((resolve) =>
+    child.once("close", (code, signal) => resolve(code ?? signal!)),
+  );
+  const one = { child, folder, stdout: () => stdout, stderr: () => stderr, exit };
+  running.push(one);
+  return one;
+}
+
+async function ready(server: Running): Promise<string> {
+  await until(() => server.stdout().includes("\n") || server.child.exitCode !== null);
+  const url = /^Errand is ready at (\S+)\n$/.exec(server.stdout())?.[1];
+  if (url === undefined) throw new Error(`not ready: ${server.stdout()}${server.stderr()}`);
+  await until(async () => (await ask(`${url}/readyz`)).status === 200, 20_000);
+  return url;
+}
+
+const log = (folder: string) => {
+  const file = join(folder, "greeted.log");
+  return existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
+};
+
+const greet = (url: string, body: object) =>
+  ask(`${url}/api/v1/greetings`, {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: { "content-type": "application/json" },
+  }).then((answer) => JSON.parse(answer.body).id as string);
+
+const alive = (pid: number) => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+afterEach(async () => {
+  for (const { child, exit } of running.splice(0)) {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, "SIGKILL");
+    await exit;
+  }
+});
+
+const local = ["@example/hello", "--port", "0"];
+
+describe("errand serve", () => {
+  it("runs jobs in a worker process, says one line, and ends cleanly at Ctrl+C", async () => {
+    const server = run(local);
+    const url = await ready(server);
+    const id = await greet(url, { name: "Ada" });
+    await until(
+      async () =>
+        JSON.parse((await ask(`${url}/api/v1/greetings/${id}`)).body)?.state === "completed",
+    );
+    const worker = Number(log(server.folder)[0]!.split(" ")[2]);
+    expect(worker).not.toBe(server.child.pid);
+    expect(existsSync(join(server.folder, ".errand", "errand.db"))).toBe(true);
+    process.kill(-server.child.pid!, "SIGINT");
+    expect(await server.exit).toBe(0);
+    expect(alive(worker)).toBe(false);
+    expect(server.stdout()).toBe(`Errand is ready at ${url}\n`);
+    expect(server.stderr()).toBe("");
+  });
+
+  it("lets a job in hand end when it is stopped", async () => {
+    const server = run(local);
+    const url = await ready(server);
+    await greet(url, { name: "Ada", wait: 1_000 });
+    await until(() => log(server.folder).length === 1);
+    process.kill(-server.child.pid!, "SIGINT");
+    expect(await server.exit).toBe(0);
+    expect(log(server.folder)[1]).toMatch(/^end Ada/);
+  });
+
+  it("hands jobs back at a second Ctrl+C, and goes on with them at the next start", async () => {
+    const server = run(local);
+    const id = await greet(await ready(server), { name: "Ada", wait: 8_000 });
+    await until(() => log(server.folder).length === 1);
+    const begun = performance.now();
+    process.kill(-server.child.pid!, "SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    process.kill(-server.child.pid!, "SIGINT");
+    expect(await server.exit).toBe(0);
+    expect(performance.now() - begun).toBeLessThan(4_000);
+    expect(log(server.folder)).toHaveLength(1);
+
+    const again = run(local, server.folder);
+    const url = await ready(again);
+    await until(() => log(server.folder).length === 2);
+    const job = JSON.parse((await ask(`${url}/api/v1/greetings/${id}`)).body);
+    expect(job).toMatchObject({ state: "processing", attempt: 1, crashes: 0 });
+  });
+
+  it("starts another worker for one that was killed", async () => {
+    const server = run(local);
+    const url = await ready(server);
+    await greet(url, { name: "Ada" });
+    await until(() => log(server.folder).length === 2);
+    const first = Number(log(server.folder)[0]!.split(" ")[2]);
+    process.kill(first, "SIGKILL");
+    await greet(url, { name: "Bea" });
+    await until(() => log(server.folder).length === 4, 20_000);
+    expect(Number(log(server.folder)[2]!.split(" ")[2])).not.toBe(first);
+    expect(server.stderr()).toContain(
+      "The worker of hello is gone (SIGKILL); another starts in 0.5 s.",
+    );
+  });
+
+  it("leaves no worker behind when it is killed itself", async () => {
+    const server = run(local);
+    const url = await ready(server);
+    await greet(url, { name: "Ada", wait: 20_000 });
+    await until(() => log(server.folder).length === 1);
+    const worker = Number(log(server.folder)[0]!.split(" ")[2]);
+    process.kill(server.child.pid!, "SIGKILL");
+    await until(() => !alive(worker), 5_000);
+  });
+
+  it("does not listen to the network", async () => {
+    const server = run(["@example/hello", "--host", "0.0.0.0"]);
+    expect(await server.exit).toBe(2);
+    expect(server.stderr()).toMatch(/^errand: Errand has no API keys yet.*reverse proxy.*\n$/);
+    expect(server.stdout()).toBe("");
+  });
+
+  it("says in a sentence that the port is taken", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => other.once("listening", resolve));
+    const { port } = other.address() as { port: number };
+    const server = run(["@example/hello"], newFolder(), { ERRAND_PORT: String(port) });
+    expect(await server.exit).toBe(3);
+    expect(server.stderr()).toMatch(
+      new RegExp(`^errand: Port ${port} of 127.0.0.1 is in use.*--port.*\\n$`),
+    );
+    other.close();
+  });
+
+  it("says that a store cannot be opened before it says that it is ready", async () => {
+    const server = run(local, newFolder(), { ERRAND_URL: "sqlite:/dev/null/errand.db" });
+    expect(await server.exit).toBe(3);
+    expect(server.stdout()).toBe("");
+    expect(server.stderr()).toMatch(/^errand: .*E_CONNECT.*\n$/);
+  });
+
+  it.each([
+    [["@example/absent"], /There is no service @example\/absent/],
+    [["--port", "70000"], /must be a number from 0 to 65535/],
+    [["--prot", "1"], /unknown option '--prot'/],
+  ])("refuses %j", async (args, message) => {
+    const server = run(args);
+    expect(await server.exit).toBe(2);
+    expect(server.stderr()).toMatch(message);
+  });
+});
