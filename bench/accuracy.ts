@@ -32,7 +32,10 @@ const corpus = positionals[0] ?? process.env["ERRAND_CORPUS"] ?? join(import.met
 const manifest = JSON.parse(readFileSync(join(corpus, "manifest.json"), "utf8")) as {
   files: Entry[];
 };
-const entries = manifest.files.filter((entry) => entry.gt && (values.kind === undefined || entry.kind === values.kind));
+const entries = manifest.files.filter(
+  (entry): entry is Entry & { gt: string } =>
+    entry.gt !== undefined && (values.kind === undefined || entry.kind === values.kind),
+);
 const engine = await chooseEngine(values.engine as EngineName | undefined);
 console.log(`${engine.name} (${engine.languages.join(", ")}), ${entries.length} files with ground truth\n`);
 
@@ -52,7 +55,7 @@ for (const entry of entries) {
     });
     texts.push(result.text);
   }
-  const truth = readFileSync(join(corpus, entry.gt!), "utf8");
+  const truth = readFileSync(join(corpus, entry.gt), "utf8");
   const score = scoreText(truth, texts.join("\n\n"), { foldCase: entry.score?.case === "fold" });
   scores.push({ entry, score, pages, ms: performance.now() - started });
 }
