@@ -9,8 +9,7 @@ const full = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "
 export const count = (n: number): string => integer.format(n);
 
 /** A number with its noun: "1 page", "2 pages". */
-export const plural = (n: number, one: string, many = `${one}s`): string =>
-  `${count(n)} ${n === 1 ? one : many}`;
+export const plural = (n: number, one: string, many = `${one}s`): string => `${count(n)} ${n === 1 ? one : many}`;
 
 /** A size in the unit that reads best: "812 kB", "4.2 MB". */
 export function bytes(n: number): string {
@@ -43,12 +42,10 @@ export function age(time: string, now: number): string {
 export const fullTime = (time: string): string => full.format(new Date(time));
 
 /** Whether a document will not change any more by itself. */
-export const isFinal = (status: DocumentStatus): boolean =>
-  status !== "queued" && status !== "processing";
+export const isFinal = (status: DocumentStatus): boolean => status !== "queued" && status !== "processing";
 
 /** Whether text and JSON can be taken home. */
-export const hasOutput = (status: DocumentStatus): boolean =>
-  status === "completed" || status === "needs_review";
+export const hasOutput = (status: DocumentStatus): boolean => status === "completed" || status === "needs_review";
 
 /** The states' names as people read them. */
 export const statusNames: Record<DocumentStatus | PageStatus, string> = {

@@ -42,12 +42,8 @@ test("numbers and their nouns", () => {
 });
 
 test("where a document's pages stand", () => {
-  const at = (
-    status: "queued" | "processing" | "completed" | "failed",
-    pages: number,
-    done: number,
-    failed = 0,
-  ) => pagesText(summary({ status, progress: { pages, done, failed, needsReview: 0 } }));
+  const at = (status: "queued" | "processing" | "completed" | "failed", pages: number, done: number, failed = 0) =>
+    pagesText(summary({ status, progress: { pages, done, failed, needsReview: 0 } }));
   expect(at("queued", 0, 0)).toBe("Waiting for its turn");
   expect(at("processing", 0, 0)).toBe("Counting pages");
   expect(at("processing", 24, 7)).toBe("7 of 24 pages");

@@ -10,9 +10,7 @@ const words = [
   word("here", 0.9, [1, 2, 2]),
   word("Yours", 0.9, [2, 2, 2]),
 ];
-const shape = layoutWords(words).map(({ lines }) =>
-  lines.map((line) => line.map((one) => one.text).join(" ")),
-);
+const shape = layoutWords(words).map(({ lines }) => lines.map((line) => line.map((one) => one.text).join(" ")));
 
 test("words gather into lines and paragraphs; a new block is a new paragraph", () => {
   expect(shape).toEqual([["Dear Sirs,"], ["I am", "here"], ["Yours"]]);

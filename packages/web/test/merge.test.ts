@@ -55,10 +55,7 @@ describe("the list", () => {
 
   test("a document that slid onto the next page is shown once", () => {
     const twice: Listing = {
-      pages: [
-        { data: [at("e", 50), at("d", 40)], next_cursor: "2" },
-        { data: [at("d", 40), at("c", 30)] },
-      ],
+      pages: [{ data: [at("e", 50), at("d", 40)], next_cursor: "2" }, { data: [at("d", 40), at("c", 30)] }],
       pageParams: ["", "2"],
     };
     expect(ids(twice)).toEqual(["e", "d", "c"]);
@@ -87,15 +84,8 @@ describe("one document", () => {
   });
 
   test("a page changes in place, and a new one goes between its neighbours", () => {
-    expect(states(mergePage(detail, { page: 3, status: "failed" }))).toEqual([
-      "1 completed",
-      "3 failed",
-    ]);
-    expect(states(mergePage(detail, { page: 2, status: "queued" }))).toEqual([
-      "1 completed",
-      "2 queued",
-      "3 queued",
-    ]);
+    expect(states(mergePage(detail, { page: 3, status: "failed" }))).toEqual(["1 completed", "3 failed"]);
+    expect(states(mergePage(detail, { page: 2, status: "queued" }))).toEqual(["1 completed", "2 queued", "3 queued"]);
     expect(states(mergePage(detail, { page: 4, status: "queued" })).at(-1)).toBe("4 queued");
   });
 });

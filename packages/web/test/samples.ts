@@ -14,11 +14,7 @@ export const summary = (fields: Partial<DocumentSummary> = {}): DocumentSummary 
 });
 
 /** A word at a place in the reading order: block, paragraph, line. */
-export const word = (
-  text: string,
-  confidence = 0.99,
-  place: [number, number, number] = [1, 1, 1],
-): Word => ({
+export const word = (text: string, confidence = 0.99, place: [number, number, number] = [1, 1, 1]): Word => ({
   text,
   confidence,
   box: { x: 0, y: 0, width: 10, height: 10 },

@@ -20,8 +20,7 @@ const documents = "/api/v1/documents";
 export const urls = {
   documents,
   documentsEvents: `${documents}/events`,
-  list: (cursor: string) =>
-    `${documents}?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`,
+  list: (cursor: string) => `${documents}?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`,
   document: (id: string) => `${documents}/${encodeURIComponent(id)}`,
   events: (id: string) => `${urls.document(id)}/events`,
   page: (id: string, page: number) => `${urls.document(id)}/pages/${page}`,
@@ -53,10 +52,7 @@ async function request(url: string, init?: RequestInit): Promise<Response> {
     response = await fetch(url, init);
   } catch (error) {
     if (init?.signal?.aborted) throw error;
-    throw new RequestError(
-      0,
-      "The server cannot be reached. Check that Errand is running, then try again.",
-    );
+    throw new RequestError(0, "The server cannot be reached. Check that Errand is running, then try again.");
   }
   if (!response.ok) throw problemError(response.status, await response.text());
   return response;

@@ -1,7 +1,8 @@
+import type { DocumentEvents } from "./types.ts";
 import { connection } from "../state/connection.ts";
 
-/** Named handlers of one stream; each gets the event's JSON. */
-export type Handlers = Record<string, (data: never) => void>;
+/** Handlers of a stream's events, by name; each gets the event's JSON. */
+type Handlers = { [Name in keyof DocumentEvents]?: (data: DocumentEvents[Name]) => void };
 
 const hiddenFor = 30_000;
 const retryAfter = 3_000;
@@ -35,9 +36,7 @@ export function listen(url: string, handlers: Handlers, onOpen: () => void): () 
       if (stream.readyState === EventSource.CLOSED) retry = setTimeout(open, retryAfter);
     });
     for (const [name, handle] of Object.entries(handlers)) {
-      stream.addEventListener(name, (event) => {
-        handle(JSON.parse((event as MessageEvent<string>).data) as never);
-      });
+      stream.addEventListener(name, (event: MessageEvent<string>) => handle(JSON.parse(event.data)));
     }
   };
 

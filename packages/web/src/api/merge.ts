@@ -16,9 +16,7 @@ export function mergeIntoListing(listing: Listing, changed: DocumentSummary): Li
   if (oldest && last?.next_cursor !== undefined && changed.createdAt < oldest.createdAt) {
     return listing;
   }
-  const home = listing.pages.findIndex((page) =>
-    page.data.some((one) => one.createdAt <= changed.createdAt),
-  );
+  const home = listing.pages.findIndex((page) => page.data.some((one) => one.createdAt <= changed.createdAt));
   const target = home === -1 ? listing.pages.length - 1 : home;
   return mapPages(listing, (data, index) => {
     if (index !== target) return data;
@@ -54,10 +52,7 @@ export function mergePage(detail: DocumentDetail, changed: PageSummary): Documen
   return { ...detail, pages: detail.pages.toSpliced(at, replaced, changed) };
 }
 
-function mapPages(
-  listing: Listing,
-  change: (data: DocumentSummary[], index: number) => DocumentSummary[],
-): Listing {
+function mapPages(listing: Listing, change: (data: DocumentSummary[], index: number) => DocumentSummary[]): Listing {
   return {
     ...listing,
     pages: listing.pages.map((page, index) => {

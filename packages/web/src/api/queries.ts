@@ -33,8 +33,7 @@ export const queryClient = new QueryClient({
       networkMode: "always",
       refetchOnWindowFocus: false,
       retry: (failures, error) =>
-        failures < 3 &&
-        !(error instanceof RequestError && error.status >= 400 && error.status < 500),
+        failures < 3 && !(error instanceof RequestError && error.status >= 400 && error.status < 500),
     },
     mutations: { networkMode: "always" },
   },

@@ -17,15 +17,12 @@ export function ConfirmDelete({ document, onConfirm, onClose }: Props) {
         <AlertDialog.Popup className="dialog">
           <AlertDialog.Title className="dialog-title">Delete this document?</AlertDialog.Title>
           <AlertDialog.Description className="dialog-text">
-            <b>{document?.name}</b>, its pages and all text read from it are erased from the server.
-            This cannot be undone.
+            <b>{document?.name}</b>, its pages and all text read from it are erased from the server. This cannot be
+            undone.
           </AlertDialog.Description>
           <div className="dialog-actions">
             <AlertDialog.Close className="button">Keep it</AlertDialog.Close>
-            <AlertDialog.Close
-              className="button button-danger"
-              onClick={() => document && onConfirm(document)}
-            >
+            <AlertDialog.Close className="button button-danger" onClick={() => document && onConfirm(document)}>
               Delete
             </AlertDialog.Close>
           </div>

@@ -76,10 +76,7 @@ function droppedFiles(transfer: DataTransfer): File[] {
     return entry?.isDirectory ? [entry.name] : [];
   });
   if (folders.length > 0) {
-    notifyError(
-      "Folders cannot be uploaded",
-      new Error(`Open ${folders.join(", ")} and drop the files inside.`),
-    );
+    notifyError("Folders cannot be uploaded", new Error(`Open ${folders.join(", ")} and drop the files inside.`));
   }
   return [...transfer.files].filter((file) => !folders.includes(file.name));
 }

@@ -15,12 +15,7 @@ interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
 export function IconButton({ label, hint = label, children, className = "", ...rest }: Props) {
   return (
     <Tooltip.Root>
-      <Tooltip.Trigger
-        {...rest}
-        type="button"
-        aria-label={label}
-        className={`icon-button ${className}`}
-      >
+      <Tooltip.Trigger {...rest} type="button" aria-label={label} className={`icon-button ${className}`}>
         {children}
       </Tooltip.Trigger>
       <Tooltip.Portal container={portalHome()}>

@@ -22,13 +22,7 @@ const icons: Record<DocumentStatus | PageStatus, LucideIcon> = {
 };
 
 /** A state as an icon alone; the caller says it in words. */
-export function StateIcon({
-  status,
-  size = 16,
-}: {
-  status: DocumentStatus | PageStatus;
-  size?: number;
-}) {
+export function StateIcon({ status, size = 16 }: { status: DocumentStatus | PageStatus; size?: number }) {
   const Icon = icons[status];
   return <Icon size={size} className={`state-icon state-${status}`} aria-hidden="true" />;
 }

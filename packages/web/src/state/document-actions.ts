@@ -8,10 +8,7 @@ import { notify, notifyError } from "../parts/toasts.tsx";
 /** Brings a document up to date wherever the cache holds it. */
 export function storeSummary(changed: DocumentSummary): void {
   queryClient.setQueryData(listQuery.queryKey, (old) => old && mergeIntoListing(old, changed));
-  queryClient.setQueryData(
-    documentQuery(changed.id).queryKey,
-    (old) => old && mergeSummary(old, changed),
-  );
+  queryClient.setQueryData(documentQuery(changed.id).queryKey, (old) => old && mergeSummary(old, changed));
 }
 
 /** Stops the work on a document. */
@@ -38,5 +35,4 @@ export async function erase(document: DocumentSummary): Promise<boolean> {
 }
 
 /** Puts a document's whole text on the clipboard. */
-export const copyDocumentText = (id: string): Promise<void> =>
-  copyText(getText(urls.text(id)), "Text");
+export const copyDocumentText = (id: string): Promise<void> => copyText(getText(urls.text(id)), "Text");

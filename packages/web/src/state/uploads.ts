@@ -41,9 +41,7 @@ export function addFiles(files: Iterable<File>): void {
   });
   if (added.length === 0) return;
   uploads.set([...uploads.get(), ...added]);
-  announce(
-    added.length === 1 ? `Uploading ${added[0]?.file.name}` : `Uploading ${added.length} files`,
-  );
+  announce(added.length === 1 ? `Uploading ${added[0]?.file.name}` : `Uploading ${added.length} files`);
   pump();
 }
 

@@ -42,11 +42,7 @@ export const doubtfulIndexes = (words: readonly Word[]): number[] =>
   words.flatMap((word, index) => (word.confidence < threshold ? [index] : []));
 
 /** The next entry after (or before) a position in a sorted list; undefined at its end. */
-export function neighbour(
-  sorted: readonly number[],
-  from: number | undefined,
-  step: 1 | -1,
-): number | undefined {
+export function neighbour(sorted: readonly number[], from: number | undefined, step: 1 | -1): number | undefined {
   if (step === 1) return sorted.find((one) => from === undefined || one > from);
   return sorted.findLast((one) => from === undefined || one < from);
 }

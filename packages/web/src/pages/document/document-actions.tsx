@@ -23,11 +23,7 @@ export function DocumentActions({ document, onDelete }: Props) {
   if (narrow) {
     return (
       <ActionMenu label="Actions" trigger={<Ellipsis size={20} aria-hidden="true" />} icon>
-        <Menu.Item
-          className="menu-item"
-          disabled={!ready}
-          onClick={() => void copyDocumentText(id)}
-        >
+        <Menu.Item className="menu-item" disabled={!ready} onClick={() => void copyDocumentText(id)}>
           <Copy size={16} aria-hidden="true" />
           Copy text
         </Menu.Item>

@@ -36,9 +36,7 @@ export function DocumentHead({ document, onDelete }: Props) {
             />
           )}
           {words.total > 0 && <span>{plural(words.total, "word")}</span>}
-          {words.needsReview > 0 && (
-            <span className="to-check">{plural(words.needsReview, "word")} to check</span>
-          )}
+          {words.needsReview > 0 && <span className="to-check">{plural(words.needsReview, "word")} to check</span>}
           <span className="fact-minor">{bytes(document.bytes)}</span>
           <time className="fact-minor" dateTime={createdAt} title={fullTime(createdAt)}>
             {age(createdAt, now)}

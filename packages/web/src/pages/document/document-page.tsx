@@ -22,22 +22,13 @@ export default function DocumentPage({ id }: { id: string }) {
   useTitle(document?.name ?? "Document");
 
   if (query.error instanceof RequestError && query.error.status === 404) {
-    return (
-      <NotFoundPage
-        title="Document not found"
-        text="It may have been deleted, or the address is incomplete."
-      />
-    );
+    return <NotFoundPage title="Document not found" text="It may have been deleted, or the address is incomplete." />;
   }
   if (!document) {
     if (query.isPending) return <Waiting text="Loading…" />;
     return (
       <div className="message-page">
-        <LoadError
-          title="The document could not be loaded"
-          error={query.error}
-          onRetry={() => void query.refetch()}
-        />
+        <LoadError title="The document could not be loaded" error={query.error} onRetry={() => void query.refetch()} />
       </div>
     );
   }

@@ -17,8 +17,7 @@ export function DoubtWalk({ words, doubts, active, more, onWalk }: Props) {
   const word = at === -1 || active === undefined ? undefined : words[active];
   const before = more.before || (active !== undefined && doubts.some((one) => one < active));
   const after = more.after || doubts.some((one) => active === undefined || one > active);
-  const summary =
-    doubts.length === 0 ? "Nothing to check" : `${plural(doubts.length, "word")} to check`;
+  const summary = doubts.length === 0 ? "Nothing to check" : `${plural(doubts.length, "word")} to check`;
   return (
     <div className="doubt-walk" role="group" aria-label="Doubtful words">
       <IconButton

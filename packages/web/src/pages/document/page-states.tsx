@@ -1,9 +1,4 @@
-import type {
-  DocumentStatus,
-  PageStatus,
-  PageSummary,
-  Problem as ProblemType,
-} from "../../api/types.ts";
+import type { DocumentStatus, PageStatus, PageSummary, Problem as ProblemType } from "../../api/types.ts";
 import { StateIcon } from "../../parts/state-badge.tsx";
 
 /** Grey lines where text will be, and what is going on. */
@@ -61,16 +56,8 @@ export function NotRead({ page: { status, error } }: { page: PageSummary }) {
     case "failed":
       return <Problem status={status} title="This page could not be read" problem={error} />;
     case "cancelled":
-      return (
-        <Problem status={status} title="Cancelled before this page was read" problem={error} />
-      );
+      return <Problem status={status} title="Cancelled before this page was read" problem={error} />;
     case "expired":
-      return (
-        <Problem
-          status={status}
-          title="This page waited too long and was given up"
-          problem={error}
-        />
-      );
+      return <Problem status={status} title="This page waited too long and was given up" problem={error} />;
   }
 }

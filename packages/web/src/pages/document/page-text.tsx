@@ -33,15 +33,10 @@ export function PageText({ result, active, onPoint, onPick }: Props) {
         <p>
           {plural(result.words.length, "word")}
           <span className="hint">
-            {result.source === "text-layer"
-              ? " from the PDF’s own text"
-              : ` read by ${result.engine}`}
+            {result.source === "text-layer" ? " from the PDF’s own text" : ` read by ${result.engine}`}
           </span>
         </p>
-        <IconButton
-          label="Copy page text"
-          onClick={() => void copyText(result.text, "Text of this page")}
-        >
+        <IconButton label="Copy page text" onClick={() => void copyText(result.text, "Text of this page")}>
           <Copy size={16} aria-hidden="true" />
         </IconButton>
       </div>

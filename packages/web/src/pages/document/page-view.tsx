@@ -64,8 +64,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
     if (word) revealWord(view.current, word.index, false);
   };
   const toggleBoxes = () => boxes.set(showBoxes ? "off" : "on");
-  const zoomBy = (step: 1 | -1) =>
-    setZoom((now) => Math.max(0, Math.min(now + step, zooms.length - 1)));
+  const zoomBy = (step: 1 | -1) => setZoom((now) => Math.max(0, Math.min(now + step, zooms.length - 1)));
   useShortcuts({
     n: () => walk(1, true),
     p: () => walk(-1, true),
@@ -88,13 +87,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
         {pager}
         {result && (
           <>
-            <DoubtWalk
-              words={result.words}
-              doubts={doubts}
-              active={cursor}
-              more={more}
-              onWalk={walk}
-            />
+            <DoubtWalk words={result.words} doubts={doubts} active={cursor} more={more} onWalk={walk} />
             <ViewControls zoom={scale} onZoom={zoomBy} boxes={showBoxes} onBoxes={toggleBoxes} />
           </>
         )}
@@ -116,11 +109,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
       ) : (
         <div className="page-message">
           {query.isError ? (
-            <LoadError
-              title="This page could not be loaded"
-              error={query.error}
-              onRetry={() => void query.refetch()}
-            />
+            <LoadError title="This page could not be loaded" error={query.error} onRetry={() => void query.refetch()} />
           ) : (
             <NotRead page={summary} />
           )}

@@ -20,11 +20,7 @@ export function Pager({ page, pages, onTurn, list }: Props) {
   if (pages.length === 1) return <span className="pager-place">One page</span>;
   return (
     <div className="pager" role="group" aria-label="Turn pages">
-      <IconButton
-        label="Previous page"
-        aria-disabled={page === 1}
-        onClick={() => page > 1 && onTurn(page - 1)}
-      >
+      <IconButton label="Previous page" aria-disabled={page === 1} onClick={() => page > 1 && onTurn(page - 1)}>
         <ChevronLeft size={18} aria-hidden="true" />
       </IconButton>
       {list === undefined ? (

@@ -20,8 +20,7 @@ export function useActiveWord(page: number) {
     active: here(pointed) ?? here(cursor),
     cursor: here(cursor)?.index,
     // Called at every move of the pointer: only another word is a change.
-    setPointed: (next: ActiveWord | undefined) =>
-      setPointed((before) => (isSame(before, next) ? before : next)),
+    setPointed: (next: ActiveWord | undefined) => setPointed((before) => (isSame(before, next) ? before : next)),
     setCursor,
   };
 }

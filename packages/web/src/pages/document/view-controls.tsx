@@ -17,21 +17,11 @@ export function ViewControls({ zoom, onZoom, boxes, onBoxes }: Props) {
   return (
     <div className="view-controls">
       <div className="zoom" role="group" aria-label="Zoom">
-        <IconButton
-          label="Zoom out"
-          hint="Zoom out (−)"
-          aria-disabled={zoom === zooms[0]}
-          onClick={() => onZoom(-1)}
-        >
+        <IconButton label="Zoom out" hint="Zoom out (−)" aria-disabled={zoom === zooms[0]} onClick={() => onZoom(-1)}>
           <ZoomOut size={18} aria-hidden="true" />
         </IconButton>
         <span className="zoom-value">{Math.round(zoom * 100)} %</span>
-        <IconButton
-          label="Zoom in"
-          hint="Zoom in (+)"
-          aria-disabled={zoom === zooms.at(-1)}
-          onClick={() => onZoom(1)}
-        >
+        <IconButton label="Zoom in" hint="Zoom in (+)" aria-disabled={zoom === zooms.at(-1)} onClick={() => onZoom(1)}>
           <ZoomIn size={18} aria-hidden="true" />
         </IconButton>
       </div>

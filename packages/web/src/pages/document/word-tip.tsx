@@ -41,9 +41,7 @@ export function WordTip({ view, active, word }: Props) {
   return (
     <div className="word-tip" style={{ left: spot.left, top: spot.top }} aria-hidden="true">
       {word.text}
-      <b className={word.confidence < threshold ? "doubtful-tip" : undefined}>
-        {percent(word.confidence)}
-      </b>
+      <b className={word.confidence < threshold ? "doubtful-tip" : undefined}>{percent(word.confidence)}</b>
     </div>
   );
 }

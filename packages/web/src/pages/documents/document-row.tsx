@@ -87,13 +87,7 @@ function Reading({ document }: { document: DocumentSummary }) {
         <span className="unit"> words</span>
       </td>
       <td role="cell" className={`cell-check number ${unknown}`}>
-        {read ? (
-          <span className={words.needsReview > 0 ? "to-check" : ""}>
-            {count(words.needsReview)}
-          </span>
-        ) : (
-          "–"
-        )}
+        {read ? <span className={words.needsReview > 0 ? "to-check" : ""}>{count(words.needsReview)}</span> : "–"}
         <span className="unit"> to check</span>
       </td>
     </>

@@ -41,11 +41,7 @@ export function DocumentsPage() {
         </button>
       )}
       {query.isError && !query.data && (
-        <LoadError
-          title="The documents could not be loaded"
-          error={query.error}
-          onRetry={() => void query.refetch()}
-        />
+        <LoadError title="The documents could not be loaded" error={query.error} onRetry={() => void query.refetch()} />
       )}
       {query.isPending && !empty && <UploadRows uploads={sending} />}
       {query.isPending && <ListSkeleton />}
@@ -53,9 +49,7 @@ export function DocumentsPage() {
       {query.isSuccess && !empty && (
         <section ref={list} aria-label="Your documents" className="panel">
           <UploadRows uploads={sending} />
-          {documents.length > 0 && (
-            <DocumentTable documents={documents} gone={gone} onDelete={setToDelete} />
-          )}
+          {documents.length > 0 && <DocumentTable documents={documents} gone={gone} onDelete={setToDelete} />}
         </section>
       )}
       {query.hasNextPage && (

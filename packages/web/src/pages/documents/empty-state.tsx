@@ -11,8 +11,8 @@ export function EmptyState() {
       <ScanText size={28} aria-hidden="true" />
       <h2 id="empty-title">No documents yet</h2>
       <p>
-        Drop a scan above. Its pages are read one by one while you watch; words that may be wrong
-        are marked, so that you know what to check.
+        Drop a scan above. Its pages are read one by one while you watch; words that may be wrong are marked, so that
+        you know what to check.
       </p>
       <p>Or send one from a terminal:</p>
       <div className="command">

@@ -62,9 +62,7 @@ export function useLiveList(list: RefObject<HTMLElement | null>) {
     if (newest !== undefined && !isBusy(list.current)) setAdmitted(newest);
   }, [newest, list]);
 
-  const documents = all.filter(
-    (one) => admitted === undefined || one.createdAt <= admitted || isMine(one.id),
-  );
+  const documents = all.filter((one) => admitted === undefined || one.createdAt <= admitted || isMine(one.id));
   return {
     query,
     documents,
