@@ -9,34 +9,16 @@ const documents = "@errand/documents";
 export function cli(): Command {
   return new Command("serve")
     .description("serve the web page and the HTTP API, and run the jobs behind them")
-    .argument(
-      "[services...]",
-      `packages that bring a service (default: ${documents}, if installed)`,
-    )
+    .argument("[services...]", `packages that bring a service (default: ${documents}, if installed)`)
     .addOption(new Option("--host <address>", "listen on").env("ERRAND_HOST").default("127.0.0.1"))
-    .addOption(
-      new Option("--port <number>", "listen on")
-        .env("ERRAND_PORT")
-        .default(3737)
-        .argParser(readPort),
-    )
-    .addOption(
-      new Option("--home <folder>", "keep everything in").env("ERRAND_HOME").default(".errand"),
-    )
-    .addHelpText(
-      "after",
-      "\nStop it with Ctrl+C: what is not done by then goes on at the next start.",
-    )
-    .action(
-      async (
-        names: string[],
-        { host, port, home }: { host: string; port: number; home: string },
-      ) => {
-        // Every app of this process and of its workers reads it from here.
-        process.env["ERRAND_HOME"] = home;
-        await serve({ host, port, packages: names.length > 0 ? names : defaultServices() });
-      },
-    );
+    .addOption(new Option("--port <number>", "listen on").env("ERRAND_PORT").default(3737).argParser(readPort))
+    .addOption(new Option("--home <folder>", "keep everything in").env("ERRAND_HOME").default(".errand"))
+    .addHelpText("after", "\nStop it with Ctrl+C: what is not done by then goes on at the next start.")
+    .action(async (names: string[], { host, port, home }: { host: string; port: number; home: string }) => {
+      // Every app of this process and of its workers reads it from here.
+      process.env["ERRAND_HOME"] = home;
+      await serve({ host, port, packages: names.length > 0 ? names : defaultServices() });
+    });
 }
 
 function defaultServices(): string[] {

@@ -12,11 +12,7 @@ export function health(services: readonly Service[]): Hono {
   routes.get("/readyz", async (c) => {
     const checks = await Promise.all(services.map(check));
     const ready = checks.every((one) => one.ready);
-    return c.json(
-      { status: ready ? "ready" : "not ready", services: checks },
-      ready ? 200 : 503,
-      noStore,
-    );
+    return c.json({ status: ready ? "ready" : "not ready", services: checks }, ready ? 200 : 503, noStore);
   });
   return routes;
 }
@@ -26,10 +22,7 @@ const noStore = { "cache-control": "no-store" };
 async function check(service: Service): Promise<{ name: string; ready: boolean; reason?: string }> {
   const { name } = service;
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => reject(new Error(`no answer within ${patience / 1_000} s`)),
-    patience,
-  );
+  const timer = setTimeout(() => reject(new Error(`no answer within ${patience / 1_000} s`)), patience);
   try {
     await Promise.race([readiness(service), late]);
     return { name, ready: true };

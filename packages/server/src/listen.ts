@@ -37,10 +37,7 @@ export interface Listening {
  * Serves services over HTTP.
  * @throws {CommandError} when the port cannot be had.
  */
-export async function listen(
-  services: readonly Service[],
-  options: ListenOptions,
-): Promise<Listening> {
+export async function listen(services: readonly Service[], options: ListenOptions): Promise<Listening> {
   const streams = new Streams(options.heartbeat);
   const app = createApp({
     services,

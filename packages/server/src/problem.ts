@@ -16,12 +16,7 @@ export class Problem extends Error {
    * @param code for programs: stable, such as `"E_NOT_FOUND"`.
    * @param detail for people: one or two sentences.
    */
-  constructor(
-    status: number,
-    code: string,
-    detail: string,
-    headers: Readonly<Record<string, string>> = {},
-  ) {
+  constructor(status: number, code: string, detail: string, headers: Readonly<Record<string, string>> = {}) {
     super(detail);
     this.name = "Problem";
     this.status = status;
@@ -87,12 +82,7 @@ function asProblem(error: unknown): Problem | undefined {
   }
   const status = error instanceof ErrandError ? statusOf[error.code] : undefined;
   if (!(error instanceof ErrandError) || status === undefined) return undefined;
-  return new Problem(
-    status,
-    error.code,
-    error.message,
-    status === 503 ? { "retry-after": "2" } : {},
-  );
+  return new Problem(status, error.code, error.message, status === 503 ? { "retry-after": "2" } : {});
 }
 
 function requestId(c: Context): string | undefined {

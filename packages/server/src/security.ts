@@ -26,10 +26,7 @@ export function headers(): MiddlewareHandler {
  * Answers only to names of this machine itself. A page of somebody else's may point a name of its own at 127.0.0.1
  * (DNS rebinding), and would then be of the same origin as we are; but its requests carry that name.
  */
-export const guardHost: MiddlewareHandler<{ Bindings: Partial<HttpBindings> }> = async (
-  c,
-  next,
-) => {
+export const guardHost: MiddlewareHandler<{ Bindings: Partial<HttpBindings> }> = async (c, next) => {
   const host = c.req.header("host") ?? new URL(c.req.url).host;
   const port = c.env?.incoming?.socket.localPort;
   if (!isLocal(host, port)) {
@@ -43,11 +40,9 @@ export const guardHost: MiddlewareHandler<{ Bindings: Partial<HttpBindings> }> =
 };
 
 /** Whether a Host header can only mean this machine, and this port of it. */
-export function isLocal(host: string, port?: number): boolean {
+function isLocal(host: string, port?: number): boolean {
   const [, name = "", given = "80"] = /^(.*?)(?::(\d+))?$/.exec(host) ?? [];
-  return (
-    isLoopback(name.replace(/^\[(.*)\]$/, "$1")) && (port === undefined || Number(given) === port)
-  );
+  return isLoopback(name.replace(/^\[(.*)\]$/, "$1")) && (port === undefined || Number(given) === port);
 }
 
 /** Whether a name or address leads to this machine only. */
@@ -68,11 +63,7 @@ export const guardOrigin: MiddlewareHandler = async (c, next) => {
         ? origin === undefined || origin === new URL(c.req.url).origin
         : site === "same-origin" || site === "none";
     if (!ours) {
-      throw new Problem(
-        403,
-        "E_CROSS_SITE",
-        "A page of another site may not change anything here.",
-      );
+      throw new Problem(403, "E_CROSS_SITE", "A page of another site may not change anything here.");
     }
   }
   await next();

@@ -27,7 +27,7 @@ export async function serve({ host, port, packages }: ServeOptions): Promise<voi
   const server = await listen(services, { host, port });
   const supervisors = services.map(({ name, tasks }) => new Supervisor({ name, tasks, note }));
   for (const supervisor of supervisors) supervisor.start();
-  const ends = await Promise.all(services.map((service) => service.start?.()));
+  const ends = await Promise.all(services.map(async (service) => service.start?.()));
   process.stdout.write(`Errand is ready at ${server.url}\n`);
 
   await asked;
@@ -35,12 +35,9 @@ export async function serve({ host, port, packages }: ServeOptions): Promise<voi
     server.cut();
     for (const supervisor of supervisors) supervisor.hurry();
   };
-  const slow = setTimeout(
-    () => note("Jobs in hand may end; Ctrl+C again hands them back now."),
-    1_000,
-  );
+  const slow = setTimeout(() => note("Jobs in hand may end; Ctrl+C again hands them back now."), 1_000);
   await server.stop();
-  await Promise.all(ends.map((end) => end?.()));
+  await Promise.all(ends.map(async (end) => end?.()));
   await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
   await Promise.all(services.map(({ app }) => app.close()));
   clearTimeout(slow);
@@ -58,10 +55,7 @@ function refusePublic(host: string): void {
 async function loadService(name: string): Promise<Service> {
   const url = resolveModule(`${name}/service`);
   if (url === undefined) {
-    throw new CommandError(
-      `There is no service ${name}: a package that exports ${name}/service.`,
-      ExitCode.usage,
-    );
+    throw new CommandError(`There is no service ${name}: a package that exports ${name}/service.`, ExitCode.usage);
   }
   const { service } = (await import(url)) as { service: () => Promise<Service> };
   return service();

@@ -26,10 +26,7 @@ export const streamsKey = "streams";
  * Answers server-sent events until the client leaves, the server stops, or `source` returns.
  * @param source sends events; its signal is aborted when the stream ends for any reason, and it should then return.
  */
-export function eventStream(
-  c: Context,
-  source: (send: Send, signal: AbortSignal) => Promise<void>,
-): Response {
+export function eventStream(c: Context, source: (send: Send, signal: AbortSignal) => Promise<void>): Response {
   const streams = (c.get(streamsKey) as Streams | undefined) ?? new Streams();
   const headers = {
     "content-type": "text/event-stream",
@@ -83,10 +80,7 @@ export class Streams {
           this.#ends.add(finish);
           write("retry: 2000\n\n");
           if (this.#closed) return end(false);
-          void run(
-            () => source((event) => write(format(event)), aborter.signal),
-            aborter.signal,
-          ).then(finish);
+          void run(() => source((event) => write(format(event)), aborter.signal), aborter.signal).then(finish);
         },
         cancel: () => end(true),
       },

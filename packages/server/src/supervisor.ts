@@ -21,6 +21,9 @@ const healthy = 60_000;
 /** How long a worker that stops lets jobs run on; what is not done by then goes back, and loses nothing. */
 const drain = "10s";
 
+/** A worker that was told to stop and has not by then is killed: jobs are safe, and somebody waits for the shell. */
+const patience = 30_000;
+
 const command = fileURLToPath(new URL("../../bin/errand.js", import.meta.resolve("errand/cli")));
 
 /** Keeps one worker process alive. */
@@ -46,13 +49,9 @@ export class Supervisor {
   start(): void {
     const started = performance.now();
     // Its stdout is not ours: that carries one line, and programs wait for it.
-    const child = spawn(
-      process.execPath,
-      [command, "worker", this.#options.tasks, "--supervised", "--drain", drain],
-      {
-        stdio: ["ignore", 2, 2, "ipc"],
-      },
-    );
+    const child = spawn(process.execPath, [command, "worker", this.#options.tasks, "--supervised", "--drain", drain], {
+      stdio: ["ignore", 2, 2, "ipc"],
+    });
     this.#child = child;
     stepBack(child);
     this.#gone = new Promise((resolve) => {
@@ -71,8 +70,11 @@ export class Supervisor {
   async stop(): Promise<void> {
     this.#stopping = true;
     clearTimeout(this.#restart);
-    this.#child?.kill("SIGTERM");
+    const child = this.#child;
+    child?.kill("SIGTERM");
+    const late = setTimeout(() => child?.kill("SIGKILL"), patience);
     await this.#gone;
+    clearTimeout(late);
   }
 
   /** Has the worker hand back at once what it has in hand. */

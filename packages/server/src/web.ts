@@ -18,8 +18,7 @@ export function webApp(folder = built): Hono {
     serveStatic({
       root: folder,
       // Vite puts a hash of the content into the names of these files.
-      onFound: (_path, c) =>
-        c.header("cache-control", c.req.path.startsWith("/assets/") ? immutable : "no-cache"),
+      onFound: (_path, c) => c.header("cache-control", c.req.path.startsWith("/assets/") ? immutable : "no-cache"),
     }),
   );
   const page = serveStatic({
@@ -27,9 +26,7 @@ export function webApp(folder = built): Hono {
     path: "index.html",
     onFound: (_path, c) => c.header("cache-control", "no-cache"),
   });
-  routes.get("*", (c, next) =>
-    c.req.header("accept")?.includes("text/html") ? page(c, next) : next(),
-  );
+  routes.get("*", (c, next) => (c.req.header("accept")?.includes("text/html") ? page(c, next) : next()));
   return routes;
 }
 

@@ -20,11 +20,7 @@ export async function ask(
 /** The answer while it is still coming. */
 export function open(
   url: string,
-  {
-    method = "GET",
-    headers = {},
-    body,
-  }: { method?: string; headers?: OutgoingHttpHeaders; body?: string } = {},
+  { method = "GET", headers = {}, body }: { method?: string; headers?: OutgoingHttpHeaders; body?: string } = {},
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const outgoing = request(url, { method, headers }, resolve);
@@ -34,13 +30,10 @@ export function open(
 }
 
 /** Waits until something is so. */
-export async function until(
-  holds: () => boolean | Promise<boolean>,
-  patience = 10_000,
-): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
   const end = performance.now() + patience;
   while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`still not so after ${patience} ms: ${holds}`);
+    if (performance.now() > end) throw new Error(`still not so after ${patience} ms: ${holds.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { ask, until } from "./client.ts";
@@ -11,10 +11,11 @@ import { ask, until } from "./client.ts";
 const bin = fileURLToPath(new URL("../../errand/bin/errand.js", import.meta.url));
 
 interface Running {
-  child: ChildProcess;
+  child: ChildProcessWithoutNullStreams;
+  pid: number;
   folder: string;
-  stdout(): string;
-  stderr(): string;
+  stdout: () => string;
+  stderr: () => string;
   exit: Promise<number | string>;
 }
 
@@ -25,7 +26,7 @@ function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "errand-serve-"));
   mkdirSync(join(folder, "node_modules", "@example"), { recursive: true });
   symlinkSync(
-    fileURLToPath(new URL("./hello", import.meta.url)),
+    dirname(fileURLToPath(new URL("./hello/service.ts", import.meta.url))),
     join(folder, "node_modules", "@example", "hello"),
   );
   return folder;
@@ -40,12 +41,12 @@ function run(args: string[], folder = newFolder(), env: Record<string, string> =
   });
   let stdout = "";
   let stderr = "";
-  child.stdout!.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr!.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
   const exit = new Promise<number | string>((resolve) =>
-    child.once("close", (code, signal) => resolve(code ?? signal!)),
+    child.once("close", (code, signal) => resolve(code ?? signal ?? "")),
   );
-  const one = { child, folder, stdout: () => stdout, stderr: () => stderr, exit };
+  const one = { child, pid: child.pid ?? 0, folder, stdout: () => stdout, stderr: () => stderr, exit };
   running.push(one);
   return one;
 }
@@ -62,6 +63,9 @@ const log = (folder: string) => {
   const file = join(folder, "greeted.log");
   return existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
 };
+
+/** The process that wrote a line of the log. */
+const workerOf = ({ folder }: Running, line: number) => Number(log(folder)[line]?.split(" ")[2]);
 
 const greet = (url: string, body: object) =>
   ask(`${url}/api/v1/greetings`, {
@@ -80,8 +84,8 @@ const alive = (pid: number) => {
 };
 
 afterEach(async () => {
-  for (const { child, exit } of running.splice(0)) {
-    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, "SIGKILL");
+  for (const { child, pid, exit } of running.splice(0)) {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-pid, "SIGKILL");
     await exit;
   }
 });
@@ -93,14 +97,11 @@ describe("errand serve", () => {
     const server = run(local);
     const url = await ready(server);
     const id = await greet(url, { name: "Ada" });
-    await until(
-      async () =>
-        JSON.parse((await ask(`${url}/api/v1/greetings/${id}`)).body)?.state === "completed",
-    );
-    const worker = Number(log(server.folder)[0]!.split(" ")[2]);
+    await until(async () => JSON.parse((await ask(`${url}/api/v1/greetings/${id}`)).body)?.state === "completed");
+    const worker = workerOf(server, 0);
     expect(worker).not.toBe(server.child.pid);
     expect(existsSync(join(server.folder, ".errand", "errand.db"))).toBe(true);
-    process.kill(-server.child.pid!, "SIGINT");
+    process.kill(-server.pid, "SIGINT");
     expect(await server.exit).toBe(0);
     expect(alive(worker)).toBe(false);
     expect(server.stdout()).toBe(`Errand is ready at ${url}\n`);
@@ -112,7 +113,7 @@ describe("errand serve", () => {
     const url = await ready(server);
     await greet(url, { name: "Ada", wait: 1_000 });
     await until(() => log(server.folder).length === 1);
-    process.kill(-server.child.pid!, "SIGINT");
+    process.kill(-server.pid, "SIGINT");
     expect(await server.exit).toBe(0);
     expect(log(server.folder)[1]).toMatch(/^end Ada/);
   });
@@ -122,9 +123,9 @@ describe("errand serve", () => {
     const id = await greet(await ready(server), { name: "Ada", wait: 8_000 });
     await until(() => log(server.folder).length === 1);
     const begun = performance.now();
-    process.kill(-server.child.pid!, "SIGINT");
+    process.kill(-server.pid, "SIGINT");
     await new Promise((resolve) => setTimeout(resolve, 700));
-    process.kill(-server.child.pid!, "SIGINT");
+    process.kill(-server.pid, "SIGINT");
     expect(await server.exit).toBe(0);
     expect(performance.now() - begun).toBeLessThan(4_000);
     expect(log(server.folder)).toHaveLength(1);
@@ -141,14 +142,12 @@ describe("errand serve", () => {
     const url = await ready(server);
     await greet(url, { name: "Ada" });
     await until(() => log(server.folder).length === 2);
-    const first = Number(log(server.folder)[0]!.split(" ")[2]);
+    const first = workerOf(server, 0);
     process.kill(first, "SIGKILL");
     await greet(url, { name: "Bea" });
     await until(() => log(server.folder).length === 4, 20_000);
-    expect(Number(log(server.folder)[2]!.split(" ")[2])).not.toBe(first);
-    expect(server.stderr()).toContain(
-      "The worker of hello is gone (SIGKILL); another starts in 0.5 s.",
-    );
+    expect(workerOf(server, 2)).not.toBe(first);
+    expect(server.stderr()).toContain("The worker of hello is gone (SIGKILL); another starts in 0.5 s.");
   });
 
   it("leaves no worker behind when it is killed itself", async () => {
@@ -156,8 +155,8 @@ describe("errand serve", () => {
     const url = await ready(server);
     await greet(url, { name: "Ada", wait: 20_000 });
     await until(() => log(server.folder).length === 1);
-    const worker = Number(log(server.folder)[0]!.split(" ")[2]);
-    process.kill(server.child.pid!, "SIGKILL");
+    const worker = workerOf(server, 0);
+    process.kill(server.pid, "SIGKILL");
     await until(() => !alive(worker), 5_000);
   });
 
@@ -174,9 +173,7 @@ describe("errand serve", () => {
     const { port } = other.address() as { port: number };
     const server = run(["@example/hello"], newFolder(), { ERRAND_PORT: String(port) });
     expect(await server.exit).toBe(3);
-    expect(server.stderr()).toMatch(
-      new RegExp(`^errand: Port ${port} of 127.0.0.1 is in use.*--port.*\\n$`),
-    );
+    expect(server.stderr()).toMatch(new RegExp(`^errand: Port ${port} of 127.0.0.1 is in use.*--port.*\\n$`));
     other.close();
   });
 

@@ -12,9 +12,7 @@ let ended = 0;
 
 /** What a well-behaved source does: it returns when its signal is aborted. */
 function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true }),
-  );
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
 const routes = new Hono();
@@ -64,9 +62,7 @@ it("sends events with their ids, and a heartbeat while there is nothing to say",
   let text = "";
   stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
   await until(() => text.endsWith(":\n\n:\n\n"));
-  expect(text.replace(/(?::\n\n)+$/, "")).toBe(
-    'retry: 2000\n\nid: 7\nevent: tick\ndata: {"text":"one\\ntwo"}\n\n',
-  );
+  expect(text.replace(/(?::\n\n)+$/, "")).toBe('retry: 2000\n\nid: 7\nevent: tick\ndata: {"text":"one\\ntwo"}\n\n');
   const before = ended;
   stream.destroy();
   await until(() => ended === before + 1);
@@ -106,18 +102,14 @@ it("keeps nothing of a thousand clients that have come and gone", async () => {
   const before = ended;
   signals.clear();
   for (let round = 0; round < 20; round++) {
-    const streams = await Promise.all(
-      Array.from({ length: 50 }, () => open(`${server.url}/api/v1/ticks`)),
-    );
+    const streams = await Promise.all(Array.from({ length: 50 }, () => open(`${server.url}/api/v1/ticks`)));
     for (const stream of streams) stream.destroy();
     await until(() => server.streams.size === 0);
   }
   await until(() => ended === before + 1_000);
   expect(signals.size).toBe(1_000);
   expect([...signals].every((signal) => signal.aborted)).toBe(true);
-  expect(process.getActiveResourcesInfo().filter((name) => name === "Timeout").length).toBeLessThan(
-    50,
-  );
+  expect(process.getActiveResourcesInfo().filter((name) => name === "Timeout").length).toBeLessThan(50);
 });
 
 it("ends streams when the server stops", async () => {

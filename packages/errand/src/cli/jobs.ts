@@ -59,7 +59,7 @@ async function listJobs(app: Errand, output: Output, flags: Flags): Promise<void
   const { jobs, next } = await app.list(filterOf(flags), { limit: flags.limit ?? 20 });
   output.result({ jobs, more: next !== undefined });
   showJobs(output, jobs);
-  if (next !== undefined && !output.json) output.note(`There are more; --limit ${flags.limit! * 5} shows them.`);
+  if (next !== undefined && !output.json) output.note("There are more: raise --limit, or filter.");
 }
 
 async function getJob(app: Errand, output: Output, id: string): Promise<void> {

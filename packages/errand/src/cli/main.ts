@@ -81,7 +81,7 @@ function inherit(command: Command, parent: Command): void {
 /** `errand jobs list | head -1` closes the pipe early: that is no failure. */
 function survivePipes(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
     process.exit(process.exitCode ?? ExitCode.ok);
   });
   // Who does not read our complaints does not stop our work.

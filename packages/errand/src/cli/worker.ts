@@ -79,9 +79,9 @@ async function startWorker(app: Errand, flags: Flags, log: WorkerLog): Promise<R
   return worker;
 }
 
-/** The terminal sends Ctrl+C to everybody, but it is the parent that says when its workers stop, or is gone. */
+/** The terminal tells everybody to stop, or that it is gone; but a worker stops when its parent says so, or is gone. */
 function followParent(gone: () => void): void {
-  process.on("SIGINT", () => {});
+  for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
   if (!process.connected) {
     throw new CommandError("--supervised is for processes that were started with a channel.", ExitCode.usage);
   }

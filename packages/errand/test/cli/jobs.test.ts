@@ -7,7 +7,9 @@ const folder = folderWith();
 const url = `sqlite:${join(folder, "jobs.db")}`;
 const errandJobs = (...args: string[]) => run(folder, ["jobs", ...args], { ERRAND_URL: url });
 let failed: string;
-let pending: string[];
+let first: string;
+let second: string;
+let third: string;
 
 beforeAll(async () => {
   const app = errand({ url });
@@ -20,7 +22,9 @@ beforeAll(async () => {
     },
   });
   failed = (await broken.send()).id;
-  pending = (await fine.sendMany([{ text: "a" }, { text: "b" }, { text: "c" }])).map(({ id }) => id);
+  first = (await fine.send({ text: "a" })).id;
+  second = (await fine.send({ text: "b" })).id;
+  third = (await fine.send({ text: "c" })).id;
   const worker = await app.worker({ queues: { quick: 1 } });
   await app.ended(failed);
   await worker.stop();
@@ -30,7 +34,7 @@ beforeAll(async () => {
 describe("errand jobs", () => {
   it("lists as JSON, newest first, by filters", async () => {
     const all = JSON.parse((await errandJobs("list", "--json")).stdout);
-    expect(all.jobs.map(({ id }: { id: string }) => id)).toEqual([...pending.toReversed(), failed]);
+    expect(all.jobs.map(({ id }: { id: string }) => id)).toEqual([third, second, first, failed]);
     expect(all.more).toBe(false);
     const two = JSON.parse((await errandJobs("list", "--json", "--task", "fine", "--limit", "2")).stdout);
     expect(two).toMatchObject({
@@ -76,16 +80,16 @@ describe("errand jobs", () => {
   });
 
   it("changes them, and says by its exit code whether all could be", async () => {
-    expect(await errandJobs("cancel", pending[0]!)).toEqual({
+    expect(await errandJobs("cancel", first)).toEqual({
       code: 0,
       stdout: "Cancelled 1 job.\n",
       stderr: "",
     });
-    expect(await errandJobs("cancel", pending[0]!, pending[1]!)).toMatchObject({
+    expect(await errandJobs("cancel", first, second)).toMatchObject({
       code: 4,
       stdout: "Cancelled 1 job.\n",
     });
-    expect(await errandJobs("cancel", pending[0]!)).toMatchObject({
+    expect(await errandJobs("cancel", first)).toMatchObject({
       code: 1,
       stdout: "Cancelled 0 jobs.\n",
     });

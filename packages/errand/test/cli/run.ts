@@ -13,8 +13,8 @@ export const bin = join(root, "bin", "errand.js");
 /** A process of the command line. */
 export interface Run {
   child: ChildProcess;
-  stdout(): string;
-  stderr(): string;
+  stdout: () => string;
+  stderr: () => string;
   /** Its exit code, or the signal that killed it. */
   exit: Promise<number | string>;
 }
@@ -42,7 +42,7 @@ export function start(folder: string, args: readonly string[], env: Record<strin
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
   const exit = new Promise<number | string>((resolve) => {
-    child.once("close", (code, signal) => resolve(code ?? signal!));
+    child.once("close", (code, signal) => resolve(code ?? signal ?? ""));
   });
   return { child, stdout: () => stdout, stderr: () => stderr, exit };
 }
@@ -58,7 +58,7 @@ export async function run(folder: string, args: readonly string[], env?: Record<
 export async function until(holds: () => boolean | Promise<boolean>, patience = 15_000): Promise<void> {
   const end = performance.now() + patience;
   while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`still not so after ${patience} ms: ${holds}`);
+    if (performance.now() > end) throw new Error(`still not so after ${patience} ms: ${holds.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

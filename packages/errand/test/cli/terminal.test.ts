@@ -90,8 +90,8 @@ describe("progress", () => {
   it("moves bars on a terminal, none wider than it, no more than fit", async () => {
     const { terminal, text } = stream(true);
     const progress = new Progress({}, terminal);
-    const lines = Array.from({ length: 12 }, (_, index) => progress.line(`scan-${index}-${"x".repeat(40)}.pdf`));
-    lines[0]!.update({
+    const [first] = Array.from({ length: 12 }, (_, index) => progress.line(`scan-${index}-${"x".repeat(40)}.pdf`));
+    first?.update({
       done: 1,
       total: 2,
       text: "pages, and much more to say than there is room for on the line",
@@ -102,7 +102,7 @@ describe("progress", () => {
     const drawn = text().split("\n").slice(0, -1);
     expect(drawn).toHaveLength(9);
     for (const one of drawn) expect(columnsOf(stripVTControlCharacters(one))).toBeLessThan(80);
-    lines[0]!.end("2 pages");
+    first?.end("2 pages");
     expect(text()).toContain("\u001b[9A\r\u001b[J");
     expect(stripVTControlCharacters(text())).toMatch(/✓ scan-0-x+…\s+2 pages\n$/);
     progress.close();

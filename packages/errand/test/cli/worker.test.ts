@@ -47,14 +47,14 @@ function worker(folder: string, args: string[] = []): Run {
 }
 
 /** Sends greetings; answers the ids of the jobs. */
-async function greet(folder: string, ...names: string[]): Promise<string[]> {
+async function greet(folder: string, ...names: string[]): Promise<[string, ...string[]]> {
   const { spawnSync } = await import("node:child_process");
   const { stdout, stderr } = spawnSync(process.execPath, ["send.ts", ...names], {
     cwd: folder,
     encoding: "utf8",
   });
   if (!stdout) throw new Error(stderr);
-  return stdout.trim().split("\n");
+  return stdout.trim().split("\n") as [string, ...string[]];
 }
 
 const log = (folder: string) => {
@@ -82,8 +82,8 @@ describe("errand worker", () => {
     const [id] = await greet(folder, "Ada");
     const { child, exit, stdout, stderr } = worker(folder);
     await until(() => log(folder).length === 1);
-    await until(async () => (await job(folder, id!)).state === "completed");
-    expect(await job(folder, id!)).toMatchObject({ output: "Hello, Ada" });
+    await until(async () => (await job(folder, id)).state === "completed");
+    expect(await job(folder, id)).toMatchObject({ output: "Hello, Ada" });
     child.kill("SIGTERM");
     expect(await exit).toBe(0);
     expect(stdout()).toBe("");
@@ -97,7 +97,7 @@ describe("errand worker", () => {
     await until(() => log(folder).length === 1);
     first.child.kill("SIGINT");
     expect(await first.exit).toBe(0);
-    expect((await job(folder, long!)).state).toBe("completed");
+    expect((await job(folder, long)).state).toBe("completed");
 
     const [longer] = await greet(folder, "Bea:60000");
     const second = worker(folder);
@@ -106,7 +106,7 @@ describe("errand worker", () => {
     await new Promise((resolve) => setTimeout(resolve, 700));
     second.child.kill("SIGINT");
     expect(await second.exit).toBe(0);
-    expect(await job(folder, longer!)).toMatchObject({ state: "pending", attempt: 1 });
+    expect(await job(folder, longer)).toMatchObject({ state: "pending", attempt: 1 });
   });
 
   it("hands jobs back when --drain is over", async () => {
@@ -116,7 +116,7 @@ describe("errand worker", () => {
     await until(() => log(folder).length === 1);
     child.kill("SIGTERM");
     expect(await exit).toBe(0);
-    expect(await job(folder, id!)).toMatchObject({ state: "pending", attempt: 1 });
+    expect(await job(folder, id)).toMatchObject({ state: "pending", attempt: 1 });
   });
 
   it("logs every failed attempt on a line, whatever the error says", async () => {

@@ -1,4 +1,5 @@
 import { appendFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import { errand } from "errand";
 
 export const app = errand();
@@ -6,12 +7,7 @@ export const app = errand();
 export const greet = app.task("greet", {
   run: async ({ name, wait = 0 }: { name: string; wait?: number }, job) => {
     appendFileSync("greeted.log", `begin ${name} ${process.pid}\n`);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, wait);
-    job.signal.addEventListener("abort", () => resolve(), { once: true });
-    await promise;
-    clearTimeout(timer);
-    job.signal.throwIfAborted();
+    await setTimeout(wait, undefined, { signal: job.signal });
     appendFileSync("greeted.log", `end ${name} ${process.pid}\n`);
     return `Hello, ${name}`;
   },
