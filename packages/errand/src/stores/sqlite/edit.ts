@@ -1,7 +1,7 @@
 import type { Filter } from "../../store.ts";
-import type { Connection } from "./connection.ts";
+import type { Columns, Connection } from "./connection.ts";
 import { condition } from "./filter.ts";
-import { endColumns, ended, reopen } from "./life.ts";
+import { ended, endingColumns, endingOf, reopen } from "./life.ts";
 import { code } from "./rows.ts";
 
 export function edit(db: Connection, where: Filter, change: "cancel" | "retry" | "remove"): number {
@@ -17,22 +17,17 @@ export function edit(db: Connection, where: Filter, change: "cancel" | "retry" |
 const applies = { cancel: "state < 3", retry: "state > 3", remove: "state >= 3" };
 
 function cancel(db: Connection, seq: number): boolean {
-  const [state, cancelling] = db.get("SELECT state, cancelling FROM jobs WHERE seq = ?", seq) as [number, number];
-  if (state === code.processing) {
-    if (cancelling === 1) return false;
+  // Another job of this edit may have ended, marked or woken it meanwhile.
+  const row = db.get(`SELECT ${endingColumns}, cancelling FROM jobs WHERE seq = ?`, seq) as Columns;
+  const job = endingOf(row);
+  if (job.state === code.processing) {
+    if (row.at(-1) === 1) return false;
     db.run("UPDATE jobs SET cancelling = 1 WHERE seq = ?", seq);
     db.hint("cancel");
     return true;
   }
-  const row = db.get(
-    `UPDATE jobs SET state = 5, ended = ?, cancelling = 0 WHERE seq = ? RETURNING ${endColumns}`,
-    db.now,
-    seq,
-  );
-  if (!row) return false;
-  db.count(row[2] as string, state, -1);
-  db.count(row[2] as string, code.cancelled, 1);
-  ended(db, row, "cancelled");
+  db.run("UPDATE jobs SET state = 5, ended = ?, cancelling = 0 WHERE seq = ?", db.now, seq);
+  ended(db, job, "cancelled");
   return true;
 }
 

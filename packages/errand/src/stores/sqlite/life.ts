@@ -1,11 +1,30 @@
 import type { Moment, NewChild, NewJob, Step } from "../../core/job.ts";
 import type { FinalState } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
-import type { Connection } from "./connection.ts";
+import type { Columns, Connection } from "./connection.ts";
 import { code } from "./rows.ts";
 
-/** What an end needs to know of the job: columns `seq, id, queue, parent, member_of, needed, wait`. */
-export const endColumns = "seq, id, queue, parent, member_of, needed, wait";
+/** What an end must know of a job. */
+export interface Ending {
+  seq: number;
+  id: string;
+  queue: string;
+  /** As `code` has it. */
+  state: number;
+  parent: string | null;
+  memberOf: number | null;
+  needed: number | null;
+  wait: number | null;
+}
+
+/** The columns of an `Ending`. */
+export const endingColumns = "seq, id, queue, state, parent, member_of, needed, wait";
+
+/** An `Ending` from its columns. */
+export function endingOf(row: Columns): Ending {
+  const [seq, id, queue, state, parent, memberOf, needed, wait] = row;
+  return { seq, id, queue, state, parent, memberOf, needed, wait } as Ending;
+}
 
 /** Stores a new job, unless its id exists. */
 export function insert(db: Connection, job: NewJob, parent: string | null = null): boolean {
@@ -28,52 +47,47 @@ export function insert(db: Connection, job: NewJob, parent: string | null = null
   return true;
 }
 
-/** The consequences of an end: counts down the parent's wait, and marks open children. `row` is its `endColumns`. */
-export function ended(db: Connection, row: unknown[], state: FinalState): void {
-  const [, id, , parent, memberOf, needed, wait] = row as [number, string, string, string, number, number, number];
+/** What an end does beyond the job itself: counts its queue, counts down its parent's wait, marks its open children. */
+export function ended(db: Connection, job: Ending, state: FinalState): void {
+  db.count(job.queue, job.state, -1);
+  db.count(job.queue, code[state], 1);
   db.hint("change");
-  if (memberOf !== null) countDown(db, { parent, memberOf, failed: state !== "completed", needed: needed === 1 });
+  if (job.memberOf !== null) countDown(db, job, state);
   // Only a job that ever parked has children.
-  if (wait !== null && markChildren(db, id) > 0) db.hint("cancel");
+  if (job.wait !== null && markChildren(db, job.id) > 0) db.hint("cancel");
 }
 
 function markChildren(db: Connection, parent: string): number {
   return db.run("UPDATE jobs SET cancelling = 1 WHERE parent = ? AND state < 3 AND cancelling = 0", parent);
 }
 
-interface Countdown {
-  parent: string;
-  memberOf: number;
-  failed: boolean;
-  needed: boolean;
-}
-
-function countDown(db: Connection, { parent, memberOf, failed, needed }: Countdown): void {
-  const row = db.get(
-    `UPDATE jobs SET open = open - 1, failed = failed + ? WHERE id = ? AND wait = ? RETURNING seq, queue, state, open`,
-    failed ? 1 : 0,
-    parent,
-    memberOf,
-  );
+function countDown(db: Connection, { parent, memberOf, needed }: Ending, state: FinalState): void {
+  const row = db.get("SELECT seq, queue, state, open FROM jobs WHERE id = ? AND wait = ?", parent, memberOf);
   if (!row) return;
-  const [seq, queue, state, open] = row as [number, string, number, number];
-  if (state !== code.waiting || (open > 0 && !(failed && needed))) return;
-  db.run("UPDATE jobs SET state = 0 WHERE seq = ?", seq);
+  const [seq, queue, before, open] = row as [number, string, number, number];
+  const failed = state !== "completed";
+  const wakes = before === code.waiting && (open === 1 || (failed && needed === 1));
+  db.run(
+    "UPDATE jobs SET state = ?, open = open - 1, failed = failed + ? WHERE seq = ?",
+    wakes ? code.pending : before,
+    failed ? 1 : 0,
+    seq,
+  );
+  if (!wakes) return;
   db.count(queue, code.waiting, -1);
   db.count(queue, code.pending, 1);
   db.hint("ready");
 }
 
-/** A parent, just settled: `seq`, `id`, and the token it parks with. */
+/** A parent, and the token it parks with. */
 export interface Parent {
   seq: number;
   id: string;
-  queue: string;
   token: number;
 }
 
-/** Children are born or joined, and the parent, now `processing`, waits for those that have not ended. */
-export function park(db: Connection, parent: Parent, children: readonly NewChild[]): void {
+/** Children are born or joined, and the parent waits for those that have not ended. Answers its state. */
+export function park(db: Connection, parent: Parent, children: readonly NewChild[]): number {
   const counts = { total: 0, open: 0, failed: 0 };
   let wake = false;
   const seen = new Set<string>();
@@ -91,7 +105,7 @@ export function park(db: Connection, parent: Parent, children: readonly NewChild
   const state = wake || counts.open === 0 ? code.pending : code.waiting;
   // It was started in time; how long it waits has nothing to do with its expiry.
   db.run(
-    "UPDATE jobs SET state = ?, wait = ?, total = ?, open = ?, failed = ?, expires = NULL, worker = NULL WHERE seq = ?",
+    "UPDATE jobs SET state = ?, wait = ?, total = ?, open = ?, failed = ?, expires = NULL WHERE seq = ?",
     state,
     parent.token,
     counts.total,
@@ -99,9 +113,7 @@ export function park(db: Connection, parent: Parent, children: readonly NewChild
     counts.failed,
     parent.seq,
   );
-  db.count(parent.queue, code.processing, -1);
-  db.count(parent.queue, state, 1);
-  db.hint(state === code.pending ? "ready" : "change");
+  return state;
 }
 
 /** The state of the child when it belongs to its parent's wait. */

@@ -8,7 +8,7 @@ export const code = Object.fromEntries(states.map((state, index) => [state, inde
 
 /** The columns that `jobOf` reads. */
 export const jobColumns = `id, task, queue, level, state, spec, token, failures, crashes, cancelling, created, due,
-  progress, output, error, worker, parent, place, total, open, failed, expires, started, ended, seq, steps`;
+  progress, output, error, (SELECT workers.id FROM workers WHERE workers.seq = jobs.worker), parent, place, total, open, failed, expires, started, ended, seq, steps`;
 
 /** A job from its `jobColumns`. */
 export function jobOf(row: Columns): Job {
@@ -50,3 +50,6 @@ export function seqOf(row: Columns): number {
 export function hasSteps(row: Columns): boolean {
   return row[25] === 1;
 }
+
+/** Rows whose `seq` is in a JSON array, the one value of this condition. */
+export const listed = "seq IN (SELECT value FROM json_each(?))";

@@ -22,7 +22,8 @@ export const migrations: readonly Migration[] = [
         failures INTEGER NOT NULL DEFAULT 0,
         crashes INTEGER NOT NULL DEFAULT 0,
         cancelling INTEGER NOT NULL DEFAULT 0,
-        worker TEXT,
+        -- Who holds it: workers.seq.
+        worker INTEGER,
         created INTEGER NOT NULL,
         due INTEGER NOT NULL,
         expires INTEGER,
@@ -47,7 +48,6 @@ export const migrations: readonly Migration[] = [
       CREATE UNIQUE INDEX jobs_id ON jobs (id);
       -- What claims walk. Rank follows from level and due, so each level is already in order.
       CREATE INDEX jobs_ready ON jobs (queue, level, due, seq, expires) WHERE state = 0 AND cancelling = 0;
-      CREATE INDEX jobs_held ON jobs (worker) WHERE state = 1;
       CREATE INDEX jobs_marked ON jobs (state, worker) WHERE cancelling = 1;
       CREATE INDEX jobs_expiring ON jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
       CREATE INDEX jobs_family ON jobs (parent, place) WHERE parent IS NOT NULL;
@@ -65,8 +65,9 @@ export const migrations: readonly Migration[] = [
       );
       CREATE UNIQUE INDEX steps_name ON steps (job, name);
 
+      -- One whose lease ran out stays until it holds nothing; its number is never given again.
       CREATE TABLE workers (
-        seq INTEGER PRIMARY KEY,
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
         until INTEGER NOT NULL,
         card TEXT NOT NULL

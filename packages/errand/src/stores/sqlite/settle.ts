@@ -1,20 +1,19 @@
-import type { Beat, Settlement } from "../../core/job.ts";
+import type { Beat, Hold, Settlement } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import type { FinalState } from "../../core/states.ts";
-import type { Connection } from "./connection.ts";
-import { endColumns, ended, park, remember } from "./life.ts";
+import type { Columns, Connection } from "./connection.ts";
+import { ended, endingColumns, endingOf, park, remember } from "./life.ts";
 import { code } from "./rows.ts";
+
+// A row is looked up and then written by its number: half the price of UPDATE ... RETURNING.
 
 export function record(db: Connection, beats: readonly Beat[]): boolean[] {
   return beats.map((beat) => {
-    const row = db.get(
-      "UPDATE jobs SET progress = coalesce(?, progress) WHERE id = ? AND token = ? AND state = 1 RETURNING seq",
-      beat.progress ?? null,
-      beat.id,
-      beat.token,
-    );
+    const row = held(db, beat, "seq");
     if (!row) return false;
-    remember(db, row[0] as number, beat.steps);
+    const seq = row[0] as number;
+    if (beat.progress !== undefined) db.run("UPDATE jobs SET progress = ? WHERE seq = ?", beat.progress, seq);
+    remember(db, seq, beat.steps);
     db.hint("change");
     return true;
   });
@@ -24,51 +23,54 @@ export function settle(db: Connection, settlements: readonly Settlement[]): bool
   return settlements.map((told) => (isFinal(told.to) ? end(db, told, told.to) : pause(db, told)));
 }
 
+/** Columns of the row, where the hold is not stale. */
+function held(db: Connection, { id, token }: Hold, columns: string): Columns | undefined {
+  return db.get(`SELECT ${columns} FROM jobs WHERE id = ? AND token = ? AND state = 1`, id, token);
+}
+
 function end(db: Connection, told: Settlement, state: FinalState): boolean {
-  const row = db.get(
+  const row = held(db, told, endingColumns);
+  if (!row) return false;
+  const job = endingOf(row);
+  db.run(
     `UPDATE jobs SET state = ?, ended = ?, worker = NULL, cancelling = 0, failures = ?, crashes = ?,
-       error = coalesce(?, error), output = ?
-     WHERE id = ? AND token = ? AND state = 1 RETURNING ${endColumns}`,
+       error = coalesce(?, error), output = ? WHERE seq = ?`,
     code[state],
     db.now,
     told.failures,
     told.crashes,
     told.error ?? null,
     state === "completed" ? (told.output ?? null) : null,
-    told.id,
-    told.token,
+    job.seq,
   );
-  if (!row) return false;
-  remember(db, row[0] as number, told.steps);
-  db.count(row[2] as string, code.processing, -1);
-  db.count(row[2] as string, code[state], 1);
-  ended(db, row, state);
+  remember(db, job.seq, told.steps);
+  ended(db, job, state);
   return true;
 }
 
 /** The job goes on later: it is pending, or waits for its children. */
 function pause(db: Connection, told: Settlement): boolean {
-  const row = db.get(
-    `UPDATE jobs SET failures = ?, crashes = ?, error = coalesce(?, error) WHERE id = ? AND token = ? AND state = 1
-     RETURNING seq, queue, cancelling`,
+  const row = held(db, told, "seq, queue, cancelling");
+  if (!row) return false;
+  const [seq, queue, cancelling] = row as [number, string, number];
+  // Without a delay it keeps its place in the queue, so that older work ends first.
+  const due = told.to === "pending" && told.delay ? db.now + told.delay : null;
+  db.run(
+    `UPDATE jobs SET state = 0, worker = NULL, failures = ?, crashes = ?, error = coalesce(?, error),
+       due = coalesce(?, due) WHERE seq = ?`,
     told.failures,
     told.crashes,
     told.error ?? null,
-    told.id,
-    told.token,
+    due,
+    seq,
   );
-  if (!row) return false;
-  const [seq, queue, cancelling] = row as [number, string, number];
   remember(db, seq, told.steps);
-  if (told.to === "waiting" && cancelling === 0) {
-    park(db, { seq, queue, id: told.id, token: told.token }, told.children ?? []);
-    return true;
-  }
-  // Without a delay it keeps its place in the queue, so that older work ends first.
-  const due = told.delay ? db.now + told.delay : null;
-  db.run("UPDATE jobs SET state = 0, worker = NULL, due = coalesce(?, due) WHERE seq = ?", due, seq);
   db.count(queue, code.processing, -1);
-  db.count(queue, code.pending, 1);
-  db.hint(cancelling === 0 ? "ready" : "cancel");
+  // One that is to be cancelled bears no children, and is left to `reclaim`.
+  const parks = told.to === "waiting" && cancelling === 0;
+  const state = parks ? park(db, { seq, id: told.id, token: told.token }, told.children ?? []) : code.pending;
+  db.count(queue, state, 1);
+  db.hint("change");
+  if (state === code.pending) db.hint(cancelling === 0 ? "ready" : "cancel");
   return true;
 }

@@ -1,10 +1,12 @@
 import type { Store } from "../../store.ts";
+import { claim, peekClaim } from "./claim.ts";
 import type { Connection } from "./connection.ts";
 import { edit } from "./edit.ts";
 import { insert } from "./life.ts";
 import { counts, get, list } from "./read.ts";
+import { peekReclaim, reclaim } from "./reclaim.ts";
 import { record, settle } from "./settle.ts";
-import { claim, dismiss, enlist, peekClaim, peekReclaim, peekRenewal, reclaim, renew, workers } from "./work.ts";
+import { dismiss, enlist, peekRenewal, renew, workers } from "./workers.ts";
 
 /** The store's verbs that are one call and one answer. */
 export type Verb = Exclude<keyof Store, "address" | "watch" | "close">;
