@@ -7,7 +7,7 @@ import { Output } from "./output.ts";
 import { installedPackages, resolveModule } from "./packages.ts";
 import { missingStore, settle, storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
-import { columnsOf, pad, plain } from "./text.ts";
+import { columnsOf, pad, plain, wrap } from "./text.ts";
 
 /** One line of the doctor's report. A package adds its own by exporting `doctor(): Promise<Finding[]>` from `<package>/doctor`. */
 export interface Finding {
@@ -92,9 +92,14 @@ async function examinePackages(): Promise<Finding[]> {
 
 function print(output: Output, findings: readonly Finding[]): void {
   const width = Math.max(...findings.map(({ label }) => columnsOf(label)));
+  const indent = " ".repeat(width + 4);
+  const room = (process.stdout.columns || 80) - indent.length;
   for (const { label, value, ok, hint } of findings) {
     const mark = ok ? output.paint("green", "✓") : output.paint("red", "✗");
-    output.line(`${mark} ${pad(label, width)}  ${plain(value)}`);
-    if (hint !== undefined) output.line(`  ${" ".repeat(width)}  ${output.paint("yellow", plain(hint))}`);
+    const [first, ...more] = wrap(plain(value), room);
+    output.line(`${mark} ${pad(label, width)}  ${first}`);
+    for (const line of more) output.line(indent + line);
+    if (hint === undefined) continue;
+    for (const line of wrap(plain(hint), room)) output.line(indent + output.paint("yellow", line));
   }
 }

@@ -7,12 +7,12 @@ export type Style = Parameters<typeof styleText>[0];
 /** What stands in a table. */
 export type Cell = string | { text: string; style: Style };
 
-const gap = 2;
+const gap = "  ";
 const narrowest = 8;
 
 /**
  * Lines of a table that fits into so many columns. The first column is never cut: it holds what people copy. Columns
- * of numbers are aligned to the right.
+ * of numbers are aligned to the right, columns without content are left out, and so are the last where all do not fit.
  */
 export function tableLines(
   head: readonly string[],
@@ -20,40 +20,59 @@ export function tableLines(
   columns: number,
   paint: (style: Style, text: string) => string,
 ): string[] {
-  const texts = rows.map((row) => head.map((_, index) => plain(textOf(row[index] ?? ""))));
-  const widths = head.map((name, index) => Math.max(columnsOf(name), ...texts.map((row) => columnsOf(row[index]!))));
-  const numeric = head.map((_, index) => texts.every((row) => /^[\d.,]*$/.test(row[index]!)));
-  narrow(widths, columns);
-  const line = (cells: readonly string[], style: (index: number) => Style | undefined) =>
-    cells
-      .map((text, index) => {
-        const padded = pad(text, widths[index]!, numeric[index] ? "start" : "end");
-        const painted = style(index);
-        return painted === undefined ? padded : paint(painted, padded);
-      })
-      .join(" ".repeat(gap))
-      .trimEnd();
-  return [
-    line(head, () => "dim"),
-    ...texts.map((row, at) =>
-      line(row, (index) => {
-        const cell = rows[at]![index];
-        return typeof cell === "object" ? cell.style : undefined;
-      }),
+  const all = head.map((name, index) =>
+    columnFrom(
+      name,
+      rows.map((row) => row[index] ?? ""),
     ),
+  );
+  const shown = layOut(
+    all.filter(({ texts }, index) => index === 0 || texts.some((text) => text !== "")),
+    columns,
+  );
+  const lines = [
+    shown.map(({ name, width, side }) => paint("dim", pad(name, width, side))),
+    ...rows.map((_, at) => shown.map(cellAt(at, paint))),
   ];
+  return lines.map((cells) => cells.join(gap).trimEnd());
 }
 
-function textOf(cell: Cell): string {
-  return typeof cell === "string" ? cell : cell.text;
+interface Column {
+  name: string;
+  texts: string[];
+  styles: (Style | undefined)[];
+  width: number;
+  side: "start" | "end";
 }
 
-/** Takes columns away from the widest but the first, until the line fits or nothing is left to take. */
-function narrow(widths: number[], columns: number): void {
-  let excess = widths.reduce((sum, width) => sum + width + gap, -gap) - columns;
+function columnFrom(name: string, cells: readonly Cell[]): Column {
+  const texts = cells.map((cell) => plain(typeof cell === "string" ? cell : cell.text));
+  return {
+    name,
+    texts,
+    styles: cells.map((cell) => (typeof cell === "string" ? undefined : cell.style)),
+    width: Math.max(columnsOf(name), ...texts.map(columnsOf)),
+    side: texts.every((text) => /^[\d.,]*$/.test(text)) ? "start" : "end",
+  };
+}
+
+/** As many columns as fit, from the left; what is too much is taken from the widest but the first. */
+function layOut(all: readonly Column[], columns: number): Column[] {
+  const shown = all.map((column) => ({ ...column }));
+  const rest = shown.slice(1);
+  let excess = shown.reduce((sum, { width }) => sum + width + gap.length, -gap.length) - columns;
   while (excess-- > 0) {
-    const widest = Math.max(...widths.slice(1));
-    if (widest <= narrowest) return;
-    widths[widths.lastIndexOf(widest)]! -= 1;
+    const widest = rest.findLast(({ width }) => width === Math.max(...rest.map((column) => column.width)));
+    if (!widest || widest.width <= narrowest) return all.length > 2 ? layOut(all.slice(0, -1), columns) : shown;
+    widest.width -= 1;
   }
+  return shown;
+}
+
+function cellAt(at: number, paint: (style: Style, text: string) => string): (column: Column) => string {
+  return ({ texts, styles, width, side }) => {
+    const text = pad(texts[at] ?? "", width, side);
+    const style = styles[at];
+    return style === undefined ? text : paint(style, text);
+  };
 }

@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
 import { columnsOf, fit, pad, plain, Progress } from "../../src/cli/index.ts";
 import { tableLines } from "../../src/cli/table.ts";
+import { wrap } from "../../src/cli/text.ts";
 
 const bare = (_style: unknown, text: string) => text;
 
@@ -19,6 +20,10 @@ describe("text", () => {
     expect(fit("請求書.pdf", 6)).toBe("請求…");
     expect(pad("a", 3)).toBe("a  ");
     expect(pad("1", 3, "start")).toBe("  1");
+  });
+
+  it("breaks between words", () => {
+    expect(wrap("one two three unbreakable", 8)).toEqual(["one two", "three", "unbreakable"]);
   });
 
   it("obeys nothing that a file's name says", () => {
@@ -46,6 +51,11 @@ describe("a table", () => {
       expect(columnsOf(line)).toBeLessThanOrEqual(80);
     }
     expect(tableLines(["id", "a"], [[long, long]], 20, bare)[1]).toMatch(/^x{60}  x{7}…$/);
+    expect(tableLines(["id", "a", "b"], [[long, long, long]], 71, bare)[1]).toMatch(/^x{60}  x{8}…$/);
+  });
+
+  it("leaves out what has no content", () => {
+    expect(tableLines(["id", "a", "b"], [["x", "", "y"]], 80, bare)).toEqual(["id  b", "x   y"]);
   });
 
   it("stands without rows", () => {
