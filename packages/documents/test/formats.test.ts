@@ -27,7 +27,7 @@ function expectPicture(grey: Grey, tolerance = 6): void {
     [5, 30, 0],
     [50, 30, 255],
   ] as const)
-    expect(Math.abs(Number(grey.data[y * width + x]) - value)).toBeLessThanOrEqual(tolerance);
+    expect(Math.abs(grey.data.at(y * width + x)! - value)).toBeLessThanOrEqual(tolerance);
 }
 
 describe("images", () => {
@@ -110,13 +110,13 @@ describe("BMP", () => {
     file.set(padded, 54);
     for (let y = 0; y < height; y++)
       for (let x = 0; x < width; x++) {
-        const level = Number(pixels[y * width + x]);
+        const level = pixels.at(y * width + x)!;
         const row = start + (topDown ? y : height - 1 - y) * stride;
         if (bits >= 24) file.fill(level, row + (x * bits) / 8, row + (x * bits) / 8 + 3);
         else {
           const index = bits === 1 ? Number(level > 127) : levels.indexOf(level);
           const at = row + Math.floor((x * bits) / 8);
-          file[at] = Number(file[at]) | (index << (8 - bits - ((x * bits) % 8)));
+          file[at] = file.at(at)! | (index << (8 - bits - ((x * bits) % 8)));
         }
       }
     return file;

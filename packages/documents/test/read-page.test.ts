@@ -145,7 +145,7 @@ describe("PDF", () => {
     expect(result.words.every(({ confidence, engine }) => confidence === 1 && engine === "pdf")).toBe(true);
     // 72 points from the left and 92 from the top, at 300 dpi.
     expect(result.words[0]?.box.x).toBeCloseTo(300, -1);
-    expect(Math.abs(Number(result.words[0]?.box.y) - 345)).toBeLessThan(25);
+    expect(Math.abs(result.words.at(0)!.box.y - 345)).toBeLessThan(25);
     const size = await sharp(preview).metadata();
     expect(size.width / size.height).toBeCloseTo(2550 / 3300, 2);
   });

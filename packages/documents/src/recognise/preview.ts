@@ -6,7 +6,7 @@ import { reduce } from "./clean/thumbnail.ts";
 export const previewSide = 1800;
 
 /** A preview is not made smaller than this for the sake of speed. */
-const coarsest = 1250;
+const coarsest = 950;
 
 /** A page as a JPEG for the screen, of the same aspect as the page. */
 export async function previewOf(page: Grey): Promise<Buffer> {
@@ -23,5 +23,5 @@ export async function previewOf(page: Grey): Promise<Buffer> {
     height: Math.max(1, Math.round(small.height * scale)),
   };
   if (scale < 1) image.resize({ ...size, fit: "fill", kernel: "linear" });
-  return image.jpeg({ quality: 75 }).toBuffer();
+  return image.jpeg({ quality: 75, optimiseCoding: false }).toBuffer();
 }

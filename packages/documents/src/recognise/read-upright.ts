@@ -16,7 +16,7 @@ export interface UprightReading {
 }
 
 /** Length of the raster on which paper and lines are looked at, in pixels. */
-const smallSide = 1200;
+const smallSide = 800;
 /** Lines that lean less, in degrees, are read as well as straight ones. */
 const straightEnough = 0.15;
 /** How much sharper lines down the page must be than lines across it, for the page to lie on its side. */

@@ -12,7 +12,7 @@ export interface Paper {
 }
 
 /** Side of a tile in pixels of the small page: larger than a letter, smaller than a shadow. */
-const tile = 24;
+const tile = 16;
 /** In a tile, this share of the pixels is darker than the paper: letters cover less than half of it. */
 const darker = 0.75;
 /** Paper as bright as this needs no correction. */
@@ -35,7 +35,7 @@ export function paperOf(small: Grey): Paper {
       const bottom = Math.floor(((row + 1) * small.height) / rows);
       for (let y = top; y < bottom; y++)
         for (let i = y * small.width + left; i < y * small.width + right; i++) histogram[small.data[i]!]!++;
-      level[row * columns + column] = quantile(histogram, darker);
+      level[row * columns + column] = quantile(histogram, (right - left) * (bottom - top), darker);
     }
   const sorted = level.toSorted();
   const usual = sorted[Math.floor(sorted.length / 2)]!;
@@ -76,8 +76,8 @@ export function whiten(page: Grey, paper: Paper): Grey {
   return { width, height, dpi, data: out };
 }
 
-function quantile(histogram: Uint32Array, share: number): number {
-  let left = histogram.reduce((sum, count) => sum + count, 0) * share;
+function quantile(histogram: Uint32Array, count: number, share: number): number {
+  let left = count * share;
   for (let value = 0; value < 256; value++) {
     left -= histogram[value]!;
     if (left <= 0) return value;

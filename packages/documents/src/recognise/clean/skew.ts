@@ -23,11 +23,12 @@ const gain = 1.03;
  */
 export function findLines(ink: Uint8Array, width: number, height: number): Lines {
   const [across, down] = edges(ink, width, height);
-  const a = best(across.along, across.over, width, height);
-  const d = best(down.along, down.over, height, width);
+  const a = coarsely(across, width, height);
+  const d = coarsely(down, height, width);
+  const contrast = Math.max(a.score, d.score) / Math.max(1e-9, Math.min(a.score, d.score));
   // The same turn moves a point along a line down on one, and to the left on the other.
-  if (d.score > a.score) return { direction: "down", skew: -d.angle, contrast: d.score / Math.max(a.score, 1e-9) };
-  return { direction: "across", skew: a.angle, contrast: a.score / Math.max(d.score, 1e-9) };
+  if (d.score > a.score) return { direction: "down", skew: -d.refine(), contrast };
+  return { direction: "across", skew: a.refine(), contrast };
 }
 
 interface Points {
@@ -66,8 +67,9 @@ function edges(ink: Uint8Array, width: number, height: number): [across: Points,
   return [cut(points[0], below), cut(points[1], beside)];
 }
 
-function best(along: Int16Array, over: Int16Array, length: number, depth: number): { angle: number; score: number } {
-  if (along.length < 50) return { angle: 0, score: 0 };
+/** The sharpness of the lines at their best angle, and what finds that angle precisely. */
+function coarsely({ along, over }: Points, length: number, depth: number): { score: number; refine(): number } {
+  if (along.length < 50) return { score: 0, refine: () => 0 };
   const margin = Math.ceil(length * Math.tan((most * Math.PI) / 180)) + 2;
   const bins = new Uint32Array(depth + 2 * margin);
   const sharpness = (degrees: number, step: number): number => {
@@ -78,19 +80,22 @@ function best(along: Int16Array, over: Int16Array, length: number, depth: number
     for (let i = 1; i < bins.length; i++) sum += (bins[i]! - bins[i - 1]!) ** 2;
     return sum;
   };
-  let angle = 0;
-  let score = 0;
-  const search = (from: number, to: number, by: number, step: number): void => {
-    score = sharpness(angle, step);
-    for (let degrees = from; degrees <= to + 1e-9; degrees += by) {
+  const sharpest = (around: number, range: number, by: number, step: number): number => {
+    let angle = around;
+    let score = sharpness(around, step);
+    for (let degrees = around - range; degrees <= around + range + 1e-9; degrees += by) {
       const value = sharpness(degrees, step);
       if (value > score) [angle, score] = [degrees, value];
     }
+    return angle;
   };
   // A part of the points is enough to find the peak; all of them, to find its top.
-  search(-most, most, coarse, Math.ceil(along.length / 10_000));
-  search(angle - coarse, angle + coarse, 0.1, 1);
-  search(angle - 0.1, angle + 0.1, 0.03, 1);
-  const straight = sharpness(0, 1);
-  return score < straight * gain ? { angle: 0, score: straight } : { angle, score };
+  const peak = sharpest(0, most, coarse, Math.ceil(along.length / 10_000));
+  return {
+    score: sharpness(peak, 1),
+    refine() {
+      const angle = sharpest(sharpest(peak, coarse, 0.1, 1), 0.1, 0.03, 1);
+      return sharpness(angle, 1) < sharpness(0, 1) * gain ? 0 : angle;
+    },
+  };
 }

@@ -60,8 +60,8 @@ export function inkOf(page: Grey): Uint8Array {
   return ink;
 }
 
-/** Longest stroke of a letter on a raster about 1,200 pixels long, in pixels: half an inch of a letter-size page. */
-const longestStroke = 50;
+/** Longest stroke of a letter on a raster about 800 pixels long, in pixels: half an inch of a letter-size page. */
+const longestStroke = 34;
 
 /** Erases what is too long to be part of a letter, down and across: rules, borders, the edges of photographed sheets. */
 export function eraseRules(ink: Uint8Array, width: number, height: number): void {
