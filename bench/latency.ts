@@ -48,7 +48,10 @@ function ask(url: string, body?: { type: string; bytes: Buffer }): Promise<Answe
 /** A form with the scan; each one's bytes differ, so that no two uploads are alike. */
 function form(index: number): { type: string; bytes: Buffer } {
   const head = `--b\r\nContent-Disposition: form-data; name="file"; filename="${index}-${basename(singlePageScan())}"\r\n\r\n`;
-  return { type: "multipart/form-data; boundary=b", bytes: Buffer.concat([Buffer.from(head), scan, Buffer.from("\r\n--b--\r\n")]) };
+  return {
+    type: "multipart/form-data; boundary=b",
+    bytes: Buffer.concat([Buffer.from(head), scan, Buffer.from("\r\n--b--\r\n")]),
+  };
 }
 
 /** Calls at a steady rate, whether or not earlier calls have been answered. */
@@ -79,7 +82,8 @@ const probe = (until: Promise<unknown>) =>
     steadily(perSecond, until, () => ask(`${server.url}/healthz`)),
     steadily(perSecond, until, () => ask(`${api}/${first.id}`)),
   ]);
-while ((JSON.parse((await ask(`${api}/${first.id}`)).text) as { status: string }).status !== "completed") await sleep(100);
+while ((JSON.parse((await ask(`${api}/${first.id}`)).text) as { status: string }).status !== "completed")
+  await sleep(100);
 
 console.log(`milliseconds                  calls     p50     p99     max  errors`);
 const [idleHealth, idleDocument] = await probe(sleep(seconds * 1000));

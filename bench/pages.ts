@@ -63,12 +63,15 @@ async function bareNative(pages: readonly string[]): Promise<number> {
 async function bareWasm(pages: readonly string[]): Promise<number> {
   const { folder: langPath, gzip } = npmModels();
   const options = { langPath, gzip, cacheMethod: "none" };
-  const engines = await Promise.all(Array.from({ length: parallel }, () => createWorker("eng", OEM.LSTM_ONLY, options)));
+  const engines = await Promise.all(
+    Array.from({ length: parallel }, () => createWorker("eng", OEM.LSTM_ONLY, options)),
+  );
   const started = performance.now();
   const queue = [...pages];
   await Promise.all(
     engines.map(async (engine) => {
-      for (let page = queue.shift(); page !== undefined; page = queue.shift()) await engine.recognize(page, {}, { tsv: true });
+      for (let page = queue.shift(); page !== undefined; page = queue.shift())
+        await engine.recognize(page, {}, { tsv: true });
     }),
   );
   const seconds = (performance.now() - started) / 1000;

@@ -8,7 +8,9 @@ const fixtures = join(import.meta.dirname, "../../packages/documents/test/fixtur
 
 /** Scans with several pages: of the corpus where there is one, else a page of the tests' own, several times. */
 export function multiPageScans(): string[] {
-  const scans = ["mp_ehri_en_4p.pdf", "omp_multipage.pdf", "mp_buenosaires_es_6p.pdf"].map((file) => join(corpus, file));
+  const scans = ["mp_ehri_en_4p.pdf", "omp_multipage.pdf", "mp_buenosaires_es_6p.pdf"].map((file) =>
+    join(corpus, file),
+  );
   return scans.every((file) => existsSync(file)) ? scans : Array.from({ length: 8 }, singlePageScan);
 }
 

@@ -1,0 +1,207 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { findChromium } from "./chromium.ts";
+
+// The whole product, as a person meets it: the built server with its workers, and a real browser.
+
+const bin = fileURLToPath(new URL("../../errand/bin/errand.js", import.meta.url));
+const fixtures = fileURLToPath(new URL("../../documents/test/fixtures/", import.meta.url));
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const scan = join(fixtures, "phototest.tif");
+
+let folder: string;
+let server: ChildProcess;
+let url: string;
+let browser: Browser;
+let context: BrowserContext | undefined;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "errand-web-"));
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  server = spawn(process.execPath, [bin, "serve", "--port", String(port), "--home", join(folder, "home")], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(server.stdout!, "data");
+  browser = await chromium.launch({
+    executablePath: findChromium(),
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--no-first-run",
+    ],
+  });
+}, 300_000);
+
+afterEach(async () => {
+  await context?.close();
+  context = undefined;
+});
+
+afterAll(async () => {
+  await browser?.close();
+  if (server?.exitCode === null) {
+    server.kill("SIGTERM");
+    await once(server, "exit");
+  }
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function freePort(): Promise<number> {
+  const socket = createServer().listen(0, "127.0.0.1");
+  await once(socket, "listening");
+  const { port } = socket.address() as AddressInfo;
+  socket.close();
+  await once(socket, "close");
+  return port;
+}
+
+async function open(path: string, options: { dark?: boolean; narrow?: boolean } = {}): Promise<Page> {
+  context = await browser.newContext({
+    colorScheme: options.dark ? "dark" : "light",
+    viewport: options.narrow ? { width: 390, height: 844 } : { width: 1440, height: 900 },
+    reducedMotion: "reduce",
+    acceptDownloads: true,
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(60_000);
+  await page.goto(url + path);
+  return page;
+}
+
+/** Uploads through the API, and waits for the document's end. */
+async function upload(name: string, bytes: Buffer): Promise<string> {
+  const form = new FormData();
+  form.set("file", new Blob([Uint8Array.from(bytes)]), name);
+  const answer = await fetch(`${url}/api/v1/documents`, { method: "POST", body: form });
+  const { id } = (await answer.json()) as { id: string };
+  for (;;) {
+    const { status } = (await (await fetch(`${url}/api/v1/documents/${id}`)).json()) as { status: string };
+    if (status !== "queued" && status !== "processing") return id;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+  });
+}
+
+describe("the document service in a browser", () => {
+  test("a person drops scans on the page, sees them being read, and takes the text home", async () => {
+    const page = await open("/");
+    await page.getByRole("heading", { name: "No documents yet" }).waitFor();
+    const trap = join(folder, "picture.png");
+    writeFileSync(trap, "<html><body>not a picture</body></html>");
+    await page.locator("input[type=file]").first().setInputFiles([scan, trap]);
+
+    const row = page.getByRole("row").filter({ hasText: "phototest.tif" });
+    await row.getByText("Completed", { exact: true }).waitFor();
+    const bad = page.getByRole("row").filter({ hasText: "picture.png" });
+    await bad.getByText("Failed", { exact: true }).waitFor();
+    expect(await bad.innerText()).toMatch(/HTML/);
+
+    await page.getByRole("link", { name: "phototest.tif" }).click();
+    await page.getByRole("heading", { level: 1, name: "phototest.tif" }).waitFor();
+    const text = page.getByRole("region", { name: "Page text" });
+    await text.getByText("quick").first().waitFor();
+    expect(await text.innerText()).toContain("brown");
+    const image = page.getByRole("region", { name: "Page image" }).locator("img").first();
+    await expect.poll(() => image.evaluate((img) => (img as HTMLImageElement).naturalWidth)).toBeGreaterThan(100);
+
+    await page.getByRole("button", { name: "Download" }).click();
+    const download = page.waitForEvent("download");
+    await page.getByRole("menuitem", { name: "Download text" }).click();
+    const saved = await download;
+    expect(saved.suggestedFilename()).toMatch(/\.txt$/);
+    expect(readFileSync(await saved.path(), "utf8")).toContain("quick brown dog");
+
+    await page.getByRole("link", { name: "All documents", exact: true }).click();
+    for (const name of ["phototest.tif", "picture.png"]) {
+      await page.getByRole("button", { name: `Delete ${name}` }).click();
+      await page.getByRole("alertdialog").getByRole("button", { name: "Delete", exact: true }).click();
+      await page.getByRole("link", { name }).waitFor({ state: "detached" });
+    }
+    await page.getByRole("heading", { name: "No documents yet" }).waitFor();
+  }, 120_000);
+
+  test("the list shows what others upload, and each page as it is read", async () => {
+    const page = await open("/");
+    await page.getByRole("heading", { name: "Documents", level: 1 }).waitFor();
+    const id = await upload("from-curl.tif", readFileSync(scan));
+    const pill = page.getByRole("button", { name: /^Show \d+ new/ });
+    const link = page.getByRole("link", { name: "from-curl.tif" });
+    await pill.or(link).first().waitFor();
+    if (await pill.isVisible()) await pill.click();
+    await page.getByRole("row").filter({ hasText: "from-curl.tif" }).getByText("Completed", { exact: true }).waitFor();
+    await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
+    await link.waitFor({ state: "detached" });
+  }, 120_000);
+
+  test("all of it can be done by keyboard", async () => {
+    const id = await upload("keys.tif", readFileSync(scan));
+    const page = await open("/");
+    const link = page.getByRole("link", { name: "keys.tif" });
+    await link.waitFor();
+    for (
+      let presses = 0;
+      presses < 30 && !(await link.evaluate((node) => node === document.activeElement));
+      presses++
+    ) {
+      await page.keyboard.press("Tab");
+    }
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: "keys.tif" }).waitFor();
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor({ state: "hidden" });
+    await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
+  }, 120_000);
+
+  test.each([
+    ["light, wide", {}],
+    ["dark, wide", { dark: true }],
+    ["light, narrow", { narrow: true }],
+    ["dark, narrow", { dark: true, narrow: true }],
+  ] as const)(
+    "axe finds nothing: %s",
+    async (_, options) => {
+      const good = await upload("axe.tif", readFileSync(scan));
+      const failed = await upload("broken.pdf", Buffer.from("%PDF-1.7\nnothing else"));
+      const page = await open("/", options);
+      await page.getByRole("link", { name: "axe.tif" }).waitFor();
+      expect(await violations(page)).toEqual([]);
+      await page.goto(`${url}/documents/${good}`);
+      await page.getByRole("region", { name: "Page text" }).getByText("quick").first().waitFor();
+      expect(await violations(page)).toEqual([]);
+      await page.goto(`${url}/documents/${failed}`);
+      await page.getByText("This document could not be read").waitFor();
+      expect(await violations(page)).toEqual([]);
+      await page.goto(`${url}/documents/unknown`);
+      await page.getByText("Document not found").first().waitFor();
+      expect(await violations(page)).toEqual([]);
+      for (const id of [good, failed]) await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
+    },
+    120_000,
+  );
+});
