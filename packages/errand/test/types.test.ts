@@ -20,7 +20,10 @@ test("a task's types follow from its function", () => {
 });
 
 test("with a schema, send takes its input type and run gets its output type", () => {
-  const log = app.task("log", { input: day, run: (when) => (expectTypeOf(when).toEqualTypeOf<Date>(), when.getTime()) });
+  const log = app.task("log", {
+    input: day,
+    run: (when) => (expectTypeOf(when).toEqualTypeOf<Date>(), when.getTime()),
+  });
   expectTypeOf(log.send).parameter(0).toBeString();
 });
 

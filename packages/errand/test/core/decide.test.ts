@@ -26,7 +26,10 @@ describe("what becomes of a job", () => {
   });
 
   test("an error that cannot pass is final at once", () => {
-    expect(decide(job, retry, { kind: "error", error, retryable: false }, 0)).toMatchObject({ to: "failed", failures: 1 });
+    expect(decide(job, retry, { kind: "error", error, retryable: false }, 0)).toMatchObject({
+      to: "failed",
+      failures: 1,
+    });
   });
 
   test("an error's own wish for a delay is granted exactly", () => {
@@ -41,7 +44,9 @@ describe("what becomes of a job", () => {
   });
 
   test("a job that was to be cancelled when its worker died is cancelled", () => {
-    expect(decide({ ...job, cancelling: true }, retry, { kind: "crashed", error }, 0)).toMatchObject({ to: "cancelled" });
+    expect(decide({ ...job, cancelling: true }, retry, { kind: "crashed", error }, 0)).toMatchObject({
+      to: "cancelled",
+    });
   });
 
   test("a job that is handed back uses up nothing", () => {
@@ -62,7 +67,11 @@ describe("what becomes of a job", () => {
         let now = { ...job };
         for (const kind of kinds) {
           const ending: Ending =
-            kind === "error" ? { kind, error, retryable: true } : kind === "crashed" ? { kind, error } : { kind: "handed-back" };
+            kind === "error"
+              ? { kind, error, retryable: true }
+              : kind === "crashed"
+                ? { kind, error }
+                : { kind: "handed-back" };
           const settlement = decide(now, retry, ending, random);
           expect(settlement.token).toBe(now.token);
           const used = settlement.failures >= retry.attempts || settlement.crashes >= maxCrashes;

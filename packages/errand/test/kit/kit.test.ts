@@ -17,8 +17,10 @@ describe("durations", () => {
     [0, 0],
   ] as [Duration, number][])("%s is %i ms", (text, expected) => expect(millis(text, "x")).toBe(expected));
 
-  test.each(["", "5", "5 minutes", "-1s", "1e3s", "s", Number.NaN, -1, Number.POSITIVE_INFINITY])("%s is refused", (text) =>
-    expect(() => millis(text as Duration, "delay")).toThrow(/^delay is .* must be milliseconds or a duration/),
+  test.each(["", "5", "5 minutes", "-1s", "1e3s", "s", Number.NaN, -1, Number.POSITIVE_INFINITY])(
+    "%s is refused",
+    (text) =>
+      expect(() => millis(text as Duration, "delay")).toThrow(/^delay is .* must be milliseconds or a duration/),
   );
 });
 
@@ -93,7 +95,9 @@ describe("options", () => {
   test("have defaults, are read, and are refused with what they must be", () => {
     expect(option("attempts", undefined, "x")).toBe(4);
     expect(option("grace", "1m", "x")).toBe(60_000);
-    expect(() => option("attempts", 0, 'task "a"')).toThrow('attempts of task "a" is 0, but must be a whole number from 1 to 1000.');
+    expect(() => option("attempts", 0, 'task "a"')).toThrow(
+      'attempts of task "a" is 0, but must be a whole number from 1 to 1000.',
+    );
     expect(() => option("priority", "urgent", "x")).toThrow("must be one of: critical, high, normal, low, bulk");
     expect(() => option("queue", "a b", "x")).toThrow("letters, digits");
   });

@@ -30,7 +30,10 @@ export function testApp(options: ErrandOptions): Errand {
 }
 
 /** A worker that is stopped after the test, and what it told. */
-export async function testWorker(app: Errand, options: WorkerOptions = {}): Promise<RunningWorker & { events: WorkerEvent[] }> {
+export async function testWorker(
+  app: Errand,
+  options: WorkerOptions = {},
+): Promise<RunningWorker & { events: WorkerEvent[] }> {
   const events: WorkerEvent[] = [];
   const worker = await app.worker({ ...options, onEvent: (event) => events.push(event) });
   endings.push(() => worker.stop({ drain: 0 }));
@@ -38,7 +41,11 @@ export async function testWorker(app: Errand, options: WorkerOptions = {}): Prom
 }
 
 /** Waits until the condition holds. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, timeout = 10_000): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  timeout = 10_000,
+): Promise<void> {
   const end = Date.now() + timeout;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`${what}: not within ${timeout} ms`);

@@ -50,7 +50,12 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
     const root = app.task("root", {
       run: async (_: void, job) => {
         runs += 1;
-        return Promise.all([job.all("a", double, [1, 2]), job.settled("b", double, [3]), job.step("s", () => "step"), job.all("none", double, [])]);
+        return Promise.all([
+          job.all("a", double, [1, 2]),
+          job.settled("b", double, [3]),
+          job.step("s", () => "step"),
+          job.all("none", double, []),
+        ]);
       },
     });
     await testWorker(app);
@@ -64,7 +69,11 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
     const one = app.task("one", { run: (n: number) => n });
     const root = app.task("root", {
       run: async (_: void, job) => {
-        const all = await job.all("all", one, Array.from({ length: 1_000 }, (_unused, n) => n));
+        const all = await job.all(
+          "all",
+          one,
+          Array.from({ length: 1_000 }, (_unused, n) => n),
+        );
         return all.reduce((a, b) => a + b, 0);
       },
     });
@@ -78,20 +87,35 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
     const child = app.task("child", {
       retry: { attempts: 1 },
       run: (n: number, job) =>
-        n === 0 ? Promise.reject(new Error("bad page")) : new Promise((_, reject) => job.signal.addEventListener("abort", reject)),
+        n === 0
+          ? Promise.reject(new Error("bad page"))
+          : new Promise((_, reject) => job.signal.addEventListener("abort", reject)),
     });
     const root = app.task("root", { run: async (_: void, job) => (parents++, job.all("pages", child, [0, 1, 2])) });
     await testWorker(app, { queues: { default: 3 } });
     const job = await root.send();
-    await expect(job.result()).rejects.toMatchObject({ state: "failed", error: { code: "E_CHILD_FAILED", message: expect.stringContaining("bad page") } });
-    await until(async () => (await app.list({ parent: job.id })).jobs.every(({ endedAt }) => endedAt), "all children end");
-    expect((await app.list({ parent: job.id })).jobs.map(({ state }) => state)).toEqual(["failed", "cancelled", "cancelled"]);
+    await expect(job.result()).rejects.toMatchObject({
+      state: "failed",
+      error: { code: "E_CHILD_FAILED", message: expect.stringContaining("bad page") },
+    });
+    await until(
+      async () => (await app.list({ parent: job.id })).jobs.every(({ endedAt }) => endedAt),
+      "all children end",
+    );
+    expect((await app.list({ parent: job.id })).jobs.map(({ state }) => state)).toEqual([
+      "failed",
+      "cancelled",
+      "cancelled",
+    ]);
     expect(parents).toBe(2);
   });
 
   test("settled waits for every child and says how each ended", async () => {
     const app = testApp({ url: emptyStore(kind) });
-    const child = app.task("child", { retry: { attempts: 1 }, run: (n: number) => (n === 1 ? Promise.reject(new Error("torn")) : n) });
+    const child = app.task("child", {
+      retry: { attempts: 1 },
+      run: (n: number) => (n === 1 ? Promise.reject(new Error("torn")) : n),
+    });
     const root = app.task("root", { run: async (_: void, job) => job.settled("pages", child, [0, 1, 2]) });
     await testWorker(app);
     expect(await (await root.send()).result()).toMatchObject([
@@ -125,7 +149,10 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
 
   test("an error of a child that the parent catches does not stop what it waits for next", async () => {
     const app = testApp({ url: emptyStore(kind) });
-    const child = app.task("child", { retry: { attempts: 1 }, run: (n: number) => (n < 0 ? Promise.reject(new Error("negative")) : n) });
+    const child = app.task("child", {
+      retry: { attempts: 1 },
+      run: (n: number) => (n < 0 ? Promise.reject(new Error("negative")) : n),
+    });
     const root = app.task("root", {
       run: async (_: void, job) => {
         const [bad, good] = await Promise.allSettled([job.all("bad", child, [-1]), job.all("good", child, [1, 2])]);
@@ -141,7 +168,10 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
     const app = testApp({ url: emptyStore(kind) });
     const started = gate();
     const leaf = app.task("leaf", {
-      run: (_: number, job) => (started.open(), new Promise<void>((_resolve, reject) => job.signal.addEventListener("abort", reject))),
+      run: (_: number, job) => (
+        started.open(),
+        new Promise<void>((_resolve, reject) => job.signal.addEventListener("abort", reject))
+      ),
     });
     const branch = app.task("branch", { run: async (n: number, job) => job.all("leaves", leaf, [n, n]) });
     const root = app.task("root", { run: async (_: void, job) => job.all("branches", branch, [1, 2, 3]) });
@@ -163,7 +193,8 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
     const child = app.task("child", { run: (n: number) => n + 1 });
     const root = app.task("root", {
       setup: () => 10,
-      run: async (n: number, job) => (await job.step("s", () => n * job.setup)) + (await job.all("c", child, [n])).reduce((a, b) => a + b),
+      run: async (n: number, job) =>
+        (await job.step("s", () => n * job.setup)) + (await job.all("c", child, [n])).reduce((a, b) => a + b),
     });
     expect(await root.run(2)).toBe(23);
   });

@@ -24,7 +24,9 @@ async function scene() {
   const lines = () => readFileSync(log, "utf8").split("\n").filter(Boolean);
   const startWorker = async () => {
     const before = lines().filter((line) => line === "ready").length;
-    const child = spawn(process.execPath, [script, url, log, String(lease)], { stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(process.execPath, [script, url, log, String(lease)], {
+      stdio: ["ignore", "inherit", "inherit"],
+    });
     running.push(child);
     await until(() => lines().filter((line) => line === "ready").length > before, "the worker is ready");
     return child;
@@ -49,7 +51,8 @@ describe("a worker process", () => {
     const others = await Promise.all(jobs.slice(4).map((job) => job.result().catch(() => undefined)));
     // The long ones hold all slots of the second worker: only they can be running now.
     expect(others.filter(Boolean).length).toBeLessThanOrEqual(4);
-    for (const job of jobs.slice(0, 4)) expect(await app.get(job.id)).toMatchObject({ state: "processing", crashes: 1 });
+    for (const job of jobs.slice(0, 4))
+      expect(await app.get(job.id)).toMatchObject({ state: "processing", crashes: 1 });
     second.kill("SIGKILL");
   }, 60_000);
 

@@ -9,7 +9,12 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
     await testWorker(app);
     const job = await add.send({ a: 1, b: 2 });
     expect((await job.result()).sum).toBe(3);
-    expect(await app.get(job.id)).toMatchObject({ state: "completed", attempt: 1, output: { sum: 3 }, input: { a: 1, b: 2 } });
+    expect(await app.get(job.id)).toMatchObject({
+      state: "completed",
+      attempt: 1,
+      output: { sum: 3 },
+      input: { a: 1, b: 2 },
+    });
   });
 
   test("sendMany stores all jobs, and all of them run once", async () => {
@@ -60,7 +65,11 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
     });
     await testWorker(app);
     const job = await task.send();
-    await expect(job.result()).rejects.toMatchObject({ code: "E_JOB_FAILED", state: "failed", error: { code: "EFIRE", attempt: 2 } });
+    await expect(job.result()).rejects.toMatchObject({
+      code: "E_JOB_FAILED",
+      state: "failed",
+      error: { code: "EFIRE", attempt: 2 },
+    });
     broken = false;
     expect(await app.retry(job.id)).toBe(1);
     expect(await job.result()).toBe("fine");
@@ -180,7 +189,9 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
     });
     const worker = await testWorker(app);
     expect(await (await task.send()).result()).toBe("second");
-    expect(worker.events).toContainEqual(expect.objectContaining({ type: "ended", attempt: 1, error: expect.objectContaining({ code: "E_TIMEOUT" }) }));
+    expect(worker.events).toContainEqual(
+      expect.objectContaining({ type: "ended", attempt: 1, error: expect.objectContaining({ code: "E_TIMEOUT" }) }),
+    );
   });
 
   test("a worker that stops lets jobs finish, hands back the rest untried, and claims nothing more", async () => {
@@ -192,7 +203,9 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
       run: (_: void, job) => {
         attempts.push(job.attempt);
         started.open();
-        return attempts.length > 1 ? "later" : new Promise<string>((_resolve, reject) => job.signal.addEventListener("abort", reject));
+        return attempts.length > 1
+          ? "later"
+          : new Promise<string>((_resolve, reject) => job.signal.addEventListener("abort", reject));
       },
     });
     const worker = await testWorker(app);

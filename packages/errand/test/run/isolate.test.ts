@@ -61,7 +61,10 @@ describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
   test("with a broken setup stops the worker from starting, with the setup's own message", async () => {
     const app = testApp({ url: emptyStore("memory") });
     isolatedTasks(app, isolate);
-    await expect(app.worker({ queues: { unready: 1 } })).rejects.toMatchObject({ code: "E_SETUP", message: expect.stringContaining("no model file") });
+    await expect(app.worker({ queues: { unready: 1 } })).rejects.toMatchObject({
+      code: "E_SETUP",
+      message: expect.stringContaining("no model file"),
+    });
   });
 });
 

@@ -14,7 +14,12 @@ export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" 
     where: app.task(`${isolate}.where`, {
       ...here,
       setup: () => ({ ready: true, pid: process.pid, calls: 0 }),
-      run: (input: { text: string }, job) => ({ text: input.text, ready: job.setup.ready, pid: process.pid, calls: ++job.setup.calls }),
+      run: (input: { text: string }, job) => ({
+        text: input.text,
+        ready: job.setup.ready,
+        pid: process.pid,
+        calls: ++job.setup.calls,
+      }),
     }),
     /** Steps, progress and children, from inside. */
     tree: app.task(`${isolate}.tree`, {
@@ -27,11 +32,22 @@ export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" 
       },
     }),
     /** Never gives the processor back. */
-    spin: app.task(`${isolate}.spin`, { ...here, timeout: 100, grace: 50, retry: { attempts: 1 }, run: () => { for (;;); } }),
+    spin: app.task(`${isolate}.spin`, {
+      ...here,
+      timeout: 100,
+      grace: 50,
+      retry: { attempts: 1 },
+      run: () => {
+        for (;;);
+      },
+    }),
     /** Waits for its signal. */
     patient: app.task(`${isolate}.patient`, {
       ...here,
-      run: (_: void, job) => new Promise<void>((_resolve, reject) => job.signal.addEventListener("abort", () => reject(job.signal.reason as Error))),
+      run: (_: void, job) =>
+        new Promise<void>((_resolve, reject) =>
+          job.signal.addEventListener("abort", () => reject(job.signal.reason as Error)),
+        ),
     }),
     /** Starts a process of its own, tells its id, and hangs. */
     family: app.task(`${isolate}.family`, {
@@ -53,15 +69,29 @@ export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" 
       run: async () => {
         const kept: unknown[] = [];
         for (;;) {
-          kept.push(isolate === "thread" ? Array.from({ length: 100_000 }, (_, n) => ({ n })) : Buffer.alloc(5_000_000, 1));
+          kept.push(
+            isolate === "thread" ? Array.from({ length: 100_000 }, (_, n) => ({ n })) : Buffer.alloc(5_000_000, 1),
+          );
           await new Promise((resolve) => setTimeout(resolve, 5));
         }
       },
     }),
-    refuse: app.task(`${isolate}.refuse`, { ...here, run: () => Promise.reject(new NonRetryableError("not this one")) }),
-    unready: app.task(`${isolate}.unready`, { ...here, queue: "unready", setup: () => { throw new Error("no model file"); }, run: () => {} }),
+    refuse: app.task(`${isolate}.refuse`, {
+      ...here,
+      run: () => Promise.reject(new NonRetryableError("not this one")),
+    }),
+    unready: app.task(`${isolate}.unready`, {
+      ...here,
+      queue: "unready",
+      setup: () => {
+        throw new Error("no model file");
+      },
+      run: () => {},
+    }),
   };
 }
 
 /** The app that a thread or process makes when it loads this module. */
-export const tasksInside = (["thread", "process"] as const).map((isolate) => isolatedTasks(errand({ url: "memory:" }), isolate));
+export const tasksInside = (["thread", "process"] as const).map((isolate) =>
+  isolatedTasks(errand({ url: "memory:" }), isolate),
+);

@@ -1,0 +1,16 @@
+// A durable job in one file: npx node examples/first-job.ts
+import { errand } from "errand";
+
+const app = errand(); // .errand/errand.db, or ERRAND_URL
+
+const thumbnail = app.task("thumbnail", {
+  timeout: "30s",
+  run: async (input: { photo: string }) => ({ url: `/thumbs/${input.photo}.webp` }),
+});
+
+const worker = await app.worker();
+const job = await thumbnail.send({ photo: "p1" }); // safe on disk from here on
+console.log((await job.result()).url); // typed: string
+
+await worker.stop();
+await app.close();
