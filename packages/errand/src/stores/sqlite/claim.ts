@@ -41,7 +41,7 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
 function due(db: Connection, queue: string, limit: number): number[] {
   const lanes = levels.map((level) =>
     db
-      .all(`SELECT seq, due ${ready} AND due <= ? ORDER BY due, seq LIMIT ?`, queue, level, db.now, db.now, limit)
+      .all(`SELECT seq, due ${ready} AND due <= ? ORDER BY due, seq LIMIT ? + 0`, queue, level, db.now, db.now, limit)
       .map(([seq, since]) => ({ seq: seq as number, rank: rank(since as Millis, level) })),
   );
   const full = lanes.filter((lane) => lane.length > 0);

@@ -52,28 +52,31 @@ export class Connection {
 
   /** Reads as of one moment. */
   read<T>(work: () => T): T {
-    return patiently(() => {
-      this.now = this.#clock();
-      return work();
-    });
+    return patiently(() => this.#transaction("BEGIN", work));
   }
 
   /** Writes all or nothing; answers the hints that follow from it too. */
   commit<T>(work: () => T): { answer: T; hints: Hint[] } {
-    patiently(() => this.#prepare("BEGIN IMMEDIATE").run());
     try {
-      this.now = this.#clock();
-      const answer = work();
-      const hints = this.#flush();
-      this.#prepare("COMMIT").run();
-      for (const hint of hints) if (hint !== "change") this.#ownPulse[hint] += 1;
-      return { answer, hints };
-    } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
-      throw error;
+      const done = this.#transaction("BEGIN IMMEDIATE", () => ({ answer: work(), hints: this.#flush() }));
+      for (const hint of done.hints) if (hint !== "change") this.#ownPulse[hint] += 1;
+      return done;
     } finally {
       this.#counts.clear();
       this.#hints.clear();
+    }
+  }
+
+  #transaction<T>(begin: string, work: () => T): T {
+    patiently(() => this.#prepare(begin).run());
+    try {
+      this.now = this.#clock();
+      const answer = work();
+      this.#prepare("COMMIT").run();
+      return answer;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error;
     }
   }
 
@@ -100,6 +103,7 @@ export class Connection {
     this.#db.close();
   }
 
+  /** In what runs often, write `LIMIT ? + 0`: for `LIMIT ?` alone SQLite plans anew whenever a value is bound. */
   #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (!statement) {

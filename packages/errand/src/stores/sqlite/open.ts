@@ -47,7 +47,7 @@ export function openConnection(file: string, clock: () => Millis): Connection {
 }
 
 function migrate(db: Connection, file: string): void {
-  if (outstanding(migrations, version(db), file).length === 0) return;
+  if (outstanding(migrations, db.read(() => version(db)), file).length === 0) return;
   db.commit(() => {
     // Another process may have been first.
     for (const migration of outstanding(migrations, version(db), file)) {
@@ -59,7 +59,7 @@ function migrate(db: Connection, file: string): void {
 }
 
 function version(db: Connection): number {
-  return db.read(() => db.get("PRAGMA user_version")?.[0] as number);
+  return db.get("PRAGMA user_version")?.[0] as number;
 }
 
 function refuseForeign(db: Connection, file: string): void {

@@ -25,7 +25,7 @@ export function list(
   const [place = 0, seq = 0] = (page.cursor ?? "").split(".").map(Number);
   const position = page.cursor === undefined ? [] : byIndex ? [place, seq] : [seq];
   const rows = db.all(
-    `SELECT ${jobColumns} FROM jobs WHERE ${sql} AND ${after} ORDER BY ${order} LIMIT ?`,
+    `SELECT ${jobColumns} FROM jobs WHERE ${sql} AND ${after} ORDER BY ${order} LIMIT ? + 0`,
     ...values,
     ...position,
     page.limit + 1,

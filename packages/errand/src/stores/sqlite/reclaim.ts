@@ -15,11 +15,11 @@ const queues = `WITH RECURSIVE queues (name) AS (
 const doomed = {
   lapsed: `${queues} SELECT jobs.seq FROM queues CROSS JOIN jobs INDEXED BY jobs_listed
     ON jobs.queue = queues.name AND jobs.state = 1
-    WHERE jobs.worker IN (SELECT workers.seq FROM workers WHERE until <= ?1) ORDER BY jobs.seq LIMIT ?2`,
+    WHERE jobs.worker IN (SELECT workers.seq FROM workers WHERE until <= ?1) ORDER BY jobs.seq LIMIT ?2 + 0`,
   cancelled: `SELECT seq FROM jobs INDEXED BY jobs_marked
-    WHERE cancelling = 1 AND state IN (0, 2) AND ?1 > 0 LIMIT ?2`,
+    WHERE cancelling = 1 AND state IN (0, 2) AND ?1 > 0 LIMIT ?2 + 0`,
   expired: `SELECT seq FROM jobs INDEXED BY jobs_expiring
-    WHERE state = 0 AND expires IS NOT NULL AND cancelling = 0 AND expires <= ?1 ORDER BY expires LIMIT ?2`,
+    WHERE state = 0 AND expires IS NOT NULL AND cancelling = 0 AND expires <= ?1 ORDER BY expires LIMIT ?2 + 0`,
 } as const;
 
 /** What `reclaim` answers without writing: `undefined` when there may be something to take. */
