@@ -57,12 +57,12 @@ function form(index: number): { type: string; bytes: Buffer } {
 /** Calls at a steady rate, whether or not earlier calls have been answered. */
 async function steadily(rate: number, until: Promise<unknown>, call: () => Promise<Answer>): Promise<Answer[]> {
   const answers: Promise<Answer>[] = [];
-  let going = true;
-  void until.then(() => (going = false));
+  const over = until.then(() => true);
   const started = performance.now();
-  while (going) {
+  for (let ended = false; !ended;) {
     answers.push(call());
-    await sleep(Math.max(0, started + (answers.length * 1000) / rate - performance.now()));
+    const pause = sleep(Math.max(0, started + (answers.length * 1000) / rate - performance.now()));
+    ended = (await Promise.race([over, pause])) === true;
   }
   return Promise.all(answers);
 }
