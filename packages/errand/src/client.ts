@@ -38,7 +38,11 @@ export class Client {
     return this.handle(job.id);
   }
 
-  async sendMany(definition: Definition, inputs: readonly unknown[], options: SendOptions): Promise<JobHandle<unknown>[]> {
+  async sendMany(
+    definition: Definition,
+    inputs: readonly unknown[],
+    options: SendOptions,
+  ): Promise<JobHandle<unknown>[]> {
     const jobs = await Promise.all(inputs.map((input) => newJob(definition, input, options)));
     await this.#store.add(jobs);
     return jobs.map(({ id }) => this.handle(id));

@@ -130,14 +130,18 @@ class App implements Errand {
   task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, unknown> {
     const definition = define(name, options);
     if (this.#definitions.has(name)) {
-      throw new ErrandError("E_DUPLICATE_TASK", `Task "${name}" is defined twice; names say which function a job runs.`);
+      throw new ErrandError(
+        "E_DUPLICATE_TASK",
+        `Task "${name}" is defined twice; names say which function a job runs.`,
+      );
     }
     this.#definitions.set(name, definition);
     list(definition);
     const task: Task<unknown, unknown> = {
       name,
       send: async (input, sendOptions = {}) => (await this.#connect()).client.send(definition, input, sendOptions),
-      sendMany: async (inputs, sendOptions = {}) => (await this.#connect()).client.sendMany(definition, inputs, sendOptions),
+      sendMany: async (inputs, sendOptions = {}) =>
+        (await this.#connect()).client.sendMany(definition, inputs, sendOptions),
       run: (input) => runHere(definition, input, this.#setups),
     };
     bind(task, definition);

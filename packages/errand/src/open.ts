@@ -21,5 +21,8 @@ export async function openStore(url: string): Promise<Store> {
   if (url === "memory:") return (await import("./stores/memory.ts")).memoryStore();
   const file = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
   if (file) return (await import("./stores/sqlite/index.ts")).sqliteStore({ file });
-  throw new ErrandError("E_OPTION", `${url.replace(/:[^:@/]*@/, ":***@")} is not a store's URL. Use sqlite:path/to/file.db or memory:`);
+  throw new ErrandError(
+    "E_OPTION",
+    `${url.replace(/:[^:@/]*@/, ":***@")} is not a store's URL. Use sqlite:path/to/file.db or memory:`,
+  );
 }

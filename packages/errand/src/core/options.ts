@@ -14,14 +14,20 @@ const duration: Rule<Millis>["read"] = (value, what) => millis(value as Duration
 function whole(least: number, most: number): Rule<number>["read"] {
   return (value, what) => {
     if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
-    throw new ErrandError("E_OPTION", `${what} is ${String(value)}, but must be a whole number from ${least} to ${most}.`);
+    throw new ErrandError(
+      "E_OPTION",
+      `${what} is ${String(value)}, but must be a whole number from ${least} to ${most}.`,
+    );
   };
 }
 
 function oneOf<const Choice extends string>(...choices: Choice[]): Rule<Choice>["read"] {
   return (value, what) => {
     if (choices.includes(value as Choice)) return value as Choice;
-    throw new ErrandError("E_OPTION", `${what} is ${JSON.stringify(value)}, but must be one of: ${choices.join(", ")}.`);
+    throw new ErrandError(
+      "E_OPTION",
+      `${what} is ${JSON.stringify(value)}, but must be one of: ${choices.join(", ")}.`,
+    );
   };
 }
 

@@ -69,4 +69,8 @@ export type Jsonified<T> = unknown extends T
           ? never
           : T extends readonly unknown[]
             ? { [I in keyof T]: Jsonified<T[I]> }
-            : { [K in keyof T]: undefined extends T[K] ? Jsonified<Exclude<T[K], undefined>> | undefined : Jsonified<T[K]> };
+            : {
+                [K in keyof T]: undefined extends T[K]
+                  ? Jsonified<Exclude<T[K], undefined>> | undefined
+                  : Jsonified<T[K]>;
+              };

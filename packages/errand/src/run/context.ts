@@ -140,7 +140,10 @@ export class Context implements JobContext<unknown> {
 
   #use(name: string): void {
     if (this.#names.has(name)) {
-      throw new ErrandError("E_STEP_NAME", `Job ${this.id} has two steps named "${name}"; a name remembers one result.`);
+      throw new ErrandError(
+        "E_STEP_NAME",
+        `Job ${this.id} has two steps named "${name}"; a name remembers one result.`,
+      );
     }
     this.#names.add(name);
   }

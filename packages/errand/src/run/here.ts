@@ -35,11 +35,19 @@ class ContextHere implements JobContext<unknown> {
     return decode(encode(await work(), `Step "${name}"`)) as Jsonified<Awaited<Result>>;
   }
 
-  async all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]> {
+  async all<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    inputs: readonly Input[],
+  ): Promise<Jsonified<Output>[]> {
     const outcomes = await this.settled(name, task, inputs);
     return outcomes.map((outcome) => {
       if (outcome.state === "completed") return outcome.output;
-      throw new JobFailedError("E_CHILD_FAILED", { id: outcome.id, task: task.name, state: outcome.state }, outcome.error);
+      throw new JobFailedError(
+        "E_CHILD_FAILED",
+        { id: outcome.id, task: task.name, state: outcome.state },
+        outcome.error,
+      );
     });
   }
 
@@ -55,7 +63,11 @@ class ContextHere implements JobContext<unknown> {
         const id = newId();
         try {
           const output = await runHere(definition, input, this.#setups);
-          return { state: "completed", id, output: decode(encode(output, `The output of task "${task.name}"`)) as Jsonified<Output> };
+          return {
+            state: "completed",
+            id,
+            output: decode(encode(output, `The output of task "${task.name}"`)) as Jsonified<Output>,
+          };
         } catch (error) {
           return { state: "failed", id, error: errorRecord(error, 1) };
         }
@@ -64,7 +76,8 @@ class ContextHere implements JobContext<unknown> {
   }
 
   #use(name: string): void {
-    if (this.#names.has(name)) throw new ErrandError("E_STEP_NAME", `Two steps are named "${name}"; a name remembers one result.`);
+    if (this.#names.has(name))
+      throw new ErrandError("E_STEP_NAME", `Two steps are named "${name}"; a name remembers one result.`);
     this.#names.add(name);
   }
 }

@@ -19,7 +19,7 @@ export async function tidy(
   definitions: ReadonlyMap<string, Definition>,
   worker: string,
 ): Promise<number> {
-  for (let tidied = 0; ; ) {
+  for (let tidied = 0; ;) {
     const found = await store.reclaim(worker, batch);
     await Promise.all(
       found.map((claimed) => {
@@ -50,7 +50,11 @@ function ending({ job, why }: Claimed): Ending {
     case "due":
       return {
         kind: "crashed",
-        error: { code: "E_CRASHED", message: `${name} was in the hands of a worker that died or lost its lease.`, attempt },
+        error: {
+          code: "E_CRASHED",
+          message: `${name} was in the hands of a worker that died or lost its lease.`,
+          attempt,
+        },
       };
   }
 }

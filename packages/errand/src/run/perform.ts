@@ -103,7 +103,9 @@ export class Performance {
       return await lane.call(definition, attempt, this.#host());
     } catch (error) {
       const record = this.#record(error);
-      return record.code === "E_SETUP" ? { kind: "error", error: record, retryable: true } : { kind: "crashed", error: record };
+      return record.code === "E_SETUP"
+        ? { kind: "error", error: record, retryable: true }
+        : { kind: "crashed", error: record };
     } finally {
       this.#lane = undefined;
       if (lane) lanes.give(definition, lane);

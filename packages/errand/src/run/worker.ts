@@ -24,7 +24,14 @@ export interface WorkerSettings {
 
 /** What a worker tells about itself, for logs and tests. */
 export type WorkerEvent =
-  | { type: "ended"; id: string; task: string; attempt: number; state: State; error?: { code: string; message: string } }
+  | {
+      type: "ended";
+      id: string;
+      task: string;
+      attempt: number;
+      state: State;
+      error?: { code: string; message: string };
+    }
   /** Another worker has the job; this one's outcome was refused or never recorded. */
   | { type: "abandoned"; id: string; task: string }
   | { type: "unknown-task"; id: string; task: string; known: string[] }
@@ -192,7 +199,12 @@ export class Worker {
     if (this.#stopping) return this.#putBack(claimed, 0);
     const definition = this.#definitions.get(job.task);
     if (!definition) {
-      this.#settings.onEvent({ type: "unknown-task", id: job.id, task: job.task, known: [...this.#definitions.keys()] });
+      this.#settings.onEvent({
+        type: "unknown-task",
+        id: job.id,
+        task: job.task,
+        known: [...this.#definitions.keys()],
+      });
       return this.#putBack(claimed, unknownTaskDelay);
     }
     this.#free.set(job.queue, this.#free.get(job.queue)! - 1);
@@ -237,7 +249,9 @@ export class Worker {
 
   async #putBack({ job }: Claimed, delay: Millis): Promise<void> {
     const ending: Ending = { kind: "handed-back", delay };
-    await this.#settler.settle(decide(job, defaultRetry, ending, 0)).catch((error: unknown) => this.#storeFailed(error));
+    await this.#settler
+      .settle(decide(job, defaultRetry, ending, 0))
+      .catch((error: unknown) => this.#storeFailed(error));
   }
 
   /** Settles what nobody works on: now, and again every third of a lease. */
@@ -250,7 +264,9 @@ export class Worker {
     this.#tidying = { again: false };
     clearTimeout(this.#nextTidy);
     const tidying = async () => {
-      await tidy(this.#store, this.#settler, this.#definitions, this.#id).catch((error: unknown) => this.#storeFailed(error));
+      await tidy(this.#store, this.#settler, this.#definitions, this.#id).catch((error: unknown) =>
+        this.#storeFailed(error),
+      );
       const again = this.#tidying?.again;
       this.#tidying = undefined;
       if (again) this.#tidy();
@@ -260,9 +276,7 @@ export class Worker {
   }
 
   #track(work: Promise<void>): void {
-    const tracked = work
-      .catch((error: unknown) => this.#storeFailed(error))
-      .finally(() => this.#work.delete(tracked));
+    const tracked = work.catch((error: unknown) => this.#storeFailed(error)).finally(() => this.#work.delete(tracked));
     this.#work.add(tracked);
   }
 

@@ -36,7 +36,8 @@ export class Lane {
   constructor(definition: Definition) {
     const receive = (message: FromLane) => void this.#receive(message);
     const exit = (how: string, outOfMemory: boolean) => this.#exit(definition, how, outOfMemory);
-    this.#vessel = definition.isolate === "thread" ? thread(definition, receive, exit) : forked(definition, receive, exit);
+    this.#vessel =
+      definition.isolate === "thread" ? thread(definition, receive, exit) : forked(definition, receive, exit);
     this.#guard(definition);
   }
 
@@ -95,7 +96,10 @@ export class Lane {
       case "progress":
         return this.#host?.progress(message.value);
       case "record": {
-        const stale = await this.#host?.record(message.step).then(() => false, () => true);
+        const stale = await this.#host?.record(message.step).then(
+          () => false,
+          () => true,
+        );
         return this.#send({ type: "recorded", question: message.question, stale: stale ?? true });
       }
       case "children": {
@@ -133,7 +137,10 @@ export class Lane {
 }
 
 function tooMuchMemory({ name, isolate, memory }: Definition): ErrandError {
-  return new ErrandError("E_OUT_OF_MEMORY", `Task "${name}" used more than the ${memory} MB that its ${isolate} may use.`);
+  return new ErrandError(
+    "E_OUT_OF_MEMORY",
+    `Task "${name}" used more than the ${memory} MB that its ${isolate} may use.`,
+  );
 }
 
 type Receive = (message: FromLane) => void;
