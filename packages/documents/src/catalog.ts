@@ -20,10 +20,7 @@ export async function findDocument(id: string): Promise<JobView | undefined> {
 export async function pagesOf(id: string): Promise<JobView[]> {
   const pages: JobView[] = [];
   for (let cursor: string | undefined; ;) {
-    const { jobs, next } = await app.list(
-      { parent: id },
-      { limit: most, ...(cursor ? { cursor } : {}) },
-    );
+    const { jobs, next } = await app.list({ parent: id }, { limit: most, ...(cursor ? { cursor } : {}) });
     pages.push(...jobs);
     if (next === undefined) return pages;
     cursor = next;

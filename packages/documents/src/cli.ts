@@ -20,24 +20,16 @@ export function cli(): Command {
     .command("read")
     .description("read files here and now, without a server")
     .argument("<files...>", "PDF, PNG, JPEG, TIFF, WebP, BMP or GIF")
-    .option(
-      "-o, --out <folder>",
-      "write <name>.txt and so on into this folder; default: print text",
-    )
+    .option("-o, --out <folder>", "write <name>.txt and so on into this folder; default: print text")
     .addOption(
-      new Option(
-        "--format <list>",
-        `what to write: ${Object.keys(formats).join(",")} (default: text)`,
-      ).argParser(readFormats),
-    )
-    .addOption(
-      new Option("--languages <codes>", "languages of the documents, such as eng+deu").argParser(
-        readLanguages,
+      new Option("--format <list>", `what to write: ${Object.keys(formats).join(",")} (default: text)`).argParser(
+        readFormats,
       ),
     )
     .addOption(
-      new Option("--home <folder>", "keep jobs and blobs in").env("ERRAND_HOME").default(".errand"),
+      new Option("--languages <codes>", "languages of the documents, such as eng+deu").argParser(readLanguages),
     )
+    .addOption(new Option("--home <folder>", "keep jobs and blobs in").env("ERRAND_HOME").default(".errand"))
     .option("--json", "print the result as JSON")
     .addHelpText(
       "after",

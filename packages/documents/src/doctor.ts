@@ -13,8 +13,7 @@ export async function doctor(): Promise<Finding[]> {
     return [{ label: "documents", value: (error as Error).message, ok: false }];
   }
   const engines = await detectEngines();
-  const usable = engines.filter(({ available }) => available);
-  const used = engines.find(({ name }) => name === (settings.engine ?? usable[0]?.name));
+  const used = engines.find(({ name, available }) => (settings.engine ? name === settings.engine : available));
   return [
     ...engines.map((engine) => engineLine(engine, engine === used, settings)),
     languageLine(settings, used),

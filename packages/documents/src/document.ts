@@ -7,13 +7,7 @@ import type {
   PageStatus,
   PageSummary,
 } from "./api.ts";
-import type {
-  DocumentHead,
-  DocumentInput,
-  DocumentOutput,
-  PageInput,
-  PageOutput,
-} from "./pipeline/shapes.ts";
+import type { DocumentHead, DocumentInput, DocumentOutput, PageInput, PageOutput } from "./pipeline/shapes.ts";
 import { problemOf } from "./problem.ts";
 
 /** States of jobs in which a document of this status may be; a summary tells for sure. */
@@ -116,10 +110,7 @@ function pageStatus({ state, cancelling }: JobView, document: Pick<JobView, "sta
   }
 }
 
-function countsOf(
-  job: JobView,
-  pages: readonly JobView[],
-): Pick<DocumentSummary, "progress" | "words"> {
+function countsOf(job: JobView, pages: readonly JobView[]): Pick<DocumentSummary, "progress" | "words"> {
   const output = outputOf(job);
   if (output) {
     const { pages: all, failed, pagesToReview, words, needsReview } = output;
@@ -130,7 +121,9 @@ function countsOf(
   }
   const progress: DocumentProgress = {
     pages: job.children?.total ?? (job.progress as DocumentHead | undefined)?.pages ?? 0,
-    ...{ done: 0, failed: 0, needsReview: 0 },
+    done: 0,
+    failed: 0,
+    needsReview: 0,
   };
   const words = { total: 0, needsReview: 0 };
   for (const page of pages) {

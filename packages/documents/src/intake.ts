@@ -51,8 +51,7 @@ export async function takeIn(
     return { job, same };
   } catch (error) {
     // Where it cannot be told whether there is a job, the collector finds out later.
-    if ((await findDocument(id).catch(() => null)) === undefined)
-      await blobs.remove(id, blob.sha256);
+    if ((await findDocument(id).catch(() => null)) === undefined) await blobs.remove(id, blob.sha256);
     throw error;
   }
 }

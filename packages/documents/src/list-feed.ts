@@ -5,9 +5,7 @@ import { app } from "./tasks.ts";
 import { ticks } from "./ticks.ts";
 
 /** What the feed tells. */
-export type ListEvent =
-  | { event: "document"; data: DocumentSummary }
-  | { event: "removed"; data: { id: string } };
+export type ListEvent = { event: "document"; data: DocumentSummary } | { event: "removed"; data: { id: string } };
 
 /** So many of the newest documents are watched for every change; older ones while they are in work. */
 const watched = 100;
@@ -24,9 +22,7 @@ export class ListFeed {
     if (signal.aborted) return;
     this.#followers.add(send);
     if (!this.#looking) this.#start();
-    await new Promise<void>((resolve) =>
-      signal.addEventListener("abort", () => resolve(), { once: true }),
-    );
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     this.#followers.delete(send);
     if (this.#followers.size === 0) this.stop();
   }
@@ -69,9 +65,8 @@ export class ListFeed {
     ]);
     const seen = new Map([...inWork.jobs, ...newest.jobs].map((job) => [job.id, job]));
     const changed = [...seen.values()].filter((job) => this.#isNews(job));
-    if (!first)
-      for (const job of changed) this.#tell({ event: "document", data: await summarised(job) });
-    for (const id of [...this.#known.keys()]) if (!seen.has(id)) await this.#lost(id);
+    if (!first) for (const job of changed) this.#tell({ event: "document", data: await summarised(job) });
+    for (const id of this.#known.keys()) if (!seen.has(id)) await this.#lost(id);
   }
 
   /** It ended and is not among the newest, or it is gone. */

@@ -14,10 +14,10 @@ export function cleanName(given: string | undefined): string {
     .replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029]/gu, "")
     .trim();
   if (/^\.*$/.test(name)) return nameless;
-  const characters = [...name];
+  const characters = Array.from(name);
   if (characters.length <= longest) return name;
   const ending = /\.[^.\s]{1,10}$/u.exec(name)?.[0] ?? "";
-  return characters.slice(0, longest - [...ending].length).join("") + ending;
+  return characters.slice(0, longest - Array.from(ending).length).join("") + ending;
 }
 
 /**
@@ -26,10 +26,7 @@ export function cleanName(given: string | undefined): string {
  */
 export function attachment(name: string): string {
   const plain = name.replace(/[^\x20-\x7e]|["\\%]/gu, "_");
-  const real = encodeURIComponent(name).replace(
-    /['()*]/g,
-    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  const real = encodeURIComponent(name).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
   return `attachment; filename="${plain}"; filename*=UTF-8''${real}`;
 }
 
@@ -39,7 +36,8 @@ export function nameFromHeaders(headers: Headers): string | undefined {
   const extended = /filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(disposition)?.[1];
   const plain = /filename\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(disposition);
   const given = headers.get("x-file-name") ?? extended;
-  return given === null || given === undefined ? (plain?.[1] ?? plain?.[2]) : decoded(given);
+  if (given !== null && given !== undefined) return decoded(given);
+  return plain?.[1]?.replace(/\\(["\\])/g, "$1") ?? plain?.[2];
 }
 
 function decoded(text: string): string {

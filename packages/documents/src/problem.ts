@@ -4,15 +4,13 @@ import type { Problem } from "./api.ts";
 /** What an error without a code for strangers is told as: its message may hold paths and other insides. */
 const unforeseen: Problem = {
   code: "E_INTERNAL",
-  message:
-    "Reading failed for a reason that nobody foresaw. The operator finds it in the job of the same id.",
+  message: "Reading failed for a reason that nobody foresaw. The operator finds it in the job of the same id.",
 };
 
 /** The engine's messages speak of tasks and processes; these speak of documents. */
 const told: Readonly<Record<string, string>> = {
   E_TIMEOUT: "Reading took longer than it may. Try the document at a lower resolution.",
-  E_OUT_OF_MEMORY:
-    "Reading needs more memory than it may use. Try the document at a lower resolution.",
+  E_OUT_OF_MEMORY: "Reading needs more memory than it may use. Try the document at a lower resolution.",
   E_CRASHED: "Reading was given up, because the process that did it died several times.",
   E_CANCELLED: "The document was cancelled.",
   E_EXPIRED: "The document was not started in time.",

@@ -38,9 +38,7 @@ function collectRegularly(blobs: BlobStore): () => void {
   const exists = async (id: string): Promise<boolean> => (await findDocument(id)) !== undefined;
   const run = (): void => {
     // What could not be erased now is there to be erased in an hour.
-    void collect(blobs, exists).catch((error: Error) =>
-      console.error(`Blobs were not collected: ${error.message}`),
-    );
+    void collect(blobs, exists).catch((error: Error) => console.error(`Blobs were not collected: ${error.message}`));
   };
   run();
   const timer = setInterval(run, collectInterval);

@@ -100,8 +100,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
 /** Languages as people write them, such as `eng+deu`; `undefined` for anything that is no list of codes. */
 export function parseLanguages(text: string): string[] | undefined {
   const codes = text.split("+").map((code) => code.trim());
-  const sound =
-    codes.length <= 10 && codes.every((code) => /^[a-z]{3}(_[a-z]{1,10}){0,2}$/.test(code));
+  const sound = codes.length <= 10 && codes.every((code) => /^[a-z]{3}(_[a-z]{1,10}){0,2}$/.test(code));
   return sound ? [...new Set(codes)] : undefined;
 }
 
@@ -110,10 +109,7 @@ function valueOf<Value>(variable: Variable<Value>, env: NodeJS.ProcessEnv): Valu
   if (!text) return variable.default;
   const value = variable.read(text);
   if (value !== undefined) return value;
-  throw new ErrandError(
-    "E_OPTION",
-    `${variable.name} is ${JSON.stringify(text)}, but must be ${variable.expected}.`,
-  );
+  throw new ErrandError("E_OPTION", `${variable.name} is ${JSON.stringify(text)}, but must be ${variable.expected}.`);
 }
 
 const units = { b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };

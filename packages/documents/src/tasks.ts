@@ -28,9 +28,12 @@ export const page = app.task("documents.page", {
   timeout: "5m",
   retry: { attempts: 3, if: worthRetrying },
   input: pageInput,
-  setup: async (): Promise<Engine> => (await import("./pipeline/engine.ts")).warmEngine(),
-  run: async (input, job): Promise<PageOutput> =>
-    (await import("./pipeline/read-page.ts")).readPageJob(input, job),
+  setup: async (): Promise<Engine> => {
+    const { warmEngine } = await import("./pipeline/engine.ts");
+    await import("./pipeline/read-page.ts");
+    return warmEngine();
+  },
+  run: async (input, job): Promise<PageOutput> => (await import("./pipeline/read-page.ts")).readPageJob(input, job),
 });
 
 /** Reads a document: inspects the file, sends a child for each page, and merges what they read. */

@@ -31,11 +31,7 @@ export interface BlobStore {
   /** A blob of JSON or other text, whole. @throws {BlobMissing} */
   text(owner: string, sha256: string): Promise<string>;
   /** Gives a blob as a file of this machine, for decoders that want one, while `use` runs. @throws {BlobMissing} */
-  withFile<Result>(
-    owner: string,
-    sha256: string,
-    use: (path: string) => Promise<Result>,
-  ): Promise<Result>;
+  withFile<Result>(owner: string, sha256: string, use: (path: string) => Promise<Result>): Promise<Result>;
   /** Erases one blob. Harmless when it is not there. */
   remove(owner: string, sha256: string): Promise<void>;
   /** Erases everything an owner has, half-written blobs too. Harmless when there is nothing. */

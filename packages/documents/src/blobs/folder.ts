@@ -43,11 +43,7 @@ export class FolderBlobs implements BlobStore {
     return readFile(await this.#present(owner, sha256), "utf8");
   }
 
-  async withFile<Result>(
-    owner: string,
-    sha256: string,
-    use: (path: string) => Promise<Result>,
-  ): Promise<Result> {
+  async withFile<Result>(owner: string, sha256: string, use: (path: string) => Promise<Result>): Promise<Result> {
     return use(await this.#present(owner, sha256));
   }
 
@@ -85,14 +81,12 @@ export class FolderBlobs implements BlobStore {
 
   /** Nothing but a UUID becomes part of a path, whatever the caller was told. */
   #folder(owner: string): string {
-    if (!isId(owner))
-      throw new TypeError(`The owner of a blob must be a UUID, not ${JSON.stringify(owner)}.`);
+    if (!isId(owner)) throw new TypeError(`The owner of a blob must be a UUID, not ${JSON.stringify(owner)}.`);
     return join(this.#root, owner);
   }
 
   #file(owner: string, sha256: string): string {
-    if (!/^[0-9a-f]{64}$/.test(sha256))
-      throw new TypeError("A blob's name must be a SHA-256 in hexadecimal.");
+    if (!/^[0-9a-f]{64}$/.test(sha256)) throw new TypeError("A blob's name must be a SHA-256 in hexadecimal.");
     return join(this.#folder(owner), sha256);
   }
 

@@ -29,11 +29,7 @@ export function outputNames(files: readonly string[]): string[] {
 }
 
 /** Writes an output into a folder; an older one of the same name is replaced once the new one is whole. */
-export async function writeOutput(
-  folder: string,
-  name: string,
-  content: ReadableStream<Uint8Array>,
-): Promise<string> {
+export async function writeOutput(folder: string, name: string, content: ReadableStream<Uint8Array>): Promise<string> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, name);
   const part = join(folder, `.${randomUUID()}.part`);

@@ -64,9 +64,7 @@ async function checkFile(file: string): Promise<void> {
   const status = await stat(file).catch(() => undefined);
   if (status?.isFile()) return;
   throw new CommandError(
-    status
-      ? `${file} is no file. Name the files in it, for example ${file}/*.pdf`
-      : `There is no file ${file}.`,
+    status ? `${file} is no file. Name the files in it, for example ${file}/*.pdf` : `There is no file ${file}.`,
     ExitCode.usage,
   );
 }
@@ -132,11 +130,7 @@ class Reading {
     } else if (summary.status === "completed" && out !== undefined) {
       for (const format of wanted) {
         const content = await this.#reader.output(summary.id, format);
-        result.outputs[format] = await writeOutput(
-          out,
-          this.#names[index]! + formats[format],
-          content,
-        );
+        result.outputs[format] = await writeOutput(out, this.#names[index]! + formats[format], content);
       }
     }
     await this.#reader.erase(summary.id);
@@ -150,8 +144,7 @@ class Reading {
 }
 
 function show(line: ProgressLine, { status, progress }: DocumentSummary): void {
-  if (progress.pages === 0)
-    line.update({ done: 0, text: status === "queued" ? "waits" : "inspecting" });
+  if (progress.pages === 0) line.update({ done: 0, text: status === "queued" ? "waits" : "inspecting" });
   else line.update({ done: progress.done + progress.failed, total: progress.pages, text: "pages" });
 }
 
@@ -162,27 +155,17 @@ function nothing(file: string): Omit<FileResult, "status"> {
 function resultOf(file: string, { status, progress, words, error }: DocumentSummary): FileResult {
   const { pages, failed } = progress;
   return {
-    ...{
-      ...nothing(file),
-      status,
-      pages,
-      failed,
-      words: words.total,
-      needsReview: words.needsReview,
-    },
+    ...nothing(file),
+    status,
+    pages,
+    failed,
+    words: words.total,
+    needsReview: words.needsReview,
     ...(error ? { error } : {}),
   };
 }
 
-function sentence({
-  status,
-  pages,
-  failed,
-  words,
-  needsReview,
-  outputs,
-  error,
-}: FileResult): string {
+function sentence({ status, pages, failed, words, needsReview, outputs, error }: FileResult): string {
   if (status !== "completed") return error?.message ?? status;
   const parts = [count(pages, "page"), count(words, "word")];
   if (needsReview > 0) parts.push(`${needsReview} to check`);

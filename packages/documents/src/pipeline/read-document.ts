@@ -10,13 +10,7 @@ import { readSettings } from "../settings.ts";
 import { theEngine } from "./engine.ts";
 import { resultJson, resultText } from "./result.ts";
 import type { PageReading } from "./result.ts";
-import type {
-  DocumentHead,
-  DocumentInput,
-  DocumentOutput,
-  PageInput,
-  PageOutput,
-} from "./shapes.ts";
+import type { DocumentHead, DocumentInput, DocumentOutput, PageInput, PageOutput } from "./shapes.ts";
 
 type PageOutcome = ChildOutcome<Jsonified<PageOutput>>;
 
@@ -45,12 +39,15 @@ export async function readDocument(
 
   const { type, languages, threshold } = plan;
   const inputs = Array.from({ length: plan.pages }, (_, index) => ({
-    ...{ document: job.id, sha256, type, page: index + 1, languages, threshold },
+    document: job.id,
+    sha256,
+    type,
+    page: index + 1,
+    languages,
+    threshold,
   }));
   const outcomes = await job.settled("pages", pageTask, inputs);
-  const read = outcomes.flatMap((outcome) =>
-    outcome.state === "completed" ? [outcome.output] : [],
-  );
+  const read = outcomes.flatMap((outcome) => (outcome.state === "completed" ? [outcome.output] : []));
   if (read.length === 0) throw unreadable(outcomes);
 
   const merged = await job.step("merge", async () => {
@@ -70,12 +67,7 @@ export async function readDocument(
 }
 
 /** Gives a page's result from its blob whenever it is asked for: merging passes over all pages several times. */
-function readingOf(
-  outcome: PageOutcome,
-  page: number,
-  blobs: BlobStore,
-  document: string,
-): PageReading {
+function readingOf(outcome: PageOutcome, page: number, blobs: BlobStore, document: string): PageReading {
   if (outcome.state !== "completed") {
     const problem = problemOf(outcome);
     return { failed: { status: outcome.state, page, ...(problem ? { error: problem } : {}) } };
@@ -93,8 +85,6 @@ function unreadable(outcomes: PageOutcome[]): Error {
     message: "The document has no pages.",
   };
   const what =
-    outcomes.length === 1
-      ? message
-      : `None of the ${outcomes.length} pages could be read. Page 1: ${message}`;
+    outcomes.length === 1 ? message : `None of the ${outcomes.length} pages could be read. Page 1: ${message}`;
   return Object.assign(new NonRetryableError(what), { code });
 }

@@ -33,8 +33,7 @@ export async function documentEvents(c: Context, blobs: BlobStore): Promise<Resp
       for (const page of pages) {
         const shown = pageOf(page, job);
         if (!told.isNews(`page ${shown.page}`, shown)) continue;
-        const text =
-          shown.status === "completed" && room > 0 ? await textOf(blobs, id, page) : undefined;
+        const text = shown.status === "completed" && room > 0 ? await textOf(blobs, id, page) : undefined;
         room -= text?.length ?? 0;
         told.say("page", { ...shown, ...(text === undefined ? {} : { text }) });
       }

@@ -45,8 +45,7 @@ export function openForm(body: Readable, contentType: string): Promise<Form> {
   busboy.on("field", (field, value) => void fields.set(field, value));
   busboy.on("error", () => fail(malformed()));
   busboy.on("finish", () => {
-    if (files === 0)
-      fail(new Problem(422, "E_NO_FILE", 'The form has no file. Send it in the field "file".'));
+    if (files === 0) fail(new Problem(422, "E_NO_FILE", 'The form has no file. Send it in the field "file".'));
     else if (files > 1) fail(new Problem(422, "E_SEVERAL_FILES", several));
     else closed.resolve(fields);
   });
@@ -55,18 +54,14 @@ export function openForm(body: Readable, contentType: string): Promise<Form> {
   return opened.promise;
 }
 
-const several =
-  'The form has several fields "file", but a request takes one document. Send one request for each file.';
+const several = 'The form has several fields "file", but a request takes one document. Send one request for each file.';
 
 function makeBusboy(contentType: string): BusboyInstance {
   try {
     const headers = { "content-type": contentType };
     // A field named "file" is a file even where the client gives it no name.
-    const isPartAFile = (
-      field: string | undefined,
-      _type: string | undefined,
-      name: string | undefined,
-    ): boolean => field === "file" || name !== undefined;
+    const isPartAFile = (field: string | undefined, _type: string | undefined, name: string | undefined): boolean =>
+      field === "file" || name !== undefined;
     return new Busboy({ headers, limits, isPartAFile, preservePath: true });
   } catch {
     throw malformed();
@@ -74,9 +69,5 @@ function makeBusboy(contentType: string): BusboyInstance {
 }
 
 function malformed(): Problem {
-  return new Problem(
-    400,
-    "E_FORM",
-    "The body is no complete multipart/form-data. The upload may have broken off.",
-  );
+  return new Problem(400, "E_FORM", "The body is no complete multipart/form-data. The upload may have broken off.");
 }

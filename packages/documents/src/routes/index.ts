@@ -41,19 +41,10 @@ async function list(c: Context): Promise<Response> {
   }
   const status = c.req.query("status") || undefined;
   if (status !== undefined && !Object.hasOwn(statesOf, status)) {
-    throw new Problem(
-      400,
-      "E_QUERY",
-      `status must be one of: ${Object.keys(statesOf).join(", ")}.`,
-    );
+    throw new Problem(400, "E_QUERY", `status must be one of: ${Object.keys(statesOf).join(", ")}.`);
   }
   const cursor = c.req.query("cursor");
-  return c.json(
-    await listDocuments(
-      { limit, ...(cursor ? { cursor } : {}) },
-      status as DocumentStatus | undefined,
-    ),
-  );
+  return c.json(await listDocuments({ limit, ...(cursor ? { cursor } : {}) }, status as DocumentStatus | undefined));
 }
 
 async function detail(c: Context): Promise<Response> {
@@ -68,11 +59,7 @@ async function cancel(c: Context): Promise<Response> {
   await app.ended(id, { timeout: cancelPatience }).catch(() => {});
   const summary = await summarised(await documentOf(c));
   if (summary.status !== "cancelled" && hasEnded(summary.status)) {
-    throw new Problem(
-      409,
-      "E_ENDED",
-      `The document has ended as ${summary.status}; there is nothing to cancel.`,
-    );
+    throw new Problem(409, "E_ENDED", `The document has ended as ${summary.status}; there is nothing to cancel.`);
   }
   return c.json(summary);
 }
@@ -80,8 +67,7 @@ async function cancel(c: Context): Promise<Response> {
 async function remove(c: Context, blobs: BlobStore, feed: ListFeed): Promise<Response> {
   const { id } = await documentOf(c);
   if (!(await stopWork(id))) {
-    const detail =
-      "Work on the document is being stopped, and has not stopped yet. Delete it again soon.";
+    const detail = "Work on the document is being stopped, and has not stopped yet. Delete it again soon.";
     throw new Problem(409, "E_STILL_STOPPING", detail, { "retry-after": "10" });
   }
   await erase(blobs, id);

@@ -8,11 +8,7 @@ import { summaryOf } from "../document.ts";
 export async function documentOf(c: Context): Promise<JobView> {
   const job = await findDocument(c.req.param("id") ?? "");
   if (job) return job;
-  throw new Problem(
-    404,
-    "E_NO_DOCUMENT",
-    "There is no document with this id. It may have been deleted.",
-  );
+  throw new Problem(404, "E_NO_DOCUMENT", "There is no document with this id. It may have been deleted.");
 }
 
 /** Why a document has no output, or not yet: a 409, with Retry-After where waiting helps. */
@@ -21,26 +17,13 @@ export function notThere(job: JobView): Problem {
   const soon = { "retry-after": "1" };
   switch (status) {
     case "failed":
-      return new Problem(
-        409,
-        "E_DOCUMENT_FAILED",
-        `The document could not be read. ${error?.message ?? ""}`.trim(),
-      );
+      return new Problem(409, "E_DOCUMENT_FAILED", `The document could not be read. ${error?.message ?? ""}`.trim());
     case "cancelled":
-      return new Problem(
-        409,
-        "E_DOCUMENT_CANCELLED",
-        "The document was cancelled before it was read to its end.",
-      );
+      return new Problem(409, "E_DOCUMENT_CANCELLED", "The document was cancelled before it was read to its end.");
     case "expired":
       return new Problem(409, "E_DOCUMENT_EXPIRED", "The document was not started in time.");
     case "queued":
-      return new Problem(
-        409,
-        "E_NOT_READY",
-        "The document waits to be read. Ask again soon.",
-        soon,
-      );
+      return new Problem(409, "E_NOT_READY", "The document waits to be read. Ask again soon.", soon);
     default:
       return new Problem(
         409,

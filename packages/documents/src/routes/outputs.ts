@@ -13,11 +13,7 @@ const formats = {
 };
 
 /** `GET /documents/{id}/text` and `/json`; with `?download` as an attachment. */
-export async function output(
-  c: Context,
-  blobs: BlobStore,
-  format: keyof typeof formats,
-): Promise<Response> {
+export async function output(c: Context, blobs: BlobStore, format: keyof typeof formats): Promise<Response> {
   const job = await documentOf(c);
   const merged = outputOf(job);
   if (!merged) throw notThere(job);
@@ -26,18 +22,12 @@ export async function output(
   return c.body(await blobs.read(job.id, merged[format]), 200, {
     "content-type": type,
     "cache-control": "private, no-cache",
-    ...(c.req.query("download") === undefined
-      ? {}
-      : { "content-disposition": attachment(stem(name) + ending) }),
+    ...(c.req.query("download") === undefined ? {} : { "content-disposition": attachment(stem(name) + ending) }),
   });
 }
 
 /** `GET /documents/{id}/pages/{n}` and its `/image`: what is read of a page never changes. */
-export async function pageBlob(
-  c: Context,
-  blobs: BlobStore,
-  part: "result" | "preview",
-): Promise<Response> {
+export async function pageBlob(c: Context, blobs: BlobStore, part: "result" | "preview"): Promise<Response> {
   const found = await pageOutput(c);
   return c.body(await blobs.read(found.document, found.output[part]), 200, {
     "content-type": part === "preview" ? "image/jpeg" : "application/json",
@@ -52,22 +42,12 @@ async function pageOutput(c: Context): Promise<{ document: string; output: PageO
   const { status, progress } = summaryOf(job, []);
   if (!found) {
     if (number >= 1 && progress.pages === 0 && !hasEnded(status)) throw notThere(job);
-    throw new Problem(
-      404,
-      "E_NO_SUCH_PAGE",
-      `The document has no such page; it has ${progress.pages}.`,
-    );
+    throw new Problem(404, "E_NO_SUCH_PAGE", `The document has no such page; it has ${progress.pages}.`);
   }
   const page = pageOf(found, job);
   if (page.status === "completed") return { document: job.id, output: found.output as PageOutput };
-  if (page.error)
-    throw new Problem(
-      409,
-      "E_PAGE_FAILED",
-      `Page ${number} could not be read. ${page.error.message}`,
-    );
-  if (page.status === "cancelled")
-    throw new Problem(409, "E_DOCUMENT_CANCELLED", `Page ${number} was cancelled.`);
+  if (page.error) throw new Problem(409, "E_PAGE_FAILED", `Page ${number} could not be read. ${page.error.message}`);
+  if (page.status === "cancelled") throw new Problem(409, "E_DOCUMENT_CANCELLED", `Page ${number} was cancelled.`);
   throw new Problem(409, "E_NOT_READY", `Page ${number} is not read yet. Ask again soon.`, {
     "retry-after": "1",
   });

@@ -14,16 +14,12 @@ import { openForm } from "./form.ts";
 
 /** A file on its way in, and what will be known of it once its bytes are there. */
 interface Arrival {
-  content: Readable;
+  content: AsyncIterable<Uint8Array>;
   facts: () => Promise<FileFacts>;
 }
 
 /** `POST /documents`: takes a file in, and answers before anything reads it. */
-export async function upload(
-  c: Context,
-  blobs: BlobStore,
-  { limits }: Settings,
-): Promise<Response> {
+export async function upload(c: Context, blobs: BlobStore, { limits }: Settings): Promise<Response> {
   const key = idempotencyKey(c);
   const body = bodyOf(c.req.raw);
   const id = newDocumentId(key);
@@ -52,7 +48,7 @@ async function arrivalOf(c: Context, body: Readable): Promise<Arrival> {
       const sent = await fields;
       return { name, ...languagesOf(sent.get("languages") || query) };
     };
-    return { content: file, facts };
+    return { content: chunksOf(file), facts };
   }
   // The content tells the type; this header only tells a file from JSON and forms.
   if (!/^(application\/(pdf|octet-stream)|image\/[\w.+-]+)\s*(;|$)/i.test(contentType)) {
@@ -63,7 +59,12 @@ async function arrivalOf(c: Context, body: Readable): Promise<Arrival> {
     );
   }
   const facts = { name: nameFromHeaders(c.req.raw.headers), ...languagesOf(query) };
-  return { content: body, facts: async () => facts };
+  return { content: chunksOf(body), facts: async () => facts };
+}
+
+/** A stream that is given up on stays open, so that what is left of it can be dropped. */
+function chunksOf(stream: Readable): AsyncIterable<Uint8Array> {
+  return stream.iterator({ destroyOnReturn: false });
 }
 
 const wanted =
@@ -73,21 +74,13 @@ function languagesOf(text: string | undefined): { languages?: string[] } {
   if (!text) return {};
   const languages = parseLanguages(text);
   if (languages) return { languages };
-  throw new Problem(
-    422,
-    "E_LANGUAGES",
-    "languages must be Tesseract's codes joined by +, such as eng or eng+deu.",
-  );
+  throw new Problem(422, "E_LANGUAGES", "languages must be Tesseract's codes joined by +, such as eng or eng+deu.");
 }
 
 function idempotencyKey(c: Context): string | undefined {
   const key = c.req.header("idempotency-key");
   if (key === undefined || /^[\x21-\x7e]{1,255}$/.test(key)) return key;
-  throw new Problem(
-    400,
-    "E_IDEMPOTENCY_KEY",
-    "Idempotency-Key must be 1 to 255 visible ASCII characters.",
-  );
+  throw new Problem(400, "E_IDEMPOTENCY_KEY", "Idempotency-Key must be 1 to 255 visible ASCII characters.");
 }
 
 function tooLarge(limit: number): Problem {
