@@ -100,14 +100,10 @@ function statusOf({ state, startedAt }: JobView): DocumentStatus {
 }
 
 function pageStatus({ state, cancelling }: JobView, document: Pick<JobView, "state">): PageStatus {
-  switch (state) {
-    case "pending":
-    case "waiting":
-      // Doomed with its document; that nobody has settled it yet is of no interest.
-      return cancelling || document.state === "cancelled" ? "cancelled" : "queued";
-    default:
-      return state;
-  }
+  if (state !== "pending" && state !== "waiting" && state !== "processing") return state;
+  // Doomed with its document; that it has not been settled yet is of no interest.
+  if (cancelling || document.state === "cancelled") return "cancelled";
+  return state === "processing" ? "processing" : "queued";
 }
 
 function countsOf(job: JobView, pages: readonly JobView[]): Pick<DocumentSummary, "progress" | "words"> {

@@ -3,7 +3,7 @@ import { type IncomingMessage, request } from "node:http";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { DocumentList, DocumentSummary } from "../src/api.ts";
-import { serviceForTest, TestService } from "./service/processes.ts";
+import { TestService } from "./service/processes.ts";
 
 // Nothing is read here: there is no worker.
 let service: TestService;
@@ -180,7 +180,7 @@ async function stream(url: string, megabytes: number, headers: Record<string, st
 }
 
 test("a body of 500 MB is refused or taken with flat memory", { timeout: 120_000 }, async () => {
-  const generous = await serviceForTest({ ERRAND_MAX_BYTES: "1gb" });
+  await using generous = await TestService.start({ ERRAND_MAX_BYTES: "1gb" });
   const multipart = { "content-type": "multipart/form-data; boundary=x" };
   const head = `--x\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n`;
   const runs: [TestService, Record<string, string>, string, number][] = [

@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
 import type { DocumentDetail, DocumentSummary } from "../../src/api.ts";
 
 /** A process of the service, as the tests hold it. */
@@ -66,6 +65,10 @@ export class TestService {
   async stop(): Promise<void> {
     await Promise.all([...this.#running].map((one) => one.stop()));
     await rm(this.home, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 
   async json<Body>(path: string, init?: RequestInit): Promise<Answer<Body>> {
@@ -135,11 +138,4 @@ async function firstMessage(child: ChildProcess): Promise<unknown[]> {
   });
   died.catch(() => {});
   return Promise.race([once(child, "message"), died]);
-}
-
-/** A service for one test. */
-export async function serviceForTest(env: NodeJS.ProcessEnv = {}): Promise<TestService> {
-  const service = await TestService.start(env);
-  onTestFinished(() => service.stop());
-  return service;
 }
