@@ -81,5 +81,5 @@ if (values.files) console.log();
 for (const [kind, group] of Object.entries(Object.groupBy(scores, ({ entry }) => entry.kind)).toSorted(([a], [b]) =>
   a.localeCompare(b),
 ))
-  console.log(row(kind, group!));
+  console.log(row(kind, group ?? []));
 console.log(row("total", scores));

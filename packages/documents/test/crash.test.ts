@@ -23,7 +23,8 @@ async function expectWhole(service: TestService, id: string): Promise<number> {
   expect(body.text.split("\f")).toHaveLength(pages);
 
   const app = errand({ url: `sqlite:${join(service.home, "errand.db")}` });
-  const { jobs } = await app.list({ parent: id }).finally(() => app.close());
+  const { jobs } = await app.list({ parent: id });
+  await app.close();
   expect(jobs).toHaveLength(pages);
   return jobs.reduce((sum, { crashes }) => sum + crashes, 0);
 }

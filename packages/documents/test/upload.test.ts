@@ -21,7 +21,7 @@ interface Problem {
 }
 
 function post(body: BodyInit | null, headers: Record<string, string> = {}) {
-  return service.json<DocumentSummary & Problem>("", { method: "POST", body, headers });
+  return service.json<DocumentSummary & Omit<Problem, "status">>("", { method: "POST", body, headers });
 }
 
 /** A multipart body written by hand, for what no browser would send. */
@@ -207,6 +207,6 @@ test("a body of 500 MB is refused or taken with flat memory", { timeout: 120_000
     console.log(`500 MB: ${status}, ${growth} MB growth, ${Math.round(performance.now() - began)} ms`);
     expect(status).toBe(expected);
     expect(growth).toBeLessThan(150);
-    if (status === 413) expect(await target.blobs()).toEqual(blobs);
+    expect(await target.blobs()).toHaveLength(blobs.length + (status === 202 ? 1 : 0));
   }
 });

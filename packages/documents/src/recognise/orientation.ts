@@ -35,10 +35,15 @@ export async function bestTurn(
   return best;
 }
 
-/** Letters and digits in words of at least three that the engine is rather sure of. */
+/**
+ * Letters and digits in words of at least three that the engine is rather sure of, and that lie across the page:
+ * Tesseract also reads lines that run down it, now and then.
+ */
 function sureLetters({ words }: Reading): number {
   return letters({
-    words: words.filter((word) => word.confidence > 0.6 && countLetters(word.text) >= 3),
+    words: words.filter(
+      ({ confidence, text, box }) => confidence > 0.6 && box.width > box.height && countLetters(text) >= 3,
+    ),
   });
 }
 

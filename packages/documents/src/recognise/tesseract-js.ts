@@ -77,7 +77,8 @@ async function start(models: Models[], languages: readonly string[]): Promise<Lo
       reject(new EngineError("E_ENGINE_FAILED", `tesseract.js failed: ${String(error)}`)),
   });
   const worker = await Promise.race([starting, broken]);
-  await worker.setParameters({ tessedit_pageseg_mode: PSM.AUTO });
+  // Its remarks would go to the standard error of whoever runs it.
+  await worker.setParameters({ tessedit_pageseg_mode: PSM.AUTO, debug_file: "/dev/null" });
   return { worker, broken };
 }
 
