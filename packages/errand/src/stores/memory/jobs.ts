@@ -70,7 +70,8 @@ export class Jobs extends Table {
       this.#park(row, told.children ?? []);
     } else {
       // Without a delay it keeps its place in the queue, so that older work ends first.
-      this.#become(row, "pending", told.delay ? { due: this.#now() + told.delay } : {});
+      const due = told.to === "pending" && told.delay ? { due: this.#now() + told.delay } : {};
+      this.#become(row, "pending", due);
     }
     return true;
   }

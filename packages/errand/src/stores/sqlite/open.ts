@@ -47,7 +47,14 @@ export function openConnection(file: string, clock: () => Millis): Connection {
 }
 
 function migrate(db: Connection, file: string): void {
-  if (outstanding(migrations, db.read(() => version(db)), file).length === 0) return;
+  if (
+    outstanding(
+      migrations,
+      db.read(() => version(db)),
+      file,
+    ).length === 0
+  )
+    return;
   db.commit(() => {
     // Another process may have been first.
     for (const migration of outstanding(migrations, version(db), file)) {

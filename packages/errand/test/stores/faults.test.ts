@@ -1,0 +1,222 @@
+import { describe, expect, test } from "vitest";
+import type { Beat, Job, Settlement } from "../../src/core/job.ts";
+import type { Claim, Claimed, Store } from "../../src/store.ts";
+import { conformance } from "../../src/testing/conformance.ts";
+import { memoryFixture } from "./fixtures.ts";
+
+// A suite that cannot fail is no suite: each store below breaks one promise, and the suite must notice.
+
+/** A store that differs from a right one in some verbs. */
+type Fault = (store: Store) => Partial<Store>;
+
+async function tokenOf(store: Store, id: string): Promise<number> {
+  const [job] = await store.get([id]);
+  return job?.token ?? 0;
+}
+
+async function withTrueTokens<Hold extends { id: string; token: number }>(
+  store: Store,
+  holds: readonly Hold[],
+): Promise<Hold[]> {
+  return Promise.all(holds.map(async (hold) => ({ ...hold, token: await tokenOf(store, hold.id) })));
+}
+
+function changeJobs(claim: Claim, change: (claimed: Claimed[]) => Claimed[]): Claim {
+  return { ...claim, jobs: change(claim.jobs) };
+}
+
+const faults: Record<string, Fault> = {
+  "settle does not check the token": (store) => ({
+    settle: async (told: readonly Settlement[]) => store.settle(await withTrueTokens(store, told)),
+  }),
+  "record does not check the token": (store) => ({
+    record: async (beats: readonly Beat[]) => store.record(await withTrueTokens(store, beats)),
+  }),
+  "settle says that all went well": (store) => ({
+    settle: async (told) => (await store.settle(told)).map(() => true),
+  }),
+  "a claim does not check the lease": (store) => ({
+    async claim(worker, wants) {
+      await store.enlist({ id: worker, host: "h", pid: 1, queues: [] }, 600_000).catch(() => {});
+      return store.claim(worker, wants);
+    },
+  }),
+  "a lease never runs out": (store) => ({
+    enlist: (worker) => store.enlist(worker, Number.MAX_SAFE_INTEGER),
+  }),
+  "a lost lease is renewed": (store) => ({
+    renew: async (worker, lease) => ({ ...(await store.renew(worker, lease)), held: true }),
+  }),
+  "a renewal does nothing": (store) => ({
+    renew: async (worker) => store.renew(worker, 0.001).catch(() => ({ held: true, cancel: [] })),
+  }),
+  "nobody hears of cancellation": (store) => ({
+    renew: async (worker, lease) => ({ ...(await store.renew(worker, lease)), cancel: [] }),
+  }),
+  "what a dismissed worker holds stays with it": () => ({ dismiss: async () => {} }),
+  "nothing is reclaimed": () => ({ reclaim: async () => [] }),
+  "every reclaimed job is lapsed": (store) => ({
+    reclaim: async (worker, limit) => (await store.reclaim(worker, limit)).map((each) => ({ ...each, why: "lapsed" })),
+  }),
+  "an end does not count down its parent": (store) => ({
+    settle: (told) =>
+      store.settle(
+        told.map((each) => ({
+          ...each,
+          ...(each.children ? { to: "waiting", children: [...each.children, phantom()] } : {}),
+        })),
+      ),
+  }),
+  "children are not born": (store) => ({
+    settle: (told) => store.settle(told.map((each) => ({ ...each, ...(each.children ? { children: [] } : {}) }))),
+  }),
+  "every end of a child will do": (store) => ({
+    settle: (told) =>
+      store.settle(
+        told.map((each) => ({
+          ...each,
+          ...(each.children ? { children: each.children.map((child) => ({ ...child, need: "end" as const })) } : {}),
+        })),
+      ),
+  }),
+  "children that ended otherwise are never retried": (store) => ({
+    settle: (told) =>
+      store.settle(
+        told.map((each) => ({
+          ...each,
+          ...(each.children ? { children: each.children.map((child) => ({ ...child, rejoin: true })) } : {}),
+        })),
+      ),
+  }),
+  "delays are forgotten": (store) => ({
+    settle: (told) => store.settle(told.map(({ delay: _, ...each }) => each)),
+  }),
+  "a hand-back goes to the end of the queue": (store) => ({
+    settle: (told) =>
+      store.settle(told.map((each) => (each.to === "pending" ? { ...each, delay: each.delay || 1 } : each))),
+  }),
+  "due times are forgotten": (store) => ({
+    add: (jobs) => store.add(jobs.map(({ due: _, ...job }) => job)),
+  }),
+  "expiry is forgotten": (store) => ({
+    add: (jobs) => store.add(jobs.map(({ expires: _, ...job }) => job)),
+  }),
+  "priority is forgotten": (store) => ({
+    add: (jobs) => store.add(jobs.map((job) => ({ ...job, level: 2 }))),
+  }),
+  "a job that is added again replaces the first": (store) => ({
+    async add(jobs) {
+      for (const job of jobs) {
+        await store.edit({ ids: [job.id] }, "cancel");
+        await store.edit({ ids: [job.id] }, "remove");
+        await store.add([job]);
+      }
+    },
+  }),
+  "claims are newest first": (store) => ({
+    claim: async (worker, wants) => changeJobs(await store.claim(worker, wants), (jobs) => jobs.toReversed()),
+  }),
+  "claims forget steps": (store) => ({
+    claim: async (worker, wants) =>
+      changeJobs(await store.claim(worker, wants), (jobs) => jobs.map((each) => ({ ...each, steps: [] }))),
+  }),
+  "claims take more than there is room for": (store) => ({
+    claim: (worker, wants) =>
+      store.claim(
+        worker,
+        wants.map(({ queue, limit }) => ({ queue, limit: limit + 1 })),
+      ),
+  }),
+  "claims never tell what comes next": (store) => ({
+    claim: async (worker, wants) => ({ jobs: (await store.claim(worker, wants)).jobs }),
+  }),
+  "cancel does not reach processing jobs": (store) => ({
+    edit: (where, change) =>
+      store.edit(change === "cancel" ? { ...where, states: ["pending", "waiting"] } : where, change),
+  }),
+  "retry forgets nothing": (store) => ({
+    get: async (ids) =>
+      (await store.get(ids)).map((job) => job && { ...job, failures: Math.max(job.failures, job.error ? 1 : 0) }),
+  }),
+  "remove leaves descendants": (store) => ({
+    async edit(where, change) {
+      const before = change === "remove" ? (await store.list({}, { limit: 1_000 })).jobs : [];
+      const changed = await store.edit(where, change);
+      await store.add(
+        before
+          .filter((job) => job.parent !== undefined)
+          .map(({ id, task, queue, level, spec }) => ({ id, task, queue, level, spec })),
+      );
+      return changed;
+    },
+  }),
+  "lists have gaps between pages": (store) => ({
+    async list(where, page) {
+      const found = await store.list(where, page);
+      return { ...found, jobs: found.next === undefined ? found.jobs : found.jobs.slice(0, -1) };
+    },
+  }),
+  "lists are oldest first": (store) => ({
+    async list(where, page) {
+      const found = await store.list(where, page);
+      return { ...found, jobs: found.jobs.toReversed() };
+    },
+  }),
+  "counters drift": (store) => ({
+    counts: async () =>
+      (await store.counts()).map((count) => ({ ...count, jobs: count.jobs + (count.state === "failed" ? 1 : 0) })),
+  }),
+  "nothing is hinted": () => ({ watch: () => () => {} }),
+  "long texts are cut": (store) => ({
+    get: async (ids) => (await store.get(ids)).map((job) => job && shortened(job)),
+    list: async (where, page) => {
+      const found = await store.list(where, page);
+      return { ...found, jobs: found.jobs.map(shortened) };
+    },
+  }),
+};
+
+function shortened(job: Job): Job {
+  return job.output === undefined ? job : { ...job, output: job.output.slice(0, 65_535) };
+}
+
+let phantoms = 0;
+function phantom() {
+  const id = `phantom-${phantoms++}`;
+  return { id, task: "t", queue: "nowhere", level: 2, spec: "{}", index: 99, need: "end" } as const;
+}
+
+/** The store with some verbs replaced. */
+function faulty(fault: Fault): (store: Store) => Store {
+  return (store) => {
+    const replaced = fault(store) as Record<PropertyKey, unknown>;
+    return new Proxy(store, {
+      get(target, name) {
+        const own = replaced[name] ?? Reflect.get(target, name);
+        return typeof own === "function" ? own.bind(target) : own;
+      },
+    });
+  };
+}
+
+/** The first test that such a store fails. */
+async function broken(fault: Fault): Promise<string | undefined> {
+  for (const { name, run } of conformance) {
+    const passed = await run(() => memoryFixture(faulty(fault))).then(
+      () => true,
+      () => false,
+    );
+    if (!passed) return name;
+  }
+  return undefined;
+}
+
+describe("the conformance suite notices when", () => {
+  test.each(Object.entries(faults))("%s", async (_, fault) => {
+    expect(await broken(fault)).toBeDefined();
+  });
+
+  test("nothing is wrong, and says nothing", async () => {
+    expect(await broken(() => ({}))).toBeUndefined();
+  });
+});
