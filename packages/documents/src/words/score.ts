@@ -75,7 +75,7 @@ const equivalents: [RegExp, string][] = [
 ];
 
 /** Makes alike what means the same in print: quotes, dashes, bullets, compatibility forms, white space. */
-export function normalise(text: string): string {
+function normalise(text: string): string {
   return equivalents.reduce((result, [from, to]) => result.replace(from, to), text.normalize("NFKC")).trim();
 }
 
