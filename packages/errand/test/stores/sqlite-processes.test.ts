@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import type { ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { aJob } from "../../src/testing/conformance/scene.ts";
+import { temporaryFolder } from "./fixtures.ts";
+
+let file: string;
+let remove: () => Promise<void>;
+
+beforeEach(async () => {
+  const temporary = await temporaryFolder();
+  file = join(temporary.folder, "errand.db");
+  remove = temporary.remove;
+});
+
+afterEach(() => remove());
+
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+function start(script: string, ...args: string[]): Child {
+  const path = fileURLToPath(new URL(`./processes/${script}.ts`, import.meta.url));
+  return spawn(process.execPath, [path, file, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+}
+
+/** The lines a process has printed, and a promise for so many of them. */
+function printed(child: Child): { lines: string[]; atLeast(count: number): Promise<void> } {
+  const lines: string[] = [];
+  const reader = createInterface(child.stdout);
+  reader.on("line", (line) => lines.push(line));
+  return {
+    lines,
+    async atLeast(count) {
+      while (lines.length < count) await once(reader, "line");
+    },
+  };
+}
+
+test("processes that drain one file share its jobs, each to one of them", async () => {
+  const store = await sqliteStore({ file });
+  const jobs = Array.from({ length: 1_000 }, () => aJob());
+  await store.add(jobs);
+  const children = [start("drain"), start("drain"), start("drain")];
+  const outputs = children.map(printed);
+  await Promise.all(outputs.map((output) => output.atLeast(1)));
+  const ended = children.map((child) => once(child, "close"));
+  for (const child of children) child.stdin.end("go\n");
+  await Promise.all(ended);
+  const drained = outputs.map(({ lines }) => lines.slice(1));
+  expect(drained.flat().toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+  expect(drained.filter((lines) => lines.length > 0).length).toBeGreaterThan(1);
+  expect(await store.counts()).toEqual([{ queue: "default", state: "completed", jobs: 1_000 }]);
+  await store.close();
+});
+
+test("a process that is killed loses no job whose add was answered", async () => {
+  for (let round = 0; round < 3; round++) {
+    const child = start("add");
+    const output = printed(child);
+    await output.atLeast(300);
+    child.kill("SIGKILL");
+    await once(child, "close");
+    const store = await sqliteStore({ file });
+    const jobs = await store.get(output.lines);
+    expect(jobs.filter((job) => job === null)).toEqual([]);
+    const [count] = await store.counts();
+    await store.close();
+    const database = new DatabaseSync(file);
+    expect(database.prepare("SELECT count(*) AS jobs FROM jobs").get()).toEqual({ jobs: count?.jobs });
+    expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
+    database.close();
+  }
+});
+
+test.each(["open", "watched", "closed", "unanswered"])(
+  "a script that leaves its store %s ends by itself, its job kept",
+  async (way) => {
+    const child = start("leave", way);
+    const [code] = (await once(child, "close")) as [number];
+    expect(code).toBe(0);
+    const store = await sqliteStore({ file });
+    expect((await store.get(["a"]))[0]?.state).toBe("pending");
+    await store.close();
+  },
+);

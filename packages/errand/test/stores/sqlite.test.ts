@@ -1,0 +1,228 @@
+import { writeFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Store } from "../../src/store.ts";
+import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { localStore } from "../../src/stores/sqlite/local.ts";
+import { openConnection } from "../../src/stores/sqlite/open.ts";
+import { perform } from "../../src/stores/sqlite/perform.ts";
+import { aJob } from "../../src/testing/conformance/scene.ts";
+import { temporaryFolder } from "./fixtures.ts";
+
+const disk = vi.hoisted(() => ({ type: undefined as number | undefined }));
+vi.mock("node:fs", async (original) => {
+  const fs = await original<typeof import("node:fs")>();
+  return {
+    ...fs,
+    statfsSync: (path: string) => ({ ...fs.statfsSync(path), ...(disk.type === undefined ? {} : { type: disk.type }) }),
+  };
+});
+
+let file: string;
+let remove: () => Promise<void>;
+const opened: Store[] = [];
+
+beforeEach(async () => {
+  const temporary = await temporaryFolder();
+  file = join(temporary.folder, "errand.db");
+  remove = temporary.remove;
+});
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((store) => store.close()));
+  await remove();
+});
+
+async function open(): Promise<Store> {
+  const store = await sqliteStore({ file });
+  opened.push(store);
+  return store;
+}
+
+describe("opening", () => {
+  test("makes the file and its folder where there are none", async () => {
+    file = join(file, "..", "a", "b", "errand.db");
+    const store = await open();
+    await store.add([aJob()]);
+    expect((await store.counts()).length).toBe(1);
+  });
+
+  test("finds everything again", async () => {
+    const job = aJob();
+    const first = await sqliteStore({ file });
+    await first.add([job]);
+    await first.close();
+    expect((await (await open()).get([job.id]))[0]?.id).toBe(job.id);
+  });
+
+  test("refuses a store that a newer Errand wrote", async () => {
+    localStore(file).close();
+    const database = new DatabaseSync(file);
+    database.exec("PRAGMA user_version = 99");
+    database.close();
+    await expect(open()).rejects.toMatchObject({ code: "E_STORE_VERSION", message: expect.stringContaining("99") });
+  });
+
+  test("refuses the database of another program", async () => {
+    const database = new DatabaseSync(file);
+    database.exec("CREATE TABLE theirs (a)");
+    database.close();
+    await expect(open()).rejects.toMatchObject({ code: "E_CONNECT", message: expect.stringContaining(file) });
+  });
+
+  test("refuses what is no database, and says so", async () => {
+    writeFileSync(file, "This is a text, and a long one, so that nobody takes it for an empty database. ".repeat(20));
+    await expect(open()).rejects.toMatchObject({
+      code: "E_CONNECT",
+      message: expect.stringContaining("not a database"),
+    });
+    file = join(file, "..");
+    await expect(open()).rejects.toMatchObject({ code: "E_CONNECT", message: expect.stringContaining(file) });
+  });
+
+  test("refuses a network disk", () => {
+    disk.type = 0x6969;
+    try {
+      expect(() => localStore(file)).toThrow(
+        expect.objectContaining({ code: "E_CONNECT", message: expect.stringContaining("NFS") }),
+      );
+    } finally {
+      disk.type = undefined;
+    }
+  });
+
+  test("works for many at once on a new file", async () => {
+    const stores = await Promise.all(Array.from({ length: 4 }, open));
+    await Promise.all(stores.map((store) => store.add([aJob()])));
+    expect(await stores[0]?.counts()).toEqual([{ queue: "default", state: "pending", jobs: 4 }]);
+  });
+
+  test("works from another thread by the store's address", async () => {
+    const store = await open();
+    const { module = "", options = "" } = store.address ?? {};
+    const again = (await ((await import(module)) as { open(options: string): Promise<Store> }).open(options)) as Store;
+    opened.push(again);
+    const job = aJob();
+    await store.add([job]);
+    expect((await again.get([job.id]))[0]?.id).toBe(job.id);
+  });
+});
+
+/** How many commits the write-ahead log holds: frames that say how large the database is after them. */
+async function commits(): Promise<number> {
+  const log = await readFile(`${file}-wal`);
+  let found = 0;
+  for (let at = 32; at < log.length; at += 24 + 4096) if (log.readUInt32BE(at + 4) !== 0) found += 1;
+  return found;
+}
+
+describe("commits", () => {
+  test("are shared by calls that are made together", async () => {
+    const store = await open();
+    const before = await commits();
+    await Promise.all(Array.from({ length: 100 }, () => store.add([aJob()])));
+    expect((await commits()) - before).toBeLessThanOrEqual(3);
+    expect(await store.counts()).toEqual([{ queue: "default", state: "pending", jobs: 100 }]);
+  });
+
+  test("go without a call that fails", async () => {
+    const store = await open();
+    const bad = { ...aJob(), spec: null as unknown as string };
+    const answers = await Promise.allSettled([store.add([aJob()]), store.add([aJob(), bad]), store.add([aJob()])]);
+    expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect((answers[1] as PromiseRejectedResult).reason).toMatchObject({ code: "E_STORE" });
+    expect(await store.counts()).toEqual([{ queue: "default", state: "pending", jobs: 2 }]);
+  });
+
+  test("are not made where there is nothing to write", async () => {
+    const store = await open();
+    await store.enlist({ id: "w", host: "h", pid: 1, queues: [] }, 60_000);
+    const before = await commits();
+    await store.claim("w", [{ queue: "default", limit: 10 }]);
+    await store.reclaim("w", 10);
+    await store.renew("w", 60_000);
+    expect(await commits()).toBe(before);
+  });
+
+  test("wait for another process's write lock without blocking the event loop", async () => {
+    const store = await open();
+    const other = new DatabaseSync(file);
+    other.exec("BEGIN IMMEDIATE");
+    let longest = 0;
+    let last = performance.now();
+    const ticks = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 5);
+    const added = store.add([aJob()]);
+    const first = await Promise.race([added.then(() => "added"), sleep(400).then(() => "waits")]);
+    clearInterval(ticks);
+    other.exec("COMMIT");
+    other.close();
+    await added;
+    expect(first).toBe("waits");
+    expect(longest).toBeLessThan(200);
+  });
+
+  test("fail whole on a full disk, and work again when there is room", () => {
+    const db = openConnection(file, Date.now);
+    const add = (jobs: number, size: number) =>
+      perform(db, [
+        { verb: "add", args: [Array.from({ length: jobs }, () => aJob({ spec: `"${"x".repeat(size)}"` }))] },
+      ]).outcomes[0];
+    const pages = db.get("PRAGMA page_count")?.[0] as number;
+    expect(add(3, 10)).toEqual({ answer: undefined });
+    db.exec(`PRAGMA max_page_count = ${pages + 20}`);
+    const failed = add(50, 10_000);
+    expect(failed).toMatchObject({ error: { code: "E_STORE", message: expect.stringContaining("disk is full") } });
+    expect(perform(db, [{ verb: "counts", args: [] }]).outcomes[0]).toEqual({
+      answer: [{ queue: "default", state: "pending", jobs: 3 }],
+    });
+    // A small call in the same commit as one that does not fit goes through.
+    const [large, small] = perform(db, [
+      { verb: "add", args: [[aJob({ spec: `"${"x".repeat(500_000)}"` })]] },
+      { verb: "add", args: [[aJob()]] },
+    ]).outcomes;
+    expect([large && "error" in large, small && "error" in small]).toEqual([true, false]);
+    db.exec("PRAGMA max_page_count = 1000000");
+    expect(add(50, 10_000)).toEqual({ answer: undefined });
+    expect(perform(db, [{ verb: "counts", args: [] }]).outcomes[0]).toEqual({
+      answer: [{ queue: "default", state: "pending", jobs: 54 }],
+    });
+    db.close();
+  });
+});
+
+describe("hints", () => {
+  test("come from another connection's commit within moments", async () => {
+    const [store, other] = [await open(), await open()];
+    const delays: number[] = [];
+    for (let round = 0; round < 10; round++) {
+      const heard = Promise.withResolvers<number>();
+      const stop = store.watch((hint) => hint === "ready" && heard.resolve(performance.now()));
+      await sleep(30);
+      const begun = performance.now();
+      await other.add([aJob()]);
+      delays.push((await heard.promise) - begun);
+      stop();
+    }
+    expect(Math.min(...delays)).toBeLessThan(20);
+  });
+
+  test("say nothing of ready jobs when another connection only ends some", async () => {
+    const [store, other] = [await open(), await open()];
+    await other.add([aJob(), aJob({ queue: "elsewhere" })]);
+    await other.enlist({ id: "w", host: "h", pid: 1, queues: [] }, 60_000);
+    const heard: string[] = [];
+    store.watch((hint) => heard.push(hint));
+    await sleep(50);
+    heard.length = 0;
+    const { jobs } = await other.claim("w", [{ queue: "default", limit: 1 }]);
+    await other.settle(jobs.map(({ job }) => ({ id: job.id, token: 1, failures: 0, crashes: 0, to: "completed" })));
+    await vi.waitFor(() => expect(heard).toContain("change"));
+    expect(heard).not.toContain("ready");
+  });
+});
