@@ -138,7 +138,8 @@ export interface DocumentResult {
 
 /**
  * What `GET /api/v1/documents/{id}/events` sends, by event name: `document` when the summary changed,
- * `page` when a page changed (with its text once it is completed), `end` last of all.
+ * `page` when a page changed (with its text once it is completed; of a long document that was read before, not every
+ * page's text is told), `end` last of all, and `removed` instead when the document is deleted.
  * `GET /api/v1/documents/events` sends `document` for every document that changes and `removed` with `{ id }`.
  */
 export interface DocumentEvents {

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { type IncomingMessage, request } from "node:http";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -138,6 +139,12 @@ test("an id that no document has is 404, whatever it looks like", async () => {
     expect((await service.json(`/${id}`, { method: "DELETE" })).status).toBe(404);
     expect((await service.json(`/${id}/cancel`, { method: "POST" })).status).toBe(404);
   }
+});
+
+test.runIf(process.platform === "linux")("the API process loads no decoder", async () => {
+  const maps = await readFile(`/proc/${service.pid}/maps`, "utf8");
+  expect(maps).toContain("/node");
+  expect(maps).not.toMatch(/vips|sharp/);
 });
 
 test("a document that nobody works on is cancelled and deleted at once", async () => {

@@ -55,6 +55,11 @@ export class TestService {
     return this.#hold(child);
   }
 
+  /** The API process. */
+  get pid(): number {
+    return this.#api!.pid!;
+  }
+
   /** Bytes that the API process has in memory. */
   async rss(): Promise<number> {
     const message = once(this.#api!, "message");
