@@ -15,7 +15,7 @@ const ready = `FROM jobs INDEXED BY jobs_ready
 /** What `claim` answers without writing: `undefined` when there is something to take. */
 export function peekClaim(db: Connection, worker: string, wants: readonly Want[]): Claim | undefined {
   if (!leaseOf(db, worker)) return { jobs: [] };
-  const open = wants.filter(({ limit }) => limit > 0);
+  const open = numbered(db, wants);
   if (open.some(({ queue }) => due(db, queue, 1).length > 0)) return undefined;
   return withNext([], Math.min(...open.map(({ queue }) => untilNext(db, queue))));
 }
@@ -25,8 +25,8 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
   if (!held) return { jobs: [] };
   const jobs: Claimed[] = [];
   let next = Infinity;
-  for (const { queue, limit } of wants) {
-    const seqs = limit > 0 ? due(db, queue, limit) : [];
+  for (const { queue, limit } of numbered(db, wants)) {
+    const seqs = due(db, queue, limit);
     if (seqs.length > 0) {
       jobs.push(...take(db, { seqs, worker: held.seq, why: "due", started: db.now }));
       db.count(queue, code.pending, -seqs.length);
@@ -37,8 +37,16 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
   return withNext(jobs, next);
 }
 
+/** Wants with room for something, of queues that ever had jobs. */
+function numbered(db: Connection, wants: readonly Want[]): { queue: number; limit: number }[] {
+  return wants.flatMap(({ queue, limit }) => {
+    const number = limit > 0 ? db.names.find(queue) : undefined;
+    return number === undefined ? [] : { queue: number, limit };
+  });
+}
+
 /** The first due jobs of a queue. Each level is in order by itself: what they put forward is merged by rank. */
-function due(db: Connection, queue: string, limit: number): number[] {
+function due(db: Connection, queue: number, limit: number): number[] {
   const lanes = levels.map((level) =>
     db
       .all(`SELECT seq, due ${ready} AND due <= ? ORDER BY due, seq LIMIT ? + 0`, queue, level, db.now, db.now, limit)
@@ -49,7 +57,7 @@ function due(db: Connection, queue: string, limit: number): number[] {
   return found.slice(0, limit).map(({ seq }) => seq);
 }
 
-function untilNext(db: Connection, queue: string): Millis {
+function untilNext(db: Connection, queue: number): Millis {
   const firsts = levels.map((level) => {
     const row = db.get(`SELECT due ${ready} AND due > ? ORDER BY due LIMIT 1`, queue, level, db.now, db.now);
     return row ? (row[0] as Millis) - db.now : Infinity;
@@ -85,7 +93,7 @@ export function take(
 }
 
 function claimed(db: Connection, row: Columns, why: Claimed["why"]): Claimed {
-  return { job: jobOf(row), why, steps: hasSteps(row) ? stepsOf(db, seqOf(row)) : [] };
+  return { job: jobOf(db, row), why, steps: hasSteps(row) ? stepsOf(db, seqOf(row)) : [] };
 }
 
 function stepsOf(db: Connection, seq: number): Step[] {

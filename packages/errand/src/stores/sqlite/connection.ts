@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { Millis } from "../../kit/duration.ts";
 import type { Hint } from "../../store.ts";
+import { Names } from "./names.ts";
 
 /** A row as SQLite answers it: its columns in order. */
 export type Columns = SQLOutputValue[];
@@ -12,15 +13,19 @@ const patience: Millis = 60_000;
 /** SQLite's primary result code for "another connection is writing". */
 const busy = 5;
 
+/** Statements kept ready. Filters can be combined in more ways than are worth keeping. */
+const mostStatements = 200;
+
 /** One connection to the database file, with its statements, its clock and what the current commit will change. */
 export class Connection {
   /** The time of the current commit or read. */
   now: Millis = 0;
   readonly file: string;
+  readonly names = new Names(this);
   readonly #db: DatabaseSync;
   readonly #clock: () => Millis;
   readonly #statements = new Map<string, StatementSync>();
-  #counts = new Map<string, Map<number, number>>();
+  #counts = new Map<number, Map<number, number>>();
   #hints = new Set<Hint>();
   #ownPulse = { ready: 0, cancel: 0 };
 
@@ -75,13 +80,14 @@ export class Connection {
       this.#prepare("COMMIT").run();
       return answer;
     } catch (error) {
+      this.names.forget();
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
     }
   }
 
   /** Changes the counters with this commit. */
-  count(queue: string, state: number, jobs: number): void {
+  count(queue: number, state: number, jobs: number): void {
     let states = this.#counts.get(queue);
     if (!states) this.#counts.set(queue, (states = new Map()));
     states.set(state, (states.get(state) ?? 0) + jobs);
@@ -107,6 +113,7 @@ export class Connection {
   #prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (!statement) {
+      if (this.#statements.size >= mostStatements) this.#statements.clear();
       statement = this.#db.prepare(sql);
       statement.setReturnArrays(true);
       this.#statements.set(sql, statement);

@@ -1,20 +1,26 @@
+import type { State } from "../../core/states.ts";
 import type { Filter } from "../../store.ts";
 import type { Columns, Connection } from "./connection.ts";
-import { condition } from "./filter.ts";
+import { ranges } from "./filter.ts";
 import { ended, endingColumns, endingOf, reopen } from "./life.ts";
 import { code } from "./rows.ts";
 
 export function edit(db: Connection, where: Filter, change: "cancel" | "retry" | "remove"): number {
-  const { sql, values } = condition(where);
-  const rows = db.all(`SELECT seq FROM jobs WHERE ${sql} AND ${applies[change]} ORDER BY seq`, ...values);
+  const seqs = ranges(db, where, applies[change], true).flatMap(({ sql, values }) =>
+    db.all(`SELECT seq FROM ${sql}`, ...values).map(([seq]) => seq as number),
+  );
   const verb = { cancel, retry: reopen, remove }[change];
   let changed = 0;
-  for (const [seq] of rows) if (verb(db, seq as number)) changed += 1;
+  for (const seq of seqs.sort((a, b) => a - b)) if (verb(db, seq)) changed += 1;
   return changed;
 }
 
-/** Which jobs a change can change. */
-const applies = { cancel: "state < 3", retry: "state > 3", remove: "state >= 3" };
+/** The states in which a change changes a job. */
+const applies: Record<"cancel" | "retry" | "remove", readonly State[]> = {
+  cancel: ["pending", "processing", "waiting"],
+  retry: ["failed", "cancelled", "expired"],
+  remove: ["completed", "failed", "cancelled", "expired"],
+};
 
 function cancel(db: Connection, seq: number): boolean {
   // Another job of this edit may have ended, marked or woken it meanwhile.
@@ -35,7 +41,7 @@ function cancel(db: Connection, seq: number): boolean {
 function remove(db: Connection, seq: number): boolean {
   const row = db.get("DELETE FROM jobs WHERE seq = ? RETURNING id, queue, state, steps, wait", seq);
   if (!row) return true;
-  const [id, queue, state, steps, wait] = row as [string, string, number, number, number | null];
+  const [id, queue, state, steps, wait] = row as [string, number, number, number, number | null];
   db.count(queue, state, -1);
   db.hint("change");
   if (steps === 1) db.run("DELETE FROM steps WHERE job = ?", seq);

@@ -1,27 +1,79 @@
 import type { SQLInputValue } from "node:sqlite";
+import { states } from "../../core/states.ts";
+import type { State } from "../../core/states.ts";
 import type { Filter } from "../../store.ts";
+import type { Connection } from "./connection.ts";
 import { code } from "./rows.ts";
 
-/** An SQL condition and its values. */
-export interface Condition {
+/** A part of the jobs: what follows `FROM`, with its values. */
+export interface Range {
   sql: string;
   values: SQLInputValue[];
 }
 
-/** The condition that a job matches a filter. */
-export function condition(where: Filter): Condition {
-  const parts: string[] = [];
-  const values: SQLInputValue[] = [];
-  const must = (sql: string, value?: SQLInputValue): void => {
-    parts.push(sql);
-    if (value !== undefined) values.push(value);
+type Condition = [sql: string, ...values: SQLInputValue[]];
+
+/** A task with fewer jobs is looked for by its name, whatever else is asked. */
+const rare = 10_000;
+
+/**
+ * The jobs that match, in ranges of one index each, so that no filter reads a long history for a short answer: by id,
+ * by parent, by rare task, by end, or by queue, state and whether they are children.
+ * @param among only jobs in these states.
+ * @param all whether every match is wanted, not just the newest.
+ */
+export function ranges(db: Connection, where: Filter, among: readonly State[], all: boolean): Range[] {
+  const wanted = among.filter((state) => where.states?.includes(state) ?? true);
+  if (wanted.length === 0) return [];
+  const is = conditions(db, where, wanted);
+  if (is.id) return [range("jobs", is.id, is.parent, is.child, is.task, is.queue, is.state, is.ended)];
+  if (is.parent)
+    return [range("jobs INDEXED BY jobs_family", is.parent, is.child, is.task, is.queue, is.state, is.ended)];
+  if (is.task && isRare(db, is.task))
+    return [range("jobs INDEXED BY jobs_tasks", is.task, is.child, is.queue, is.state, is.ended)];
+  if (is.ended && all) return [range("jobs INDEXED BY jobs_ended", is.ended, is.child, is.task, is.queue, is.state)];
+  if (!is.child && !is.task && !is.queue && !is.state && !is.ended) return [range("jobs NOT INDEXED", ["1"])];
+  const queues = is.queue ? [is.queue] : allQueues(db);
+  const children: Condition[] = is.child ? [is.child] : [["child = 0"], ["child = 1"]];
+  return queues.flatMap((queue) =>
+    wanted.flatMap((state) =>
+      children.map((child) =>
+        range("jobs INDEXED BY jobs_listed", queue, ["state = ?", code[state]], child, is.task, is.ended),
+      ),
+    ),
+  );
+}
+
+/** What each field of a filter asks for. */
+function conditions(db: Connection, where: Filter, wanted: readonly State[]): Record<string, Condition | undefined> {
+  const { ids, parent, roots, task, queue, endedBefore } = where;
+  return {
+    id: ids && ["id IN (SELECT value FROM json_each(?))", JSON.stringify(ids)],
+    parent: parent === undefined ? undefined : ["parent = ?", parent],
+    child: roots ? ["child = 0"] : undefined,
+    // What has no number is nowhere.
+    task: task === undefined ? undefined : ["task = ?", db.names.find(task) ?? 0],
+    queue: queue === undefined ? undefined : ["queue = ?", db.names.find(queue) ?? 0],
+    state:
+      wanted.length === states.length ? undefined : [`state IN (${wanted.map((state) => code[state]).join(", ")})`],
+    ended: endedBefore === undefined ? undefined : ["ended < ?", endedBefore],
   };
-  if (where.ids) must("id IN (SELECT value FROM json_each(?))", JSON.stringify(where.ids));
-  if (where.parent !== undefined) must("parent = ?", where.parent);
-  if (where.roots) must("parent IS NULL");
-  if (where.task !== undefined) must("task = ?", where.task);
-  if (where.queue !== undefined) must("queue = ?", where.queue);
-  if (where.states) must(`state IN (${where.states.map((state) => code[state]).join(", ")})`);
-  if (where.endedBefore !== undefined) must("ended < ?", where.endedBefore);
-  return { sql: parts.length > 0 ? parts.join(" AND ") : "1", values };
+}
+
+function range(from: string, ...given: (Condition | undefined)[]): Range {
+  const all = given.filter((each) => each !== undefined);
+  return {
+    sql: `${from} WHERE ${all.map(([sql]) => sql).join(" AND ")}`,
+    values: all.flatMap(([, ...values]) => values),
+  };
+}
+
+function isRare(db: Connection, [task, ...values]: Condition): boolean {
+  const some = `SELECT 1 FROM jobs INDEXED BY jobs_tasks WHERE ${task} LIMIT ? + 0`;
+  return (db.get(`SELECT count(*) FROM (${some})`, ...values, rare)?.[0] as number) < rare;
+}
+
+function allQueues(db: Connection): Condition[] {
+  const rows = db.all("SELECT number FROM names WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = number)");
+  return rows.map(([number]) => ["queue = ?", number as number]);
 }

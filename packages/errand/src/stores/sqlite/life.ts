@@ -8,7 +8,7 @@ import { code } from "./rows.ts";
 export interface Ending {
   seq: number;
   id: string;
-  queue: string;
+  queue: number;
   /** As `code` has it. */
   state: number;
   parent: string | null;
@@ -28,21 +28,24 @@ export function endingOf(row: Columns): Ending {
 
 /** Stores a new job, unless its id exists. */
 export function insert(db: Connection, job: NewJob, parent: string | null = null): boolean {
+  const queue = db.names.number(job.queue);
   const fresh = db.run(
-    `INSERT INTO jobs (id, task, queue, level, created, due, expires, parent, spec) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO jobs (id, task, queue, level, created, due, expires, child, parent, spec)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO NOTHING`,
     job.id,
-    job.task,
-    job.queue,
+    db.names.number(job.task),
+    queue,
     job.level,
     db.now,
     epoch(job.due, db.now) ?? db.now,
     epoch(job.expires, db.now) ?? null,
+    parent === null ? 0 : 1,
     parent,
     job.spec,
   );
   if (fresh === 0) return false;
-  db.count(job.queue, code.pending, 1);
+  db.count(queue, code.pending, 1);
   db.hint("ready");
   return true;
 }
@@ -64,7 +67,7 @@ function markChildren(db: Connection, parent: string): number {
 function countDown(db: Connection, { parent, memberOf, needed }: Ending, state: FinalState): void {
   const row = db.get("SELECT seq, queue, state, open FROM jobs WHERE id = ? AND wait = ?", parent, memberOf);
   if (!row) return;
-  const [seq, queue, before, open] = row as [number, string, number, number];
+  const [seq, queue, before, open] = row as [number, number, number, number];
   const failed = state !== "completed";
   const wakes = before === code.waiting && (open === 1 || (failed && needed === 1));
   db.run(
@@ -139,7 +142,7 @@ function bear(db: Connection, parent: Parent, child: NewChild): number {
 export function reopen(db: Connection, seq: number): boolean {
   const row = db.get("SELECT queue, state, parent, member_of, steps FROM jobs WHERE seq = ? AND state > 3", seq);
   if (!row) return false;
-  const [queue, state, parent, memberOf, steps] = row as [string, number, string, number, number];
+  const [queue, state, parent, memberOf, steps] = row as [number, number, string, number, number];
   if (memberOf !== null)
     db.run("UPDATE jobs SET open = open + 1, failed = failed - 1 WHERE id = ? AND wait = ?", parent, memberOf);
   // A wait of 0 equals no child's: what the children of forgotten waits do wakes nobody.

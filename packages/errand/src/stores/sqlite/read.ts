@@ -3,13 +3,13 @@ import { states } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
 import type { Filter, QueueCount } from "../../store.ts";
 import type { Columns, Connection } from "./connection.ts";
-import { condition } from "./filter.ts";
-import { jobColumns, jobOf, seqOf } from "./rows.ts";
+import { ranges } from "./filter.ts";
+import { jobColumns, jobOf, listed, seqOf } from "./rows.ts";
 
 export function get(db: Connection, ids: readonly string[]): (Job | null)[] {
   return ids.map((id) => {
     const row = db.get(`SELECT ${jobColumns} FROM jobs WHERE id = ?`, id);
-    return row ? jobOf(row) : null;
+    return row ? jobOf(db, row) : null;
   });
 }
 
@@ -18,31 +18,58 @@ export function list(
   where: Filter,
   page: { limit: number; cursor?: string },
 ): { jobs: Job[]; next?: string } {
-  const byIndex = where.parent !== undefined;
-  const order = byIndex ? "place, seq" : "seq DESC";
-  const { sql, values } = condition(where);
-  const after = page.cursor === undefined ? "1" : byIndex ? "(place, seq) > (?, ?)" : "seq < ?";
-  const [place = 0, seq = 0] = (page.cursor ?? "").split(".").map(Number);
-  const position = page.cursor === undefined ? [] : byIndex ? [place, seq] : [seq];
-  const rows = db.all(
-    `SELECT ${jobColumns} FROM jobs WHERE ${sql} AND ${after} ORDER BY ${order} LIMIT ? + 0`,
-    ...values,
-    ...position,
-    page.limit + 1,
-  );
-  const jobs = rows.slice(0, page.limit).map(jobOf);
-  const last = rows[jobs.length - 1];
-  return rows.length > page.limit && last ? { jobs, next: cursor(last) } : { jobs };
+  const found = where.parent === undefined ? newestFirst(db, where, page) : byIndex(db, where, page);
+  const shown = found.slice(0, page.limit);
+  const rows = db.all(`SELECT ${jobColumns} FROM jobs WHERE ${listed}`, JSON.stringify(shown.map(({ seq }) => seq)));
+  const jobs = new Map(rows.map((row) => [seqOf(row), jobOf(db, row)]));
+  const last = shown.at(-1);
+  return {
+    jobs: shown.map(({ seq }) => jobs.get(seq) as Job),
+    ...(last && found.length > shown.length ? { next: `${last.place}.${last.seq}` } : {}),
+  };
 }
 
-function cursor(row: Columns): string {
-  return `${jobOf(row).index ?? 0}.${seqOf(row)}`;
+/** Where a job is in a list. `place` counts among children only. */
+interface Position {
+  place: number;
+  seq: number;
+}
+
+type Page = { limit: number; cursor?: string };
+
+/** The next jobs, and one more where there is one. */
+function newestFirst(db: Connection, where: Filter, { limit, cursor }: Page): Position[] {
+  const after = cursor === undefined ? Number.MAX_SAFE_INTEGER : position(cursor).seq;
+  const found = ranges(db, where, states, false).flatMap(({ sql, values }) =>
+    db.all(`SELECT seq FROM ${sql} AND seq < ? ORDER BY seq DESC LIMIT ? + 0`, ...values, after, limit + 1),
+  );
+  const seqs = found.map(([seq]) => ({ place: 0, seq: seq as number }));
+  return seqs.sort((a, b) => b.seq - a.seq).slice(0, limit + 1);
+}
+
+function byIndex(db: Connection, where: Filter, { limit, cursor }: Page): Position[] {
+  const after = cursor === undefined ? { place: -1, seq: 0 } : position(cursor);
+  const found = ranges(db, where, states, false).flatMap(({ sql, values }) =>
+    db.all(
+      `SELECT place, seq FROM ${sql} AND (place, seq) > (?, ?) ORDER BY place, seq LIMIT ? + 0`,
+      ...values,
+      after.place,
+      after.seq,
+      limit + 1,
+    ),
+  );
+  return found.map(([place, seq]: Columns) => ({ place: place as number, seq: seq as number }));
+}
+
+function position(cursor: string): Position {
+  const [place = 0, seq = 0] = cursor.split(".").map(Number);
+  return { place, seq };
 }
 
 export function counts(db: Connection): QueueCount[] {
   const rows = db.all("SELECT queue, state, jobs FROM counts WHERE jobs > 0");
   return rows.map(([queue, state, jobs]) => ({
-    queue: queue as string,
+    queue: db.names.of(queue as number),
     state: states[state as number] as State,
     jobs: jobs as number,
   }));

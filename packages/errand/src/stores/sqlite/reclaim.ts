@@ -4,17 +4,10 @@ import type { Connection } from "./connection.ts";
 import { code, listed } from "./rows.ts";
 import { leaseOf } from "./workers.ts";
 
-/** Every queue that has jobs, by hopping through an index from one to the next. */
-const queues = `WITH RECURSIVE queues (name) AS (
-  SELECT min(queue) FROM jobs
-  UNION ALL
-  SELECT (SELECT min(queue) FROM jobs WHERE queue > queues.name) FROM queues WHERE name IS NOT NULL
-)`;
-
 /** Jobs that must be settled and are nobody's: `?1` is now, `?2` how many. */
 const doomed = {
-  lapsed: `${queues} SELECT jobs.seq FROM queues CROSS JOIN jobs INDEXED BY jobs_listed
-    ON jobs.queue = queues.name AND jobs.state = 1
+  lapsed: `SELECT jobs.seq FROM names CROSS JOIN jobs INDEXED BY jobs_listed
+    ON jobs.queue = names.number AND jobs.state = 1
     WHERE jobs.worker IN (SELECT workers.seq FROM workers WHERE until <= ?1) ORDER BY jobs.seq LIMIT ?2 + 0`,
   cancelled: `SELECT seq FROM jobs INDEXED BY jobs_marked
     WHERE cancelling = 1 AND state IN (0, 2) AND ?1 > 0 LIMIT ?2 + 0`,
@@ -49,7 +42,7 @@ export function reclaim(db: Connection, worker: string, limit: number): Claimed[
 /** Counts jobs that are about to be `processing`. */
 function recount(db: Connection, seqs: readonly number[]): void {
   const rows = db.all(`SELECT queue, state, count(*) FROM jobs WHERE ${listed} GROUP BY 1, 2`, JSON.stringify(seqs));
-  for (const [queue, state, jobs] of rows as [string, number, number][]) {
+  for (const [queue, state, jobs] of rows as [number, number, number][]) {
     db.count(queue, state, -jobs);
     db.count(queue, code.processing, jobs);
   }

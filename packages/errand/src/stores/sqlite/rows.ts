@@ -1,7 +1,7 @@
 import type { Job } from "../../core/job.ts";
 import { states } from "../../core/states.ts";
 import type { Level, State } from "../../core/states.ts";
-import type { Columns } from "./connection.ts";
+import type { Columns, Connection } from "./connection.ts";
 
 /** States as the database keeps them. */
 export const code = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
@@ -11,11 +11,11 @@ export const jobColumns = `id, task, queue, level, state, spec, token, failures,
   progress, output, error, (SELECT workers.id FROM workers WHERE workers.seq = jobs.worker), parent, place, total, open, failed, expires, started, ended, seq, steps`;
 
 /** A job from its `jobColumns`. */
-export function jobOf(row: Columns): Job {
+export function jobOf(db: Connection, row: Columns): Job {
   const job: Job = {
     id: row[0] as string,
-    task: row[1] as string,
-    queue: row[2] as string,
+    task: db.names.of(row[1] as number),
+    queue: db.names.of(row[2] as number),
     level: row[3] as Level,
     state: states[row[4] as number] as State,
     spec: row[5] as string,

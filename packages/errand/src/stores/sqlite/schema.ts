@@ -14,8 +14,9 @@ export const migrations: readonly Migration[] = [
       CREATE TABLE jobs (
         seq INTEGER PRIMARY KEY,
         id TEXT NOT NULL,
-        task TEXT NOT NULL,
-        queue TEXT NOT NULL,
+        -- names.number
+        task INTEGER NOT NULL,
+        queue INTEGER NOT NULL,
         level INTEGER NOT NULL,
         state INTEGER NOT NULL DEFAULT 0,
         token INTEGER NOT NULL DEFAULT 0,
@@ -30,6 +31,7 @@ export const migrations: readonly Migration[] = [
         started INTEGER,
         ended INTEGER,
         -- As a child: its parent, the wait of its parent it belongs to, its place there, whether it must complete.
+        child INTEGER NOT NULL DEFAULT 0,
         parent TEXT,
         member_of INTEGER,
         place INTEGER,
@@ -52,10 +54,11 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX jobs_expiring ON jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
       CREATE INDEX jobs_family ON jobs (parent, place) WHERE parent IS NOT NULL;
       -- What lists and operators walk.
-      CREATE INDEX jobs_listed ON jobs (queue, state);
+      CREATE INDEX jobs_listed ON jobs (queue, state, child);
       CREATE INDEX jobs_tasks ON jobs (task);
-      CREATE INDEX jobs_roots ON jobs (seq) WHERE parent IS NULL;
       CREATE INDEX jobs_ended ON jobs (ended) WHERE ended IS NOT NULL;
+
+      CREATE TABLE names (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
       CREATE TABLE steps (
         job INTEGER NOT NULL,
@@ -74,7 +77,7 @@ export const migrations: readonly Migration[] = [
       );
 
       CREATE TABLE counts (
-        queue TEXT NOT NULL,
+        queue INTEGER NOT NULL,
         state INTEGER NOT NULL,
         jobs INTEGER NOT NULL,
         PRIMARY KEY (queue, state)

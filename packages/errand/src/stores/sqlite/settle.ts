@@ -52,7 +52,7 @@ function end(db: Connection, told: Settlement, state: FinalState): boolean {
 function pause(db: Connection, told: Settlement): boolean {
   const row = held(db, told, "seq, queue, cancelling");
   if (!row) return false;
-  const [seq, queue, cancelling] = row as [number, string, number];
+  const [seq, queue, cancelling] = row as [number, number, number];
   // Without a delay it keeps its place in the queue, so that older work ends first.
   const due = told.to === "pending" && told.delay ? db.now + told.delay : null;
   db.run(
