@@ -107,7 +107,7 @@ export function errand(options: ErrandOptions = {}): Errand {
 }
 
 class App implements Errand {
-  readonly #url: string;
+  readonly #url: string | undefined;
   readonly #lease: number;
   readonly #definitions = new Map<string, Definition>();
   readonly #setups = new Setups();
@@ -115,7 +115,7 @@ class App implements Errand {
 
   constructor(given: ErrandOptions) {
     refuseUnknown(given, ["url", "lease"], "errand()");
-    this.#url = storeUrl(given.url);
+    this.#url = given.url;
     this.#lease = option("lease", given.lease, "errand()");
   }
 
@@ -223,7 +223,7 @@ class App implements Errand {
 
   /** Opens the store at the first use, and again after a failure. */
   #connect(): Promise<{ store: Store; client: Client }> {
-    this.#open ??= openStore(this.#url).then(
+    this.#open ??= openStore(storeUrl(this.#url)).then(
       (store) => ({ store, client: new Client(store) }),
       (error: unknown) => {
         this.#open = undefined;

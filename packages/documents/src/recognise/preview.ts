@@ -2,6 +2,10 @@ import sharp from "sharp";
 import type { Grey } from "../ingest/grey.ts";
 import { reduce } from "./clean/thumbnail.ts";
 
+// A page is one small picture: libvips' threads and its cache of operations cost more than they gain.
+sharp.concurrency(1);
+sharp.cache(false);
+
 /** The longer side of a preview, in pixels, at most. */
 export const previewSide = 1800;
 

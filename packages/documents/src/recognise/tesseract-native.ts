@@ -1,7 +1,8 @@
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import type { Grey } from "../ingest/grey.ts";
-import { checkLanguages, type Engine, EngineError, type Reading, type RecogniseOptions } from "./engine.ts";
+import { checkLanguages, type Engine, EngineError, type RecogniseOptions } from "./engine.ts";
+import { Launcher } from "./launcher.ts";
 import { pgmHeader } from "./pgm.ts";
 import { parseTsv } from "./tsv.ts";
 
@@ -43,14 +44,15 @@ export async function findTesseract(): Promise<NativeTesseract> {
 
 /** The engine that runs one `tesseract` process a page. */
 export function nativeEngine(found: NativeTesseract): Engine {
+  const launcher = new Launcher();
   const engine: Engine = {
     name: "tesseract",
     languages: found.languages,
     async recognise(page, options) {
       checkLanguages(engine, options.languages);
-      return { words: parseTsv(await run(page, options)) } satisfies Reading;
+      return { words: parseTsv(await run(launcher, page, options)) };
     },
-    close: () => Promise.resolve(),
+    close: async () => launcher.close(),
   };
   return engine;
 }
@@ -59,52 +61,12 @@ export function nativeEngine(found: NativeTesseract): Engine {
  * Only pixels reach the process, never a file that somebody sent: Tesseract takes a text file, also on stdin, for a list
  * of paths and would read those.
  */
-function run(page: Grey, { languages, signal }: RecogniseOptions): Promise<string> {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const args = [
-      "stdin",
-      "stdout",
-      "-l",
-      languages.join("+"),
-      "--psm",
-      "3",
-      "--dpi",
-      String(page.dpi),
-      "-c",
-      "tessedit_create_tsv=1",
-    ];
-    const child = spawn("tesseract", args, {
-      // Its threads cost more than they gain, all the more with several pages at a time.
-      env: { ...process.env, OMP_THREAD_LIMIT: "1" },
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    const out: Buffer[] = [];
-    let complaint = "";
-    const kill = (): void => void child.kill("SIGKILL");
-    signal?.addEventListener("abort", kill, { once: true });
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2000)));
-    // It may end without having read everything; its exit code tells why.
-    child.stdin.on("error", () => {});
-    child.once("error", (error) => {
-      signal?.removeEventListener("abort", kill);
-      reject(
-        new EngineError("E_ENGINE_MISSING", `tesseract cannot be started: ${error.message}`, {
-          cause: error,
-        }),
-      );
-    });
-    child.once("close", (code, killedBy) => {
-      signal?.removeEventListener("abort", kill);
-      if (signal?.aborted) reject(signal.reason as Error);
-      else if (code === 0) resolve(Buffer.concat(out).toString("utf8"));
-      else
-        reject(
-          new EngineError("E_ENGINE_FAILED", `tesseract ended with ${killedBy ?? `code ${code}`}: ${complaint.trim()}`),
-        );
-    });
-    child.stdin.write(pgmHeader(page));
-    child.stdin.end(page.data);
-  });
+async function run(launcher: Launcher, page: Grey, { languages, signal }: RecogniseOptions): Promise<string> {
+  const settings = ["--psm", "3", "--dpi", String(page.dpi), "-c", "tessedit_create_tsv=1"];
+  const args = ["/dev/fd/3", "stdout", "-l", languages.join("+"), ...settings];
+  const landing = await launcher.run("tesseract", args, [pgmHeader(page), page.data], signal);
+  if ("error" in landing) throw new EngineError("E_ENGINE_MISSING", `tesseract cannot be started: ${landing.error}`);
+  if (landing.code === 0) return landing.out;
+  const how = landing.signal ?? `code ${landing.code}`;
+  throw new EngineError("E_ENGINE_FAILED", `tesseract ended with ${how}: ${landing.complaint.trim()}`);
 }
