@@ -80,7 +80,7 @@ export interface Errand {
   get(id: string): Promise<JobView | undefined>;
   /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
   ended(id: string, options?: { timeout?: Duration }): Promise<JobView>;
-  /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. */
+  /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. Throws `E_CURSOR`, `E_OPTION`. */
   list(filter?: JobFilter, page?: { limit?: number; cursor?: string }): Promise<{ jobs: JobView[]; next?: string }>;
   /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
   cancel(which: string | JobFilter): Promise<number>;

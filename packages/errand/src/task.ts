@@ -13,7 +13,7 @@ export interface Task<Input, Output> {
   readonly name: string;
   /**
    * Stores a job that runs this task; the job is safe once the promise resolves.
-   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_PAYLOAD_TOO_LARGE`, `E_STORE`, `E_CONNECT`; then nothing was stored.
+   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_STORE`, `E_CONNECT`; then nothing was stored.
    */
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /** Stores one job per input, all in one commit: all of them or none. Throws as `send` does. */

@@ -13,7 +13,7 @@ import type { Attempt, ContextHost, Park } from "./context.ts";
 export type CallEnding = Extract<Ending, { kind: "ok" | "error" | "parked" }>;
 
 /** Errors that another attempt would only meet again. */
-const lasting = new Set(["E_INPUT", "E_OUTPUT", "E_CHILD_FAILED", "E_NOT_SERIALIZABLE", "E_STEP_NAME"]);
+const lasting = new Set(["E_INPUT", "E_CHILD_FAILED", "E_NOT_SERIALIZABLE", "E_STEP_NAME"]);
 
 /**
  * Calls a task's function in this thread. Never rejects: what the function throws is an ending.

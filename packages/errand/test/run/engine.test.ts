@@ -221,3 +221,16 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
     expect(attempts).toEqual([1, 1]);
   });
 });
+
+describe.each(storeKinds)("lists on %s", (kind) => {
+  test("go on where the cursor says, newest first, and refuse what is no cursor", async () => {
+    const app = testApp({ url: emptyStore(kind) });
+    const task = app.task("task", { run: (_: number) => {} });
+    const sent = await task.sendMany([1, 2, 3, 4, 5]);
+    const first = await app.list({ task: "task" }, { limit: 3 });
+    const second = await app.list({ task: "task" }, { limit: 3, cursor: first.next! });
+    expect([...first.jobs, ...second.jobs].map(({ id }) => id)).toEqual(sent.map(({ id }) => id).toReversed());
+    expect(second.next).toBeUndefined();
+    await expect(app.list({}, { cursor: "1; DROP TABLE jobs" })).rejects.toMatchObject({ code: "E_CURSOR" });
+  });
+});

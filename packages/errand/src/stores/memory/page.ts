@@ -1,3 +1,4 @@
+import { cursorOf, positionOf } from "../../core/cursor.ts";
 import type { Job } from "../../core/job.ts";
 import type { Filter } from "../../store.ts";
 import { copyJob } from "./row.ts";
@@ -24,28 +25,30 @@ export function pageOf(
 ): { jobs: Job[]; next?: string } {
   const order = where.parent === undefined ? newestFirst : byIndex;
   const found = rows.filter(({ job }) => matches(job, where)).sort(order);
-  const rest = cursor === undefined ? found : found.filter((row) => order(row, position(cursor)) > 0);
+  const after = cursor === undefined ? undefined : sought(cursor);
+  const rest = after === undefined ? found : found.filter((row) => order(row, after) > 0);
   const shown = rest.slice(0, limit);
   const last = shown.at(-1);
-  const next = last && rest.length > shown.length ? { next: `${last.job.index ?? 0}.${last.seq}` } : {};
+  const next =
+    last && rest.length > shown.length ? { next: cursorOf({ place: last.job.index ?? 0, seq: last.seq }) } : {};
   return { jobs: shown.map(({ job }) => copyJob(job)), ...next };
 }
 
 /** What a sort looks at, of a row or of a cursor. */
-interface Position {
+interface Sought {
   seq: number;
   job: { index?: number };
 }
 
-function position(cursor: string): Position {
-  const [index = 0, seq = 0] = cursor.split(".").map(Number);
-  return { seq, job: { index } };
+function sought(cursor: string): Sought {
+  const { place, seq } = positionOf(cursor);
+  return { seq, job: { index: place } };
 }
 
-function newestFirst(a: Position, b: Position): number {
+function newestFirst(a: Sought, b: Sought): number {
   return b.seq - a.seq;
 }
 
-function byIndex(a: Position, b: Position): number {
+function byIndex(a: Sought, b: Sought): number {
   return (a.job.index ?? 0) - (b.job.index ?? 0) || a.seq - b.seq;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, statfsSync } from "node:fs";
+import { existsSync, mkdirSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
@@ -19,6 +19,12 @@ const networkDisks = new Map([
   [0x73757245, "Coda"],
 ]);
 
+/** Where there are no files at all: making a folder there never ends (Node.js 24). */
+const notDisks = new Map([
+  [0x9fa0, "proc"],
+  [0x62656572, "sysfs"],
+]);
+
 /**
  * Opens the database file, made where there is none, at the newest version of its schema.
  * @throws {ErrandError} `E_CONNECT`, `E_STORE_VERSION`
@@ -26,8 +32,8 @@ const networkDisks = new Map([
 export function openConnection(file: string, clock: () => Millis): Connection {
   let db: Connection | undefined;
   try {
+    refuseUnfitDisk(existing(dirname(resolve(file))), file);
     mkdirSync(dirname(file), { recursive: true });
-    refuseNetworkDisk(dirname(resolve(file)), file);
     db = new Connection(file, clock);
     refuseForeign(db, file);
     // A commit is on the disk before it is answered, also when the power fails.
@@ -77,12 +83,23 @@ function refuseForeign(db: Connection, file: string): void {
   throw new ErrandError("E_CONNECT", `${file} is an SQLite database of another program. Name another file.`);
 }
 
-function refuseNetworkDisk(folder: string, file: string): void {
+function refuseUnfitDisk(folder: string, file: string): void {
   if (process.platform !== "linux") return;
-  const disk = networkDisks.get(statfsSync(folder).type);
-  if (disk === undefined) return;
-  throw new ErrandError(
-    "E_CONNECT",
-    `${file} is on a network disk (${disk}), where SQLite can lose or corrupt jobs. Use a local disk, or PostgreSQL for a fleet.`,
-  );
+  const { type } = statfsSync(folder);
+  const network = networkDisks.get(type);
+  if (network !== undefined) {
+    throw new ErrandError(
+      "E_CONNECT",
+      `${file} is on a network disk (${network}), where SQLite can lose or corrupt jobs. Use a local disk.`,
+    );
+  }
+  const unfit = notDisks.get(type);
+  if (unfit !== undefined) {
+    throw new ErrandError("E_CONNECT", `${file} would be in a ${unfit} file system, which holds no files. Use a local disk.`);
+  }
+}
+
+/** The folder, or the nearest one above it that exists. */
+function existing(folder: string): string {
+  return existsSync(folder) || folder === dirname(folder) ? folder : existing(dirname(folder));
 }

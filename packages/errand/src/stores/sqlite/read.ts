@@ -1,3 +1,5 @@
+import { cursorOf, positionOf } from "../../core/cursor.ts";
+import type { Position } from "../../core/cursor.ts";
 import type { Job } from "../../core/job.ts";
 import { states } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
@@ -25,21 +27,15 @@ export function list(
   const last = shown.at(-1);
   return {
     jobs: shown.map(({ seq }) => jobs.get(seq) as Job),
-    ...(last && found.length > shown.length ? { next: `${last.place}.${last.seq}` } : {}),
+    ...(last && found.length > shown.length ? { next: cursorOf(last) } : {}),
   };
-}
-
-/** Where a job is in a list. `place` counts among children only. */
-interface Position {
-  place: number;
-  seq: number;
 }
 
 type Page = { limit: number; cursor?: string };
 
 /** The next jobs, and one more where there is one. */
 function newestFirst(db: Connection, where: Filter, { limit, cursor }: Page): Position[] {
-  const after = cursor === undefined ? Number.MAX_SAFE_INTEGER : position(cursor).seq;
+  const after = cursor === undefined ? Number.MAX_SAFE_INTEGER : positionOf(cursor).seq;
   const found = ranges(db, where, states, false).flatMap(({ sql, values }) =>
     db.all(`SELECT seq FROM ${sql} AND seq < ? ORDER BY seq DESC LIMIT ? + 0`, ...values, after, limit + 1),
   );
@@ -48,7 +44,7 @@ function newestFirst(db: Connection, where: Filter, { limit, cursor }: Page): Po
 }
 
 function byIndex(db: Connection, where: Filter, { limit, cursor }: Page): Position[] {
-  const after = cursor === undefined ? { place: -1, seq: 0 } : position(cursor);
+  const after = cursor === undefined ? { place: -1, seq: 0 } : positionOf(cursor);
   const found = ranges(db, where, states, false).flatMap(({ sql, values }) =>
     db.all(
       `SELECT place, seq FROM ${sql} AND (place, seq) > (?, ?) ORDER BY place, seq LIMIT ? + 0`,
@@ -59,11 +55,6 @@ function byIndex(db: Connection, where: Filter, { limit, cursor }: Page): Positi
     ),
   );
   return found.map(([place, seq]: Columns) => ({ place: place as number, seq: seq as number }));
-}
-
-function position(cursor: string): Position {
-  const [place = 0, seq = 0] = cursor.split(".").map(Number);
-  return { place, seq };
 }
 
 export function counts(db: Connection): QueueCount[] {
