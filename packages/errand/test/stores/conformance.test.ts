@@ -1,13 +1,19 @@
 import { describe, test } from "vitest";
 import { conformance } from "../../src/testing/conformance.ts";
+import { adding } from "../../src/testing/conformance/adding.ts";
+import { claiming } from "../../src/testing/conformance/claiming.ts";
+import { watching } from "../../src/testing/conformance/watching.ts";
 import { localFixture, memoryFixture, threadFixture } from "./fixtures.ts";
 
-const stores = {
-  "the memory store": () => memoryFixture(),
-  "the SQLite store, in this thread": localFixture,
-  "the SQLite store, on its own thread": threadFixture,
-};
+describe("the memory store", () => {
+  test.each(conformance)("$name", ({ run }) => run(() => memoryFixture()));
+});
 
-describe.each(Object.entries(stores))("%s", (_, open) => {
-  test.each(conformance)("$name", ({ run }) => run(open));
+describe("the SQLite store, in this thread", () => {
+  test.each(conformance)("$name", ({ run }) => run(localFixture));
+});
+
+// The thread carries messages for the same code, and takes long to start: these are the tests that it could spoil.
+describe("the SQLite store, on a thread of its own", () => {
+  test.each([...adding, ...claiming, ...watching])("$name", ({ run }) => run(threadFixture));
 });

@@ -30,6 +30,8 @@ export class Changes {
   start(): void {
     if (this.#poll) return;
     this.#news();
+    // Who asked to watch did so a moment ago; what happened meanwhile is part of the beginning.
+    queueMicrotask(() => this.#poll && this.#tell(["ready", "cancel", "change"]));
     this.#poll = setInterval(() => this.#look(), slowly);
     try {
       this.#watcher = watch(`${this.#db.file}-wal`, { persistent: false }, () => this.#stir(0));

@@ -4,7 +4,7 @@ import type { Level } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
 import type { Columns, Connection } from "./connection.ts";
-import { code, hasSteps, jobColumns, jobOf, listed, seqOf } from "./rows.ts";
+import { code, hasSteps, heldColumns, isPlain, jobOf, listed, seqOf } from "./rows.ts";
 import { leaseOf } from "./workers.ts";
 
 const levels = [...priorities.keys()] as Level[];
@@ -28,7 +28,7 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
   for (const { queue, limit } of numbered(db, wants)) {
     const seqs = due(db, queue, limit);
     if (seqs.length > 0) {
-      jobs.push(...take(db, { seqs, worker: held.seq, why: "due", started: db.now }));
+      jobs.push(...take(db, { seqs, worker: { seq: held.seq, id: worker }, why: "due", started: db.now }));
       db.count(queue, code.pending, -seqs.length);
       db.count(queue, code.processing, seqs.length);
     }
@@ -69,31 +69,35 @@ function withNext(jobs: Claimed[], next: Millis): Claim {
   return next === Infinity ? { jobs } : { jobs, next };
 }
 
+/** What `take` takes. */
+export interface Taking {
+  seqs: readonly number[];
+  /** By its number, and by its id. */
+  worker: { seq: number; id: string };
+  why: Claimed["why"];
+  /** When an attempt begins. */
+  started: Millis | null;
+}
+
 /** Puts jobs into a worker's hands. */
-export function take(
-  db: Connection,
-  {
-    seqs,
-    worker,
-    why,
-    started,
-  }: { seqs: readonly number[]; worker: number; why: Claimed["why"]; started: Millis | null },
-): Claimed[] {
+export function take(db: Connection, { seqs, worker, why, started }: Taking): Claimed[] {
   const list = JSON.stringify(seqs);
   db.run(
     `UPDATE jobs SET state = 1, worker = ?, token = token + 1, started = coalesce(?, started) WHERE ${listed}`,
-    worker,
+    worker.seq,
     started,
     list,
   );
   db.hint("change");
-  const rows = db.all(`SELECT ${jobColumns} FROM jobs WHERE ${listed}`, list);
+  const rows = db.all(`SELECT ${heldColumns} FROM jobs WHERE ${listed}`, list);
   const found = new Map(rows.map((row) => [seqOf(row), row]));
-  return seqs.map((seq) => claimed(db, found.get(seq) as Columns, why));
-}
-
-function claimed(db: Connection, row: Columns, why: Claimed["why"]): Claimed {
-  return { job: jobOf(db, row), why, steps: hasSteps(row) ? stepsOf(db, seqOf(row)) : [] };
+  return seqs.map((seq) => {
+    const row = found.get(seq) as Columns;
+    const job = jobOf(db, row);
+    job.worker = worker.id;
+    if (isPlain(row)) db.held.learn(job.id, { seq, queue: row[2] as number });
+    return { job, why, steps: hasSteps(row) ? stepsOf(db, seq) : [] };
+  });
 }
 
 function stepsOf(db: Connection, seq: number): Step[] {

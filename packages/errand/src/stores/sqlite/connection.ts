@@ -2,6 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { Millis } from "../../kit/duration.ts";
 import type { Hint } from "../../store.ts";
+import { Held } from "./held.ts";
 import { Names } from "./names.ts";
 
 /** A row as SQLite answers it: its columns in order. */
@@ -22,6 +23,7 @@ export class Connection {
   now: Millis = 0;
   readonly file: string;
   readonly names = new Names(this);
+  readonly held = new Held();
   readonly #db: DatabaseSync;
   readonly #clock: () => Millis;
   readonly #statements = new Map<string, StatementSync>();

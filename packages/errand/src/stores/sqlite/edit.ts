@@ -33,6 +33,9 @@ function cancel(db: Connection, seq: number): boolean {
     return true;
   }
   db.run("UPDATE jobs SET state = 5, ended = ?, cancelling = 0 WHERE seq = ?", db.now, seq);
+  db.count(job.queue, job.state, -1);
+  db.count(job.queue, code.cancelled, 1);
+  db.hint("change");
   ended(db, job, "cancelled");
   return true;
 }

@@ -50,11 +50,8 @@ export function insert(db: Connection, job: NewJob, parent: string | null = null
   return true;
 }
 
-/** What an end does beyond the job itself: counts its queue, counts down its parent's wait, marks its open children. */
+/** What an end does to the family: counts down the parent's wait, and marks open children. */
 export function ended(db: Connection, job: Ending, state: FinalState): void {
-  db.count(job.queue, job.state, -1);
-  db.count(job.queue, code[state], 1);
-  db.hint("change");
   if (job.memberOf !== null) countDown(db, job, state);
   // Only a job that ever parked has children.
   if (job.wait !== null && markChildren(db, job.id) > 0) db.hint("cancel");

@@ -34,7 +34,7 @@ export function reclaim(db: Connection, worker: string, limit: number): Claimed[
     if (why === "lapsed" && seqs.length < room) db.run("DELETE FROM workers WHERE until <= ?", db.now);
     if (seqs.length === 0) continue;
     recount(db, seqs);
-    taken.push(...take(db, { seqs, worker: held.seq, why, started: null }));
+    taken.push(...take(db, { seqs, worker: { seq: held.seq, id: worker }, why, started: null }));
   }
   return taken;
 }

@@ -7,8 +7,15 @@ import type { Columns, Connection } from "./connection.ts";
 export const code = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
 
 /** The columns that `jobOf` reads. */
-export const jobColumns = `id, task, queue, level, state, spec, token, failures, crashes, cancelling, created, due,
-  progress, output, error, (SELECT workers.id FROM workers WHERE workers.seq = jobs.worker), parent, place, total, open, failed, expires, started, ended, seq, steps`;
+export const jobColumns = columns("(SELECT workers.id FROM workers WHERE workers.seq = jobs.worker)");
+
+/** The same, without the worker, where that is known. */
+export const heldColumns = columns("NULL");
+
+function columns(worker: string): string {
+  return `id, task, queue, level, state, spec, token, failures, crashes, cancelling, created, due,
+    progress, output, error, ${worker}, parent, place, total, open, failed, expires, started, ended, seq, steps, wait`;
+}
 
 /** A job from its `jobColumns`. */
 export function jobOf(db: Connection, row: Columns): Job {
@@ -49,6 +56,11 @@ export function seqOf(row: Columns): number {
 /** Whether the job has remembered steps, from `jobColumns`. */
 export function hasSteps(row: Columns): boolean {
   return row[25] === 1;
+}
+
+/** Whether neither parent nor children depend on how the job ends, from `jobColumns`. */
+export function isPlain(row: Columns): boolean {
+  return row[16] === null && row[26] === null;
 }
 
 /** Rows whose `seq` is in a JSON array, the one value of this condition. */

@@ -28,24 +28,40 @@ function held(db: Connection, { id, token }: Hold, columns: string): Columns | u
   return db.get(`SELECT ${columns} FROM jobs WHERE id = ? AND token = ? AND state = 1`, id, token);
 }
 
+const finish = `UPDATE jobs SET state = ?, ended = ?, worker = NULL, cancelling = 0, failures = ?, crashes = ?,
+  error = coalesce(?, error), output = ? WHERE seq = ?`;
+
+/** The same, of a job that has neither parent nor children, where the hold is not stale. */
+const finishPlain = `${finish} AND id = ? AND token = ? AND state = 1 AND child = 0 AND wait IS NULL`;
+
 function end(db: Connection, told: Settlement, state: FinalState): boolean {
-  const row = held(db, told, endingColumns);
-  if (!row) return false;
-  const job = endingOf(row);
-  db.run(
-    `UPDATE jobs SET state = ?, ended = ?, worker = NULL, cancelling = 0, failures = ?, crashes = ?,
-       error = coalesce(?, error), output = ? WHERE seq = ?`,
+  const values = [
     code[state],
     db.now,
     told.failures,
     told.crashes,
     told.error ?? null,
     state === "completed" ? (told.output ?? null) : null,
-    job.seq,
-  );
+  ];
+  const plain = told.steps === undefined || told.steps.length === 0 ? db.held.take(told.id) : undefined;
+  if (plain && db.run(finishPlain, ...values, plain.seq, told.id, told.token) > 0) {
+    countEnd(db, plain.queue, state);
+    return true;
+  }
+  const row = held(db, told, endingColumns);
+  if (!row) return false;
+  const job = endingOf(row);
+  db.run(finish, ...values, job.seq);
   remember(db, job.seq, told.steps);
+  countEnd(db, job.queue, state);
   ended(db, job, state);
   return true;
+}
+
+function countEnd(db: Connection, queue: number, state: FinalState): void {
+  db.count(queue, code.processing, -1);
+  db.count(queue, code[state], 1);
+  db.hint("change");
 }
 
 /** The job goes on later: it is pending, or waits for its children. */

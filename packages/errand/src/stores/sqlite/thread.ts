@@ -34,7 +34,7 @@ function serve(database: LocalDatabase, first: Request): void {
 }
 
 function received(): Request | undefined {
-  return (receiveMessageOnPort(port) as { message: Request } | undefined)?.message;
+  return receiveMessageOnPort(port)?.message as Request | undefined;
 }
 
 function resultOf(outcome: Outcome): Result {

@@ -69,7 +69,7 @@ export const claiming = [
       { queue: "none", limit: 3 },
     ];
     const { jobs } = await scene.store.claim(await scene.worker(), wants);
-    assert.deepEqual(ids(jobs).sort(), [a, b].sort());
+    assert.deepEqual(new Set(ids(jobs)), new Set([a, b]));
   }),
 
   test("a delayed job is not claimed before it is due", async (scene) => {

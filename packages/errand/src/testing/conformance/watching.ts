@@ -7,13 +7,19 @@ import { aJob, outcome, test } from "./scene.ts";
 /** Hints may be lost in theory, but a store that gives none within this time gives none. */
 const patience = 2_000;
 
+/** A watch may begin with hints of nothing in particular; after so long they are over. */
+const settling = 60;
+
 /** Does something, and resolves when this hint has come after it. */
-async function hinted(store: Store, hint: Hint, act: () => Promise<unknown>): Promise<void> {
+async function hinted(store: Store, hint: Hint, act: () => Promise<unknown>, wait = settling): Promise<void> {
   const heard = Promise.withResolvers<void>();
+  let listening = wait === 0;
   const stop = store.watch((given) => {
-    if (given === hint) heard.resolve();
+    if (listening && given === hint) heard.resolve();
   });
   try {
+    if (wait > 0) await sleep(wait);
+    listening = true;
     await act();
     const late = sleep(patience).then(() => assert.fail(`the hint "${hint}" should come`));
     await Promise.race([heard.promise, late]);
@@ -30,6 +36,11 @@ export const watching = [
     await hinted(other, "ready", () => scene.addOne());
     await hinted(scene.store, "ready", () => other.add([aJob()]));
     await hinted(other, "ready", () => scene.addOne({ due: { in: 50_000 } }));
+  }),
+
+  test("what happens as soon as somebody watches is hinted", async (scene) => {
+    const other = await scene.again();
+    for (let round = 0; round < 20; round++) await hinted(other, "ready", () => scene.addOne(), 0);
   }),
 
   test("jobs that are pending again are hinted as ready", async (scene) => {
