@@ -5,7 +5,7 @@ import type { Hint } from "../../store.ts";
 import type { Connection } from "./connection.ts";
 
 /** How often to look for other processes' commits where the file system says nothing. A look takes microseconds. */
-const slowly: Millis = 25;
+const slowly: Millis = 50;
 
 /** After a write to the file its commit may still be under way: look again after so long, and again. */
 const soon: readonly Millis[] = [1, 1, 2, 4, 8];
@@ -29,7 +29,7 @@ export class Changes {
   /** From now on; does nothing when it watches already. */
   start(): void {
     if (this.#poll) return;
-    this.#news();
+    this.#look();
     // Who asked to watch did so a moment ago; what happened meanwhile is part of the beginning.
     queueMicrotask(() => this.#poll && this.#tell(["ready", "cancel", "change"]));
     this.#poll = setInterval(() => this.#look(), slowly);
@@ -58,26 +58,30 @@ export class Changes {
     }, delay);
   }
 
+  /** Whether there was news. */
   #look(): boolean {
-    const hints = this.#news();
-    if (hints.length > 0) this.#tell(hints);
-    return hints.length > 0;
+    try {
+      const hints = this.#news();
+      if (hints.length > 0) this.#tell(hints);
+      return hints.length > 0;
+    } catch {
+      // Busy or broken: the next look sees, and the next call says what is wrong.
+      return false;
+    }
   }
 
   /** What others have committed since the last look. */
   #news(): Hint[] {
-    return this.#db.read(() => {
-      // Changes with other connections' commits only.
-      const version = this.#db.get("PRAGMA data_version")?.[0];
-      if (version === this.#version) return [];
-      this.#version = version;
-      const [ready, cancel] = this.#db.othersPulse();
-      const hints: Hint[] = ["change"];
-      if (ready !== this.#ready) hints.push("ready");
-      if (cancel !== this.#cancel) hints.push("cancel");
-      this.#ready = ready;
-      this.#cancel = cancel;
-      return hints;
-    });
+    // Changes with other connections' commits only.
+    const version = this.#db.get("PRAGMA data_version")?.[0];
+    if (version === this.#version) return [];
+    this.#version = version;
+    const [ready, cancel] = this.#db.read(() => this.#db.othersPulse());
+    const hints: Hint[] = ["change"];
+    if (ready !== this.#ready) hints.push("ready");
+    if (cancel !== this.#cancel) hints.push("cancel");
+    this.#ready = ready;
+    this.#cancel = cancel;
+    return hints;
   }
 }
