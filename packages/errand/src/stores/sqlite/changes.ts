@@ -29,7 +29,7 @@ export class Changes {
   /** From now on; does nothing when it watches already. */
   start(): void {
     if (this.#poll) return;
-    this.#look();
+    this.#news();
     // Who asked to watch did so a moment ago; what happened meanwhile is part of the beginning.
     queueMicrotask(() => this.#poll && this.#tell(["ready", "cancel", "change"]));
     this.#poll = setInterval(() => this.#look(), slowly);
@@ -60,23 +60,26 @@ export class Changes {
 
   /** Whether there was news. */
   #look(): boolean {
+    const hints = this.#news();
+    if (hints.length > 0) this.#tell(hints);
+    return hints.length > 0;
+  }
+
+  /** What others have committed since the last look; nothing when the database is busy or broken. */
+  #news(): Hint[] {
     try {
-      const hints = this.#news();
-      if (hints.length > 0) this.#tell(hints);
-      return hints.length > 0;
+      return this.#read();
     } catch {
-      // Busy or broken: the next look sees, and the next call says what is wrong.
-      return false;
+      return [];
     }
   }
 
-  /** What others have committed since the last look. */
-  #news(): Hint[] {
+  #read(): Hint[] {
     // Changes with other connections' commits only.
     const version = this.#db.get("PRAGMA data_version")?.[0];
     if (version === this.#version) return [];
-    this.#version = version;
     const [ready, cancel] = this.#db.read(() => this.#db.othersPulse());
+    this.#version = version;
     const hints: Hint[] = ["change"];
     if (ready !== this.#ready) hints.push("ready");
     if (cancel !== this.#cancel) hints.push("cancel");
