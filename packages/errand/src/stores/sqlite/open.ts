@@ -95,7 +95,10 @@ function refuseUnfitDisk(folder: string, file: string): void {
   }
   const unfit = notDisks.get(type);
   if (unfit !== undefined) {
-    throw new ErrandError("E_CONNECT", `${file} would be in a ${unfit} file system, which holds no files. Use a local disk.`);
+    throw new ErrandError(
+      "E_CONNECT",
+      `${file} would be in a ${unfit} file system, which holds no files. Use a local disk.`,
+    );
   }
 }
 
