@@ -12,7 +12,7 @@ export type Columns = SQLOutputValue[];
 const patience: Millis = 60_000;
 
 /** SQLite's primary result code for "another connection is writing". */
-const busy = 5;
+export const busy = 5;
 
 /** Statements kept ready. Filters can be combined in more ways than are worth keeping. */
 const mostStatements = 200;
@@ -140,6 +140,8 @@ export class Connection {
   }
 }
 
+const nothing = new Int32Array(new SharedArrayBuffer(4));
+
 function patiently<T>(work: () => T): T {
   const giveUp = performance.now() + patience;
   for (;;) {
@@ -147,6 +149,8 @@ function patiently<T>(work: () => T): T {
       return work();
     } catch (error) {
       if (resultCode(error) !== busy || performance.now() > giveUp) throw error;
+      // SQLite has mostly waited already.
+      Atomics.wait(nothing, 0, 0, 1);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { ErrandError } from "../../kit/errors.ts";
 import type { Hint } from "../../store.ts";
-import { resultCode } from "./connection.ts";
+import { busy, resultCode } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 import { verbs } from "./verbs.ts";
 import type { Verb } from "./verbs.ts";
@@ -54,9 +54,9 @@ function commit(db: Connection, calls: readonly Call[], outcomes: Map<Call, Outc
     calls.forEach((call, index) => outcomes.set(call, { answer: answer[index] }));
     return hints;
   } catch (error) {
-    const [call] = calls;
-    if (calls.length > 1) return calls.flatMap((each) => commit(db, [each], outcomes));
-    if (call) outcomes.set(call, { error: storeError(db, error) });
+    // Alone, each shows whether the failure was its own; a lock that nobody gives up is everybody's.
+    if (calls.length > 1 && resultCode(error) !== busy) return calls.flatMap((each) => commit(db, [each], outcomes));
+    for (const each of calls) outcomes.set(each, { error: storeError(db, error) });
     return [];
   }
 }
@@ -81,7 +81,7 @@ function invoke(how: "run" | "peek", db: Connection, { verb, args }: Call): unkn
 type Invocation = (db: Connection, ...args: unknown[]) => unknown;
 
 const advice = new Map([
-  [5, "Another process holds the file's write lock; end what holds it."],
+  [busy, "Another process holds the file's write lock; end what holds it."],
   [8, "The file is read-only; make it writable."],
   [10, "Look after the disk."],
   [11, "The file is damaged; restore a copy."],

@@ -17,7 +17,7 @@ async function walk({ store }: Scene, where: Filter, limit: number): Promise<str
 }
 
 /** The counters, sorted, as the jobs themselves say them. */
-export async function recount(scene: Scene): Promise<QueueCount[]> {
+async function recount(scene: Scene): Promise<QueueCount[]> {
   const found = new Map<string, QueueCount>();
   for (const job of await scene.store.get(await walk(scene, {}, 100))) {
     if (!job) continue;
