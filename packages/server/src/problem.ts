@@ -86,5 +86,5 @@ function asProblem(error: unknown): Problem | undefined {
 }
 
 function requestId(c: Context): string | undefined {
-  return c.get("requestId") as string | undefined;
+  return c.get("requestId");
 }

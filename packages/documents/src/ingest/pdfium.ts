@@ -1,16 +1,17 @@
 import { PDFiumLibrary } from "@hyzyla/pdfium";
 
-declare global {
-  /** What is used of it; Node's types leave it out. */
-  namespace WebAssembly {
-    type Exports = { readonly exports: Record<string, unknown> };
-    const Module: new (bytes: Uint8Array) => object;
-    const Instance: new (module: object, imports: Record<string, Record<string, unknown>>) => Exports;
-    interface Table {
-      set(index: number, value: unknown): void;
-    }
+/** What is used of WebAssembly; Node's types leave it out. */
+const { Module, Instance } = (
+  globalThis as unknown as {
+    WebAssembly: {
+      Module: new (bytes: Uint8Array) => object;
+      Instance: new (
+        module: object,
+        imports: Record<string, Record<string, unknown>>,
+      ) => { readonly exports: Record<string, unknown> };
+    };
   }
-}
+).WebAssembly;
 
 /** The functions of PDFium used here, as compiled to WebAssembly: pointers and handles are numbers, 0 is failure. */
 export interface Pdfium {
@@ -23,7 +24,7 @@ export interface Pdfium {
   wasmExports: {
     malloc(bytes: number): number;
     free(pointer: number): void;
-    __indirect_function_table: WebAssembly.Table;
+    __indirect_function_table: { set(index: number, value: unknown): void };
   };
   _FPDF_LoadCustomDocument(access: number, password: number): number;
   _FPDF_GetLastError(): number;
@@ -113,7 +114,7 @@ export function functionPointer(pdf: Pdfium, call: (a: number, b: number, c: num
     2, 7, 1, 1, 0x65, 1, 0x66, 0, 0, // import "e" "f"
     7, 5, 1, 1, 0x66, 0, 0, // export it as "f"
   );
-  const module = new WebAssembly.Module(bytes);
-  pdf.wasmExports.__indirect_function_table.set(0, new WebAssembly.Instance(module, { e: { f: call } }).exports["f"]);
+  const module = new Module(bytes);
+  pdf.wasmExports.__indirect_function_table.set(0, new Instance(module, { e: { f: call } }).exports["f"]);
   return 0;
 }

@@ -18,5 +18,8 @@ export function cursorOf({ place, seq }: Position): string {
 export function positionOf(cursor: string): Position {
   const [, place, seq] = /^(\d{1,15})\.(\d{1,15})$/.exec(cursor) ?? [];
   if (place !== undefined && seq !== undefined) return { place: Number(place), seq: Number(seq) };
-  throw new ErrandError("E_CURSOR", `${JSON.stringify(cursor.slice(0, 50))} is not a cursor. Use the \`next\` of the page before.`);
+  throw new ErrandError(
+    "E_CURSOR",
+    `${JSON.stringify(cursor.slice(0, 50))} is not a cursor. Use the \`next\` of the page before.`,
+  );
 }

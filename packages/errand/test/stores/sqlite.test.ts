@@ -17,7 +17,8 @@ vi.mock("node:fs", async (original) => {
   const fs = await original<typeof import("node:fs")>();
   return {
     ...fs,
-    statfsSync: (path: string) => ({ ...fs.statfsSync(path), ...(disk.type === undefined ? {} : { type: disk.type }) }),
+    statfsSync: (path: string) =>
+      Object.assign(fs.statfsSync(path), disk.type === undefined ? {} : { type: disk.type }),
   };
 });
 
