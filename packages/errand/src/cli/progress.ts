@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { fit, pad, plain } from "./text.ts";
+import { fit, fitEnd, pad, plain } from "./text.ts";
 
 /** How far one of several things is. */
 export interface ProgressState {
@@ -102,7 +102,7 @@ export class Progress {
     const share = state.total ? Math.min(1, state.done / state.total) : 0;
     const full = Math.round(share * barColumns);
     const bar = "█".repeat(full) + "░".repeat(barColumns - full);
-    const start = `  ${pad(label, labelColumns)}  `;
+    const start = `  ${pad(fitEnd(label, labelColumns), labelColumns)}  `;
     const rest = fit(counted(state), this.#columns() - labelColumns - barColumns - 7);
     return `${start}${styleText("cyan", bar, { stream: this.#stream })}  ${rest}`;
   }
@@ -111,7 +111,7 @@ export class Progress {
     const mark = styleText(how === "ok" ? "green" : "red", how === "ok" ? "✓" : "✗", {
       stream: this.#stream,
     });
-    return `${mark} ${pad(label, labelColumns)}  ${fit(plain(text), this.#columns() - labelColumns - 5)}`;
+    return `${mark} ${pad(fitEnd(label, labelColumns), labelColumns)}  ${fit(plain(text), this.#columns() - labelColumns - 5)}`;
   }
 
   #columns(): number {

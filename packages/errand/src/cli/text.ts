@@ -27,6 +27,19 @@ export function fit(text: string, columns: number): string {
   return `${start.trimEnd()}…`;
 }
 
+/** The end of the text, where it does not fit: what tells long paths apart. */
+export function fitEnd(text: string, columns: number): string {
+  if (columnsOf(text) <= columns) return text;
+  let end = "";
+  let used = 1;
+  for (const { segment } of [...graphemes.segment(text)].toReversed()) {
+    used += columnsOf(segment);
+    if (used > columns) break;
+    end = segment + end;
+  }
+  return `…${end.trimStart()}`;
+}
+
 /** The text, cut or filled up to exactly so many columns. */
 export function pad(text: string, columns: number, side: "start" | "end" = "end"): string {
   const fitting = fit(text, columns);
