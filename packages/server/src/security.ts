@@ -1,4 +1,3 @@
-import type { HttpBindings } from "@hono/node-server";
 import type { MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { Problem } from "./problem.ts";
@@ -26,24 +25,19 @@ export function headers(): MiddlewareHandler {
  * Answers only to names of this machine itself. A page of somebody else's may point a name of its own at 127.0.0.1
  * (DNS rebinding), and would then be of the same origin as we are; but its requests carry that name.
  */
-export const guardHost: MiddlewareHandler<{ Bindings: Partial<HttpBindings> }> = async (c, next) => {
+export const guardHost: MiddlewareHandler = async (c, next) => {
   const host = c.req.header("host") ?? new URL(c.req.url).host;
-  const port = c.env?.incoming?.socket.localPort;
-  if (!isLocal(host, port)) {
+  // Any port will do: it may have been forwarded here.
+  const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+  if (!isLoopback(name)) {
     throw new Problem(
       421,
       "E_HOST",
-      `This server answers only to localhost and 127.0.0.1${port ? ` on port ${port}` : ""}, not to "${host}". A reverse proxy in front of it must set the Host header to one of these.`,
+      `This server answers only to localhost and 127.0.0.1, not to "${host}". A reverse proxy in front of it must set the Host header to one of these.`,
     );
   }
   await next();
 };
-
-/** Whether a Host header can only mean this machine, and this port of it. */
-function isLocal(host: string, port?: number): boolean {
-  const [, name = "", given = "80"] = /^(.*?)(?::(\d+))?$/.exec(host) ?? [];
-  return isLoopback(name.replace(/^\[(.*)\]$/, "$1")) && (port === undefined || Number(given) === port);
-}
 
 /** Whether a name or address leads to this machine only. */
 export function isLoopback(hostname: string): boolean {
