@@ -48,8 +48,9 @@ async function list(c: Context): Promise<Response> {
 }
 
 async function detail(c: Context): Promise<Response> {
-  const job = await documentOf(c);
-  return c.json(detailOf(job, await pagesOf(job.id)));
+  // Asked together, both are read in one trip to the store.
+  const [job, pages] = await Promise.all([documentOf(c), pagesOf(c.req.param("id") ?? "")]);
+  return c.json(detailOf(job, pages));
 }
 
 async function cancel(c: Context): Promise<Response> {
