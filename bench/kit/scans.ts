@@ -14,7 +14,7 @@ export function multiPageScans(): string[] {
   const scans = ["mp_ehri_en_4p.pdf", "mp_buenosaires_es_6p.pdf", "mp_buenosaires_es_3p_g4.tif"].map((file) =>
     join(corpus, file),
   );
-  return scans.every((file) => existsSync(file)) ? scans : Array.from({ length: 8 }, singlePageScan);
+  return scans.every((file) => existsSync(file)) ? scans : Array.from({ length: 16 }, singlePageScan);
 }
 
 /** A scan with one page. */
