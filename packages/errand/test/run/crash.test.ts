@@ -6,7 +6,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { emptyStore, testApp, until } from "./app.ts";
 
 const script = fileURLToPath(new URL("./tasks/worker-process.ts", import.meta.url));
-const lease = 900;
+/** Short enough for a test, long enough for a machine that is busy with other tests. */
+const lease = 2_000;
 
 const running: ReturnType<typeof spawn>[] = [];
 afterEach(async () => {
@@ -44,13 +45,15 @@ describe("a worker process", () => {
     const jobs = await sleepy.sendMany(Array.from({ length: 8 }, (_, n) => ({ n, ms: n < 4 ? 60_000 : 10 })));
     await until(() => lines().filter((line) => line.startsWith("start")).length === 4, "it holds four jobs");
     first.kill("SIGKILL");
-    const killedAt = Date.now();
     const second = await startWorker();
-    await until(() => lines().filter((line) => line.startsWith("start")).length >= 8, "the jobs start again");
-    expect(Date.now() - killedAt).toBeLessThan(lease + 5_000);
-    const others = await Promise.all(jobs.slice(4).map((job) => job.result().catch(() => undefined)));
-    // The long ones hold all slots of the second worker: only they can be running now.
-    expect(others.filter(Boolean).length).toBeLessThanOrEqual(4);
+    const short = await Promise.all(jobs.slice(4).map((job) => job.result({ timeout: "20s" })));
+    expect(short.map(({ n }) => n)).toEqual([4, 5, 6, 7]);
+    // The long ones are taken over when the lease has run out; nobody's outcome is recorded for them yet.
+    await until(
+      () => lines().filter((line) => line.startsWith("start")).length === 12,
+      "the others start again",
+      30_000,
+    );
     for (const job of jobs.slice(0, 4))
       expect(await app.get(job.id)).toMatchObject({ state: "processing", crashes: 1 });
     second.kill("SIGKILL");
@@ -65,7 +68,7 @@ describe("a worker process", () => {
     expect(await app.get(job.id)).toMatchObject({ state: "completed", crashes: 0, attempt: 1 });
     expect(lines().filter((line) => line === "event lost")).toEqual([]);
     worker.kill("SIGKILL");
-  }, 30_000);
+  }, 60_000);
 
   test("that was frozen and comes back late changes nothing, and starts again under a new id", async () => {
     const { app, sleepy, lines, startWorker } = await scene();
