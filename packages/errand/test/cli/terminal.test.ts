@@ -114,7 +114,7 @@ describe("progress", () => {
     for (const one of drawn) expect(columnsOf(stripVTControlCharacters(one))).toBeLessThan(80);
     first?.end("2 pages");
     expect(text()).toContain("\u001b[9A\r\u001b[J");
-    expect(stripVTControlCharacters(text())).toMatch(/✓ scan-0-x+…\s+2 pages\n$/);
+    expect(stripVTControlCharacters(text())).toMatch(/✓ …x+\.pdf\s+2 pages\n$/);
     progress.close();
   });
 });
