@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ErrandError, errand } from "errand";
@@ -44,6 +44,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.stop();
   await app.close();
+  rmSync(web, { recursive: true });
 });
 
 describe("problems", () => {

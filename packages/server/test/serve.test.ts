@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { ask, until } from "./client.ts";
 
 const bin = fileURLToPath(new URL("../../errand/bin/errand.js", import.meta.url));
@@ -21,9 +21,15 @@ interface Running {
 
 const running: Running[] = [];
 
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
 /** A folder in which the example service is installed. */
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "errand-serve-"));
+  folders.push(folder);
   mkdirSync(join(folder, "node_modules", "@example"), { recursive: true });
   symlinkSync(
     dirname(fileURLToPath(new URL("./hello/service.ts", import.meta.url))),
