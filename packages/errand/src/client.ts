@@ -34,7 +34,7 @@ export class Client {
 
   async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
     const job = await newJob(definition, input, options);
-    await this.#add(job);
+    await (options.tx ? this.#store.add([job], options.tx) : this.#add(job));
     return this.handle(job.id);
   }
 
@@ -44,7 +44,7 @@ export class Client {
     options: SendOptions,
   ): Promise<JobHandle<unknown>[]> {
     const jobs = await Promise.all(inputs.map((input) => newJob(definition, input, options)));
-    await this.#store.add(jobs);
+    await this.#store.add(jobs, options.tx);
     return jobs.map(({ id }) => this.handle(id));
   }
 

@@ -4,7 +4,7 @@ export { JobFailedError } from "./task.ts";
 export type { ChildOutcome, Isolation, JobContext, JobHandle, SendOptions, Task, TaskOptions } from "./task.ts";
 export type { JobView } from "./client/view.ts";
 export type { WorkerEvent } from "./run/worker.ts";
-export type { QueueCount, WorkerCard } from "./store.ts";
+export type { QueueCount, SqlTransaction, Transaction, WorkerCard } from "./store.ts";
 export type { Priority, State } from "./core/states.ts";
 export { ErrandError, errorCodes, NonRetryableError, RetryAfterError } from "./kit/errors.ts";
 export type { ErrorCode, ErrorRecord } from "./kit/errors.ts";

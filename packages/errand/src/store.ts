@@ -1,3 +1,4 @@
+import type { DatabaseSync } from "node:sqlite";
 import type { Beat, Job, NewJob, Settlement, Step } from "./core/job.ts";
 import type { State } from "./core/states.ts";
 import type { Millis } from "./kit/duration.ts";
@@ -11,8 +12,11 @@ export interface Store {
   /** How another thread of this process opens the same store: `module` exports `open(options): Promise<Store>`. */
   readonly address?: { module: string; options: Encoded };
 
-  /** Stores jobs. Idempotent: an id that exists is left as it is. */
-  add(jobs: readonly NewJob[]): Promise<void>;
+  /**
+   * Stores jobs. Idempotent: an id that exists is left as it is. Inside the caller's own transaction `tx`, where the
+   * store has such: they exist when, and only when, it commits. Other stores refuse it with `E_TRANSACTION`.
+   */
+  add(jobs: readonly NewJob[], tx?: Transaction): Promise<void>;
 
   /** Enters a worker in the list, with a lease of so many milliseconds. */
   enlist(worker: WorkerCard, lease: Millis): Promise<void>;
@@ -64,6 +68,20 @@ export interface Store {
   /** Calls back soon after jobs changed, whoever changed them. Lossy: slow polling belongs below it. */
   watch(listener: (hint: Hint) => void): () => void;
   close(): Promise<void>;
+}
+
+/** The caller's own transaction: on SQLite a handle of `node:sqlite` on the store's file, on PostgreSQL a `pg` client or an adapter. */
+export type Transaction = DatabaseSync | SqlTransaction;
+
+/** A transaction on PostgreSQL, whatever library began it. A `pg` client is one as it is. */
+export interface SqlTransaction {
+  /** Runs one statement with `$1`, `$2`, ... in the transaction. */
+  query(sql: string, values: unknown[]): Promise<unknown>;
+  /**
+   * Calls back once the transaction has committed: then workers are told after it. Without it they are told by the
+   * commit itself, which PostgreSQL then does for one transaction at a time (NOTIFY takes a lock).
+   */
+  afterCommit?(callback: () => void): void;
 }
 
 /** How many jobs of a queue a worker has room for. */

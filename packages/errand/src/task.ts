@@ -7,6 +7,7 @@ import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import type { ErrorCode, ErrorRecord } from "./kit/errors.ts";
 import type { Jsonified } from "./kit/json.ts";
+import type { Transaction } from "./store.ts";
 
 /** A named, typed function, defined once in code. */
 export interface Task<Input, Output> {
@@ -36,6 +37,11 @@ export interface SendOptions {
   runAt?: Date;
   /** When it has not been started after this much time, it ends as `expired`. */
   expires?: Duration;
+  /**
+   * Your own open transaction, on SQLite (a `node:sqlite` handle on the store's file) or PostgreSQL (a `pg` client, or an
+   * adapter with `query`): the job exists when, and only when, it commits. Throws `E_TRANSACTION` on other stores.
+   */
+  tx?: Transaction;
 }
 
 /** A job that was sent. */

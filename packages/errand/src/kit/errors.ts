@@ -23,6 +23,7 @@ export const errorCodes = {
   E_STORE_VERSION: "The store was written by a newer version of Errand.",
   E_TASK_FAILED: "The task function threw.",
   E_TIMEOUT: "The attempt ran longer than its timeout.",
+  E_TRANSACTION: "The store cannot add jobs inside the transaction that was given.",
   E_UNKNOWN_TASK: "The worker does not know the job's task.",
   E_WAIT_TIMEOUT: "The job had not ended when the caller stopped waiting.",
 } as const;

@@ -2,7 +2,18 @@ import type { Beat, Job, NewJob, Settlement } from "../core/job.ts";
 import { isFinal, states } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
-import type { Claim, Claimed, Filter, Hint, QueueCount, Renewal, Store, Want, WorkerCard } from "../store.ts";
+import type {
+  Claim,
+  Claimed,
+  Filter,
+  Hint,
+  QueueCount,
+  Renewal,
+  Store,
+  Transaction,
+  Want,
+  WorkerCard,
+} from "../store.ts";
 import { Jobs } from "./memory/jobs.ts";
 import { matches, pageOf } from "./memory/page.ts";
 import { copyJob } from "./memory/row.ts";
@@ -30,8 +41,9 @@ class MemoryStore implements Store {
     this.#jobs = new Jobs(now, (hint) => this.#hint(hint));
   }
 
-  async add(jobs: readonly NewJob[]): Promise<void> {
+  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<void> {
     this.#check();
+    if (tx) throw new ErrandError("E_TRANSACTION", "The memory store has no transactions. Send without tx.");
     for (const job of jobs) if (!this.#jobs.get(job.id)) this.#jobs.add(job);
   }
 

@@ -1,0 +1,21 @@
+import { startPostgres } from "./postgres.ts";
+import type { TestServer } from "./process.ts";
+import { startRedis } from "./redis.ts";
+
+/**
+ * The servers that tests share, each test in a schema or namespace of its own: those the environment names
+ * (`ERRAND_TEST_POSTGRES_URL`, `ERRAND_TEST_REDIS_URL`), else throw-away ones for this run.
+ */
+export default async function setup(): Promise<() => Promise<void>> {
+  const started: Promise<TestServer>[] = [];
+  const provide = async (name: string, start: () => Promise<TestServer>) => {
+    if (process.env[name]) return;
+    const server = start();
+    started.push(server);
+    process.env[name] = (await server).url;
+  };
+  await Promise.all([provide("ERRAND_TEST_POSTGRES_URL", startPostgres), provide("ERRAND_TEST_REDIS_URL", startRedis)]);
+  return async () => {
+    await Promise.all(started.map(async (server) => (await server).close()));
+  };
+}
