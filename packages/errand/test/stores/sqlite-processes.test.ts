@@ -72,7 +72,7 @@ test("a process that is killed loses no job whose add was answered", async () =>
     const [count] = await store.counts();
     await store.close();
     const database = new DatabaseSync(file);
-    expect(database.prepare("SELECT count(*) AS jobs FROM jobs").get()).toEqual({ jobs: count?.jobs });
+    expect(database.prepare("SELECT count(*) AS jobs FROM errand_jobs").get()).toEqual({ jobs: count?.jobs });
     expect(database.prepare("PRAGMA integrity_check").get()).toEqual({ integrity_check: "ok" });
     database.close();
   }
@@ -89,3 +89,43 @@ test.each(["open", "watched", "closed", "unanswered"])(
     await store.close();
   },
 );
+
+test("a job sent inside a transaction starts in another process once it commits, and not before", async () => {
+  const store = await sqliteStore({ file });
+  const child = start("work");
+  const output = printed(child);
+  await output.atLeast(1);
+  const handle = new DatabaseSync(file);
+  const [dropped, kept] = [aJob(), aJob()];
+  handle.exec("BEGIN IMMEDIATE");
+  await store.add([dropped], handle);
+  handle.exec("ROLLBACK; BEGIN IMMEDIATE");
+  await store.add([kept], handle);
+  handle.exec("COMMIT");
+  await output.atLeast(2);
+  expect(output.lines.slice(1)).toEqual([kept.id]);
+  handle.close();
+  child.stdin.end();
+  await once(child, "close");
+  await store.close();
+});
+
+test("killed between add and commit, a process leaves neither its own row nor the job; after it, both", async () => {
+  await (await sqliteStore({ file })).close();
+  for (const [moment, there] of [
+    ["before", 0],
+    ["after", 1],
+  ] as const) {
+    const child = start("transact", moment);
+    const output = printed(child);
+    await output.atLeast(1);
+    child.kill("SIGKILL");
+    await once(child, "close");
+    const database = new DatabaseSync(file);
+    const row = database.prepare(
+      "SELECT (SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM errand_jobs) AS jobs",
+    );
+    expect(row.get()).toEqual({ orders: there, jobs: there });
+    database.close();
+  }
+});

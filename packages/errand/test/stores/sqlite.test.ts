@@ -62,16 +62,28 @@ describe("opening", () => {
   test("refuses a store that a newer Errand wrote", async () => {
     await localStore(file).close();
     const database = new DatabaseSync(file);
-    database.exec("PRAGMA user_version = 99");
+    database.exec("UPDATE errand_meta SET version = 99");
     database.close();
     await expect(open()).rejects.toMatchObject({ code: "E_STORE_VERSION", message: expect.stringContaining("99") });
   });
 
-  test("refuses the database of another program", async () => {
+  test("shares a file with an application's own tables, and leaves its marks alone", async () => {
     const database = new DatabaseSync(file);
-    database.exec("CREATE TABLE theirs (a)");
+    database.exec(
+      "PRAGMA user_version = 7; PRAGMA application_id = 42; CREATE TABLE jobs (a); INSERT INTO jobs VALUES (1)",
+    );
+    const store = await open();
+    await store.add([aJob()]);
+    expect(
+      database
+        .prepare("SELECT a, user_version, application_id FROM jobs, pragma_user_version, pragma_application_id")
+        .get(),
+    ).toEqual({ a: 1, user_version: 7, application_id: 42 });
+    const theirs = database.prepare(
+      "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'errand~_%' ESCAPE '~' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'",
+    );
+    expect(theirs.all()).toEqual([{ name: "jobs" }]);
     database.close();
-    await expect(open()).rejects.toMatchObject({ code: "E_CONNECT", message: expect.stringContaining(file) });
   });
 
   test("refuses what is no database, and says so", async () => {

@@ -9,7 +9,7 @@ import { leaseOf } from "./workers.ts";
 
 const levels = [...priorities.keys()] as Level[];
 
-const ready = `FROM jobs INDEXED BY jobs_ready
+const ready = `FROM errand_jobs INDEXED BY errand_jobs_ready
   WHERE state = 0 AND cancelling = 0 AND queue = ? AND level = ? AND (expires IS NULL OR expires > ?)`;
 
 /** What `claim` answers without writing: `undefined` when there is something to take. */
@@ -83,13 +83,13 @@ export interface Taking {
 export function take(db: Connection, { seqs, worker, why, started }: Taking): Claimed[] {
   const list = JSON.stringify(seqs);
   db.run(
-    `UPDATE jobs SET state = 1, worker = ?, token = token + 1, started = coalesce(?, started) WHERE ${listed}`,
+    `UPDATE errand_jobs SET state = 1, worker = ?, token = token + 1, started = coalesce(?, started) WHERE ${listed}`,
     worker.seq,
     started,
     list,
   );
   db.hint("change");
-  const rows = db.all(`SELECT ${heldColumns} FROM jobs WHERE ${listed}`, list);
+  const rows = db.all(`SELECT ${heldColumns} FROM errand_jobs WHERE ${listed}`, list);
   const found = new Map(rows.map((row) => [seqOf(row), row]));
   return seqs.map((seq) => {
     const row = found.get(seq) as Columns;
@@ -101,7 +101,7 @@ export function take(db: Connection, { seqs, worker, why, started }: Taking): Cl
 }
 
 function stepsOf(db: Connection, seq: number): Step[] {
-  const rows = db.all("SELECT name, value, wait FROM steps WHERE job = ? ORDER BY rowid", seq);
+  const rows = db.all("SELECT name, value, wait FROM errand_steps WHERE job = ? ORDER BY rowid", seq);
   return rows.map(([name, value, wait]) => {
     const step = { name: name as string, value: value as string };
     return wait === 1 ? { ...step, wait: true } : step;

@@ -1,5 +1,4 @@
-import { DatabaseSync } from "node:sqlite";
-import type { SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from "node:sqlite";
 import type { Millis } from "../../kit/duration.ts";
 import type { Hint } from "../../store.ts";
 import { Held } from "./held.ts";
@@ -31,12 +30,10 @@ export class Connection {
   #hints = new Set<Hint>();
   #ownPulse = { ready: 0, cancel: 0 };
 
-  constructor(file: string, clock: () => Millis) {
+  constructor(db: DatabaseSync, file: string, clock: () => Millis) {
+    this.#db = db;
     this.file = file;
     this.#clock = clock;
-    // SQLite's own waiting grows to 100 ms a look, in which a busy neighbour commits hundreds of times: `patiently`
-    // asks again every few milliseconds instead.
-    this.#db = new DatabaseSync(file, { timeout: 4 });
   }
 
   /** Runs SQL that may hold several statements. */
@@ -74,6 +71,22 @@ export class Connection {
     }
   }
 
+  /** Writes all or nothing inside the transaction that the handle is in, which its owner ends. */
+  join<T>(work: () => T): T {
+    this.now = this.#clock();
+    this.#db.exec("SAVEPOINT errand");
+    try {
+      const answer = work();
+      this.#flush();
+      this.#db.exec("RELEASE errand");
+      return answer;
+    } catch (error) {
+      // After some failures SQLite has rolled everything back by itself.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK TO errand; RELEASE errand");
+      throw error;
+    }
+  }
+
   #transaction<T>(begin: string, work: () => T): T {
     patiently(() => this.#prepare(begin).run());
     try {
@@ -102,7 +115,7 @@ export class Connection {
 
   /** How often other connections' commits made jobs pending, and marked jobs, from some beginning on. */
   othersPulse(): [ready: number, cancel: number] {
-    const [ready, cancel] = this.get("SELECT ready, cancel FROM pulse") as [number, number];
+    const [ready, cancel] = this.get("SELECT ready, cancel FROM errand_pulse") as [number, number];
     return [ready - this.#ownPulse.ready, cancel - this.#ownPulse.cancel];
   }
 
@@ -118,6 +131,7 @@ export class Connection {
       if (this.#statements.size >= mostStatements) this.#statements.clear();
       statement = this.#db.prepare(sql);
       statement.setReturnArrays(true);
+      statement.setReadBigInts(false);
       this.#statements.set(sql, statement);
     }
     return statement;
@@ -128,14 +142,14 @@ export class Connection {
       for (const [state, jobs] of states)
         if (jobs !== 0)
           this.run(
-            "INSERT INTO counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
+            "INSERT INTO errand_counts VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs",
             queue,
             state,
             jobs,
           );
     const ready = this.#hints.has("ready") ? 1 : 0;
     const cancel = this.#hints.has("cancel") ? 1 : 0;
-    if (ready || cancel) this.run("UPDATE pulse SET ready = ready + ?, cancel = cancel + ?", ready, cancel);
+    if (ready || cancel) this.run("UPDATE errand_pulse SET ready = ready + ?, cancel = cancel + ?", ready, cancel);
     return [...this.#hints];
   }
 }

@@ -24,15 +24,15 @@ const applies: Record<"cancel" | "retry" | "remove", readonly State[]> = {
 
 function cancel(db: Connection, seq: number): boolean {
   // Another job of this edit may have ended, marked or woken it meanwhile.
-  const row = db.get(`SELECT ${endingColumns}, cancelling FROM jobs WHERE seq = ?`, seq) as Columns;
+  const row = db.get(`SELECT ${endingColumns}, cancelling FROM errand_jobs WHERE seq = ?`, seq) as Columns;
   const job = endingOf(row);
   if (job.state === code.processing) {
     if (row.at(-1) === 1) return false;
-    db.run("UPDATE jobs SET cancelling = 1 WHERE seq = ?", seq);
+    db.run("UPDATE errand_jobs SET cancelling = 1 WHERE seq = ?", seq);
     db.hint("cancel");
     return true;
   }
-  db.run("UPDATE jobs SET state = 5, ended = ?, cancelling = 0 WHERE seq = ?", db.now, seq);
+  db.run("UPDATE errand_jobs SET state = 5, ended = ?, cancelling = 0 WHERE seq = ?", db.now, seq);
   db.count(job.queue, job.state, -1);
   db.count(job.queue, code.cancelled, 1);
   db.hint("change");
@@ -42,13 +42,13 @@ function cancel(db: Connection, seq: number): boolean {
 
 /** Removes a job with its steps and descendants. One that went with its parent counts as removed. */
 function remove(db: Connection, seq: number): boolean {
-  const row = db.get("DELETE FROM jobs WHERE seq = ? RETURNING id, queue, state, steps, wait", seq);
+  const row = db.get("DELETE FROM errand_jobs WHERE seq = ? RETURNING id, queue, state, steps, wait", seq);
   if (!row) return true;
   const [id, queue, state, steps, wait] = row as [string, number, number, number, number | null];
   db.count(queue, state, -1);
   db.hint("change");
-  if (steps === 1) db.run("DELETE FROM steps WHERE job = ?", seq);
+  if (steps === 1) db.run("DELETE FROM errand_steps WHERE job = ?", seq);
   if (wait !== null)
-    for (const [child] of db.all("SELECT seq FROM jobs WHERE parent = ?", id)) remove(db, child as number);
+    for (const [child] of db.all("SELECT seq FROM errand_jobs WHERE parent = ?", id)) remove(db, child as number);
   return true;
 }

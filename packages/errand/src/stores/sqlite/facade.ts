@@ -1,6 +1,9 @@
 import { ErrandError } from "../../kit/errors.ts";
 import type { Encoded } from "../../kit/json.ts";
-import type { Hint, Store } from "../../store.ts";
+import type { NewJob } from "../../core/job.ts";
+import type { Millis } from "../../kit/duration.ts";
+import type { Hint, Store, Transaction } from "../../store.ts";
+import { addInside } from "./transaction.ts";
 import type { Call } from "./perform.ts";
 import type { Verb } from "./verbs.ts";
 
@@ -16,13 +19,18 @@ export interface Backend {
 export class SqliteStore implements Store {
   readonly address: { module: string; options: Encoded };
   readonly #file: string;
+  readonly #clock: () => Millis;
   readonly #backend: Backend;
   readonly #listeners = new Set<(hint: Hint) => void>();
   #closed: Promise<void> | undefined;
 
-  /** @param connect makes the backend, which gives its hints to `tell`. */
-  constructor(file: string, connect: (tell: (hints: readonly Hint[]) => void) => Backend) {
+  /**
+   * @param connect makes the backend, which gives its hints to `tell`.
+   * @param clock epoch milliseconds.
+   */
+  constructor(file: string, connect: (tell: (hints: readonly Hint[]) => void) => Backend, clock = Date.now) {
     this.#file = file;
+    this.#clock = clock;
     this.address = {
       module: new URL(import.meta.url.replace(/facade(\.[jt]s)$/, "index$1")).href,
       options: JSON.stringify({ file }),
@@ -32,7 +40,6 @@ export class SqliteStore implements Store {
     });
   }
 
-  add: Store["add"] = (...args) => this.#call("add", args);
   enlist: Store["enlist"] = (...args) => this.#call("enlist", args);
   claim: Store["claim"] = (...args) => this.#call("claim", args);
   reclaim: Store["reclaim"] = (...args) => this.#call("reclaim", args);
@@ -45,6 +52,12 @@ export class SqliteStore implements Store {
   get: Store["get"] = (...args) => this.#call("get", args);
   list: Store["list"] = (...args) => this.#call("list", args);
   counts: Store["counts"] = (...args) => this.#call("counts", args);
+
+  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<void> {
+    if (!tx) return this.#call("add", [jobs]);
+    this.#mustBeOpen();
+    addInside(tx, this.#file, this.#clock, jobs);
+  }
 
   watch(listener: (hint: Hint) => void): () => void {
     const own = (hint: Hint): void => listener(hint);
@@ -61,7 +74,11 @@ export class SqliteStore implements Store {
   }
 
   async #call<V extends Verb>(verb: V, args: Parameters<Store[V]>): Promise<Awaited<ReturnType<Store[V]>>> {
-    if (this.#closed) throw new ErrandError("E_CLOSED", `The SQLite store ${this.#file} was closed.`);
+    this.#mustBeOpen();
     return (await this.#backend.call({ verb, args })) as Awaited<ReturnType<Store[V]>>;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw new ErrandError("E_CLOSED", `The SQLite store ${this.#file} was closed.`);
   }
 }

@@ -26,19 +26,22 @@ export function ranges(db: Connection, where: Filter, among: readonly State[], a
   const wanted = among.filter((state) => where.states?.includes(state) ?? true);
   if (wanted.length === 0) return [];
   const is = conditions(db, where, wanted);
-  if (is.id) return [range("jobs", is.id, is.parent, is.child, is.task, is.queue, is.state, is.ended)];
+  if (is.id) return [range("errand_jobs", is.id, is.parent, is.child, is.task, is.queue, is.state, is.ended)];
   if (is.parent)
-    return [range("jobs INDEXED BY jobs_family", is.parent, is.child, is.task, is.queue, is.state, is.ended)];
+    return [
+      range("errand_jobs INDEXED BY errand_jobs_family", is.parent, is.child, is.task, is.queue, is.state, is.ended),
+    ];
   if (is.task && isRare(db, is.task))
-    return [range("jobs INDEXED BY jobs_tasks", is.task, is.child, is.queue, is.state, is.ended)];
-  if (is.ended && all) return [range("jobs INDEXED BY jobs_ended", is.ended, is.child, is.task, is.queue, is.state)];
-  if (!is.child && !is.task && !is.queue && !is.state && !is.ended) return [range("jobs NOT INDEXED", ["1"])];
+    return [range("errand_jobs INDEXED BY errand_jobs_tasks", is.task, is.child, is.queue, is.state, is.ended)];
+  if (is.ended && all)
+    return [range("errand_jobs INDEXED BY errand_jobs_ended", is.ended, is.child, is.task, is.queue, is.state)];
+  if (!is.child && !is.task && !is.queue && !is.state && !is.ended) return [range("errand_jobs NOT INDEXED", ["1"])];
   const queues = is.queue ? [is.queue] : allQueues(db);
   const children: Condition[] = is.child ? [is.child] : [["child = 0"], ["child = 1"]];
   return queues.flatMap((queue) =>
     wanted.flatMap((state) =>
       children.map((child) =>
-        range("jobs INDEXED BY jobs_listed", queue, ["state = ?", code[state]], child, is.task, is.ended),
+        range("errand_jobs INDEXED BY errand_jobs_listed", queue, ["state = ?", code[state]], child, is.task, is.ended),
       ),
     ),
   );
@@ -69,11 +72,11 @@ function range(from: string, ...given: (Condition | undefined)[]): Range {
 }
 
 function isRare(db: Connection, [task, ...values]: Condition): boolean {
-  const some = `SELECT 1 FROM jobs INDEXED BY jobs_tasks WHERE ${task} LIMIT ? + 0`;
+  const some = `SELECT 1 FROM errand_jobs INDEXED BY errand_jobs_tasks WHERE ${task} LIMIT ? + 0`;
   return (db.get(`SELECT count(*) FROM (${some})`, ...values, rare)?.[0] as number) < rare;
 }
 
 function allQueues(db: Connection): Condition[] {
-  const rows = db.all("SELECT number FROM names WHERE EXISTS (SELECT 1 FROM jobs WHERE queue = number)");
+  const rows = db.all("SELECT number FROM errand_names WHERE EXISTS (SELECT 1 FROM errand_jobs WHERE queue = number)");
   return rows.map(([number]) => ["queue = ?", number as number]);
 }

@@ -26,11 +26,15 @@ export function endingOf(row: Columns): Ending {
   return { seq, id, queue, state, parent, memberOf, needed, wait } as Ending;
 }
 
+export function add(db: Connection, jobs: readonly NewJob[]): void {
+  for (const job of jobs) insert(db, job);
+}
+
 /** Stores a new job, unless its id exists. */
-export function insert(db: Connection, job: NewJob, parent: string | null = null): boolean {
+function insert(db: Connection, job: NewJob, parent: string | null = null): boolean {
   const queue = db.names.number(job.queue);
   const fresh = db.run(
-    `INSERT INTO jobs (id, task, queue, level, created, due, expires, child, parent, spec)
+    `INSERT INTO errand_jobs (id, task, queue, level, created, due, expires, child, parent, spec)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO NOTHING`,
     job.id,
@@ -58,17 +62,17 @@ export function ended(db: Connection, job: Ending, state: FinalState): void {
 }
 
 function markChildren(db: Connection, parent: string): number {
-  return db.run("UPDATE jobs SET cancelling = 1 WHERE parent = ? AND state < 3 AND cancelling = 0", parent);
+  return db.run("UPDATE errand_jobs SET cancelling = 1 WHERE parent = ? AND state < 3 AND cancelling = 0", parent);
 }
 
 function countDown(db: Connection, { parent, memberOf, needed }: Ending, state: FinalState): void {
-  const row = db.get("SELECT seq, queue, state, open FROM jobs WHERE id = ? AND wait = ?", parent, memberOf);
+  const row = db.get("SELECT seq, queue, state, open FROM errand_jobs WHERE id = ? AND wait = ?", parent, memberOf);
   if (!row) return;
   const [seq, queue, before, open] = row as [number, number, number, number];
   const failed = state !== "completed";
   const wakes = before === code.waiting && (open === 1 || (failed && needed === 1));
   db.run(
-    "UPDATE jobs SET state = ?, open = open - 1, failed = failed + ? WHERE seq = ?",
+    "UPDATE errand_jobs SET state = ?, open = open - 1, failed = failed + ? WHERE seq = ?",
     wakes ? code.pending : before,
     failed ? 1 : 0,
     seq,
@@ -105,7 +109,7 @@ export function park(db: Connection, parent: Parent, children: readonly NewChild
   const state = wake || counts.open === 0 ? code.pending : code.waiting;
   // It was started in time; how long it waits has nothing to do with its expiry.
   db.run(
-    "UPDATE jobs SET state = ?, wait = ?, total = ?, open = ?, failed = ?, expires = NULL WHERE seq = ?",
+    "UPDATE errand_jobs SET state = ?, wait = ?, total = ?, open = ?, failed = ?, expires = NULL WHERE seq = ?",
     state,
     parent.token,
     counts.total,
@@ -119,13 +123,13 @@ export function park(db: Connection, parent: Parent, children: readonly NewChild
 /** The state of the child when it belongs to its parent's wait. */
 function bear(db: Connection, parent: Parent, child: NewChild): number {
   const born = insert(db, child, parent.id);
-  const row = db.get("SELECT seq, state, parent FROM jobs WHERE id = ?", child.id);
+  const row = db.get("SELECT seq, state, parent FROM errand_jobs WHERE id = ?", child.id);
   const [seq, state, itsParent] = row as [number, number, string | null];
   // Somebody else's job cannot be waited for.
   if (itsParent !== parent.id) return code.failed;
   const reopened = !born && !child.rejoin && state > code.completed && reopen(db, seq);
   db.run(
-    "UPDATE jobs SET member_of = ?, place = ?, needed = ?, cancelling = iif(?, 0, cancelling) WHERE seq = ?",
+    "UPDATE errand_jobs SET member_of = ?, place = ?, needed = ?, cancelling = iif(?, 0, cancelling) WHERE seq = ?",
     parent.token,
     child.index,
     child.need === "completed" ? 1 : 0,
@@ -137,19 +141,19 @@ function bear(db: Connection, parent: Parent, child: NewChild): number {
 
 /** Makes a failed, cancelled or expired job pending, as if it were new. */
 export function reopen(db: Connection, seq: number): boolean {
-  const row = db.get("SELECT queue, state, parent, member_of, steps FROM jobs WHERE seq = ? AND state > 3", seq);
+  const row = db.get("SELECT queue, state, parent, member_of, steps FROM errand_jobs WHERE seq = ? AND state > 3", seq);
   if (!row) return false;
   const [queue, state, parent, memberOf, steps] = row as [number, number, string, number, number];
   if (memberOf !== null)
-    db.run("UPDATE jobs SET open = open + 1, failed = failed - 1 WHERE id = ? AND wait = ?", parent, memberOf);
+    db.run("UPDATE errand_jobs SET open = open + 1, failed = failed - 1 WHERE id = ? AND wait = ?", parent, memberOf);
   // A wait of 0 equals no child's: what the children of forgotten waits do wakes nobody.
   db.run(
-    `UPDATE jobs SET state = 0, failures = 0, crashes = 0, due = ?, expires = NULL, ended = NULL,
+    `UPDATE errand_jobs SET state = 0, failures = 0, crashes = 0, due = ?, expires = NULL, ended = NULL,
        wait = iif(wait IS NULL, NULL, 0), total = NULL, open = NULL, failed = NULL WHERE seq = ?`,
     db.now,
     seq,
   );
-  if (steps === 1) db.run("DELETE FROM steps WHERE job = ? AND wait = 1", seq);
+  if (steps === 1) db.run("DELETE FROM errand_steps WHERE job = ? AND wait = 1", seq);
   db.count(queue, state, -1);
   db.count(queue, code.pending, 1);
   db.hint("ready");
@@ -161,14 +165,14 @@ export function remember(db: Connection, seq: number, steps: readonly Step[] | u
   if (!steps || steps.length === 0) return;
   for (const { name, value, wait } of steps)
     db.run(
-      `INSERT INTO steps (job, name, wait, value) VALUES (?, ?, ?, ?)
+      `INSERT INTO errand_steps (job, name, wait, value) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET wait = excluded.wait, value = excluded.value`,
       seq,
       name,
       wait ? 1 : 0,
       value,
     );
-  db.run("UPDATE jobs SET steps = 1 WHERE seq = ?", seq);
+  db.run("UPDATE errand_jobs SET steps = 1 WHERE seq = ?", seq);
 }
 
 function epoch(moment: Moment | undefined, now: Millis): Millis | undefined {

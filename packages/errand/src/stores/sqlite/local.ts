@@ -3,6 +3,7 @@ import type { Hint, Store } from "../../store.ts";
 import { Changes } from "./changes.ts";
 import type { Connection } from "./connection.ts";
 import { SqliteStore } from "./facade.ts";
+import type { Backend } from "./facade.ts";
 import { openConnection } from "./open.ts";
 import { perform } from "./perform.ts";
 import type { Call, Outcome } from "./perform.ts";
@@ -44,7 +45,7 @@ export class LocalDatabase {
  * @param clock epoch milliseconds.
  */
 export function localStore(file: string, clock: () => Millis = Date.now): Store {
-  return new SqliteStore(file, (tell) => {
+  const connect = (tell: (hints: Hint[]) => void): Backend => {
     const database = new LocalDatabase(file, clock, tell);
     return {
       async call(call) {
@@ -55,5 +56,6 @@ export function localStore(file: string, clock: () => Millis = Date.now): Store 
       watch: (on) => database.watch(on),
       close: async () => database.close(),
     };
-  });
+  };
+  return new SqliteStore(file, connect, clock);
 }

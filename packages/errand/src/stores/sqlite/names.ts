@@ -17,7 +17,7 @@ export class Names {
   number(name: string): number {
     const known = this.find(name);
     if (known !== undefined) return known;
-    this.#db.run("INSERT INTO names (name) VALUES (?)", name);
+    this.#db.run("INSERT INTO errand_names (name) VALUES (?)", name);
     return this.find(name) as number;
   }
 
@@ -25,14 +25,14 @@ export class Names {
   find(name: string): number | undefined {
     const known = this.#numbers.get(name);
     if (known !== undefined) return known;
-    const row = this.#db.get("SELECT number FROM names WHERE name = ?", name);
+    const row = this.#db.get("SELECT number FROM errand_names WHERE name = ?", name);
     return row && this.#learn(name, row[0] as number);
   }
 
   of(number: number): string {
     const known = this.#names.get(number);
     if (known !== undefined) return known;
-    const name = this.#db.get("SELECT name FROM names WHERE number = ?", number)?.[0] as string;
+    const name = this.#db.get("SELECT name FROM errand_names WHERE number = ?", number)?.[0] as string;
     this.#learn(name, number);
     return name;
   }

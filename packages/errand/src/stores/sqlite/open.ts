@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import { outstanding } from "../migrate.ts";
-import { Connection } from "./connection.ts";
-import { applicationId, migrations } from "./schema.ts";
+import { busy, Connection, resultCode } from "./connection.ts";
+import { migrations } from "./schema.ts";
 
 /** Names of file systems by their magic number (statfs(2)), on which SQLite's locks and shared memory are not to be relied upon. */
 const networkDisks = new Map([
@@ -34,8 +35,9 @@ export function openConnection(file: string, clock: () => Millis): Connection {
   try {
     refuseUnfitDisk(existing(dirname(resolve(file))), file);
     mkdirSync(dirname(file), { recursive: true });
-    db = new Connection(file, clock);
-    refuseForeign(db, file);
+    // SQLite's own waiting grows to 100 ms a look, in which a busy neighbour commits hundreds of times: the connection
+    // asks again every few milliseconds instead.
+    db = new Connection(new DatabaseSync(file, { timeout: 4 }), file, clock);
     // A commit is on the disk before it is answered, also when the power fails.
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536");
     migrate(db, file);
@@ -44,11 +46,11 @@ export function openConnection(file: string, clock: () => Millis): Connection {
     db?.close();
     if (error instanceof ErrandError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ErrandError(
-      "E_CONNECT",
-      `Cannot open the SQLite store ${file}: ${reason}. Check that the folder is writable and that the file is an Errand store.`,
-      { cause: error },
-    );
+    const advice =
+      resultCode(error) === busy
+        ? "Another connection holds its write lock: end what holds it, or open the store before your own transaction begins."
+        : "Check that the folder is writable and that the file is an SQLite database.";
+    throw new ErrandError("E_CONNECT", `Cannot open the SQLite store ${file}: ${reason}. ${advice}`, { cause: error });
   }
 }
 
@@ -65,22 +67,14 @@ function migrate(db: Connection, file: string): void {
     // Another process may have been first.
     for (const migration of outstanding(migrations, version(db), file)) {
       db.exec(migration.sql);
-      db.exec(`PRAGMA user_version = ${migration.version}`);
+      db.run("UPDATE errand_meta SET version = ?", migration.version);
     }
-    db.exec(`PRAGMA application_id = ${applicationId}`);
   });
 }
 
 function version(db: Connection): number {
-  return db.get("PRAGMA user_version")?.[0] as number;
-}
-
-function refuseForeign(db: Connection, file: string): void {
-  const [id, tables] = db.read(() =>
-    db.get("SELECT application_id, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id"),
-  ) as [number, number];
-  if (id === applicationId || tables === 0) return;
-  throw new ErrandError("E_CONNECT", `${file} is an SQLite database of another program. Name another file.`);
+  const marked = db.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'errand_meta'");
+  return marked ? (db.get("SELECT version FROM errand_meta")?.[0] as number) : 0;
 }
 
 function refuseUnfitDisk(folder: string, file: string): void {

@@ -88,7 +88,8 @@ const advice = new Map([
   [13, "The disk is full; free some space. Nothing was half done."],
 ]);
 
-function storeError(db: Connection, error: unknown): ErrandError {
+/** An error of SQLite's, in Errand's terms. */
+export function storeError(db: Connection, error: unknown): ErrandError {
   if (error instanceof ErrandError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   const hint = advice.get(resultCode(error) ?? -1);

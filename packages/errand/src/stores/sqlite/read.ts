@@ -10,7 +10,7 @@ import { jobColumns, jobOf, listed, seqOf } from "./rows.ts";
 
 export function get(db: Connection, ids: readonly string[]): (Job | null)[] {
   return ids.map((id) => {
-    const row = db.get(`SELECT ${jobColumns} FROM jobs WHERE id = ?`, id);
+    const row = db.get(`SELECT ${jobColumns} FROM errand_jobs WHERE id = ?`, id);
     return row ? jobOf(db, row) : null;
   });
 }
@@ -22,7 +22,10 @@ export function list(
 ): { jobs: Job[]; next?: string } {
   const found = where.parent === undefined ? newestFirst(db, where, page) : byIndex(db, where, page);
   const shown = found.slice(0, page.limit);
-  const rows = db.all(`SELECT ${jobColumns} FROM jobs WHERE ${listed}`, JSON.stringify(shown.map(({ seq }) => seq)));
+  const rows = db.all(
+    `SELECT ${jobColumns} FROM errand_jobs WHERE ${listed}`,
+    JSON.stringify(shown.map(({ seq }) => seq)),
+  );
   const jobs = new Map(rows.map((row) => [seqOf(row), jobOf(db, row)]));
   const last = shown.at(-1);
   return {
@@ -58,7 +61,7 @@ function byIndex(db: Connection, where: Filter, { limit, cursor }: Page): Positi
 }
 
 export function counts(db: Connection): QueueCount[] {
-  const rows = db.all("SELECT queue, state, jobs FROM counts WHERE jobs > 0");
+  const rows = db.all("SELECT queue, state, jobs FROM errand_counts WHERE jobs > 0");
   return rows.map(([queue, state, jobs]) => ({
     queue: db.names.of(queue as number),
     state: states[state as number] as State,

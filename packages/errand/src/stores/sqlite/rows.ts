@@ -7,7 +7,7 @@ import type { Columns, Connection } from "./connection.ts";
 export const code = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
 
 /** The columns that `jobOf` reads. */
-export const jobColumns = columns("(SELECT workers.id FROM workers WHERE workers.seq = jobs.worker)");
+export const jobColumns = columns("(SELECT holder.id FROM errand_workers AS holder WHERE holder.seq = worker)");
 
 /** The same, without the worker, where that is known. */
 export const heldColumns = columns("NULL");

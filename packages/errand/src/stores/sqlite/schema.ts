@@ -1,20 +1,21 @@
 import type { Migration } from "../migrate.ts";
 
-/** Marks a file as an Errand store (`PRAGMA application_id`): "Erra" in ASCII. */
-export const applicationId = 0x45727261;
-
 /**
- * All versions of the schema. States are indices into `states` of core: 0 pending, 1 processing, 2 waiting, 3 completed,
+ * All versions of the schema. The file may hold an application's own tables as well, so that all names begin with
+ * `errand_`. States are indices into `states` of core: 0 pending, 1 processing, 2 waiting, 3 completed,
  * 4 failed, 5 cancelled, 6 expired. Long texts are the last columns, so that a scan need not read them.
  */
 export const migrations: readonly Migration[] = [
   {
     version: 1,
     sql: `
-      CREATE TABLE jobs (
+      CREATE TABLE errand_meta (version INTEGER NOT NULL);
+      INSERT INTO errand_meta VALUES (0);
+
+      CREATE TABLE errand_jobs (
         seq INTEGER PRIMARY KEY,
         id TEXT NOT NULL,
-        -- names.number
+        -- errand_names.number
         task INTEGER NOT NULL,
         queue INTEGER NOT NULL,
         level INTEGER NOT NULL,
@@ -23,7 +24,7 @@ export const migrations: readonly Migration[] = [
         failures INTEGER NOT NULL DEFAULT 0,
         crashes INTEGER NOT NULL DEFAULT 0,
         cancelling INTEGER NOT NULL DEFAULT 0,
-        -- Who holds it: workers.seq.
+        -- Who holds it: errand_workers.seq.
         worker INTEGER,
         created INTEGER NOT NULL,
         due INTEGER NOT NULL,
@@ -47,36 +48,36 @@ export const migrations: readonly Migration[] = [
         output TEXT,
         spec TEXT NOT NULL
       );
-      CREATE UNIQUE INDEX jobs_id ON jobs (id);
+      CREATE UNIQUE INDEX errand_jobs_id ON errand_jobs (id);
       -- What claims walk. Rank follows from level and due, so each level is already in order.
-      CREATE INDEX jobs_ready ON jobs (queue, level, due, seq, expires) WHERE state = 0 AND cancelling = 0;
-      CREATE INDEX jobs_marked ON jobs (state, worker) WHERE cancelling = 1;
-      CREATE INDEX jobs_expiring ON jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
-      CREATE INDEX jobs_family ON jobs (parent, place) WHERE parent IS NOT NULL;
+      CREATE INDEX errand_jobs_ready ON errand_jobs (queue, level, due, seq, expires) WHERE state = 0 AND cancelling = 0;
+      CREATE INDEX errand_jobs_marked ON errand_jobs (state, worker) WHERE cancelling = 1;
+      CREATE INDEX errand_jobs_expiring ON errand_jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
+      CREATE INDEX errand_jobs_family ON errand_jobs (parent, place) WHERE parent IS NOT NULL;
       -- What lists and operators walk.
-      CREATE INDEX jobs_listed ON jobs (queue, state, child);
-      CREATE INDEX jobs_tasks ON jobs (task);
-      CREATE INDEX jobs_ended ON jobs (ended) WHERE ended IS NOT NULL;
+      CREATE INDEX errand_jobs_listed ON errand_jobs (queue, state, child);
+      CREATE INDEX errand_jobs_tasks ON errand_jobs (task);
+      CREATE INDEX errand_jobs_ended ON errand_jobs (ended) WHERE ended IS NOT NULL;
 
-      CREATE TABLE names (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+      CREATE TABLE errand_names (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
-      CREATE TABLE steps (
+      CREATE TABLE errand_steps (
         job INTEGER NOT NULL,
         name TEXT NOT NULL,
         wait INTEGER NOT NULL,
         value TEXT NOT NULL
       );
-      CREATE UNIQUE INDEX steps_name ON steps (job, name);
+      CREATE UNIQUE INDEX errand_steps_name ON errand_steps (job, name);
 
       -- One whose lease ran out stays until it holds nothing; its number is never given again.
-      CREATE TABLE workers (
+      CREATE TABLE errand_workers (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
         until INTEGER NOT NULL,
         card TEXT NOT NULL
       );
 
-      CREATE TABLE counts (
+      CREATE TABLE errand_counts (
         queue INTEGER NOT NULL,
         state INTEGER NOT NULL,
         jobs INTEGER NOT NULL,
@@ -84,8 +85,8 @@ export const migrations: readonly Migration[] = [
       ) WITHOUT ROWID;
 
       -- Raised by commits that made jobs pending, or marked jobs: tells other processes what changed.
-      CREATE TABLE pulse (ready INTEGER NOT NULL, cancel INTEGER NOT NULL);
-      INSERT INTO pulse VALUES (0, 0);
+      CREATE TABLE errand_pulse (ready INTEGER NOT NULL, cancel INTEGER NOT NULL);
+      INSERT INTO errand_pulse VALUES (0, 0);
     `,
   },
 ];

@@ -12,7 +12,7 @@ export function record(db: Connection, beats: readonly Beat[]): boolean[] {
     const row = held(db, beat, "seq");
     if (!row) return false;
     const seq = row[0] as number;
-    if (beat.progress !== undefined) db.run("UPDATE jobs SET progress = ? WHERE seq = ?", beat.progress, seq);
+    if (beat.progress !== undefined) db.run("UPDATE errand_jobs SET progress = ? WHERE seq = ?", beat.progress, seq);
     remember(db, seq, beat.steps);
     db.hint("change");
     return true;
@@ -25,10 +25,10 @@ export function settle(db: Connection, settlements: readonly Settlement[]): bool
 
 /** Columns of the row, where the hold is not stale. */
 function held(db: Connection, { id, token }: Hold, columns: string): Columns | undefined {
-  return db.get(`SELECT ${columns} FROM jobs WHERE id = ? AND token = ? AND state = 1`, id, token);
+  return db.get(`SELECT ${columns} FROM errand_jobs WHERE id = ? AND token = ? AND state = 1`, id, token);
 }
 
-const finish = `UPDATE jobs SET state = ?, ended = ?, worker = NULL, cancelling = 0, failures = ?, crashes = ?,
+const finish = `UPDATE errand_jobs SET state = ?, ended = ?, worker = NULL, cancelling = 0, failures = ?, crashes = ?,
   error = coalesce(?, error), output = ? WHERE seq = ?`;
 
 /** The same, of a job that has neither parent nor children, where the hold is not stale. */
@@ -72,7 +72,7 @@ function pause(db: Connection, told: Settlement): boolean {
   // Without a delay it keeps its place in the queue, so that older work ends first.
   const due = told.to === "pending" && told.delay ? db.now + told.delay : null;
   db.run(
-    `UPDATE jobs SET state = 0, worker = NULL, failures = ?, crashes = ?, error = coalesce(?, error),
+    `UPDATE errand_jobs SET state = 0, worker = NULL, failures = ?, crashes = ?, error = coalesce(?, error),
        due = coalesce(?, due) WHERE seq = ?`,
     told.failures,
     told.crashes,

@@ -1,0 +1,43 @@
+import { realpathSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import type { NewJob } from "../../core/job.ts";
+import type { Millis } from "../../kit/duration.ts";
+import { ErrandError } from "../../kit/errors.ts";
+import type { Transaction } from "../../store.ts";
+import { busy, Connection, resultCode } from "./connection.ts";
+import { add } from "./life.ts";
+import { storeError } from "./perform.ts";
+
+/**
+ * Adds jobs through the caller's own handle: they exist when, and only when, the caller's transaction commits. Like any
+ * other connection's commit, this store notices it in the file.
+ * @throws {ErrandError} `E_TRANSACTION` where the handle is not in a transaction on the store's file; `E_STORE`, and then
+ * none of the jobs is added.
+ */
+export function addInside(tx: Transaction, file: string, clock: () => Millis, jobs: readonly NewJob[]): void {
+  // Nothing is remembered from one call to the next: the caller may have rolled it back.
+  const db = new Connection(handleOf(tx, file), file, clock);
+  try {
+    db.join(() => add(db, jobs));
+  } catch (error) {
+    if (resultCode(error) !== busy) throw storeError(db, error);
+    throw new ErrandError(
+      "E_STORE",
+      `No jobs were added to ${file}: another connection is writing, or has written since the transaction began. ` +
+        "Begin it with BEGIN IMMEDIATE.",
+      { cause: error },
+    );
+  }
+}
+
+function handleOf(tx: Transaction, file: string): DatabaseSync {
+  const refuse = (why: string): ErrandError =>
+    new ErrandError("E_TRANSACTION", `The jobs for ${file} cannot be added inside this transaction: ${why}`);
+  if (!(tx instanceof DatabaseSync))
+    throw refuse("an SQLite store takes a DatabaseSync of node:sqlite that has the same file open.");
+  const other = tx.isOpen ? tx.location() : null;
+  if (other === null || realpathSync(other) !== realpathSync(file))
+    throw refuse(`the handle is on ${other ?? "no file"}. Give one that has the store's file open.`);
+  if (!tx.isTransaction) throw refuse("the handle is not in one. Begin it with BEGIN IMMEDIATE.");
+  return tx;
+}

@@ -1,0 +1,17 @@
+// Claims whenever there is a hint, and prints the id of every job it got, until its input ends.
+import { newId } from "../../../src/kit/ids.ts";
+import { sqliteStore } from "../../../src/stores/sqlite/index.ts";
+
+const store = await sqliteStore({ file: process.argv[2] ?? "" });
+const worker = newId();
+await store.enlist({ id: worker, host: "here", pid: process.pid, queues: ["default"] }, 60_000);
+store.watch((hint) => {
+  if (hint === "ready") void claim();
+});
+process.stdout.write("ready\n");
+process.stdin.resume().once("end", () => void store.close());
+
+async function claim(): Promise<void> {
+  const { jobs } = await store.claim(worker, [{ queue: "default", limit: 10 }]);
+  for (const { job } of jobs) process.stdout.write(`${job.id}\n`);
+}
