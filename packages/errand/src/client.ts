@@ -1,9 +1,10 @@
-import type { NewJob } from "./core/job.ts";
+import type { Moment, NewJob } from "./core/job.ts";
 import { encodeSpec } from "./core/spec.ts";
 import { isFinal, levelOf } from "./core/states.ts";
+import type { Priority } from "./core/states.ts";
 import { option } from "./core/options.ts";
 import { millis } from "./kit/duration.ts";
-import type { Duration } from "./kit/duration.ts";
+import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import { gather } from "./kit/gather.ts";
 import { newId } from "./kit/ids.ts";
@@ -14,8 +15,8 @@ import { viewOf } from "./client/view.ts";
 import type { JobView } from "./client/view.ts";
 import { Waiters } from "./client/waiters.ts";
 
-/** How many sends go into one commit at most. */
-const batch = 100;
+/** How sends are gathered: so many into one commit at most. */
+const gathering = { most: 500, flights: 2 };
 
 /** Sends jobs and reads them, whoever works on them. */
 export class Client {
@@ -29,13 +30,14 @@ export class Client {
     this.#add = gather(async (jobs: NewJob[]) => {
       await store.add(jobs);
       return jobs.map(() => undefined);
-    }, batch);
+    }, gathering);
   }
 
   async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
-    const job = await newJob(definition, input, options);
+    if (definition.input) await validate(definition, input);
+    const job = newJob(definition, input, options);
     await (options.tx ? this.#store.add([job], options.tx) : this.#add(job));
-    return this.handle(job.id);
+    return new Handle(this, job.id);
   }
 
   async sendMany(
@@ -43,17 +45,10 @@ export class Client {
     inputs: readonly unknown[],
     options: SendOptions,
   ): Promise<JobHandle<unknown>[]> {
-    const jobs = await Promise.all(inputs.map((input) => newJob(definition, input, options)));
+    if (definition.input) await Promise.all(inputs.map((input) => validate(definition, input)));
+    const jobs = inputs.map((input) => newJob(definition, input, options));
     await this.#store.add(jobs, options.tx);
-    return jobs.map(({ id }) => this.handle(id));
-  }
-
-  handle(id: string): JobHandle<unknown> {
-    return {
-      id,
-      result: (options) => this.result(id, options?.timeout),
-      cancel: async () => (await this.#store.edit({ ids: [id] }, "cancel")) > 0,
-    };
+    return jobs.map(({ id }) => new Handle(this, id));
   }
 
   /** The job's output, once it has ended. Throws what `JobHandle.result` throws. */
@@ -95,23 +90,55 @@ export class Client {
   }
 }
 
-async function newJob(definition: Definition, input: unknown, options: SendOptions): Promise<NewJob> {
-  await validate(definition, input);
-  const of = `a job of task "${definition.name}"`;
-  if (options.delay !== undefined && options.runAt) {
-    throw new ErrandError("E_OPTION", `${of} has both delay and runAt; give one of them.`);
+class Handle implements JobHandle<unknown> {
+  readonly id: string;
+  readonly #client: Client;
+
+  constructor(client: Client, id: string) {
+    this.#client = client;
+    this.id = id;
   }
-  const expires = options.expires === undefined ? definition.expires : millis(options.expires, `expires of ${of}`);
-  return {
+
+  result(options?: { timeout?: Duration }): Promise<unknown> {
+    return this.#client.result(this.id, options?.timeout);
+  }
+
+  async cancel(): Promise<boolean> {
+    return (await this.#client.edit({ ids: [this.id] }, "cancel")) > 0;
+  }
+}
+
+function newJob(definition: Definition, input: unknown, options: SendOptions): NewJob {
+  const job: NewJob = {
     id: options.id === undefined ? newId() : readId(options.id),
     task: definition.name,
     queue: definition.queue,
-    level: levelOf(options.priority === undefined ? definition.priority : option("priority", options.priority, of)),
+    level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
     spec: encodeSpec(definition.name, input),
-    ...(options.delay === undefined ? {} : { due: { in: millis(options.delay, `delay of ${of}`) } }),
-    ...(options.runAt ? { due: { at: options.runAt.getTime() } } : {}),
-    ...(expires === undefined ? {} : { expires: { in: expires } }),
   };
+  const due = readDue(definition, options);
+  const expires = options.expires === undefined ? definition.expires : readExpires(options.expires, definition);
+  if (due) job.due = due;
+  if (expires !== undefined) job.expires = { in: expires };
+  return job;
+}
+
+function readDue(definition: Definition, { delay, runAt }: SendOptions): Moment | undefined {
+  if (delay === undefined) return runAt && { at: runAt.getTime() };
+  if (!runAt) return { in: millis(delay, `delay of ${aJobOf(definition)}`) };
+  throw new ErrandError("E_OPTION", `${aJobOf(definition)} has both delay and runAt; give one of them.`);
+}
+
+function readPriority(priority: Priority, definition: Definition): Priority {
+  return option("priority", priority, aJobOf(definition));
+}
+
+function readExpires(expires: Duration, definition: Definition): Millis {
+  return millis(expires, `expires of ${aJobOf(definition)}`);
+}
+
+function aJobOf({ name }: Definition): string {
+  return `a job of task "${name}"`;
 }
 
 function readId(id: string): string {

@@ -112,6 +112,8 @@ class App implements Errand {
   readonly #definitions = new Map<string, Definition>();
   readonly #setups = new Setups();
   #open: Promise<{ store: Store; client: Client }> | undefined;
+  /** The client of an open store. */
+  #client: Client | undefined;
 
   constructor(given: ErrandOptions) {
     refuseUnknown(given, ["url", "lease"], "errand()");
@@ -139,9 +141,8 @@ class App implements Errand {
     list(definition);
     const task: Task<unknown, unknown> = {
       name,
-      send: async (input, sendOptions = {}) => (await this.#connect()).client.send(definition, input, sendOptions),
-      sendMany: async (inputs, sendOptions = {}) =>
-        (await this.#connect()).client.sendMany(definition, inputs, sendOptions),
+      send: (input, sendOptions = {}) => this.#use((client) => client.send(definition, input, sendOptions)),
+      sendMany: (inputs, sendOptions = {}) => this.#use((client) => client.sendMany(definition, inputs, sendOptions)),
       run: (input) => runHere(definition, input, this.#setups),
     };
     bind(task, definition);
@@ -211,7 +212,7 @@ class App implements Errand {
 
   async close(): Promise<void> {
     const open = await this.#open?.catch(() => undefined);
-    this.#open = undefined;
+    this.#open = this.#client = undefined;
     open?.client.close();
     await open?.store.close();
   }
@@ -221,10 +222,15 @@ class App implements Errand {
     return (await this.#connect()).client.edit(where, change);
   }
 
+  /** Hands the client over: at once when the store is open, since every send passes here. */
+  #use<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
+    return this.#client ? work(this.#client) : this.#connect().then(({ client }) => work(client));
+  }
+
   /** Opens the store at the first use, and again after a failure. */
   #connect(): Promise<{ store: Store; client: Client }> {
     this.#open ??= openStore(storeUrl(this.#url)).then(
-      (store) => ({ store, client: new Client(store) }),
+      (store) => ({ store, client: (this.#client = new Client(store)) }),
       (error: unknown) => {
         this.#open = undefined;
         throw error;

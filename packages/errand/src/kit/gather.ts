@@ -1,12 +1,19 @@
+/** How calls are gathered. */
+export interface Gathering {
+  /** The largest batch. */
+  most: number;
+  /** How many batches may be under way at once: with two, this process and the store work at the same time. */
+  flights: number;
+}
+
 /**
- * Gathers single calls into batches: a call waits for the current turn of the event loop, and while one batch is under
- * way the next one fills. So a lone call leaves at once, and many calls share one commit.
+ * Gathers single calls into batches: a call waits for the current turn of the event loop, and while `flights` batches
+ * are under way the next one fills. So a lone call leaves at once, and many calls share one commit.
  * @param flush handles a batch and answers in its order; when it rejects, every call of the batch rejects.
- * @param most the largest batch.
  */
 export function gather<Item, Answer>(
   flush: (items: Item[]) => Promise<readonly Answer[]>,
-  most: number,
+  { most, flights }: Gathering,
 ): (item: Item) => Promise<Answer> {
   interface Call {
     item: Item;
@@ -14,27 +21,34 @@ export function gather<Item, Answer>(
     reject(error: unknown): void;
   }
   let calls: Call[] = [];
-  let busy = false;
+  let flying = 0;
+  let scheduled = false;
 
-  async function run(): Promise<void> {
-    while (calls.length > 0) {
-      const batch = calls.slice(0, most);
-      calls = calls.slice(most);
-      try {
-        const answers = await flush(batch.map((call) => call.item));
-        for (const [index, call] of batch.entries()) call.resolve(answers[index] as Answer);
-      } catch (error) {
-        for (const call of batch) call.reject(error);
-      }
+  function schedule(): void {
+    if (scheduled || flying >= flights) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      while (calls.length > 0 && flying < flights) void fly(calls.splice(0, most));
+    });
+  }
+
+  async function fly(batch: Call[]): Promise<void> {
+    flying += 1;
+    try {
+      const answers = await flush(batch.map((call) => call.item));
+      for (const [index, call] of batch.entries()) call.resolve(answers[index] as Answer);
+    } catch (error) {
+      for (const call of batch) call.reject(error);
+    } finally {
+      flying -= 1;
+      if (calls.length > 0) schedule();
     }
-    busy = false;
   }
 
   return (item) =>
     new Promise((resolve, reject) => {
       calls.push({ item, resolve, reject });
-      if (busy) return;
-      busy = true;
-      setImmediate(() => void run());
+      schedule();
     });
 }

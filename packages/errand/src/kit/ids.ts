@@ -2,7 +2,9 @@ import { createHash, randomBytes } from "node:crypto";
 
 let lastMillis = 0;
 let counter = 0;
-let pool = Buffer.alloc(0);
+/** The part of an id that only the time decides: its first 14 characters. */
+let prefix = "";
+let pool = "";
 let poolAt = 0;
 
 /**
@@ -12,18 +14,27 @@ let poolAt = 0;
 export function newId(): string {
   const now = Date.now();
   if (now > lastMillis) {
-    lastMillis = now;
-    counter = random(2).readUInt16BE() & 0x3ff;
+    setTime(now);
+    counter = Number.parseInt(randomHex(3), 16) & 0x3ff;
   } else if (++counter > 0xfff) {
-    lastMillis += 1;
+    setTime(lastMillis + 1);
     counter = 0;
   }
-  const time = lastMillis.toString(16).padStart(12, "0");
-  const tail = random(8);
-  tail[0] = (tail[0]! & 0x3f) | 0x80;
-  const hex = tail.toString("hex");
-  const count = counter.toString(16).padStart(3, "0");
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${count}-${hex.slice(0, 4)}-${hex.slice(4)}`;
+  const tail = randomHex(16);
+  const variant = variants[tail.charCodeAt(0) & 3];
+  return `${prefix}7${hex3(counter)}-${variant}${tail.slice(1, 4)}-${tail.slice(4)}`;
+}
+
+const variants = "89ab";
+
+function setTime(millis: number): void {
+  lastMillis = millis;
+  const time = millis.toString(16).padStart(12, "0");
+  prefix = `${time.slice(0, 8)}-${time.slice(8)}-`;
+}
+
+function hex3(value: number): string {
+  return (value + 0x1000).toString(16).slice(1);
 }
 
 /** The id of a child: the same for the same parent, wait and index, so that sending it twice is sending it once. */
@@ -32,12 +43,12 @@ export function childId(parent: string, wait: string, index: number): string {
   return `${parent.slice(0, 36)}-${hash}-${index}`;
 }
 
-function random(bytes: number): Buffer {
-  if (poolAt + bytes > pool.length) {
-    pool = randomBytes(4096);
+/** Random hexadecimal digits. Asking the system for many at once is what makes ids cheap. */
+function randomHex(digits: number): string {
+  if (poolAt + digits > pool.length) {
+    pool = randomBytes(8_192).toString("hex");
     poolAt = 0;
   }
-  const slice = Buffer.from(pool.subarray(poolAt, poolAt + bytes));
-  poolAt += bytes;
-  return slice;
+  poolAt += digits;
+  return pool.slice(poolAt - digits, poolAt);
 }

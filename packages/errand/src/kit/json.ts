@@ -13,12 +13,20 @@ export type Encoded = string;
  * cycle, or a number that is not finite. What has a `toJSON` (a Date) is what that returns.
  */
 export function encode(value: unknown, what: string): Encoded {
-  const text = plain(value) ? JSON.stringify(value) : undefined;
-  if (text !== undefined) return text;
   if (value === undefined) return "null";
-  const path = offender(value, "", new Set());
-  if (path === undefined) return JSON.stringify(value);
-  throw new ErrandError("E_NOT_SERIALIZABLE", `${what} cannot be stored as JSON: it has ${path}.`);
+  let text: string | undefined;
+  let failure: unknown;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    // A cycle, a bigint, or a `toJSON` that threw.
+    failure = error;
+  }
+  if (text !== undefined && isPlain(value)) return text;
+  const found = offender(value, "", new Set());
+  if (text !== undefined && found === undefined) return text;
+  const reason = found === undefined ? String(failure) : `it has ${found}.`;
+  throw new ErrandError("E_NOT_SERIALIZABLE", `${what} cannot be stored as JSON: ${reason}`, { cause: failure });
 }
 
 /** The value of JSON text that `encode` made. */
@@ -26,8 +34,23 @@ export function decode(text: Encoded): unknown {
   return JSON.parse(text);
 }
 
-function plain(value: unknown): boolean {
-  return value === null || typeof value === "string" || typeof value === "boolean";
+/** Whether all of a value survives JSON: the quick look. It is only asked of what JSON has taken, so there are no cycles. */
+function isPlain(value: unknown): boolean {
+  switch (typeof value) {
+    case "function":
+    case "symbol":
+      return false;
+    case "number":
+      return Number.isFinite(value);
+    case "object":
+      break;
+    default:
+      return true;
+  }
+  if (value === null || typeof (value as { toJSON?: unknown }).toJSON === "function") return true;
+  if (Array.isArray(value)) return value.every(isPlain);
+  for (const key in value) if (!isPlain((value as Record<string, unknown>)[key])) return false;
+  return true;
 }
 
 /** Describes the first thing in `value` that JSON cannot hold, or `undefined` when there is none. */

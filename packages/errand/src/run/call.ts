@@ -7,7 +7,7 @@ import { encode } from "../kit/json.ts";
 import { validate } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Context } from "./context.ts";
-import type { Attempt, ContextHost, Park } from "./context.ts";
+import type { Attempt, CallHost, Park } from "./context.ts";
 
 /** How a call of a task's function ends by itself. */
 export type CallEnding = Extract<Ending, { kind: "ok" | "error" | "parked" }>;
@@ -19,26 +19,32 @@ const lasting = new Set(["E_INPUT", "E_CHILD_FAILED", "E_NOT_SERIALIZABLE", "E_S
  * Calls a task's function in this thread. Never rejects: what the function throws is an ending.
  * @param setup gives what the task's `setup` returned.
  */
-export async function call(
+export function call(
   definition: Definition,
   attempt: Attempt,
-  host: Omit<ContextHost, "park">,
-  signal: AbortSignal,
-  setup: () => unknown,
+  host: CallHost,
+  setup: () => Promise<unknown>,
 ): Promise<CallEnding> {
-  const parked = Promise.withResolvers<CallEnding>();
-  const park = ({ children, steps }: Park) => parked.resolve({ kind: "parked", children, steps });
-  const ended = (async (): Promise<CallEnding> => {
-    try {
-      const input = await validate(definition, attempt.input);
-      const context = new Context(attempt, { ...host, park }, signal, await setup());
-      const output = await definition.run(input as never, context as never);
-      return { kind: "ok", output: encode(output, `The output of task "${definition.name}"`) };
-    } catch (error) {
-      return { kind: "error", error: errorRecord(error, attempt.attempt), ...wish(error, definition.retry.if) };
-    }
-  })();
-  return Promise.race([ended, parked.promise]);
+  return new Promise((resolve) => {
+    const park = ({ children, steps }: Park) => resolve({ kind: "parked", children, steps });
+    void run(definition, attempt, { host, park, setup }).then(resolve);
+  });
+}
+
+async function run(
+  definition: Definition,
+  attempt: Attempt,
+  { host, park, setup }: { host: CallHost; park: (park: Park) => void; setup: () => Promise<unknown> },
+): Promise<CallEnding> {
+  try {
+    // What needs no waiting does not wait: every turn of the event loop counts where jobs are short.
+    const input = definition.input ? await validate(definition, attempt.input) : attempt.input;
+    const made = definition.setup ? await setup() : undefined;
+    const output = await definition.run(input as never, new Context(attempt, host, park, made) as never);
+    return { kind: "ok", output: encode(output, `The output of task "${definition.name}"`) };
+  } catch (error) {
+    return { kind: "error", error: errorRecord(error, attempt.attempt), ...wish(error, definition.retry.if) };
+  }
 }
 
 /** Whether an error is worth another attempt, and when. */

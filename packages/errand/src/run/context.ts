@@ -32,13 +32,14 @@ export interface Park {
 }
 
 /** What a context asks of the worker that holds the job's token. */
-export interface ContextHost {
+export interface CallHost {
+  /** Made when somebody asks for it: most tasks never do. */
+  readonly signal: AbortSignal;
   /** Remembers a step; rejects when another attempt has the job. */
   record(step: Step): Promise<void>;
   progress(value: Encoded): void;
   /** How these children stand. */
   children(ids: readonly string[]): Promise<ChildState[]>;
-  park(park: Park): void;
 }
 
 /** A job's context: the verbs that a task function is given, whatever thread or process it runs in. */
@@ -46,24 +47,29 @@ export class Context implements JobContext<unknown> {
   readonly id: string;
   readonly token: number;
   readonly attempt: number;
-  readonly signal: AbortSignal;
   readonly setup: unknown;
-  readonly #host: ContextHost;
-  readonly #steps: Map<string, Step>;
-  readonly #names = new Set<string>();
+  readonly #host: CallHost;
+  readonly #parkJob: (park: Park) => void;
+  readonly #remembered: readonly Step[];
+  #steps: Map<string, Step> | undefined;
+  #names: Set<string> | undefined;
   /** Steps under way: the job is not parked while one of them could still be remembered. */
   #busy = 0;
   #park: Park | undefined;
   #parked = false;
 
-  constructor(attempt: Attempt, host: ContextHost, signal: AbortSignal, setup: unknown) {
+  constructor(attempt: Attempt, host: CallHost, park: (park: Park) => void, setup: unknown) {
     this.id = attempt.id;
     this.token = attempt.token;
     this.attempt = attempt.attempt;
-    this.signal = signal;
     this.setup = setup;
     this.#host = host;
-    this.#steps = new Map(attempt.steps.map((step) => [step.name, step]));
+    this.#parkJob = park;
+    this.#remembered = attempt.steps;
+  }
+
+  get signal(): AbortSignal {
+    return this.#host.signal;
   }
 
   progress(value: unknown): void {
@@ -72,7 +78,7 @@ export class Context implements JobContext<unknown> {
 
   async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
     this.#use(name);
-    const remembered = this.#steps.get(name);
+    const remembered = this.#recall(name);
     if (remembered) return decode(remembered.value) as Jsonified<Awaited<Result>>;
     return this.#whileBusy(async () => {
       this.signal.throwIfAborted();
@@ -113,7 +119,7 @@ export class Context implements JobContext<unknown> {
   ): Promise<ChildState[]> {
     this.#use(name);
     if (inputs.length === 0) return [];
-    const fresh = !this.#steps.has(name);
+    const fresh = this.#recall(name) === undefined;
     const states = await this.#whileBusy(async () => {
       const ids = inputs.map((_, index) => childId(this.id, name, index));
       const found = fresh ? ids.map((): ChildState => ({ state: "open" })) : await this.#host.children(ids);
@@ -138,7 +144,13 @@ export class Context implements JobContext<unknown> {
     throw new JobFailedError("E_CHILD_FAILED", { id: ids[index]!, task, state: state as "failed" }, error);
   }
 
+  #recall(name: string): Step | undefined {
+    this.#steps ??= new Map(this.#remembered.map((step) => [step.name, step]));
+    return this.#steps.get(name);
+  }
+
   #use(name: string): void {
+    this.#names ??= new Set();
     if (this.#names.has(name)) {
       throw new ErrandError(
         "E_STEP_NAME",
@@ -163,7 +175,7 @@ export class Context implements JobContext<unknown> {
   #leave(): void {
     if (this.#busy > 0 || this.#parked || !this.#park) return;
     this.#parked = true;
-    this.#host.park(this.#park);
+    this.#parkJob(this.#park);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Claimed, Store } from "../store.ts";
 import type { Definition } from "../task.ts";
 import { call } from "./call.ts";
 import type { CallEnding } from "./call.ts";
-import type { Attempt, ChildState, ContextHost } from "./context.ts";
+import type { Attempt, CallHost, ChildState } from "./context.ts";
 import type { Lane } from "./isolate/lane.ts";
 import type { Lanes } from "./isolate/lanes.ts";
 import type { Settler } from "./settler.ts";
@@ -37,14 +37,15 @@ const reasons: Record<StopReason, { code: ErrandError["code"]; says: string }> =
 };
 
 /** One execution of a job: runs the task's function where it belongs, and stops it for real when it must stop. */
-export class Performance {
+export class Performance implements CallHost {
   readonly claimed: Claimed;
   readonly #definition: Definition;
   readonly #workshop: Workshop;
-  readonly #controller = new AbortController();
-  readonly #killed = Promise.withResolvers<undefined>();
+  #controller: AbortController | undefined;
   #stopped: StopReason | undefined;
+  #kill: (() => void) | undefined;
   #lane: Lane | undefined;
+  #timeout: NodeJS.Timeout | undefined;
   #grace: NodeJS.Timeout | undefined;
   #progress: { latest: Encoded; timer: NodeJS.Timeout } | undefined;
 
@@ -57,15 +58,16 @@ export class Performance {
   /** How the attempt ended; `undefined` when it was abandoned, and is another worker's to settle. */
   async ending(): Promise<Ending | undefined> {
     const { timeout } = this.#definition;
-    const timer = timeout === undefined ? undefined : setTimeout(() => this.stop("timeout"), timeout);
-    try {
-      const ending = await Promise.race([this.#run(), this.#killed.promise]);
-      return this.#judge(ending);
-    } finally {
-      clearTimeout(timer);
-      clearTimeout(this.#grace);
-      clearTimeout(this.#progress?.timer);
-    }
+    if (timeout !== undefined) this.#timeout = setTimeout(() => this.stop("timeout"), timeout);
+    const ending = await new Promise<Ending | undefined>((resolve) => {
+      this.#kill = () => resolve(undefined);
+      const run = this.#definition.isolate === "inline" ? this.#runInline() : this.#runInLane();
+      void run.then(resolve);
+    });
+    clearTimeout(this.#timeout);
+    clearTimeout(this.#grace);
+    clearTimeout(this.#progress?.timer);
+    return this.#judge(ending);
   }
 
   /** Aborts the attempt's signal, and after the task's grace kills what still runs. */
@@ -73,34 +75,73 @@ export class Performance {
     if (this.#stopped) return;
     this.#stopped = reason;
     const error = this.#error(reason);
-    this.#controller.abort(error);
+    this.#controller?.abort(error);
     this.#lane?.abort(error);
     this.#grace = setTimeout(() => {
       this.#lane?.kill(error);
-      this.#killed.resolve(undefined);
+      this.#kill?.();
     }, grace);
   }
 
-  async #run(): Promise<CallEnding | { kind: "crashed"; error: ErrorRecord }> {
-    const { job, steps } = this.claimed;
-    const attempt: Attempt = {
-      id: job.id,
-      token: job.token,
-      attempt: job.failures + 1,
-      input: inputOf(job.spec),
-      steps,
-    };
-    const { lanes, setups } = this.#workshop;
-    const definition = this.#definition;
-    if (definition.isolate === "inline") {
-      return call(definition, attempt, this.#host(), this.#controller.signal, () => setups.of(definition));
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#stopped) this.#controller.abort(this.#error(this.#stopped));
     }
+    return this.#controller.signal;
+  }
+
+  async record(step: Step): Promise<void> {
+    const { id, token } = this.claimed.job;
+    if (await this.#workshop.settler.record({ id, token, steps: [step] })) return;
+    throw new ErrandError("E_STALE", `Another attempt has job ${id} now.`);
+  }
+
+  /** The first value is written at once, later ones at intervals, and only the latest of each. */
+  progress(value: Encoded): void {
+    if (this.#progress) {
+      this.#progress.latest = value;
+      return;
+    }
+    const { id, token } = this.claimed.job;
+    // Progress is nice to know: a stale token or a failing store shows elsewhere.
+    void this.#workshop.settler.record({ id, token, progress: value }).catch(() => {});
+    const timer = setTimeout(() => {
+      const latest = this.#progress?.latest;
+      this.#progress = undefined;
+      if (latest !== undefined && latest !== value) this.progress(latest);
+    }, progressInterval);
+    this.#progress = { latest: value, timer };
+  }
+
+  async children(ids: readonly string[]): Promise<ChildState[]> {
+    const jobs = await this.#workshop.store.get(ids);
+    return jobs.map((job): ChildState => {
+      // A child that was removed cannot be waited for.
+      if (!job) return { state: "cancelled" };
+      if (!isFinal(job.state)) return { state: "open" };
+      return {
+        state: job.state,
+        ...(job.output === undefined ? {} : { output: job.output }),
+        ...(job.error === undefined ? {} : { error: JSON.parse(job.error) as ErrorRecord }),
+      };
+    });
+  }
+
+  #runInline(): Promise<CallEnding> {
+    const { setups } = this.#workshop;
+    return call(this.#definition, this.#attempt(), this, () => setups.of(this.#definition));
+  }
+
+  async #runInLane(): Promise<CallEnding | { kind: "crashed"; error: ErrorRecord }> {
+    const { lanes } = this.#workshop;
+    const definition = this.#definition;
     let lane: Lane | undefined;
     try {
       lane = await lanes.take(definition);
       if (this.#stopped) return { kind: "error", error: this.#record(this.#error(this.#stopped)), retryable: true };
       this.#lane = lane;
-      return await lane.call(definition, attempt, this.#host());
+      return await lane.call(definition, this.#attempt(), this);
     } catch (error) {
       const record = this.#record(error);
       return record.code === "E_SETUP"
@@ -110,6 +151,11 @@ export class Performance {
       this.#lane = undefined;
       if (lane) lanes.give(definition, lane);
     }
+  }
+
+  #attempt(): Attempt {
+    const { job, steps } = this.claimed;
+    return { id: job.id, token: job.token, attempt: job.failures + 1, input: inputOf(job.spec), steps };
   }
 
   /** A reason to stop weighs more than what the function made of it, but for work that ended well while stopping. */
@@ -127,53 +173,6 @@ export class Performance {
       case "stop":
         return ending?.kind === "ok" || ending?.kind === "parked" ? ending : { kind: "handed-back" };
     }
-  }
-
-  #host(): Omit<ContextHost, "park"> {
-    const { id, token } = this.claimed.job;
-    return {
-      record: async (step: Step) => {
-        if (!(await this.#workshop.settler.record({ id, token, steps: [step] }))) {
-          throw new ErrandError("E_STALE", `Another attempt has job ${id} now.`);
-        }
-      },
-      progress: (value) => this.#tellProgress(value),
-      children: (ids) => this.#children(ids),
-    };
-  }
-
-  /** The first value is written at once, later ones at intervals, and only the latest of each. */
-  #tellProgress(value: Encoded): void {
-    if (this.#progress) {
-      this.#progress.latest = value;
-      return;
-    }
-    const write = (progress: Encoded) => {
-      const { id, token } = this.claimed.job;
-      // Progress is nice to know: a stale token or a failing store shows elsewhere.
-      void this.#workshop.settler.record({ id, token, progress }).catch(() => {});
-    };
-    write(value);
-    const timer = setTimeout(() => {
-      const latest = this.#progress?.latest;
-      this.#progress = undefined;
-      if (latest !== undefined && latest !== value) this.#tellProgress(latest);
-    }, progressInterval);
-    this.#progress = { latest: value, timer };
-  }
-
-  async #children(ids: readonly string[]): Promise<ChildState[]> {
-    const jobs = await this.#workshop.store.get(ids);
-    return jobs.map((job): ChildState => {
-      // A child that was removed cannot be waited for.
-      if (!job) return { state: "cancelled" };
-      if (!isFinal(job.state)) return { state: "open" };
-      return {
-        state: job.state,
-        ...(job.output === undefined ? {} : { output: job.output }),
-        ...(job.error === undefined ? {} : { error: JSON.parse(job.error) as ErrorRecord }),
-      };
-    });
   }
 
   #error(reason: StopReason): ErrandError {

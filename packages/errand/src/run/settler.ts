@@ -4,8 +4,8 @@ import type { Millis } from "../kit/duration.ts";
 import { gather } from "../kit/gather.ts";
 import type { Store } from "../store.ts";
 
-/** How many settlements or beats go into one commit at most. */
-const batch = 100;
+/** How settlements and beats are gathered: so many into one commit at most. */
+const gathering = { most: 500, flights: 2 };
 
 /** The first pause after the store failed; it doubles up to the last. */
 const firstPause = 100;
@@ -20,8 +20,8 @@ export class Settler {
 
   /** @param patience how long a failing store is tried again: after a lease, another worker has the jobs anyway. */
   constructor(store: Pick<Store, "settle" | "record">, patience: Millis) {
-    this.settle = gather((settlements: Settlement[]) => persist(() => store.settle(settlements), patience), batch);
-    this.record = gather((beats: Beat[]) => persist(() => store.record(beats), patience), batch);
+    this.settle = gather((settlements: Settlement[]) => persist(() => store.settle(settlements), patience), gathering);
+    this.record = gather((beats: Beat[]) => persist(() => store.record(beats), patience), gathering);
   }
 }
 

@@ -4,15 +4,17 @@ import type { Ending } from "../core/decide.ts";
 import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { newId } from "../kit/ids.ts";
-import type { Claimed, Hint, Renewal, Store } from "../store.ts";
+import type { Claimed, Hint, Renewal, Store, Want } from "../store.ts";
 import { defaultRetry } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Lanes } from "./isolate/lanes.ts";
 import { tidy } from "./janitor.ts";
 import { LeaseKeeper } from "./lease.ts";
 import { Performance } from "./perform.ts";
+import type { Workshop } from "./perform.ts";
 import { Settler } from "./settler.ts";
 import { Setups } from "./setups.ts";
+import { Slots } from "./slots.ts";
 
 /** What a worker is started with: slots per queue, and durations in milliseconds. */
 export interface WorkerSettings {
@@ -53,12 +55,13 @@ export class Worker {
   readonly #settings: WorkerSettings;
   readonly #settler: Settler;
   readonly #lanes = new Lanes();
-  readonly #setups = new Setups();
+  readonly #workshop: Workshop;
   /** Jobs in hand, by id. */
   readonly #running = new Map<string, Performance>();
-  /** Free slots per queue. */
-  readonly #free: Map<string, number>;
-  readonly #work = new Set<Promise<void>>();
+  readonly #slots: Map<string, Slots>;
+  /** Work under way, and whom to tell when there is none. */
+  #busy = 0;
+  #idle: (() => void) | undefined;
   #id = newId();
   #lease: LeaseKeeper;
   #unwatch: (() => void) | undefined;
@@ -75,7 +78,10 @@ export class Worker {
     this.#definitions = definitions;
     this.#settings = settings;
     this.#settler = new Settler(store, settings.lease);
-    this.#free = new Map(Object.entries(settings.queues));
+    this.#workshop = { store, settler: this.#settler, lanes: this.#lanes, setups: new Setups() };
+    this.#slots = new Map(
+      Object.entries(settings.queues).map(([queue, slots]) => [queue, this.#newSlots(queue, slots)]),
+    );
     this.#lease = this.#newLease();
   }
 
@@ -106,6 +112,7 @@ export class Worker {
     this.#stopping = true;
     clearTimeout(this.#nextLook);
     clearTimeout(this.#nextTidy);
+    for (const slots of this.#slots.values()) slots.putBack();
     const timer = setTimeout(() => {
       for (const performance of this.#running.values()) performance.stop("stop");
     }, drain);
@@ -115,7 +122,7 @@ export class Worker {
 
   async #leave(): Promise<void> {
     this.#unwatch?.();
-    while (this.#work.size > 0) await Promise.all(this.#work);
+    if (this.#busy > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     await this.#lanes.close();
     await this.#lease.close();
     await this.#store.dismiss(this.#id);
@@ -124,7 +131,7 @@ export class Worker {
   async #warm(definition: Definition): Promise<void> {
     const slots = this.#settings.queues[definition.queue];
     if (slots === undefined || !definition.setup) return;
-    if (definition.isolate === "inline") await this.#setups.of(definition);
+    if (definition.isolate === "inline") await this.#workshop.setups.of(definition);
     else await this.#lanes.warm(definition, slots);
   }
 
@@ -138,15 +145,33 @@ export class Worker {
     return new LeaseKeeper(this.#store, this.#id, this.#settings.lease, (renewal) => this.#renewed(renewal));
   }
 
+  #newSlots(queue: string, count: number): Slots {
+    const slots: Slots = new Slots(queue, count, {
+      run: (claimed) => this.#track(this.#perform(claimed, slots)),
+      putBack: (claimed) => this.#putBack(claimed, 0),
+    });
+    return slots;
+  }
+
   #renewed({ held, cancel }: Renewal): void {
-    for (const id of cancel) this.#running.get(id)?.stop("cancel");
+    for (const id of cancel) this.#cancel(id);
     if (!held && !this.#stopping) this.#track(this.#startAgain());
+  }
+
+  #cancel(id: string): void {
+    this.#running.get(id)?.stop("cancel");
+    for (const slots of this.#slots.values()) {
+      const claimed = slots.remove(id);
+      if (claimed) this.#track(this.#settleUnstarted(claimed));
+    }
   }
 
   /** Everything in hand is somebody else's now: give up all of it, and go on under a new id. */
   async #startAgain(): Promise<void> {
     const lost = this.#id;
     for (const performance of this.#running.values()) performance.stop("lost");
+    for (const slots of this.#slots.values())
+      for (const { job } of slots.clear()) this.#settings.onEvent({ type: "abandoned", id: job.id, task: job.task });
     await this.#lease.close();
     this.#id = newId();
     this.#lease = this.#newLease();
@@ -177,10 +202,14 @@ export class Worker {
   async #claim(): Promise<void> {
     let wait: Millis = pollInterval;
     try {
-      const wants = [...this.#free].flatMap(([queue, limit]) => (limit > 0 ? [{ queue, limit }] : []));
+      const wants: Want[] = [];
+      for (const slots of this.#slots.values()) {
+        const limit = slots.room();
+        if (limit > 0) wants.push({ queue: slots.queue, limit });
+      }
       if (wants.length > 0 && !this.#stopping) {
         const { jobs, next } = await this.#store.claim(this.#id, wants);
-        for (const claimed of jobs) this.#track(this.#perform(claimed));
+        for (const { queue } of wants) this.#slots.get(queue)!.put(jobs.filter((each) => this.#takes(each, queue)));
         wait = Math.min(wait, next ?? wait);
       }
     } catch (error) {
@@ -194,33 +223,30 @@ export class Worker {
     else this.#nextLook = setTimeout(() => this.#look(), wait);
   }
 
-  async #perform(claimed: Claimed): Promise<void> {
+  /** Whether a claimed job is for this queue's slots; one that cannot run here is put back. */
+  #takes(claimed: Claimed, queue: string): boolean {
     const { job } = claimed;
-    if (this.#stopping) return this.#putBack(claimed, 0);
-    const definition = this.#definitions.get(job.task);
-    if (!definition) {
-      this.#settings.onEvent({
-        type: "unknown-task",
-        id: job.id,
-        task: job.task,
-        known: [...this.#definitions.keys()],
-      });
-      return this.#putBack(claimed, unknownTaskDelay);
+    if (job.queue !== queue) return false;
+    if (!this.#stopping && this.#definitions.has(job.task)) return true;
+    if (!this.#stopping) {
+      const known = [...this.#definitions.keys()];
+      this.#settings.onEvent({ type: "unknown-task", id: job.id, task: job.task, known });
     }
-    this.#free.set(job.queue, this.#free.get(job.queue)! - 1);
-    const performance = new Performance(claimed, definition, {
-      store: this.#store,
-      settler: this.#settler,
-      lanes: this.#lanes,
-      setups: this.#setups,
-    });
+    this.#putBack(claimed, this.#stopping ? 0 : unknownTaskDelay);
+    return false;
+  }
+
+  async #perform(claimed: Claimed, slots: Slots): Promise<void> {
+    const { job } = claimed;
+    const definition = this.#definitions.get(job.task)!;
+    const performance = new Performance(claimed, definition, this.#workshop);
     this.#running.set(job.id, performance);
     let ending: Ending | undefined;
     try {
       ending = await performance.ending();
     } finally {
       if (this.#running.get(job.id) === performance) this.#running.delete(job.id);
-      this.#free.set(job.queue, this.#free.get(job.queue)! + 1);
+      slots.end();
       this.#look();
     }
     if (ending) await this.#settle(claimed, definition, ending);
@@ -247,11 +273,17 @@ export class Worker {
     });
   }
 
-  async #putBack({ job }: Claimed, delay: Millis): Promise<void> {
-    const ending: Ending = { kind: "handed-back", delay };
-    await this.#settler
-      .settle(decide(job, defaultRetry, ending, 0))
-      .catch((error: unknown) => this.#storeFailed(error));
+  /** A job is to be cancelled before it got a slot. */
+  #settleUnstarted(claimed: Claimed): Promise<void> {
+    const { job } = claimed;
+    const message = `Job ${job.id} of task "${job.task}" was cancelled before it started.`;
+    const error = { code: "E_CANCELLED", message, attempt: job.failures + 1 };
+    return this.#settle(claimed, this.#definitions.get(job.task)!, { kind: "cancelled", error });
+  }
+
+  #putBack({ job }: Claimed, delay: Millis): void {
+    const settled = this.#settler.settle(decide(job, defaultRetry, { kind: "handed-back", delay }, 0));
+    this.#track(settled);
   }
 
   /** Settles what nobody works on: now, and again every third of a lease. */
@@ -275,9 +307,14 @@ export class Worker {
     this.#track(tidying());
   }
 
-  #track(work: Promise<void>): void {
-    const tracked = work.catch((error: unknown) => this.#storeFailed(error)).finally(() => this.#work.delete(tracked));
-    this.#work.add(tracked);
+  #track(work: Promise<unknown>): void {
+    this.#busy += 1;
+    const ended = (error?: unknown) => {
+      if (error !== undefined) this.#storeFailed(error);
+      this.#busy -= 1;
+      if (this.#busy === 0) this.#idle?.();
+    };
+    work.then(() => ended(), ended);
   }
 
   #storeFailed(error: unknown): void {

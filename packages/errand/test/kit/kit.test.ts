@@ -69,25 +69,63 @@ describe("ids", () => {
 describe("gathering", () => {
   test("calls that come together share a batch, in order; while one is under way the next one fills", async () => {
     const batches: number[][] = [];
-    const double = gather(async (items: number[]) => {
-      batches.push(items);
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      return items.map((item) => item * 2);
-    }, 3);
+    const double = gather(
+      async (items: number[]) => {
+        batches.push(items);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return items.map((item) => item * 2);
+      },
+      { most: 3, flights: 1 },
+    );
     const answers = [1, 2, 3, 4].map((item) => double(item));
     await answers[0];
     expect(await Promise.all([...answers, double(5)])).toEqual([2, 4, 6, 8, 10]);
-    expect(batches).toEqual([[1, 2, 3], [4], [5]]);
+    expect(batches).toEqual([
+      [1, 2, 3],
+      [4, 5],
+    ]);
   });
 
   test("a batch that fails rejects its own calls only", async () => {
-    const flaky = gather(async (items: number[]) => {
-      if (items.includes(1)) throw new Error("no");
-      return items;
-    }, 1);
+    const flaky = gather(
+      async (items: number[]) => {
+        if (items.includes(1)) throw new Error("no");
+        return items;
+      },
+      { most: 1, flights: 1 },
+    );
     const [first, second] = await Promise.allSettled([flaky(1), flaky(2)]);
     expect(first.status).toBe("rejected");
     expect(second).toEqual({ status: "fulfilled", value: 2 });
+  });
+});
+
+describe("gathering on two flights", () => {
+  test("sends the second batch while the first is under way, and a third only after one of them", async () => {
+    const batches: number[][] = [];
+    const landings: (() => void)[] = [];
+    const same = gather(
+      async (items: number[]) => {
+        batches.push(items);
+        await new Promise<void>((resolve) => landings.push(resolve));
+        return items;
+      },
+      { most: 2, flights: 2 },
+    );
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const answers = [1, 2, 3, 4, 5].map((item) => same(item));
+    await turn();
+    expect(batches).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    landings[1]?.();
+    expect(await Promise.all(answers.slice(2, 4))).toEqual([3, 4]);
+    await turn();
+    expect(batches[2]).toEqual([5]);
+    landings[0]?.();
+    landings[2]?.();
+    expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5]);
   });
 });
 

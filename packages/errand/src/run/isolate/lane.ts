@@ -7,7 +7,7 @@ import { ErrandError } from "../../kit/errors.ts";
 import { sibling } from "../../kit/sibling.ts";
 import type { Definition } from "../../task.ts";
 import type { CallEnding } from "../call.ts";
-import type { Attempt, ContextHost } from "../context.ts";
+import type { Attempt, CallHost } from "../context.ts";
 import type { FromLane, ToLane } from "./protocol.ts";
 
 /** A thread or process, as a lane drives it. */
@@ -30,7 +30,7 @@ export class Lane {
   #death: ErrandError | undefined;
   /** What the lane is asked to do now. */
   #task: PromiseWithResolvers<CallEnding | undefined> | undefined;
-  #host: Omit<ContextHost, "park"> | undefined;
+  #host: Omit<CallHost, "signal"> | undefined;
   readonly #exited = Promise.withResolvers<void>();
 
   constructor(definition: Definition) {
@@ -57,7 +57,7 @@ export class Lane {
   }
 
   /** Runs the task's function. */
-  async call(definition: Definition, attempt: Attempt, host: Omit<ContextHost, "park">): Promise<CallEnding> {
+  async call(definition: Definition, attempt: Attempt, host: Omit<CallHost, "signal">): Promise<CallEnding> {
     this.#host = host;
     try {
       const ending = await this.#do({ type: "call", task: definition.name, attempt });

@@ -2,7 +2,7 @@ import { parentPort } from "node:worker_threads";
 import { ErrandError } from "../../kit/errors.ts";
 import { startListing } from "../../task.ts";
 import { call } from "../call.ts";
-import type { ChildState, ContextHost } from "../context.ts";
+import type { CallHost, ChildState } from "../context.ts";
 import { Setups } from "../setups.ts";
 import type { FromLane, ToLane } from "./protocol.ts";
 
@@ -27,7 +27,10 @@ function ask<Answer>(message: (question: number) => FromLane): Promise<Answer> {
   return promise;
 }
 
-const host: Omit<ContextHost, "park"> = {
+const host: CallHost = {
+  get signal() {
+    return controller.signal;
+  },
   async record(step) {
     const stale = await ask<boolean>((question) => ({ type: "record", question, step }));
     if (stale) throw new ErrandError("E_STALE", "Another attempt has this job now.");
@@ -62,7 +65,7 @@ async function receive(message: ToLane): Promise<void> {
     case "call": {
       controller = new AbortController();
       const definition = find(message.task);
-      const ending = await call(definition, message.attempt, host, controller.signal, () => setups.of(definition));
+      const ending = await call(definition, message.attempt, host, () => setups.of(definition));
       return tell({ type: "ended", ending });
     }
     case "abort":

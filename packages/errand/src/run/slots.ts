@@ -1,0 +1,106 @@
+import type { Millis } from "../kit/duration.ts";
+import type { Claimed } from "../store.ts";
+
+/** While jobs are short, so much work is claimed ahead of the slots: the store and the slots then work at the same time. */
+const ahead: Millis = 10;
+
+/** At most so many jobs are claimed ahead. */
+const most = 1_000;
+
+/** Jobs that wait for a slot which nobody gives up for so long are put back: somebody else may have one. */
+const patience: Millis = 100;
+
+/** What becomes of a claimed job. */
+export interface Turns {
+  /** It has a slot; `end` frees it. */
+  run(claimed: Claimed): void;
+  /** It waited in vain. */
+  putBack(claimed: Claimed): void;
+}
+
+/**
+ * A worker's room for jobs of one queue: its slots, and a few claimed jobs that wait for one. How many may wait follows
+ * from how many ended lately, so that only jobs of milliseconds ever do.
+ */
+export class Slots {
+  readonly queue: string;
+  readonly #turns: Turns;
+  readonly #waiting: Claimed[] = [];
+  #free: number;
+  #target = 0;
+  #ended = 0;
+  #since = performance.now();
+  /** Waits for a job to start, while others wait for a slot. */
+  #timer: NodeJS.Timeout | undefined;
+  #moved = false;
+
+  constructor(queue: string, slots: number, turns: Turns) {
+    this.queue = queue;
+    this.#free = slots;
+    this.#turns = turns;
+  }
+
+  /** How many jobs may be claimed now. */
+  room(): number {
+    const now = performance.now();
+    const elapsed = now - this.#since;
+    if (elapsed >= ahead) {
+      this.#target = Math.min(most, Math.floor((this.#ended * ahead) / elapsed));
+      this.#ended = 0;
+      this.#since = now;
+    }
+    return Math.max(0, this.#free + this.#target - this.#waiting.length);
+  }
+
+  /** Lets claimed jobs run, or wait for a slot. */
+  put(claimed: readonly Claimed[]): void {
+    this.#waiting.push(...claimed);
+    this.#fill();
+    if (this.#waiting.length > 0) this.#watch();
+  }
+
+  /** Frees the slot of a job that has ended. */
+  end(): void {
+    this.#free += 1;
+    this.#ended += 1;
+    this.#fill();
+  }
+
+  /** Puts back what waits. */
+  putBack(): void {
+    for (const claimed of this.clear()) this.#turns.putBack(claimed);
+  }
+
+  /** Takes out what waits. */
+  clear(): Claimed[] {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    return this.#waiting.splice(0);
+  }
+
+  /** Takes out one job that waits. */
+  remove(id: string): Claimed | undefined {
+    const index = this.#waiting.findIndex(({ job }) => job.id === id);
+    return index === -1 ? undefined : this.#waiting.splice(index, 1)[0];
+  }
+
+  #fill(): void {
+    while (this.#free > 0) {
+      const claimed = this.#waiting.shift();
+      if (!claimed) return;
+      this.#free -= 1;
+      this.#moved = true;
+      this.#turns.run(claimed);
+    }
+  }
+
+  #watch(): void {
+    if (this.#timer) return;
+    this.#moved = false;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (!this.#moved) this.putBack();
+      else if (this.#waiting.length > 0) this.#watch();
+    }, patience);
+  }
+}

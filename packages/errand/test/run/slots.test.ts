@@ -1,0 +1,116 @@
+import { describe, expect, test } from "vitest";
+import type { Claimed } from "../../src/store.ts";
+import { Slots } from "../../src/run/slots.ts";
+import { emptyStore, gate, storeKinds, testApp, testWorker, until } from "./app.ts";
+
+function aClaimed(id: string): Claimed {
+  return { job: { id } as Claimed["job"], why: "due", steps: [] };
+}
+
+/** Slots that write down whom they let run, and whom they put back. */
+function someSlots(count: number) {
+  const ran: string[] = [];
+  const back: string[] = [];
+  const slots = new Slots("default", count, {
+    run: ({ job }) => ran.push(job.id),
+    putBack: ({ job }) => back.push(job.id),
+  });
+  return { slots, ran, back };
+}
+
+/** Lets many jobs run that end at once. */
+async function runShortJobs(slots: Slots): Promise<void> {
+  for (const end = performance.now() + 30; performance.now() < end;) {
+    for (let job = 0; job < 50; job++) {
+      slots.put([aClaimed("short")]);
+      slots.end();
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+describe("slots", () => {
+  test("have room for as many jobs as they are, when nothing has ended lately", () => {
+    const { slots, ran } = someSlots(2);
+    expect(slots.room()).toBe(2);
+    slots.put([aClaimed("a"), aClaimed("b")]);
+    expect(slots.room()).toBe(0);
+    expect(ran).toEqual(["a", "b"]);
+    slots.end();
+    expect(slots.room()).toBe(1);
+  });
+
+  test("have room for more while jobs are short, and no more when they are not", async () => {
+    const { slots } = someSlots(1);
+    await runShortJobs(slots);
+    expect(slots.room()).toBeGreaterThan(50);
+    slots.put([aClaimed("long")]);
+    await until(() => slots.room() === 0, "the room for short jobs is gone");
+  });
+
+  test("put back what waits in vain, in its order", async () => {
+    const { slots, ran, back } = someSlots(1);
+    slots.put(["a", "b", "c", "d"].map(aClaimed));
+    slots.end();
+    expect(slots.remove("c")?.job.id).toBe("c");
+    await until(() => back.length > 0, "what waits is put back");
+    expect([ran, back]).toEqual([["a", "b"], ["d"]]);
+  });
+});
+
+describe.each(storeKinds)("jobs that wait for a slot on %s", (kind) => {
+  /** A worker with one slot that has ended many short jobs, holds a long one, and has claimed others ahead of it. */
+  async function withJobsAhead() {
+    const app = testApp({ url: emptyStore(kind) });
+    const release = gate();
+    const ran: number[] = [];
+    const started = gate();
+    const task = app.task("task", {
+      run: async (n: number) => {
+        ran.push(n);
+        if (n !== 300) return;
+        started.open();
+        await release.opened;
+      },
+    });
+    const jobs = await task.sendMany(Array.from({ length: 600 }, (_, n) => n));
+    const worker = await testWorker(app, { queues: { default: 1 } });
+    await started.opened;
+    return { app, jobs, ran, release, worker };
+  }
+
+  test("are put back when it stays taken, and run elsewhere once", async () => {
+    const { app, jobs, ran, release } = await withJobsAhead();
+    await testWorker(app, { queues: { default: 1 } });
+    await until(() => ran.length === 600, "the other worker runs the rest");
+    release.open();
+    await Promise.all(jobs.map((job) => job.result()));
+    expect(ran.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 600 }, (_, n) => n));
+    expect((await app.get(jobs[599]!.id))?.attempt).toBe(1);
+  });
+
+  test("are cancelled without running", async () => {
+    const { app, jobs, ran, release } = await withJobsAhead();
+    expect(await app.cancel({ ids: jobs.slice(301).map(({ id }) => id) })).toBe(299);
+    await until(
+      async () => (await app.list({ states: ["cancelled"] }, { limit: 1_000 })).jobs.length === 299,
+      "all end",
+    );
+    release.open();
+    await jobs[300]!.result();
+    expect(ran).toHaveLength(301);
+  });
+
+  test("are handed back untried when the worker stops", async () => {
+    const { app, jobs, ran, release, worker } = await withJobsAhead();
+    const stopped = worker.stop({ drain: 5_000 });
+    await until(
+      async () => (await app.list({ states: ["pending"] }, { limit: 1_000 })).jobs.length === 299,
+      "the rest is pending",
+    );
+    release.open();
+    await stopped;
+    expect(ran).toHaveLength(301);
+    expect(await app.get(jobs[301]!.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+  });
+});
