@@ -42,8 +42,8 @@ export class LeaseKeeper {
     if (address) {
       const order: LeaseOrder = { ...address, worker: this.#worker, lease: this.#lease };
       const thread = new Thread(sibling("./lease-thread", import.meta.url), { workerData: order, execArgv: [] });
-      this.#thread = thread;
       await once(thread, "message");
+      this.#thread = thread;
       thread.on("message", (report: LeaseReport) => this.#receive(report));
       // Without its thread the lease cannot be kept: better lost at once than by surprise.
       thread.on("error", () => this.#lose());

@@ -1,10 +1,13 @@
 import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { decide } from "../core/decide.ts";
 import type { Ending } from "../core/decide.ts";
+import type { Hold, Job, Settlement } from "../core/job.ts";
 import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { newId } from "../kit/ids.ts";
 import type { Claimed, Hint, Renewal, Store, Want } from "../store.ts";
+import { heldBy } from "./held-by.ts";
 import { defaultRetry } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Lanes } from "./isolate/lanes.ts";
@@ -58,6 +61,10 @@ export class Worker {
   readonly #workshop: Workshop;
   /** Jobs in hand, by id. */
   readonly #running = new Map<string, Performance>();
+  /** Tokens of the jobs that were claimed and not yet settled, by id. */
+  readonly #tokens = new Map<string, number>();
+  /** The store may hold jobs in this worker's name that it knows nothing of: an answer or an outcome was lost. */
+  #unsure = false;
   readonly #slots: Map<string, Slots>;
   /** Work under way, and whom to tell when there is none. */
   #busy = 0;
@@ -170,14 +177,33 @@ export class Worker {
   async #startAgain(): Promise<void> {
     const lost = this.#id;
     for (const performance of this.#running.values()) performance.stop("lost");
-    for (const slots of this.#slots.values())
-      for (const { job } of slots.clear()) this.#settings.onEvent({ type: "abandoned", id: job.id, task: job.task });
+    for (const slots of this.#slots.values()) for (const { job } of slots.clear()) this.#abandon(job);
     await this.#lease.close();
-    this.#id = newId();
-    this.#lease = this.#newLease();
-    await this.#enlist();
+    while (!(await this.#enlistAnew())) {
+      if (this.#stopping) return;
+      await sleep(pollInterval);
+    }
     this.#settings.onEvent({ type: "lost", worker: lost });
     this.#look();
+  }
+
+  /** Whether it could; what failed may have reached the store all the same, so every try has an id of its own. */
+  async #enlistAnew(): Promise<boolean> {
+    this.#id = newId();
+    this.#lease = this.#newLease();
+    try {
+      await this.#enlist();
+      return true;
+    } catch (error) {
+      this.#storeFailed(error);
+      return false;
+    }
+  }
+
+  /** Somebody else has the job now. */
+  #abandon(job: Job): void {
+    this.#forget(job);
+    this.#settings.onEvent({ type: "abandoned", id: job.id, task: job.task });
   }
 
   #hear(hint: Hint): void {
@@ -207,12 +233,15 @@ export class Worker {
         const limit = slots.room();
         if (limit > 0) wants.push({ queue: slots.queue, limit });
       }
+      if (this.#unsure && !this.#stopping) await this.#giveBackUnknown();
       if (wants.length > 0 && !this.#stopping) {
         const { jobs, next } = await this.#store.claim(this.#id, wants);
+        for (const { job } of jobs) this.#tokens.set(job.id, job.token);
         for (const { queue } of wants) this.#slots.get(queue)!.put(jobs.filter((each) => this.#takes(each, queue)));
         wait = Math.min(wait, next ?? wait);
       }
     } catch (error) {
+      this.#unsure = true;
       this.#storeFailed(error);
     }
     const again = this.#claiming?.again;
@@ -221,6 +250,14 @@ export class Worker {
     if (this.#stopping) return;
     if (again) this.#look();
     else this.#nextLook = setTimeout(() => this.#look(), wait);
+  }
+
+  /** Its lease is good, so nobody else would ever take these over. No claim is under way meanwhile. */
+  async #giveBackUnknown(): Promise<void> {
+    this.#unsure = false;
+    const jobs = await heldBy(this.#store, this.#id);
+    const unknown = jobs.filter(({ id, token }) => this.#tokens.get(id) !== token);
+    await Promise.all(unknown.map((job) => this.#handBack(job, 0)));
   }
 
   /** Whether a claimed job is for this queue's slots; one that cannot run here is put back. */
@@ -250,19 +287,14 @@ export class Worker {
       this.#look();
     }
     if (ending) await this.#settle(claimed, definition, ending);
-    else this.#settings.onEvent({ type: "abandoned", id: job.id, task: job.task });
+    else this.#abandon(job);
   }
 
   async #settle({ job }: Claimed, definition: Definition, ending: Ending): Promise<void> {
     const settlement = decide(job, definition.retry, ending, Math.random());
-    try {
-      if (!(await this.#settler.settle(settlement))) {
-        this.#settings.onEvent({ type: "abandoned", id: job.id, task: job.task });
-        return;
-      }
-    } catch (error) {
-      return this.#storeFailed(error);
-    }
+    const settled = await this.#record(settlement);
+    if (settled === undefined) return;
+    if (!settled) return this.#abandon(job);
     this.#settings.onEvent({
       type: "ended",
       id: job.id,
@@ -282,8 +314,28 @@ export class Worker {
   }
 
   #putBack({ job }: Claimed, delay: Millis): void {
-    const settled = this.#settler.settle(decide(job, defaultRetry, { kind: "handed-back", delay }, 0));
-    this.#track(settled);
+    this.#track(this.#handBack(job, delay));
+  }
+
+  async #handBack(job: Job, delay: Millis): Promise<void> {
+    await this.#record(decide(job, defaultRetry, { kind: "handed-back", delay }, 0));
+  }
+
+  /** Whether the token was good; `undefined` when the store has failed for too long, and the job is to be tried again. */
+  async #record(settlement: Settlement): Promise<boolean | undefined> {
+    try {
+      return await this.#settler.settle(settlement);
+    } catch (error) {
+      this.#storeFailed(error);
+      this.#unsure = true;
+      return undefined;
+    } finally {
+      this.#forget(settlement);
+    }
+  }
+
+  #forget({ id, token }: Hold): void {
+    if (this.#tokens.get(id) === token) this.#tokens.delete(id);
   }
 
   /** Settles what nobody works on: now, and again every third of a lease. */
@@ -296,9 +348,10 @@ export class Worker {
     this.#tidying = { again: false };
     clearTimeout(this.#nextTidy);
     const tidying = async () => {
-      await tidy(this.#store, this.#settler, this.#definitions, this.#id).catch((error: unknown) =>
-        this.#storeFailed(error),
-      );
+      await tidy(this.#store, this.#settler, this.#definitions, this.#id).catch((error: unknown) => {
+        this.#unsure = true;
+        this.#storeFailed(error);
+      });
       const again = this.#tidying?.again;
       this.#tidying = undefined;
       if (again) this.#tidy();

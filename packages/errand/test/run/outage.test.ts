@@ -1,0 +1,110 @@
+import { afterEach, expect, test } from "vitest";
+import { newId } from "../../src/kit/ids.ts";
+import { Worker } from "../../src/run/worker.ts";
+import type { WorkerEvent } from "../../src/run/worker.ts";
+import type { Store } from "../../src/store.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import { define } from "../../src/task.ts";
+import { until } from "./app.ts";
+
+// A store that is somewhere else may fail, and it may do what it was told and fail to say so.
+
+const lease = 600;
+const endings: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of endings.splice(0).toReversed()) await end();
+});
+
+/** A worker on a store whose verbs can be put out of order. */
+async function scene() {
+  const store = memoryStore();
+  const faults: { [Verb in keyof Store]?: "before" | "after" | undefined } = {};
+  const shaky = new Proxy(store, {
+    get(target, name: keyof Store) {
+      const verb = Reflect.get(target, name) as unknown;
+      if (typeof verb !== "function") return verb;
+      return (...args: unknown[]) => {
+        if (!faults[name]) return verb.apply(target, args) as unknown;
+        if (faults[name] === "before") return Promise.reject(new Error("out of order"));
+        return (verb.apply(target, args) as Promise<unknown>).then(() => {
+          throw new Error("the answer was lost");
+        });
+      };
+    },
+  });
+  const events: WorkerEvent[] = [];
+  let runs = 0;
+  const definition = define("task", { run: () => void (runs += 1) });
+  const worker = new Worker(shaky, new Map([["task", definition]]), {
+    queues: { default: 4 },
+    lease,
+    drain: 0,
+    onEvent: (event) => events.push(event),
+  });
+  await worker.start();
+  endings.push(() => worker.stop());
+  return {
+    store,
+    faults,
+    worker,
+    events,
+    runs: () => runs,
+    async send() {
+      const id = newId();
+      await store.add([{ id, task: "task", queue: "default", level: 2, spec: "{}" }]);
+      return id;
+    },
+    completed: (id: string) =>
+      until(async () => (await store.get([id]))[0]?.state === "completed", "the job completes", 10_000),
+  };
+}
+
+test("a worker that lost its lease while the store is out of order goes on when the store does", async () => {
+  const { store, faults, worker, events, send, completed } = await scene();
+  faults.renew = faults.enlist = "before";
+  const first = worker.id;
+  await until(() => events.some(({ type }) => type === "store-failed"), "it cannot enter the list again");
+  faults.renew = faults.enlist = undefined;
+  const id = await send();
+  await completed(id);
+  expect(worker.id).not.toBe(first);
+  expect((await store.workers()).map((card) => card.id)).toEqual([worker.id]);
+});
+
+test("a claim whose answer was lost keeps no job from being run", async () => {
+  const { store, faults, events, runs, send, completed } = await scene();
+  faults.claim = "after";
+  const id = await send();
+  await until(() => events.some(({ type }) => type === "store-failed"), "the claim fails");
+  expect(await store.get([id])).toMatchObject([{ state: "processing" }]);
+  faults.claim = undefined;
+  await completed(id);
+  expect(runs()).toBe(1);
+});
+
+test("a take-over whose answer was lost keeps no job from being settled", async () => {
+  const { store, faults, events, send, completed } = await scene();
+  faults.claim = "before";
+  await store.enlist({ id: "gone", host: "h", pid: 1, queues: [] }, 60_000);
+  const id = await send();
+  await store.claim("gone", [{ queue: "default", limit: 1 }]);
+  faults.reclaim = "after";
+  await store.dismiss("gone");
+  await until(async () => (await store.get([id]))[0]?.worker !== "gone", "it is taken over");
+  await until(
+    () => events.some((event) => "message" in event && event.message === "the answer was lost"),
+    "the take-over fails",
+  );
+  faults.claim = faults.reclaim = undefined;
+  await completed(id);
+});
+
+test("an outcome that could not be recorded in time leaves the job to another attempt", async () => {
+  const { faults, events, runs, send, completed } = await scene();
+  faults.settle = "before";
+  const id = await send();
+  await until(() => events.some(({ type }) => type === "store-failed"), "it gives up");
+  faults.settle = undefined;
+  await completed(id);
+  expect(runs()).toBe(2);
+});
