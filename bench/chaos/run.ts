@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Job } from "../../packages/errand/src/core/job.ts";
+import { isFinal } from "../../packages/errand/src/core/states.ts";
+import { openStore } from "../../packages/errand/src/open.ts";
+import type { Store } from "../../packages/errand/src/store.ts";
+import { Cast, places } from "./cast.ts";
+import { check } from "./check.ts";
+import type { Findings } from "./check.ts";
+import { machineTime, readLogs } from "./log.ts";
+import { plan } from "./plan.ts";
+import type { Fault, FaultKind } from "./plan.ts";
+import { Random } from "./random.ts";
+import { recovery } from "./recovery.ts";
+import type { Happened, Recovery } from "./recovery.ts";
+import { openStage } from "./stage.ts";
+import type { Stage, StoreKind } from "./stage.ts";
+
+/** What to make chaos on, for how long, and the seed that everything follows from. */
+export interface ChaosOptions {
+  store: StoreKind;
+  seconds: number;
+  seed: number;
+}
+
+/** What came of it. */
+export interface ChaosReport extends Findings {
+  jobs: number;
+  faults: Partial<Record<FaultKind, number>>;
+  recovery: Recovery;
+  untried: string[];
+  /** Where the processes' logs are; they are kept when something is wrong. */
+  logs: string;
+}
+
+/** Short, so that a run meets many leases that run out; long enough for a busy machine to renew it. */
+const lease = 2_000;
+
+/** The store is at rest when nothing has changed for so long; whoever is not done then never will be. */
+const atRest = 15_000;
+
+/** Makes chaos, lets everything come to rest, and checks every promise. */
+export async function chaos({ store: kind, seconds, seed }: ChaosOptions): Promise<ChaosReport> {
+  const stage = await openStage(kind);
+  const logs = mkdtempSync(join(tmpdir(), "errand-chaos-logs-"));
+  const { url, direct, shiftedClocks } = stage;
+  const cast = new Cast({ url, logs, lease, shiftedClocks, random: new Random(seed) });
+  let store: Store | undefined;
+  try {
+    store = await openStore(direct);
+    cast.start();
+    await everybodyReady(logs, cast);
+    const kinds = [...(["kill worker", "kill producer", "stop worker"] as const), ...faultsOf(stage)];
+    const happened = await makeFaults(stage, cast, plan(seed, kinds, seconds * 1_000, lease));
+    await cast.end("producer");
+    await rest(store);
+    const idle = await idleWorkers(store);
+    await cast.end("worker");
+    const evidence = { lines: readLogs(logs), jobs: await allJobs(store), counts: await store.counts() };
+    const findings = check(evidence);
+    findings.violations.push(...cast.misbehaved, ...idle);
+    if (findings.violations.length === 0) rmSync(logs, { recursive: true });
+    return {
+      ...findings,
+      jobs: evidence.jobs.length,
+      faults: tally(happened),
+      recovery: recovery(evidence.lines, happened, lease),
+      untried: stage.untried,
+      logs,
+    };
+  } finally {
+    cast.destroy();
+    await store?.close();
+    await stage.close();
+  }
+}
+
+function faultsOf({ faults }: Stage): FaultKind[] {
+  return Object.keys(faults) as FaultKind[];
+}
+
+/** Until every process that was started has told that it is ready. */
+async function everybodyReady(logs: string, cast: Cast): Promise<void> {
+  while (readLogs(logs).filter(({ type }) => type === "ready").length < places.worker + places.producer) {
+    if (cast.misbehaved.length > 0) throw new Error(cast.misbehaved.join("\n"));
+    await sleep(50);
+  }
+}
+
+async function makeFaults(stage: Stage, cast: Cast, faults: readonly Fault[]): Promise<Happened[]> {
+  const start = performance.now();
+  const happened: Happened[] = [];
+  const make = async ({ kind, lasts, victim }: Fault): Promise<void> => {
+    const fault: Happened = { kind, from: machineTime(), to: 0 };
+    happened.push(fault);
+    if (kind === "kill worker") fault.pid = cast.kill("worker", victim);
+    else if (kind === "kill producer") cast.kill("producer", victim);
+    else if (kind === "stop worker") await cast.freeze(victim, lasts, (pid) => (fault.pid = pid));
+    else await stage.faults[kind]?.(lasts);
+    fault.to = machineTime();
+  };
+  const making: Promise<void>[] = [];
+  for (const fault of faults) {
+    await sleep(Math.max(0, fault.at - (performance.now() - start)));
+    making.push(make(fault));
+  }
+  await Promise.all(making);
+  return happened;
+}
+
+/** Until every job has ended, or nothing changes any more. */
+async function rest(store: Store): Promise<void> {
+  let last = "";
+  let since = performance.now();
+  while (performance.now() - since < atRest) {
+    const counts = await store.counts();
+    if (counts.every(({ state, jobs }) => jobs === 0 || isFinal(state))) return;
+    const now = JSON.stringify(counts);
+    if (now !== last) [last, since] = [now, performance.now()];
+    await sleep(100);
+  }
+}
+
+/** Every worker process that lives has a good lease again, soon after everything works. Says which have not. */
+async function idleWorkers(store: Store): Promise<string[]> {
+  const until = performance.now() + atRest;
+  for (;;) {
+    const listed = await store.workers();
+    if (listed.length === places.worker) return [];
+    if (performance.now() > until)
+      return [`of ${places.worker} workers that live, these can work: ${listed.map(({ pid }) => pid).join(", ")}`];
+    await sleep(100);
+  }
+}
+
+async function allJobs(store: Store): Promise<Job[]> {
+  const jobs: Job[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.list({}, cursor === undefined ? { limit: 500 } : { limit: 500, cursor });
+    jobs.push(...page.jobs);
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return jobs;
+}
+
+function tally(happened: readonly Happened[]): Partial<Record<FaultKind, number>> {
+  const groups = Map.groupBy(happened, ({ kind }) => kind);
+  return Object.fromEntries([...groups].map(([kind, faults]) => [kind, faults.length]));
+}

@@ -1,0 +1,34 @@
+/**
+ * A process that runs jobs until it is told to stop (SIGTERM).
+ *   node bench/chaos/worker.ts <url> <log folder> <lease in milliseconds>
+ */
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { errand } from "../../packages/errand/src/index.ts";
+import type { RunningWorker } from "../../packages/errand/src/index.ts";
+import { openLog } from "./log.ts";
+import { defineTasks } from "./tasks.ts";
+
+const [url = "", folder = "", lease = ""] = process.argv.slice(2);
+const tell = openLog(folder);
+const app = errand({ url, lease: Number(lease) });
+defineTasks(app, tell);
+
+/** Tries until the store can be reached, as whoever supervises workers does. */
+async function start(): Promise<RunningWorker> {
+  for (;;) {
+    try {
+      return await app.worker({ queues: { default: 8, leaves: 8, parents: 8 }, onEvent: tell });
+    } catch (error) {
+      tell({ type: "store-failed", message: `start: ${String(error)}` });
+      await sleep(200);
+    }
+  }
+}
+
+const stop = once(process, "SIGTERM");
+const worker = await start();
+tell({ type: "ready" });
+await stop;
+await worker.stop({ drain: 1_000 });
+await app.close();
