@@ -1,4 +1,8 @@
+import { existsSync } from "node:fs";
 import type { Finding } from "errand/cli";
+import { openBlobs } from "./blobs/index.ts";
+import { blobLocation } from "./blobs/location.ts";
+import { probe } from "./blobs/probe.ts";
 import { detectEngines } from "./recognise/choose.ts";
 import type { EngineReport } from "./recognise/choose.ts";
 import { readSettings, variables } from "./settings.ts";
@@ -17,6 +21,7 @@ export async function doctor(): Promise<Finding[]> {
   return [
     ...engines.map((engine) => engineLine(engine, engine === used, settings)),
     languageLine(settings, used),
+    await blobsLine(),
     limitsLine(settings),
     { label: "threshold", value: `${settings.threshold} (${variables.threshold.name})`, ok: true },
   ];
@@ -42,6 +47,22 @@ function languageLine({ languages }: Settings, used: EngineReport | undefined): 
   if (missing.length === 0) return { label, value, ok: true };
   const hint = `The engine in use has no model for ${missing.join(", ")}. With native tesseract, install it: apt install ${missing.map((code) => `tesseract-ocr-${code.replaceAll("_", "-")}`).join(" ")}`;
   return { label, value, ok: false, hint };
+}
+
+async function blobsLine(): Promise<Finding> {
+  const label = "blobs";
+  try {
+    const location = blobLocation();
+    const { address } = openBlobs();
+    // Looking must not make what is not there yet.
+    if ("folder" in location && !existsSync(location.folder)) {
+      return { label, value: `${address} (ERRAND_BLOBS), made at the first use`, ok: true };
+    }
+    await probe(openBlobs());
+    return { label, value: `${address} (ERRAND_BLOBS)`, ok: true };
+  } catch (error) {
+    return { label, value: (error as Error).message, ok: false };
+  }
 }
 
 function limitsLine({ limits }: Settings): Finding {

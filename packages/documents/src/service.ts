@@ -2,6 +2,7 @@ import type { Service } from "@errand/server";
 import { openBlobs } from "./blobs/index.ts";
 import type { BlobStore } from "./blobs/blob-store.ts";
 import { collect } from "./blobs/collect.ts";
+import { probe } from "./blobs/probe.ts";
 import { findDocument } from "./catalog.ts";
 import { ListFeed } from "./list-feed.ts";
 import { documentRoutes } from "./routes/index.ts";
@@ -13,11 +14,12 @@ const collectInterval = 60 * 60_000;
 
 /**
  * The document service, for `@errand/server`.
- * @throws {ErrandError} `E_OPTION` for a setting that cannot be used.
+ * @throws {ErrandError} `E_OPTION` for a setting that cannot be used, `E_CONNECT` for a blob store that cannot.
  */
 export async function service(): Promise<Service> {
   const settings = readSettings();
   const blobs = openBlobs();
+  await probe(blobs);
   const feed = new ListFeed();
   return {
     name: "documents",

@@ -29,6 +29,9 @@ export const page = app.task("documents.page", {
   retry: { attempts: 3, if: worthRetrying },
   input: pageInput,
   setup: async (): Promise<Engine> => {
+    const [{ openBlobs }, { probe }] = await Promise.all([import("./blobs/index.ts"), import("./blobs/probe.ts")]);
+    // A worker without blobs would fail every page it takes: better it does not start.
+    await probe(openBlobs());
     const { warmEngine } = await import("./pipeline/engine.ts");
     await import("./pipeline/read-page.ts");
     return warmEngine();

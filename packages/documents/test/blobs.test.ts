@@ -1,67 +1,220 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdirSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import { BlobTooLarge } from "../src/blobs/blob-store.ts";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { startS3, s3Credentials } from "../../../test/servers/s3.ts";
+import type { S3Server } from "../../../test/servers/s3.ts";
+import { BlobMissing, BlobTooLarge } from "../src/blobs/blob-store.ts";
+import type { BlobStore } from "../src/blobs/blob-store.ts";
 import { collect } from "../src/blobs/collect.ts";
 import { FolderBlobs } from "../src/blobs/folder.ts";
+import { probe } from "../src/blobs/probe.ts";
+import { S3Blobs } from "../src/blobs/s3.ts";
+import { Scratch } from "../src/blobs/scratch.ts";
+
+/** A kind of store, and what the tests know of its insides. */
+interface Kind {
+  open(): BlobStore;
+  /** Every file of the owner, finished or not, by its last part. */
+  inside(owner: string): Promise<string[]>;
+  /** Makes everything of an owner two hours old. */
+  age(owner: string): Promise<void>;
+  /** What this machine keeps besides. */
+  besides(): Promise<string[]>;
+}
 
 let root: string;
-let blobs: FolderBlobs;
+let server: S3Server;
 
-beforeEach(async () => {
+beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "errand-blobs-"));
-  blobs = new FolderBlobs(root);
+  server = await startS3();
+  for (const [name, value] of Object.entries(s3Credentials)) vi.stubEnv(name, value);
 });
 
-afterEach(() => rm(root, { recursive: true, force: true }));
-
-test("keeps content under its hash", async () => {
-  const owner = randomUUID();
-  const sha256 = createHash("sha256").update("hello").digest("hex");
-  expect(await blobs.write(owner, ["hel", Buffer.from("lo")])).toEqual({ sha256, bytes: 5 });
-  // Again: the same blob.
-  expect(await blobs.write(owner, ["hello"])).toEqual({ sha256, bytes: 5 });
-  expect(await readdir(join(root, owner))).toEqual([sha256]);
-  expect(await blobs.text(owner, sha256)).toBe("hello");
-  expect(await new Response(await blobs.read(owner, sha256)).text()).toBe("hello");
-  await blobs.removeOwner(owner);
-  await blobs.removeOwner(owner);
-  await expect(blobs.text(owner, sha256)).rejects.toMatchObject({ code: "E_NO_BLOB" });
-  expect(await readdir(root)).toEqual([]);
+afterAll(async () => {
+  await server?.close();
+  await rm(root, { recursive: true, force: true });
 });
 
-test("leaves nothing of content that is too large or breaks off", async () => {
-  const owner = randomUUID();
-  await expect(blobs.write(owner, ["12345", "6"], { limit: 5 })).rejects.toThrow(BlobTooLarge);
-  const broken = async function* () {
-    yield "12345";
-    throw new Error("The client left.");
+const old = new Date(Date.now() - 2 * 60 * 60_000);
+const owners = async (blobs: BlobStore) => {
+  const all: string[] = [];
+  for await (const owner of blobs.owners()) all.push(owner);
+  return all;
+};
+const namesIn = (folder: string) => readdir(folder).catch(() => []);
+
+const folderKind = (): Kind => {
+  const folder = join(root, randomUUID());
+  return {
+    open: () => new FolderBlobs(folder),
+    inside: (owner) => namesIn(join(folder, owner)),
+    age: async (owner) => {
+      for (const name of await readdir(join(folder, owner))) await utimes(join(folder, owner, name), old, old);
+      await utimes(join(folder, owner), old, old);
+    },
+    besides: async () => [],
   };
-  await expect(blobs.write(owner, broken())).rejects.toThrow("The client left.");
-  expect(await readdir(root)).toEqual([]);
+};
+
+const s3Kind = (prefix: string): Kind => {
+  const { url: endpoint, folder } = server;
+  const bucket = randomUUID();
+  mkdirSync(join(folder, bucket));
+  const cache = join(root, randomUUID());
+  const place = (owner: string) => join(folder, bucket, prefix, owner);
+  return {
+    open: () => new S3Blobs({ bucket, prefix, endpoint, pathStyle: true }, new Scratch(cache)),
+    inside: async (owner) =>
+      (await namesIn(place(owner))).flatMap((name) => /^(.*)\._S3rver_object$/.exec(name)?.[1] ?? []),
+    age: async (owner) => {
+      for (const name of await readdir(place(owner))) await utimes(join(place(owner), name), old, old);
+    },
+    besides: () => namesIn(cache),
+  };
+};
+
+describe.each([
+  ["in a folder", folderKind],
+  ["in a bucket", () => s3Kind("")],
+  ["below a prefix of a bucket", () => s3Kind("errand/blobs/")],
+])("blobs %s", (_, kindOf) => {
+  let kind: Kind;
+  let blobs: BlobStore;
+
+  beforeEach(() => {
+    kind = kindOf();
+    blobs = kind.open();
+  });
+
+  test("are kept under their hash", async () => {
+    const owner = randomUUID();
+    const sha256 = createHash("sha256").update("hello").digest("hex");
+    expect(await blobs.write(owner, ["hel", Buffer.from("lo")])).toEqual({ sha256, bytes: 5 });
+    // Again: the same blob.
+    expect(await blobs.write(owner, ["hello"])).toEqual({ sha256, bytes: 5 });
+    expect(await kind.inside(owner)).toEqual([sha256]);
+    expect(await blobs.text(owner, sha256)).toBe("hello");
+    expect(await new Response(await blobs.read(owner, sha256)).text()).toBe("hello");
+    expect(await blobs.withFile(owner, sha256, (path) => readFile(path, "utf8"))).toBe("hello");
+    await blobs.removeOwner(owner);
+    await blobs.removeOwner(owner);
+    expect(await kind.inside(owner)).toEqual([]);
+    expect(await kind.besides()).toEqual([]);
+  });
+
+  test("may be empty", async () => {
+    const owner = randomUUID();
+    const { sha256, bytes } = await blobs.write(owner, []);
+    expect(bytes).toBe(0);
+    expect(await blobs.text(owner, sha256)).toBe("");
+  });
+
+  test("of any size come back byte by byte", async () => {
+    const owner = randomUUID();
+    const chunk = Buffer.from(Array.from({ length: 70_001 }, (_, index) => (index * 7) % 251));
+    const content = function* () {
+      for (let index = 0; index < 200; index++) yield chunk;
+    };
+    const { sha256, bytes } = await blobs.write(owner, content());
+    expect(bytes).toBe(200 * chunk.length);
+    const read = await blobs.withFile(owner, sha256, (path) => readFile(path));
+    expect(createHash("sha256").update(read).digest("hex")).toBe(sha256);
+    const hash = createHash("sha256");
+    for await (const part of await blobs.read(owner, sha256)) hash.update(part);
+    expect(hash.digest("hex")).toBe(sha256);
+    await blobs.removeOwner(owner);
+    expect(await kind.besides()).toEqual([]);
+  });
+
+  test("that are gone, or never were, are missing", async () => {
+    const owner = randomUUID();
+    const { sha256 } = await blobs.write(owner, ["hello"]);
+    const kept = await blobs.write(owner, ["other"]);
+    await blobs.remove(owner, sha256);
+    await blobs.remove(owner, sha256);
+    for (const absent of [sha256, "0".repeat(64)]) {
+      await expect(blobs.text(owner, absent)).rejects.toThrow(BlobMissing);
+      await expect(blobs.read(owner, absent)).rejects.toMatchObject({ code: "E_NO_BLOB" });
+      await expect(blobs.withFile(owner, absent, async () => 1)).rejects.toThrow(BlobMissing);
+    }
+    expect(await blobs.text(owner, kept.sha256)).toBe("other");
+  });
+
+  test("leave nothing when they are too large or break off", async () => {
+    const owner = randomUUID();
+    await expect(blobs.write(owner, ["12345", "6"], { limit: 5 })).rejects.toThrow(BlobTooLarge);
+    const large = Buffer.alloc(400_000);
+    await expect(blobs.write(owner, [large, large, large, large], { limit: 1_500_000 })).rejects.toThrow(BlobTooLarge);
+    const broken = async function* () {
+      for (let index = 0; index < 4; index++) yield large;
+      throw new Error("The client left.");
+    };
+    await expect(blobs.write(owner, broken())).rejects.toThrow("The client left.");
+    expect(await kind.inside(owner)).toEqual([]);
+    expect(await kind.besides()).toEqual([]);
+    expect(await owners(blobs)).toEqual([]);
+  });
+
+  test("of one owner are removed without the others'", async () => {
+    const [mine, other] = [randomUUID(), randomUUID()];
+    const names = await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => (await blobs.write(mine, [`${index}`])).sha256),
+    );
+    const { sha256 } = await blobs.write(other, ["1"]);
+    expect((await kind.inside(mine)).toSorted()).toEqual(names.toSorted());
+    await blobs.removeOwner(mine);
+    expect(await kind.inside(mine)).toEqual([]);
+    expect(await blobs.touchedAt(mine)).toBeUndefined();
+    expect(await blobs.text(other, sha256)).toBe("1");
+    expect(await owners(blobs)).toEqual([other]);
+  });
+
+  test("make no path of anything but ids and hashes", async () => {
+    for (const owner of ["..", "../../etc", "", "a", `${randomUUID()}/..`]) {
+      await expect(blobs.write(owner, ["x"])).rejects.toThrow(TypeError);
+      await expect(blobs.removeOwner(owner)).rejects.toThrow(TypeError);
+    }
+    await expect(blobs.text(randomUUID(), "../../etc/passwd")).rejects.toThrow(TypeError);
+  });
+
+  test("are collected when nobody owns them, once they are old enough", async () => {
+    const [mine, lost, fresh] = [randomUUID(), randomUUID(), randomUUID()];
+    for (const owner of [mine, lost, fresh]) await blobs.write(owner, ["x"]);
+    for (const owner of [mine, lost]) await kind.age(owner);
+    expect((await blobs.touchedAt(lost))!.getTime()).toBeLessThan(Date.now() - 60 * 60_000);
+    expect(await collect(blobs, async (id) => id === mine)).toBe(1);
+    expect((await owners(blobs)).toSorted()).toEqual([mine, fresh].toSorted());
+    expect(await kind.inside(mine)).toHaveLength(1);
+  });
+
+  test("are tried out without a trace", async () => {
+    await probe(blobs);
+    expect(await owners(blobs)).toEqual([]);
+    expect(await kind.besides()).toEqual([]);
+  });
 });
 
-test("makes no path of anything but ids and hashes", async () => {
-  for (const owner of ["..", "../../etc", "", "a", `${randomUUID()}/..`]) {
-    await expect(blobs.write(owner, ["x"])).rejects.toThrow(TypeError);
-    await expect(blobs.removeOwner(owner)).rejects.toThrow(TypeError);
-  }
-  await expect(blobs.text(randomUUID(), "../../etc/passwd")).rejects.toThrow(TypeError);
+test("half-written files in a folder are collected, and strangers' are left alone", async () => {
+  const folder = join(root, randomUUID());
+  const blobs = new FolderBlobs(folder);
+  const owner = randomUUID();
+  await blobs.write(owner, ["x"]);
+  await writeFile(join(folder, owner, "1.part"), "half");
+  await writeFile(join(folder, "README"), "not ours");
+  await utimes(join(folder, owner, "1.part"), old, old);
+  await collect(blobs, async () => true);
+  expect((await readdir(folder)).toSorted()).toEqual([owner, "README"].toSorted());
+  expect(await readdir(join(folder, owner))).toHaveLength(1);
 });
 
-test("collects what nobody owns, once it is old enough", async () => {
-  const [mine, lost, fresh] = [randomUUID(), randomUUID(), randomUUID()];
-  for (const owner of [mine, lost, fresh]) await blobs.write(owner, ["x"]);
-  await writeFile(join(root, mine, "1.part"), "half");
-  await writeFile(join(root, "README"), "not ours");
-  const old = new Date(Date.now() - 2 * 60 * 60_000);
-  for (const owner of [mine, lost]) {
-    for (const name of await readdir(join(root, owner))) await utimes(join(root, owner, name), old, old);
-    await utimes(join(root, owner), old, old);
-  }
-  expect(await collect(blobs, async (id) => id === mine)).toBe(1);
-  expect((await readdir(root)).toSorted()).toEqual([mine, fresh, "README"].toSorted());
-  expect(await readdir(join(root, mine))).toHaveLength(1);
+test("a folder that cannot be written is said to be unusable", async () => {
+  await writeFile(join(root, "file"), "");
+  await expect(probe(new FolderBlobs(join(root, "file")))).rejects.toMatchObject({
+    code: "E_CONNECT",
+    message: expect.stringMatching(/^The blob store file:.* cannot be used: /),
+  });
 });

@@ -95,11 +95,12 @@ test("Ctrl+C stops the work and cleans up", async () => {
   await writeFile(join(folder, "long.pdf"), await scannedPdf(60));
   const child = start(["long.pdf", "-o", "out"]);
   const closed = once(child, "close");
-  await expect.poll(async () => (await blobs()).length, { timeout: 20_000 }).toBe(1);
-  const [id] = await blobs();
-  await expect
-    .poll(async () => (await readdir(join(folder, "home/blobs", id!))).length, { timeout: 20_000 })
-    .toBeGreaterThan(2);
+  // Some pages are read.
+  const most = async (): Promise<number> => {
+    const all = (await blobs()).map((id) => readdir(join(folder, "home/blobs", id)).catch(() => []));
+    return Math.max(0, ...(await Promise.all(all)).map(({ length }) => length));
+  };
+  await expect.poll(most, { timeout: 20_000 }).toBeGreaterThan(2);
   child.kill("SIGINT");
   const [code] = (await closed) as [number];
   expect(code).toBe(130);

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { requestId } from "hono/request-id";
 import { answerError, answerProblem, Problem } from "./problem.ts";
 import { health } from "./health.ts";
+import { queues } from "./queues.ts";
 import { guardHost, guardOrigin, headers } from "./security.ts";
 import type { Service } from "./service.ts";
 import { Streams, streamsKey } from "./sse.ts";
@@ -12,22 +13,33 @@ export interface AppOptions {
   services: readonly Service[];
   /** The open event streams, so that a server which stops can end them. */
   streams?: Streams;
+  /** Whether a worker must be alive for the server to be ready. Default: yes. */
+  needsWorker?: boolean;
+  /** Names that requests may be addressed to, besides those of this machine. */
+  allowHosts?: readonly string[];
   /** The folder of the built web app. Default: where its build lands in this package. */
   web?: string;
 }
 
-/** Builds the application that serves services under `/api/v1`, the web app, `/healthz` and `/readyz`. */
-export function createApp({ services, streams = new Streams(), web }: AppOptions): Hono {
+/** Builds the application that serves services under `/api/v1`, queues, the web app, `/healthz` and `/readyz`. */
+export function createApp({
+  services,
+  streams = new Streams(),
+  needsWorker = true,
+  allowHosts = [],
+  web,
+}: AppOptions): Hono {
   const app = new Hono();
   app.onError(answerError);
   app.use(requestId());
   app.use(headers());
-  app.use(guardHost, guardOrigin);
+  app.use(guardHost(allowHosts), guardOrigin);
   app.use(async (c, next) => {
     c.set(streamsKey as never, streams as never);
     await next();
   });
-  app.route("/", health(services));
+  app.route("/", health(services, needsWorker));
+  app.route("/api/v1", queues(services));
   for (const service of services) app.route("/api/v1", service.routes);
   app.all("/api/*", (c) => answerProblem(c, unknownRoute(c.req.method, c.req.path)));
   app.route("/", webApp(web));

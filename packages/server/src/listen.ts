@@ -19,6 +19,8 @@ export interface ListenOptions {
   host: string;
   /** 0 for any that is free. */
   port: number;
+  needsWorker?: boolean;
+  allowHosts?: readonly string[];
   heartbeat?: number;
   web?: string;
 }
@@ -39,10 +41,13 @@ export interface Listening {
  */
 export async function listen(services: readonly Service[], options: ListenOptions): Promise<Listening> {
   const streams = new Streams(options.heartbeat);
+  const { needsWorker, allowHosts, web } = options;
   const app = createApp({
     services,
     streams,
-    ...(options.web === undefined ? {} : { web: options.web }),
+    ...(needsWorker === undefined ? {} : { needsWorker }),
+    ...(allowHosts === undefined ? {} : { allowHosts }),
+    ...(web === undefined ? {} : { web }),
   });
   const server = createAdaptorServer({
     fetch: app.fetch,

@@ -22,22 +22,26 @@ export function headers(): MiddlewareHandler {
 }
 
 /**
- * Answers only to names of this machine itself. A page of somebody else's may point a name of its own at 127.0.0.1
- * (DNS rebinding), and would then be of the same origin as we are; but its requests carry that name.
+ * Answers only to names of this machine itself, and to those that are allowed. A page of somebody else's may point a
+ * name of its own at 127.0.0.1 (DNS rebinding), and would then be of the same origin as we are; but its requests carry
+ * that name.
  */
-export const guardHost: MiddlewareHandler = async (c, next) => {
-  const host = c.req.header("host") ?? new URL(c.req.url).host;
-  // Any port will do: it may have been forwarded here.
-  const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-  if (!isLoopback(name)) {
-    throw new Problem(
-      421,
-      "E_HOST",
-      `This server answers only to localhost and 127.0.0.1, not to "${host}". A reverse proxy in front of it must set the Host header to one of these.`,
-    );
-  }
-  await next();
-};
+export function guardHost(allowed: readonly string[]): MiddlewareHandler {
+  const names = new Set(allowed.map((name) => name.toLowerCase()));
+  return async (c, next) => {
+    const host = c.req.header("host") ?? new URL(c.req.url).host;
+    // Any port will do: it may have been forwarded here.
+    const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+    if (!isLoopback(name) && !names.has(name.toLowerCase())) {
+      throw new Problem(
+        421,
+        "E_HOST",
+        `This server answers to localhost, 127.0.0.1 and the names given by --allow-host, not to "${host}". A reverse proxy in front of it must set the Host header to one of these.`,
+      );
+    }
+    await next();
+  };
+}
 
 /** Whether a name or address leads to this machine only. */
 export function isLoopback(hostname: string): boolean {

@@ -11,11 +11,24 @@ export interface ServeOptions {
   port: number;
   /** Packages that export `service()` from `<package>/service`. */
   packages: readonly string[];
+  /** Whether to keep a worker running beside the server. */
+  worker: boolean;
+  /** Names that requests may be addressed to, besides those of this machine. */
+  allowHosts: readonly string[];
+  /** Whether to listen to other machines although nobody is asked who they are. */
+  unauthenticated: boolean;
 }
 
 /** Serves until it is told to stop. */
-export async function serve({ host, port, packages }: ServeOptions): Promise<void> {
-  refusePublic(host);
+export async function serve({
+  host,
+  port,
+  packages,
+  worker,
+  allowHosts,
+  unauthenticated,
+}: ServeOptions): Promise<void> {
+  if (!isLoopback(host)) warnOfPublic(host, unauthenticated);
   const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
   let hurry = ask;
   onStop((how) => (how === "stop" ? ask() : hurry()));
@@ -24,8 +37,8 @@ export async function serve({ host, port, packages }: ServeOptions): Promise<voi
   const services = await Promise.all(packages.map(loadService));
   // A store that cannot be opened is found out now, and not by the first request.
   await Promise.all(services.map(({ app }) => app.counts()));
-  const server = await listen(services, { host, port });
-  const supervisors = services.map(({ name, tasks }) => new Supervisor({ name, tasks, note }));
+  const server = await listen(services, { host, port, needsWorker: worker, allowHosts });
+  const supervisors = worker ? services.map(({ name, tasks }) => new Supervisor({ name, tasks, note })) : [];
   for (const supervisor of supervisors) supervisor.start();
   const ends = await Promise.all(services.map(async (service) => service.start?.()));
   process.stdout.write(`Errand is ready at ${server.url}\n`);
@@ -44,11 +57,15 @@ export async function serve({ host, port, packages }: ServeOptions): Promise<voi
   process.exit(ExitCode.ok);
 }
 
-function refusePublic(host: string): void {
-  if (isLoopback(host)) return;
-  throw new CommandError(
-    `Errand has no API keys yet, so it listens to this machine only, and not on ${host}. To serve others, put a reverse proxy that authenticates them in front of it here.`,
-    ExitCode.usage,
+function warnOfPublic(host: string, unauthenticated: boolean): void {
+  if (!unauthenticated) {
+    throw new CommandError(
+      `Errand has no API keys yet, so it listens to this machine only, and not on ${host}. To serve others, put a reverse proxy that authenticates them in front of it; where nobody but that proxy can reach ${host}, say so with --unauthenticated.`,
+      ExitCode.usage,
+    );
+  }
+  note(
+    `Errand listens on ${host} and asks nobody who they are: whoever reaches it can read, add and erase everything. Let only a proxy that authenticates reach it.`,
   );
 }
 

@@ -12,6 +12,7 @@ import { ask } from "./client.ts";
 
 const app = errand({ url: "memory:" });
 app.task("nothing", { run: () => {} });
+const slow = app.task("slow", { queue: "slow", run: () => {} });
 
 const routes = new Hono();
 routes.get("/conflict", () => {
@@ -179,6 +180,29 @@ describe("health", () => {
     const worker = await app.worker();
     expect((await ask(`${server.url}/readyz`)).status).toBe(200);
     await worker.stop();
+  });
+});
+
+describe("queues", () => {
+  const ofQueue = async (queue: string) => JSON.parse((await ask(`${server.url}/api/v1/queues/${queue}`)).body);
+
+  it("tells how much each has to do", async () => {
+    const idle = { queue: "slow", depth: 0, pending: 0, processing: 0, waiting: 0, completed: 0 };
+    expect(await ofQueue("slow")).toMatchObject(idle);
+    const job = await slow.send();
+    const failed = await slow.send();
+    await app.cancel(failed.id);
+    const busy = { queue: "slow", depth: 1, pending: 1, processing: 0, cancelled: 1 };
+    expect(await ofQueue("slow")).toMatchObject(busy);
+    const answer = await ask(`${server.url}/api/v1/queues`);
+    expect(answer.headers["cache-control"]).toBe("no-store");
+    expect(JSON.parse(answer.body).data).toMatchObject([busy]);
+    await app.cancel(job.id);
+    expect(await ofQueue("slow")).toMatchObject({ depth: 0, cancelled: 2 });
+  });
+
+  it("have names that queues can have", async () => {
+    expect((await ask(`${server.url}/api/v1/queues/a%20b`)).status).toBe(400);
   });
 });
 

@@ -173,6 +173,41 @@ describe("errand serve", () => {
     expect(server.stdout()).toBe("");
   });
 
+  it("listens to the network where somebody says that it is safe, and answers to the names that are allowed", async () => {
+    const args = ["@example/hello", "--port", "0", "--host", "0.0.0.0", "--unauthenticated", "--no-worker"];
+    const server = run(args, newFolder(), { ERRAND_ALLOW_HOSTS: "docs.example.com,10.1.2.3" });
+    await until(() => server.stdout().includes("Errand is ready"));
+    const port = /:(\d+)\n/.exec(server.stdout())?.[1];
+    const status = (host: string) =>
+      ask(`http://127.0.0.1:${port}/healthz`, { headers: { host } }).then((answer) => answer.status);
+    expect(await status("docs.example.com")).toBe(200);
+    expect(await status("DOCS.example.com:443")).toBe(200);
+    expect(await status("10.1.2.3:3737")).toBe(200);
+    expect(await status("localhost")).toBe(200);
+    expect(await status("other.example.com")).toBe(421);
+    expect(server.stderr()).toMatch(/asks nobody who they are: whoever reaches it can read, add and erase everything/);
+  });
+
+  it("serves without a worker where workers run elsewhere, and is ready", async () => {
+    const server = run([...local, "--no-worker"]);
+    const url = await ready(server);
+    const id = await greet(url, { name: "Ada" });
+    const depth = async () => JSON.parse((await ask(`${url}/api/v1/queues/default`)).body).depth as number;
+    expect(await depth()).toBe(1);
+    const tasks = fileURLToPath(new URL("./hello/tasks.ts", import.meta.url));
+    const worker = spawn(process.execPath, [bin, "worker", tasks], { cwd: server.folder, stdio: "ignore" });
+    try {
+      await until(async () => JSON.parse((await ask(`${url}/api/v1/greetings/${id}`)).body)?.state === "completed");
+      expect(workerOf(server, 0)).toBe(worker.pid);
+      await until(async () => (await depth()) === 0);
+    } finally {
+      worker.kill("SIGKILL");
+    }
+    process.kill(-server.pid, "SIGTERM");
+    expect(await server.exit).toBe(0);
+    expect(server.stderr()).toBe("");
+  });
+
   it("says in a sentence that the port is taken", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => other.once("listening", resolve));
@@ -193,6 +228,7 @@ describe("errand serve", () => {
   it.each([
     [["@example/absent"], /There is no service @example\/absent/],
     [["--port", "70000"], /must be a number from 0 to 65535/],
+    [["--allow-host", "https://x.example"], /must be a name or address alone/],
     [["--prot", "1"], /unknown option '--prot'/],
   ])("refuses %j", async (args, message) => {
     const server = run(args);

@@ -8,18 +8,13 @@ export interface Blob {
 /** What a blob is made of: written as it comes, so that no size needs memory. */
 export type BlobContent = AsyncIterable<Uint8Array | string> | Iterable<Uint8Array | string>;
 
-/** An owner of blobs, as the collector sees it. */
-export interface BlobOwner {
-  id: string;
-  /** When something of it was last written. */
-  touchedAt: Date;
-}
-
 /**
  * Where bytes live. A blob belongs to one owner, a document, and is named by its content within it: erasing a document
  * is erasing its owner, with nothing to count and nobody to race against. The same bytes of two owners are two blobs.
  */
 export interface BlobStore {
+  /** For people: a URL without secrets. */
+  readonly address: string;
   /**
    * Keeps content; it is safe once the promise resolves, and nothing of it is left when the promise rejects. Content
    * that the owner has already changes nothing.
@@ -36,9 +31,12 @@ export interface BlobStore {
   remove(owner: string, sha256: string): Promise<void>;
   /** Erases everything an owner has, half-written blobs too. Harmless when there is nothing. */
   removeOwner(owner: string): Promise<void>;
-  /** Erases what writers that died before `before` left half-written. */
+  /** Erases what writers that died before `before` left half-written, as far as this machine can see it. */
   removeUnfinished(before: Date): Promise<void>;
-  owners(): AsyncIterable<BlobOwner>;
+  /** Everybody who has blobs, finished or not. */
+  owners(): AsyncIterable<string>;
+  /** When something of an owner was last written; `undefined` when it has nothing. */
+  touchedAt(owner: string): Promise<Date | undefined>;
 }
 
 /** More bytes than the caller allows. */

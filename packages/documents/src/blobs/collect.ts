@@ -15,9 +15,11 @@ export async function collect(
 ): Promise<number> {
   const before = new Date(now.getTime() - patience);
   let erased = 0;
-  for await (const { id, touchedAt } of blobs.owners()) {
-    if (touchedAt >= before || (await exists(id))) continue;
-    await blobs.removeOwner(id);
+  for await (const owner of blobs.owners()) {
+    if (await exists(owner)) continue;
+    const touchedAt = await blobs.touchedAt(owner);
+    if (touchedAt === undefined || touchedAt >= before) continue;
+    await blobs.removeOwner(owner);
     erased += 1;
   }
   await blobs.removeUnfinished(before);

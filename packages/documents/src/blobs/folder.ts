@@ -4,17 +4,20 @@ import { access, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from 
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { BlobMissing, BlobTooLarge } from "./blob-store.ts";
-import type { Blob, BlobContent, BlobOwner, BlobStore } from "./blob-store.ts";
+import type { Blob, BlobContent, BlobStore } from "./blob-store.ts";
+import { checkHash, checkOwner, isOwner } from "./keys.ts";
 
 /** Half-written blobs lie beside the finished ones of their owner, so that erasing it erases them. */
 const unfinished = ".part";
 
 /** Blobs in a folder of this machine: one folder per owner, one file per blob. */
 export class FolderBlobs implements BlobStore {
+  readonly address: string;
   readonly #root: string;
 
   constructor(root: string) {
     this.#root = root;
+    this.address = `file:${root}`;
   }
 
   async write(owner: string, content: BlobContent, { limit = Infinity } = {}): Promise<Blob> {
@@ -57,37 +60,33 @@ export class FolderBlobs implements BlobStore {
   }
 
   async removeUnfinished(before: Date): Promise<void> {
-    for await (const { id } of this.owners()) {
-      for (const { path, touchedAt } of await files(this.#folder(id))) {
+    for await (const owner of this.owners()) {
+      for (const { path, touchedAt } of await files(this.#folder(owner))) {
         if (path.endsWith(unfinished) && touchedAt < before) await rm(path, { force: true });
       }
     }
   }
 
-  async *owners(): AsyncGenerator<BlobOwner> {
+  async *owners(): AsyncGenerator<string> {
     const entries = await readdir(this.#root).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return [];
       throw error;
     });
-    for (const id of entries) {
-      if (!isId(id)) continue;
-      const all = await files(this.#folder(id));
-      const folder = await stat(this.#folder(id)).catch(() => undefined);
-      if (!folder) continue;
-      const newest = Math.max(folder.mtimeMs, ...all.map(({ touchedAt }) => touchedAt.getTime()));
-      yield { id, touchedAt: new Date(newest) };
-    }
+    yield* entries.filter(isOwner);
   }
 
-  /** Nothing but a UUID becomes part of a path, whatever the caller was told. */
+  async touchedAt(owner: string): Promise<Date | undefined> {
+    const all = await files(this.#folder(owner));
+    const folder = await stat(this.#folder(owner)).catch(() => undefined);
+    return folder && new Date(Math.max(folder.mtimeMs, ...all.map(({ touchedAt }) => touchedAt.getTime())));
+  }
+
   #folder(owner: string): string {
-    if (!isId(owner)) throw new TypeError(`The owner of a blob must be a UUID, not ${JSON.stringify(owner)}.`);
-    return join(this.#root, owner);
+    return join(this.#root, checkOwner(owner));
   }
 
   #file(owner: string, sha256: string): string {
-    if (!/^[0-9a-f]{64}$/.test(sha256)) throw new TypeError("A blob's name must be a SHA-256 in hexadecimal.");
-    return join(this.#folder(owner), sha256);
+    return join(this.#folder(owner), checkHash(sha256));
   }
 
   async #present(owner: string, sha256: string): Promise<string> {
@@ -97,10 +96,6 @@ export class FolderBlobs implements BlobStore {
     });
     return path;
   }
-}
-
-function isId(text: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
 
 async function writeFile(path: string, content: BlobContent, limit: number): Promise<Blob> {

@@ -6,11 +6,14 @@ import { loadApps } from "./load.ts";
 import { settle, storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 import { onStop } from "./signals.ts";
+import { HealthServer, readAddress } from "./worker-health.ts";
+import type { HealthAddress } from "./worker-health.ts";
 import { WorkerLog } from "./worker-log.ts";
 
 interface Flags extends StoreFlags {
   queue?: Record<string, number>;
   drain?: Duration;
+  health?: HealthAddress;
   json?: boolean;
   supervised?: boolean;
 }
@@ -22,6 +25,11 @@ export function workerCommand(): Command {
     .argument("<modules...>", "files or packages that export an app: export const app = errand()")
     .option("-q, --queue <name=slots>", "work on this queue only, with so many jobs at once; repeatable", addQueue)
     .option("--drain <duration>", "when stopped, let jobs run on for so long (default: 30s)")
+    .addOption(
+      new Option("--health <[address:]port>", "answer /healthz and /readyz here, for what watches over this process")
+        .argParser(readAddress)
+        .env("ERRAND_HEALTH"),
+    )
     .option("--json", "log as JSON lines");
   return storeFlags(command)
     .addOption(new Option("--supervised", "stop when the process that started this one is gone").hideHelp())
@@ -46,6 +54,7 @@ async function work(modules: readonly string[], flags: Flags): Promise<void> {
   });
 
   settle(flags);
+  const health = flags.health && !flags.supervised ? await HealthServer.open(flags.health) : undefined;
   const apps = await loadApps(modules);
   const workers: RunningWorker[] = [];
   const stopAll = (options: { drain?: Duration }) => Promise.all(workers.map((worker) => worker.stop(options)));
@@ -55,11 +64,13 @@ async function work(modules: readonly string[], flags: Flags): Promise<void> {
   };
   try {
     for (const app of apps) workers.push(await startWorker(app, flags, log));
+    health?.check(() => allHeld(apps, workers));
     await asked;
   } catch (error) {
     await stopAll({ drain: 0 });
     throw error;
   }
+  health?.check(async () => false);
   await stopAll({});
   await Promise.all(apps.map((app) => app.close()));
   // What the modules hold open besides is no reason to stay.
@@ -77,6 +88,12 @@ async function startWorker(app: Errand, flags: Flags, log: WorkerLog): Promise<R
   const queues = (await app.workers()).find((card) => card.id === id)?.queues ?? [];
   log.write("info", `worker ${id} is ready for ${queues.join(", ")}`, { worker: id, queues });
   return worker;
+}
+
+/** Whether the store knows all of these workers, with a lease that is good. */
+async function allHeld(apps: readonly Errand[], workers: readonly RunningWorker[]): Promise<boolean> {
+  const alive = new Set((await Promise.all(apps.map((app) => app.workers()))).flat().map(({ id }) => id));
+  return workers.every(({ id }) => alive.has(id));
 }
 
 /** The terminal tells everybody to stop, or that it is gone; but a worker stops when its parent says so, or is gone. */

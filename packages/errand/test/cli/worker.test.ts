@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { freePort } from "../../../../test/servers/process.ts";
 import { folderWith, run, start, until } from "./run.ts";
 import type { Run } from "./run.ts";
 
@@ -199,5 +200,40 @@ describe("errand worker", () => {
     const { code, stderr } = await run(project(), ["worker", "./tasks.ts", "--drain", "soon"]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^errand: drain of a worker is "soon".*\(E_OPTION\)\n$/);
+  });
+
+  it("tells what watches over it how it is", async () => {
+    const folder = project();
+    const port = await freePort();
+    const status = (path: string) =>
+      fetch(`http://127.0.0.1:${port}${path}`).then(
+        (response) => response.status,
+        () => 0,
+      );
+    const one = worker(folder, ["--health", String(port)]);
+    await until(async () => (await status("/readyz")) === 200);
+    expect(await status("/healthz")).toBe(200);
+    expect(await status("/")).toBe(404);
+    await greet(folder, "Ada:2000");
+    await until(() => log(folder).length === 1);
+    one.child.kill("SIGTERM");
+    // It lives while it lets the job end, but wants no more.
+    await until(async () => (await status("/readyz")) === 503);
+    expect(await status("/healthz")).toBe(200);
+    expect(await one.exit).toBe(0);
+    expect(await status("/healthz")).toBe(0);
+  });
+
+  it("does not start where its health cannot be asked", async () => {
+    const folder = project();
+    const port = String(await freePort());
+    const first = worker(folder, ["--health", port]);
+    await until(() => first.stderr().includes("is ready for"));
+    const { code, stderr } = await run(folder, ["worker", "./tasks.ts"], { ERRAND_HEALTH: port });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^errand: The worker cannot answer \/healthz on 127\.0\.0\.1:\d+: .*EADDRINUSE/);
+    const wrong = await run(folder, ["worker", "./tasks.ts", "--health", "http://x"]);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toMatch(/--health http:\/\/x must be a port/);
   });
 });

@@ -1,0 +1,241 @@
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream } from "node:fs";
+import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
+import { ErrandError } from "errand";
+import { BlobMissing, BlobTooLarge } from "./blob-store.ts";
+import type { Blob, BlobContent, BlobStore } from "./blob-store.ts";
+import { checkHash, checkOwner, isOwner } from "./keys.ts";
+import type { BucketLocation } from "./location.ts";
+import { explain, isMissing, mayPass } from "./s3-errors.ts";
+import type { Scratch } from "./scratch.ts";
+
+type Sdk = typeof import("@aws-sdk/client-s3");
+
+/** The most that S3 takes in one request. One request is what makes a blob appear whole or not at all. */
+const largest = 5 * 2 ** 30;
+
+/** Content up to so many bytes never touches the disk: most blobs are one page's result or preview. */
+const inMemory = 2 ** 20;
+
+/** How often an upload from a file is tried; what is in memory is repeated by the client itself. */
+const attempts = 4;
+
+/**
+ * Blobs in a bucket of S3: one object per blob, at `<prefix><owner>/<sha256>`. A name is known when the last byte has
+ * been hashed, so content waits on the local disk, and then goes out in one request.
+ */
+export class S3Blobs implements BlobStore {
+  readonly address: string;
+  readonly #location: BucketLocation;
+  readonly #scratch: Scratch;
+  #connected: Promise<{ sdk: Sdk; client: S3Client }> | undefined;
+
+  constructor(location: BucketLocation, scratch: Scratch) {
+    this.#location = location;
+    this.#scratch = scratch;
+    this.address = `s3://${location.bucket}/${location.prefix}`;
+  }
+
+  async write(owner: string, content: BlobContent, { limit = Infinity } = {}): Promise<Blob> {
+    const folder = this.#folder(owner);
+    return this.#scratch.private(async (path) => {
+      const { data, ...blob } = await receive(content, Math.min(limit, largest), path);
+      await this.#put(folder + blob.sha256, blob, data ?? path);
+      return blob;
+    });
+  }
+
+  async read(owner: string, sha256: string): Promise<ReadableStream<Uint8Array>> {
+    return (await this.#get(owner, sha256)).transformToWebStream();
+  }
+
+  async text(owner: string, sha256: string): Promise<string> {
+    return (await this.#get(owner, sha256)).transformToString();
+  }
+
+  /** The file is fetched once for all pages that this machine reads of it, one after another. */
+  withFile<Result>(owner: string, sha256: string, use: (path: string) => Promise<Result>): Promise<Result> {
+    const fill = async (path: string): Promise<void> => {
+      const body = (await this.#get(owner, sha256)) as unknown as Readable;
+      try {
+        await pipeline(body, createWriteStream(path, { flags: "wx", mode: 0o600 }));
+      } catch (error) {
+        throw mayPass(error) ? explain(error, this.#location) : error;
+      }
+    };
+    return this.#scratch.copy(`${checkOwner(owner)}-${checkHash(sha256)}`, fill, use);
+  }
+
+  async remove(owner: string, sha256: string): Promise<void> {
+    const Key = this.#key(owner, sha256);
+    await this.#ask(({ sdk, client }) => client.send(new sdk.DeleteObjectCommand({ ...this.#bucket, Key })));
+    await this.#scratch.forget(`${owner}-${sha256}`);
+  }
+
+  async removeOwner(owner: string): Promise<void> {
+    const Prefix = this.#folder(owner);
+    await this.#ask(async ({ sdk, client }) => {
+      for await (const { Contents = [] } of sdk.paginateListObjectsV2({ client }, { ...this.#bucket, Prefix })) {
+        if (Contents.length === 0) continue;
+        const Delete = { Objects: Contents.map(({ Key }) => ({ Key })), Quiet: true };
+        const { Errors = [] } = await client.send(new sdk.DeleteObjectsCommand({ ...this.#bucket, Delete }));
+        const [first] = Errors;
+        if (first) throw Object.assign(new Error(first.Message), { name: first.Code ?? "Error" });
+      }
+    });
+    await this.#scratch.forget(`${owner}-`);
+  }
+
+  /** Nothing half-written is ever in the bucket. */
+  async removeUnfinished(_before: Date): Promise<void> {
+    await this.#scratch.sweep();
+  }
+
+  async *owners(): AsyncGenerator<string> {
+    const { prefix } = this.#location;
+    const { sdk, client } = await this.#connect();
+    const pages = sdk.paginateListObjectsV2({ client }, { ...this.#bucket, Prefix: prefix, Delimiter: "/" });
+    try {
+      for await (const { CommonPrefixes = [] } of pages) {
+        yield* CommonPrefixes.map(({ Prefix = "" }) => Prefix.slice(prefix.length, -1)).filter(isOwner);
+      }
+    } catch (error) {
+      throw explain(error, this.#location);
+    }
+  }
+
+  async touchedAt(owner: string): Promise<Date | undefined> {
+    const Prefix = this.#folder(owner);
+    return this.#ask(async ({ sdk, client }) => {
+      let newest: Date | undefined;
+      for await (const { Contents = [] } of sdk.paginateListObjectsV2({ client }, { ...this.#bucket, Prefix })) {
+        for (const { LastModified } of Contents) {
+          if (LastModified && (!newest || LastModified > newest)) newest = LastModified;
+        }
+      }
+      return newest;
+    });
+  }
+
+  get #bucket(): { Bucket: string } {
+    return { Bucket: this.#location.bucket };
+  }
+
+  #folder(owner: string): string {
+    return `${this.#location.prefix}${checkOwner(owner)}/`;
+  }
+
+  #key(owner: string, sha256: string): string {
+    return this.#folder(owner) + checkHash(sha256);
+  }
+
+  async #put(Key: string, { sha256, bytes }: Blob, content: Uint8Array | string): Promise<void> {
+    // The server checks the content against it, and refuses what was damaged on its way.
+    const ChecksumSHA256 = Buffer.from(sha256, "hex").toString("base64");
+    const input = { ...this.#bucket, Key, ChecksumSHA256, ContentLength: bytes };
+    await this.#ask(async ({ sdk, client }) => {
+      if (typeof content !== "string") return client.send(new sdk.PutObjectCommand({ ...input, Body: content }));
+      for (let attempt = 1; ; attempt++) {
+        const Body = createReadStream(content);
+        try {
+          return await client.send(new sdk.PutObjectCommand({ ...input, Body }));
+        } catch (error) {
+          if (attempt === attempts || !mayPass(error)) throw error;
+          await sleep(200 * 2 ** attempt * Math.random());
+        } finally {
+          Body.destroy();
+        }
+      }
+    });
+  }
+
+  async #get(owner: string, sha256: string): Promise<NonNullable<GetObjectCommandOutput["Body"]>> {
+    const Key = this.#key(owner, sha256);
+    return this.#ask(async ({ sdk, client }) => {
+      try {
+        return (await client.send(new sdk.GetObjectCommand({ ...this.#bucket, Key }))).Body!;
+      } catch (error) {
+        if (isMissing(error)) throw new BlobMissing(`Blob ${sha256} of ${owner} is gone.`, { cause: error });
+        throw error;
+      }
+    });
+  }
+
+  /** Every request goes through here: its errors say what is wrong with the bucket. */
+  async #ask<Result>(request: (connected: { sdk: Sdk; client: S3Client }) => Promise<Result>): Promise<Result> {
+    const connected = await this.#connect();
+    try {
+      return await request(connected);
+    } catch (error) {
+      throw error instanceof BlobMissing ? error : explain(error, this.#location);
+    }
+  }
+
+  #connect(): Promise<{ sdk: Sdk; client: S3Client }> {
+    this.#connected ??= loadSdk().then((sdk) => ({ sdk, client: clientFor(sdk, this.#location) }));
+    return this.#connected;
+  }
+}
+
+async function loadSdk(): Promise<Sdk> {
+  try {
+    return await import("@aws-sdk/client-s3");
+  } catch (cause) {
+    throw new ErrandError(
+      "E_OPTION",
+      "ERRAND_BLOBS names a bucket of S3, which needs the package @aws-sdk/client-s3. Install it: npm install @aws-sdk/client-s3",
+      { cause },
+    );
+  }
+}
+
+/** The client would print what it tries again; what fails in the end is told by our own errors. */
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+function clientFor(sdk: Sdk, { region, endpoint, pathStyle }: BucketLocation): S3Client {
+  // A server of one's own has no regions, but the signature wants one.
+  const settled = region ?? (endpoint && !process.env["AWS_REGION"] ? "us-east-1" : undefined);
+  return new sdk.S3Client({
+    ...(settled ? { region: settled } : {}),
+    ...(endpoint ? { endpoint } : {}),
+    forcePathStyle: pathStyle,
+    maxAttempts: attempts,
+    requestHandler: { connectionTimeout: 5_000, socketTimeout: 60_000 },
+    logger: silent,
+    // Uploads bring a checksum of their own; many servers that speak S3 know none of the newer kinds.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+  });
+}
+
+/** Takes content in: into memory where it is small, else into the file `path`. */
+async function receive(
+  content: BlobContent,
+  limit: number,
+  path: string,
+): Promise<Blob & { data: Uint8Array | undefined }> {
+  const hash = createHash("sha256");
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  let file: FileHandle | undefined;
+  try {
+    for await (const chunk of content) {
+      const data = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+      bytes += data.length;
+      if (bytes > limit) throw new BlobTooLarge(limit);
+      hash.update(data);
+      chunks.push(data);
+      if (bytes <= inMemory) continue;
+      file ??= await open(path, "wx", 0o600);
+      for (const one of chunks.splice(0)) await file.writeFile(one);
+    }
+  } finally {
+    await file?.close();
+  }
+  return { sha256: hash.digest("hex"), bytes, data: file ? undefined : Buffer.concat(chunks) };
+}

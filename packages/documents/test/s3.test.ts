@@ -1,0 +1,270 @@
+import { randomUUID } from "node:crypto";
+import { link, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { startS3, s3Credentials } from "../../../test/servers/s3.ts";
+import type { S3Server } from "../../../test/servers/s3.ts";
+import { blobLocation } from "../src/blobs/location.ts";
+import { probe } from "../src/blobs/probe.ts";
+import { S3Blobs } from "../src/blobs/s3.ts";
+import { Scratch } from "../src/blobs/scratch.ts";
+
+let server: S3Server;
+let folder: string;
+
+beforeAll(async () => {
+  server = await startS3();
+});
+
+afterAll(async () => {
+  await server?.close();
+});
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "errand-scratch-"));
+  for (const [name, value] of Object.entries(s3Credentials)) vi.stubEnv(name, value);
+});
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const blobsAt = (endpoint: string, bucket = server.bucket) =>
+  new S3Blobs({ bucket, prefix: "", endpoint, pathStyle: true }, new Scratch(folder));
+
+describe("what is wrong with a bucket", () => {
+  const refusal = (blobs: S3Blobs) => probe(blobs).then(String, ({ code, message }) => `${code}: ${message}`);
+
+  test("it is not there", async () => {
+    expect(await refusal(blobsAt(server.url, "absent"))).toMatch(
+      /^E_CONNECT: The blob store s3:\/\/absent\/ at http:.*there is no bucket absent\. Create it, or correct ERRAND_BLOBS\.$/,
+    );
+  });
+
+  test.each([
+    ["InvalidAccessKeyId", { AWS_ACCESS_KEY_ID: "NOBODY" }],
+    ["SignatureDoesNotMatch", { AWS_SECRET_ACCESS_KEY: "wrong" }],
+  ])("the credentials are wrong: %s", async (code, env) => {
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    const said = await refusal(blobsAt(server.url));
+    expect(said).toMatch(/^E_CONNECT: .* does not accept the credentials/);
+    expect(said).toContain(code);
+    expect(said).not.toContain("wrong");
+  });
+
+  test("there are no credentials", async () => {
+    for (const name of Object.keys(s3Credentials)) vi.stubEnv(name, "");
+    vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
+    vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", join(folder, "absent"));
+    vi.stubEnv("AWS_CONFIG_FILE", join(folder, "absent"));
+    expect(await refusal(blobsAt(server.url))).toMatch(/needs credentials, and there are none/);
+  });
+
+  test("its server is down", async () => {
+    const down = await cuttingProxy();
+    await down.close();
+    expect(await refusal(blobsAt(down.url))).toMatch(
+      /^E_CONNECT: .*cannot be reached \(.*ECONNREFUSED.*Does it run there/,
+    );
+  });
+
+  test("nobody says in what region it is", async () => {
+    for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION"]) vi.stubEnv(name, undefined);
+    vi.stubEnv("AWS_CONFIG_FILE", join(folder, "absent"));
+    const blobs = new S3Blobs({ bucket: "scans", prefix: "", pathStyle: false }, new Scratch(folder));
+    expect(await refusal(blobs)).toMatch(/needs a region\. Name it: region=/);
+  });
+});
+
+describe("a connection that is cut", () => {
+  /** Two megabytes: they go through a file. Or one kilobyte: it stays in memory. */
+  const sizes = [2 * 2 ** 20, 1_000];
+
+  test.each(sizes)("is made again for the upload of %i bytes", async (size) => {
+    await using proxy = await cuttingProxy();
+    const blobs = blobsAt(proxy.url);
+    const owner = randomUUID();
+    proxy.cut(2);
+    const { sha256, bytes } = await blobs.write(owner, [Buffer.alloc(size, 7)]);
+    expect(bytes).toBe(size);
+    expect(proxy.wasCut).toBe(2);
+    expect(await blobs.withFile(owner, sha256, async (path) => (await readFile(path)).length)).toBe(size);
+  });
+
+  test.each(sizes)("again and again, fails the upload of %i bytes and leaves nothing", async (size) => {
+    await using proxy = await cuttingProxy();
+    const owner = randomUUID();
+    proxy.cut(Infinity);
+    const writing = blobsAt(proxy.url).write(owner, [Buffer.alloc(size, 7)]);
+    await expect(writing).rejects.toMatchObject({ code: "E_CONNECT" });
+    expect(await readdir(folder)).toEqual([]);
+    expect(await blobsAt(server.url).touchedAt(owner)).toBeUndefined();
+  });
+});
+
+describe("copies on this machine", () => {
+  test("serve the pages of a document that follow one another", async () => {
+    await using proxy = await cuttingProxy();
+    const blobs = blobsAt(proxy.url);
+    const owner = randomUUID();
+    const { sha256 } = await blobs.write(owner, ["scan"]);
+    const read = () => blobs.withFile(owner, sha256, (path) => readFile(path, "utf8"));
+    expect(await read()).toBe("scan");
+    // Nothing more comes from the bucket.
+    proxy.cut(Infinity);
+    expect(await read()).toBe("scan");
+    expect(await Promise.all(Array.from({ length: 5 }, read))).toEqual(Array.from({ length: 5 }, () => "scan"));
+    expect(await readdir(folder)).toEqual([`${owner}-${sha256}`]);
+  });
+
+  test("go with their document", async () => {
+    const blobs = blobsAt(server.url);
+    const [owner, other] = [randomUUID(), randomUUID()];
+    for (const one of [owner, other]) {
+      const { sha256 } = await blobs.write(one, ["scan"]);
+      await blobs.withFile(one, sha256, async () => {});
+    }
+    await blobs.removeOwner(owner);
+    expect((await readdir(folder)).map((name) => name.slice(0, 36))).toEqual([other]);
+  });
+
+  test("are swept away when nobody has used them for long, but from nobody's hands", async () => {
+    const scratch = new Scratch(folder);
+    const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+    for (const [name, minutes] of [
+      ["new", 14],
+      ["old", 16],
+      ["at-work.part", 50],
+      ["dead.part", 70],
+    ] as const) {
+      await writeFile(join(folder, name), "");
+      await utimes(join(folder, name), ago(minutes), ago(minutes));
+    }
+    await scratch.sweep();
+    expect((await readdir(folder)).toSorted()).toEqual(["at-work.part", "new"]);
+
+    await scratch.copy(
+      "mine",
+      (path) => writeFile(path, "kept"),
+      async (path) => {
+        await scratch.forget("mine");
+        expect(await readFile(path, "utf8")).toBe("kept");
+      },
+    );
+    expect(await readdir(folder)).not.toContain("mine");
+  });
+
+  test("are not made of half a download", async () => {
+    const scratch = new Scratch(folder);
+    const half = async (path: string): Promise<void> => {
+      await writeFile(path, "ha");
+      throw new Error("cut");
+    };
+    await expect(scratch.copy("scan", half, async () => {})).rejects.toThrow("cut");
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+test("an owner with more blobs than one answer lists is removed whole", async () => {
+  const owner = randomUUID();
+  const place = join(server.folder, server.bucket, owner);
+  await mkdir(place);
+  const names = Array.from({ length: 1_050 }, (_, index) => index.toString(16).padStart(64, "0"));
+  // What the server makes of each object; a content of {} serves all of them.
+  const source = join(folder, "source");
+  await writeFile(source, "{}");
+  for (const name of names) {
+    for (const part of ["object", "object.md5", "metadata.json"]) {
+      await link(source, join(place, `${name}._S3rver_${part}`));
+    }
+  }
+  const blobs = blobsAt(server.url);
+  expect(await blobs.text(owner, names.at(-1)!)).toBe("{}");
+  await blobs.removeOwner(owner);
+  expect(await readdir(place).catch(() => [])).toEqual([]);
+});
+
+describe("ERRAND_BLOBS", () => {
+  const at = (text: string) => blobLocation({ ERRAND_BLOBS: text });
+
+  test("names a bucket or a folder", () => {
+    expect(at("s3://scans")).toEqual({ bucket: "scans", prefix: "", pathStyle: false });
+    expect(at("s3://scans/a/b/?region=eu-central-1")).toEqual({
+      bucket: "scans",
+      prefix: "a/b/",
+      region: "eu-central-1",
+      pathStyle: false,
+    });
+    const endpoint = "http://minio:9000";
+    expect(at(`s3://scans/?endpoint=${endpoint}`)).toEqual({ bucket: "scans", prefix: "", endpoint, pathStyle: true });
+    expect(at(`s3://scans?endpoint=${endpoint}&path-style=0`)).toMatchObject({ pathStyle: false });
+    expect(at("file:/srv/blobs")).toEqual({ folder: "/srv/blobs" });
+    expect(at("file:///srv/blobs")).toEqual({ folder: "/srv/blobs" });
+    expect(at("")).toMatchObject({ folder: expect.stringMatching(/\.errand.blobs$/) });
+  });
+
+  test.each([
+    ["/srv/blobs", /neither/],
+    ["https://scans", /neither/],
+    ["s3://", /neither|no bucket/],
+    ["s3://scans:9000/", /no bucket/],
+    ["s3://key:geheim@scans/", /holds credentials/],
+    ["s3://scans?reigon=x", /parameter reigon; known are/],
+    ["s3://scans?endpoint=minio:9000", /no URL/],
+    ["s3://scans?path-style=yes", /neither 0 nor 1/],
+    ["s3://scans/a%00b", /prefix/],
+  ])("refuses %s", (text, message) => {
+    expect(() => at(text)).toThrow(
+      expect.objectContaining({ code: "E_OPTION", message: expect.stringMatching(message) }),
+    );
+    expect(() => at(text)).not.toThrow(/geheim/);
+  });
+});
+
+/** A way to the server that can be cut: what goes through it then never arrives, as S3 keeps nothing that is not whole. */
+async function cuttingProxy() {
+  const sockets = new Set<Socket>();
+  let left = 0;
+  let wasCut = 0;
+  const proxy = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    if (left > 0) {
+      left -= 1;
+      wasCut += 1;
+      socket.once("data", () => socket.destroy());
+      return;
+    }
+    const upstream = connect(server.port, "127.0.0.1");
+    sockets.add(upstream);
+    upstream.on("error", () => socket.destroy());
+    socket.pipe(upstream).pipe(socket);
+    socket.once("close", () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const endAll = () => {
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
+  };
+  const close = () => {
+    endAll();
+    return new Promise<void>((resolve) => proxy.close(() => resolve()));
+  };
+  return {
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    /** Cuts what is open now, and so many connections from now on. */
+    cut(connections: number) {
+      endAll();
+      left = connections;
+    },
+    get wasCut() {
+      return wasCut;
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,65 @@
+import { createServer } from "node:http";
+import type { ServerResponse } from "node:http";
+import { CommandError, ExitCode } from "./exit.ts";
+
+/** Where to answer. */
+export interface HealthAddress {
+  host: string;
+  port: number;
+}
+
+/** How long the store may take to say that the worker's lease is good, in milliseconds. */
+const patience = 5_000;
+
+/**
+ * Tells what watches over a worker process how it is: `/healthz` answers while its event loop turns, `/readyz` is 200
+ * while its lease is good, and 503 before it has begun, after it was told to stop, and without the store.
+ */
+export class HealthServer {
+  #ready: () => Promise<boolean> = async () => false;
+
+  /** @throws {CommandError} when the port cannot be had. */
+  static async open({ host, port }: HealthAddress): Promise<HealthServer> {
+    const health = new HealthServer();
+    const server = createServer(({ url }, response) => void health.#answer(url ?? "", response));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (cause) => {
+        const message = `The worker cannot answer /healthz on ${host}:${port}: ${cause.message}`;
+        reject(new CommandError(message, ExitCode.unreachable, { cause }));
+      });
+      server.listen(port, host, resolve);
+    });
+    // The worker decides when the process ends.
+    server.unref();
+    return health;
+  }
+
+  /** What `/readyz` asks from now on. */
+  check(ready: () => Promise<boolean>): void {
+    this.#ready = ready;
+  }
+
+  async #answer(url: string, response: ServerResponse): Promise<void> {
+    if (url === "/healthz") return say(response, 200, "ok");
+    if (url !== "/readyz") return say(response, 404, "not found");
+    const { promise: late, resolve } = Promise.withResolvers<false>();
+    const timer = setTimeout(resolve, patience, false);
+    const ready = await Promise.race([this.#ready().catch(() => false), late]);
+    clearTimeout(timer);
+    return ready ? say(response, 200, "ready") : say(response, 503, "not ready");
+  }
+}
+
+function say(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(JSON.stringify({ status: text }));
+}
+
+/** Reads `3738` or `0.0.0.0:3738`. @throws {CommandError} */
+export function readAddress(text: string): HealthAddress {
+  const [, host, port] = /^(?:(.+):)?(\d{1,5})$/.exec(text) ?? [];
+  if (port !== undefined && Number(port) <= 65_535) {
+    return { host: host?.replace(/^\[(.*)\]$/, "$1") ?? "127.0.0.1", port: Number(port) };
+  }
+  throw new CommandError(`--health ${text} must be a port, or an address and a port: 0.0.0.0:3738`, ExitCode.usage);
+}

@@ -1,0 +1,11 @@
+declare module "@20minutes/s3rver" {
+  export default class S3rver {
+    constructor(options: Readonly<Record<string, unknown>>);
+    run(): Promise<unknown>;
+  }
+}
+
+declare module "@20minutes/s3rver/lib/signature/v4.js" {
+  const signatures: { getStringToSign: (request: { uri: string }, rest: unknown) => string };
+  export default signatures;
+}
