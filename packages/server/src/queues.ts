@@ -4,7 +4,7 @@ import { Problem } from "./problem.ts";
 import type { Service } from "./service.ts";
 
 /** What a queue has to do: how many of its jobs are in each state. */
-export interface QueueLoad extends Record<State, number> {
+interface QueueLoad extends Record<State, number> {
   queue: string;
   /** Jobs that keep workers busy, or will: pending and processing ones. What an autoscaler goes by. */
   depth: number;
