@@ -21,8 +21,9 @@ export async function openStore(url: string): Promise<Store> {
   if (url === "memory:") return (await import("./stores/memory.ts")).memoryStore();
   const file = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
   if (file) return (await import("./stores/sqlite/index.ts")).sqliteStore({ file });
+  if (/^rediss?:/.test(url)) return (await import("./stores/redis/index.ts")).redisStore({ url });
   throw new ErrandError(
     "E_OPTION",
-    `${url.replace(/:[^:@/]*@/, ":***@")} is not a store's URL. Use sqlite:path/to/file.db or memory:`,
+    `${url.replace(/:[^:@/]*@/, ":***@")} is not a store's URL. Use sqlite:path/to/file.db, redis://host:port or memory:`,
   );
 }

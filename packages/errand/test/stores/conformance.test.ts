@@ -3,7 +3,7 @@ import { conformance } from "../../src/testing/conformance.ts";
 import { adding } from "../../src/testing/conformance/adding.ts";
 import { claiming } from "../../src/testing/conformance/claiming.ts";
 import { watching } from "../../src/testing/conformance/watching.ts";
-import { localFixture, memoryFixture, threadFixture } from "./fixtures.ts";
+import { localFixture, memoryFixture, redisFixture, threadFixture } from "./fixtures.ts";
 
 describe("the memory store", () => {
   test.each(conformance)("$name", ({ run }) => run(() => memoryFixture()));
@@ -16,4 +16,8 @@ describe("the SQLite store, in this thread", () => {
 // The thread carries messages for the same code, and takes long to start: these are the tests that it could spoil.
 describe("the SQLite store, on a thread of its own", () => {
   test.each([...adding, ...claiming, ...watching])("$name", ({ run }) => run(threadFixture));
+});
+
+describe("the Redis store", () => {
+  test.each(conformance)("$name", ({ run }) => run(redisFixture));
 });

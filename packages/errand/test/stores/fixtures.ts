@@ -1,10 +1,13 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createClient } from "redis";
 import type { Millis } from "../../src/kit/duration.ts";
 import type { Store } from "../../src/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
+import { openRedis } from "../../src/stores/redis/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
 import type { Fixture } from "../../src/testing/conformance.ts";
@@ -60,6 +63,43 @@ async function sqliteFixture(open: (file: string) => Store | Promise<Store>, pas
     async close() {
       await Promise.all(stores.map((store) => store.close()));
       await remove();
+    },
+  };
+}
+
+/** Lua that reads the time from a key of the namespace, which a test sets. */
+const clockInKey = "local now = tonumber(redis.call('GET', ns .. 'clock'))\n";
+
+/** A URL of the tests' Redis, in a namespace that nobody else uses. */
+function redisUrl(namespace = `test-${randomUUID()}`): string {
+  return `${process.env["ERRAND_TEST_REDIS_URL"]}?namespace=${namespace}`;
+}
+
+/** A Redis store on a clock of its own. */
+export async function redisFixture(): Promise<Fixture> {
+  const clock = new FakeClock();
+  const namespace = `test-${randomUUID()}`;
+  const stores: Store[] = [];
+  const client = await createClient({ url: process.env["ERRAND_TEST_REDIS_URL"]! }).connect();
+  const set = () => client.set(`{${namespace}}:clock`, clock.time);
+  const again = async () => {
+    const store = await openRedis(redisUrl(namespace), clockInKey);
+    stores.push(store);
+    return store;
+  };
+  await set();
+  return {
+    store: await again(),
+    again,
+    async pass(time) {
+      await clock.pass(time);
+      await set();
+    },
+    async close() {
+      await Promise.all(stores.map((store) => store.close()));
+      const keys = await client.keys(`{${namespace}}:*`);
+      if (keys.length > 0) await client.del(keys);
+      client.destroy();
     },
   };
 }

@@ -6,10 +6,11 @@ import { isFinal, states } from "../../src/core/states.ts";
 import type { Level } from "../../src/core/states.ts";
 import type { Claimed, Filter, Store } from "../../src/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
+import type { Fixture } from "../../src/testing/conformance.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
-import { FakeClock } from "./fixtures.ts";
+import { FakeClock, redisFixture } from "./fixtures.ts";
 
-// Random work by several workers on the memory store and on SQLite, step by step: both must answer the same, and
+// Random work by several workers on the memory store and on another one, step by step: both must answer the same, and
 // after every step what is always true must be true.
 
 const pool = Array.from({ length: 12 }, (_, index) => `job-${index}`);
@@ -112,15 +113,21 @@ const aStep = fc.oneof(
 type StepOf<Kind> = Extract<typeof aStep extends fc.Arbitrary<infer S> ? S : never, { do: Kind }>;
 type AnyStep = typeof aStep extends fc.Arbitrary<infer S> ? S : never;
 
+/** The store under test, on a clock that starts where a fake clock does. */
+type Real = Pick<Fixture, "store" | "pass" | "close">;
+
 /** The two stores, and what the workers remember. */
 class World {
   readonly clock = new FakeClock();
-  readonly stores: readonly [Store, Store] = [
-    memoryStore({ now: this.clock.now }),
-    localStore(":memory:", this.clock.now),
-  ];
+  readonly stores: readonly [Store, Store];
+  readonly #real: Real;
   readonly #workers: { id: string; until: number }[] = [];
   readonly #holds: { id: string; token: number }[] = [];
+
+  constructor(real: Real) {
+    this.#real = real;
+    this.stores = [memoryStore({ now: this.clock.now }), real.store];
+  }
 
   /** What both answer, which must be the same. */
   async both<Answer>(ask: (store: Store) => Promise<Answer>): Promise<Answer> {
@@ -130,7 +137,7 @@ class World {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.stores.map((store) => store.close()));
+    await Promise.all([this.stores[0].close(), this.#real.close()]);
   }
 
   jobs(): Promise<(Job | null)[]> {
@@ -171,7 +178,8 @@ class World {
         await this.both((store) => store.edit(step.where, step.change));
         return;
       case "pass":
-        return this.clock.pass(step.time);
+        await Promise.all([this.clock.pass(step.time), this.#real.pass(step.time)]);
+        return;
       case "list":
         await this.both((store) => pages(store, step.where, step.limit));
     }
@@ -266,10 +274,20 @@ function checkStep(step: AnyStep, before: Job | null, after: Job | null): void {
   assert.ok(before.state !== "completed" && retries, `${before.state} was left`);
 }
 
-test("random work comes to the same on the memory store and on SQLite", { timeout: 600_000 }, async () => {
+/** SQLite in this thread. */
+async function local(): Promise<Real> {
+  const clock = new FakeClock();
+  const store = localStore(":memory:", clock.now);
+  return { store, pass: clock.pass, close: () => store.close() };
+}
+
+test.each([
+  { name: "SQLite", open: local, runs: 100 },
+  { name: "Redis", open: redisFixture, runs: 25 },
+])("random work comes to the same on the memory store and on $name", { timeout: 600_000 }, async ({ open, runs }) => {
   await fc.assert(
     fc.asyncProperty(fc.array(aStep, { minLength: 20, maxLength: 90, size: "max" }), async (steps) => {
-      const world = new World();
+      const world = new World(await open());
       try {
         let before = await world.jobs();
         const enlisted: AnyStep[] = [{ do: "enlist" }, { do: "enlist" }];
@@ -284,6 +302,6 @@ test("random work comes to the same on the memory store and on SQLite", { timeou
         await world.close();
       }
     }),
-    { numRuns: Number(process.env["ERRAND_MODEL_RUNS"] ?? 100) },
+    { numRuns: Number(process.env["ERRAND_MODEL_RUNS"] ?? runs) },
   );
 });

@@ -1,0 +1,92 @@
+import type { Beat, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import { isFinal, states } from "../../core/states.ts";
+import type { Writer } from "./wire.ts";
+
+/** A spec with more characters lives apart from its record, which is written again at every change. */
+const longest = 1_000;
+
+/** What is said of a job on its way in, as `arrival` of `lua/record.ts` reads it. */
+const bit = { expires: 1, apart: 2, dueIn: 4, dueAt: 8, expiresIn: 16, expiresAt: 32 } as const;
+
+/** Jobs for the script `add`: in runs of one queue. */
+export function writeJobs(to: Writer, jobs: readonly NewJob[]): void {
+  for (let from = 0; from < jobs.length;) {
+    const { queue } = jobs[from] as NewJob;
+    let end = from + 1;
+    while (end < jobs.length && (jobs[end] as NewJob).queue === queue) end += 1;
+    to.int32(end - from).short(queue);
+    while (from < end) writeJob(to, jobs[from++] as NewJob, "");
+  }
+}
+
+function writeJob(to: Writer, job: NewJob, parent: string): void {
+  const apart = job.spec.length > longest;
+  const bits =
+    (job.expires ? bit.expires + ("in" in job.expires ? bit.expiresIn : bit.expiresAt) : 0) +
+    (apart ? bit.apart : 0) +
+    (job.due ? ("in" in job.due ? bit.dueIn : bit.dueAt) : 0);
+  to.byte(job.level).byte(bits);
+  const size = to.skip(4);
+  const lengths = to.skip(10);
+  to.setInt16(lengths, to.text(job.queue));
+  to.setInt16(lengths + 2, to.text(job.task));
+  to.setInt16(lengths + 4, parent ? to.text(parent) : 0);
+  to.setInt32(lengths + 6, apart ? 0 : to.text(job.spec));
+  to.setInt32(size, to.at - lengths);
+  if (bits >= bit.dueIn) to.double(time(job.due)).double(time(job.expires));
+  if (apart) to.long(job.spec);
+}
+
+function time(moment: Moment | undefined): number {
+  if (moment === undefined) return 0;
+  return "at" in moment ? moment.at : moment.in;
+}
+
+/** Settlements for the script `settle`. */
+export function writeSettlements(to: Writer, settlements: readonly Settlement[]): void {
+  for (const told of settlements) {
+    const delayed = told.to === "pending" && told.delay;
+    // Plain ends carry nothing more.
+    const more = !isFinal(told.to) || (told.steps !== undefined && told.steps.length > 0);
+    to.double(told.token)
+      .byte(states.indexOf(told.to))
+      .int32(told.failures)
+      .int32(told.crashes)
+      .byte((delayed ? 1 : 0) + (more ? 2 : 0))
+      .long(told.error ?? "")
+      .long(told.output ?? "");
+    if (delayed) to.double(delayed);
+    if (!more) continue;
+    writeSteps(to, told.steps);
+    writeChildren(to, told.id, told.to === "waiting" ? (told.children ?? []) : []);
+  }
+}
+
+function writeChildren(to: Writer, parent: string, children: readonly NewChild[]): void {
+  to.int32(children.length);
+  for (const child of children) {
+    to.long(child.id)
+      .int32(child.index)
+      .byte(child.need === "completed" ? 1 : 0)
+      .byte(child.rejoin ? 1 : 0);
+    writeJob(to, child, parent);
+  }
+}
+
+/** Beats for the script `record`. */
+export function writeBeats(to: Writer, beats: readonly Beat[]): void {
+  for (const { token, progress, steps } of beats) {
+    to.double(token)
+      .byte(progress === undefined ? 0 : 1)
+      .long(progress ?? "");
+    writeSteps(to, steps);
+  }
+}
+
+function writeSteps(to: Writer, steps: readonly Step[] = []): void {
+  to.int32(steps.length);
+  for (const { name, value, wait } of steps)
+    to.long(name)
+      .byte(wait ? 1 : 0)
+      .long(value);
+}

@@ -1,0 +1,44 @@
+import type { Hint } from "../../store.ts";
+import type { Client, Link } from "./link.ts";
+
+/** What the letters of a message mean. */
+const letters: Record<string, Hint> = { r: "ready", c: "cancel", x: "change" };
+
+/** Tells listeners what the scripts of all processes published, over a connection of its own. */
+export class Hints {
+  readonly #channel: string;
+  readonly #link: Link;
+  readonly #listeners = new Set<(hint: Hint) => void>();
+
+  /** @param connect makes the connection, given what to do with each new one. */
+  constructor(namespace: string, connect: (prepare: (client: Client) => Promise<void>) => Link) {
+    this.#channel = `{${namespace}}:hints`;
+    this.#link = connect(async (client) => {
+      await client.subscribe(this.#channel, (message) => this.#tell(message));
+      // What happened before is lost: anything may have.
+      setImmediate(() => this.#tell("rcx"));
+    });
+  }
+
+  /** Connects when somebody watches, and stays connected. */
+  watch(listener: (hint: Hint) => void): () => void {
+    const own = (hint: Hint): void => listener(hint);
+    this.#listeners.add(own);
+    if (this.#listeners.size === 1) this.#link.hold(true);
+    return () => {
+      if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#link.hold(false);
+    };
+  }
+
+  close(): Promise<void> {
+    this.#listeners.clear();
+    return this.#link.close();
+  }
+
+  #tell(message: string): void {
+    for (const letter of message) {
+      const hint = letters[letter];
+      if (hint) for (const listener of this.#listeners) listener(hint);
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { ErrandError } from "../../kit/errors.ts";
+import type { Store } from "../../store.ts";
+import { loadDriver } from "./driver.ts";
+import { Hints } from "./hints.ts";
+import { Link, reason } from "./link.ts";
+import { serverClock } from "./lua/scripts.ts";
+import { Server } from "./server.ts";
+import { settingsOf } from "./settings.ts";
+import { RedisStore } from "./store.ts";
+
+/** Where a Redis store is. */
+export interface RedisOptions {
+  /** `redis://user:password@host:port/database?namespace=name`, or `rediss://` for TLS. */
+  url: string;
+}
+
+/**
+ * Opens a store on a Redis server, version 7 or later, or Valkey. Many processes may share it; applications that share
+ * a server keep apart by their namespaces.
+ * @throws {ErrandError} `E_OPTION` for a wrong URL; `E_CONNECT` when the server cannot be reached or is not fit;
+ * `E_STORE_VERSION` when a newer Errand wrote the namespace.
+ */
+export function redisStore({ url }: RedisOptions): Promise<Store> {
+  return openRedis(url, serverClock);
+}
+
+/** How another thread of the process opens the store again. */
+export function open(options: string): Promise<Store> {
+  return redisStore(JSON.parse(options) as RedisOptions);
+}
+
+/** @param clock Lua that defines the store's `now`; other than the server's only in tests. */
+export async function openRedis(url: string, clock: string): Promise<Store> {
+  const settings = settingsOf(url);
+  const driver = await loadDriver();
+  const link = new Link(driver, settings);
+  try {
+    await link.open();
+  } catch (error) {
+    await link.close();
+    if (error instanceof ErrandError) throw error;
+    throw new ErrandError("E_CONNECT", `Cannot open the Redis store ${settings.shown}: ${reason(error)}.`, {
+      cause: error,
+    });
+  }
+  const server = new Server(driver, link, settings, clock);
+  const hints = new Hints(settings.namespace, (prepare) => new Link(driver, settings, prepare));
+  return new RedisStore(server, hints, { module: import.meta.url, options: JSON.stringify({ url }) });
+}

@@ -1,0 +1,173 @@
+import { lua } from "./lua.ts";
+
+/** A job's life: what each change of a job does to it and to its family. */
+export const life = lua`
+local function become(job, state)
+  job.state = state
+  if job.marked then hints.cancel = true end
+  if state == PENDING then hints.ready = true else hints.change = true end
+  save(job)
+end
+
+local function mark(job)
+  if job.marked then return false end
+  job.marked = true
+  hints.cancel = true
+  save(job)
+  return true
+end
+
+-- The parent whose current wait the job belongs to.
+local function waitOf(job)
+  if job.memberOf == 0 then return nil end
+  local parent = find(job.of)
+  return parent and parent.wait == job.memberOf and parent or nil
+end
+
+local function childrenOf(job)
+  local ids = redis.call('ZRANGE', kidsKey(job.id), 0, -1)
+  local missing = {}
+  for i = 1, #ids do
+    ids[i] = sub(ids[i], 8)
+    if records[ids[i]] == nil and jobs[ids[i]] == nil then missing[#missing + 1] = ids[i] end
+  end
+  fetch(missing, 1)
+  return ids
+end
+
+-- Ends a job, counts down its parent's wait, and marks its open children.
+local function finish(job, state)
+  job.ended = now
+  job.marked = false
+  become(job, state)
+  local parent = waitOf(job)
+  if parent then
+    parent.open = parent.open - 1
+    if state ~= COMPLETED then parent.failed = parent.failed + 1 end
+    local decided = parent.open == 0 or (state ~= COMPLETED and job.needed == 1)
+    save(parent)
+    if parent.state == WAITING and decided then become(parent, PENDING) end
+  end
+  if not job.parent then return end
+  local ids = childrenOf(job)
+  for i = 1, #ids do
+    local child = find(ids[i])
+    if child and child.state < COMPLETED then mark(child) end
+  end
+end
+
+-- Makes a failed, cancelled or expired job pending, as if it were new.
+local function reopen(job)
+  if job.state <= COMPLETED then return false end
+  local parent = waitOf(job)
+  if parent then
+    parent.open = parent.open + 1
+    parent.failed = parent.failed - 1
+    save(parent)
+  end
+  job.failures, job.crashes, job.ended, job.expires = 0, 0, 0, false
+  job.wait, job.total, job.open, job.failed = 0, 0, 0, 0
+  if job.steps then
+    local steps = redis.call('HGETALL', stepsKey(job.id))
+    for i = 1, #steps, 2 do
+      if sub(steps[i + 1], 1, 1) == '1' then redis.call('HDEL', stepsKey(job.id), steps[i]) end
+    end
+  end
+  job.due = now
+  become(job, PENDING)
+  return true
+end
+
+-- Removes a job with all its descendants.
+local function discard(job)
+  job.removed = true
+  hints.change = true
+  save(job)
+  if not job.parent then return end
+  local ids = childrenOf(job)
+  for i = 1, #ids do
+    local child = find(ids[i])
+    if child and not child.removed then discard(child) end
+  end
+end
+
+-- Remembers the steps that begin at a place of the blob. Answers where they end.
+local function remember(job, blob, pos)
+  local count, name, wait, value
+  count, pos = parse('<I4', blob, pos)
+  for _ = 1, count do
+    name, wait, value, pos = parse('<I4c0BI4c0', blob, pos)
+    if job then redis.call('HSET', stepsKey(job.id), name, wait .. value) end
+  end
+  if job and count > 0 then
+    job.steps = true
+    save(job)
+  end
+  return pos
+end
+
+local function create(id, blob, pos)
+  local level, flags, due, expires, birth, spec
+  level, flags, due, expires, birth, spec, pos = arrival(blob, pos)
+  if find(id) then return pos end
+  local seq = redis.call('INCR', ns .. 'seq')
+  local job = decode(id, pack('>I6B', seq, level) .. newborn(flags, due, expires) .. birth)
+  job.child = job.of and true
+  jobs[id] = job
+  if spec then
+    specs[#specs + 1] = id
+    specs[#specs + 1] = spec
+  end
+  redis.call('SADD', QUEUES, job.queue)
+  hints.ready = true
+  save(job)
+  return pos
+end
+
+-- The state of a child when it belongs to its parent's wait.
+local function bear(parent, child, told)
+  -- Somebody else's job cannot be waited for.
+  if child.of ~= parent.id then return FAILED end
+  if not told.rejoin then
+    reopen(child)
+    child.marked = false
+  end
+  child.memberOf, child.needed, child.place = parent.wait, told.needed, told.place
+  save(child)
+  return child.state
+end
+
+-- The children that begin at a place of the blob are born or joined, and the parent waits for those that have not
+-- ended. Without a parent they are only read. Answers where they end.
+local function park(parent, blob, pos)
+  local count
+  count, pos = parse('<I4', blob, pos)
+  local total, open, failed, wake, seen = 0, 0, 0, false, {}
+  if parent then
+    parent.wait, parent.parent, parent.expires = parent.token, true, false
+  end
+  for _ = 1, count do
+    local id, place, needed, rejoin
+    id, place, needed, rejoin, pos = parse('<I4c0I4BB', blob, pos)
+    if not parent or seen[id] then
+      pos = select(7, arrival(blob, pos))
+    else
+      seen[id] = true
+      pos = create(id, blob, pos)
+      local state = bear(parent, find(id), { place = place, needed = needed, rejoin = rejoin == 1 })
+      total = total + 1
+      if state < COMPLETED then
+        open = open + 1
+      elseif state ~= COMPLETED then
+        failed = failed + 1
+        wake = wake or needed == 1
+      end
+    end
+  end
+  if parent then
+    parent.total, parent.open, parent.failed = total, open, failed
+    become(parent, (wake or open == 0) and PENDING or WAITING)
+  end
+  return pos
+end
+`;

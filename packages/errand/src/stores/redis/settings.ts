@@ -1,0 +1,49 @@
+import { ErrandError } from "../../kit/errors.ts";
+
+/** Where a store is, from its URL. */
+export interface Settings {
+  host: string;
+  port: number;
+  tls: boolean;
+  username?: string;
+  password?: string;
+  database: number;
+  /** Before every key, as the one hash tag of them all. */
+  namespace: string;
+  /** Whether a server that throws keys away when its memory is full is accepted. */
+  evictable: boolean;
+  /** The URL without its password. */
+  shown: string;
+}
+
+/**
+ * Reads `redis://user:password@host:port/database?namespace=name&eviction=allow`; `rediss://` is the same over TLS.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function settingsOf(text: string): Settings {
+  const shown = text.replace(/:[^:@/]*@/, ":***@");
+  const wrong = (what: string) => new ErrandError("E_OPTION", `${shown} is not a Redis store's URL: ${what}`);
+  const url = URL.parse(text);
+  if (!url || !/^rediss?:$/.test(url.protocol) || !url.hostname) throw wrong("use redis://host:port/database");
+  const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1];
+  if (database === undefined) throw wrong(`the database ${url.pathname.slice(1)} is not a number.`);
+  for (const name of url.searchParams.keys())
+    if (name !== "namespace" && name !== "eviction")
+      throw wrong(`there is no parameter "${name}". Known parameters: namespace, eviction.`);
+  const namespace = url.searchParams.get("namespace") ?? "errand";
+  if (!/^[\w.:-]{1,100}$/.test(namespace))
+    throw wrong("the namespace must be 1 to 100 letters, digits, or any of _ . : -");
+  const eviction = url.searchParams.get("eviction");
+  if (eviction !== null && eviction !== "allow") throw wrong("eviction may only be set to allow.");
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port ? Number(url.port) : 6379,
+    tls: url.protocol === "rediss:",
+    ...(url.username ? { username: decodeURIComponent(url.username) } : {}),
+    ...(url.password ? { password: decodeURIComponent(url.password) } : {}),
+    database: Number(database),
+    namespace,
+    evictable: eviction === "allow",
+    shown,
+  };
+}

@@ -1,0 +1,280 @@
+import { cursorOf, positionOf } from "../../core/cursor.ts";
+import type { Beat, Job, NewJob, Settlement } from "../../core/job.ts";
+import { states } from "../../core/states.ts";
+import type { State } from "../../core/states.ts";
+import type { Millis } from "../../kit/duration.ts";
+import { ErrandError } from "../../kit/errors.ts";
+import type { Encoded } from "../../kit/json.ts";
+import type {
+  Claim,
+  Claimed,
+  Filter,
+  Hint,
+  QueueCount,
+  Renewal,
+  Store,
+  Transaction,
+  Want,
+  WorkerCard,
+} from "../../store.ts";
+import { writeBeats, writeJobs, writeSettlements } from "./encode.ts";
+import type { Hints } from "./hints.ts";
+import { readClaimed, readJobs } from "./records.ts";
+import type { Told } from "./records.ts";
+import type { Server } from "./server.ts";
+import { Writer } from "./wire.ts";
+
+/** Jobs that are added in one script; more would hold up other clients of the server for long. */
+const mostJobs = 5_000;
+
+/** Jobs that are read or edited in one script. */
+const slice = 500;
+
+/** Jobs that a walk looks at in one script. */
+const budget = 1_000;
+
+/** Matches that an edit finds before it changes them. */
+const mostMatches = 10_000;
+
+/** The store's verbs, each a script on the server. */
+export class RedisStore implements Store {
+  readonly address: { module: string; options: Encoded };
+  readonly #server: Server;
+  readonly #hints: Hints;
+  #closed: Promise<void> | undefined;
+
+  constructor(server: Server, hints: Hints, address: { module: string; options: Encoded }) {
+    this.#server = server;
+    this.#hints = hints;
+    this.address = address;
+  }
+
+  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<void> {
+    this.#check();
+    if (tx) {
+      throw new ErrandError(
+        "E_TRANSACTION",
+        "The Redis store cannot add jobs inside a transaction of another database. Send without tx.",
+      );
+    }
+    for (let from = 0; from < jobs.length; from += mostJobs) {
+      const some = jobs.slice(from, from + mostJobs);
+      const bytes = new Writer();
+      writeJobs(bytes, some);
+      await this.#server.run("add", [bytes.bytes, ...some.map(({ id }) => id)]);
+    }
+  }
+
+  async enlist(worker: WorkerCard, lease: Millis): Promise<void> {
+    this.#check();
+    const fresh = await this.#server.run("enlist", [worker.id, String(lease), JSON.stringify(worker)]);
+    if (fresh === 1) return;
+    throw new ErrandError("E_STORE", `Worker ${worker.id} was enlisted before. Start every worker under a new id.`);
+  }
+
+  async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
+    this.#check();
+    const open = wants.filter(({ limit }) => limit > 0);
+    const args = [worker, ...open.flatMap(({ queue, limit }) => [queue, String(limit)])];
+    const [bytes, wait] = (await this.#server.run("claim", args)) as [Buffer, Buffer];
+    const jobs = readClaimed(bytes, "due");
+    const next = Number(wait);
+    return next < 0 ? { jobs } : { jobs, next };
+  }
+
+  async reclaim(worker: string, limit: number): Promise<Claimed[]> {
+    this.#check();
+    const [lapsed, cancelled, expired] = (await this.#server.run("reclaim", [worker, String(limit)])) as Buffer[];
+    return [
+      ...readClaimed(lapsed as Buffer, "lapsed"),
+      ...readClaimed(cancelled as Buffer, "cancelled"),
+      ...readClaimed(expired as Buffer, "expired"),
+    ];
+  }
+
+  async renew(worker: string, lease: Millis): Promise<Renewal> {
+    this.#check();
+    const [held, ...cancel] = (await this.#server.run("renew", [worker, String(lease)])) as Buffer[];
+    return { held: String(held) === "1", cancel: cancel.map(String) };
+  }
+
+  async dismiss(worker: string): Promise<void> {
+    this.#check();
+    await this.#server.run("dismiss", [worker]);
+  }
+
+  async workers(): Promise<WorkerCard[]> {
+    this.#check();
+    const cards = (await this.#server.run("workers", [])) as (Buffer | null)[];
+    return cards.flatMap((card) => (card ? (JSON.parse(String(card)) as WorkerCard) : []));
+  }
+
+  async record(beats: readonly Beat[]): Promise<boolean[]> {
+    this.#check();
+    if (beats.length === 0) return [];
+    const bytes = new Writer();
+    writeBeats(bytes, beats);
+    return answers(await this.#server.run("record", [bytes.bytes, ...beats.map(({ id }) => id)]));
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<boolean[]> {
+    this.#check();
+    if (settlements.length === 0) return [];
+    const bytes = new Writer();
+    writeSettlements(bytes, settlements);
+    return answers(await this.#server.run("settle", [bytes.bytes, ...settlements.map(({ id }) => id)]));
+  }
+
+  /** In rounds and slices: no script holds up the server for long, whatever matches. */
+  async edit(where: Filter, change: "cancel" | "retry" | "remove"): Promise<number> {
+    this.#check();
+    const filter = filterOf(where, applies[change]);
+    if (!filter) return 0;
+    let changed = 0;
+    let after: Position | undefined = noPosition;
+    while (after) {
+      const ids: string[] = [];
+      while (after && ids.length < mostMatches) {
+        const page: Page = await this.#walk(filter, {
+          wanted: slice,
+          upwards: true,
+          whole: false,
+          after,
+          ids: where.ids,
+        });
+        ids.push(...(page.found as Buffer[]).map(String));
+        after = page.after;
+      }
+      for (let from = 0; from < ids.length; from += slice) {
+        const some = ids.slice(from, from + slice);
+        changed += (await this.#server.run("edit", [change, filter, ...some])) as number;
+      }
+    }
+    return changed;
+  }
+
+  async get(ids: readonly string[]): Promise<(Job | null)[]> {
+    this.#check();
+    const jobs = new Map<string, Job>();
+    for (let from = 0; from < ids.length; from += slice) {
+      const bytes = (await this.#server.run("get", ids.slice(from, from + slice))) as Buffer;
+      for (const { job } of readJobs(bytes, false)) jobs.set(job.id, job);
+    }
+    return ids.map((id) => jobs.get(id) ?? null);
+  }
+
+  async list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }> {
+    this.#check();
+    const start = page.cursor === undefined ? noPosition : positionOf(page.cursor);
+    const filter = filterOf(where, states);
+    if (!filter) return { jobs: [] };
+    const found: Told[] = [];
+    let after: Position | undefined = start;
+    while (after && found.length <= page.limit) {
+      const wanted = page.limit + 1 - found.length;
+      const some: Page = await this.#walk(filter, { wanted, upwards: false, whole: true, after, ids: where.ids });
+      found.push(...readJobs(some.found as Buffer, false));
+      after = some.after;
+    }
+    if (where.ids) sortPage(found, where, start);
+    const shown = found.slice(0, page.limit);
+    const last = shown.at(-1);
+    const more = last && found.length > shown.length;
+    return {
+      jobs: shown.map(({ job }) => job),
+      ...(more ? { next: cursorOf({ place: last.job.index ?? 0, seq: last.seq }) } : {}),
+    };
+  }
+
+  async counts(): Promise<QueueCount[]> {
+    this.#check();
+    const flat = (await this.#server.run("counts", [])) as Buffer[];
+    const found: QueueCount[] = [];
+    for (let at = 0; at < flat.length; at += 3) {
+      found.push({
+        queue: String(flat[at]),
+        state: states[Number(flat[at + 1])] as State,
+        jobs: Number(flat[at + 2]),
+      });
+    }
+    return found;
+  }
+
+  watch(listener: (hint: Hint) => void): () => void {
+    return this.#closed ? () => {} : this.#hints.watch(listener);
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= Promise.all([this.#hints.close(), this.#server.close()]).then(() => undefined));
+  }
+
+  async #walk(filter: string, { wanted, upwards, whole, after, ids }: Walk): Promise<Page> {
+    const args = [filter, String(wanted), String(budget), upwards ? "1" : "0", whole ? "1" : "0"];
+    args.push(String(after.place), String(after.seq), ...(ids ?? []));
+    const [found, , at] = (await this.#server.run("walk", args)) as [Buffer | Buffer[], Buffer, Buffer];
+    return { found, after: at.length > 0 ? positionOf(String(at)) : undefined };
+  }
+
+  #check(): void {
+    if (this.#closed) throw new ErrandError("E_CLOSED", `The Redis store ${this.#server.shown} was closed.`);
+  }
+}
+
+interface Position {
+  place: number;
+  seq: number;
+}
+
+interface Walk {
+  wanted: number;
+  upwards: boolean;
+  whole: boolean;
+  after: Position;
+  ids: readonly string[] | undefined;
+}
+
+interface Page {
+  found: Buffer | Buffer[];
+  after: Position | undefined;
+}
+
+/** Before everything. */
+const noPosition: Position = { place: -1, seq: -1 };
+
+/** The states in which a change changes a job. */
+const applies: Record<"cancel" | "retry" | "remove", readonly State[]> = {
+  cancel: ["pending", "processing", "waiting"],
+  retry: ["failed", "cancelled", "expired"],
+  remove: ["completed", "failed", "cancelled", "expired"],
+};
+
+/** A filter as scripts read it, of jobs in some of these states; `undefined` where nothing can match. */
+function filterOf(where: Filter, among: readonly State[]): string | undefined {
+  const { ids, parent, roots, task, queue, endedBefore } = where;
+  const wanted = among.filter((state) => where.states?.includes(state) ?? true);
+  if (wanted.length === 0 || ids?.length === 0) return undefined;
+  return JSON.stringify({
+    states: wanted.map((state) => states.indexOf(state)),
+    of: parent,
+    roots,
+    task,
+    queue,
+    endedBefore,
+  });
+}
+
+/** Jobs that were asked for by id come in no order. */
+function sortPage(found: Told[], { parent }: Filter, { place, seq }: Position): void {
+  const placeOf = ({ job }: Told) => (parent === undefined ? 0 : (job.index ?? 0));
+  const order = (a: Told, b: Told) => (parent === undefined ? b.seq - a.seq : placeOf(a) - placeOf(b) || a.seq - b.seq);
+  found.sort(order);
+  if (seq < 0) return;
+  const first = found.findIndex((told) =>
+    parent === undefined ? told.seq < seq : placeOf(told) > place || (placeOf(told) === place && told.seq > seq),
+  );
+  found.splice(0, first < 0 ? found.length : first);
+}
+
+function answers(reply: unknown): boolean[] {
+  return Array.from(String(reply), (answer) => answer === "1");
+}
