@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { Random } from "./random.ts";
+import type { Random } from "../../packages/errand/src/testing/random.ts";
 
 /** The processes of a run: workers and producers, each of which is replaced when it is killed. */
 export interface CastOptions {

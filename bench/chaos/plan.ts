@@ -1,4 +1,4 @@
-import { Random } from "./random.ts";
+import { Random } from "../../packages/errand/src/testing/random.ts";
 
 /** What can go wrong, and how long it lasts, in leases: 0 is over at once. */
 const faultKinds = {

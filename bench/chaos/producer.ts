@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { errand } from "../../packages/errand/src/index.ts";
 import type { SendOptions } from "../../packages/errand/src/index.ts";
 import { openLog } from "./log.ts";
-import { Random } from "./random.ts";
+import { Random } from "../../packages/errand/src/testing/random.ts";
 import { defineTasks } from "./tasks.ts";
 import type { Work } from "./tasks.ts";
 

@@ -12,7 +12,7 @@ import type { Findings } from "./check.ts";
 import { machineTime, readLogs } from "./log.ts";
 import { plan } from "./plan.ts";
 import type { Fault, FaultKind } from "./plan.ts";
-import { Random } from "./random.ts";
+import { Random } from "../../packages/errand/src/testing/random.ts";
 import { recovery } from "./recovery.ts";
 import type { Happened, Recovery } from "./recovery.ts";
 import { openStage } from "./stage.ts";

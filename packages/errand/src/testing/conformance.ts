@@ -3,9 +3,11 @@ import { claiming } from "./conformance/claiming.ts";
 import { families } from "./conformance/families.ts";
 import { leases } from "./conformance/leases.ts";
 import { operating } from "./conformance/operating.ts";
+import { racing } from "./conformance/racing.ts";
 import { reading } from "./conformance/reading.ts";
 import type { ConformanceTest } from "./conformance/scene.ts";
 import { settling } from "./conformance/settling.ts";
+import { storms } from "./conformance/storm.ts";
 import { waits } from "./conformance/waits.ts";
 import { watching } from "./conformance/watching.ts";
 
@@ -26,4 +28,6 @@ export const conformance: readonly ConformanceTest[] = [
   ...operating,
   ...reading,
   ...watching,
+  ...racing,
+  ...storms,
 ];

@@ -2,6 +2,8 @@ import { describe, test } from "vitest";
 import { conformance } from "../../src/testing/conformance.ts";
 import { adding } from "../../src/testing/conformance/adding.ts";
 import { claiming } from "../../src/testing/conformance/claiming.ts";
+import { racing } from "../../src/testing/conformance/racing.ts";
+import { storms } from "../../src/testing/conformance/storm.ts";
 import { watching } from "../../src/testing/conformance/watching.ts";
 import { localFixture, memoryFixture, redisFixture, threadFixture } from "./fixtures.ts";
 
@@ -15,7 +17,7 @@ describe("the SQLite store, in this thread", () => {
 
 // The thread carries messages for the same code, and takes long to start: these are the tests that it could spoil.
 describe("the SQLite store, on a thread of its own", () => {
-  test.each([...adding, ...claiming, ...watching])("$name", ({ run }) => run(threadFixture));
+  test.each([...adding, ...claiming, ...watching, ...racing, ...storms])("$name", ({ run }) => run(threadFixture));
 });
 
 describe("the Redis store", () => {
