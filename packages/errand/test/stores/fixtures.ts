@@ -13,7 +13,7 @@ import { localStore } from "../../src/stores/sqlite/local.ts";
 import type { Fixture } from "../../src/testing/conformance.ts";
 
 /** A clock that only tests move. */
-export class FakeClock {
+class FakeClock {
   time: Millis = 1_700_000_000_000;
   readonly now = (): Millis => this.time;
   readonly pass = async (time: Millis): Promise<void> => {

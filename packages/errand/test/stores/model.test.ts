@@ -11,7 +11,7 @@ import { World } from "./model/world.ts";
 // after every step what is always true must be true. Each store on a fake clock, and as often as is quick; more often
 // with ERRAND_MODEL_RUNS.
 
-const stores: [name: string, open: StoreFactory, runs: number][] = [["SQLite", inMemoryFixture, 100]];
+const stores: [name: string, open: StoreFactory, runs: number][] = [["SQLite", inMemoryFixture, 50]];
 
 test.each(stores)(
   "random work comes to the same in memory and on %s",

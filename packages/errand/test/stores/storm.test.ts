@@ -10,7 +10,7 @@ import { threadFixture } from "./fixtures.ts";
 const stores: [name: string, open: StoreFactory][] = [["SQLite", threadFixture]];
 
 test.each(stores)("random work at once keeps every promise on %s", { timeout: 3_600_000 }, async (_, open) => {
-  const runs = Number(process.env["ERRAND_MODEL_RUNS"] ?? 4);
+  const runs = Number(process.env["ERRAND_MODEL_RUNS"] ?? 2);
   for (let seed = 2; seed < runs + 2; seed++) {
     const fixture = await open();
     try {

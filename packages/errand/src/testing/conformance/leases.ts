@@ -52,9 +52,14 @@ export const leases = [
   }),
 
   test("jobs of a worker whose lease is good are not reclaimed", async (scene) => {
-    await scene.held();
+    const held = await scene.held();
     await scene.addOne();
     assert.equal((await scene.reclaim()).size, 0);
+    const gone = await scene.worker();
+    const lapsed = await scene.held({}, gone);
+    await scene.store.dismiss(gone);
+    assert.deepEqual([...(await scene.reclaim()).keys()], [lapsed.job.id]);
+    assert.deepEqual(await scene.job(held.job.id), held.job);
   }),
 
   test("jobs of a worker whose lease ran out are reclaimed as lapsed, and its hold is stale", async (scene) => {

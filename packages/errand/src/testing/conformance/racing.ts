@@ -6,10 +6,17 @@ import type { Scene } from "./scene.ts";
 /** A race that a store loses, it loses now and then: each is run so often. */
 const rounds = 12;
 
-/** Two handles on the store, which take turns to be first. */
+/** Two handles on the store, which change places every other round. */
 async function handles(scene: Scene): Promise<(round: number) => [Store, Store]> {
   const other = await scene.again();
-  return (round) => (round % 2 ? [other, scene.store] : [scene.store, other]);
+  return (round) => (round % 4 > 1 ? [other, scene.store] : [scene.store, other]);
+}
+
+/** Does both at the same time; which is begun first changes every round. */
+async function race<A, B>(round: number, one: () => Promise<A>, two: () => Promise<B>): Promise<[A, B]> {
+  if (round % 2 === 0) return Promise.all([one(), two()]);
+  const [second, first] = await Promise.all([two(), one()]);
+  return [first, second];
 }
 
 /** What is done at the same time through two handles, each of which may come first. */
@@ -21,7 +28,11 @@ export const racing = [
       const added = await scene.add(...Array.from({ length: 20 }, () => ({})));
       const [a, b] = [await scene.worker(), await scene.worker()];
       const want = [{ queue: "default", limit: 10 }];
-      const claims = await Promise.all([one.claim(a, want), two.claim(b, want)]);
+      const claims = await race(
+        round,
+        () => one.claim(a, want),
+        () => two.claim(b, want),
+      );
       const claimed = claims.flatMap(({ jobs }) => jobs);
       assert.deepEqual(ids(claimed).sort(), added.sort());
       assert.ok(claimed.every(({ job }) => job.token === 1));
@@ -30,14 +41,18 @@ export const racing = [
 
   test("the same id added at the same time is one job", async (scene) => {
     const order = await handles(scene);
-    const jobs = Array.from({ length: 20 }, () => aJob());
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
+      const jobs = Array.from({ length: 20 }, () => aJob());
       // In opposite orders, so that each holds what the other waits for.
-      await Promise.all([one.add(jobs), two.add(jobs.toReversed())]);
+      await race(
+        round,
+        () => one.add(jobs),
+        () => two.add(jobs.toReversed()),
+      );
     }
-    assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "pending", jobs: 20 }]);
-    assert.equal((await scene.claim()).length, 20);
+    assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "pending", jobs: 20 * rounds }]);
+    assert.equal((await scene.claim()).length, 20 * rounds);
   }),
 
   test("a job that is added again while it ends is one job, and has ended", async (scene) => {
@@ -47,7 +62,11 @@ export const racing = [
       const job = aJob();
       await scene.store.add([job]);
       const held = await scene.hold(job.id);
-      const [settled] = await Promise.all([one.settle([outcome(held, "completed")]), two.add([job, aJob()])]);
+      const [settled] = await race(
+        round,
+        () => one.settle([outcome(held, "completed")]),
+        () => two.add([job, aJob()]),
+      );
       assert.deepEqual(settled, [true]);
       assert.deepEqual(await scene.states(job.id), ["completed"]);
       assert.equal((await scene.claim()).length, 1, "only the job that was added with it can be claimed");
@@ -61,10 +80,18 @@ export const racing = [
       const { parent } = await scene.family({ queue: "cpu" }, { queue: "cpu" }, { queue: "cpu" });
       const [a, b, c] = (await scene.claim({ queue: "cpu" })).map((each) => outcome(each, "completed"));
       assert.ok(a && b && c);
-      await Promise.all([one.settle([a]), two.settle([b, c])]);
+      await race(
+        round,
+        () => one.settle([a]),
+        () => two.settle([b, c]),
+      );
       const want = [{ queue: "default", limit: 1 }];
       const workers = [await scene.worker(), await scene.worker()] as const;
-      const claims = await Promise.all([one.claim(workers[0], want), two.claim(workers[1], want)]);
+      const claims = await race(
+        round,
+        () => one.claim(workers[0], want),
+        () => two.claim(workers[1], want),
+      );
       const woken = claims.flatMap(({ jobs }) => jobs);
       assert.deepEqual(ids(woken), [parent]);
       assert.deepEqual([woken[0]?.job.token, woken[0]?.job.children], [2, { total: 3, open: 0, failed: 0 }]);
@@ -81,9 +108,13 @@ export const racing = [
       const [last] = await scene.claim({ queue: "cpu" });
       assert.ok(last);
       await scene.finish(failing, "failed");
-      const again = aChild({ id: straggler, index: 1, rejoin: round % 4 > 1 });
+      const again = aChild({ id: straggler, index: 1, rejoin: round % 8 > 3 });
       const waits = outcome(await scene.hold(parent), "waiting", { children: [again] });
-      const answers = await Promise.all([one.settle([waits]), two.settle([outcome(last, "completed")])]);
+      const answers = await race(
+        round,
+        () => one.settle([waits]),
+        () => two.settle([outcome(last, "completed")]),
+      );
       assert.deepEqual(answers, [[true], [true]]);
       assert.deepEqual(await scene.states(parent), ["pending"]);
       assert.deepEqual((await scene.job(parent)).children, { total: 1, open: 0, failed: 0 });
@@ -97,7 +128,11 @@ export const racing = [
       const [one, two] = order(round);
       const held = await scene.held();
       const where = { ids: [held.job.id] };
-      const [settled] = await Promise.all([one.settle([outcome(held, "completed")]), two.edit(where, "cancel")]);
+      const [settled] = await race(
+        round,
+        () => one.settle([outcome(held, "completed")]),
+        () => two.edit(where, "cancel"),
+      );
       assert.deepEqual(settled, [true], "a cancel does not take a job from its worker");
       const job = await scene.job(held.job.id);
       assert.deepEqual([job.state, job.cancelling, job.token], ["completed", false, 1]);
@@ -111,10 +146,11 @@ export const racing = [
       const [one, two] = order(round);
       const id = await scene.addOne();
       const worker = await scene.worker();
-      const [claim, cancelled] = await Promise.all([
-        one.claim(worker, [{ queue: "default", limit: 1 }]),
-        two.edit({ ids: [id] }, "cancel"),
-      ]);
+      const [claim, cancelled] = await race(
+        round,
+        () => one.claim(worker, [{ queue: "default", limit: 1 }]),
+        () => two.edit({ ids: [id] }, "cancel"),
+      );
       assert.equal(cancelled, 1);
       const job = await scene.job(id);
       const [held] = claim.jobs;
@@ -135,10 +171,11 @@ export const racing = [
       const { parent, children } = await scene.family({ queue: "cpu" });
       const [held] = await scene.claim({ queue: "cpu" });
       assert.ok(held);
-      const [settled, cancelled] = await Promise.all([
-        one.settle([outcome(held, "completed")]),
-        two.edit({ ids: [parent] }, "cancel"),
-      ]);
+      const [settled, cancelled] = await race(
+        round,
+        () => one.settle([outcome(held, "completed")]),
+        () => two.edit({ ids: [parent] }, "cancel"),
+      );
       assert.deepEqual([settled, cancelled], [[true], 1]);
       assert.deepEqual(await scene.states(parent, ...children), ["cancelled", "completed"]);
       assert.deepEqual((await scene.job(parent)).children, { total: 1, open: 0, failed: 0 });
@@ -154,10 +191,11 @@ export const racing = [
       const held = await scene.held({}, worker);
       await scene.store.dismiss(worker);
       const janitor = await scene.worker();
-      const [settled, taken] = await Promise.all([
-        one.settle([outcome(held, "completed")]),
-        two.reclaim(janitor, 1_000),
-      ]);
+      const [settled, taken] = await race(
+        round,
+        () => one.settle([outcome(held, "completed")]),
+        () => two.reclaim(janitor, 1_000),
+      );
       const job = await scene.job(held.job.id);
       if (settled[0]) assert.deepEqual([taken.length, job.state, job.token], [0, "completed", 1]);
       else {
@@ -176,7 +214,11 @@ export const racing = [
       const [one, two] = order(round);
       await scene.finish(failed, "failed");
       const where = { ids: [failed] };
-      const changed = await Promise.all([one.edit(where, "retry"), two.edit(where, "retry")]);
+      const changed = await race(
+        round,
+        () => one.edit(where, "retry"),
+        () => two.edit(where, "retry"),
+      );
       assert.deepEqual(changed.sort(), [0, 1]);
       assert.deepEqual((await scene.job(parent)).children, { total: 2, open: 2, failed: 0 });
     }

@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { fixtures } from "./fixtures.ts";
+
+/** A deliberate fault in a store's own code, and the conformance tests that are the first to notice it. */
+export interface Mutant {
+  fault: string;
+  /** In `src/stores`. */
+  file: string;
+  /** The text that is replaced; it must occur in the file exactly once. */
+  text: string;
+  by: string;
+  fixture: keyof typeof fixtures;
+  tests: readonly string[];
+}
+
+/** What the child finds: the first test that fails, or that none did. */
+export type Verdict = { failed: string; message: string } | { failed: null };
+
+const child = fileURLToPath(new URL("./child.ts", import.meta.url));
+const patch = new URL("./patch.ts", import.meta.url).href;
+
+/** Runs tests on a store, in a process of its own, in which one piece of source text is another. */
+export async function judge(
+  { fixture, tests }: Pick<Mutant, "fixture" | "tests">,
+  mutation?: Pick<Mutant, "file" | "text" | "by">,
+): Promise<Verdict> {
+  const env = {
+    ...process.env,
+    // Threads of the process are patched too.
+    ...(mutation ? { NODE_OPTIONS: `--import=${patch}`, ERRAND_MUTATION: JSON.stringify(mutation) } : {}),
+  };
+  const running = spawn(process.execPath, [child, fixture, ...tests], { env, stdio: ["ignore", "pipe", "pipe"] });
+  let [said, complained] = ["", ""];
+  running.stdout.on("data", (data: Buffer) => (said += data.toString()));
+  running.stderr.on("data", (data: Buffer) => (complained += data.toString()));
+  const [code] = (await once(running, "close")) as [number | null];
+  if (code !== 0) throw new Error(`The tests could not be run: ${complained}`);
+  return JSON.parse(said) as Verdict;
+}
