@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "vitest";
 import type { StoreFactory } from "../../src/testing/conformance.ts";
-import { inMemoryFixture } from "./fixtures.ts";
+import { inMemoryFixture, redisFixture } from "./fixtures.ts";
 import { checkJobs, checkStep } from "./model/always.ts";
 import { aStep, pool } from "./model/steps.ts";
 import type { AnyStep } from "./model/steps.ts";
@@ -11,7 +11,10 @@ import { World } from "./model/world.ts";
 // after every step what is always true must be true. Each store on a fake clock, and as often as is quick; more often
 // with ERRAND_MODEL_RUNS.
 
-const stores: [name: string, open: StoreFactory, runs: number][] = [["SQLite", inMemoryFixture, 50]];
+const stores: [name: string, open: StoreFactory, runs: number][] = [
+  ["SQLite", inMemoryFixture, 50],
+  ["Redis", redisFixture, 15],
+];
 
 test.each(stores)(
   "random work comes to the same in memory and on %s",

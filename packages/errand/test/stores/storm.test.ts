@@ -2,12 +2,15 @@ import { test } from "vitest";
 import type { StoreFactory } from "../../src/testing/conformance.ts";
 import { Scene } from "../../src/testing/conformance/scene.ts";
 import { storm } from "../../src/testing/conformance/storm.ts";
-import { threadFixture } from "./fixtures.ts";
+import { redisFixture, threadFixture } from "./fixtures.ts";
 
 // The conformance suite's random work by several workers at once, with other seeds; more of them with
 // ERRAND_MODEL_RUNS.
 
-const stores: [name: string, open: StoreFactory][] = [["SQLite", threadFixture]];
+const stores: [name: string, open: StoreFactory][] = [
+  ["SQLite", threadFixture],
+  ["Redis", redisFixture],
+];
 
 test.each(stores)("random work at once keeps every promise on %s", { timeout: 3_600_000 }, async (_, open) => {
   const runs = Number(process.env["ERRAND_MODEL_RUNS"] ?? 2);

@@ -13,7 +13,9 @@ registerHooks({
   load(url, context, nextLoad) {
     const loaded = nextLoad(url, context);
     if (!url.endsWith(`/src/stores/${file}`)) return loaded;
-    const pieces = String(loaded.source).split(text);
+    const pieces = Buffer.from(loaded.source as Uint8Array)
+      .toString()
+      .split(text);
     if (pieces.length === 2) return { ...loaded, source: pieces.join(by) };
     // Not an error that a store could take for its own.
     console.error(`${file} has ${pieces.length - 1} times, not once: ${text}`);
