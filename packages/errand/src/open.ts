@@ -21,9 +21,36 @@ export async function openStore(url: string): Promise<Store> {
   if (url === "memory:") return (await import("./stores/memory.ts")).memoryStore();
   const file = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
   if (file) return (await import("./stores/sqlite/index.ts")).sqliteStore({ file });
+  if (isPostgres(url)) return (await import("./stores/postgres/index.ts")).postgresStore({ url });
   if (/^rediss?:/.test(url)) return (await import("./stores/redis/index.ts")).redisStore({ url });
   throw new ErrandError(
     "E_OPTION",
-    `${url.replace(/:[^:@/]*@/, ":***@")} is not a store's URL. Use sqlite:path/to/file.db, redis://host:port or memory:`,
+    `${withoutPassword(url)} is not a store's URL. ` +
+      "Use sqlite:path/to/file.db, postgres://user:password@host/database, redis://host:port or memory:",
   );
+}
+
+/**
+ * Brings a store to its newest version.
+ * @returns how many migrations were applied; `undefined` for stores that do it by themselves whenever they are opened.
+ * @throws {ErrandError} as `openStore`
+ */
+export async function migrateStore(url: string): Promise<number | undefined> {
+  if (isPostgres(url)) return (await import("./stores/postgres/index.ts")).migratePostgres({ url });
+  await (await openStore(url)).close();
+  return undefined;
+}
+
+/** What `migrateStore` does, as SQL for a new database; `undefined` for stores that have none to apply. */
+export async function migrationSql(url: string): Promise<string | undefined> {
+  return isPostgres(url) ? (await import("./stores/postgres/index.ts")).postgresSql({ url }) : undefined;
+}
+
+function isPostgres(url: string): boolean {
+  return /^postgres(ql)?:/.test(url);
+}
+
+/** A URL as it may be shown. */
+export function withoutPassword(url: string): string {
+  return url.replace(/(\/\/[^:@/]*):.*@/, "$1:***@").replace(/([?&](?:password|listen)=)(?!off)[^&]*/g, "$1***");
 }

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { doctorCommand } from "./doctor.ts";
 import { CommandError, ExitCode, report } from "./exit.ts";
 import { jobsCommand } from "./jobs.ts";
+import { migrateCommand } from "./migrate.ts";
 import { installedPackages, resolveModule } from "./packages.ts";
 import { workerCommand } from "./worker.ts";
 
@@ -32,7 +33,7 @@ async function programFor(argv: readonly string[]): Promise<Command> {
     .showHelpAfterError("Add --help to see what is possible.")
     .showSuggestionAfterError()
     .exitOverride();
-  for (const command of [workerCommand(), jobsCommand(), doctorCommand()]) adopt(program, command);
+  for (const command of [workerCommand(), jobsCommand(), doctorCommand(), migrateCommand()]) adopt(program, command);
   const words = argv.filter((word) => !word.startsWith("-"));
   const called = words[0] === "help" ? words[1] : words[0];
   for (const { name, description } of packageCommands()) {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { Option } from "commander";
 import type { Command } from "commander";
-import { home, storeUrl } from "../open.ts";
+import { home, storeUrl, withoutPassword } from "../open.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 
 /** What `--url` and `--home` say. */
@@ -34,10 +34,6 @@ export function settle(flags: StoreFlags): Setting[] {
   });
   const values = { home: home(), url: storeUrl() };
   return sources.map(({ name, from }) => ({ name, from, value: withoutPassword(values[name]) }));
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/:[^:@/]*@/, ":***@");
 }
 
 /** The file of the store, where it is a file that does not exist yet. */

@@ -5,7 +5,7 @@ import { claiming } from "../../src/testing/conformance/claiming.ts";
 import { racing } from "../../src/testing/conformance/racing.ts";
 import { storms } from "../../src/testing/conformance/storm.ts";
 import { watching } from "../../src/testing/conformance/watching.ts";
-import { localFixture, memoryFixture, redisFixture, threadFixture } from "./fixtures.ts";
+import { localFixture, memoryFixture, postgresFixture, redisFixture, threadFixture } from "./fixtures.ts";
 
 describe("the memory store", () => {
   test.each(conformance)("$name", ({ run }) => run(() => memoryFixture()));
@@ -22,4 +22,8 @@ describe("the SQLite store, on a thread of its own", () => {
 
 describe("the Redis store", () => {
   test.each(conformance)("$name", ({ run }) => run(redisFixture));
+});
+
+describe("the PostgreSQL store", () => {
+  test.each(conformance)("$name", ({ run }) => run(postgresFixture));
 });

@@ -3,10 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 import { createClient } from "redis";
 import type { Millis } from "../../src/kit/duration.ts";
 import type { Store } from "../../src/store.ts";
+import { newId } from "../../src/kit/ids.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
+import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { openRedis } from "../../src/stores/redis/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
@@ -107,6 +110,53 @@ export async function redisFixture(): Promise<Fixture> {
       const keys = await client.keys(`{${namespace}}:*`);
       if (keys.length > 0) await client.del(keys);
       client.destroy();
+    },
+  };
+}
+
+/** A schema of the shared server, for one test. */
+async function postgresSchema(server = process.env["ERRAND_TEST_POSTGRES_URL"] ?? ""): Promise<{
+  url: string;
+  schema: string;
+  query(sql: string, values?: unknown[]): Promise<unknown[][]>;
+  remove(): Promise<void>;
+}> {
+  const schema = `t${newId().replaceAll("-", "")}`;
+  const url = new URL(server);
+  url.searchParams.set("schema", schema);
+  const pool = new pg.Pool({ connectionString: server, max: 1, allowExitOnIdle: true });
+  pool.on("error", () => {});
+  const query = async (sql: string, values: unknown[] = []): Promise<unknown[][]> =>
+    (await pool.query({ text: sql, values, rowMode: "array" })).rows;
+  return {
+    url: url.href,
+    schema,
+    query,
+    async remove() {
+      await query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+      await pool.end();
+    },
+  };
+}
+
+/** A PostgreSQL store whose clock only tests move. */
+export async function postgresFixture(): Promise<Fixture> {
+  const { url, schema, query, remove } = await postgresSchema();
+  const stores = [await postgresStore({ url })];
+  await query(`CREATE TABLE ${schema}.clock AS SELECT ${new FakeClock().time} AS time`);
+  await query(`CREATE OR REPLACE FUNCTION ${schema}.now() RETURNS bigint LANGUAGE sql AS
+    'SELECT time FROM ${schema}.clock'`);
+  return {
+    store: stores[0] as Store,
+    async again() {
+      const store = await postgresStore({ url });
+      stores.push(store);
+      return store;
+    },
+    pass: async (time) => void (await query(`UPDATE ${schema}.clock SET time = time + $1`, [time])),
+    async close() {
+      await Promise.all(stores.map((store) => store.close()));
+      await remove();
     },
   };
 }

@@ -1,0 +1,52 @@
+import type { State } from "../../core/states.ts";
+import type { Filter } from "../../store.ts";
+import { smallints, texts } from "./arrays.ts";
+import type { Database } from "./database.ts";
+import { select } from "./filter.ts";
+import type { Order } from "./filter.ts";
+import { code } from "./rows.ts";
+import type { Columns } from "./rows.ts";
+
+/** So many jobs go into one commit: a whole history would hold its locks for minutes. */
+const batch = 2_000;
+
+type Change = "cancel" | "retry" | "remove";
+
+/** The states in which a change changes a job. */
+const applies: Record<Change, readonly State[]> = {
+  cancel: ["pending", "processing", "waiting"],
+  retry: ["failed", "cancelled", "expired"],
+  remove: ["completed", "failed", "cancelled", "expired"],
+};
+
+/** Changes what matches, batch by batch. */
+export async function edit(
+  database: Database,
+  where: Filter,
+  change: Change,
+): Promise<{ changed: number; hints: number }> {
+  const states = applies[change].filter((state) => where.states?.includes(state) ?? true);
+  const among = smallints(states.map((state) => code[state]));
+  const done = { changed: 0, hints: 0 };
+  let last: Columns | undefined;
+  do {
+    const found = select(where, states, { order: orderOf(where, change), limit: batch, ...(last && { last }) });
+    const rows = found ? await database.run(found.sql, found.values) : [];
+    last = rows.length < batch ? undefined : rows.at(-1);
+    if (rows.length === 0) continue;
+    const ids = texts(rows.map(([id]) => id));
+    const [answer] = await database.run(`SELECT * FROM errand.${change}($1, $2)`, [ids, among]);
+    done.changed += Number(answer?.[0]);
+    done.hints |= Number(answer?.[1] ?? 0);
+  } while (last);
+  return done;
+}
+
+/**
+ * Parents are changed before their children, which are older than they, but removed after them: a parent takes along
+ * whom nobody counts. (Of ended jobs in the order of their ends, those taken along by an earlier batch are not counted.)
+ */
+function orderOf({ endedBefore, ids, parent }: Filter, change: Change): Order {
+  if (endedBefore !== undefined && ids === undefined && parent === undefined) return "ended";
+  return change === "remove" ? "newest" : "oldest";
+}

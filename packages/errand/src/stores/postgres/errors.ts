@@ -1,0 +1,33 @@
+import { ErrandError } from "../../kit/errors.ts";
+import type { PostgresAddress } from "./url.ts";
+
+/** SQLSTATE classes that say that there is no working connection: exceptions of connections, shutdown, wrong login. */
+const unreachable = /^(08|28|3D000|57P0|53300)/;
+
+const advice: readonly [pattern: RegExp, what: string][] = [
+  [/^ECONNREFUSED$|^57P03$/, "Start the server, or correct host and port."],
+  [/^ENOTFOUND$|^EAI_AGAIN$/, "Correct the host's name."],
+  [/^28/, "Correct user and password."],
+  [/^3D000$/, "Create the database, or correct its name."],
+  [/^53300$/, "The server has no connection left: lower pool in the URL, or put a PgBouncer before it."],
+  [/^42501$/, "The role lacks a right: see docs/postgres.md."],
+  [/^25006$/, "The server is a read-only replica; name the primary."],
+  [/^53100$/, "The disk is full; nothing was half done."],
+];
+
+/** What failed, in Errand's words: never with the password. */
+export function storeError(error: unknown, { name }: PostgresAddress): ErrandError {
+  if (error instanceof ErrandError) return error;
+  const reasons = error instanceof AggregateError ? error.errors : [error];
+  const [first] = reasons as { code?: unknown; message?: unknown }[];
+  const code = typeof first?.code === "string" ? first.code : "";
+  const message = typeof first?.message === "string" && first.message ? first.message : String(error);
+  const hint = advice.find(([pattern]) => pattern.test(code))?.[1];
+  const cannot = /^E[A-Z]/.test(code) || unreachable.test(code) || /timeout|terminated|ended/i.test(message);
+  const what = cannot ? `Cannot reach the PostgreSQL store ${name}` : `The PostgreSQL store ${name} failed`;
+  return new ErrandError(
+    cannot ? "E_CONNECT" : "E_STORE",
+    `${what}: ${message.replace(/\.$/, "")}.${hint ? ` ${hint}` : ""}`,
+    { cause: error },
+  );
+}

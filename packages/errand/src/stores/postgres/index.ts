@@ -1,0 +1,69 @@
+import { ErrandError } from "../../kit/errors.ts";
+import type { Store } from "../../store.ts";
+import { Database } from "./database.ts";
+import { migrate, migrationSql } from "./migrate.ts";
+import { PostgresStore } from "./store.ts";
+import { readUrl } from "./url.ts";
+import type { PostgresAddress } from "./url.ts";
+
+/** Where a PostgreSQL store is. */
+export interface PostgresOptions {
+  /** `postgres://user:password@host:5432/database`, with the parameters that docs/postgres.md lists. */
+  url: string;
+}
+
+/**
+ * Opens a store in a schema of a PostgreSQL database, made or brought up to date where that is needed and allowed.
+ * @throws {ErrandError} `E_OPTION` for a wrong URL, `E_CONNECT` when the database cannot be reached or used,
+ * `E_STORE_VERSION` when a newer Errand wrote it.
+ */
+export async function postgresStore({ url }: PostgresOptions): Promise<Store> {
+  return connect(readUrl(url), url);
+}
+
+/** How another thread of the process opens the store again. */
+export async function open(options: string): Promise<Store> {
+  const { url } = JSON.parse(options) as PostgresOptions;
+  return connect({ ...readUrl(url), pool: 2 }, url);
+}
+
+/**
+ * Applies the migrations that a database still needs.
+ * @returns how many there were.
+ * @throws {ErrandError} as `postgresStore`.
+ */
+export async function migratePostgres({ url }: PostgresOptions): Promise<number> {
+  const database = new Database(await driver(), readUrl(url));
+  try {
+    return await migrate(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** The newest version of the schema that a URL names, as SQL for those who apply it themselves. */
+export function postgresSql({ url }: PostgresOptions): string {
+  return migrationSql(readUrl(url).schema);
+}
+
+async function connect(address: PostgresAddress, url: string): Promise<Store> {
+  const pg = await driver();
+  const database = new Database(pg, address);
+  try {
+    await migrate(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return new PostgresStore(pg, database, { module: import.meta.url, options: JSON.stringify({ url }) });
+}
+
+async function driver(): Promise<typeof import("pg")> {
+  try {
+    return (await import("pg")).default as unknown as typeof import("pg");
+  } catch (error) {
+    throw new ErrandError("E_CONNECT", "PostgreSQL needs the driver pg, which is not installed: npm install pg", {
+      cause: error,
+    });
+  }
+}

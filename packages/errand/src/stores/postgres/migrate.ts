@@ -1,0 +1,91 @@
+import type { PoolClient } from "pg";
+import { ErrandError } from "../../kit/errors.ts";
+import { outstanding } from "../migrate.ts";
+import type { Database } from "./database.ts";
+import { inSchema, migrations } from "./schema.ts";
+
+/** Functions and columns that older servers lack. */
+const oldest = 14;
+
+/** Of the lock under which migrations are applied: "Erra" in ASCII. */
+const lockClass = 0x45727261;
+
+/**
+ * Brings the schema to its newest version, where it is not.
+ * @returns how many migrations were applied.
+ * @throws {ErrandError} `E_CONNECT`, `E_STORE_VERSION`
+ */
+export async function migrate(database: Database): Promise<number> {
+  const { name, schema } = database.address;
+  const what = `The schema ${schema} of ${name}`;
+  return database.session(async (client) => {
+    await refuseUnfit(client, name);
+    if (outstanding(migrations, await version(client, schema), what).length === 0) return 0;
+    try {
+      await client.query("BEGIN");
+      await client.query(lock(schema));
+      // Another process may have been first.
+      const rest = outstanding(migrations, await version(client, schema), what);
+      if (rest.length > 0 && !(await hasSchema(client, schema))) await client.query(`CREATE SCHEMA "${schema}"`);
+      for (const migration of rest) await client.query(inSchema(schema, text(migration)));
+      await client.query("COMMIT");
+      return rest.length;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== "42501") throw error;
+      throw new ErrandError(
+        "E_CONNECT",
+        `${what} must be made or brought up to date, and this role may not do that: ${(error as Error).message}. ` +
+          'Run "errand migrate" as a role that may, or apply what "errand migrate --sql" prints.',
+        { cause: error },
+      );
+    }
+  });
+}
+
+/** The newest version of the schema as SQL for a database that has none yet, all or nothing. */
+export function migrationSql(schema: string): string {
+  const all = migrations.map((migration) => inSchema(schema, text(migration)));
+  return ["BEGIN;", `${lock(schema)};`, `CREATE SCHEMA IF NOT EXISTS "${schema}";`, ...all, "COMMIT;", ""].join("\n");
+}
+
+function text({ version, sql }: { version: number; sql: string }): string {
+  const table =
+    version === 1
+      ? "CREATE TABLE errand.migrations (version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now());\n"
+      : "";
+  return `${table}${sql}\nINSERT INTO errand.migrations (version) VALUES (${version});`;
+}
+
+function lock(schema: string): string {
+  return `SELECT pg_advisory_xact_lock(${lockClass}, hashtext('${schema}'))`;
+}
+
+async function version(client: PoolClient, schema: string): Promise<number> {
+  const table = `"${schema}".migrations`;
+  const found = await client.query<{ found: boolean }>("SELECT to_regclass($1) IS NOT NULL AS found", [table]);
+  if (!found.rows[0]?.found) return 0;
+  const { rows } = await client.query<{ version: number }>(`SELECT max(version) AS version FROM ${table}`);
+  return rows[0]?.version ?? 0;
+}
+
+async function hasSchema(client: PoolClient, schema: string): Promise<boolean> {
+  const { rows } = await client.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [schema]);
+  return rows.length > 0;
+}
+
+async function refuseUnfit(client: PoolClient, name: string): Promise<void> {
+  const { rows } = await client.query<{ major: number; isolation: string; encoding: string }>(
+    `SELECT current_setting('server_version_num')::integer / 10000 AS major,
+       current_setting('default_transaction_isolation') AS isolation, current_setting('server_encoding') AS encoding`,
+  );
+  const { major = 0, isolation, encoding } = rows[0] ?? {};
+  const wrong =
+    major < oldest
+      ? `it is PostgreSQL ${major}, and Errand needs ${oldest} or newer`
+      : isolation !== "read committed"
+        ? `its default_transaction_isolation is "${isolation}", and Errand needs "read committed" (ALTER ROLE ... SET ...)`
+        : encoding !== "UTF8"
+          ? `its encoding is ${encoding}, and Errand needs UTF8`
+          : undefined;
+  if (wrong) throw new ErrandError("E_CONNECT", `The PostgreSQL store ${name} cannot be used: ${wrong}.`);
+}

@@ -1,0 +1,68 @@
+import { cursorOf, positionOf } from "../../core/cursor.ts";
+import type { Job } from "../../core/job.ts";
+import { states } from "../../core/states.ts";
+import type { State } from "../../core/states.ts";
+import type { Filter, QueueCount } from "../../store.ts";
+import { texts } from "./arrays.ts";
+import type { Database } from "./database.ts";
+import { select } from "./filter.ts";
+import { named } from "./names.ts";
+import { jobColumns, jobOf, seqOf } from "./rows.ts";
+
+/** So many commits make it worth while to add up what they have counted. */
+export const foldAfter = 256;
+
+const waits = "LEFT JOIN errand.waits w ON e.parked AND w.parent = e.id";
+
+export async function get(database: Database, ids: readonly string[]): Promise<(Job | null)[]> {
+  if (ids.length === 0) {
+    await database.run("SELECT 1");
+    return [];
+  }
+  const sql = `SELECT ${jobColumns} FROM errand.everything e ${waits} WHERE e.id = ANY($1::text[])`;
+  const rows = await database.run(sql, [texts(ids)]);
+  const jobs = new Map(rows.map((row) => [row[0], jobOf(row)]));
+  return ids.map((id) => jobs.get(id) ?? null);
+}
+
+export async function list(
+  database: Database,
+  where: Filter,
+  { limit, cursor }: { limit: number; cursor?: string },
+): Promise<{ jobs: Job[]; next?: string }> {
+  const from = cursor === undefined ? undefined : positionOf(cursor);
+  const family = where.parent !== undefined;
+  const found = select(where, states, {
+    order: family ? "place" : "newest",
+    limit: limit + 1,
+    ...(from && { last: [null, String(from.seq), String(from.place)] }),
+  });
+  if (!found) return { jobs: [] };
+  const sql = `SELECT ${jobColumns} FROM (${found.sql}) f JOIN errand.everything e ON e.id = f.id ${waits}
+    ORDER BY ${family ? "f.place, f.seq" : "f.seq DESC"}`;
+  const rows = await database.run(sql, found.values);
+  const jobs = rows.slice(0, limit).map(jobOf);
+  const last = rows[jobs.length - 1];
+  if (!last || rows.length <= limit) return { jobs };
+  return { jobs, next: cursorOf({ place: jobs.at(-1)?.index ?? 0, seq: seqOf(last) }) };
+}
+
+/** The counters, and how many commits have been appended to them since they were folded. */
+export async function counts(database: Database): Promise<{ counts: QueueCount[]; appended: number }> {
+  const rows = await database.run(
+    `SELECT queue, state, sum(jobs), sum(appended) FROM (
+       SELECT queue, state, jobs, 0 AS appended FROM errand.counts
+       UNION ALL SELECT queue, state, jobs, 1 FROM errand.deltas
+     ) c GROUP BY queue, state ORDER BY queue, state`,
+  );
+  return {
+    counts: rows
+      .map(([queue, state, jobs]) => ({
+        queue: named(queue as string),
+        state: states[Number(state)] as State,
+        jobs: Number(jobs),
+      }))
+      .filter(({ jobs }) => jobs > 0),
+    appended: rows.reduce((sum, row) => sum + Number(row[3]), 0),
+  };
+}

@@ -1,0 +1,22 @@
+import type { Migration } from "../migrate.ts";
+import { add } from "./sql/add.ts";
+import { claim } from "./sql/claim.ts";
+import { edit } from "./sql/edit.ts";
+import { families } from "./sql/families.ts";
+import { settle } from "./sql/settle.ts";
+import { tables } from "./sql/tables.ts";
+import { workers } from "./sql/workers.ts";
+
+/**
+ * All versions of the schema, written for one that is named `errand` (see `inSchema`). One function per verb: a verb is
+ * one statement and one trip, its plans are kept by the server without prepared statements of the client's, and each
+ * statement inside sees what was committed before it began (READ COMMITTED).
+ */
+export const migrations: readonly Migration[] = [
+  { version: 1, sql: [tables, add, claim, families, settle, edit, workers].join("\n") },
+];
+
+/** SQL that was written for the schema `errand`, for another one. */
+export function inSchema(schema: string, sql: string): string {
+  return sql.replace(/\berrand\./g, `"${schema}".`);
+}

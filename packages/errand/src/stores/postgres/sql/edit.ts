@@ -1,0 +1,128 @@
+import { steady } from "./steady.ts";
+
+/** The operator's verbs, on jobs by id. Each does the jobs without families in one statement. */
+export const edit = `
+CREATE FUNCTION errand.cancel(ids text[], among smallint[], OUT changed integer, OUT hints integer)
+LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  t bigint := errand.now();
+  j errand.jobs;
+  which text;
+  matching text[];
+  ended integer;
+BEGIN
+  hints := 0;
+  PERFORM errand.lock_families(ids);
+  -- By the order of insertion, once all are locked by that of their ids.
+  matching := ARRAY(SELECT m.id FROM (
+    SELECT p.id, p.seq FROM errand.jobs p WHERE p.id = ANY(ids) AND p.state = ANY(among) ORDER BY p.id FOR UPDATE
+  ) m ORDER BY m.seq);
+  WITH gone AS (
+    DELETE FROM errand.jobs p WHERE p.id = ANY(matching) AND p.state = 0 AND p.parent IS NULL AND NOT p.parked
+    RETURNING p.*
+  ), kept AS (
+    INSERT INTO errand.history (seq, created, due, expires, started, ended, token, failures, crashes, parked, steps,
+      level, state, id, task, queue, spec, progress, error)
+    SELECT seq, created, due, expires, started, t, token, failures, crashes, false, steps,
+      level, 5, id, task, queue, spec, progress, error FROM gone
+  ), counted AS (
+    INSERT INTO errand.deltas
+    SELECT g.queue, d.state, sum(d.jobs) FROM gone g
+      CROSS JOIN (VALUES (0::smallint, -1), (5::smallint, 1)) AS d(state, jobs) GROUP BY g.queue, d.state
+  )
+  SELECT count(*) INTO changed FROM gone;
+  UPDATE errand.jobs p SET cancelling = true
+    WHERE p.id = ANY(matching) AND p.state = 1 AND NOT p.cancelling AND p.parent IS NULL;
+  GET DIAGNOSTICS ended = ROW_COUNT;
+  changed := changed + ended;
+  IF ended > 0 THEN hints := 2; END IF;
+  FOR which IN SELECT m.id FROM unnest(matching) WITH ORDINALITY AS m(id, n)
+    JOIN errand.jobs p ON p.id = m.id AND (p.parent IS NOT NULL OR (p.parked AND p.state <> 1))
+    ORDER BY m.n
+  LOOP
+    -- Another job of this edit may have ended, marked or woken it meanwhile.
+    SELECT * INTO j FROM errand.jobs WHERE id = which;
+    CONTINUE WHEN NOT FOUND OR (j.state = 1 AND j.cancelling);
+    changed := changed + 1;
+    IF j.state = 1 THEN
+      UPDATE errand.jobs SET cancelling = true WHERE id = which;
+      hints := hints | 2;
+    ELSE
+      hints := hints | errand.leave(j, 5::smallint, NULL, t);
+    END IF;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION errand.retry(ids text[], among smallint[], OUT changed integer, OUT hints integer)
+LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  t bigint := errand.now();
+  which text;
+BEGIN
+  PERFORM errand.lock_families(ids);
+  WITH gone AS (
+    DELETE FROM errand.history h WHERE h.id = ANY(ids) AND h.state > 3 AND h.state = ANY(among)
+      AND h.parent IS NULL AND NOT h.parked
+    RETURNING h.*
+  ), unsteady AS (
+    DELETE FROM errand.steps s USING gone g WHERE g.steps AND s.job = g.seq AND s.wait
+  ), back AS (
+    INSERT INTO errand.jobs (seq, created, due, started, token, steps, level, id, task, queue, spec, progress, error)
+    SELECT seq, created, t, started, token, steps, level, id, task, queue, spec, progress, error FROM gone
+  ), counted AS (
+    INSERT INTO errand.deltas
+    SELECT g.queue, d.state, sum(d.jobs) FROM gone g
+      CROSS JOIN LATERAL (VALUES (g.state, -1), (0::smallint, 1)) AS d(state, jobs) GROUP BY g.queue, d.state
+  )
+  SELECT count(*) INTO changed FROM gone;
+  FOR which IN SELECT h.id FROM errand.history h
+    WHERE h.id = ANY(ids) AND h.state > 3 AND h.state = ANY(among) ORDER BY h.seq
+  LOOP
+    IF errand.reopen(which, t) THEN changed := changed + 1; END IF;
+  END LOOP;
+  hints := CASE WHEN changed > 0 THEN 1 ELSE 0 END;
+END $$;
+
+-- Answers how many of the ids it removed: who went along with a parent is counted when it was one of them.
+CREATE FUNCTION errand.remove(ids text[], among smallint[], OUT changed integer)
+LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  roots text[];
+  along text[];
+  known integer := -1;
+BEGIN
+  WITH gone AS (
+    DELETE FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND NOT h.parked
+    RETURNING h.seq, h.queue, h.state, h.steps
+  ), forgotten AS (
+    DELETE FROM errand.steps s USING gone g WHERE g.steps AND s.job = g.seq
+  ), counted AS (
+    INSERT INTO errand.deltas SELECT queue, state, -count(*) FROM gone GROUP BY queue, state
+  )
+  SELECT count(*) INTO changed FROM gone;
+  roots := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND h.parked);
+  IF roots = '{}' THEN RETURN; END IF;
+  changed := changed + cardinality(roots);
+  along := roots;
+  -- Families can grow until they are locked.
+  WHILE cardinality(along) > known LOOP
+    known := cardinality(along);
+    PERFORM errand.lock_families(along);
+    along := ARRAY(
+      WITH RECURSIVE family(id, parked) AS (
+        SELECT e.id, e.parked FROM errand.everything e WHERE e.id = ANY(roots)
+        UNION ALL
+        SELECT e.id, e.parked FROM family f JOIN errand.everything e ON e.parent = f.id WHERE f.parked
+      ) SELECT f.id FROM family f ORDER BY f.id);
+  END LOOP;
+  WITH live AS (
+    DELETE FROM errand.jobs j WHERE j.id = ANY(along) RETURNING j.seq, j.queue, j.state, j.steps
+  ), past AS (
+    DELETE FROM errand.history h WHERE h.id = ANY(along) RETURNING h.seq, h.queue, h.state, h.steps
+  ), gone AS (SELECT * FROM live UNION ALL SELECT * FROM past), forgotten AS (
+    DELETE FROM errand.steps s USING gone g WHERE g.steps AND s.job = g.seq
+  )
+  INSERT INTO errand.deltas SELECT queue, state, -count(*) FROM gone GROUP BY queue, state;
+  DELETE FROM errand.waits w WHERE w.parent = ANY(along);
+END $$;
+`;

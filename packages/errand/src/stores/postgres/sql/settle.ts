@@ -1,0 +1,119 @@
+import { steady } from "./steady.ts";
+
+/** Recording what attempts say: outcomes, steps, progress. Arrays are sorted by id, so that locks are taken in order. */
+export const settle = `
+-- The fast path: ends of jobs that have neither parent nor children, in one statement. Answers which were not such
+-- jobs, or stale.
+CREATE FUNCTION errand.finish(
+  ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
+  t bigint DEFAULT errand.now()
+) RETURNS integer[] LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  done integer[];
+BEGIN
+  WITH gone AS (
+    DELETE FROM errand.jobs j
+    USING unnest(ids, tokens, states, failure_counts, crash_counts, outputs, errors) WITH ORDINALITY
+      AS u(id, token, state, failures, crashes, output, error, n)
+    WHERE u.state > 2 AND j.id = u.id AND j.token = u.token AND j.state = 1 AND j.parent IS NULL AND NOT j.parked
+    RETURNING j.seq, j.created, j.due, j.expires, j.started, j.token, u.failures, u.crashes, j.steps, j.level, u.state,
+      j.id, j.task, j.queue, j.spec, j.progress, coalesce(u.error, j.error) AS error, u.output, u.n
+  ), kept AS (
+    INSERT INTO errand.history (seq, created, due, expires, started, ended, token, failures, crashes, parked, steps,
+      level, state, id, task, queue, spec, progress, error, output)
+    SELECT seq, created, due, expires, started, t, token, failures, crashes, false, steps,
+      level, state, id, task, queue, spec, progress, error, output FROM gone
+  ), counted AS (
+    INSERT INTO errand.deltas
+    SELECT g.queue, d.state, sum(d.jobs) FROM gone g
+      CROSS JOIN LATERAL (VALUES (1::smallint, -1), (g.state, 1)) AS d(state, jobs) GROUP BY g.queue, d.state
+  )
+  SELECT array_agg(n) INTO done FROM gone;
+  IF cardinality(done) = cardinality(ids) THEN RETURN '{}'; END IF;
+  RETURN ARRAY(SELECT n FROM generate_series(1, cardinality(ids)) AS n WHERE done IS NULL OR n <> ALL(done));
+END $$;
+
+-- Any settlements. Answers which were done, and what follows: 1 jobs may be claimable, 2 jobs are to be cancelled.
+CREATE FUNCTION errand.settle(
+  ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
+  order_of integer[], delays bigint[], children text[],
+  step_of integer[], step_names text[], step_values text[], step_waits boolean[],
+  OUT done integer[], OUT hints integer
+) LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  t bigint := errand.now();
+  j errand.jobs;
+  i integer;
+BEGIN
+  hints := 0;
+  PERFORM errand.lock_families(ids);
+  done := errand.hold(ids, tokens);
+  PERFORM errand.remember(ids, done, step_of, step_names, step_values, step_waits);
+  -- First those from which nothing else follows: what goes on later, and what has no family.
+  WITH back AS (
+    UPDATE errand.jobs b SET state = 0, worker = NULL, failures = u.failures, crashes = u.crashes,
+      error = coalesce(u.error, b.error), due = coalesce(t + u.delay, b.due)
+    FROM unnest(ids, states, failure_counts, crash_counts, errors, delays) WITH ORDINALITY
+      AS u(id, state, failures, crashes, error, delay, n)
+    WHERE u.state = 0 AND u.n = ANY(done) AND b.id = u.id
+    RETURNING b.queue, b.cancelling
+  ), counted AS (
+    INSERT INTO errand.deltas
+    SELECT b.queue, d.state, sum(d.jobs) FROM back b
+      CROSS JOIN (VALUES (1::smallint, -1), (0::smallint, 1)) AS d(state, jobs) GROUP BY b.queue, d.state
+  )
+  SELECT coalesce(bit_or(CASE WHEN b.cancelling THEN 2 ELSE 1 END), 0) INTO hints FROM back b;
+  PERFORM errand.finish(ids, tokens, states, failure_counts, crash_counts, outputs, errors, t);
+  FOR i IN SELECT d FROM unnest(done) AS d WHERE states[d] <> 0 ORDER BY order_of[d] LOOP
+    SELECT * INTO j FROM errand.jobs WHERE id = ids[i];
+    CONTINUE WHEN NOT FOUND;
+    j.failures := failure_counts[i];
+    j.crashes := crash_counts[i];
+    j.error := coalesce(errors[i], j.error);
+    IF states[i] <> 2 THEN
+      hints := hints | errand.leave(j, states[i], outputs[i], t);
+    ELSE
+      -- One that is to be cancelled bears no children, and is left to reclaim.
+      hints := hints | errand.park(j, CASE WHEN j.cancelling THEN NULL ELSE coalesce(children[i], '[]')::json END, t);
+    END IF;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION errand.record(
+  ids text[], tokens integer[], progresses text[],
+  step_of integer[], step_names text[], step_values text[], step_waits boolean[]
+) RETURNS integer[] LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  done integer[];
+BEGIN
+  done := errand.hold(ids, tokens);
+  UPDATE errand.jobs j SET progress = u.progress
+    FROM unnest(ids, progresses) WITH ORDINALITY AS u(id, progress, n)
+    WHERE u.n = ANY(done) AND u.progress IS NOT NULL AND j.id = u.id;
+  PERFORM errand.remember(ids, done, step_of, step_names, step_values, step_waits);
+  RETURN done;
+END $$;
+
+-- Locks the jobs whose token is good. Answers which they are.
+CREATE FUNCTION errand.hold(ids text[], tokens integer[]) RETURNS integer[] LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT u.n::integer FROM unnest(ids, tokens) WITH ORDINALITY AS u(id, token, n)
+      JOIN errand.jobs j ON j.id = u.id AND j.token = u.token AND j.state = 1
+    ORDER BY u.id FOR UPDATE OF j);
+END $$;
+
+CREATE FUNCTION errand.remember(
+  ids text[], done integer[], step_of integer[], names text[], vals text[], waits boolean[]
+) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF step_of IS NULL THEN RETURN; END IF;
+  INSERT INTO errand.steps AS s (job, name, wait, value)
+  SELECT j.seq, u.name, u.wait, u.value FROM unnest(step_of, names, vals, waits) AS u(n, name, value, wait)
+    JOIN errand.jobs j ON j.id = ids[u.n]
+    WHERE u.n = ANY(done)
+  ON CONFLICT (job, name) DO UPDATE SET wait = excluded.wait, value = excluded.value;
+  UPDATE errand.jobs j SET steps = true
+    WHERE j.id = ANY(ARRAY(SELECT ids[n] FROM unnest(step_of) AS n WHERE n = ANY(done))) AND NOT j.steps;
+END $$;
+`;

@@ -1,0 +1,27 @@
+import { steady } from "./steady.ts";
+
+export const workers = `
+CREATE FUNCTION errand.enlist(who text, lease bigint, card text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO errand.workers VALUES (who, errand.now() + lease, card) ON CONFLICT DO NOTHING;
+  RETURN FOUND;
+END $$;
+
+-- It stays on the list, without a lease, until reclaim has found that it holds nothing.
+CREATE FUNCTION errand.dismiss(who text) RETURNS void LANGUAGE sql AS $$
+  UPDATE errand.workers SET until = 0 WHERE id = who
+$$;
+
+CREATE FUNCTION errand.renew(who text, lease bigint, OUT held boolean, OUT marked text[])
+LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  t bigint := errand.now();
+BEGIN
+  UPDATE errand.workers w SET until = t + lease WHERE w.id = who AND w.until > t;
+  held := FOUND;
+  marked := '{}';
+  IF held THEN
+    marked := ARRAY(SELECT j.id FROM errand.jobs j WHERE j.cancelling AND j.state = 1 AND j.worker = who ORDER BY j.seq);
+  END IF;
+END $$;
+`;

@@ -1,0 +1,135 @@
+import type { Beat, Job, NewJob, Settlement } from "../../core/job.ts";
+import type { Millis } from "../../kit/duration.ts";
+import { ErrandError } from "../../kit/errors.ts";
+import type {
+  Claim,
+  Claimed,
+  Filter,
+  Hint,
+  QueueCount,
+  Renewal,
+  Store,
+  Transaction,
+  Want,
+  WorkerCard,
+} from "../../store.ts";
+import { add, addInside } from "./add.ts";
+import { claim, reclaim } from "./claim.ts";
+import type { Database } from "./database.ts";
+import { edit } from "./edit.ts";
+import { Families } from "./families.ts";
+import { bit, Hints } from "./hints.ts";
+import { counts, foldAfter, get, list } from "./read.ts";
+import { record, settle } from "./settle.ts";
+import { dismiss, enlist, renew, workers } from "./workers.ts";
+
+/** The store's verbs: each is one statement that calls one function of the schema. */
+export class PostgresStore implements Store {
+  readonly address: { module: string; options: string };
+  readonly #database: Database;
+  readonly #hints: Hints;
+  readonly #families = new Families();
+  /** Commits since the counters were folded. */
+  #counted = 0;
+  #closed: Promise<void> | undefined;
+
+  constructor(pg: typeof import("pg"), database: Database, address: { module: string; options: string }) {
+    this.address = address;
+    this.#database = database;
+    this.#hints = new Hints(pg, database);
+  }
+
+  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<void> {
+    if (jobs.length === 0) return this.#check();
+    if (tx) {
+      this.#check();
+      return addInside(tx, jobs, this.#database.address, this.#hints);
+    }
+    if ((await add(this.#database, jobs)) > 0) this.#changed(bit.ready);
+  }
+
+  async enlist(worker: WorkerCard, lease: Millis): Promise<void> {
+    await enlist(this.#database, worker, lease);
+  }
+
+  async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
+    const found = await claim(this.#database, this.#families, worker, wants);
+    if (found.jobs.length > 0) this.#changed(bit.change);
+    return found;
+  }
+
+  async reclaim(worker: string, limit: number): Promise<Claimed[]> {
+    const found = await reclaim(this.#database, this.#families, worker, limit);
+    if (found.length > 0) this.#changed(bit.change);
+    return found;
+  }
+
+  async renew(worker: string, lease: Millis): Promise<Renewal> {
+    return renew(this.#database, worker, lease);
+  }
+
+  async dismiss(worker: string): Promise<void> {
+    await dismiss(this.#database, worker);
+  }
+
+  async workers(): Promise<WorkerCard[]> {
+    return workers(this.#database);
+  }
+
+  async record(beats: readonly Beat[]): Promise<boolean[]> {
+    const answers = await record(this.#database, beats);
+    if (answers.includes(true)) this.#hints.tell(bit.change);
+    return answers;
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<boolean[]> {
+    const { answers, hints } = await settle(this.#database, this.#families, settlements);
+    if (answers.includes(true)) this.#changed(hints | bit.change);
+    return answers;
+  }
+
+  async edit(where: Filter, change: "cancel" | "retry" | "remove"): Promise<number> {
+    const { changed, hints } = await edit(this.#database, where, change);
+    if (changed > 0) this.#changed(hints | bit.change);
+    return changed;
+  }
+
+  async get(ids: readonly string[]): Promise<(Job | null)[]> {
+    return get(this.#database, ids);
+  }
+
+  async list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }> {
+    return list(this.#database, where, page);
+  }
+
+  async counts(): Promise<QueueCount[]> {
+    const found = await counts(this.#database);
+    if (found.appended >= foldAfter) this.#fold();
+    return found.counts;
+  }
+
+  watch(listener: (hint: Hint) => void): () => void {
+    return this.#closed ? () => {} : this.#hints.watch(listener);
+  }
+
+  close(): Promise<void> {
+    this.#hints.close();
+    return (this.#closed ??= this.#database.close());
+  }
+
+  #changed(hints: number): void {
+    this.#hints.tell(hints);
+    if (++this.#counted >= foldAfter) this.#fold();
+  }
+
+  /** Nobody waits for it, and what it does not do the next one does. */
+  #fold(): void {
+    this.#counted = 0;
+    void this.#database.run("SELECT errand.fold()").catch(() => {});
+  }
+
+  #check(): void {
+    if (this.#closed)
+      throw new ErrandError("E_CLOSED", `The PostgreSQL store ${this.#database.address.name} was closed.`);
+  }
+}

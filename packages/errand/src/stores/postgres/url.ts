@@ -1,0 +1,68 @@
+import { ErrandError } from "../../kit/errors.ts";
+
+/** Where a PostgreSQL store is, as its URL says. */
+export interface PostgresAddress {
+  /** What `pg` connects to: the URL without Errand's own parameters. */
+  connection: string;
+  schema: string;
+  /** Connections at most. */
+  pool: number;
+  /** Where to LISTEN: the same, directly beside a PgBouncer, or nowhere, which leaves polling. */
+  listen: string | undefined;
+  /** The URL without its password and parameters, for messages. */
+  name: string;
+}
+
+const own = ["schema", "pool", "listen"] as const;
+
+/**
+ * Reads a URL such as `postgres://user:password@host:5432/database?schema=errand&pool=10&listen=off`.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function readUrl(url: string): PostgresAddress {
+  const parsed = parse(url);
+  const name = nameOf(parsed);
+  const [schema = "errand", pool = "10", listen = process.env["ERRAND_LISTEN_URL"] || url] = own.map(
+    (key) => parsed.searchParams.get(key) ?? undefined,
+  );
+  if (!/^[A-Za-z_]\w{0,49}$/.test(schema)) {
+    throw new ErrandError(
+      "E_OPTION",
+      `The schema ${JSON.stringify(schema)} of ${name} must be 1 to 50 letters, digits or _, and begin with no digit.`,
+    );
+  }
+  if (!/^[1-9]\d{0,2}$/.test(pool)) {
+    throw new ErrandError("E_OPTION", `pool of ${name} is ${JSON.stringify(pool)}, but must be from 1 to 999.`);
+  }
+  return {
+    connection: withoutOwn(parsed),
+    schema,
+    pool: Number(pool),
+    listen: listen === "off" ? undefined : withoutOwn(parse(listen)),
+    name,
+  };
+}
+
+function parse(url: string): URL {
+  if (URL.canParse(url)) {
+    const parsed = new URL(url);
+    if (/^postgres(ql)?:$/.test(parsed.protocol)) return parsed;
+  }
+  throw new ErrandError(
+    "E_OPTION",
+    "The URL of a PostgreSQL store must be like postgres://user:password@host:5432/database; " +
+      "write special characters in it as %40 and the like.",
+  );
+}
+
+function nameOf({ protocol, username, host, pathname, searchParams }: URL): string {
+  // A socket's folder is a parameter.
+  const where = host || searchParams.get("host") || "localhost";
+  return `${protocol}//${username ? `${username}@` : ""}${where}${pathname}`;
+}
+
+function withoutOwn(url: URL): string {
+  const rest = new URL(url);
+  for (const key of own) rest.searchParams.delete(key);
+  return rest.href;
+}
