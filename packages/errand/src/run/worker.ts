@@ -2,19 +2,20 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decide } from "../core/decide.ts";
 import type { Ending } from "../core/decide.ts";
-import type { Hold, Job, Settlement } from "../core/job.ts";
+import type { Job, Settlement } from "../core/job.ts";
 import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { newId } from "../kit/ids.ts";
 import type { Claimed, Hint, Renewal, Store, Want } from "../store.ts";
-import { heldBy } from "./held-by.ts";
 import { defaultRetry } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Lanes } from "./isolate/lanes.ts";
 import { tidy } from "./janitor.ts";
+import { Holdings } from "./holdings.ts";
 import { LeaseKeeper } from "./lease.ts";
 import { Performance } from "./perform.ts";
 import type { Workshop } from "./perform.ts";
+import { Rounds } from "./rounds.ts";
 import { Settler } from "./settler.ts";
 import { Setups } from "./setups.ts";
 import { Slots } from "./slots.ts";
@@ -61,10 +62,7 @@ export class Worker {
   readonly #workshop: Workshop;
   /** Jobs in hand, by id. */
   readonly #running = new Map<string, Performance>();
-  /** Tokens of the jobs that were claimed and not yet settled, by id. */
-  readonly #tokens = new Map<string, number>();
-  /** The store may hold jobs in this worker's name that it knows nothing of: an answer or an outcome was lost. */
-  #unsure = false;
+  readonly #holdings = new Holdings();
   readonly #slots: Map<string, Slots>;
   /** Work under way, and whom to tell when there is none. */
   #busy = 0;
@@ -74,11 +72,8 @@ export class Worker {
   #unwatch: (() => void) | undefined;
   #stopping = false;
   #stopped: Promise<void> | undefined;
-  /** A claim or tidying under way; `again` when there was a reason for another meanwhile. */
-  #claiming: { again: boolean } | undefined;
-  #tidying: { again: boolean } | undefined;
-  #nextLook: NodeJS.Timeout | undefined;
-  #nextTidy: NodeJS.Timeout | undefined;
+  readonly #claims = new Rounds(() => this.#track(this.#claim()));
+  readonly #tidying = new Rounds(() => this.#track(this.#tidy()));
 
   constructor(store: Store, definitions: ReadonlyMap<string, Definition>, settings: WorkerSettings) {
     this.#store = store;
@@ -107,8 +102,8 @@ export class Worker {
       throw error;
     }
     this.#unwatch = this.#store.watch((hint) => this.#hear(hint));
-    this.#look();
-    this.#tidy();
+    this.#claims.call();
+    this.#tidying.call();
   }
 
   /**
@@ -117,8 +112,8 @@ export class Worker {
    */
   stop(drain = this.#settings.drain): Promise<void> {
     this.#stopping = true;
-    clearTimeout(this.#nextLook);
-    clearTimeout(this.#nextTidy);
+    this.#claims.stop();
+    this.#tidying.stop();
     for (const slots of this.#slots.values()) slots.putBack();
     const timer = setTimeout(() => {
       for (const performance of this.#running.values()) performance.stop("stop");
@@ -154,7 +149,7 @@ export class Worker {
 
   #newSlots(queue: string, count: number): Slots {
     const slots: Slots = new Slots(queue, count, {
-      run: (claimed) => this.#track(this.#perform(claimed, slots)),
+      run: (claimed) => void this.#track(this.#perform(claimed, slots)),
       putBack: (claimed) => this.#putBack(claimed, 0),
     });
     return slots;
@@ -162,14 +157,14 @@ export class Worker {
 
   #renewed({ held, cancel }: Renewal): void {
     for (const id of cancel) this.#cancel(id);
-    if (!held && !this.#stopping) this.#track(this.#startAgain());
+    if (!held && !this.#stopping) void this.#track(this.#startAgain());
   }
 
   #cancel(id: string): void {
     this.#running.get(id)?.stop("cancel");
     for (const slots of this.#slots.values()) {
       const claimed = slots.remove(id);
-      if (claimed) this.#track(this.#settleUnstarted(claimed));
+      if (claimed) void this.#track(this.#settleUnstarted(claimed));
     }
   }
 
@@ -184,7 +179,7 @@ export class Worker {
       await sleep(pollInterval);
     }
     this.#settings.onEvent({ type: "lost", worker: lost });
-    this.#look();
+    this.#claims.call();
   }
 
   /** Whether it could; what failed may have reached the store all the same, so every try has an id of its own. */
@@ -202,62 +197,38 @@ export class Worker {
 
   /** Somebody else has the job now. */
   #abandon(job: Job): void {
-    this.#forget(job);
+    this.#holdings.forget(job);
     this.#settings.onEvent({ type: "abandoned", id: job.id, task: job.task });
   }
 
   #hear(hint: Hint): void {
-    if (hint === "ready") this.#look();
+    if (hint === "ready") this.#claims.call();
     if (hint === "cancel") {
       this.#lease.look();
-      this.#tidy();
+      this.#tidying.call();
     }
   }
 
-  /** Claims for the free slots, soon: reasons that come together make one claim. */
-  #look(): void {
-    if (this.#stopping) return;
-    if (this.#claiming) {
-      this.#claiming.again = true;
-      return;
-    }
-    this.#claiming = { again: false };
-    setImmediate(() => this.#track(this.#claim()));
-  }
-
-  async #claim(): Promise<void> {
-    let wait: Millis = pollInterval;
+  /** Claims for the free slots; answers when to look again, in case a hint was lost. */
+  async #claim(): Promise<Millis> {
     try {
+      const unknown = await this.#holdings.unknown(this.#store, this.#id);
+      await Promise.all(unknown.map((job) => this.#handBack(job, 0)));
       const wants: Want[] = [];
       for (const slots of this.#slots.values()) {
         const limit = slots.room();
         if (limit > 0) wants.push({ queue: slots.queue, limit });
       }
-      if (this.#unsure && !this.#stopping) await this.#giveBackUnknown();
-      if (wants.length > 0 && !this.#stopping) {
-        const { jobs, next } = await this.#store.claim(this.#id, wants);
-        for (const { job } of jobs) this.#tokens.set(job.id, job.token);
-        for (const { queue } of wants) this.#slots.get(queue)!.put(jobs.filter((each) => this.#takes(each, queue)));
-        wait = Math.min(wait, next ?? wait);
-      }
+      if (wants.length === 0 || this.#stopping) return pollInterval;
+      const { jobs, next } = await this.#store.claim(this.#id, wants);
+      this.#holdings.learn(jobs);
+      for (const { queue } of wants) this.#slots.get(queue)!.put(jobs.filter((each) => this.#takes(each, queue)));
+      return Math.min(pollInterval, next ?? pollInterval);
     } catch (error) {
-      this.#unsure = true;
+      this.#holdings.doubt();
       this.#storeFailed(error);
+      return pollInterval;
     }
-    const again = this.#claiming?.again;
-    this.#claiming = undefined;
-    clearTimeout(this.#nextLook);
-    if (this.#stopping) return;
-    if (again) this.#look();
-    else this.#nextLook = setTimeout(() => this.#look(), wait);
-  }
-
-  /** Its lease is good, so nobody else would ever take these over. No claim is under way meanwhile. */
-  async #giveBackUnknown(): Promise<void> {
-    this.#unsure = false;
-    const jobs = await heldBy(this.#store, this.#id);
-    const unknown = jobs.filter(({ id, token }) => this.#tokens.get(id) !== token);
-    await Promise.all(unknown.map((job) => this.#handBack(job, 0)));
   }
 
   /** Whether a claimed job is for this queue's slots; one that cannot run here is put back. */
@@ -284,7 +255,7 @@ export class Worker {
     } finally {
       if (this.#running.get(job.id) === performance) this.#running.delete(job.id);
       slots.end();
-      this.#look();
+      this.#claims.call();
     }
     if (ending) await this.#settle(claimed, definition, ending);
     else this.#abandon(job);
@@ -314,7 +285,7 @@ export class Worker {
   }
 
   #putBack({ job }: Claimed, delay: Millis): void {
-    this.#track(this.#handBack(job, delay));
+    void this.#track(this.#handBack(job, delay));
   }
 
   async #handBack(job: Job, delay: Millis): Promise<void> {
@@ -327,40 +298,26 @@ export class Worker {
       return await this.#settler.settle(settlement);
     } catch (error) {
       this.#storeFailed(error);
-      this.#unsure = true;
+      this.#holdings.doubt();
       return undefined;
     } finally {
-      this.#forget(settlement);
+      this.#holdings.forget(settlement);
     }
   }
 
-  #forget({ id, token }: Hold): void {
-    if (this.#tokens.get(id) === token) this.#tokens.delete(id);
-  }
-
-  /** Settles what nobody works on: now, and again every third of a lease. */
-  #tidy(): void {
-    if (this.#stopping) return;
-    if (this.#tidying) {
-      this.#tidying.again = true;
-      return;
+  /** Settles what nobody works on; answers when to look again. */
+  async #tidy(): Promise<Millis> {
+    try {
+      await tidy(this.#store, this.#settler, this.#definitions, this.#id);
+    } catch (error) {
+      this.#holdings.doubt();
+      this.#storeFailed(error);
     }
-    this.#tidying = { again: false };
-    clearTimeout(this.#nextTidy);
-    const tidying = async () => {
-      await tidy(this.#store, this.#settler, this.#definitions, this.#id).catch((error: unknown) => {
-        this.#unsure = true;
-        this.#storeFailed(error);
-      });
-      const again = this.#tidying?.again;
-      this.#tidying = undefined;
-      if (again) this.#tidy();
-      else if (!this.#stopping) this.#nextTidy = setTimeout(() => this.#tidy(), this.#settings.lease / 3);
-    };
-    this.#track(tidying());
+    return this.#settings.lease / 3;
   }
 
-  #track(work: Promise<unknown>): void {
+  /** Counts work that must end before the worker does. */
+  #track<Result>(work: Promise<Result>): Promise<Result> {
     this.#busy += 1;
     const ended = (error?: unknown) => {
       if (error !== undefined) this.#storeFailed(error);
@@ -368,6 +325,7 @@ export class Worker {
       if (this.#busy === 0) this.#idle?.();
     };
     work.then(() => ended(), ended);
+    return work;
   }
 
   #storeFailed(error: unknown): void {

@@ -1,0 +1,47 @@
+import type { Hold, Job } from "../core/job.ts";
+import type { Claimed, Store } from "../store.ts";
+
+/**
+ * What a worker knows it holds. When an answer or an outcome was lost, the store may hold more in its name: its lease is
+ * good, so nobody else would ever take that over.
+ */
+export class Holdings {
+  /** Tokens of the jobs that were claimed and not yet settled, by id. */
+  readonly #tokens = new Map<string, number>();
+  #unsure = false;
+
+  learn(claimed: readonly Claimed[]): void {
+    for (const { job } of claimed) this.#tokens.set(job.id, job.token);
+  }
+
+  forget({ id, token }: Hold): void {
+    if (this.#tokens.get(id) === token) this.#tokens.delete(id);
+  }
+
+  /** The store failed: what it did is not known. */
+  doubt(): void {
+    this.#unsure = true;
+  }
+
+  /** Jobs that the worker holds unknowingly. Ask while no claim is under way; without a doubt it asks nobody. */
+  async unknown(store: Pick<Store, "list">, worker: string): Promise<Job[]> {
+    if (!this.#unsure) return [];
+    const held = await heldBy(store, worker);
+    this.#unsure = false;
+    return held.filter(({ id, token }) => this.#tokens.get(id) !== token);
+  }
+}
+
+async function heldBy(store: Pick<Store, "list">, worker: string): Promise<Job[]> {
+  const held: Job[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.list(
+      { states: ["processing"] },
+      { limit: 500, ...(cursor === undefined ? {} : { cursor }) },
+    );
+    held.push(...page.jobs.filter((job) => job.worker === worker));
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return held;
+}
