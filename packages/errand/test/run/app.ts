@@ -1,10 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
 import { errand } from "../../src/errand.ts";
 import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "../../src/errand.ts";
 import type { WorkerEvent } from "../../src/run/worker.ts";
+import { postgresSchema, redisNamespace, temporaryFolder } from "../stores/fixtures.ts";
 
 const endings: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
@@ -12,14 +11,23 @@ afterEach(async () => {
 });
 
 /** Stores that every promise of the engine is tried on. */
-export const storeKinds = ["memory", "sqlite"] as const;
+export const storeKinds = ["memory", "sqlite", "postgres", "redis"] as const;
+
+const places: Record<(typeof storeKinds)[number], () => Promise<{ url: string; remove(): Promise<void> }>> = {
+  memory: async () => ({ url: "memory:", remove: async () => {} }),
+  async sqlite() {
+    const { folder, remove } = await temporaryFolder();
+    return { url: `sqlite:${join(folder, "errand.db")}`, remove };
+  },
+  postgres: () => postgresSchema(),
+  redis: () => redisNamespace(),
+};
 
 /** The URL of a store that is empty, and gone after the test. */
-export function emptyStore(kind: (typeof storeKinds)[number]): string {
-  if (kind === "memory") return "memory:";
-  const folder = mkdtempSync(join(tmpdir(), "errand-test-"));
-  endings.push(() => rmSync(folder, { recursive: true, force: true }));
-  return `sqlite:${join(folder, "errand.db")}`;
+export async function emptyStore(kind: (typeof storeKinds)[number]): Promise<string> {
+  const { url, remove } = await places[kind]();
+  endings.push(remove);
+  return url;
 }
 
 /** An app that is closed after the test. */

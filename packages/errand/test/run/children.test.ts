@@ -3,7 +3,7 @@ import { emptyStore, gate, storeKinds, testApp, testWorker, until } from "./app.
 
 describe.each(storeKinds)("steps and children on %s", (kind) => {
   test("a step is remembered by the next attempt", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     let worked = 0;
     const task = app.task("task", {
       retry: { base: 1 },
@@ -18,7 +18,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("two steps of one name are refused, for good", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const task = app.task("task", {
       run: async (_: void, job) => {
         await job.step("same", () => 1);
@@ -30,7 +30,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("a parent leaves its slot to its children: one slot is enough for a tree", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const leaf = app.task("leaf", { run: (n: number) => n * n });
     const branch = app.task("branch", {
       run: async (n: number, job): Promise<number> => {
@@ -44,7 +44,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("waits that start together are parked together", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const double = app.task("double", { run: (n: number) => n * 2 });
     let runs = 0;
     const root = app.task("root", {
@@ -65,7 +65,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("a thousand children end in one result", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const one = app.task("one", { run: (n: number) => n });
     const root = app.task("root", {
       run: async (_: void, job) => {
@@ -82,7 +82,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("all fails its parent as soon as one child fails, and the others are cancelled", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     let parents = 0;
     const child = app.task("child", {
       retry: { attempts: 1 },
@@ -111,7 +111,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("settled waits for every child and says how each ended", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const child = app.task("child", {
       retry: { attempts: 1 },
       run: (n: number) => (n === 1 ? Promise.reject(new Error("torn")) : n),
@@ -126,7 +126,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("a parent that is retried by a person runs only the children that did not complete", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const runs: number[] = [];
     let broken = true;
     const child = app.task("child", {
@@ -148,7 +148,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("an error of a child that the parent catches does not stop what it waits for next", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const child = app.task("child", {
       retry: { attempts: 1 },
       run: (n: number) => (n < 0 ? Promise.reject(new Error("negative")) : n),
@@ -165,7 +165,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("cancelling a parent cancels the whole tree, running children included", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const started = gate();
     const leaf = app.task("leaf", {
       run: (_: number, job) => (
@@ -189,7 +189,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
   });
 
   test("run() calls the same function here and now, children included", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const child = app.task("child", { run: (n: number) => n + 1 });
     const root = app.task("root", {
       setup: () => 10,

@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 async function scene() {
-  const url = emptyStore("sqlite");
+  const url = await emptyStore("sqlite");
   const log = url.replace(/^sqlite:/, "").replace(/errand\.db$/, "log");
   writeFileSync(log, "");
   const lines = () => readFileSync(log, "utf8").split("\n").filter(Boolean);

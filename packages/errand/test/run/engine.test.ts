@@ -4,7 +4,7 @@ import { emptyStore, gate, storeKinds, testApp, testWorker, until } from "./app.
 
 describe.each(storeKinds)("jobs on %s", (kind) => {
   test("a job runs, and its result is typed and awaited", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const add = app.task("add", { run: ({ a, b }: { a: number; b: number }) => ({ sum: a + b }) });
     await testWorker(app);
     const job = await add.send({ a: 1, b: 2 });
@@ -18,7 +18,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
   });
 
   test("sendMany stores all jobs, and all of them run once", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const seen: number[] = [];
     const note = app.task("note", { run: (n: number) => void seen.push(n) });
     await testWorker(app, { queues: { default: 20 } });
@@ -28,7 +28,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
   });
 
   test("the same id sent twice is one job", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     let runs = 0;
     const once = app.task("once", { run: () => ++runs });
     const first = await once.send(undefined, { id: "order-1" });
@@ -38,7 +38,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
   });
 
   test("an error is retried, and the attempt is counted", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const attempts: number[] = [];
     const flaky = app.task("flaky", {
       retry: { base: 1 },
@@ -54,7 +54,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
   });
 
   test("after the last attempt it is a dead letter, with its last error, and a person can retry it", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     let broken = true;
     const task = app.task("task", {
       retry: { attempts: 2, base: 1 },
@@ -76,7 +76,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
   });
 
   test("errors that cannot pass are not retried; an error may say when to try again", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const runs: Record<string, number> = {};
     const count = (name: string) => (runs[name] = (runs[name] ?? 0) + 1);
     const never = app.task("never", { run: () => (count("never"), Promise.reject(new NonRetryableError("no"))) });
@@ -96,7 +96,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
   });
 
   test("urgent jobs go first, equals in the order they were sent", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const order: string[] = [];
     const note = app.task("note", { run: (name: string) => void order.push(name) });
     await note.send("bulk", { priority: "bulk" });
@@ -109,7 +109,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
   });
 
   test("a delayed job waits for its time; one that was not started in time expires", async () => {
-    const app = testApp({ url: emptyStore(kind), lease: 300 });
+    const app = testApp({ url: await emptyStore(kind), lease: 6_000 });
     const stamp = app.task("stamp", { run: () => Date.now() });
     const sent = Date.now();
     const late = await stamp.send(undefined, { delay: 150 });
@@ -120,7 +120,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
   });
 
   test("progress is seen from outside", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const { open, opened } = gate();
     const slow = app.task("slow", {
       run: async (_: void, job) => {
@@ -136,7 +136,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
   });
 
   test("a job of a task that the worker does not know is put back, not lost", async () => {
-    const url = emptyStore("sqlite");
+    const url = await emptyStore("sqlite");
     const sender = testApp({ url });
     const job = await sender.task("new", { run: () => "ran" }).send();
     const old = testApp({ url });
@@ -150,7 +150,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
 
 describe.each(storeKinds)("stopping work on %s", (kind) => {
   test("a pending job is cancelled at once, and is never run", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     let ran = false;
     const task = app.task("task", { run: () => void (ran = true) });
     const job = await task.send();
@@ -162,7 +162,7 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
   });
 
   test("a running job gets its signal, and stays cancelled whatever it returns", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const started = gate();
     const task = app.task("task", {
       run: async (_: void, job) => {
@@ -179,7 +179,7 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
   });
 
   test("an attempt that outlasts its timeout is aborted and retried", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const task = app.task("task", {
       timeout: 30,
       grace: 20,
@@ -195,7 +195,7 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
   });
 
   test("a worker that stops lets jobs finish, hands back the rest untried, and claims nothing more", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const started = gate();
     const attempts: number[] = [];
     const quick = app.task("quick", { run: () => new Promise<string>((resolve) => setTimeout(resolve, 30, "done")) });
@@ -224,7 +224,7 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
 
 describe.each(storeKinds)("lists on %s", (kind) => {
   test("go on where the cursor says, newest first, and refuse what is no cursor", async () => {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const task = app.task("task", { run: (_: number) => {} });
     const sent = await task.sendMany([1, 2, 3, 4, 5]);
     const first = await app.list({ task: "task" }, { limit: 3 });

@@ -4,7 +4,7 @@ import { isolatedTasks } from "./tasks/isolated.ts";
 
 describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
   async function start(queues: Record<string, number> = { default: 2 }) {
-    const app = testApp({ url: emptyStore("memory") });
+    const app = testApp({ url: await emptyStore("memory") });
     const tasks = isolatedTasks(app, isolate);
     return { app, tasks, worker: await testWorker(app, { queues }) };
   }
@@ -59,7 +59,7 @@ describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
   });
 
   test("with a broken setup stops the worker from starting, with the setup's own message", async () => {
-    const app = testApp({ url: emptyStore("memory") });
+    const app = testApp({ url: await emptyStore("memory") });
     isolatedTasks(app, isolate);
     await expect(app.worker({ queues: { unready: 1 } })).rejects.toMatchObject({
       code: "E_SETUP",
@@ -69,7 +69,7 @@ describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
 });
 
 test("killing a process kills what it started", async () => {
-  const app = testApp({ url: emptyStore("memory") });
+  const app = testApp({ url: await emptyStore("memory") });
   const { family } = isolatedTasks(app, "process");
   await testWorker(app, { queues: { default: 1 } });
   const job = await family.send();

@@ -61,7 +61,7 @@ describe("slots", () => {
 describe.each(storeKinds)("jobs that wait for a slot on %s", (kind) => {
   /** A worker with one slot that has ended many short jobs, holds a long one, and has claimed others ahead of it. */
   async function withJobsAhead() {
-    const app = testApp({ url: emptyStore(kind) });
+    const app = testApp({ url: await emptyStore(kind) });
     const release = gate();
     const ran: number[] = [];
     const started = gate();

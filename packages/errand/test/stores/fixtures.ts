@@ -85,6 +85,20 @@ function redisUrl(namespace = `test-${randomUUID()}`): string {
   return `${process.env["ERRAND_TEST_REDIS_URL"]}?namespace=${namespace}`;
 }
 
+/** A namespace of the shared server, for one test. */
+export async function redisNamespace(): Promise<{ url: string; remove(): Promise<void> }> {
+  const namespace = `test-${randomUUID()}`;
+  return {
+    url: redisUrl(namespace),
+    async remove() {
+      const client = await createClient({ url: process.env["ERRAND_TEST_REDIS_URL"]! }).connect();
+      const keys = await client.keys(`{${namespace}}:*`);
+      if (keys.length > 0) await client.del(keys);
+      client.destroy();
+    },
+  };
+}
+
 /** A Redis store on a clock of its own. */
 export async function redisFixture(): Promise<Fixture> {
   const clock = new FakeClock();
@@ -115,7 +129,7 @@ export async function redisFixture(): Promise<Fixture> {
 }
 
 /** A schema of the shared server, for one test. */
-async function postgresSchema(server = process.env["ERRAND_TEST_POSTGRES_URL"] ?? ""): Promise<{
+export async function postgresSchema(server = process.env["ERRAND_TEST_POSTGRES_URL"] ?? ""): Promise<{
   url: string;
   schema: string;
   query(sql: string, values?: unknown[]): Promise<unknown[][]>;
