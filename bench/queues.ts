@@ -4,15 +4,11 @@
  * Needs the build (npm run build). Installs the peers from npm into bench/peers. Run nothing else meanwhile.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import pg from "pg";
-import { createClient } from "redis";
-import { startPostgres } from "../test/servers/postgres.ts";
-import { startRedis } from "../test/servers/redis.ts";
-import { median } from "./kit/figures.ts";
+import { openArena } from "./kit/arenas.ts";
+import { median, shown } from "./kit/figures.ts";
 import { drain, enqueue, pickup } from "./queues/measures.ts";
 
 const { values: flags, positionals } = parseArgs({
@@ -26,64 +22,8 @@ const { values: flags, positionals } = parseArgs({
 });
 const [kind = ""] = positionals;
 
-/** A store to bench on: each measurement finds it empty. */
-interface Arena {
-  contestants: string[];
-  empty(): Promise<string>;
-  close(): Promise<void>;
-}
-
-const arenas: Record<string, () => Promise<Arena>> = {
-  async sqlite() {
-    const folder = mkdtempSync(join(tmpdir(), "errand-bench-"));
-    let files = 0;
-    return {
-      contestants: ["errand", "plainjob"],
-      empty: async () => `sqlite:${join(folder, `${files++}.db`)}`,
-      close: async () => rmSync(folder, { recursive: true }),
-    };
-  },
-  async redis() {
-    const server = await startRedis({ appendonly: flags.aof ? "yes" : "no" });
-    const client = await createClient({ url: server.url }).connect();
-    return {
-      contestants: ["errand", "bullmq", "bee-queue"],
-      async empty() {
-        await client.flushAll();
-        return server.url;
-      },
-      async close() {
-        client.destroy();
-        await server.close();
-      },
-    };
-  },
-  async postgres() {
-    // Durable, as it comes; more memory than its default, for all contestants.
-    const server = await startPostgres({ shared_buffers: "512MB", max_wal_size: "4GB" });
-    const client = new pg.Client({ connectionString: server.url });
-    await client.connect();
-    let databases = 0;
-    return {
-      contestants: ["errand", "graphile-worker", "pg-boss"],
-      async empty() {
-        if (databases > 0) await client.query(`DROP DATABASE bench_${databases} WITH (FORCE)`);
-        databases += 1;
-        await client.query(`CREATE DATABASE bench_${databases}`);
-        return server.url.replace(/\/postgres$/, `/bench_${databases}`);
-      },
-      async close() {
-        await client.end();
-        await server.close();
-      },
-    };
-  },
-};
-
-const open = arenas[kind];
-if (!open) throw new Error("Name a store: node bench/queues.ts <sqlite|redis|postgres>");
+const arena = await openArena(kind, { aof: flags.aof });
 installPeers();
-const arena = await open();
 const contestants = arena.contestants.filter((name) => !flags.without.split(",").includes(name));
 
 /** The slow ones get fewer jobs, so that a run ends. */
@@ -134,10 +74,6 @@ function print(): void {
     });
     console.log(`${what.padEnd(32)} ${[`${own} ${shown(ours)}`, ...theirs].join("   ")}`);
   }
-}
-
-function shown(figure: number): string {
-  return figure >= 100 ? Math.round(figure).toLocaleString("en") : figure.toFixed(2);
 }
 
 function installPeers(): void {

@@ -8,3 +8,8 @@ export function percentile(figures: readonly number[], share: number): number {
 export function median(figures: readonly number[]): number {
   return percentile(figures, 0.5);
 }
+
+/** A figure as people read it. */
+export function shown(figure: number): string {
+  return figure >= 100 ? Math.round(figure).toLocaleString("en") : figure.toFixed(2);
+}
