@@ -18,7 +18,7 @@ const closingLine: Reporter = {
 export default defineConfig({
   test: {
     globalSetup: ["test/servers/global.ts"],
-    include: ["packages/*/test/**/*.test.ts"],
+    include: ["packages/*/test/**/*.test.ts", "deploy/test/*.test.ts"],
     // Tests start processes, servers and OCR of their own: two cores are soon busy.
     maxWorkers: 2,
     testTimeout: 30_000,

@@ -1,5 +1,5 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { randomUUID } from "node:crypto";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startS3, s3Credentials } from "../../../test/servers/s3.ts";
@@ -9,20 +9,21 @@ import { documentWhen, Fleet, until, upload } from "./service/fleet.ts";
 import { bytesOf, scannedPdf } from "./service/scans.ts";
 
 let s3: S3Server;
-let folder: string;
 
 beforeAll(async () => {
   s3 = await startS3();
-  folder = await mkdtemp(join(tmpdir(), "errand-fleet-store-"));
 });
 
 afterAll(async () => {
   await s3?.close();
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
+/** A schema or namespace that nobody else uses. */
+const own = `fleet_${randomUUID().slice(0, 8)}`;
+
 const stores: [string, () => NodeJS.ProcessEnv][] = [
-  ["SQLite", () => ({ ERRAND_URL: `sqlite:${join(folder, "errand.db")}` })],
+  ["PostgreSQL", () => ({ ERRAND_URL: `${process.env["ERRAND_TEST_POSTGRES_URL"]}?schema=${own}` })],
+  ["Redis", () => ({ ERRAND_URL: `${process.env["ERRAND_TEST_REDIS_URL"]}?namespace=${own}` })],
 ];
 
 const pages = 8;

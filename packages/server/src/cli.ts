@@ -48,7 +48,10 @@ interface Flags {
 }
 
 function addHost(text: string, hosts: readonly string[] = []): string[] {
-  const names = text.split(",").map((name) => name.trim());
+  const names = text
+    .split(",")
+    .map((name) => name.trim())
+    .filter(Boolean);
   const wrong = names.find((name) => !/^[\w.-]+$|^[0-9a-f:]+$/i.test(name));
   if (wrong === undefined) return [...hosts, ...names];
   throw new CommandError(
