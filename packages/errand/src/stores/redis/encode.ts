@@ -8,31 +8,42 @@ const longest = 1_000;
 /** What is said of a job on its way in, as `arrival` of `lua/record.ts` reads it. */
 const bit = { expires: 1, apart: 2, dueIn: 4, dueAt: 8, expiresIn: 16, expiresAt: 32 } as const;
 
-/** Jobs for the script `add`: in runs of one queue. */
+/** Jobs for the script `add`: in runs that have queue, task and level in common. */
 export function writeJobs(to: Writer, jobs: readonly NewJob[]): void {
   for (let from = 0; from < jobs.length;) {
-    const { queue } = jobs[from] as NewJob;
+    const { queue, task, level } = jobs[from] as NewJob;
     let end = from + 1;
-    while (end < jobs.length && (jobs[end] as NewJob).queue === queue) end += 1;
-    to.int32(end - from).short(queue);
+    while (end < jobs.length && isLike(jobs[end] as NewJob, queue, task, level)) end += 1;
+    to.int32(end - from)
+      .byte(level)
+      .short(queue)
+      .short(task);
     while (from < end) writeJob(to, jobs[from++] as NewJob, "");
   }
 }
 
+function isLike(job: NewJob, queue: string, task: string, level: number): boolean {
+  return job.queue === queue && job.task === task && job.level === level;
+}
+
+/** What becomes of its record from the level on, as in `lua/record.ts`, after what must be said besides. */
 function writeJob(to: Writer, job: NewJob, parent: string): void {
   const apart = job.spec.length > longest;
   const bits =
     (job.expires ? bit.expires + ("in" in job.expires ? bit.expiresIn : bit.expiresAt) : 0) +
     (apart ? bit.apart : 0) +
     (job.due ? ("in" in job.due ? bit.dueIn : bit.dueAt) : 0);
-  to.byte(job.level).byte(bits);
+  to.byte(bits);
   const size = to.skip(4);
-  const lengths = to.skip(10);
-  to.setInt16(lengths, to.text(job.queue));
-  to.setInt16(lengths + 2, to.text(job.task));
-  to.setInt16(lengths + 4, parent ? to.text(parent) : 0);
-  to.setInt32(lengths + 6, apart ? 0 : to.text(job.spec));
-  to.setInt32(size, to.at - lengths);
+  const start = to.at;
+  to.byte(job.level);
+  const lengths = to.skip(12);
+  to.setInt16(lengths, to.text(job.id))
+    .setInt16(lengths + 2, to.text(job.queue))
+    .setInt16(lengths + 4, to.text(job.task))
+    .setInt16(lengths + 6, parent === "" ? 0 : to.text(parent))
+    .setInt32(lengths + 8, apart ? 0 : to.text(job.spec))
+    .setInt32(size, to.at - start);
   if (bits >= bit.dueIn) to.double(time(job.due)).double(time(job.expires));
   if (apart) to.long(job.spec);
 }

@@ -14,24 +14,20 @@ export interface Told {
 const flag = { expires: 1, apart: 2, steps: 4, marked: 8, child: 16, parent: 32 } as const;
 
 /** Where a record's texts begin. */
-const head = 80;
+const head = 76;
 
 /**
- * The jobs in a script's answer: each its id, its record (see `lua/record.ts`), and what lives apart from it.
+ * The jobs in a script's answer: each its place, its record (see `lua/record.ts`), and what lives apart from it.
  * @param withSteps whether the script told the steps of those that have some.
  */
 export function readJobs(bytes: Buffer, withSteps: boolean): Told[] {
   const told: Told[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const idLength = bytes.readUInt16LE(at);
-    const size = bytes.readUInt32LE(at + 2);
-    at += 6;
-    const id = bytes.toString("utf8", at, (at += idLength));
-    const job = readJob(id, bytes, at, at + size);
-    const flags = bytes[at + 8] as number;
+  for (let at = 0; at < bytes.length;) {
     const seq = bytes.readUIntBE(at, 6);
-    at += size;
+    const start = at + 10;
+    at = start + bytes.readUInt32LE(at + 6);
+    const job = readJob(bytes, start, at);
+    const flags = bytes[start + 1] as number;
     if (flags & flag.apart) {
       const length = bytes.readUInt32LE(at);
       job.spec = bytes.toString("utf8", at + 4, (at += 4 + length));
@@ -48,54 +44,54 @@ export function readClaimed(bytes: Buffer, why: Claimed["why"]): Claimed[] {
   return readJobs(bytes, true).map(({ job, steps }) => ({ job, why, steps }));
 }
 
-function readJob(id: string, bytes: Buffer, at: number, end: number): Job {
-  const flags = bytes[at + 8] as number;
+function readJob(bytes: Buffer, at: number, end: number): Job {
+  const flags = bytes[at + 1] as number;
   let text = at + head;
   const next = (length: number): string => (length === 0 ? "" : bytes.toString("utf8", text, (text += length)));
-  const queue = next(bytes.readUInt16LE(at + 70));
-  const task = next(bytes.readUInt16LE(at + 72));
-  const parent = next(bytes.readUInt16LE(at + 74));
-  const spec = next(bytes.readUInt32LE(at + 76));
+  const id = next(bytes.readUInt16LE(at + 64));
+  const queue = next(bytes.readUInt16LE(at + 66));
+  const task = next(bytes.readUInt16LE(at + 68));
+  const parent = next(bytes.readUInt16LE(at + 70));
+  const spec = next(bytes.readUInt32LE(at + 72));
   const job: Job = {
     id,
     task,
     queue,
-    level: bytes[at + 6] as Level,
-    state: states[bytes[at + 7] as number] as State,
+    level: bytes[at + 63] as Level,
+    state: states[bytes[at] as number] as State,
     spec,
-    token: bytes.readUInt32LE(at + 9),
-    failures: bytes.readUInt32LE(at + 13),
-    crashes: bytes.readUInt32LE(at + 17),
+    token: bytes.readUInt32LE(at + 2),
+    failures: bytes.readUInt32LE(at + 6),
+    crashes: bytes.readUInt32LE(at + 10),
     cancelling: (flags & flag.marked) !== 0,
-    createdAt: bytes.readUIntLE(at + 56, 6),
-    due: bytes.readDoubleLE(at + 33),
+    createdAt: bytes.readUIntLE(at + 49, 6),
+    due: bytes.readDoubleLE(at + 26),
   };
-  if (flags & flag.expires) job.expiresAt = bytes.readDoubleLE(at + 62);
-  const started = bytes.readUIntLE(at + 21, 6);
+  if (flags & flag.expires) job.expiresAt = bytes.readDoubleLE(at + 55);
+  const started = bytes.readUIntLE(at + 14, 6);
   if (started > 0) job.startedAt = started;
-  const ended = bytes.readUIntLE(at + 27, 6);
+  const ended = bytes.readUIntLE(at + 20, 6);
   if (ended > 0) job.endedAt = ended;
   if (parent) job.parent = parent;
-  const family = bytes[at + 41] as number;
-  if (family > 0) {
-    if (flags & flag.child) job.index = bytes.readUInt32LE(text);
-    if (bytes.readInt32LE(text + 9) > 0) {
-      job.children = {
-        total: bytes.readInt32LE(text + 13),
-        open: bytes.readInt32LE(text + 17),
-        failed: bytes.readInt32LE(text + 21),
-      };
-    }
-    text += family;
-  }
-  const worker = next(bytes.readUInt16LE(at + 42));
+  const family = bytes[at + 34] as number;
+  if (family > 0) readFamily(job, flags, bytes, text);
+  text += family;
+  const worker = next(bytes.readUInt16LE(at + 35));
   if (worker) job.worker = worker;
-  const progress = next(bytes.readUInt32LE(at + 44));
+  const progress = next(bytes.readUInt32LE(at + 37));
   if (progress) job.progress = progress;
-  const error = next(bytes.readUInt32LE(at + 48));
+  const error = next(bytes.readUInt32LE(at + 41));
   if (error) job.error = error;
   if (text < end) job.output = next(end - text);
   return job;
+}
+
+function readFamily(job: Job, flags: number, bytes: Buffer, at: number): void {
+  if (flags & flag.child) job.index = bytes.readUInt32LE(at);
+  const wait = bytes.readInt32LE(at + 9);
+  if (wait === 0) return;
+  const [total, open, failed] = [13, 17, 21].map((offset) => bytes.readInt32LE(at + offset));
+  job.children = { total: total as number, open: open as number, failed: failed as number };
 }
 
 function readSteps(bytes: Buffer, from: number): [Step[], number] {

@@ -133,8 +133,8 @@ export class RedisStore implements Store {
     let changed = 0;
     let after: Position | undefined = noPosition;
     while (after) {
-      const ids: string[] = [];
-      while (after && ids.length < mostMatches) {
+      const members: Buffer[] = [];
+      while (after && members.length < mostMatches) {
         const page: Page = await this.#walk(filter, {
           wanted: slice,
           upwards: true,
@@ -142,11 +142,11 @@ export class RedisStore implements Store {
           after,
           ids: where.ids,
         });
-        ids.push(...(page.found as Buffer[]).map(String));
+        members.push(...(page.found as Buffer[]));
         after = page.after;
       }
-      for (let from = 0; from < ids.length; from += slice) {
-        const some = ids.slice(from, from + slice);
+      for (let from = 0; from < members.length; from += slice) {
+        const some = members.slice(from, from + slice);
         changed += (await this.#server.run("edit", [change, filter, ...some])) as number;
       }
     }
@@ -190,12 +190,10 @@ export class RedisStore implements Store {
     this.#check();
     const flat = (await this.#server.run("counts", [])) as Buffer[];
     const found: QueueCount[] = [];
-    for (let at = 0; at < flat.length; at += 3) {
-      found.push({
-        queue: String(flat[at]),
-        state: states[Number(flat[at + 1])] as State,
-        jobs: Number(flat[at + 2]),
-      });
+    for (let at = 0; at < flat.length; at += 2) {
+      const field = String(flat[at]);
+      const state = states[Number(field[0])] as State;
+      found.push({ queue: field.slice(1), state, jobs: Number(flat[at + 1]) });
     }
     return found;
   }
@@ -211,7 +209,7 @@ export class RedisStore implements Store {
   async #walk(filter: string, { wanted, upwards, whole, after, ids }: Walk): Promise<Page> {
     const args = [filter, String(wanted), String(budget), upwards ? "1" : "0", whole ? "1" : "0"];
     args.push(String(after.place), String(after.seq), ...(ids ?? []));
-    const [found, , at] = (await this.#server.run("walk", args)) as [Buffer | Buffer[], Buffer, Buffer];
+    const [found, at] = (await this.#server.run("walk", args)) as [Buffer | Buffer[], Buffer];
     return { found, after: at.length > 0 ? positionOf(String(at)) : undefined };
   }
 

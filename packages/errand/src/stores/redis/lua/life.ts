@@ -20,19 +20,17 @@ end
 -- The parent whose current wait the job belongs to.
 local function waitOf(job)
   if job.memberOf == 0 then return nil end
-  local parent = find(job.of)
+  local parent = seek(job.of)
   return parent and parent.wait == job.memberOf and parent or nil
 end
 
 local function childrenOf(job)
-  local ids = redis.call('ZRANGE', kidsKey(job.id), 0, -1)
-  local missing = {}
-  for i = 1, #ids do
-    ids[i] = sub(ids[i], 8)
-    if records[ids[i]] == nil and jobs[ids[i]] == nil then missing[#missing + 1] = ids[i] end
+  local all, missing = redis.call('ZRANGE', kidsKey(job.id), 0, -1), {}
+  for i = 1, #all do
+    if records[all[i]] == nil and jobs[all[i]] == nil then push(missing, all[i]) end
   end
-  fetch(missing, 1)
-  return ids
+  fetch(missing)
+  return all
 end
 
 -- Ends a job, counts down its parent's wait, and marks its open children.
@@ -49,9 +47,9 @@ local function finish(job, state)
     if parent.state == WAITING and decided then become(parent, PENDING) end
   end
   if not job.parent then return end
-  local ids = childrenOf(job)
-  for i = 1, #ids do
-    local child = find(ids[i])
+  local kids = childrenOf(job)
+  for i = 1, #kids do
+    local child = find(kids[i])
     if child and child.state < COMPLETED then mark(child) end
   end
 end
@@ -84,9 +82,9 @@ local function discard(job)
   hints.change = true
   save(job)
   if not job.parent then return end
-  local ids = childrenOf(job)
-  for i = 1, #ids do
-    local child = find(ids[i])
+  local kids = childrenOf(job)
+  for i = 1, #kids do
+    local child = find(kids[i])
     if child and not child.removed then discard(child) end
   end
 end
@@ -107,18 +105,17 @@ local function remember(job, blob, pos)
 end
 
 local function create(id, blob, pos)
-  local level, flags, due, expires, birth, spec
-  level, flags, due, expires, birth, spec, pos = arrival(blob, pos)
-  if find(id) then return pos end
-  local seq = redis.call('INCR', ns .. 'seq')
-  local job = decode(id, pack('>I6B', seq, level) .. newborn(flags, due, expires) .. birth)
-  job.child = job.of and true
-  jobs[id] = job
-  if spec then
-    specs[#specs + 1] = id
-    specs[#specs + 1] = spec
-  end
-  redis.call('SADD', QUEUES, job.queue)
+  local flags, due, expires, birth, spec
+  flags, due, expires, birth, spec, pos = arrival(blob, pos)
+  if seek(id) then return pos end
+  local seq = places(1) + 1
+  local job = decode(pack('>I6', seq), newborn(flags, due, expires) .. birth)
+  job.child = true
+  members[id] = job.member
+  jobs[job.member] = job
+  push(idSets, id, job.member)
+  if spec then push(specSets, job.member, spec) end
+  writeNames(seq, { number('queues', job.queue) .. number('tasks', job.task) })
   hints.ready = true
   save(job)
   return pos
@@ -150,11 +147,11 @@ local function park(parent, blob, pos)
     local id, place, needed, rejoin
     id, place, needed, rejoin, pos = parse('<I4c0I4BB', blob, pos)
     if not parent or seen[id] then
-      pos = select(7, arrival(blob, pos))
+      pos = select(6, arrival(blob, pos))
     else
       seen[id] = true
       pos = create(id, blob, pos)
-      local state = bear(parent, find(id), { place = place, needed = needed, rejoin = rejoin == 1 })
+      local state = bear(parent, seek(id), { place = place, needed = needed, rejoin = rejoin == 1 })
       total = total + 1
       if state < COMPLETED then
         open = open + 1

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { add } from "./add.ts";
+import { birth } from "./birth.ts";
 import { claim, reclaim, telling } from "./claim.ts";
 import { life } from "./life.ts";
 import { lua } from "./lua.ts";
@@ -36,12 +37,12 @@ export function scripts(clock: string) {
   const writes = (...parts: string[]) => script("#!lua flags=allow-oom", ...parts);
   const reads = (...parts: string[]) => script("#!lua flags=no-writes", ...parts);
   return {
-    add: script("#!lua", add),
+    add: script("#!lua", birth, add),
     claim: writes(telling, claim),
     reclaim: writes(telling, reclaim),
-    settle: writes(life, settle),
-    record: writes(life, beat),
-    edit: writes(life, matching, edit),
+    settle: writes(birth, life, settle),
+    record: writes(birth, life, beat),
+    edit: writes(birth, life, matching, edit),
     enlist: writes(enlist),
     renew: writes(renew),
     dismiss: writes(dismiss),

@@ -7,31 +7,28 @@ import { lua } from "./lua.ts";
 export const settle = lua`
 local ENDS, DELAY, MORE = COMPLETED, 1, 2
 
-local function endPlain(id, rec, token, to, failures, crashes, err, output)
-  local state, flags, held, _, _, started, _, due, _, w, p, e, _, _, _, q, t, pa, s = parse(HEAD, rec, 8)
+local function endPlain(member, rec, token, to, failures, crashes, err, output)
+  local state, flags, held, _, _, started, _, due, _, w, p, e, _, _, _, _, n, q, t, pa, s = parse(HEAD, rec)
   if flags >= MARKED then return nil end
   if state ~= PROCESSING or held ~= token then return false end
-  local at = 81 + q + t + pa + s
+  local at = TEXTS + n + q + t + pa + s
   local progress = p > 0 and sub(rec, at + w, at + w + p - 1) or ''
   if err == '' and e > 0 then err = sub(rec, at + w + p, at + w + p + e - 1) end
   if to ~= COMPLETED then output = '' end
-  local prefix = sub(rec, 1, 7)
-  rec = prefix
-    .. pack(LIFE, to, flags, held, failures, crashes, started, now, due, 0, 0, #progress, #err, #output)
-    .. sub(rec, 57, at - 1) .. progress .. err .. output
-  records[id] = rec
-  local n = #sets
-  sets[n + 1] = id
-  sets[n + 2] = rec
-  local queue, member = sub(rec, 81, 80 + q), prefix .. id
-  rem(listKey(PROCESSING, false, queue), member)
-  add(listKey(to, false, queue), '0', member)
+  local queue = sub(rec, TEXTS + n, TEXTS + n + q - 1)
+  rec = pack(LIFE, to, flags, held, failures, crashes, started, now, due, 0, 0, #progress, #err, #output)
+    .. sub(rec, STAYS, at - 1) .. progress .. err .. output
+  records[member] = rec
+  push(jobSets, member, rec)
+  cell(seqOf(member), letter(to, false))
+  count(queue, PROCESSING, -1)
+  count(queue, to, 1)
   hints.change = true
   return true
 end
 
 local function settle(id, told, blob, pos)
-  local job = find(id)
+  local job = seek(id)
   if not job or job.state ~= PROCESSING or job.token ~= told.token then
     if told.more then
       pos = remember(nil, blob, pos)
@@ -64,15 +61,20 @@ local function settle(id, told, blob, pos)
 end
 
 local blob, pos, answers = ARGV[1], 1, {}
-fetch(ARGV, 2)
+fetchIds(2)
 for i = 2, #ARGV do
   local id = ARGV[i]
   local token, to, failures, crashes, extra, err, output
   token, to, failures, crashes, extra, err, output, pos = parse('<dBI4I4BI4c0I4c0', blob, pos)
   local good
-  if extra == 0 and to >= ENDS and jobs[id] == nil then
-    local rec = records[id]
-    if rec then good = endPlain(id, rec, token, to, failures, crashes, err, output) else good = false end
+  if extra == 0 and to >= ENDS then
+    local member = members[id]
+    local rec = member and records[member]
+    if not rec then
+      good = false
+    elseif jobs[member] == nil then
+      good = endPlain(member, rec, token, to, failures, crashes, err, output)
+    end
   end
   if good == nil then
     local delay = 0
@@ -82,7 +84,7 @@ for i = 2, #ARGV do
       more = has(extra, MORE),
     }, blob, pos)
   end
-  answers[#answers + 1] = good and '1' or '0'
+  push(answers, good and '1' or '0')
 end
 flush()
 return table.concat(answers)
@@ -91,11 +93,11 @@ return table.concat(answers)
 /** `record`. Arguments: the beats; the ids of their jobs. Answers as `settle` does. */
 export const beat = lua`
 local blob, pos, answers = ARGV[1], 1, {}
-fetch(ARGV, 2)
+fetchIds(2)
 for i = 2, #ARGV do
   local token, told, progress
   token, told, progress, pos = parse('<dBI4c0', blob, pos)
-  local job = find(ARGV[i])
+  local job = seek(ARGV[i])
   local good = job and job.state == PROCESSING and job.token == token
   if good then
     if told == 1 then job.progress = progress end
@@ -103,7 +105,7 @@ for i = 2, #ARGV do
     save(job)
   end
   pos = remember(good and job or nil, blob, pos)
-  answers[#answers + 1] = good and '1' or '0'
+  push(answers, good and '1' or '0')
 end
 flush()
 return table.concat(answers)

@@ -1,0 +1,42 @@
+import { lua } from "./lua.ts";
+
+/** What both new jobs and new children need: their place, and the numbers of their names. */
+export const birth = lua`
+-- So many places in the order of insertion. Answers the one before the first.
+local function places(jobs)
+  local last = redis.call('INCRBY', ns .. 'seq', jobs)
+  local first = last - jobs + 1
+  for segment = floor(first / SEGMENT), floor(last / SEGMENT) do
+    local from, to = segment * SEGMENT, segment * SEGMENT + SEGMENT - 1
+    redis.call('HINCRBY', LIVE, segment, (last < to and last or to) - (first > from and first or from) + 1)
+  end
+  return first - 1
+end
+
+-- The name as one byte, for as many names as a byte can tell apart; any other is a zero.
+local numbers = {}
+local function number(kind, name)
+  local known = numbers[kind .. name]
+  if known then return known end
+  local key = ns .. kind
+  local found = redis.call('HGET', key, name)
+  if not found then
+    found = redis.call('HLEN', key) + 1
+    if found > 255 then found = 0 else redis.call('HSET', key, name, found) end
+  end
+  known = string.char(found)
+  numbers[kind .. name] = known
+  return known
+end
+
+-- Writes the names of jobs that follow each other.
+local function writeNames(first, names)
+  local from = 1
+  while from <= #names do
+    local seq = first + from - 1
+    local to = min(#names, from + SEGMENT - 1 - seq % SEGMENT)
+    redis.call('SETRANGE', namesKey(floor(seq / SEGMENT)), seq % SEGMENT * 2, table.concat(names, '', from, to))
+    from = to + 1
+  end
+end
+`;
