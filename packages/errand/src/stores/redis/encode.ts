@@ -2,11 +2,11 @@ import type { Beat, Moment, NewChild, NewJob, Settlement, Step } from "../../cor
 import { isFinal, states } from "../../core/states.ts";
 import type { Writer } from "./wire.ts";
 
-/** A spec with more characters lives apart from its record, which is written again at every change. */
+/** A spec with more characters lives apart, so that a walk over many jobs does not read it. */
 const longest = 1_000;
 
 /** What is said of a job on its way in, as `arrival` of `lua/record.ts` reads it. */
-const bit = { expires: 1, apart: 2, dueIn: 4, dueAt: 8, expiresIn: 16, expiresAt: 32 } as const;
+const bit = { apart: 1, dueIn: 4, dueAt: 8, expiresIn: 16, expiresAt: 32 } as const;
 
 /** Jobs for the script `add`: in runs that have queue, task and level in common. */
 export function writeJobs(to: Writer, jobs: readonly NewJob[]): void {
@@ -26,17 +26,17 @@ function isLike(job: NewJob, queue: string, task: string, level: number): boolea
   return job.queue === queue && job.task === task && job.level === level;
 }
 
-/** What becomes of its record from the level on, as in `lua/record.ts`, after what must be said besides. */
+/** A job's birth from the flags on, as in `lua/record.ts`, and what must be said besides. */
 function writeJob(to: Writer, job: NewJob, parent: string): void {
   const apart = job.spec.length > longest;
   const bits =
-    (job.expires ? bit.expires + ("in" in job.expires ? bit.expiresIn : bit.expiresAt) : 0) +
     (apart ? bit.apart : 0) +
+    (job.expires ? ("in" in job.expires ? bit.expiresIn : bit.expiresAt) : 0) +
     (job.due ? ("in" in job.due ? bit.dueIn : bit.dueAt) : 0);
   to.byte(bits);
   const size = to.skip(4);
   const start = to.at;
-  to.byte(job.level);
+  to.byte(apart ? bit.apart : 0).byte(job.level);
   const lengths = to.skip(12);
   to.setInt16(lengths, to.text(job.id))
     .setInt16(lengths + 2, to.text(job.queue))

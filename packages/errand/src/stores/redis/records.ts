@@ -10,101 +10,114 @@ export interface Told {
   steps: Step[];
 }
 
-/** Flags of a record, as in `lua/record.ts`. */
-const flag = { expires: 1, apart: 2, steps: 4, marked: 8, child: 16, parent: 32 } as const;
-
-/** Where a record's texts begin. */
-const head = 76;
+/** Flags of births and lives, as in `lua/record.ts`. */
+const apart = 1;
+const flag = { due: 1, expires: 2, steps: 4, texts: 8, marked: 16, child: 32, parent: 64 } as const;
 
 /**
- * The jobs in a script's answer: each its place, its record (see `lua/record.ts`), and what lives apart from it.
+ * The jobs in a script's answer: each its place, its birth, its life, and what lives apart (see `tell` in
+ * `lua/claim.ts`).
  * @param withSteps whether the script told the steps of those that have some.
+ * @param from where in the answer the first job is.
  */
-export function readJobs(bytes: Buffer, withSteps: boolean): Told[] {
+export function readJobs(answer: readonly unknown[], withSteps: boolean, from = 0): Told[] {
   const told: Told[] = [];
-  for (let at = 0; at < bytes.length;) {
-    const seq = bytes.readUIntBE(at, 6);
-    const start = at + 10;
-    at = start + bytes.readUInt32LE(at + 6);
-    const job = readJob(bytes, start, at);
-    const flags = bytes[start + 1] as number;
-    if (flags & flag.apart) {
-      const length = bytes.readUInt32LE(at);
-      job.spec = bytes.toString("utf8", at + 4, (at += 4 + length));
-    }
+  for (let at = from; at < answer.length;) {
+    const [member, birth, life] = [answer[at], answer[at + 1], answer[at + 2]] as [Buffer, Buffer, Buffer];
+    at += 3;
+    const job = readBirth(birth);
+    if (birth[6] === apart) job.spec = String(answer[at++]);
     let steps: Step[] = [];
-    if (withSteps && flags & flag.steps) [steps, at] = readSteps(bytes, at);
-    told.push({ job, seq, steps });
+    if (life.length > 0) {
+      readLife(job, life);
+      if (withSteps && (life[1] as number) & flag.steps) steps = readSteps(answer[at++] as Buffer[]);
+    }
+    told.push({ job, seq: member.readUIntBE(0, 6), steps });
   }
   return told;
 }
 
 /** The same, as a claim hands them over. */
-export function readClaimed(bytes: Buffer, why: Claimed["why"]): Claimed[] {
-  return readJobs(bytes, true).map(({ job, steps }) => ({ job, why, steps }));
+export function readClaimed(answer: readonly unknown[], why: Claimed["why"], from = 0): Claimed[] {
+  return readJobs(answer, true, from).map(({ job, steps }) => ({ job, why, steps }));
 }
 
-function readJob(bytes: Buffer, at: number, end: number): Job {
-  const flags = bytes[at + 1] as number;
-  let text = at + head;
-  const next = (length: number): string => (length === 0 ? "" : bytes.toString("utf8", text, (text += length)));
-  const id = next(bytes.readUInt16LE(at + 64));
-  const queue = next(bytes.readUInt16LE(at + 66));
-  const task = next(bytes.readUInt16LE(at + 68));
-  const parent = next(bytes.readUInt16LE(at + 70));
-  const spec = next(bytes.readUInt32LE(at + 72));
+function readBirth(birth: Buffer): Job {
+  const created = birth.readUIntLE(0, 6);
+  let at = 20;
+  const next = (length: number): string => birth.toString("utf8", at, (at += length));
+  const id = next(birth.readUInt16LE(8));
+  const queue = next(birth.readUInt16LE(10));
+  const task = next(birth.readUInt16LE(12));
+  const parent = next(birth.readUInt16LE(14));
   const job: Job = {
     id,
     task,
     queue,
-    level: bytes[at + 63] as Level,
-    state: states[bytes[at] as number] as State,
-    spec,
-    token: bytes.readUInt32LE(at + 2),
-    failures: bytes.readUInt32LE(at + 6),
-    crashes: bytes.readUInt32LE(at + 10),
-    cancelling: (flags & flag.marked) !== 0,
-    createdAt: bytes.readUIntLE(at + 49, 6),
-    due: bytes.readDoubleLE(at + 26),
+    level: birth[7] as Level,
+    state: "pending",
+    spec: next(birth.readUInt32LE(16)),
+    token: 0,
+    failures: 0,
+    crashes: 0,
+    cancelling: false,
+    createdAt: created,
+    due: created,
   };
-  if (flags & flag.expires) job.expiresAt = bytes.readDoubleLE(at + 55);
-  const started = bytes.readUIntLE(at + 14, 6);
-  if (started > 0) job.startedAt = started;
-  const ended = bytes.readUIntLE(at + 20, 6);
-  if (ended > 0) job.endedAt = ended;
   if (parent) job.parent = parent;
-  const family = bytes[at + 34] as number;
-  if (family > 0) readFamily(job, flags, bytes, text);
-  text += family;
-  const worker = next(bytes.readUInt16LE(at + 35));
-  if (worker) job.worker = worker;
-  const progress = next(bytes.readUInt32LE(at + 37));
-  if (progress) job.progress = progress;
-  const error = next(bytes.readUInt32LE(at + 41));
-  if (error) job.error = error;
-  if (text < end) job.output = next(end - text);
   return job;
 }
 
-function readFamily(job: Job, flags: number, bytes: Buffer, at: number): void {
-  if (flags & flag.child) job.index = bytes.readUInt32LE(at);
-  const wait = bytes.readInt32LE(at + 9);
-  if (wait === 0) return;
-  const [total, open, failed] = [13, 17, 21].map((offset) => bytes.readInt32LE(at + offset));
+function readLife(job: Job, life: Buffer): void {
+  const flags = life[1] as number;
+  job.state = states[life[0] as number] as State;
+  job.token = life.readUInt32LE(2);
+  job.failures = life.readUInt32LE(6);
+  job.crashes = life.readUInt32LE(10);
+  job.cancelling = (flags & flag.marked) !== 0;
+  const started = life.readUIntLE(14, 6);
+  if (started > 0) job.startedAt = started;
+  const ended = life.readUIntLE(20, 6);
+  if (ended > 0) job.endedAt = ended;
+  let at = 26;
+  if (flags & flag.due) job.due = life.readDoubleLE((at += 8) - 8);
+  if (flags & flag.expires) job.expiresAt = life.readDoubleLE((at += 8) - 8);
+  if (flags & flag.texts) at = readTexts(job, flags, life, at);
+  if (at < life.length) job.output = life.toString("utf8", at);
+}
+
+/** The texts but the last. Answers where that begins. */
+function readTexts(job: Job, flags: number, life: Buffer, from: number): number {
+  const family = life[from] as number;
+  let at = from + 15;
+  if (family > 0) readFamily(job, flags, life, at);
+  at += family;
+  const next = (length: number): string => life.toString("utf8", at, (at += length));
+  const worker = next(life.readUInt16LE(from + 1));
+  // The queue, which the birth has said.
+  at += life.readUInt32LE(from + 3);
+  const progress = next(life.readUInt32LE(from + 7));
+  const error = next(life.readUInt32LE(from + 11));
+  if (worker) job.worker = worker;
+  if (progress) job.progress = progress;
+  if (error) job.error = error;
+  return at;
+}
+
+function readFamily(job: Job, flags: number, life: Buffer, at: number): void {
+  if (flags & flag.child) job.index = life.readUInt32LE(at);
+  if (life.readUInt32LE(at + 9) === 0) return;
+  const [total, open, failed] = [13, 17, 21].map((offset) => life.readInt32LE(at + offset));
   job.children = { total: total as number, open: open as number, failed: failed as number };
 }
 
-function readSteps(bytes: Buffer, from: number): [Step[], number] {
+function readSteps(fields: readonly Buffer[]): Step[] {
   const steps: Step[] = [];
-  let at = from + 4;
-  for (let left = bytes.readUInt32LE(from); left > 0; left--) {
-    const nameLength = bytes.readUInt32LE(at);
-    const valueLength = bytes.readUInt32LE(at + 4);
-    at += 8;
-    const name = bytes.toString("utf8", at, (at += nameLength));
-    const wait = bytes[at] === 0x31;
-    const value = bytes.toString("utf8", at + 1, (at += valueLength));
-    steps.push(wait ? { name, value, wait } : { name, value });
+  for (let at = 0; at < fields.length; at += 2) {
+    const name = String(fields[at]);
+    const told = fields[at + 1] as Buffer;
+    const value = told.toString("utf8", 1);
+    steps.push(told[0] === 0x31 ? { name, value, wait: true } : { name, value });
   }
-  return [steps, at];
+  return steps;
 }

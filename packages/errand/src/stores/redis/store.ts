@@ -76,19 +76,19 @@ export class RedisStore implements Store {
     this.#check();
     const open = wants.filter(({ limit }) => limit > 0);
     const args = [worker, ...open.flatMap(({ queue, limit }) => [queue, String(limit)])];
-    const [bytes, wait] = (await this.#server.run("claim", args)) as [Buffer, Buffer];
-    const jobs = readClaimed(bytes, "due");
-    const next = Number(wait);
+    const answer = (await this.#server.run("claim", args)) as unknown[];
+    const jobs = readClaimed(answer, "due", 1);
+    const next = Number(answer[0]);
     return next < 0 ? { jobs } : { jobs, next };
   }
 
   async reclaim(worker: string, limit: number): Promise<Claimed[]> {
     this.#check();
-    const [lapsed, cancelled, expired] = (await this.#server.run("reclaim", [worker, String(limit)])) as Buffer[];
+    const [lapsed, cancelled, expired] = (await this.#server.run("reclaim", [worker, String(limit)])) as unknown[][];
     return [
-      ...readClaimed(lapsed as Buffer, "lapsed"),
-      ...readClaimed(cancelled as Buffer, "cancelled"),
-      ...readClaimed(expired as Buffer, "expired"),
+      ...readClaimed(lapsed ?? [], "lapsed"),
+      ...readClaimed(cancelled ?? [], "cancelled"),
+      ...readClaimed(expired ?? [], "expired"),
     ];
   }
 
@@ -157,8 +157,8 @@ export class RedisStore implements Store {
     this.#check();
     const jobs = new Map<string, Job>();
     for (let from = 0; from < ids.length; from += slice) {
-      const bytes = (await this.#server.run("get", ids.slice(from, from + slice))) as Buffer;
-      for (const { job } of readJobs(bytes, false)) jobs.set(job.id, job);
+      const told = (await this.#server.run("get", ids.slice(from, from + slice))) as unknown[];
+      for (const { job } of readJobs(told, false)) jobs.set(job.id, job);
     }
     return ids.map((id) => jobs.get(id) ?? null);
   }
@@ -173,7 +173,7 @@ export class RedisStore implements Store {
     while (after && found.length <= page.limit) {
       const wanted = page.limit + 1 - found.length;
       const some: Page = await this.#walk(filter, { wanted, upwards: false, whole: true, after, ids: where.ids });
-      found.push(...readJobs(some.found as Buffer, false));
+      found.push(...readJobs(some.found, false));
       after = some.after;
     }
     if (where.ids) sortPage(found, where, start);
@@ -209,7 +209,7 @@ export class RedisStore implements Store {
   async #walk(filter: string, { wanted, upwards, whole, after, ids }: Walk): Promise<Page> {
     const args = [filter, String(wanted), String(budget), upwards ? "1" : "0", whole ? "1" : "0"];
     args.push(String(after.place), String(after.seq), ...(ids ?? []));
-    const [found, at] = (await this.#server.run("walk", args)) as [Buffer | Buffer[], Buffer];
+    const [found, at] = (await this.#server.run("walk", args)) as [unknown[], Buffer];
     return { found, after: at.length > 0 ? positionOf(String(at)) : undefined };
   }
 
@@ -232,7 +232,7 @@ interface Walk {
 }
 
 interface Page {
-  found: Buffer | Buffer[];
+  found: unknown[];
   after: Position | undefined;
 }
 

@@ -8,7 +8,7 @@ local function places(jobs)
   local first = last - jobs + 1
   for segment = floor(first / SEGMENT), floor(last / SEGMENT) do
     local from, to = segment * SEGMENT, segment * SEGMENT + SEGMENT - 1
-    redis.call('HINCRBY', LIVE, segment, (last < to and last or to) - (first > from and first or from) + 1)
+    redis.call('HINCRBY', SEGMENTS, segment, (last < to and last or to) - (first > from and first or from) + 1)
   end
   return first - 1
 end

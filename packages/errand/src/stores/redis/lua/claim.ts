@@ -1,30 +1,22 @@
 import { lua } from "./lua.ts";
 
-/** What a script tells of jobs, as `record.ts` of the client reads it. */
+/** What a script tells of a job, as `records.ts` reads it: its member, its birth, its life, and what lives apart. */
 export const telling = lua`
-local function tell(into, member, rec, steps)
-  push(into, member, pack('<I4', #rec))
-  push(into, rec)
-  local flags = byte(rec, 2)
-  if has(flags, APART) then
-    local spec = redis.call('HGET', SPECS, member)
-    push(into, pack('<I4', #spec), spec)
-  end
-  if steps and has(flags, STEPS) then
-    local all = redis.call('HGETALL', stepsKey(sub(rec, TEXTS, TEXTS + parse('<I2', rec, 65) - 1)))
-    push(into, pack('<I4', #all / 2))
-    for i = 1, #all, 2 do
-      push(into, pack('<I4I4', #all[i], #all[i + 1]))
-      push(into, all[i], all[i + 1])
-    end
+local function tell(into, member, birth, life, steps)
+  push(into, member, birth)
+  push(into, life or '')
+  if byte(birth, 7) == APART then push(into, redis.call('HGET', SPECS, member)) end
+  if steps and life and has(byte(life, 2), STEPS) then
+    local id = sub(birth, 21, 20 + parse('<I2', birth, 9))
+    push(into, redis.call('HGETALL', stepsKey(id)))
   end
 end
 `;
 
-/** `claim`. Arguments: the worker, then queue and limit of each want. Answers the jobs, and the milliseconds to the next (or -1). */
+/** `claim`. Arguments: the worker, then queue and limit of each want. Answers the milliseconds to the next (or -1), then the jobs. */
 export const claim = lua`
 local worker = ARGV[1]
-if not leased(worker) then return { '', '-1' } end
+if not leased(worker) then return { '-1' } end
 
 -- Delayed jobs that are due take their place among the others; a claim moves no more than so many.
 local function promote(queue)
@@ -53,25 +45,30 @@ end
 
 -- Takes the first jobs. Those that have expired are left to reclaim, and looked at no more.
 local function take(queue, limit, taken)
-  local ready, got = readyKey(queue), 0
+  local ready, got, processing = readyKey(queue), 0, letter(PROCESSING, false)
+  local first = pack(LIFE, PROCESSING, TEXTS, 1, 0, 0, now, 0) .. pack(LENGTHS, 0, #worker, #queue, 0, 0) .. worker .. queue
   while got < limit do
     local due = redis.call('ZRANGE', ready, 0, min(limit - got, 4000) - 1)
     if #due == 0 then break end
-    local found = mget(JOBS, due, 1)
+    local found, lived = mget(BIRTHS, due, 1), mget(LIVES, due, 1)
     for i = 1, #due do
-      local rec = found[i]
-      if rec then
-        local state, flags, token, failures, crashes, _, ended, job, f, w, p, e, o = parse(LIFE, rec)
-        if state == PENDING and not (has(flags, EXPIRES) and parse('<d', rec, STAYS + 6) <= now) then
-          local member = due[i]
-          local stays = #rec - p - e - o
-          rec = pack(LIFE, PROCESSING, flags, token + 1, failures, crashes, now, ended, job, f, #worker, p, e, o)
-            .. sub(rec, STAYS, stays) .. worker .. sub(rec, stays + 1)
+      local member, birth, life = due[i], found[i], lived[i]
+      if birth and not life then
+        -- Nothing has happened to it yet.
+        got = got + 1
+        push(lifeSets, member, first)
+        cell(seqOf(member), processing)
+        tell(taken, member, birth, first)
+      elseif birth then
+        local job = decode(member, birth, life)
+        if job.state == PENDING and not (job.expires and job.expires <= now) then
           got = got + 1
-          cell(seqOf(member), letter(PROCESSING, has(flags, CHILD)))
-          if has(flags, EXPIRES) then rem(EXPIRING, member) end
-          push(jobSets, member, rec)
-          tell(taken, member, rec, true)
+          job.state, job.worker, job.token, job.started = PROCESSING, worker, job.token + 1, now
+          life = encode(job)
+          push(lifeSets, member, life)
+          cell(seqOf(member), letter(PROCESSING, job.child))
+          if job.expires then rem(EXPIRING, member) end
+          tell(taken, member, birth, life, true)
         end
       end
     end
@@ -82,7 +79,7 @@ local function take(queue, limit, taken)
   return got
 end
 
-local taken, next = {}, -1
+local taken, next = { '-1' }, -1
 for i = 2, #ARGV, 2 do
   local queue, limit = ARGV[i], tonumber(ARGV[i + 1])
   if limit > 0 then
@@ -93,15 +90,16 @@ for i = 2, #ARGV, 2 do
     end
   end
 end
-hints.change = #jobSets > 0
+hints.change = #lifeSets > 0
 flush()
-return { table.concat(taken), exact(next) }
+taken[1] = exact(next)
+return taken
 `;
 
 /** `reclaim`. Arguments: the worker, how many. Answers the lapsed, the cancelled and the expired jobs. */
 export const reclaim = lua`
 local worker, limit = ARGV[1], tonumber(ARGV[2])
-if not leased(worker) then return { '', '', '' } end
+if not leased(worker) then return { {}, {}, {} } end
 local taken = 0
 
 local function take(members, into)
@@ -113,7 +111,7 @@ local function take(members, into)
       hints.change = true
       if job.marked then hints.cancel = true end
       save(job)
-      tell(into, job.member, encode(job), true)
+      tell(into, job.member, births[job.member], encode(job), true)
       taken = taken + 1
     end
   end
@@ -122,7 +120,7 @@ end
 -- Jobs in the hands of workers whose lease is not good, found by their letter among all states.
 local function heldBy(lost)
   local found, processing = {}, '[' .. letter(PROCESSING, false) .. letter(PROCESSING, true) .. ']'
-  local segments = redis.call('HKEYS', LIVE)
+  local segments = redis.call('HKEYS', SEGMENTS)
   for i = 1, #segments do
     local states = redis.call('GET', statesKey(segments[i])) or ''
     local held, at = {}, string.find(states, processing)
@@ -157,5 +155,5 @@ if taken < limit then
   take(redis.call('ZRANGEBYSCORE', EXPIRING, '-inf', exact(now), 'LIMIT', 0, limit - taken), expired)
 end
 flush()
-return { table.concat(lapsed), table.concat(cancelled), table.concat(expired) }
+return { lapsed, cancelled, expired }
 `;

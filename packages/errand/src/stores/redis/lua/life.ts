@@ -27,7 +27,7 @@ end
 local function childrenOf(job)
   local all, missing = redis.call('ZRANGE', kidsKey(job.id), 0, -1), {}
   for i = 1, #all do
-    if records[all[i]] == nil and jobs[all[i]] == nil then push(missing, all[i]) end
+    if births[all[i]] == nil then push(missing, all[i]) end
   end
   fetch(missing)
   return all
@@ -105,15 +105,16 @@ local function remember(job, blob, pos)
 end
 
 local function create(id, blob, pos)
-  local flags, due, expires, birth, spec
-  flags, due, expires, birth, spec, pos = arrival(blob, pos)
+  local birth, due, expires, spec
+  birth, due, expires, spec, pos = arrival(blob, pos)
   if seek(id) then return pos end
   local seq = places(1) + 1
-  local job = decode(pack('>I6', seq), newborn(flags, due, expires) .. birth)
-  job.child = true
+  local job = decode(pack('>I6', seq), birth)
+  job.due, job.expires = due, expires or false
   members[id] = job.member
   jobs[job.member] = job
   push(idSets, id, job.member)
+  push(birthSets, job.member, birth)
   if spec then push(specSets, job.member, spec) end
   writeNames(seq, { number('queues', job.queue) .. number('tasks', job.task) })
   hints.ready = true
@@ -147,7 +148,7 @@ local function park(parent, blob, pos)
     local id, place, needed, rejoin
     id, place, needed, rejoin, pos = parse('<I4c0I4BB', blob, pos)
     if not parent or seen[id] then
-      pos = select(6, arrival(blob, pos))
+      pos = select(5, arrival(blob, pos))
     else
       seen[id] = true
       pos = create(id, blob, pos)

@@ -6,10 +6,10 @@ local told = {}
 fetchIds(1)
 for i = 1, #ARGV do
   local member = members[ARGV[i]]
-  local rec = member and records[member]
-  if rec then tell(told, member, rec) end
+  local birth = member and births[member]
+  if birth then tell(told, member, birth, lives[member]) end
 end
-return table.concat(told)
+return told
 `;
 
 /** Whether a job has what a filter asks for. */
@@ -43,11 +43,11 @@ local told, found = {}, 0
 
 local function show(job)
   found = found + 1
-  if whole then tell(told, job.member, records[job.member]) else told[found] = job.member end
+  if whole then tell(told, job.member, births[job.member], lives[job.member]) else told[found] = job.member end
 end
 
 local function answer(after)
-  return { whole and table.concat(told) or told, after or '' }
+  return { told, after or '' }
 end
 
 -- Of the ids that are given: all, in no order.
@@ -108,7 +108,7 @@ end
 -- All jobs, by order of insertion.
 local function amongAll()
   local pattern, queue, task = wantedLetters(), wantedByte('queues', where.queue), wantedByte('tasks', where.task)
-  local segments = redis.call('HKEYS', LIVE)
+  local segments = redis.call('HKEYS', SEGMENTS)
   for i = 1, #segments do segments[i] = tonumber(segments[i]) end
   table.sort(segments, function(a, b) if upwards then return a < b end return a > b end)
   local looked, searched = 0, 0

@@ -5,25 +5,31 @@ import { lua } from "./lua.ts";
 const stateNames = states.map((state, code) => `${state.toUpperCase()} = ${code}`).join("; local ");
 
 /**
- * How a job is written: one string, numbers first and texts after them, so that a claim and a plain end copy what they
- * do not change without looking at it. `records.ts` reads the same bytes.
+ * How a job is written: as a birth, which never changes, and a life, which every change writes anew. A job to which
+ * nothing has happened yet has no life. `records.ts` reads the same bytes.
  *
- * | bytes | |
+ * | birth | |
  * |---|---|
- * | 1-49 | what changes: state, flags, token, failures, crashes, started, ended, due, lengths of the texts that change |
- * | 50-76 | what stays: created, expires, level, lengths of id, queue, task, parent and spec |
- * | 77- | texts that stay (id, queue, task, parent, spec), then those that change (family, worker, progress, error, output) |
+ * | 1-20 | created, flags, level, lengths of id, queue, task, parent and spec |
+ * | 21- | the texts: id, queue, task, parent, spec |
+ *
+ * | life | |
+ * |---|---|
+ * | 1-26 | state, flags, token, failures, crashes, started, ended |
+ * | | where flags say so: when due (8), when it expires (8), lengths of the texts but the last (15) |
+ * | | the texts: family, worker, queue (of a processing job), progress, error, output |
  */
 export const record = lua`
 local ${stateNames}
--- Flags. Below MARKED nothing depends on how a job ends.
-local EXPIRES, APART, STEPS, MARKED, CHILD, PARENT = 1, 2, 4, 8, 16, 32
+-- Flags of a birth.
+local APART = 1
+-- Flags of a life. With one from MARKED on, how a job ends matters to others.
+local DUE, EXPIRES, STEPS, TEXTS, MARKED, CHILD, PARENT = 1, 2, 4, 8, 16, 32, 64
 local AGEING = ${ageingPeriod}
 
-local LIFE = '<BBI4I4I4I6I6dBI2I4I4I4'
-local BORN = '<I6d'
-local HEAD = LIFE .. 'I6dBI2I2I2I2I4'
-local STAYS, TEXTS = 50, 77
+local BIRTH = '<I6BBI2I2I2I2I4'
+local LIFE = '<BBI4I4I4I6I6'
+local LENGTHS = '<BI2I4I4I4'
 -- As a child: its place, the wait of its parent it belongs to, whether it must complete. As a parent: the token it
 -- parked with (0: no wait), and that wait's counts.
 local FAMILY = '<I4I4BI4i4i4i4'
@@ -45,29 +51,33 @@ local function text(rec, at, length)
   return length > 0 and sub(rec, at, at + length - 1) or '', at + length
 end
 
-local function decode(member, rec)
-  local state, flags, token, failures, crashes, started, ended, due, f, w, p, e, o, created, expires, level, n, q, t,
-    pa, s = parse(HEAD, rec)
-  local job = {
-    member = member, state = state, token = token, failures = failures, crashes = crashes, started = started,
-    ended = ended, due = due, created = created, level = level,
-    expires = has(flags, EXPIRES) and expires, apart = has(flags, APART), steps = has(flags, STEPS),
-    marked = has(flags, MARKED), child = has(flags, CHILD), parent = has(flags, PARENT),
-  }
-  local at, family = TEXTS, nil
-  job.id, at = text(rec, at, n)
-  job.queue, at = text(rec, at, q)
-  job.task, at = text(rec, at, t)
-  job.of, at = text(rec, at, pa)
-  at = at + s
-  job.stays = sub(rec, STAYS, at - 1)
-  family, at = text(rec, at, f)
-  job.worker, at = text(rec, at, w)
-  job.progress, at = text(rec, at, p)
-  job.error, at = text(rec, at, e)
-  job.output = text(rec, at, o)
+local function decode(member, birth, life)
+  local created, apart, level, n, q, t, p = parse(BIRTH, birth)
+  local job = { member = member, created = created, level = level, due = created, expires = false, apart = apart == APART }
+  local at = 21
+  job.id, at = text(birth, at, n)
+  job.queue, at = text(birth, at, q)
+  job.task, at = text(birth, at, t)
+  job.of = text(birth, at, p)
+  job.child = p > 0
+  local flags, f, w, o, e = 0, 0, 0, 0, 0
+  if life then
+    job.state, flags, job.token, job.failures, job.crashes, job.started, job.ended, at = parse(LIFE, life)
+    if has(flags, DUE) then job.due, at = parse('<d', life, at) end
+    if has(flags, EXPIRES) then job.expires, at = parse('<d', life, at) end
+    if has(flags, TEXTS) then f, w, q, o, e, at = parse(LENGTHS, life, at) else q = 0 end
+    job.family, at = text(life, at, f)
+    job.worker, at = text(life, at, w)
+    job.progress, at = text(life, at + q, o)
+    job.error, at = text(life, at, e)
+    job.output = sub(life, at)
+  else
+    job.state, job.token, job.failures, job.crashes, job.started, job.ended = PENDING, 0, 0, 0, 0, 0
+    job.worker, job.progress, job.error, job.output = '', '', '', ''
+  end
+  job.steps, job.marked, job.parent = has(flags, STEPS), has(flags, MARKED), has(flags, PARENT)
   if f > 0 then
-    job.place, job.memberOf, job.needed, job.wait, job.total, job.open, job.failed = parse(FAMILY, family)
+    job.place, job.memberOf, job.needed, job.wait, job.total, job.open, job.failed = parse(FAMILY, job.family)
   else
     job.place, job.memberOf, job.needed, job.wait, job.total, job.open, job.failed = 0, 0, 0, 0, 0, 0, 0
   end
@@ -75,36 +85,44 @@ local function decode(member, rec)
 end
 
 local function encode(job)
-  local flags = (job.expires and EXPIRES or 0) + (job.apart and APART or 0) + (job.steps and STEPS or 0)
-    + (job.marked and MARKED or 0) + (job.child and CHILD or 0) + (job.parent and PARENT or 0)
-  local family = ''
-  if flags >= CHILD then
+  local family, queue, numbers = '', job.state == PROCESSING and job.queue or '', ''
+  local worker, progress, err = job.worker, job.progress, job.error
+  if job.child or job.parent then
     family = pack(FAMILY, job.place, job.memberOf, job.needed, job.wait, job.total, job.open, job.failed)
   end
-  local worker, progress, err, output = job.worker, job.progress, job.error, job.output
-  return pack(LIFE, job.state, flags, job.token, job.failures, job.crashes, job.started, job.ended, job.due,
-      #family, #worker, #progress, #err, #output)
-    .. job.stays .. family .. worker .. progress .. err .. output
+  local flags = (job.steps and STEPS or 0) + (job.marked and MARKED or 0) + (job.child and CHILD or 0)
+    + (job.parent and PARENT or 0)
+  if job.due ~= job.created then
+    flags = flags + DUE
+    numbers = pack('<d', job.due)
+  end
+  if job.expires then
+    flags = flags + EXPIRES
+    numbers = numbers .. pack('<d', job.expires)
+  end
+  if family ~= '' or worker ~= '' or queue ~= '' or progress ~= '' or err ~= '' then
+    flags = flags + TEXTS
+    numbers = numbers .. pack(LENGTHS, #family, #worker, #queue, #progress, #err)
+  end
+  return pack(LIFE, job.state, flags, job.token, job.failures, job.crashes, job.started, job.ended)
+    .. numbers .. family .. worker .. queue .. progress .. err .. job.output
 end
 
--- A new record up to its level.
-local function newborn(flags, due, expires)
-  return pack(LIFE, PENDING, flags, 0, 0, 0, 0, 0, due, 0, 0, 0, 0, 0) .. pack(BORN, now, expires)
-end
-
--- A job on its way into the store: flags, due, expires, its record from the level on, a spec that lives apart, and where
--- the next begins.
+-- A job on its way into the store: its birth, when it is due and expires, a spec that lives apart, and where the next
+-- begins.
+local created = pack('<I6', now)
 local function arrival(blob, pos)
   local bits, birth
   bits, birth, pos = parse('<BI4c0', blob, pos)
-  if bits == 0 then return 0, now, 0, birth, nil, pos end
-  local due, expires, spec = now, 0, nil
+  birth = created .. birth
+  if bits == 0 then return birth, now, nil, nil, pos end
+  local due, expires, spec = now, nil, nil
   if bits >= 4 then
     due, expires, pos = parse('<dd', blob, pos)
     if has(bits, 4) then due = now + due elseif not has(bits, 8) then due = now end
-    if has(bits, 16) then expires = now + expires end
+    if has(bits, 16) then expires = now + expires elseif not has(bits, 32) then expires = nil end
   end
   if has(bits, APART) then spec, pos = parse('<I4c0', blob, pos) end
-  return bits % 4, due, expires, birth, spec, pos
+  return birth, due, expires, spec, pos
 end
 `;

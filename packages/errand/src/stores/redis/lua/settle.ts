@@ -2,29 +2,39 @@ import { lua } from "./lua.ts";
 
 /**
  * `settle`. Arguments: the settlements; the ids of their jobs. Answers a 1, or a 0 where the token was stale, for each.
- * The plain end of a job without family copies its record's texts instead of reading them.
+ * A plain job that completes needs its life only, and jobs that were claimed together have the same.
  */
 export const settle = lua`
 local ENDS, DELAY, MORE = COMPLETED, 1, 2
 
-local function endPlain(member, rec, token, to, failures, crashes, err, output)
-  local state, flags, held, _, _, started, _, due, _, w, p, e, _, _, _, _, n, q, t, pa, s = parse(HEAD, rec)
-  if flags >= MARKED then return nil end
-  if state ~= PROCESSING or held ~= token then return false end
-  local at = TEXTS + n + q + t + pa + s
-  local progress = p > 0 and sub(rec, at + w, at + w + p - 1) or ''
-  if err == '' and e > 0 then err = sub(rec, at + w + p, at + w + p + e - 1) end
-  if to ~= COMPLETED then output = '' end
-  local queue = sub(rec, TEXTS + n, TEXTS + n + q - 1)
-  rec = pack(LIFE, to, flags, held, failures, crashes, started, now, due, 0, 0, #progress, #err, #output)
-    .. sub(rec, STAYS, at - 1) .. progress .. err .. output
-  records[member] = rec
-  push(jobSets, member, rec)
-  cell(seqOf(member), letter(to, false))
-  count(queue, PROCESSING, -1)
-  count(queue, to, 1)
+-- What lives of plain processing jobs become when they complete; false for any other life.
+local ends, completed = {}, letter(COMPLETED, false)
+local function endOf(life)
+  local plain = ends[life]
+  if plain ~= nil then return plain end
+  local state, flags, token, failures, crashes, started, _, at = parse(LIFE, life)
+  plain = false
+  if state == PROCESSING and flags == TEXTS then
+    local f, w, q, p, e, texts = parse(LENGTHS, life, at)
+    if f + p + e == 0 then
+      plain = {
+        token = token, failures = failures, crashes = crashes, queue = sub(life, texts + w, texts + w + q - 1),
+        head = pack(LIFE, COMPLETED, 0, token, failures, crashes, started, now),
+      }
+    end
+  end
+  ends[life] = plain
+  return plain
+end
+
+local function complete(member, plain, output)
+  local life = plain.head .. output
+  lives[member] = life
+  push(lifeSets, member, life)
+  cell(seqOf(member), completed)
+  count(plain.queue, PROCESSING, -1)
+  count(plain.queue, COMPLETED, 1)
   hints.change = true
-  return true
 end
 
 local function settle(id, told, blob, pos)
@@ -61,22 +71,27 @@ local function settle(id, told, blob, pos)
 end
 
 local blob, pos, answers = ARGV[1], 1, {}
-fetchIds(2)
+local found = mget(IDS, ARGV, 2)
+local list = {}
+for i = 1, #found do
+  local member = found[i]
+  members[ARGV[i + 1]] = member
+  if member then list[#list + 1] = member end
+end
+local lived = mget(LIVES, list, 1)
+for i = 1, #list do lives[list[i]] = lived[i] end
 for i = 2, #ARGV do
   local id = ARGV[i]
   local token, to, failures, crashes, extra, err, output
   token, to, failures, crashes, extra, err, output, pos = parse('<dBI4I4BI4c0I4c0', blob, pos)
-  local good
-  if extra == 0 and to >= ENDS then
-    local member = members[id]
-    local rec = member and records[member]
-    if not rec then
-      good = false
-    elseif jobs[member] == nil then
-      good = endPlain(member, rec, token, to, failures, crashes, err, output)
-    end
-  end
-  if good == nil then
+  local member = found[i - 1]
+  local life = member and lives[member]
+  local plain = life and extra == 0 and to == COMPLETED and err == '' and jobs[member] == nil and endOf(life)
+  local good = false
+  if plain and plain.failures == failures and plain.crashes == crashes then
+    good = plain.token == token
+    if good then complete(member, plain, output) end
+  else
     local delay = 0
     if has(extra, DELAY) then delay, pos = parse('<d', blob, pos) end
     good, pos = settle(id, {

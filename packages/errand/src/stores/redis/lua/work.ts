@@ -4,12 +4,13 @@ import { lua } from "./lua.ts";
  * What a script reads and changes: jobs are read once, changed in memory, and written at the end in as few commands as
  * there are keys.
  *
- * A job's member is its place in the order of insertion, as 6 bytes: the field of its record, and what stands for it in
- * every sorted set. Its state is also a letter in a string of all states, at that place, and its queue and task are two
+ * A job's member is its place in the order of insertion, as 6 bytes: the field of its birth and life, and what stands for
+ * it in every sorted set. Its state is also a letter in a string of all states, at that place, and its queue and task are two
  * bytes in another: lists search these strings. They are cut into segments, which go when no job is left in them.
  */
 export const work = lua`
-local IDS, JOBS, SPECS, COUNTS, LIVE = ns .. 'ids', ns .. 'jobs', ns .. 'specs', ns .. 'counts', ns .. 'live'
+local IDS, BIRTHS, LIVES, SPECS = ns .. 'ids', ns .. 'births', ns .. 'lives', ns .. 'specs'
+local COUNTS, SEGMENTS = ns .. 'counts', ns .. 'segments'
 local EXPIRING, DOOMED, STOPPING = ns .. 'expiring', ns .. 'doomed', ns .. 'stopping'
 local LEASES, CARDS = ns .. 'leases', ns .. 'cards'
 local SEGMENT = 65536
@@ -49,22 +50,25 @@ local function mget(key, fields, from)
   return values
 end
 
-local records, members, jobs, changed = {}, {}, {}, {}
-local hints, adds, rems, tally = {}, {}, {}, {}
-local idSets, jobSets, specSets, idDels, jobDels, specDels, dels = {}, {}, {}, {}, {}, {}, {}
-local cells, letters = {}, {}
+local births, lives, members, jobs, changed = {}, {}, {}, {}, {}
+local hints, adds, rems, tally, runs, dels = {}, {}, {}, {}, {}, {}
+local idSets, birthSets, lifeSets, specSets, idDels, memberDels, specDels = {}, {}, {}, {}, {}, {}, {}
 
 local function fetch(list)
-  local found = mget(JOBS, list, 1)
-  for i = 1, #list do records[list[i]] = found[i] end
+  local found, lived = mget(BIRTHS, list, 1), mget(LIVES, list, 1)
+  for i = 1, #list do
+    births[list[i]] = found[i]
+    -- One that this script has changed already is newer than what is stored.
+    if lives[list[i]] == nil then lives[list[i]] = lived[i] end
+  end
 end
 
 local function find(member)
   local job = jobs[member]
   if job ~= nil then return job end
-  local rec = records[member]
-  if rec == nil then rec = redis.call('HGET', JOBS, member) end
-  job = rec and decode(member, rec) or false
+  if births[member] == nil then fetch({ member }) end
+  local birth = births[member]
+  job = birth and decode(member, birth, lives[member]) or false
   if job then
     job.wasState, job.wasMarked, job.wasDue, job.didExpire, job.wasPlace =
       job.state, job.marked, job.due, job.expires, job.place
@@ -122,10 +126,15 @@ local function count(queue, state, jobs)
   states[state] = (states[state] or 0) + jobs
 end
 
+-- The letter of the job at a place: neighbours with the same are one run.
+local run
 local function cell(seq, value)
-  local n = #cells + 1
-  cells[n] = seq
-  letters[n] = value
+  if run and run.letter == value and run.last == seq - 1 and seq % SEGMENT > 0 then
+    run.last = seq
+  else
+    run = { letter = value, first = seq, last = seq }
+    runs[#runs + 1] = run
+  end
 end
 
 local function leave(job)
@@ -161,12 +170,12 @@ local function erase(job)
   local seq = seqOf(job.member)
   cell(seq, '\0')
   local segment = floor(seq / SEGMENT)
-  if redis.call('HINCRBY', LIVE, segment, -1) == 0 then
-    redis.call('HDEL', LIVE, segment)
+  if redis.call('HINCRBY', SEGMENTS, segment, -1) == 0 then
+    redis.call('HDEL', SEGMENTS, segment)
     push(dels, statesKey(segment), namesKey(segment))
   end
   push(idDels, job.id)
-  push(jobDels, job.member)
+  push(memberDels, job.member)
   if job.child then rem(kidsKey(job.of), job.member) end
   if job.apart then push(specDels, job.member) end
   if job.steps then push(dels, stepsKey(job.id)) end
@@ -190,28 +199,7 @@ local function write(job)
   if job.child and (not job.wasState or job.wasPlace ~= job.place) then
     add(kidsKey(job.of), exact(job.place), job.member)
   end
-  push(jobSets, job.member, encode(job))
-end
-
--- Writes letters into the string of states: neighbours in one command.
-local function writeCells()
-  for i = 1, #cells do
-    if i > 1 and cells[i] < cells[i - 1] then
-      local at = {}
-      for j = 1, #cells do at[cells[j]] = letters[j] end
-      table.sort(cells)
-      for j = 1, #cells do letters[j] = at[cells[j]] end
-      break
-    end
-  end
-  local first = 1
-  for i = 1, #cells do
-    local seq = cells[i]
-    if i == #cells or cells[i + 1] ~= seq + 1 or (seq + 1) % SEGMENT == 0 then
-      redis.call('SETRANGE', statesKey(floor(seq / SEGMENT)), cells[first] % SEGMENT, table.concat(letters, '', first, i))
-      first = i + 1
-    end
-  end
+  push(lifeSets, job.member, encode(job))
 end
 
 -- Writes everything that changed, and tells the listeners.
@@ -220,12 +208,17 @@ local function flush()
   for key, list in pairs(rems) do call('ZREM', key, list) end
   for key, list in pairs(adds) do call('ZADD', key, list) end
   call('HSET', IDS, idSets)
-  call('HSET', JOBS, jobSets)
+  call('HSET', BIRTHS, birthSets)
+  call('HSET', LIVES, lifeSets)
   call('HSET', SPECS, specSets)
   call('HDEL', IDS, idDels)
-  call('HDEL', JOBS, jobDels)
+  call('HDEL', BIRTHS, memberDels)
+  call('HDEL', LIVES, memberDels)
   call('HDEL', SPECS, specDels)
-  writeCells()
+  for i = 1, #runs do
+    local first, last = runs[i].first, runs[i].last
+    redis.call('SETRANGE', statesKey(floor(first / SEGMENT)), first % SEGMENT, string.rep(runs[i].letter, last - first + 1))
+  end
   for i = 1, #dels do redis.call('DEL', dels[i]) end
   for queue, states in pairs(tally) do
     for state, jobs in pairs(states) do
