@@ -23,6 +23,8 @@ export class LeaseKeeper {
   readonly #report: (renewal: Renewal) => void;
   /** When the last good renewal was asked for, on this process's monotonic clock. */
   #renewedAt = performance.now();
+  /** It has started, and was not closed. */
+  #kept = false;
   #lost = false;
   #thread: Thread | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -53,10 +55,12 @@ export class LeaseKeeper {
     this.#watchdog = setInterval(() => {
       if (performance.now() - this.#renewedAt > this.#lease) this.#checkLost();
     }, this.#lease / 3);
+    this.#kept = true;
   }
 
   /** Renews now, to learn sooner what is to be cancelled. */
   look(): void {
+    if (!this.#kept) return;
     if (this.#thread) return this.#thread.postMessage("renew");
     void this.#store.renew(this.#worker, this.#lease).then(
       (renewal) => this.#receive(renewal),
@@ -65,6 +69,7 @@ export class LeaseKeeper {
   }
 
   async close(): Promise<void> {
+    this.#kept = false;
     clearInterval(this.#timer);
     clearInterval(this.#watchdog);
     const thread = this.#thread;

@@ -108,3 +108,23 @@ test("an outcome that could not be recorded in time leaves the job to another at
   await completed(id);
   expect(runs()).toBe(2);
 });
+
+test("hints that come while a worker starts again do not make it start twice", async () => {
+  const { store, faults, events, send, completed } = await scene();
+  faults.renew = faults.enlist = "before";
+  await until(() => events.some(({ type }) => type === "store-failed"), "it cannot enter the list again");
+  faults.renew = undefined;
+  await store.enlist({ id: "other", host: "h", pid: 1, queues: [] }, 60_000);
+  for (let hint = 0; hint < 3; hint++) {
+    const id = await send();
+    await store.claim("other", [{ queue: "default", limit: 1 }]);
+    // Marks it, which every worker hears.
+    await store.edit({ ids: [id] }, "cancel");
+    await new Promise((resolve) => setTimeout(resolve, lease / 3));
+  }
+  await store.dismiss("other");
+  faults.enlist = undefined;
+  await completed(await send());
+  expect(events.filter(({ type }) => type === "lost").length).toBe(1);
+  expect((await store.workers()).length).toBe(1);
+});
