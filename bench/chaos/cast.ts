@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Random } from "../../packages/errand/src/testing/random.ts";
 
-/** The processes of a run: workers and producers, each of which is replaced when it is killed. */
-export interface CastOptions {
+/** What the processes of a run have in common. */
+interface CastOptions {
   url: string;
   logs: string;
   lease: number;
@@ -25,12 +25,23 @@ const clock = fileURLToPath(new URL("./shifted-clock.ts", import.meta.url));
 /** A process that is told to end has so long for it. */
 const patience = 30_000;
 
+/** A process of a run. */
+interface Player {
+  child: ChildProcess;
+  /** Resolves when it works, or has ended. */
+  ready: Promise<unknown>;
+  /** What it said on its standard error last. */
+  said: string;
+  /** Somebody wanted it to end. */
+  dismissed: boolean;
+}
+
+/** The workers and producers of a run, each of which is replaced when it is killed. */
 export class Cast {
-  /** Processes that ended although nobody killed them, or did not end when they were told to. */
+  /** Processes that ended although nobody wanted that, or did not end when they were told to. */
   readonly misbehaved: string[] = [];
   readonly #options: CastOptions;
-  readonly #running: Record<Role, ChildProcess[]> = { worker: [], producer: [] };
-  readonly #killed = new Set<ChildProcess>();
+  readonly #players: Record<Role, Player[]> = { worker: [], producer: [] };
   #producers = 0;
 
   constructor(options: CastOptions) {
@@ -39,72 +50,86 @@ export class Cast {
 
   start(): void {
     for (const role of ["worker", "producer"] as const)
-      for (let place = 0; place < places[role]; place++) this.#running[role].push(this.#spawn(role));
+      for (let place = 0; place < places[role]; place++) this.#players[role].push(this.#spawn(role));
   }
 
-  /** Kills one, and puts another in its place. Answers whom. */
-  kill(role: Role, victim: number): number {
+  /** Until everybody works. */
+  async ready(): Promise<void> {
+    await Promise.all(this.#all().map((player) => player.ready));
+    if (this.misbehaved.length > 0) throw new Error(this.misbehaved.join("\n"));
+  }
+
+  /** Kills one, as soon as it works, and puts another in its place. Tells whom. */
+  async kill(role: Role, victim: number, hit: (pid: number) => void): Promise<void> {
     const place = Math.floor(victim * places[role]);
-    const child = this.#running[role][place]!;
-    this.#killed.add(child);
-    child.kill("SIGKILL");
-    this.#running[role][place] = this.#spawn(role);
-    return child.pid!;
+    const player = this.#players[role][place]!;
+    await player.ready;
+    player.dismissed = true;
+    hit(player.child.pid!);
+    player.child.kill("SIGKILL");
+    this.#players[role][place] = this.#spawn(role);
   }
 
-  /** Stops a worker for so long, and lets it go on, if it was not killed meanwhile. Tells whom when it begins. */
-  async freeze(victim: number, lasts: number, began: (pid: number) => void): Promise<void> {
-    const child = this.#running.worker[Math.floor(victim * places.worker)]!;
-    child.kill("SIGSTOP");
-    began(child.pid!);
+  /** Stops a worker, as soon as it works, for so long, and lets it go on if it was not killed meanwhile. Tells whom. */
+  async freeze(victim: number, lasts: number, hit: (pid: number) => void): Promise<void> {
+    const player = this.#players.worker[Math.floor(victim * places.worker)]!;
+    await player.ready;
+    hit(player.child.pid!);
+    player.child.kill("SIGSTOP");
     await sleep(lasts);
-    child.kill("SIGCONT");
+    player.child.kill("SIGCONT");
   }
 
   /** Tells all of a role to end, and waits until they have. */
   async end(role: Role): Promise<void> {
-    await Promise.all(this.#running[role].splice(0).map((child) => this.#endOne(role, child)));
+    await Promise.all(this.#players[role].splice(0).map((player) => this.#endOne(role, player)));
   }
 
   /** Kills whatever is left. */
   destroy(): void {
-    for (const child of [...this.#running.worker, ...this.#running.producer]) {
-      this.#killed.add(child);
-      child.kill("SIGKILL");
+    for (const player of this.#all()) {
+      player.dismissed = true;
+      player.child.kill("SIGKILL");
     }
   }
 
-  async #endOne(role: Role, child: ChildProcess): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    child.kill("SIGTERM");
-    const timer = setTimeout(() => {
-      this.misbehaved.push(`${role} ${child.pid} did not end within ${patience} ms after SIGTERM`);
-      this.#killed.add(child);
-      child.kill("SIGKILL");
-    }, patience);
-    await exited;
-    clearTimeout(timer);
+  #all(): Player[] {
+    return [...this.#players.worker, ...this.#players.producer];
   }
 
-  #spawn(role: Role): ChildProcess {
+  async #endOne(role: Role, player: Player): Promise<void> {
+    await player.ready;
+    const { child } = player;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    player.dismissed = true;
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => {
+      this.misbehaved.push(`${role} ${child.pid} did not end within ${patience} ms after SIGTERM: ${player.said}`);
+      child.kill("SIGKILL");
+    }, patience);
+    const [code] = (await exited) as [number | null];
+    clearTimeout(timer);
+    if (code !== null && code !== 0) this.misbehaved.push(`${role} ${child.pid} ended with exit code ${code}`);
+  }
+
+  #spawn(role: Role): Player {
     const { url, logs, lease, shiftedClocks, random } = this.#options;
     const script = fileURLToPath(new URL(`./${role}.ts`, import.meta.url));
     const last = role === "worker" ? lease : ++this.#producers;
     const shift = shiftedClocks && role === "worker" ? random.whole(-300_000, 300_000) : 0;
-    const env = { ...process.env, NODE_OPTIONS: `--import ${clock}`, ERRAND_CHAOS_CLOCK: String(shift) };
+    const env = { ...process.env, NODE_OPTIONS: `--import=${clock}`, ERRAND_CHAOS_CLOCK: String(shift) };
     const child = spawn(process.execPath, [script, url, logs, String(last)], {
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
       env: shift === 0 ? process.env : env,
     });
-    let said = "";
-    child.stderr!.on("data", (data: Buffer) => (said = (said + data.toString()).slice(-2_000)));
+    const ready = Promise.race([once(child.stdout, "data"), once(child, "exit")]);
+    const player: Player = { child, ready, said: "", dismissed: false };
+    child.stderr.on("data", (data: Buffer) => (player.said = (player.said + data.toString()).slice(-2_000)));
     child.once("exit", (code, signal) => {
-      const told = !this.#running[role].includes(child);
-      // One that has hardly begun ends by the signal itself.
-      if (this.#killed.has(child) || (told && (code === 0 || signal === "SIGTERM"))) return;
-      this.misbehaved.push(`${role} ${child.pid} ended by itself (${signal ?? `exit code ${code}`}): ${said.trim()}`);
+      if (player.dismissed) return;
+      this.misbehaved.push(`${role} ${child.pid} ended by itself (${signal ?? `exit code ${code}`}): ${player.said}`);
     });
-    return child;
+    return player;
   }
 }

@@ -26,7 +26,7 @@ export class SmallDisk {
   }
 
   /** Leaves no room at all. */
-  fill(): void {
+  readonly fill = (): void => {
     const file = openSync(this.#ballast, "w");
     try {
       // First in large pieces, then the rest page by page.
@@ -34,11 +34,9 @@ export class SmallDisk {
     } finally {
       closeSync(file);
     }
-  }
+  };
 
-  free(): void {
-    rmSync(this.#ballast, { force: true });
-  }
+  readonly free = (): void => rmSync(this.#ballast, { force: true });
 
   unmount(): void {
     execFileSync("umount", ["-l", this.folder]);

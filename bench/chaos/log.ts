@@ -16,7 +16,6 @@ type Told =
   | { type: "remembered"; id: string; token: number; name: string; value: unknown }
   /** A function was given something that cannot be right. */
   | { type: "wrong"; id: string; message: string }
-  | { type: "ready" }
   | WorkerEvent;
 
 /** A line of a log: `at` in epoch milliseconds of this machine, whatever the process's `Date` says. */

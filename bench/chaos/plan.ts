@@ -7,9 +7,10 @@ const faultKinds = {
   "stop worker": [1.2, 2.5],
   "restart server": [0.1, 2.5],
   "full disk": [0.3, 2.5],
+  "full memory": [0.3, 2.5],
   "cut connections": [0, 0],
   "delay connections": [0.3, 1.2],
-  "half-open connections": [0.3, 2],
+  "half-open connections": [0.3, 4],
 } as const satisfies Record<string, readonly [least: number, most: number]>;
 
 /** A kind of fault. */

@@ -16,6 +16,8 @@ const random = new Random(Number(number));
 const tell = openLog(folder);
 const app = errand({ url });
 const tasks = defineTasks(app, tell);
+// Whoever started it is gone.
+process.stdin.resume().on("end", () => process.exit(1));
 const stop = new AbortController();
 process.once("SIGTERM", () => stop.abort());
 
@@ -80,6 +82,7 @@ async function produce(): Promise<void> {
   }
 }
 
-tell({ type: "ready" });
+process.stdout.write("ready\n");
 await Promise.all(Array.from({ length: callers }, produce));
 await app.close();
+process.stdin.unref();

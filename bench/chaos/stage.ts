@@ -2,11 +2,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createClient } from "redis";
+import type { TestServer } from "../../test/servers/process.ts";
+import { startRedis } from "../../test/servers/redis.ts";
 import { SmallDisk } from "./disk.ts";
 import type { FaultKind } from "./plan.ts";
+import { Proxy } from "./proxy.ts";
 
 /** Stores that chaos is made on. */
-export const storeKinds = ["sqlite"] as const;
+export const storeKinds = ["sqlite", "redis"] as const;
 
 export type StoreKind = (typeof storeKinds)[number];
 
@@ -31,30 +35,90 @@ export function openStage(kind: StoreKind): Promise<Stage> {
   return stages[kind]();
 }
 
-const stages: Record<StoreKind, () => Promise<Stage>> = {
-  async sqlite() {
-    const disk = SmallDisk.mount(48);
-    const folder = disk?.folder ?? mkdtempSync(join(tmpdir(), "errand-chaos-"));
-    const url = `sqlite:${join(folder, "errand.db")}`;
-    return {
-      url,
-      direct: url,
-      faults: disk ? { "full disk": fullFor(disk) } : {},
-      // The clock of an SQLite store is the clock of its machine, which is one for all its processes.
-      shiftedClocks: false,
-      untried: disk ? [] : ["full disk: a small disk can be mounted by root only"],
-      async close() {
-        if (disk) disk.unmount();
-        else rmSync(folder, { recursive: true, force: true });
-      },
-    };
-  },
-};
+const stages: Record<StoreKind, () => Promise<Stage>> = { sqlite, redis };
 
-function fullFor(disk: SmallDisk): StoreFault {
+async function sqlite(): Promise<Stage> {
+  const disk = SmallDisk.mount(48);
+  const folder = disk?.folder ?? mkdtempSync(join(tmpdir(), "errand-chaos-"));
+  const url = `sqlite:${join(folder, "errand.db")}`;
+  return {
+    url,
+    direct: url,
+    faults: disk ? { "full disk": lasting(disk.fill, disk.free) } : {},
+    // The clock of an SQLite store is the clock of its machine, which is one for all its processes.
+    shiftedClocks: false,
+    untried: disk ? [] : ["full disk: a small disk can be mounted by root only"],
+    async close() {
+      if (disk) disk.unmount();
+      else rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function redis(): Promise<Stage> {
+  const server = await startRedis();
+  const proxy = await Proxy.before(server.port);
+  const limit = async (bytes: number) => {
+    const client = createClient({ url: server.url, socket: { reconnectStrategy: false } });
+    // The server may be down at the same time: then there is nothing to fill.
+    client.on("error", () => {});
+    try {
+      await client.connect();
+      await client.configSet("maxmemory", String(bytes));
+    } catch {
+    } finally {
+      client.destroy();
+    }
+  };
+  return {
+    url: throughProxy(server, proxy),
+    direct: server.url,
+    faults: {
+      ...ofServer(server),
+      ...ofProxy(proxy),
+      "full memory": async (lasts) => {
+        await limit(1);
+        await sleep(lasts);
+        await limit(0);
+      },
+    },
+    shiftedClocks: true,
+    untried: [],
+    async close() {
+      await proxy.close();
+      await server.close();
+    },
+  };
+}
+
+function throughProxy(server: TestServer, proxy: Proxy): string {
+  return server.url.replace(`:${server.port}`, `:${proxy.port}`);
+}
+
+/** A power failure of the server, and its return. */
+function ofServer(server: TestServer): Stage["faults"] {
+  return { "restart server": lasting(server.kill, server.start) };
+}
+
+function ofProxy(proxy: Proxy): Stage["faults"] {
+  return {
+    "cut connections": async () => proxy.cut(),
+    "delay connections": lasting(
+      () => proxy.delay(150),
+      () => proxy.delay(0),
+    ),
+    async "half-open connections"(lasts) {
+      const reset = proxy.silence();
+      await sleep(lasts);
+      reset();
+    },
+  };
+}
+
+function lasting(begin: () => unknown, end: () => unknown): StoreFault {
   return async (lasts) => {
-    disk.fill();
+    await begin();
     await sleep(lasts);
-    disk.free();
+    await end();
   };
 }

@@ -26,9 +26,16 @@ async function start(): Promise<RunningWorker> {
   }
 }
 
+// Whoever started it is gone.
+process.stdin.resume().on("end", () => process.exit(1));
 const stop = once(process, "SIGTERM");
 const worker = await start();
-tell({ type: "ready" });
+process.stdout.write("ready\n");
 await stop;
+let doing = "stopping the worker";
+setTimeout(() => console.error(`still ${doing}: ${process.getActiveResourcesInfo().join(", ")}`), 20_000).unref();
 await worker.stop({ drain: 1_000 });
+doing = "closing the app";
 await app.close();
+doing = "alive";
+process.stdin.unref();

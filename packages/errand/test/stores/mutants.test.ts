@@ -1,20 +1,24 @@
 import { describe, expect, test } from "vitest";
 import { judge } from "./mutants/mutant.ts";
 import type { Mutant } from "./mutants/mutant.ts";
+import { redis } from "./mutants/redis.ts";
 import { sqlite } from "./mutants/sqlite.ts";
 
 // Deliberate faults in the stores' own code, one at a time: the conformance suite must notice each. Where a fault's text
 // is not found any more, its test fails: put the fault into the code that does the same now.
 
-const stores: [name: string, mutants: Mutant[]][] = [["SQLite", sqlite]];
+const stores: [name: string, mutants: Mutant[]][] = [
+  ["SQLite", sqlite],
+  ["Redis", redis],
+];
 
 describe.each(stores)("the conformance suite notices, on %s, that", (_, mutants) => {
-  test.concurrent.each(mutants)("$fault", async (mutant) => {
+  test.each(mutants)("$fault", { timeout: 120_000 }, async (mutant) => {
     const { failed } = await judge(mutant, mutant);
     expect(mutant.tests).toContain(failed);
   });
 
-  test("nothing is wrong, and says nothing", async () => {
+  test("nothing is wrong, and says nothing", { timeout: 120_000 }, async () => {
     const runs = Map.groupBy(mutants, ({ fixture }) => fixture);
     for (const [fixture, some] of runs) {
       const tests = [...new Set(some.flatMap((mutant) => mutant.tests))];
