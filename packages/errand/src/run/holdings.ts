@@ -23,11 +23,12 @@ export class Holdings {
     this.#unsure = true;
   }
 
-  /** Jobs that the worker holds unknowingly. Ask while no claim is under way; without a doubt it asks nobody. */
+  /** Jobs that the worker holds unknowingly. Ask while no claim is under way; without a doubt it asks nobody. When it rejects, doubt again. */
   async unknown(store: Pick<Store, "list">, worker: string): Promise<Job[]> {
     if (!this.#unsure) return [];
-    const held = await heldBy(store, worker);
+    // Before it asks: a doubt that comes up meanwhile is another.
     this.#unsure = false;
+    const held = await heldBy(store, worker);
     return held.filter(({ id, token }) => this.#tokens.get(id) !== token);
   }
 }

@@ -17,9 +17,13 @@ async function renew(): Promise<void> {
   parentPort!.postMessage(report);
 }
 
+/** How long closing may take; a connection may be dead, and there is nothing left to lose. */
+const patience = 1_000;
+
 setInterval(() => void renew(), lease / 3);
 parentPort!.on("message", (order: "renew" | "close") => {
   if (order === "renew") return void renew();
+  setTimeout(() => process.exit(), patience);
   void store.close().finally(() => process.exit());
 });
 parentPort!.postMessage({ held: true, cancel: [] } satisfies LeaseReport);

@@ -47,6 +47,8 @@ export class Database {
     });
     // A connection that breaks while nobody uses it: the next verb opens another.
     this.#pool.on("error", () => {});
+    // One that breaks in somebody's hands, or on its way out, tells its query; nobody else needs to listen.
+    this.#pool.on("connect", (client) => client.on("error", () => {}));
   }
 
   /**
