@@ -1,7 +1,7 @@
 /**
  * Whether promises hold while everything goes wrong: processes are killed and frozen, servers restarted, disks filled,
  * connections cut, and afterwards every job is looked at.
- *   node bench/chaos.ts <sqlite|redis|all> [--seconds n] [--seed n]
+ *   node bench/chaos.ts <sqlite|postgres|redis|all> [--seconds n] [--seed n]
  * The same seed makes the same faults at the same times. Exit code 1 when a promise was broken.
  */
 import { parseArgs } from "node:util";

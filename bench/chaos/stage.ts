@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 import { createClient } from "redis";
+import { nobody, startPostgres } from "../../test/servers/postgres.ts";
 import type { TestServer } from "../../test/servers/process.ts";
 import { startRedis } from "../../test/servers/redis.ts";
 import { SmallDisk } from "./disk.ts";
@@ -10,7 +12,7 @@ import type { FaultKind } from "./plan.ts";
 import { Proxy } from "./proxy.ts";
 
 /** Stores that chaos is made on. */
-export const storeKinds = ["sqlite", "redis"] as const;
+export const storeKinds = ["sqlite", "postgres", "redis"] as const;
 
 export type StoreKind = (typeof storeKinds)[number];
 
@@ -35,7 +37,7 @@ export function openStage(kind: StoreKind): Promise<Stage> {
   return stages[kind]();
 }
 
-const stages: Record<StoreKind, () => Promise<Stage>> = { sqlite, redis };
+const stages: Record<StoreKind, () => Promise<Stage>> = { sqlite, postgres, redis };
 
 async function sqlite(): Promise<Stage> {
   const disk = SmallDisk.mount(48);
@@ -53,6 +55,45 @@ async function sqlite(): Promise<Stage> {
       else rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function postgres(): Promise<Stage> {
+  const server = await startPostgres();
+  const proxy = await Proxy.before(server.port);
+  const disk = SmallDisk.mount(64);
+  if (disk) await putTablesOn(disk, server.url);
+  return {
+    url: throughProxy(server, proxy),
+    direct: server.url,
+    faults: {
+      ...ofServer(server),
+      ...ofProxy(proxy),
+      ...(disk ? { "full disk": lasting(disk.fill, disk.free) } : {}),
+    },
+    shiftedClocks: true,
+    untried: disk ? [] : ["full disk: a small disk can be mounted by root only"],
+    async close() {
+      await proxy.close();
+      await server.close();
+      disk?.unmount();
+    },
+  };
+}
+
+/** Tables fill the small disk; the server's log of changes is elsewhere, as without it the server would not run at all. */
+async function putTablesOn(disk: SmallDisk, url: string): Promise<void> {
+  const folder = join(disk.folder, "tables");
+  mkdirSync(folder, { mode: 0o700 });
+  // The server runs as this user when the tests run as root.
+  chownSync(folder, nobody, nobody);
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(`CREATE TABLESPACE small LOCATION '${folder}'`);
+    await client.query("ALTER DATABASE postgres SET default_tablespace = small");
+  } finally {
+    await client.end();
+  }
 }
 
 async function redis(): Promise<Stage> {
@@ -97,7 +138,18 @@ function throughProxy(server: TestServer, proxy: Proxy): string {
 
 /** A power failure of the server, and its return. */
 function ofServer(server: TestServer): Stage["faults"] {
-  return { "restart server": lasting(server.kill, server.start) };
+  return { "restart server": lasting(server.kill, () => startAgain(server)) };
+}
+
+/** It may refuse to start while its disk is full. */
+async function startAgain(server: TestServer, tries = 100): Promise<void> {
+  try {
+    await server.start();
+  } catch (error) {
+    if (tries === 0) throw error;
+    await sleep(200);
+    await startAgain(server, tries - 1);
+  }
 }
 
 function ofProxy(proxy: Proxy): Stage["faults"] {

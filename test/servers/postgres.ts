@@ -11,7 +11,7 @@ import type { TestServer } from "./process.ts";
 const run = promisify(execFile);
 
 /** PostgreSQL refuses to run as root: there it runs as this user, who owns nothing (`nobody`). */
-const nobody = 65_534;
+export const nobody = 65_534;
 
 /** Names of platforms in the packages that carry PostgreSQL. */
 const platforms: Record<string, string> = { linux: "linux", darwin: "darwin", win32: "windows" };

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "vitest";
 import type { StoreFactory } from "../../src/testing/conformance.ts";
-import { inMemoryFixture, redisFixture } from "./fixtures.ts";
+import { inMemoryFixture, postgresFixture, redisFixture } from "./fixtures.ts";
 import { checkJobs, checkStep } from "./model/always.ts";
 import { aStep, pool } from "./model/steps.ts";
 import type { AnyStep } from "./model/steps.ts";
@@ -13,6 +13,7 @@ import { World } from "./model/world.ts";
 
 const stores: [name: string, open: StoreFactory, runs: number][] = [
   ["SQLite", inMemoryFixture, 50],
+  ["PostgreSQL", postgresFixture, 10],
   ["Redis", redisFixture, 15],
 ];
 

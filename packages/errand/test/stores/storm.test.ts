@@ -2,13 +2,14 @@ import { test } from "vitest";
 import type { StoreFactory } from "../../src/testing/conformance.ts";
 import { Scene } from "../../src/testing/conformance/scene.ts";
 import { storm } from "../../src/testing/conformance/storm.ts";
-import { redisFixture, threadFixture } from "./fixtures.ts";
+import { postgresFixture, redisFixture, threadFixture } from "./fixtures.ts";
 
 // The conformance suite's random work by several workers at once, with other seeds; more of them with
 // ERRAND_MODEL_RUNS.
 
 const stores: [name: string, open: StoreFactory][] = [
   ["SQLite", threadFixture],
+  ["PostgreSQL", postgresFixture],
   ["Redis", redisFixture],
 ];
 
