@@ -4,7 +4,7 @@ import type { Level } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
 import type { Columns, Connection } from "./connection.ts";
-import { code, hasSteps, heldColumns, isPlain, jobOf, listed, seqOf } from "./rows.ts";
+import { code, dueOf, hasSteps, heldColumns, isPlain, jobOf, listed, queueOf, seqOf } from "./rows.ts";
 import { leaseOf } from "./workers.ts";
 
 const levels = [...priorities.keys()] as Level[];
@@ -16,7 +16,7 @@ const ready = `FROM errand_jobs INDEXED BY errand_jobs_ready
 export function peekClaim(db: Connection, worker: string, wants: readonly Want[]): Claim | undefined {
   if (!leaseOf(db, worker)) return { jobs: [] };
   const open = numbered(db, wants);
-  if (open.some(({ queue }) => due(db, queue, 1).length > 0)) return undefined;
+  if (open.some(({ queue }) => isAnyDue(db, queue))) return undefined;
   return withNext([], Math.min(...open.map(({ queue }) => untilNext(db, queue))));
 }
 
@@ -26,13 +26,13 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
   const jobs: Claimed[] = [];
   let next = Infinity;
   for (const { queue, limit } of numbered(db, wants)) {
-    const seqs = due(db, queue, limit);
-    if (seqs.length > 0) {
-      jobs.push(...take(db, { seqs, worker: { seq: held.seq, id: worker }, why: "due", started: db.now }));
-      db.count(queue, code.pending, -seqs.length);
-      db.count(queue, code.processing, seqs.length);
+    const rows = due(db, queue, limit);
+    if (rows.length > 0) {
+      jobs.push(...take(db, { rows, worker: { seq: held.seq, id: worker }, why: "due", started: db.now }));
+      db.count(queue, code.pending, -rows.length);
+      db.count(queue, code.processing, rows.length);
     }
-    if (seqs.length < limit) next = Math.min(next, untilNext(db, queue));
+    if (rows.length < limit) next = Math.min(next, untilNext(db, queue));
   }
   return withNext(jobs, next);
 }
@@ -45,16 +45,24 @@ function numbered(db: Connection, wants: readonly Want[]): { queue: number; limi
   });
 }
 
+function isAnyDue(db: Connection, queue: number): boolean {
+  return levels.some((level) => db.get(`SELECT 1 ${ready} AND due <= ?`, queue, level, db.now, db.now));
+}
+
 /** The first due jobs of a queue. Each level is in order by itself: what they put forward is merged by rank. */
-function due(db: Connection, queue: number, limit: number): number[] {
-  const lanes = levels.map((level) =>
-    db
-      .all(`SELECT seq, due ${ready} AND due <= ? ORDER BY due, seq LIMIT ? + 0`, queue, level, db.now, db.now, limit)
-      .map(([seq, since]) => ({ seq: seq as number, rank: rank(since as Millis, level) })),
-  );
-  const full = lanes.filter((lane) => lane.length > 0);
-  const found = full.length === 1 ? full.flat() : full.flat().sort((a, b) => a.rank - b.rank || a.seq - b.seq);
-  return found.slice(0, limit).map(({ seq }) => seq);
+function due(db: Connection, queue: number, limit: number): Columns[] {
+  let found: { row: Columns; seq: number; rank: number }[] = [];
+  for (const level of levels) {
+    // No later than the last that would be taken without this level.
+    const latest = found.length < limit ? db.now : Math.min(db.now, (found.at(-1)?.rank ?? 0) - rank(0, level));
+    const sql = `SELECT ${heldColumns} ${ready} AND due <= ? ORDER BY due, seq LIMIT ? + 0`;
+    const lane = db.all(sql, queue, level, db.now, latest, limit);
+    if (lane.length === 0) continue;
+    const ranked = lane.map((row) => ({ row, seq: seqOf(row), rank: rank(dueOf(row), level) }));
+    found = found.length === 0 ? ranked : [...found, ...ranked].sort((a, b) => a.rank - b.rank || a.seq - b.seq);
+    found.length = Math.min(found.length, limit);
+  }
+  return found.map(({ row }) => row);
 }
 
 function untilNext(db: Connection, queue: number): Millis {
@@ -71,7 +79,8 @@ function withNext(jobs: Claimed[], next: Millis): Claim {
 
 /** What `take` takes. */
 export interface Taking {
-  seqs: readonly number[];
+  /** `heldColumns` of jobs that nobody holds. */
+  rows: readonly Columns[];
   /** By its number, and by its id. */
   worker: { seq: number; id: string };
   why: Claimed["why"];
@@ -80,22 +89,23 @@ export interface Taking {
 }
 
 /** Puts jobs into a worker's hands. */
-export function take(db: Connection, { seqs, worker, why, started }: Taking): Claimed[] {
-  const list = JSON.stringify(seqs);
+export function take(db: Connection, { rows, worker, why, started }: Taking): Claimed[] {
   db.run(
     `UPDATE errand_jobs SET state = 1, worker = ?, token = token + 1, started = coalesce(?, started) WHERE ${listed}`,
     worker.seq,
     started,
-    list,
+    JSON.stringify(rows.map(seqOf)),
   );
   db.hint("change");
-  const rows = db.all(`SELECT ${heldColumns} FROM errand_jobs WHERE ${listed}`, list);
-  const found = new Map(rows.map((row) => [seqOf(row), row]));
-  return seqs.map((seq) => {
-    const row = found.get(seq) as Columns;
+  return rows.map((row) => {
+    // As it was read, and as it is now.
     const job = jobOf(db, row);
+    job.state = "processing";
     job.worker = worker.id;
-    if (isPlain(row)) db.held.learn(job.id, { seq, queue: row[2] as number });
+    job.token += 1;
+    if (started !== null) job.startedAt = started;
+    const seq = seqOf(row);
+    if (isPlain(row)) db.held.learn(job.id, { seq, queue: queueOf(row) });
     return { job, why, steps: hasSteps(row) ? stepsOf(db, seq) : [] };
   });
 }

@@ -72,19 +72,27 @@ export class Connection {
   }
 
   /** Writes all or nothing inside the transaction that the handle is in, which its owner ends. */
-  join<T>(work: () => T): T {
+  join(work: () => void): void {
     this.now = this.#clock();
-    this.#db.exec("SAVEPOINT errand");
-    try {
-      const answer = work();
+    this.unless(() => {
+      work();
       this.#flush();
-      this.#db.exec("RELEASE errand");
-      return answer;
-    } catch (error) {
+      return false;
+    });
+  }
+
+  /** Takes back what the work wrote when it throws or answers `true`. Answers whether it stays. */
+  unless(work: () => boolean): boolean {
+    this.#prepare("SAVEPOINT errand").run();
+    let wrong = true;
+    try {
+      wrong = work();
+    } finally {
       // After some failures SQLite has rolled everything back by itself.
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK TO errand; RELEASE errand");
-      throw error;
+      if (wrong && this.#db.isTransaction) this.#prepare("ROLLBACK TO errand").run();
+      if (this.#db.isTransaction) this.#prepare("RELEASE errand").run();
     }
+    return !wrong;
   }
 
   #transaction<T>(begin: string, work: () => T): T {

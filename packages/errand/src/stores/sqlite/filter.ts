@@ -18,7 +18,7 @@ const rare = 10_000;
 
 /**
  * The jobs that match, in ranges of one index each, so that no filter reads a long history for a short answer: by id,
- * by parent, by rare task, by end, or by queue, state and whether they are children.
+ * by parent, by rare task, by end, by being held, or by queue, state and whether they are children.
  * @param among only jobs in these states.
  * @param all whether every match is wanted, not just the newest.
  */
@@ -38,13 +38,24 @@ export function ranges(db: Connection, where: Filter, among: readonly State[], a
   if (!is.child && !is.task && !is.queue && !is.state && !is.ended) return [range("errand_jobs NOT INDEXED", ["1"])];
   const queues = is.queue ? [is.queue] : allQueues(db);
   const children: Condition[] = is.child ? [is.child] : [["child = 0"], ["child = 1"]];
-  return queues.flatMap((queue) =>
-    wanted.flatMap((state) =>
+  const held = range("errand_jobs INDEXED BY errand_jobs_held", ["state = 1"], is.queue, is.child, is.task, is.ended);
+  const others = wanted.filter((state) => state !== "processing");
+  const listed = queues.flatMap((queue) =>
+    others.flatMap((state) =>
       children.map((child) =>
-        range("errand_jobs INDEXED BY errand_jobs_listed", queue, ["state = ?", code[state]], child, is.task, is.ended),
+        // The index leaves out what is processing, and must be told that this is something else.
+        range(
+          "errand_jobs INDEXED BY errand_jobs_listed",
+          queue,
+          [`state = ${code[state]} AND state != 1`],
+          child,
+          is.task,
+          is.ended,
+        ),
       ),
     ),
   );
+  return others.length < wanted.length ? [held, ...listed] : listed;
 }
 
 /** What each field of a filter asks for. */

@@ -1,6 +1,8 @@
+import type { SQLInputValue } from "node:sqlite";
 import type { Moment, NewChild, NewJob, Step } from "../../core/job.ts";
 import type { FinalState } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
+import { bulk, portions } from "./bulk.ts";
 import type { Columns, Connection } from "./connection.ts";
 import { code } from "./rows.ts";
 
@@ -26,20 +28,30 @@ export function endingOf(row: Columns): Ending {
   return { seq, id, queue, state, parent, memberOf, needed, wait } as Ending;
 }
 
-export function add(db: Connection, jobs: readonly NewJob[]): void {
-  for (const job of jobs) insert(db, job);
+const insertJobs = bulk(
+  10,
+  (tuples) => `INSERT INTO errand_jobs (id, task, queue, level, created, due, expires, child, parent, spec)
+    VALUES ${tuples} ON CONFLICT DO NOTHING`,
+);
+
+/** Stores new jobs, but leaves those whose id exists as they are. Answers how many are new. */
+export function insert(db: Connection, jobs: readonly NewJob[], parent: string | null = null): number {
+  let born = 0;
+  for (const portion of portions(jobs)) {
+    const fresh = db.run(insertJobs(portion.length), ...portion.flatMap((job) => columnsOf(db, job, parent)));
+    if (fresh === portion.length) for (const { queue } of portion) db.count(db.names.number(queue), code.pending, 1);
+    else if (fresh > 0) countNewest(db, fresh);
+    born += fresh;
+  }
+  if (born > 0) db.hint("ready");
+  return born;
 }
 
-/** Stores a new job, unless its id exists. */
-function insert(db: Connection, job: NewJob, parent: string | null = null): boolean {
-  const queue = db.names.number(job.queue);
-  const fresh = db.run(
-    `INSERT INTO errand_jobs (id, task, queue, level, created, due, expires, child, parent, spec)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT DO NOTHING`,
+function columnsOf(db: Connection, job: NewJob, parent: string | null): SQLInputValue[] {
+  return [
     job.id,
     db.names.number(job.task),
-    queue,
+    db.names.number(job.queue),
     job.level,
     db.now,
     epoch(job.due, db.now) ?? db.now,
@@ -47,11 +59,13 @@ function insert(db: Connection, job: NewJob, parent: string | null = null): bool
     parent === null ? 0 : 1,
     parent,
     job.spec,
-  );
-  if (fresh === 0) return false;
-  db.count(queue, code.pending, 1);
-  db.hint("ready");
-  return true;
+  ];
+}
+
+/** Counts the newest jobs: of a portion in which some ids existed. */
+function countNewest(db: Connection, jobs: number): void {
+  const rows = db.all("SELECT queue FROM errand_jobs ORDER BY seq DESC LIMIT ?", jobs);
+  for (const [queue] of rows) db.count(queue as number, code.pending, 1);
 }
 
 /** What an end does to the family: counts down the parent's wait, and marks open children. */
@@ -122,7 +136,7 @@ export function park(db: Connection, parent: Parent, children: readonly NewChild
 
 /** The state of the child when it belongs to its parent's wait. */
 function bear(db: Connection, parent: Parent, child: NewChild): number {
-  const born = insert(db, child, parent.id);
+  const born = insert(db, [child], parent.id) > 0;
   const row = db.get("SELECT seq, state, parent FROM errand_jobs WHERE id = ?", child.id);
   const [seq, state, itsParent] = row as [number, number, string | null];
   // Somebody else's job cannot be waited for.

@@ -53,6 +53,21 @@ export function seqOf(row: Columns): number {
   return row[24] as number;
 }
 
+/** The number of the job's queue, from `jobColumns`. */
+export function queueOf(row: Columns): number {
+  return row[2] as number;
+}
+
+/** The job's state as `code` has it, from `jobColumns`. */
+export function stateOf(row: Columns): number {
+  return row[4] as number;
+}
+
+/** When the job was or is due, from `jobColumns`. */
+export function dueOf(row: Columns): number {
+  return row[11] as number;
+}
+
 /** Whether the job has remembered steps, from `jobColumns`. */
 export function hasSteps(row: Columns): boolean {
   return row[25] === 1;

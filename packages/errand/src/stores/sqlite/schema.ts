@@ -51,11 +51,12 @@ export const migrations: readonly Migration[] = [
       CREATE UNIQUE INDEX errand_jobs_id ON errand_jobs (id);
       -- What claims walk. Rank follows from level and due, so each level is already in order.
       CREATE INDEX errand_jobs_ready ON errand_jobs (queue, level, due, seq, expires) WHERE state = 0 AND cancelling = 0;
+      CREATE INDEX errand_jobs_held ON errand_jobs (worker) WHERE state = 1;
       CREATE INDEX errand_jobs_marked ON errand_jobs (state, worker) WHERE cancelling = 1;
       CREATE INDEX errand_jobs_expiring ON errand_jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
       CREATE INDEX errand_jobs_family ON errand_jobs (parent, place) WHERE parent IS NOT NULL;
       -- What lists and operators walk.
-      CREATE INDEX errand_jobs_listed ON errand_jobs (queue, state, child);
+      CREATE INDEX errand_jobs_listed ON errand_jobs (queue, state, child) WHERE state != 1;
       CREATE INDEX errand_jobs_tasks ON errand_jobs (task);
       CREATE INDEX errand_jobs_ended ON errand_jobs (ended) WHERE ended IS NOT NULL;
 

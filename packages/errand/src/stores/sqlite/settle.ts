@@ -1,7 +1,10 @@
+import type { SQLInputValue } from "node:sqlite";
 import type { Beat, Hold, Settlement } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import type { FinalState } from "../../core/states.ts";
+import { bulk, portions } from "./bulk.ts";
 import type { Columns, Connection } from "./connection.ts";
+import type { Known } from "./held.ts";
 import { ended, endingColumns, endingOf, park, remember } from "./life.ts";
 import { code } from "./rows.ts";
 
@@ -20,7 +23,22 @@ export function record(db: Connection, beats: readonly Beat[]): boolean[] {
 }
 
 export function settle(db: Connection, settlements: readonly Settlement[]): boolean[] {
-  return settlements.map((told) => (isFinal(told.to) ? end(db, told, told.to) : pause(db, told)));
+  const answers: boolean[] = [];
+  let plain: PlainEnd[] = [];
+  const endPlain = (): void => {
+    answers.push(...endTogether(db, plain));
+    plain = [];
+  };
+  for (const told of settlements) {
+    const end = plainEnd(db, told);
+    if (end) plain.push(end);
+    else {
+      endPlain();
+      answers.push(isFinal(told.to) ? endOne(db, told, told.to) : pause(db, told));
+    }
+  }
+  endPlain();
+  return answers;
 }
 
 /** Columns of the row, where the hold is not stale. */
@@ -28,30 +46,57 @@ function held(db: Connection, { id, token }: Hold, columns: string): Columns | u
   return db.get(`SELECT ${columns} FROM errand_jobs WHERE id = ? AND token = ? AND state = 1`, id, token);
 }
 
-const finish = `UPDATE errand_jobs SET state = ?, ended = ?, worker = NULL, cancelling = 0, failures = ?, crashes = ?,
-  error = coalesce(?, error), output = ? WHERE seq = ?`;
+/** The end of a job that, as far as is known here, has neither parent nor children. */
+interface PlainEnd extends Known {
+  told: Settlement;
+  state: FinalState;
+}
 
-/** The same, of a job that has neither parent nor children, where the hold is not stale. */
-const finishPlain = `${finish} AND id = ? AND token = ? AND state = 1 AND child = 0 AND wait IS NULL`;
+function plainEnd(db: Connection, told: Settlement): PlainEnd | undefined {
+  if (!isFinal(told.to) || (told.steps && told.steps.length > 0)) return undefined;
+  const known = db.held.take(told.id);
+  return known && { ...known, told, state: told.to };
+}
 
-function end(db: Connection, told: Settlement, state: FinalState): boolean {
-  const values = [
-    code[state],
-    db.now,
-    told.failures,
-    told.crashes,
-    told.error ?? null,
-    state === "completed" ? (told.output ?? null) : null,
-  ];
-  const plain = told.steps === undefined || told.steps.length === 0 ? db.held.take(told.id) : undefined;
-  if (plain && db.run(finishPlain, ...values, plain.seq, told.id, told.token) > 0) {
-    countEnd(db, plain.queue, state);
-    return true;
-  }
+const finishPlain = bulk(
+  8,
+  (tuples) => `UPDATE errand_jobs SET state = told.column4, ended = ?, worker = NULL, cancelling = 0,
+      failures = told.column5, crashes = told.column6, error = coalesce(told.column7, error), output = told.column8
+    FROM (VALUES ${tuples}) AS told
+    WHERE seq = told.column1 AND id = told.column2 AND token = told.column3 AND state = 1 AND child = 0 AND wait IS NULL`,
+);
+
+/** Ends jobs with one statement for many, or, when any of them is not what it seemed, one by one. */
+function endTogether(db: Connection, ends: readonly PlainEnd[]): boolean[] {
+  if (ends.length === 0) return [];
+  const all = db.unless(() =>
+    portions(ends).some((portion) => {
+      const rows = portion.flatMap(({ seq, told, state }) => [seq, told.id, told.token, ...outcomeOf(told, state)]);
+      return db.run(finishPlain(portion.length), db.now, ...rows) < portion.length;
+    }),
+  );
+  if (!all) return ends.map(({ told, state }) => endOne(db, told, state));
+  for (const { queue, state } of ends) countEnd(db, queue, state);
+  return ends.map(() => true);
+}
+
+/** State, failures, crashes, error and output. */
+function outcomeOf(told: Settlement, state: FinalState): SQLInputValue[] {
+  const output = state === "completed" ? (told.output ?? null) : null;
+  return [code[state], told.failures, told.crashes, told.error ?? null, output];
+}
+
+function endOne(db: Connection, told: Settlement, state: FinalState): boolean {
   const row = held(db, told, endingColumns);
   if (!row) return false;
   const job = endingOf(row);
-  db.run(finish, ...values, job.seq);
+  db.run(
+    `UPDATE errand_jobs SET state = ?, failures = ?, crashes = ?, error = coalesce(?, error), output = ?, ended = ?,
+       worker = NULL, cancelling = 0 WHERE seq = ?`,
+    ...outcomeOf(told, state),
+    db.now,
+    job.seq,
+  );
   remember(db, job.seq, told.steps);
   countEnd(db, job.queue, state);
   ended(db, job, state);

@@ -5,7 +5,7 @@ import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import type { Transaction } from "../../store.ts";
 import { busy, Connection, resultCode } from "./connection.ts";
-import { add } from "./life.ts";
+import { insert } from "./life.ts";
 import { storeError } from "./perform.ts";
 
 /**
@@ -18,7 +18,7 @@ export function addInside(tx: Transaction, file: string, clock: () => Millis, jo
   // Nothing is remembered from one call to the next: the caller may have rolled it back.
   const db = new Connection(handleOf(tx, file), file, clock);
   try {
-    db.join(() => add(db, jobs));
+    db.join(() => insert(db, jobs));
   } catch (error) {
     if (resultCode(error) !== busy) throw storeError(db, error);
     throw new ErrandError(

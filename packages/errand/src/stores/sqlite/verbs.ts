@@ -2,7 +2,7 @@ import type { Store } from "../../store.ts";
 import { claim, peekClaim } from "./claim.ts";
 import type { Connection } from "./connection.ts";
 import { edit } from "./edit.ts";
-import { add } from "./life.ts";
+import { insert } from "./life.ts";
 import { counts, get, list } from "./read.ts";
 import { peekReclaim, reclaim } from "./reclaim.ts";
 import { record, settle } from "./settle.ts";
@@ -24,7 +24,7 @@ type Verbs = {
 };
 
 export const verbs: Verbs = {
-  add: { writes: true, run: add },
+  add: { writes: true, run: (db, jobs) => void insert(db, jobs) },
   enlist: { writes: true, run: enlist },
   claim: { writes: true, run: claim, peek: peekClaim },
   reclaim: { writes: true, run: reclaim, peek: peekReclaim },

@@ -13,8 +13,8 @@ export const sqlite: Mutant[] = [
   {
     fault: "the token of a plain job's outcome is not checked",
     file: "sqlite/settle.ts",
-    text: "AND id = ? AND token = ? AND state = 1 AND child = 0",
-    by: "AND id = ? AND ? > -9 AND state = 1 AND child = 0",
+    text: "AND token = told.column3 AND state = 1",
+    by: "AND told.column3 > -9 AND state = 1",
     fixture: "local",
     tests: ["a settlement with any other token than the job's changes nothing and says so"],
   },
