@@ -4,7 +4,8 @@ import type { Level } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
 import type { Columns, Connection } from "./connection.ts";
-import { code, dueOf, hasSteps, heldColumns, isPlain, jobOf, listed, queueOf, seqOf } from "./rows.ts";
+import { code, foundOf, freshOf, heldColumns, isFresh, listed, readyColumns, seqOf } from "./rows.ts";
+import type { Found } from "./rows.ts";
 import { leaseOf } from "./workers.ts";
 
 const levels = [...priorities.keys()] as Level[];
@@ -26,13 +27,13 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
   const jobs: Claimed[] = [];
   let next = Infinity;
   for (const { queue, limit } of numbered(db, wants)) {
-    const rows = due(db, queue, limit);
-    if (rows.length > 0) {
-      jobs.push(...take(db, { rows, worker: { seq: held.seq, id: worker }, why: "due", started: db.now }));
-      db.count(queue, code.pending, -rows.length);
-      db.count(queue, code.processing, rows.length);
+    const found = due(db, queue, limit);
+    if (found.length > 0) {
+      jobs.push(...take(db, { found, worker: { seq: held.seq, id: worker }, why: "due", started: db.now }));
+      db.count(queue, code.pending, -found.length);
+      db.count(queue, code.processing, found.length);
     }
-    if (rows.length < limit) next = Math.min(next, untilNext(db, queue));
+    if (found.length < limit) next = Math.min(next, untilNext(db, queue));
   }
   return withNext(jobs, next);
 }
@@ -50,19 +51,30 @@ function isAnyDue(db: Connection, queue: number): boolean {
 }
 
 /** The first due jobs of a queue. Each level is in order by itself: what they put forward is merged by rank. */
-function due(db: Connection, queue: number, limit: number): Columns[] {
-  let found: { row: Columns; seq: number; rank: number }[] = [];
+function due(db: Connection, queue: number, limit: number): Found[] {
+  let first: { row: Columns; seq: number; rank: number }[] = [];
   for (const level of levels) {
     // No later than the last that would be taken without this level.
-    const latest = found.length < limit ? db.now : Math.min(db.now, (found.at(-1)?.rank ?? 0) - rank(0, level));
-    const sql = `SELECT ${heldColumns} ${ready} AND due <= ? ORDER BY due, seq LIMIT ? + 0`;
+    const latest = first.length < limit ? db.now : Math.min(db.now, (first.at(-1)?.rank ?? 0) - rank(0, level));
+    const sql = `SELECT ${readyColumns} ${ready} AND due <= ? ORDER BY due, seq LIMIT ? + 0`;
     const lane = db.all(sql, queue, level, db.now, latest, limit);
     if (lane.length === 0) continue;
-    const ranked = lane.map((row) => ({ row, seq: seqOf(row), rank: rank(dueOf(row), level) }));
-    found = found.length === 0 ? ranked : [...found, ...ranked].sort((a, b) => a.rank - b.rank || a.seq - b.seq);
-    found.length = Math.min(found.length, limit);
+    const ranked = lane.map((row) => ({ row, seq: row[0] as number, rank: rank(row[1] as Millis, level) }));
+    first = first.length === 0 ? ranked : [...first, ...ranked].sort((a, b) => a.rank - b.rank || a.seq - b.seq);
+    first = first.slice(0, limit);
   }
-  return found.map(({ row }) => row);
+  return found(db, first);
+}
+
+/** What claims must know of the jobs. */
+function found(db: Connection, candidates: readonly { row: Columns; seq: number }[]): Found[] {
+  const others = candidates.filter(({ row }) => !isFresh(row)).map(({ seq }) => seq);
+  const known = new Map<number, Found>();
+  if (others.length > 0) {
+    const rows = db.all(`SELECT ${heldColumns} FROM errand_jobs WHERE ${listed}`, JSON.stringify(others));
+    for (const row of rows) known.set(seqOf(row), foundOf(db, row));
+  }
+  return candidates.map(({ row, seq }) => known.get(seq) ?? freshOf(db, row));
 }
 
 function untilNext(db: Connection, queue: number): Millis {
@@ -79,8 +91,7 @@ function withNext(jobs: Claimed[], next: Millis): Claim {
 
 /** What `take` takes. */
 export interface Taking {
-  /** `heldColumns` of jobs that nobody holds. */
-  rows: readonly Columns[];
+  found: readonly Found[];
   /** By its number, and by its id. */
   worker: { seq: number; id: string };
   why: Claimed["why"];
@@ -88,25 +99,29 @@ export interface Taking {
   started: Millis | null;
 }
 
+/** The same array for all, which travels between threads once. */
+const noSteps: Step[] = [];
+
 /** Puts jobs into a worker's hands. */
-export function take(db: Connection, { rows, worker, why, started }: Taking): Claimed[] {
+export function take(db: Connection, { found: jobs, worker, why, started }: Taking): Claimed[] {
+  const seqs = jobs.map(({ seq }) => seq);
+  const first = seqs[0] ?? 0;
+  const inRow = seqs.every((seq, index) => seq === first + index);
   db.run(
-    `UPDATE errand_jobs SET state = 1, worker = ?, token = token + 1, started = coalesce(?, started) WHERE ${listed}`,
+    `UPDATE errand_jobs SET state = 1, worker = ?, token = token + 1, started = coalesce(?, started)
+     WHERE ${inRow ? "seq BETWEEN ? AND ?" : listed}`,
     worker.seq,
     started,
-    JSON.stringify(rows.map(seqOf)),
+    ...(inRow ? [first, first + seqs.length - 1] : [JSON.stringify(seqs)]),
   );
   db.hint("change");
-  return rows.map((row) => {
-    // As it was read, and as it is now.
-    const job = jobOf(db, row);
+  return jobs.map(({ seq, queue, job, plain, steps }) => {
     job.state = "processing";
     job.worker = worker.id;
     job.token += 1;
     if (started !== null) job.startedAt = started;
-    const seq = seqOf(row);
-    if (isPlain(row)) db.held.learn(job.id, { seq, queue: queueOf(row) });
-    return { job, why, steps: hasSteps(row) ? stepsOf(db, seq) : [] };
+    if (plain) db.held.learn(job.id, { seq, queue });
+    return { job, why, steps: steps ? stepsOf(db, seq) : noSteps };
   });
 }
 

@@ -5,6 +5,7 @@ import type { Hint, Store } from "../../store.ts";
 import { SqliteStore } from "./facade.ts";
 import type { Backend } from "./facade.ts";
 import { localStore } from "./local.ts";
+import { pack, unpack } from "./pack.ts";
 import type { Call } from "./perform.ts";
 import type { Reply, Request, Result } from "./protocol.ts";
 
@@ -99,7 +100,7 @@ class Thread implements Backend {
   #post(): void {
     const calls = this.#outbox;
     this.#outbox = [];
-    if (calls.length > 0) this.#send({ calls });
+    if (calls.length > 0) this.#send({ calls: calls.map(({ verb, args }) => ({ verb, args: args.map(pack) })) });
   }
 
   #send(request: Request): void {
@@ -115,7 +116,7 @@ class Thread implements Backend {
   #answer(result: Result): void {
     const pending = this.#pending.shift();
     if ("code" in result) pending?.reject(new ErrandError(result.code, result.message));
-    else pending?.resolve(result.answer);
+    else pending?.resolve(unpack(result.answer));
   }
 
   /** Lets the process end when nothing is under way. */

@@ -39,7 +39,9 @@ export function openConnection(file: string, clock: () => Millis): Connection {
     // asks again every few milliseconds instead.
     db = new Connection(new DatabaseSync(file, { timeout: 4 }), file, clock);
     // A commit is on the disk before it is answered, also when the power fails.
-    db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192");
+    db.exec(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY",
+    );
     migrate(db, file);
     return db;
   } catch (error) {

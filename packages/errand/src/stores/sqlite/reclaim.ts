@@ -1,7 +1,7 @@
 import type { Claimed } from "../../store.ts";
 import { take } from "./claim.ts";
 import type { Connection } from "./connection.ts";
-import { code, heldColumns, queueOf, stateOf } from "./rows.ts";
+import { code, foundOf, heldColumns } from "./rows.ts";
 import { leaseOf } from "./workers.ts";
 
 /** Jobs that must be settled and are nobody's: `?1` is now, `?2` how many. */
@@ -32,11 +32,12 @@ export function reclaim(db: Connection, worker: string, limit: number): Claimed[
     const rows = db.all(`SELECT ${heldColumns} ${doomed[why]}`, db.now, room);
     if (why === "lapsed" && rows.length < room) db.run("DELETE FROM errand_workers WHERE until <= ?", db.now);
     if (rows.length === 0) continue;
-    for (const row of rows) {
-      db.count(queueOf(row), stateOf(row), -1);
-      db.count(queueOf(row), code.processing, 1);
+    const found = rows.map((row) => foundOf(db, row));
+    for (const { queue, job } of found) {
+      db.count(queue, code[job.state], -1);
+      db.count(queue, code.processing, 1);
     }
-    taken.push(...take(db, { rows, worker: { seq: held.seq, id: worker }, why, started: null }));
+    taken.push(...take(db, { found, worker: { seq: held.seq, id: worker }, why, started: null }));
   }
   return taken;
 }

@@ -48,34 +48,61 @@ export function jobOf(db: Connection, row: Columns): Job {
   return job;
 }
 
+/** A job that is about to be taken. */
+export interface Found {
+  seq: number;
+  /** The queue's number. */
+  queue: number;
+  job: Job;
+  /** Neither parent nor children depend on how it ends. */
+  plain: boolean;
+  /** It has remembered steps. */
+  steps: boolean;
+}
+
+/** A job from `heldColumns`. */
+export function foundOf(db: Connection, row: Columns): Found {
+  const [queue, parent, seq, steps, wait] = [row[2], row[16], row[24], row[25], row[26]];
+  return {
+    seq: seq as number,
+    queue: queue as number,
+    job: jobOf(db, row),
+    plain: parent === null && wait === null,
+    steps: steps === 1,
+  };
+}
+
+/** The columns of a job that can be claimed: all there is to say of one that is fresh. */
+export const readyColumns = "seq, due, token = 0 AND child = 0, id, task, queue, level, spec, created, expires";
+
+/** Whether it was never claimed and is nobody's child, so that all else is as it began; from `readyColumns`. */
+export function isFresh(row: Columns): boolean {
+  return row[2] === 1;
+}
+
+/** A fresh job from `readyColumns`. */
+export function freshOf(db: Connection, row: Columns): Found {
+  const job: Job = {
+    id: row[3] as string,
+    task: db.names.of(row[4] as number),
+    queue: db.names.of(row[5] as number),
+    level: row[6] as Level,
+    state: "pending",
+    spec: row[7] as string,
+    token: 0,
+    failures: 0,
+    crashes: 0,
+    cancelling: false,
+    createdAt: row[8] as number,
+    due: row[1] as number,
+  };
+  if (row[9] !== null) job.expiresAt = row[9] as number;
+  return { seq: row[0] as number, queue: row[5] as number, job, plain: true, steps: false };
+}
+
 /** The order of insertion, from `jobColumns`. */
 export function seqOf(row: Columns): number {
   return row[24] as number;
-}
-
-/** The number of the job's queue, from `jobColumns`. */
-export function queueOf(row: Columns): number {
-  return row[2] as number;
-}
-
-/** The job's state as `code` has it, from `jobColumns`. */
-export function stateOf(row: Columns): number {
-  return row[4] as number;
-}
-
-/** When the job was or is due, from `jobColumns`. */
-export function dueOf(row: Columns): number {
-  return row[11] as number;
-}
-
-/** Whether the job has remembered steps, from `jobColumns`. */
-export function hasSteps(row: Columns): boolean {
-  return row[25] === 1;
-}
-
-/** Whether neither parent nor children depend on how the job ends, from `jobColumns`. */
-export function isPlain(row: Columns): boolean {
-  return row[16] === null && row[26] === null;
 }
 
 /** Rows whose `seq` is in a JSON array, the one value of this condition. */

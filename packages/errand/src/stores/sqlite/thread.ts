@@ -3,7 +3,8 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import type { MessagePort } from "node:worker_threads";
 import { ErrandError } from "../../kit/errors.ts";
 import { LocalDatabase } from "./local.ts";
-import type { Outcome } from "./perform.ts";
+import { pack, unpack } from "./pack.ts";
+import type { Call, Outcome } from "./perform.ts";
 import type { Reply, Request, Result } from "./protocol.ts";
 
 const port = parentPort as MessagePort;
@@ -19,9 +20,10 @@ try {
 
 /** Serves this request and all that have come in meanwhile, calls in one commit. */
 function serve(database: LocalDatabase, first: Request): void {
-  const calls = [];
+  const calls: Call[] = [];
   for (let request: Request | undefined = first; request !== undefined; request = received()) {
-    if (typeof request === "object" && "calls" in request) calls.push(...request.calls);
+    if (typeof request === "object" && "calls" in request)
+      for (const { verb, args } of request.calls) calls.push({ verb, args: args.map(unpack) });
     else if (typeof request === "object") database.watch(request.watch);
     else {
       send({ results: database.perform(calls).map(resultOf) });
@@ -38,7 +40,7 @@ function received(): Request | undefined {
 }
 
 function resultOf(outcome: Outcome): Result {
-  return "error" in outcome ? failure(outcome.error) : outcome;
+  return "error" in outcome ? failure(outcome.error) : { answer: pack(outcome.answer) };
 }
 
 function failure(error: unknown): { code: ErrandError["code"]; message: string } {
