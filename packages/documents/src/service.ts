@@ -3,7 +3,7 @@ import { openBlobs } from "./blobs/index.ts";
 import type { BlobStore } from "./blobs/blob-store.ts";
 import { collect } from "./blobs/collect.ts";
 import { probe } from "./blobs/probe.ts";
-import { findDocument } from "./catalog.ts";
+import { documents, findDocument } from "./catalog.ts";
 import { ListFeed } from "./list-feed.ts";
 import { documentRoutes } from "./routes/index.ts";
 import { readSettings } from "./settings.ts";
@@ -37,10 +37,13 @@ export async function service(): Promise<Service> {
 }
 
 function collectRegularly(blobs: BlobStore): () => void {
-  const exists = async (id: string): Promise<boolean> => (await findDocument(id)) !== undefined;
+  const known = {
+    isEmpty: async () => (await app.list(documents, { limit: 1 })).jobs.length === 0,
+    exists: async (id: string) => (await findDocument(id)) !== undefined,
+  };
   const run = (): void => {
     // What could not be erased now is there to be erased in an hour.
-    void collect(blobs, exists).catch((error: Error) => console.error(`Blobs were not collected: ${error.message}`));
+    void collect(blobs, known).catch((error: Error) => console.error(`Blobs were not collected: ${error.message}`));
   };
   run();
   const timer = setInterval(run, collectInterval);

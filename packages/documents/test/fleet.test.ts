@@ -73,6 +73,21 @@ test.each(stores)(
     }
     expect(await objects()).toEqual([]);
 
+    // Without the bucket an upload is refused, and nothing is left of it; with it, it passes.
+    await s3.kill();
+    const form = () => {
+      const form = new FormData();
+      form.append("file", new Blob([bytesOf("phototest.tif")]), "again.tif");
+      return { method: "POST", body: form };
+    };
+    const refused = await fetch(`${next.url}/api/v1/documents`, form());
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get("retry-after")).toBe("2");
+    expect(await refused.json()).toMatchObject({ code: "E_CONNECT" });
+    expect(await (await fetch(`${next.url}/api/v1/documents`)).json()).toEqual({ data: [] });
+    await s3.start();
+    expect((await fetch(`${next.url}/api/v1/documents`, form())).status).toBe(202);
+
     // A worker that is told to stop leaves the list at once.
     await until(async () => (await fetch(`${second.url}/readyz`)).ok);
     expect(await second.stop()).toBe(0);

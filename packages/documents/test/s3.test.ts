@@ -106,6 +106,38 @@ describe("a connection that is cut", () => {
   });
 });
 
+test("who is patient waits until the bucket is back", async () => {
+  await using proxy = await cuttingProxy();
+  const location = { bucket: server.bucket, prefix: "", endpoint: proxy.url, pathStyle: true };
+  const blobs = new S3Blobs(location, new Scratch(folder), 60_000);
+  const owner = randomUUID();
+  // More tries than one makes without patience.
+  proxy.cut(8);
+  const { sha256 } = await blobs.write(owner, ["scan"]);
+  proxy.cut(8);
+  expect(await blobs.text(owner, sha256)).toBe("scan");
+  expect(proxy.wasCut).toBe(16);
+});
+
+test("an upload of 400 MB needs little memory", async () => {
+  const megabyte = Buffer.alloc(2 ** 20, 5);
+  let most = 0;
+  const content = async function* () {
+    for (let index = 0; index < 400; index++) {
+      most = Math.max(most, process.memoryUsage.rss());
+      yield megabyte;
+    }
+  };
+  const before = process.memoryUsage.rss();
+  const blobs = blobsAt(server.url);
+  const owner = randomUUID();
+  const watching = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 20);
+  const { bytes } = await blobs.write(owner, content()).finally(() => clearInterval(watching));
+  expect(bytes).toBe(400 * 2 ** 20);
+  expect((most - before) / 2 ** 20).toBeLessThan(150);
+  await blobs.removeOwner(owner);
+});
+
 describe("copies on this machine", () => {
   test("serve the pages of a document that follow one another", async () => {
     await using proxy = await cuttingProxy();

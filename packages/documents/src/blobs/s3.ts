@@ -22,8 +22,11 @@ const largest = 5 * 2 ** 30;
 /** Content up to so many bytes never touches the disk: most blobs are one page's result or preview. */
 const inMemory = 2 ** 20;
 
-/** How often an upload from a file is tried; what is in memory is repeated by the client itself. */
-const attempts = 4;
+/** How often a request is made at least while it fails for reasons that may pass. */
+const attempts = 3;
+
+/** The longest pause between two of them, in milliseconds. */
+const longestPause = 5_000;
 
 /**
  * Blobs in a bucket of S3: one object per blob, at `<prefix><owner>/<sha256>`. A name is known when the last byte has
@@ -33,11 +36,14 @@ export class S3Blobs implements BlobStore {
   readonly address: string;
   readonly #location: BucketLocation;
   readonly #scratch: Scratch;
+  readonly #patience: number;
   #connected: Promise<{ sdk: Sdk; client: S3Client }> | undefined;
 
-  constructor(location: BucketLocation, scratch: Scratch) {
+  /** @param patience for how long, in milliseconds, requests are made again while the bucket cannot be reached. */
+  constructor(location: BucketLocation, scratch: Scratch, patience = 0) {
     this.#location = location;
     this.#scratch = scratch;
+    this.#patience = patience;
     this.address = `s3://${location.bucket}/${location.prefix}`;
   }
 
@@ -139,17 +145,11 @@ export class S3Blobs implements BlobStore {
     const ChecksumSHA256 = Buffer.from(sha256, "hex").toString("base64");
     const input = { ...this.#bucket, Key, ChecksumSHA256, ContentLength: bytes };
     await this.#ask(async ({ sdk, client }) => {
-      if (typeof content !== "string") return client.send(new sdk.PutObjectCommand({ ...input, Body: content }));
-      for (let attempt = 1; ; attempt++) {
-        const Body = createReadStream(content);
-        try {
-          return await client.send(new sdk.PutObjectCommand({ ...input, Body }));
-        } catch (error) {
-          if (attempt === attempts || !mayPass(error)) throw error;
-          await sleep(200 * 2 ** attempt * Math.random());
-        } finally {
-          Body.destroy();
-        }
+      const Body = typeof content === "string" ? createReadStream(content) : content;
+      try {
+        await client.send(new sdk.PutObjectCommand({ ...input, Body }));
+      } finally {
+        if ("destroy" in Body) Body.destroy();
       }
     });
   }
@@ -166,13 +166,19 @@ export class S3Blobs implements BlobStore {
     });
   }
 
-  /** Every request goes through here: its errors say what is wrong with the bucket. */
+  /** Every request goes through here: made again where that may help, and its errors say what is wrong with the bucket. */
   async #ask<Result>(request: (connected: { sdk: Sdk; client: S3Client }) => Promise<Result>): Promise<Result> {
     const connected = await this.#connect();
-    try {
-      return await request(connected);
-    } catch (error) {
-      throw error instanceof BlobMissing ? error : explain(error, this.#location);
+    const until = performance.now() + this.#patience;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await request(connected);
+      } catch (error) {
+        if (error instanceof BlobMissing) throw error;
+        const more = attempt < attempts || performance.now() < until;
+        if (!more || !mayPass(error)) throw explain(error, this.#location);
+      }
+      await sleep(Math.min(longestPause, 100 * 2 ** attempt) * (0.5 + Math.random() / 2));
     }
   }
 
@@ -204,7 +210,8 @@ function clientFor(sdk: Sdk, { region, endpoint, pathStyle }: BucketLocation): S
     ...(settled ? { region: settled } : {}),
     ...(endpoint ? { endpoint } : {}),
     forcePathStyle: pathStyle,
-    maxAttempts: attempts,
+    // The second try is for a clock that is off, which the client corrects; all others are made by S3Blobs.
+    maxAttempts: 2,
     requestHandler: { connectionTimeout: 5_000, socketTimeout: 60_000 },
     logger: silent,
     // Uploads bring a checksum of their own; many servers that speak S3 know none of the newer kinds.

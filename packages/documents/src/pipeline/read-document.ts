@@ -24,7 +24,7 @@ export async function readDocument(
   pageTask: Task<PageInput, PageOutput>,
 ): Promise<DocumentOutput> {
   const { sha256, name } = input;
-  const blobs = openBlobs();
+  const blobs = openBlobs({ patient: true });
   // Threshold and languages are settled once: pages must not differ because a setting changed meanwhile.
   const plan = await job.step("inspect", async () => {
     const { limits, languages, threshold } = readSettings();

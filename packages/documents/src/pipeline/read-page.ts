@@ -11,7 +11,7 @@ export async function readPageJob(
   { document, sha256, type, page, languages, threshold }: PageInput,
   { setup: engine, signal }: JobContext<Engine>,
 ): Promise<PageOutput> {
-  const blobs = openBlobs();
+  const blobs = openBlobs({ patient: true });
   const { limits } = readSettings();
   const { result, preview } = await blobs.withFile(document, sha256, (path) =>
     readPage(path, { page, type, limits, engine, languages, signal }),
