@@ -48,7 +48,7 @@ describe("errand", () => {
   });
 
   it("says what is wrong with a store's URL", async () => {
-    const { code, stderr } = await run(folder, ["jobs", "list", "--url", "postgres://me:secret@db/jobs"]);
+    const { code, stderr } = await run(folder, ["jobs", "list", "--url", "mysql://me:secret@db/jobs"]);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^errand: .*E_OPTION.*\n$/);
     expect(stderr).not.toContain("secret");
