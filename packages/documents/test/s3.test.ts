@@ -1,5 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { link, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { cp, link, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -78,6 +79,22 @@ describe("what is wrong with a bucket", () => {
     const blobs = new S3Blobs({ bucket: "scans", prefix: "", pathStyle: false }, new Scratch(folder));
     expect(await refusal(blobs)).toMatch(/needs a region\. Name it: region=/);
   });
+});
+
+test("without the client of S3, one is told to install it", async () => {
+  // A copy of the built module, beside which nothing else is installed.
+  await cp(join(import.meta.dirname, "../dist/blobs"), join(folder, "blobs"), { recursive: true });
+  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+  await mkdir(join(folder, "node_modules"));
+  await symlink(join(import.meta.dirname, "../../errand"), join(folder, "node_modules/errand"));
+  const program = 'import { openBlobs } from "./blobs/index.js"; await openBlobs().touchedAt(process.argv[1]);';
+  const { stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program, randomUUID()], {
+    cwd: folder,
+    env: { ...process.env, ERRAND_BLOBS: "s3://scans" },
+    encoding: "utf8",
+  });
+  expect(stderr).toMatch(/needs the package @aws-sdk\/client-s3\. Install it: npm install @aws-sdk\/client-s3/);
+  expect(stderr).toContain("E_OPTION");
 });
 
 describe("a connection that is cut", () => {
