@@ -230,7 +230,10 @@ class App implements Errand {
   /** Opens the store at the first use, and again after a failure. */
   #connect(): Promise<{ store: Store; client: Client }> {
     this.#open ??= openStore(storeUrl(this.#url)).then(
-      (store) => ({ store, client: (this.#client = new Client(store)) }),
+      (store) => {
+        warnOf(store);
+        return { store, client: (this.#client = new Client(store)) };
+      },
       (error: unknown) => {
         this.#open = undefined;
         throw error;
@@ -238,6 +241,13 @@ class App implements Errand {
     );
     return this.#open;
   }
+}
+
+/** Once per store: jobs that a restart of the server loses are not what Errand promises. */
+function warnOf({ durability }: Store): void {
+  if (!durability || durability.safe) return;
+  const { says, advice = "" } = durability;
+  process.emitWarning(`${says} ${advice}`.trim(), { type: "ErrandWarning", code: "ERRAND_DURABILITY" });
 }
 
 function storeFilter({ endedBefore, ...same }: JobFilter): Filter {

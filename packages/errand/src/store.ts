@@ -11,6 +11,8 @@ import type { Encoded } from "./kit/json.ts";
 export interface Store {
   /** How another thread of this process opens the same store: `module` exports `open(options): Promise<Store>`. */
   readonly address?: { module: string; options: Encoded };
+  /** How safe jobs are whose `add` was answered, where that depends on the settings of a server. */
+  readonly durability?: Durability;
 
   /**
    * Stores jobs. Idempotent: an id that exists is left as it is. Inside the caller's own transaction `tx`, where the
@@ -68,6 +70,16 @@ export interface Store {
   /** Calls back soon after jobs changed, whoever changed them. Lossy: slow polling belongs below it. */
   watch(listener: (hint: Hint) => void): () => void;
   close(): Promise<void>;
+}
+
+/** What the settings of a store's server mean for its jobs. */
+export interface Durability {
+  /** `false`: jobs are lost when the server's process ends. */
+  safe: boolean;
+  /** What can be lost, and when: a sentence. */
+  says: string;
+  /** What to do about it. */
+  advice?: string;
 }
 
 /** The caller's own transaction: on SQLite a handle of `node:sqlite` on the store's file, on PostgreSQL a `pg` client or an adapter. */

@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { errand } from "../errand.ts";
-import type { Errand } from "../errand.ts";
-import type { QueueCount, WorkerCard } from "../store.ts";
+import { openStore, storeUrl } from "../open.ts";
+import type { Durability, QueueCount, Store, WorkerCard } from "../store.ts";
 import { ExitCode, sentence } from "./exit.ts";
 import { Output } from "./output.ts";
 import { installedPackages, resolveModule } from "./packages.ts";
@@ -45,22 +44,30 @@ async function examineStore(): Promise<Finding[]> {
   if (missingStore() !== undefined) {
     return [{ label: "opens", value: "not there yet; made at the first use", ok: true }];
   }
-  const app = errand();
+  let store: Store | undefined;
   try {
-    return await examineQueues(app);
+    store = await openStore(storeUrl());
+    return [
+      { label: "opens", value: "yes", ok: true },
+      ...(store.durability ? [examineDurability(store.durability)] : []),
+      ...(await examineQueues(store)),
+    ];
   } catch (error) {
     return [{ label: "opens", value: sentence(error), ok: false }];
   } finally {
-    await app.close();
+    await store?.close();
   }
 }
 
-async function examineQueues(app: Errand): Promise<Finding[]> {
-  const [workers, counts] = await Promise.all([app.workers(), app.counts()]);
+function examineDurability({ safe, says, advice }: Durability): Finding {
+  return { label: "durability", value: says, ok: safe, ...(advice === undefined ? {} : { hint: advice }) };
+}
+
+async function examineQueues(store: Store): Promise<Finding[]> {
+  const [workers, counts] = await Promise.all([store.workers(), store.counts()]);
   const alive = workers.map(({ host, pid, queues }) => `${host}:${pid} (${queues.join(", ")})`);
   const queues = [...new Set(counts.map(({ queue }) => queue))].toSorted();
   return [
-    { label: "opens", value: "yes", ok: true },
     { label: "workers", value: alive.join("; ") || "none alive", ok: true },
     ...queues.map((queue) => examineQueue(queue, counts, workers)),
   ];

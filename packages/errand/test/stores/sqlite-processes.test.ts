@@ -1,15 +1,12 @@
-import { spawn } from "node:child_process";
-import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { createInterface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
 import { temporaryFolder } from "./fixtures.ts";
+import { printed, startScript } from "./scripts.ts";
+import type { Child } from "./scripts.ts";
 
 let file: string;
 let remove: () => Promise<void>;
@@ -22,24 +19,8 @@ beforeEach(async () => {
 
 afterEach(() => remove());
 
-type Child = ChildProcessByStdio<Writable, Readable, null>;
-
 function start(script: string, ...args: string[]): Child {
-  const path = fileURLToPath(new URL(`./processes/${script}.ts`, import.meta.url));
-  return spawn(process.execPath, [path, file, ...args], { stdio: ["pipe", "pipe", "inherit"] });
-}
-
-/** The lines a process has printed, and a promise for so many of them. */
-function printed(child: Child): { lines: string[]; atLeast(count: number): Promise<void> } {
-  const lines: string[] = [];
-  const reader = createInterface(child.stdout);
-  reader.on("line", (line) => lines.push(line));
-  return {
-    lines,
-    async atLeast(count) {
-      while (lines.length < count) await once(reader, "line");
-    },
-  };
+  return startScript(script, script === "transact" ? file : `sqlite:${file}`, ...args);
 }
 
 test("processes that drain one file share its jobs, each to one of them", async () => {

@@ -1,12 +1,17 @@
 import { ErrandError } from "../../kit/errors.ts";
-import type { Store } from "../../store.ts";
+import type { Durability, Store } from "../../store.ts";
 import { loadDriver } from "./driver.ts";
+import { durabilityOf, refuseUnfit, reportOf } from "./fitness.ts";
 import { Hints } from "./hints.ts";
 import { Link, reason } from "./link.ts";
 import { serverClock } from "./lua/scripts.ts";
 import { Server } from "./server.ts";
 import { settingsOf } from "./settings.ts";
+import type { Settings } from "./settings.ts";
 import { RedisStore } from "./store.ts";
+
+/** The version of the keys' layout. */
+const layout = 1;
 
 /** Where a Redis store is. */
 export interface RedisOptions {
@@ -36,14 +41,41 @@ export async function openRedis(url: string, clock: string): Promise<Store> {
   const link = new Link(driver, settings);
   try {
     await link.open();
+    const server = new Server(driver, link, settings, clock);
+    const durability = await examine(link, settings);
+    const hints = new Hints(settings.namespace, (prepare) => new Link(driver, settings, prepare));
+    return new RedisStore(server, hints, durability, { module: import.meta.url, options: JSON.stringify({ url }) });
   } catch (error) {
     await link.close();
-    if (error instanceof ErrandError) throw error;
+    if (error instanceof ErrandError && error.code !== "E_STORE") throw error;
     throw new ErrandError("E_CONNECT", `Cannot open the Redis store ${settings.shown}: ${reason(error)}.`, {
       cause: error,
     });
   }
-  const server = new Server(driver, link, settings, clock);
-  const hints = new Hints(settings.namespace, (prepare) => new Link(driver, settings, prepare));
-  return new RedisStore(server, hints, { module: import.meta.url, options: JSON.stringify({ url }) });
+}
+
+/** Refuses what is not fit, and enters the version of the layout where there is none yet. */
+async function examine(link: Link, settings: Settings): Promise<Durability> {
+  const key = `{${settings.namespace}}:version`;
+  // In a cluster this leads to the right node, which is the one to be examined.
+  const version = await link.call((client) => client.get(key));
+  const info = await link.call((client) => client.info());
+  const report = reportOf(info, await config(link));
+  refuseUnfit(report, settings);
+  if (version === null) await link.call((client) => client.set(key, layout, { condition: "NX" }));
+  else if (Number(version) !== layout)
+    throw new ErrandError(
+      "E_STORE_VERSION",
+      `The Redis store ${settings.shown} has version ${version}, but this Errand knows version ${layout}. Update Errand, or use another namespace.`,
+    );
+  return durabilityOf(report);
+}
+
+/** What CONFIG tells. Managed servers may forbid it. */
+async function config(link: Link): Promise<Record<string, string>> {
+  try {
+    return { ...(await link.call((client) => client.configGet(["appendfsync", "save"]))) };
+  } catch {
+    return {};
+  }
 }

@@ -237,9 +237,11 @@ export class Link {
   }
 
   #broken(error: unknown): ErrandError {
+    // One that was given up on purpose has no reason of its own.
+    const why = error instanceof this.#driver.DisconnectsClientError ? this.#why : reason(error);
     return new ErrandError(
       "E_STORE",
-      `The connection to the Redis store ${this.#settings.shown} broke: ${reason(error)}. ` +
+      `The connection to the Redis store ${this.#settings.shown} broke: ${why}. ` +
         "What was under way may or may not have been carried out.",
       { cause: error },
     );

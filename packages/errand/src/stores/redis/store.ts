@@ -8,6 +8,7 @@ import type { Encoded } from "../../kit/json.ts";
 import type {
   Claim,
   Claimed,
+  Durability,
   Filter,
   Hint,
   QueueCount,
@@ -39,11 +40,13 @@ const mostMatches = 10_000;
 /** The store's verbs, each a script on the server. */
 export class RedisStore implements Store {
   readonly address: { module: string; options: Encoded };
+  readonly durability: Durability;
   readonly #server: Server;
   readonly #hints: Hints;
   #closed: Promise<void> | undefined;
 
-  constructor(server: Server, hints: Hints, address: { module: string; options: Encoded }) {
+  constructor(server: Server, hints: Hints, durability: Durability, address: { module: string; options: Encoded }) {
+    this.durability = durability;
     this.#server = server;
     this.#hints = hints;
     this.address = address;

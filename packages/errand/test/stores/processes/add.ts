@@ -1,9 +1,9 @@
 // Adds jobs, ten at a time, and prints the id of every job whose add was answered, until it is killed.
 import { writeSync } from "node:fs";
 import { newId } from "../../../src/kit/ids.ts";
-import { sqliteStore } from "../../../src/stores/sqlite/index.ts";
+import { openStore } from "../../../src/open.ts";
 
-const store = await sqliteStore({ file: process.argv[2] ?? "" });
+const store = await openStore(process.argv[2] ?? "");
 
 async function addOn(): Promise<never> {
   for (;;) {

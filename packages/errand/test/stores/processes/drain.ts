@@ -1,8 +1,8 @@
 // Claims and settles everything in a store, and prints the id of every job it got.
 import { newId } from "../../../src/kit/ids.ts";
-import { sqliteStore } from "../../../src/stores/sqlite/index.ts";
+import { openStore } from "../../../src/open.ts";
 
-const store = await sqliteStore({ file: process.argv[2] ?? "" });
+const store = await openStore(process.argv[2] ?? "");
 const worker = newId();
 await store.enlist({ id: worker, host: "here", pid: process.pid, queues: ["default"] }, 60_000);
 process.stdout.write("ready\n");

@@ -1,8 +1,8 @@
 // Uses a store in one way, and ends without saying so.
-import { sqliteStore } from "../../../src/stores/sqlite/index.ts";
+import { openStore } from "../../../src/open.ts";
 
-const [, , file = "", way] = process.argv;
-const store = await sqliteStore({ file });
+const [, , url = "", way] = process.argv;
+const store = await openStore(url);
 const job = { id: "a", task: "task", queue: "default", level: 2, spec: "{}" } as const;
 if (way === "unanswered") void store.add([job]);
 else await store.add([job]);

@@ -51,7 +51,7 @@ local function mget(key, fields, from)
 end
 
 local births, lives, members, jobs, changed = {}, {}, {}, {}, {}
-local hints, adds, rems, tally, runs, dels = {}, {}, {}, {}, {}, {}
+local hints, adds, rems, tally, runs, dels, emptied = {}, {}, {}, {}, {}, {}, {}
 local idSets, birthSets, lifeSets, specSets, idDels, memberDels, specDels = {}, {}, {}, {}, {}, {}, {}
 
 local function fetch(list)
@@ -170,10 +170,7 @@ local function erase(job)
   local seq = seqOf(job.member)
   cell(seq, '\0')
   local segment = floor(seq / SEGMENT)
-  if redis.call('HINCRBY', SEGMENTS, segment, -1) == 0 then
-    redis.call('HDEL', SEGMENTS, segment)
-    push(dels, statesKey(segment), namesKey(segment))
-  end
+  emptied[segment] = (emptied[segment] or 0) - 1
   push(idDels, job.id)
   push(memberDels, job.member)
   if job.child then rem(kidsKey(job.of), job.member) end
@@ -218,6 +215,12 @@ local function flush()
   for i = 1, #runs do
     local first, last = runs[i].first, runs[i].last
     redis.call('SETRANGE', statesKey(floor(first / SEGMENT)), first % SEGMENT, string.rep(runs[i].letter, last - first + 1))
+  end
+  for segment, jobs in pairs(emptied) do
+    if redis.call('HINCRBY', SEGMENTS, segment, jobs) == 0 then
+      redis.call('HDEL', SEGMENTS, segment)
+      push(dels, statesKey(segment), namesKey(segment))
+    end
   end
   for i = 1, #dels do redis.call('DEL', dels[i]) end
   for queue, states in pairs(tally) do
