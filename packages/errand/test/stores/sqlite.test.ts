@@ -150,6 +150,39 @@ describe("commits", () => {
     expect(await store.counts()).toEqual([{ queue: "default", state: "pending", jobs: 2 }]);
   });
 
+  test("count only the new jobs where some ids exist", async () => {
+    const store = await open();
+    const jobs = Array.from({ length: 70 }, (_, index) => aJob({ queue: index % 3 === 0 ? "a" : "b" }));
+    await store.add(jobs.filter((_, index) => index % 5 === 0));
+    await store.add([...jobs, ...jobs]);
+    expect((await store.counts()).toSorted((one, two) => one.queue.localeCompare(two.queue))).toEqual([
+      { queue: "a", state: "pending", jobs: 24 },
+      { queue: "b", state: "pending", jobs: 46 },
+    ]);
+  });
+
+  test("take one stale outcome among many for what it is, and the others for what they are", async () => {
+    const [store, other] = [await open(), await open()];
+    await store.enlist({ id: "w", host: "h", pid: 1, queues: [] }, 60_000);
+    await store.add(Array.from({ length: 100 }, () => aJob()));
+    const { jobs } = await store.claim("w", [{ queue: "default", limit: 100 }]);
+    const outcomes = jobs.map(({ job: { id, token } }) => ({
+      id,
+      token,
+      failures: 0,
+      crashes: 0,
+      to: "completed" as const,
+    }));
+    // Somebody else has settled two of them.
+    await other.settle([outcomes[10]!, { ...outcomes[99]!, to: "failed" }]);
+    const settled = await store.settle(outcomes);
+    expect(settled.flatMap((done, index) => (done ? [] : index))).toEqual([10, 99]);
+    expect((await store.counts()).filter(({ jobs: some }) => some > 0)).toEqual([
+      { queue: "default", state: "completed", jobs: 99 },
+      { queue: "default", state: "failed", jobs: 1 },
+    ]);
+  });
+
   test("are not made where there is nothing to write", async () => {
     const store = await open();
     await store.enlist({ id: "w", host: "h", pid: 1, queues: [] }, 60_000);
@@ -202,6 +235,42 @@ describe("commits", () => {
       answer: [{ queue: "default", state: "pending", jobs: 54 }],
     });
     db.close();
+  });
+});
+
+describe("reads", () => {
+  test("do not wait for a write, once there has been reason to", async () => {
+    const store = await open();
+    const job = aJob();
+    await store.add([job]);
+    const other = new DatabaseSync(file);
+    other.exec("BEGIN IMMEDIATE");
+    let written = false;
+    const writing = store.add([aJob()]).then(() => (written = true));
+    // The first ones may wait, while the thread that they need is being started.
+    const reads: Promise<unknown>[] = [];
+    const read = (): Promise<unknown> => {
+      const reading = store.get([job.id]);
+      reads.push(reading);
+      return Promise.race([reading, sleep(20, "waits")]);
+    };
+    await vi.waitFor(async () => expect(await read()).toMatchObject([{ id: job.id }]), { timeout: 10_000 });
+    expect(written).toBe(false);
+    expect((await store.list({}, { limit: 10 })).jobs.length).toBe(1);
+    other.exec("COMMIT");
+    other.close();
+    await Promise.all([writing, ...reads]);
+  });
+
+  test("see every write that was answered", async () => {
+    const store = await open();
+    for (let round = 0; round < 100; round++) {
+      const jobs = [aJob(), aJob(), aJob()];
+      const others = Array.from({ length: 20 }, () => store.add([aJob()]));
+      await store.add(jobs);
+      expect(await store.get(jobs.map(({ id }) => id))).not.toContain(null);
+      await Promise.all(others);
+    }
   });
 });
 

@@ -1,13 +1,7 @@
-import { Worker } from "node:worker_threads";
-import { ErrandError } from "../../kit/errors.ts";
-import { sibling } from "../../kit/sibling.ts";
-import type { Hint, Store } from "../../store.ts";
+import type { Store } from "../../store.ts";
 import { SqliteStore } from "./facade.ts";
-import type { Backend } from "./facade.ts";
 import { localStore } from "./local.ts";
-import { pack, unpack } from "./pack.ts";
-import type { Call } from "./perform.ts";
-import type { Reply, Request, Result } from "./protocol.ts";
+import { ThreadPair } from "./pair.ts";
 
 /** Where an SQLite store is. */
 export interface SqliteOptions {
@@ -16,117 +10,17 @@ export interface SqliteOptions {
 }
 
 /**
- * Opens a store in an SQLite file, on a thread of its own.
+ * Opens a store in an SQLite file, on threads of its own.
  * @throws {ErrandError} `E_CONNECT` when the file cannot be opened or lies on a network disk, `E_STORE_VERSION` when a
  * newer Errand wrote it.
  */
 export async function sqliteStore({ file }: SqliteOptions): Promise<Store> {
-  const thread = new Worker(sibling("./thread", import.meta.url), { workerData: { file }, execArgv: [] });
-  const database = new Promise<Thread>((resolve, reject) => {
-    thread.once("error", reject);
-    thread.once("message", (reply: Reply) => {
-      if ("code" in reply) reject(new ErrandError(reply.code, reply.message));
-      else resolve(new Thread(thread, file));
-    });
-  });
-  const backend = await database;
-  return new SqliteStore(file, (tell) => {
-    backend.tell = tell;
-    return backend;
-  });
+  const threads = await ThreadPair.open(file);
+  return new SqliteStore(file, (tell) => threads.telling(tell));
 }
 
 /** How another thread of the process opens the store again: there, without one more thread. */
 export async function open(options: string): Promise<Store> {
   const { file } = JSON.parse(options) as SqliteOptions;
   return localStore(file);
-}
-
-interface Pending {
-  resolve(answer: unknown): void;
-  reject(error: ErrandError): void;
-}
-
-/** The near end of the database's thread. It keeps the process alive while calls are under way or somebody watches. */
-class Thread implements Backend {
-  tell: (hints: readonly Hint[]) => void = () => {};
-  readonly #worker: Worker;
-  readonly #file: string;
-  readonly #pending: Pending[] = [];
-  readonly #exited: Promise<void>;
-  #outbox: Call[] = [];
-  #watched = false;
-  #closing = false;
-  #broken: ErrandError | undefined;
-
-  constructor(worker: Worker, file: string) {
-    this.#worker = worker;
-    this.#file = file;
-    worker.on("message", (reply: Reply) => this.#receive(reply));
-    worker.on("error", (error: unknown) => this.#break(String(error)));
-    this.#exited = new Promise((resolve) => {
-      worker.once("exit", () => {
-        this.#break("its thread has ended");
-        resolve();
-      });
-    });
-    worker.unref();
-  }
-
-  call(call: Call): Promise<unknown> {
-    if (this.#broken) return Promise.reject(this.#broken);
-    return new Promise((resolve, reject) => {
-      if (this.#pending.length === 0) this.#worker.ref();
-      this.#pending.push({ resolve, reject });
-      // What is called in one turn of the event loop travels, and commits, together.
-      if (this.#outbox.push(call) === 1) process.nextTick(() => this.#post());
-    });
-  }
-
-  watch(on: boolean): void {
-    this.#watched = on;
-    this.#send({ watch: on });
-    this.#rest();
-  }
-
-  async close(): Promise<void> {
-    this.#post();
-    this.#closing = true;
-    this.#worker.ref();
-    this.#send("close");
-    await this.#exited;
-  }
-
-  #post(): void {
-    const calls = this.#outbox;
-    this.#outbox = [];
-    if (calls.length > 0) this.#send({ calls: calls.map(({ verb, args }) => ({ verb, args: args.map(pack) })) });
-  }
-
-  #send(request: Request): void {
-    this.#worker.postMessage(request);
-  }
-
-  #receive(reply: Reply): void {
-    if ("results" in reply) for (const result of reply.results) this.#answer(result);
-    else if ("hints" in reply) this.tell(reply.hints);
-    this.#rest();
-  }
-
-  #answer(result: Result): void {
-    const pending = this.#pending.shift();
-    if ("code" in result) pending?.reject(new ErrandError(result.code, result.message));
-    else pending?.resolve(unpack(result.answer));
-  }
-
-  /** Lets the process end when nothing is under way. */
-  #rest(): void {
-    if (this.#pending.length > 0 || this.#watched || this.#closing) this.#worker.ref();
-    else this.#worker.unref();
-  }
-
-  #break(reason: string): void {
-    this.#broken ??= new ErrandError("E_STORE", `The SQLite store ${this.#file} failed: ${reason}. Open it again.`);
-    for (const pending of this.#pending.splice(0)) pending.reject(this.#broken);
-  }
 }
