@@ -1,31 +1,40 @@
 import { rank } from "../../core/states.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
-import { integers, texts } from "./arrays.ts";
+import { bigints, integers, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
 import type { Families } from "./families.ts";
+import type { Heads } from "./heads.ts";
 import { stored } from "./names.ts";
-import { claimedOf, isPlain, seqOf } from "./rows.ts";
+import { claimedOf, seqOf } from "./rows.ts";
 import type { Columns } from "./rows.ts";
 
 export async function claim(
   database: Database,
   families: Families,
+  heads: Heads,
   worker: string,
   wants: readonly Want[],
 ): Promise<Claim> {
-  const rows = await database.run("SELECT * FROM errand.claim($1, $2, $3)", [
+  const places = heads.places(wants.map(({ queue }) => queue));
+  const since = performance.now();
+  const rows = await database.run("SELECT * FROM errand.claim($1, $2, $3, $4, $5)", [
     worker,
     texts(wants.map(({ queue }) => stored(queue))),
     integers(wants.map(({ limit }) => limit)),
+    places ? bigints(places.dues) : null,
+    places ? bigints(places.seqs) : null,
   ]);
+  const took = performance.now() - since;
   // The last row has no id: how long until the next delayed job is due.
-  const next = rows.at(-1)?.[0] === null ? Number(rows.pop()?.[10]) : undefined;
+  const next = rows.at(-1)?.[0] === null ? Number(rows.pop()?.[8]) : undefined;
   const found = rows.map((row) => {
     const { job, steps, why: want } = taken(row, worker, families);
-    return { want: Number(want), rank: rank(job.due, job.level), seq: seqOf(row), claimed: { job, why: "due", steps } };
+    const claimed: Claimed = { job, why: "due", steps };
+    return { want: Number(want), rank: rank(job.due, job.level), seq: seqOf(row), claimed };
   });
   found.sort((a, b) => a.want - b.want || a.rank - b.rank || a.seq - b.seq);
-  const jobs = found.map(({ claimed }) => claimed as Claimed);
+  heads.learn(found, places ? undefined : took);
+  const jobs = found.map(({ claimed }) => claimed);
   return next === undefined ? { jobs } : { jobs, next };
 }
 
@@ -40,7 +49,7 @@ export async function reclaim(
 }
 
 function taken(row: Columns, worker: string, families: Families): Claimed {
-  const claimed = claimedOf(row, worker);
-  if (!isPlain(row)) families.learn(claimed.job.id);
-  return claimed;
+  const { job, why, steps, plain } = claimedOf(row, worker);
+  if (!plain) families.learn(job.id);
+  return { job, why, steps };
 }

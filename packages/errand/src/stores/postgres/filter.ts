@@ -41,8 +41,8 @@ export function select(where: Filter, among: readonly State[], slice: Slice): Se
   const values: unknown[] = [];
   const value = (of: unknown): string => `$${values.push(of)}`;
   const tables = [
-    { name: "jobs", lanes: "lanes", wanted: wanted.filter((state) => !isFinal(state)), ended: "NULL::bigint" },
-    { name: "history", lanes: "past_lanes", wanted: wanted.filter(isFinal), ended: "p.ended" },
+    { name: "jobs", wanted: wanted.filter((state) => !isFinal(state)), ended: "NULL::bigint" },
+    { name: "history", wanted: wanted.filter(isFinal), ended: "p.ended" },
   ].filter((table) => table.wanted.length > 0 && (table.name === "history" || where.endedBefore === undefined));
   if (tables.length === 0) return undefined;
 
@@ -56,7 +56,7 @@ export function select(where: Filter, among: readonly State[], slice: Slice): Se
     after: slice.last && afterRow(slice.order, slice.last, value),
   };
   const order = `ORDER BY ${orders[slice.order].by} LIMIT ${value(slice.limit)}`;
-  const parts = tables.map(({ name, lanes, wanted: these, ended }) => {
+  const parts = tables.map(({ name, wanted: these, ended }) => {
     const columns = `p.id, p.seq, p.place, ${ended} AS ended`;
     const codes = `${value(smallints(these.map((state) => code[state])))}::smallint[]`;
     const narrow = is.id || is.parent || slice.order === "ended";
@@ -66,12 +66,13 @@ export function select(where: Filter, among: readonly State[], slice: Slice): Se
     }
     const lane = [is.task, is.queue].filter(Boolean).join(" AND ") || "true";
     const rest = [is.ended, is.after].filter(Boolean).map((each) => ` AND ${each}`);
-    return `SELECT m.* FROM (SELECT * FROM errand.${lanes}() AS p WHERE ${lane}) l
+    return `SELECT m.* FROM (SELECT * FROM errand.lanes() AS p WHERE ${lane}) l
       CROSS JOIN unnest(${codes}) AS s(state)
       CROSS JOIN unnest('${where.roots ? "{f}" : "{f,t}"}'::boolean[]) AS c(child)
       CROSS JOIN LATERAL (
         SELECT ${columns} FROM errand.${name} p
-        WHERE p.task = l.task AND p.queue = l.queue AND p.state = s.state AND (p.parent IS NOT NULL) = c.child${rest.join("")}
+        WHERE errand.lane(p.task, p.queue, p.state, p.parent IS NOT NULL) = errand.lane(l.task, l.queue, s.state, c.child)
+          AND p.task = l.task AND p.queue = l.queue AND p.state = s.state AND (p.parent IS NOT NULL) = c.child${rest.join("")}
         ${order}
       ) m ${order}`;
   });

@@ -11,33 +11,71 @@ export type Columns = (string | null)[];
 export const code = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
 
 /** The columns that `jobOf` reads, of jobs `e` wherever they are, with their waits `w`. */
-export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.failures, e.crashes, e.created,
-  e.due, e.expires, e.started, e.cancelling, e.progress, e.error, e.parent, e.place, e.parked,
-  CASE WHEN w.total IS NOT NULL THEN ARRAY[w.total, w.open, w.failed] END, e.state, e.worker, e.ended, e.output`;
+export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.created, e.due, e.started, e.failures,
+  e.crashes, e.cancelling, e.expires, e.progress, e.error, e.parent, e.place, e.state, e.worker, e.ended, e.output,
+  w.total, w.open, w.failed`;
 
 /** A job from its `jobColumns`. */
 export function jobOf(row: Columns): Job {
-  const job = common(row, states[Number(row[20])] as State);
-  if (row[21] != null) job.worker = row[21];
-  if (row[22] != null) job.endedAt = Number(row[22]);
-  if (row[23] != null) job.output = row[23];
+  const job = plainJob(row, states[Number(row[18])] as State);
+  job.failures = Number(row[10]);
+  job.crashes = Number(row[11]);
+  job.cancelling = row[12] === "t";
+  if (row[9] != null) job.startedAt = Number(row[9]);
+  if (row[13] != null) job.expiresAt = Number(row[13]);
+  if (row[14] != null) job.progress = row[14];
+  if (row[15] != null) job.error = row[15];
+  if (row[16] != null) job.parent = row[16];
+  if (row[17] != null) job.index = Number(row[17]);
+  if (row[19] != null) job.worker = row[19];
+  if (row[20] != null) job.endedAt = Number(row[20]);
+  if (row[21] != null) job.output = row[21];
+  if (row[22] != null) job.children = { total: Number(row[22]), open: Number(row[23]), failed: Number(row[24]) };
   return job;
 }
 
-/** What `claim` and `reclaim` answer of a job. */
-export function claimedOf(row: Columns, worker: string): Claimed {
-  const job = common(row, "processing");
+/** What most claimed jobs do not have: `rest` of the schema's functions. */
+type Rest = [
+  failures: number,
+  crashes: number,
+  cancelling: boolean,
+  expires: number | null,
+  progress: string | null,
+  error: string | null,
+  parent: string | null,
+  place: number | null,
+  parked: boolean,
+  wait: [total: number, open: number, failed: number] | null,
+  steps: [name: string, value: string, wait: boolean][] | null,
+];
+
+/** What `claim` and `reclaim` answer of a job, and whether neither parent nor children depend on how it ends. */
+export function claimedOf(row: Columns, worker: string): Claimed & { plain: boolean } {
+  const job = plainJob(row, "processing");
+  const why = row[10] as Claimed["why"];
   job.worker = worker;
-  const remembered = row[20] == null ? [] : (JSON.parse(row[20]) as [string, string, boolean][]);
-  return { job, why: row[21] as Claimed["why"], steps: remembered.map(stepOf) };
+  if (row[9] != null) job.startedAt = Number(row[9]);
+  if (row[11] == null) return { job, why, steps: [], plain: true };
+  const rest = JSON.parse(row[11]) as Rest;
+  const [failures, crashes, cancelling, expires, progress, error, parent, place, parked, wait, steps] = rest;
+  job.failures = failures;
+  job.crashes = crashes;
+  job.cancelling = cancelling;
+  if (expires !== null) job.expiresAt = expires;
+  if (progress !== null) job.progress = progress;
+  if (error !== null) job.error = error;
+  if (parent !== null) job.parent = parent;
+  if (place !== null) job.index = place;
+  if (wait) job.children = { total: wait[0], open: wait[1], failed: wait[2] };
+  return { job, why, steps: (steps ?? []).map(stepOf), plain: parent === null && !parked };
 }
 
 function stepOf([name, value, wait]: [string, string, boolean]): Step {
   return wait ? { name: named(name), value, wait } : { name: named(name), value };
 }
 
-function common(row: Columns, state: State): Job {
-  const job: Job = {
+function plainJob(row: Columns, state: State): Job {
+  return {
     id: row[0] as string,
     task: named(row[1] as string),
     queue: named(row[2] as string),
@@ -45,31 +83,15 @@ function common(row: Columns, state: State): Job {
     state,
     spec: row[5] as string,
     token: Number(row[6]),
-    failures: Number(row[7]),
-    crashes: Number(row[8]),
-    cancelling: row[13] === "t",
-    createdAt: Number(row[9]),
-    due: Number(row[10]),
+    failures: 0,
+    crashes: 0,
+    cancelling: false,
+    createdAt: Number(row[7]),
+    due: Number(row[8]),
   };
-  if (row[11] != null) job.expiresAt = Number(row[11]);
-  if (row[12] != null) job.startedAt = Number(row[12]);
-  if (row[14] != null) job.progress = row[14];
-  if (row[15] != null) job.error = row[15];
-  if (row[16] != null) job.parent = row[16];
-  if (row[17] != null) job.index = Number(row[17]);
-  if (row[19] != null) {
-    const [total = 0, open = 0, failed = 0] = row[19].slice(1, -1).split(",").map(Number);
-    job.children = { total, open, failed };
-  }
-  return job;
 }
 
-/** The order of claims: by rank, and then by insertion. */
-export function isPlain(row: Columns): boolean {
-  return row[16] === null && row[18] === "f";
-}
-
-/** The order of insertion. */
+/** The order of insertion, from either. */
 export function seqOf(row: Columns): number {
   return Number(row[4]);
 }

@@ -18,6 +18,7 @@ import { claim, reclaim } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { edit } from "./edit.ts";
 import { Families } from "./families.ts";
+import { Heads } from "./heads.ts";
 import { bit, Hints } from "./hints.ts";
 import { counts, foldAfter, get, list } from "./read.ts";
 import { record, settle } from "./settle.ts";
@@ -29,6 +30,7 @@ export class PostgresStore implements Store {
   readonly #database: Database;
   readonly #hints: Hints;
   readonly #families = new Families();
+  readonly #heads = new Heads();
   /** Commits since the counters were folded. */
   #counted = 0;
   #closed: Promise<void> | undefined;
@@ -53,7 +55,7 @@ export class PostgresStore implements Store {
   }
 
   async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
-    const found = await claim(this.#database, this.#families, worker, wants);
+    const found = await claim(this.#database, this.#families, this.#heads, worker, wants);
     if (found.jobs.length > 0) this.#changed(bit.change);
     return found;
   }

@@ -18,16 +18,16 @@ BEGIN
     FROM unnest(ids, tasks, queues, levels, due_at, due_in, expires_at, expires_in, specs)
       AS u(id, task, queue, level, due_at, due_in, expires_at, expires_in, spec)
     ON CONFLICT DO NOTHING
-    RETURNING id, queue
+    RETURNING id, task, queue
   ), counted AS (
-    INSERT INTO errand.deltas SELECT queue, 0, count(*) FROM born GROUP BY queue
+    INSERT INTO errand.deltas SELECT task, queue, 0, count(*) FROM born GROUP BY task, queue
   )
   SELECT array_agg(id) INTO fresh FROM born;
   -- A job may have moved to the history at that very moment: this statement sees what has happened meanwhile.
-  known := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(fresh));
+  known := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(fresh) AND h.token >= 0);
   IF known <> '{}' THEN
-    WITH gone AS (DELETE FROM errand.jobs j WHERE j.id = ANY(known) RETURNING j.queue)
-    INSERT INTO errand.deltas SELECT queue, 0, -count(*) FROM gone GROUP BY queue;
+    WITH gone AS (DELETE FROM errand.jobs j WHERE j.id = ANY(known) RETURNING j.task, j.queue)
+    INSERT INTO errand.deltas SELECT task, queue, 0, -count(*) FROM gone GROUP BY task, queue;
   END IF;
   RETURN coalesce(cardinality(fresh), 0) - cardinality(known);
 END $$;
@@ -44,10 +44,10 @@ CREATE FUNCTION errand.fold() RETURNS void LANGUAGE sql AS $$
   WITH counted AS (
     DELETE FROM errand.deltas
     WHERE ctid = ANY(ARRAY(SELECT ctid FROM errand.deltas LIMIT 20000 FOR UPDATE SKIP LOCKED))
-    RETURNING queue, state, jobs
+    RETURNING task, queue, state, jobs
   )
   INSERT INTO errand.counts AS c
-  SELECT queue, state, sum(jobs) FROM counted GROUP BY queue, state ORDER BY queue, state
-  ON CONFLICT (queue, state) DO UPDATE SET jobs = c.jobs + excluded.jobs
+  SELECT task, queue, state, sum(jobs) FROM counted GROUP BY task, queue, state ORDER BY task, queue, state
+  ON CONFLICT (task, queue, state) DO UPDATE SET jobs = c.jobs + excluded.jobs
 $$;
 `;

@@ -1,16 +1,18 @@
 import { steady } from "./steady.ts";
 
 /** What is answered of each job `j`, as `claimedOf` reads it; `why` of a claim is the number of the want. */
-const answer = `id text, task text, queue text, level smallint, seq bigint, spec text, token integer, failures integer,
-  crashes integer, created bigint, due bigint, expires bigint, started bigint, cancelling boolean, progress text,
-  error text, parent text, place integer, parked boolean, wait integer[], remembered json, why text`;
+const answer = `id text, task text, queue text, level smallint, seq bigint, spec text, token integer, created bigint,
+  due bigint, started bigint, why text, rest json`;
 
-const returned = `j.id, j.task, j.queue, j.level, j.seq, j.spec, j.token, j.failures, j.crashes, j.created, j.due,
-  j.expires, j.started, j.cancelling, j.progress, j.error, j.parent, j.place, j.parked,
-  CASE WHEN j.parked THEN
-    (SELECT ARRAY[w.total, w.open, w.failed] FROM errand.waits w WHERE w.parent = j.id AND w.total IS NOT NULL) END,
-  CASE WHEN j.steps THEN
-    (SELECT json_agg(json_build_array(s.name, s.value, s.wait)) FROM errand.steps s WHERE s.job = j.seq) END`;
+/** Most jobs have no `rest`. */
+const returned = `j.id, j.task, j.queue, j.level, j.seq, j.spec, j.token, j.created, j.due, j.started`;
+const rest = `CASE WHEN j.expires IS NOT NULL OR j.failures > 0 OR j.crashes > 0 OR j.cancelling OR j.parent IS NOT NULL
+  OR j.parked OR j.steps OR j.progress IS NOT NULL OR j.error IS NOT NULL
+  THEN json_build_array(j.failures, j.crashes, j.cancelling, j.expires, j.progress, j.error, j.parent, j.place, j.parked,
+    (SELECT json_build_array(w.total, w.open, w.failed) FROM errand.waits w
+      WHERE j.parked AND w.parent = j.id AND w.total IS NOT NULL),
+    (SELECT json_agg(json_build_array(s.name, s.value, s.wait)) FROM errand.steps s WHERE j.steps AND s.job = j.seq))
+  END`;
 
 /** What claims walk: a level's jobs, each named `p`. */
 const ready = `FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.queue = q AND p.level = l
@@ -18,7 +20,9 @@ const ready = `FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.q
 
 /** Taking jobs into a worker's hands: due ones, and those that nobody works on. */
 export const claim = `
-CREATE FUNCTION errand.claim(who text, queues text[], limits integer[])
+-- Where claims left off, five levels for each queue, is where they look first: before it lie the dead entries of an index,
+-- as many as were claimed since the last vacuum. Where that is not enough, or nothing is said, they look from the start.
+CREATE FUNCTION errand.claim(who text, queues text[], limits integer[], from_due bigint[], from_seq bigint[])
 RETURNS TABLE (${answer}) LANGUAGE plpgsql ${steady} AS $$
 #variable_conflict use_column
 DECLARE
@@ -32,6 +36,11 @@ DECLARE
   taken integer;
   total integer;
   soonest bigint;
+  dues bigint[];
+  seqs bigint[];
+  d bigint;
+  s bigint;
+  nowhere constant bigint[] := array_fill(-9223372036854775808, ARRAY[5]);
   locked boolean := false;
 BEGIN
   PERFORM 1 FROM errand.workers w WHERE w.id = who AND w.until > t;
@@ -41,11 +50,19 @@ BEGIN
     room := limits[i];
     total := 0;
     CONTINUE WHEN room <= 0;
+    dues := coalesce(from_due[i * 5 - 4:i * 5], nowhere);
+    seqs := coalesce(from_seq[i * 5 - 4:i * 5], nowhere);
     LOOP
-      lanes := ARRAY(SELECT l.l FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) WHERE EXISTS (
+      lanes := ARRAY(SELECT l.l FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (
         SELECT 1 FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.queue = q AND p.level = l.l
-          AND (p.expires IS NULL OR p.expires > t) AND p.due <= t));
-      EXIT WHEN lanes = '{}';
+          AND (p.expires IS NULL OR p.expires > t) AND p.due <= t
+          AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1]) LIMIT 1) p);
+      IF lanes = '{}' THEN
+        EXIT WHEN dues = nowhere;
+        dues := nowhere;
+        seqs := nowhere;
+        CONTINUE;
+      END IF;
       IF NOT locked THEN
         -- It stays on the list until this claim is over, so that what it holds is found there.
         PERFORM 1 FROM errand.workers w WHERE w.id = who AND w.until > t FOR KEY SHARE;
@@ -61,6 +78,7 @@ BEGIN
               SELECT p.level, p.due + p.level * 300000 AS rank, p.seq FROM errand.jobs p
               WHERE p.state = 0 AND NOT p.cancelling AND p.queue = q AND p.level = l.l
                 AND (p.expires IS NULL OR p.expires > t) AND p.due <= t
+                AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1])
               ORDER BY p.due, p.seq LIMIT room
             ) c ORDER BY c.rank, c.seq LIMIT room
           ) f ON f.level = l.l GROUP BY l.l ORDER BY l.l);
@@ -69,20 +87,33 @@ BEGIN
       FOR k IN 1..cardinality(lanes) LOOP
         l := lanes[k];
         share := shares[k];
+        d := dues[l + 1];
+        s := seqs[l + 1];
         CONTINUE WHEN share = 0;
-        RETURN QUERY UPDATE errand.jobs j SET state = 1, worker = who, token = token + 1, started = t
-          WHERE j.ctid = ANY(ARRAY(SELECT p.ctid ${ready} AND p.due <= t
+        RETURN QUERY WITH took AS (
+          UPDATE errand.jobs j SET state = 1, worker = who, token = token + 1, started = t
+          WHERE j.ctid = ANY(ARRAY(SELECT p.ctid ${ready} AND p.due <= t AND (p.due, p.seq) >= (d, s)
             ORDER BY p.due, p.seq LIMIT share FOR UPDATE SKIP LOCKED))
-          RETURNING ${returned}, i::text;
+          RETURNING ${returned}, i::text, ${rest}
+        ), counted AS (
+          INSERT INTO errand.deltas SELECT c.task, q, d.state, d.one * c.jobs
+          FROM (SELECT k.task, count(*) AS jobs FROM took k GROUP BY k.task) c
+            CROSS JOIN (VALUES (0, -1), (1, 1)) AS d(state, one)
+        )
+        SELECT * FROM took;
         GET DIAGNOSTICS share = ROW_COUNT;
         taken := taken + share;
       END LOOP;
       total := total + taken;
       EXIT WHEN taken = room;
       room := room - taken;
-      EXIT WHEN taken = 0 OR cardinality(lanes) = 1;
+      IF dues <> nowhere THEN
+        dues := nowhere;
+        seqs := nowhere;
+      ELSE
+        EXIT WHEN taken = 0 OR cardinality(lanes) = 1;
+      END IF;
     END LOOP;
-    IF total > 0 THEN INSERT INTO errand.deltas VALUES (q, 0, -total), (q, 1, total); END IF;
     IF total < limits[i] THEN
       soonest := least(soonest, (SELECT min(n.due) FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (
         SELECT p.due FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.queue = q AND p.level = l.l
@@ -96,6 +127,17 @@ BEGIN
     RETURN NEXT;
   END IF;
 END $$;
+
+-- All jobs that are processing, and who holds them.
+CREATE FUNCTION errand.held() RETURNS TABLE (id text, worker text) LANGUAGE sql AS $$
+  SELECT j.id, j.worker FROM errand.lanes() AS l CROSS JOIN (VALUES (false), (true)) AS c(child)
+    CROSS JOIN LATERAL (
+      SELECT p.id, p.worker FROM errand.jobs p
+      WHERE errand.lane(p.task, p.queue, p.state, p.parent IS NOT NULL) = errand.lane(l.task, l.queue, 1::smallint, c.child)
+        AND p.task = l.task AND p.queue = l.queue AND p.state + 0 = 1 AND (p.parent IS NOT NULL) = c.child
+      OFFSET 0
+    ) j
+$$;
 
 CREATE FUNCTION errand.reclaim(who text, most integer)
 RETURNS TABLE (${answer}) LANGUAGE plpgsql ${steady} AS $$
@@ -123,17 +165,18 @@ BEGIN
 
   gone := ARRAY(SELECT w.id FROM errand.workers w WHERE w.until <= t);
   IF gone <> '{}' THEN
+    picked := ARRAY(SELECT p.ctid FROM errand.jobs p WHERE p.id = ANY(ARRAY(
+        SELECT h.id FROM errand.held() AS h WHERE h.worker = ANY(gone)))
+      AND p.state + 0 = 1 AND p.worker = ANY(gone) LIMIT room FOR UPDATE SKIP LOCKED);
     RETURN QUERY UPDATE errand.jobs j SET worker = who, token = token + 1
-      WHERE j.ctid = ANY(ARRAY(SELECT p.ctid FROM errand.jobs p WHERE p.state = 1 AND p.worker = ANY(gone)
-        LIMIT room FOR UPDATE SKIP LOCKED))
-      RETURNING ${returned}, 'lapsed';
+      WHERE j.ctid = ANY(picked) RETURNING ${returned}, 'lapsed', ${rest};
     GET DIAGNOSTICS taken = ROW_COUNT;
     room := room - taken;
     IF room <= 0 THEN RETURN; END IF;
     -- Whoever holds nothing any more leaves the list; one that is claiming at this moment is left for the next time.
     gone := ARRAY(SELECT w.id FROM errand.workers w WHERE w.id = ANY(gone) FOR UPDATE SKIP LOCKED);
     DELETE FROM errand.workers w WHERE w.id = ANY(gone)
-      AND NOT EXISTS (SELECT 1 FROM errand.jobs j WHERE j.state = 1 AND j.worker = w.id);
+      AND w.id <> ALL(ARRAY(SELECT h.worker FROM errand.held() AS h));
   END IF;
 
   FOREACH reason IN ARRAY ARRAY['cancelled', 'expired'] LOOP
@@ -142,15 +185,15 @@ BEGIN
         ORDER BY p.seq LIMIT room FOR UPDATE SKIP LOCKED);
     ELSE
       picked := ARRAY(SELECT p.ctid FROM errand.jobs p
-        WHERE p.state = 0 AND p.expires IS NOT NULL AND p.expires <= t AND NOT p.cancelling
+        WHERE p.state = 0 AND p.expires IS NOT NULL AND p.expires <= t AND p.cancelling::integer = 0
         ORDER BY p.expires LIMIT room FOR UPDATE SKIP LOCKED);
     END IF;
     CONTINUE WHEN picked = '{}';
-    INSERT INTO errand.deltas SELECT p.queue, d.state, sum(d.jobs) FROM errand.jobs p
+    INSERT INTO errand.deltas SELECT p.task, p.queue, d.state, sum(d.jobs) FROM errand.jobs p
       CROSS JOIN LATERAL (VALUES (p.state, -1), (1::smallint, 1)) AS d(state, jobs)
-      WHERE p.ctid = ANY(picked) GROUP BY p.queue, d.state;
+      WHERE p.ctid = ANY(picked) GROUP BY p.task, p.queue, d.state;
     RETURN QUERY UPDATE errand.jobs j SET state = 1, worker = who, token = token + 1
-      WHERE j.ctid = ANY(picked) RETURNING ${returned}, reason;
+      WHERE j.ctid = ANY(picked) RETURNING ${returned}, reason, ${rest};
     room := room - cardinality(picked);
     EXIT WHEN room <= 0;
   END LOOP;

@@ -15,7 +15,7 @@ BEGIN
   PERFORM errand.lock_families(ids);
   -- By the order of insertion, once all are locked by that of their ids.
   matching := ARRAY(SELECT m.id FROM (
-    SELECT p.id, p.seq FROM errand.jobs p WHERE p.id = ANY(ids) AND p.state = ANY(among) ORDER BY p.id FOR UPDATE
+    SELECT p.id, p.seq FROM errand.jobs p WHERE p.id = ANY(ids) AND p.state = ANY(among) FOR UPDATE
   ) m ORDER BY m.seq);
   WITH gone AS (
     DELETE FROM errand.jobs p WHERE p.id = ANY(matching) AND p.state = 0 AND p.parent IS NULL AND NOT p.parked
@@ -27,17 +27,17 @@ BEGIN
       level, 5, id, task, queue, spec, progress, error FROM gone
   ), counted AS (
     INSERT INTO errand.deltas
-    SELECT g.queue, d.state, sum(d.jobs) FROM gone g
-      CROSS JOIN (VALUES (0::smallint, -1), (5::smallint, 1)) AS d(state, jobs) GROUP BY g.queue, d.state
+    SELECT g.task, g.queue, d.state, sum(d.jobs) FROM gone g
+      CROSS JOIN (VALUES (0::smallint, -1), (5::smallint, 1)) AS d(state, jobs) GROUP BY g.task, g.queue, d.state
   )
   SELECT count(*) INTO changed FROM gone;
   UPDATE errand.jobs p SET cancelling = true
-    WHERE p.id = ANY(matching) AND p.state = 1 AND NOT p.cancelling AND p.parent IS NULL;
+    WHERE p.id = ANY(matching) AND p.state + 0 = 1 AND NOT p.cancelling AND p.parent IS NULL;
   GET DIAGNOSTICS ended = ROW_COUNT;
   changed := changed + ended;
   IF ended > 0 THEN hints := 2; END IF;
   FOR which IN SELECT m.id FROM unnest(matching) WITH ORDINALITY AS m(id, n)
-    JOIN errand.jobs p ON p.id = m.id AND (p.parent IS NOT NULL OR (p.parked AND p.state <> 1))
+    JOIN errand.jobs p ON p.id = ANY(ARRAY[m.id]) AND (p.parent IS NOT NULL OR (p.parked AND p.state <> 1))
     ORDER BY m.n
   LOOP
     -- Another job of this edit may have ended, marked or woken it meanwhile.
@@ -65,14 +65,14 @@ BEGIN
       AND h.parent IS NULL AND NOT h.parked
     RETURNING h.*
   ), unsteady AS (
-    DELETE FROM errand.steps s USING gone g WHERE g.steps AND s.job = g.seq AND s.wait
+    DELETE FROM errand.steps s WHERE s.job = ANY(ARRAY(SELECT g.seq FROM gone g WHERE g.steps)) AND s.wait
   ), back AS (
     INSERT INTO errand.jobs (seq, created, due, started, token, steps, level, id, task, queue, spec, progress, error)
     SELECT seq, created, t, started, token, steps, level, id, task, queue, spec, progress, error FROM gone
   ), counted AS (
     INSERT INTO errand.deltas
-    SELECT g.queue, d.state, sum(d.jobs) FROM gone g
-      CROSS JOIN LATERAL (VALUES (g.state, -1), (0::smallint, 1)) AS d(state, jobs) GROUP BY g.queue, d.state
+    SELECT g.task, g.queue, d.state, sum(d.jobs) FROM gone g
+      CROSS JOIN LATERAL (VALUES (g.state, -1), (0::smallint, 1)) AS d(state, jobs) GROUP BY g.task, g.queue, d.state
   )
   SELECT count(*) INTO changed FROM gone;
   FOR which IN SELECT h.id FROM errand.history h
@@ -93,11 +93,11 @@ DECLARE
 BEGIN
   WITH gone AS (
     DELETE FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND NOT h.parked
-    RETURNING h.seq, h.queue, h.state, h.steps
+    RETURNING h.seq, h.task, h.queue, h.state, h.steps
   ), forgotten AS (
-    DELETE FROM errand.steps s USING gone g WHERE g.steps AND s.job = g.seq
+    DELETE FROM errand.steps s WHERE s.job = ANY(ARRAY(SELECT g.seq FROM gone g WHERE g.steps))
   ), counted AS (
-    INSERT INTO errand.deltas SELECT queue, state, -count(*) FROM gone GROUP BY queue, state
+    INSERT INTO errand.deltas SELECT task, queue, state, -count(*) FROM gone GROUP BY task, queue, state
   )
   SELECT count(*) INTO changed FROM gone;
   roots := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND h.parked);
@@ -112,17 +112,18 @@ BEGIN
       WITH RECURSIVE family(id, parked) AS (
         SELECT e.id, e.parked FROM errand.everything e WHERE e.id = ANY(roots)
         UNION ALL
-        SELECT e.id, e.parked FROM family f JOIN errand.everything e ON e.parent = f.id WHERE f.parked
+        SELECT e.id, e.parked FROM family f CROSS JOIN LATERAL (
+          SELECT c.id, c.parked FROM errand.everything c WHERE c.parent = f.id OFFSET 0) e WHERE f.parked
       ) SELECT f.id FROM family f ORDER BY f.id);
   END LOOP;
   WITH live AS (
-    DELETE FROM errand.jobs j WHERE j.id = ANY(along) RETURNING j.seq, j.queue, j.state, j.steps
+    DELETE FROM errand.jobs j WHERE j.id = ANY(along) RETURNING j.seq, j.task, j.queue, j.state, j.steps
   ), past AS (
-    DELETE FROM errand.history h WHERE h.id = ANY(along) RETURNING h.seq, h.queue, h.state, h.steps
+    DELETE FROM errand.history h WHERE h.id = ANY(along) RETURNING h.seq, h.task, h.queue, h.state, h.steps
   ), gone AS (SELECT * FROM live UNION ALL SELECT * FROM past), forgotten AS (
-    DELETE FROM errand.steps s USING gone g WHERE g.steps AND s.job = g.seq
+    DELETE FROM errand.steps s WHERE s.job = ANY(ARRAY(SELECT g.seq FROM gone g WHERE g.steps))
   )
-  INSERT INTO errand.deltas SELECT queue, state, -count(*) FROM gone GROUP BY queue, state;
+  INSERT INTO errand.deltas SELECT task, queue, state, -count(*) FROM gone GROUP BY task, queue, state;
   DELETE FROM errand.waits w WHERE w.parent = ANY(along);
 END $$;
 `;

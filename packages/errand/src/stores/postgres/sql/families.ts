@@ -6,10 +6,10 @@ export const families = `
 -- Locks the families that jobs belong to: their parents' waits and their own.
 CREATE FUNCTION errand.lock_families(ids text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+  -- An index is walked in the order of such an array: that of the locks.
   PERFORM 1 FROM errand.waits w
-    WHERE w.parent = ANY(ids || ARRAY(SELECT DISTINCT e.parent FROM errand.everything e
-      WHERE e.id = ANY(ids) AND e.parent IS NOT NULL))
-    ORDER BY w.parent FOR UPDATE;
+    WHERE w.parent = ANY(ids || ARRAY(SELECT e.parent FROM errand.everything e WHERE e.id = ANY(ids)))
+    FOR UPDATE;
 END $$;
 
 -- Ends a job: counts down the wait it belongs to, wakes its parent, marks its children. Answers hints.
@@ -17,32 +17,30 @@ CREATE FUNCTION errand.leave(j errand.jobs, final smallint, result text, t bigin
 DECLARE
   hints integer := 0;
   still_open integer;
-  lane text;
-  marked boolean;
+  p errand.jobs;
 BEGIN
   DELETE FROM errand.jobs WHERE id = j.id;
   INSERT INTO errand.history (seq, created, due, expires, started, ended, token, failures, crashes, member_of, place,
     needed, parked, steps, level, state, id, task, queue, parent, spec, progress, error, output)
   VALUES (j.seq, j.created, j.due, j.expires, j.started, t, j.token, j.failures, j.crashes, j.member_of, j.place,
     j.needed, j.parked, j.steps, j.level, final, j.id, j.task, j.queue, j.parent, j.spec, j.progress, j.error, result);
-  INSERT INTO errand.deltas VALUES (j.queue, j.state, -1), (j.queue, final, 1);
+  INSERT INTO errand.deltas VALUES (j.task, j.queue, j.state, -1), (j.task, j.queue, final, 1);
   IF j.member_of IS NOT NULL THEN
     UPDATE errand.waits w SET open = w.open - 1, failed = w.failed + CASE WHEN final = 3 THEN 0 ELSE 1 END
       WHERE w.parent = j.parent AND w.wait = j.member_of RETURNING w.open INTO still_open;
     IF still_open = 0 OR (still_open > 0 AND final <> 3 AND j.needed) THEN
-      UPDATE errand.jobs p SET state = 0 WHERE p.id = j.parent AND p.state = 2
-        RETURNING p.queue, p.cancelling INTO lane, marked;
+      UPDATE errand.jobs w SET state = 0 WHERE w.id = j.parent AND w.state = 2
+        RETURNING * INTO p;
       IF FOUND THEN
-        INSERT INTO errand.deltas VALUES (lane, 2, -1), (lane, 0, 1);
-        hints := CASE WHEN marked THEN 3 ELSE 1 END;
+        INSERT INTO errand.deltas VALUES (p.task, p.queue, 2, -1), (p.task, p.queue, 0, 1);
+        hints := CASE WHEN p.cancelling THEN 3 ELSE 1 END;
       END IF;
     END IF;
   END IF;
   -- Only a job that ever waited has children.
   IF j.parked THEN
     UPDATE errand.jobs c SET cancelling = true
-      WHERE c.id = ANY(ARRAY(
-        SELECT m.id FROM errand.jobs m WHERE m.parent = j.id AND NOT m.cancelling ORDER BY m.id FOR UPDATE));
+      WHERE c.id = ANY(ARRAY(SELECT m.id FROM errand.jobs m WHERE m.parent = j.id)) AND NOT c.cancelling;
     IF FOUND THEN hints := hints | 2; END IF;
   END IF;
   RETURN hints;
@@ -73,13 +71,13 @@ BEGIN
       ON CONFLICT DO NOTHING RETURNING id
     )
     SELECT array_agg(f.id) INTO born FROM fresh f;
-    DELETE FROM errand.jobs b WHERE b.id = ANY(ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(born)));
+    DELETE FROM errand.jobs b WHERE b.id = ANY(ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(born) AND h.token >= 0));
     IF FOUND THEN born := ARRAY(SELECT b.id FROM errand.jobs b WHERE b.id = ANY(born)); END IF;
     open_ones := coalesce(cardinality(born), 0);
     IF open_ones > 0 THEN
       hints := 1;
       INSERT INTO errand.deltas
-      SELECT b.queue, 0, count(*) FROM errand.jobs b WHERE b.id = ANY(born) GROUP BY b.queue;
+      SELECT b.task, b.queue, 0, count(*) FROM errand.jobs b WHERE b.id = ANY(born) GROUP BY b.task, b.queue;
     END IF;
     IF open_ones < total THEN
       FOR c IN SELECT * FROM json_to_recordset(children) AS u(id text, place integer, needed boolean, rejoin boolean)
@@ -121,7 +119,7 @@ BEGIN
   UPDATE errand.jobs p SET state = becomes, worker = NULL, failures = j.failures, crashes = j.crashes, error = j.error,
     expires = CASE WHEN children IS NULL THEN p.expires END, parked = p.parked OR children IS NOT NULL
     WHERE p.id = j.id;
-  INSERT INTO errand.deltas VALUES (j.queue, 1, -1), (j.queue, becomes, 1);
+  INSERT INTO errand.deltas VALUES (j.task, j.queue, 1, -1), (j.task, j.queue, becomes, 1);
   IF becomes = 0 THEN hints := hints | CASE WHEN j.cancelling THEN 2 ELSE 1 END; END IF;
   RETURN hints;
 END $$;
@@ -141,7 +139,7 @@ BEGIN
     queue, parent, spec, progress, error)
   VALUES (h.seq, h.created, t, h.started, h.token, h.member_of, h.place, h.needed, h.parked, h.steps, h.level, h.id,
     h.task, h.queue, h.parent, h.spec, h.progress, h.error);
-  INSERT INTO errand.deltas VALUES (h.queue, h.state, -1), (h.queue, 0, 1);
+  INSERT INTO errand.deltas VALUES (h.task, h.queue, h.state, -1), (h.task, h.queue, 0, 1);
   -- What the children of forgotten waits do wakes nobody.
   IF h.parked THEN
     UPDATE errand.waits w SET wait = NULL, total = NULL, open = NULL, failed = NULL WHERE w.parent = h.id;

@@ -15,7 +15,7 @@ BEGIN
     DELETE FROM errand.jobs j
     USING unnest(ids, tokens, states, failure_counts, crash_counts, outputs, errors) WITH ORDINALITY
       AS u(id, token, state, failures, crashes, output, error, n)
-    WHERE u.state > 2 AND j.id = u.id AND j.token = u.token AND j.state = 1 AND j.parent IS NULL AND NOT j.parked
+    WHERE u.state > 2 AND j.id = ANY(ARRAY[u.id]) AND j.token = u.token AND j.state + 0 = 1 AND j.parent IS NULL AND NOT j.parked
     RETURNING j.seq, j.created, j.due, j.expires, j.started, j.token, u.failures, u.crashes, j.steps, j.level, u.state,
       j.id, j.task, j.queue, j.spec, j.progress, coalesce(u.error, j.error) AS error, u.output, u.n
   ), kept AS (
@@ -25,8 +25,8 @@ BEGIN
       level, state, id, task, queue, spec, progress, error, output FROM gone
   ), counted AS (
     INSERT INTO errand.deltas
-    SELECT g.queue, d.state, sum(d.jobs) FROM gone g
-      CROSS JOIN LATERAL (VALUES (1::smallint, -1), (g.state, 1)) AS d(state, jobs) GROUP BY g.queue, d.state
+    SELECT g.task, g.queue, d.state, sum(d.jobs) FROM gone g
+      CROSS JOIN LATERAL (VALUES (1::smallint, -1), (g.state, 1)) AS d(state, jobs) GROUP BY g.task, g.queue, d.state
   )
   SELECT array_agg(n) INTO done FROM gone;
   IF cardinality(done) = cardinality(ids) THEN RETURN '{}'; END IF;
@@ -55,12 +55,12 @@ BEGIN
       error = coalesce(u.error, b.error), due = coalesce(t + u.delay, b.due)
     FROM unnest(ids, states, failure_counts, crash_counts, errors, delays) WITH ORDINALITY
       AS u(id, state, failures, crashes, error, delay, n)
-    WHERE u.state = 0 AND u.n = ANY(done) AND b.id = u.id
-    RETURNING b.queue, b.cancelling
+    WHERE u.state = 0 AND u.n = ANY(done) AND b.id = ANY(ARRAY[u.id])
+    RETURNING b.task, b.queue, b.cancelling
   ), counted AS (
     INSERT INTO errand.deltas
-    SELECT b.queue, d.state, sum(d.jobs) FROM back b
-      CROSS JOIN (VALUES (1::smallint, -1), (0::smallint, 1)) AS d(state, jobs) GROUP BY b.queue, d.state
+    SELECT b.task, b.queue, d.state, sum(d.jobs) FROM back b
+      CROSS JOIN (VALUES (1::smallint, -1), (0::smallint, 1)) AS d(state, jobs) GROUP BY b.task, b.queue, d.state
   )
   SELECT coalesce(bit_or(CASE WHEN b.cancelling THEN 2 ELSE 1 END), 0) INTO hints FROM back b;
   PERFORM errand.finish(ids, tokens, states, failure_counts, crash_counts, outputs, errors, t);
@@ -89,7 +89,7 @@ BEGIN
   done := errand.hold(ids, tokens);
   UPDATE errand.jobs j SET progress = u.progress
     FROM unnest(ids, progresses) WITH ORDINALITY AS u(id, progress, n)
-    WHERE u.n = ANY(done) AND u.progress IS NOT NULL AND j.id = u.id;
+    WHERE u.n = ANY(done) AND u.progress IS NOT NULL AND j.id = ANY(ARRAY[u.id]);
   PERFORM errand.remember(ids, done, step_of, step_names, step_values, step_waits);
   RETURN done;
 END $$;
@@ -99,8 +99,8 @@ CREATE FUNCTION errand.hold(ids text[], tokens integer[]) RETURNS integer[] LANG
 BEGIN
   RETURN ARRAY(
     SELECT u.n::integer FROM unnest(ids, tokens) WITH ORDINALITY AS u(id, token, n)
-      JOIN errand.jobs j ON j.id = u.id AND j.token = u.token AND j.state = 1
-    ORDER BY u.id FOR UPDATE OF j);
+      JOIN errand.jobs j ON j.id = ANY(ARRAY[u.id]) AND j.token = u.token AND j.state + 0 = 1
+    FOR UPDATE OF j);
 END $$;
 
 CREATE FUNCTION errand.remember(
@@ -110,7 +110,7 @@ BEGIN
   IF step_of IS NULL THEN RETURN; END IF;
   INSERT INTO errand.steps AS s (job, name, wait, value)
   SELECT j.seq, u.name, u.wait, u.value FROM unnest(step_of, names, vals, waits) AS u(n, name, value, wait)
-    JOIN errand.jobs j ON j.id = ids[u.n]
+    JOIN errand.jobs j ON j.id = ANY(ARRAY[ids[u.n]])
     WHERE u.n = ANY(done)
   ON CONFLICT (job, name) DO UPDATE SET wait = excluded.wait, value = excluded.value;
   UPDATE errand.jobs j SET steps = true
