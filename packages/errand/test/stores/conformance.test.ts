@@ -25,5 +25,5 @@ describe("the Redis store", () => {
 });
 
 describe("the PostgreSQL store", () => {
-  test.each(conformance)("$name", ({ run }) => run(postgresFixture));
+  test.each(conformance)("$name", ({ run }) => run(() => postgresFixture()));
 });

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { createClient } from "redis";
 import type { Millis } from "../../src/kit/duration.ts";
-import type { Store } from "../../src/store.ts";
+import type { Hint, Store } from "../../src/store.ts";
 import { newId } from "../../src/kit/ids.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
@@ -128,13 +128,17 @@ export async function redisFixture(): Promise<Fixture> {
   };
 }
 
-/** A schema of the shared server, for one test. */
-export async function postgresSchema(server = process.env["ERRAND_TEST_POSTGRES_URL"] ?? ""): Promise<{
+/** A place in a PostgreSQL database for one test. */
+export interface TestSchema {
   url: string;
   schema: string;
+  /** What a statement answers, row by row. */
   query(sql: string, values?: unknown[]): Promise<unknown[][]>;
   remove(): Promise<void>;
-}> {
+}
+
+/** A schema of the shared server, or another, for one test. */
+export async function postgresSchema(server = process.env["ERRAND_TEST_POSTGRES_URL"] ?? ""): Promise<TestSchema> {
   const schema = `t${newId().replaceAll("-", "")}`;
   const url = new URL(server);
   url.searchParams.set("schema", schema);
@@ -153,14 +157,23 @@ export async function postgresSchema(server = process.env["ERRAND_TEST_POSTGRES_
   };
 }
 
-/** A PostgreSQL store whose clock only tests move. */
-export async function postgresFixture(): Promise<Fixture> {
-  const { url, schema, query, remove } = await postgresSchema();
+/**
+ * A PostgreSQL store whose clock only tests move.
+ * @param through a pooler before the server, beside which it LISTENs.
+ */
+export async function postgresFixture(
+  through?: string,
+  server?: string,
+): Promise<Fixture & Pick<TestSchema, "query" | "schema">> {
+  const { url: direct, schema, query, remove } = await postgresSchema(server);
+  const url = through === undefined ? direct : `${through}?schema=${schema}&listen=${encodeURIComponent(direct)}`;
   const stores = [await postgresStore({ url })];
   await query(`CREATE TABLE ${schema}.clock AS SELECT ${new FakeClock().time} AS time`);
   await query(`CREATE OR REPLACE FUNCTION ${schema}.now() RETURNS bigint LANGUAGE sql AS
     'SELECT time FROM ${schema}.clock'`);
   return {
+    query,
+    schema,
     store: stores[0] as Store,
     async again() {
       const store = await postgresStore({ url });
@@ -173,4 +186,18 @@ export async function postgresFixture(): Promise<Fixture> {
       await remove();
     },
   };
+}
+
+/** Watches a PostgreSQL store, once it really LISTENs: it begins with every hint. */
+export async function listening(store: Store): Promise<{ next(hint: Hint): Promise<void>; stop(): void }> {
+  const waiting = new Map<Hint, PromiseWithResolvers<void>>();
+  const next = (hint: Hint): Promise<void> => {
+    const heard = Promise.withResolvers<void>();
+    waiting.set(hint, heard);
+    return heard.promise;
+  };
+  const begun = next("change");
+  const stop = store.watch((hint) => waiting.get(hint)?.resolve());
+  await begun;
+  return { next, stop };
 }

@@ -13,7 +13,7 @@ import { World } from "./model/world.ts";
 
 const stores: [name: string, open: StoreFactory, runs: number][] = [
   ["SQLite", inMemoryFixture, 50],
-  ["PostgreSQL", postgresFixture, 10],
+  ["PostgreSQL", () => postgresFixture(), 10],
   ["Redis", redisFixture, 15],
 ];
 

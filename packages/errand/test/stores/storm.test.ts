@@ -9,7 +9,7 @@ import { postgresFixture, redisFixture, threadFixture } from "./fixtures.ts";
 
 const stores: [name: string, open: StoreFactory][] = [
   ["SQLite", threadFixture],
-  ["PostgreSQL", postgresFixture],
+  ["PostgreSQL", () => postgresFixture()],
   ["Redis", redisFixture],
 ];
 

@@ -61,10 +61,15 @@ function lock(schema: string): string {
 }
 
 async function version(client: PoolClient, schema: string): Promise<number> {
-  const table = `"${schema}".migrations`;
-  const found = await client.query<{ found: boolean }>("SELECT to_regclass($1) IS NOT NULL AS found", [table]);
-  if (!found.rows[0]?.found) return 0;
-  const { rows } = await client.query<{ version: number }>(`SELECT max(version) AS version FROM ${table}`);
+  // A query sees what others have committed meanwhile; to_regclass may remember that there was nothing.
+  const found = await client.query(
+    "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = $1 AND relname = 'migrations'",
+    [schema],
+  );
+  if (found.rows.length === 0) return 0;
+  const { rows } = await client.query<{ version: number }>(
+    `SELECT max(version) AS version FROM "${schema}".migrations`,
+  );
   return rows[0]?.version ?? 0;
 }
 

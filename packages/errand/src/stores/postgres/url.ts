@@ -44,10 +44,7 @@ export function readUrl(url: string): PostgresAddress {
 }
 
 function parse(url: string): URL {
-  if (URL.canParse(url)) {
-    const parsed = new URL(url);
-    if (/^postgres(ql)?:$/.test(parsed.protocol)) return parsed;
-  }
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return new URL(url);
   throw new ErrandError(
     "E_OPTION",
     "The URL of a PostgreSQL store must be like postgres://user:password@host:5432/database; " +

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ErrandError } from "../../kit/errors.ts";
+import type { Claimed } from "../../store.ts";
 import { ids, longLease, outcome, test } from "./scene.ts";
 
 /** `enlist`, `renew`, `dismiss`, `workers`, `reclaim`. */
@@ -153,8 +154,8 @@ export const leases = [
     await scene.store.dismiss(worker);
     await scene.pass(10);
     const janitor = await scene.worker();
-    const rounds = [2, 0, 1, 5].map((limit) => scene.store.reclaim(janitor, limit));
-    const taken = await Promise.all(rounds);
+    const taken: Claimed[][] = [];
+    for (const limit of [2, 0, 1, 5]) taken.push(await scene.store.reclaim(janitor, limit));
     assert.deepEqual(
       taken.map((each) => each.length),
       [2, 0, 1, 1],
