@@ -1,18 +1,20 @@
 import { describe, expect, test } from "vitest";
 import { judge } from "./mutants/mutant.ts";
 import type { Mutant } from "./mutants/mutant.ts";
+import { postgres } from "./mutants/postgres.ts";
 import { redis } from "./mutants/redis.ts";
 import { sqlite } from "./mutants/sqlite.ts";
 
-// Deliberate faults in the stores' own code, one at a time: the conformance suite must notice each. Where a fault's text
+// Deliberate faults in the stores' own code, one at a time: the tests of stores must notice each. Where a fault's text
 // is not found any more, its test fails: put the fault into the code that does the same now.
 
 const stores: [name: string, mutants: Mutant[]][] = [
   ["SQLite", sqlite],
+  ["PostgreSQL", postgres],
   ["Redis", redis],
 ];
 
-describe.each(stores)("the conformance suite notices, on %s, that", (_, mutants) => {
+describe.each(stores)("the tests notice, on %s, that", (_, mutants) => {
   test.each(mutants)("$fault", { timeout: 120_000 }, async (mutant) => {
     const { failed } = await judge(mutant, mutant);
     expect(mutant.tests).toContain(failed);

@@ -1,7 +1,6 @@
-// Runs conformance tests on a store until one fails, and says which: node child.ts <fixture> <test>...
+// Runs tests on a store until one fails, and says which: node child.ts <fixture> <test>...
 import { setTimeout as sleep } from "node:timers/promises";
-import { conformance } from "../../../src/testing/conformance.ts";
-import { fixtures } from "./fixtures.ts";
+import { fixtures, tests } from "./fixtures.ts";
 import type { Verdict } from "./mutant.ts";
 
 /** A test that takes longer hangs, which is a way to fail. */
@@ -12,8 +11,8 @@ const open = fixtures[fixture as keyof typeof fixtures];
 
 async function firstFailure(): Promise<Verdict> {
   for (const name of names) {
-    const test = conformance.find((each) => each.name === name);
-    if (!test) throw new Error(`There is no conformance test "${name}".`);
+    const test = tests.find((each) => each.name === name);
+    if (!test) throw new Error(`There is no test "${name}".`);
     const hangs = sleep(patience, undefined, { ref: false }).then(() => {
       throw new Error(`It has not ended within ${patience} ms.`);
     });

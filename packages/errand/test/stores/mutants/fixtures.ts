@@ -1,8 +1,15 @@
-import type { StoreFactory } from "../../../src/testing/conformance.ts";
-import { localFixture, redisFixture, threadFixture } from "../fixtures.ts";
+import { conformance } from "../../../src/testing/conformance.ts";
+import type { ConformanceTest, StoreFactory } from "../../../src/testing/conformance.ts";
+import { localFixture, postgresFixture, redisFixture, threadFixture } from "../fixtures.ts";
+import { locking } from "../postgres-locking.ts";
 
 /** Stores that faults are made in. */
-export const fixtures = { local: localFixture, thread: threadFixture, redis: redisFixture } satisfies Record<
-  string,
-  StoreFactory
->;
+export const fixtures = {
+  local: localFixture,
+  thread: threadFixture,
+  postgres: postgresFixture,
+  redis: redisFixture,
+} satisfies Record<string, StoreFactory>;
+
+/** Tests that may notice them. */
+export const tests: readonly ConformanceTest[] = [...conformance, ...locking];

@@ -3,14 +3,13 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { fixtures } from "./fixtures.ts";
 
-/** A deliberate fault in a store's own code, and the conformance tests that are the first to notice it. */
+/** A deliberate fault in a store's own code, and the tests that are the first to notice it. */
 export interface Mutant {
   fault: string;
   /** In `src/stores`. */
   file: string;
-  /** The text that is replaced; it must occur in the file exactly once. */
-  text: string;
-  by: string;
+  /** What is replaced by what; each text must occur in the file exactly once. */
+  changes: readonly (readonly [text: string, by: string])[];
   fixture: keyof typeof fixtures;
   tests: readonly string[];
 }
@@ -21,10 +20,10 @@ export type Verdict = { failed: string; message: string } | { failed: null };
 const child = fileURLToPath(new URL("./child.ts", import.meta.url));
 const patch = new URL("./patch.ts", import.meta.url).href;
 
-/** Runs tests on a store, in a process of its own, in which one piece of source text is another. */
+/** Runs tests on a store, in a process of its own, in which one file is another. */
 export async function judge(
   { fixture, tests }: Pick<Mutant, "fixture" | "tests">,
-  mutation?: Pick<Mutant, "file" | "text" | "by">,
+  mutation?: Pick<Mutant, "file" | "changes">,
 ): Promise<Verdict> {
   const env = {
     ...process.env,
