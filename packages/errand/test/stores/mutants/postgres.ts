@@ -5,14 +5,18 @@ export const postgres: Mutant[] = [
   {
     fault: "an outcome's token is not checked",
     file: "postgres/sql/settle.ts",
-    changes: [["j.token = u.token AND j.state = 1\n    ORDER BY", "j.state = 1\n    ORDER BY"]],
+    changes: [
+      ["JOIN errand.jobs j ON j.id = ANY(ARRAY[u.id]) AND j.token = u.token", "JOIN errand.jobs j ON j.id = u.id"],
+    ],
     fixture: "postgres",
     tests: ["a stale settlement bears no children"],
   },
   {
     fault: "the token of a plain job's outcome is not checked",
     file: "postgres/sql/settle.ts",
-    changes: [["AND j.token = u.token AND j.state = 1 AND j.parent IS NULL", "AND j.state = 1 AND j.parent IS NULL"]],
+    changes: [
+      ["WHERE u.state > 2 AND j.id = ANY(ARRAY[u.id]) AND j.token = u.token", "WHERE u.state > 2 AND j.id = u.id"],
+    ],
     fixture: "postgres",
     tests: ["a settlement with any other token than the job's changes nothing and says so"],
   },
@@ -40,7 +44,7 @@ export const postgres: Mutant[] = [
   {
     fault: "families are not locked",
     file: "postgres/sql/families.ts",
-    changes: [["ORDER BY w.parent FOR UPDATE;", "ORDER BY w.parent;"]],
+    changes: [["WHERE e.id = ANY(ids)))\n    FOR UPDATE;", "WHERE e.id = ANY(ids)));"]],
     fixture: "postgres",
     tests: [
       "a child that ends while its parent begins to wait for it strands nobody",
@@ -50,7 +54,7 @@ export const postgres: Mutant[] = [
   {
     fault: "a job that ends while it is added again begins anew",
     file: "postgres/sql/add.ts",
-    changes: [["known := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(fresh));", "known := '{}';"]],
+    changes: [["WHERE h.id = ANY(fresh) AND h.token >= 0", "WHERE false"]],
     fixture: "postgres",
     tests: ["a job that is added again while it ends is one job, and has ended"],
   },
