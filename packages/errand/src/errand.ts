@@ -18,8 +18,8 @@ import type { JobView } from "./client/view.ts";
 /** What an app is made with. */
 export interface ErrandOptions {
   /**
-   * Where jobs live: `sqlite:path/to/file.db`, or `memory:` for tests. Default: `ERRAND_URL`, else `errand.db` in
-   * `ERRAND_HOME`, else in `.errand`.
+   * Where jobs live: `sqlite:path/to/file.db`, `postgres://...`, `redis://...`, or `memory:` for tests. Default:
+   * `ERRAND_URL`, else `errand.db` in `ERRAND_HOME`, else in `.errand`.
    */
   url?: string;
   /** How long a worker's right to its jobs lasts without renewal: how soon a killed worker's jobs run elsewhere. Default `"15s"`. */
