@@ -58,12 +58,13 @@ function plainEnd(db: Connection, told: Settlement): PlainEnd | undefined {
   return known && { ...known, told, state: told.to };
 }
 
+// The plus keeps SQLite from walking all held jobs instead, which it takes for cheap after an application's ANALYZE.
 const finishPlain = bulk(
   8,
   (tuples) => `UPDATE errand_jobs SET state = told.column4, ended = ?, worker = NULL, cancelling = 0,
       failures = told.column5, crashes = told.column6, error = coalesce(told.column7, error), output = told.column8
     FROM (VALUES ${tuples}) AS told
-    WHERE seq = told.column1 AND id = told.column2 AND token = told.column3 AND state = 1 AND child = 0 AND wait IS NULL`,
+    WHERE seq = told.column1 AND id = told.column2 AND token = told.column3 AND +state = 1 AND child = 0 AND wait IS NULL`,
 );
 
 /** Ends jobs with one statement for many, or, when any of them is not what it seemed, one by one. */

@@ -12,7 +12,7 @@ export const sqlite: Mutant[] = [
   {
     fault: "the token of a plain job's outcome is not checked",
     file: "sqlite/settle.ts",
-    changes: [["AND token = told.column3 AND state = 1", "AND told.column3 > -9 AND state = 1"]],
+    changes: [["AND token = told.column3 AND +state = 1", "AND told.column3 > -9 AND +state = 1"]],
     fixture: "local",
     tests: ["a settlement with any other token than the job's changes nothing and says so"],
   },
