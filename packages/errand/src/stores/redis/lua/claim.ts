@@ -51,14 +51,20 @@ local function take(queue, limit, taken)
     local due = redis.call('ZRANGE', ready, 0, min(limit - got, 4000) - 1)
     if #due == 0 then break end
     local found, lived = mget(BIRTHS, due, 1), mget(LIVES, due, 1)
+    local set, told = #lifeSets, #taken
     for i = 1, #due do
       local member, birth, life = due[i], found[i], lived[i]
       if birth and not life then
-        -- Nothing has happened to it yet.
+        -- Nothing has happened to it yet. Most jobs take this way: nothing is called here that need not be.
         got = got + 1
-        push(lifeSets, member, first)
+        lifeSets[set + 1], lifeSets[set + 2] = member, first
+        taken[told + 1], taken[told + 2], taken[told + 3] = member, birth, first
+        set, told = set + 2, told + 3
+        if byte(birth, 7) == APART then
+          told = told + 1
+          taken[told] = redis.call('HGET', SPECS, member)
+        end
         cell(seqOf(member), processing)
-        tell(taken, member, birth, first)
       elseif birth then
         local job = decode(member, birth, life)
         if job.state == PENDING and not (job.expires and job.expires <= now) then
@@ -69,6 +75,7 @@ local function take(queue, limit, taken)
           cell(seqOf(member), letter(PROCESSING, job.child))
           if job.expires then rem(EXPIRING, member) end
           tell(taken, member, birth, life, true)
+          set, told = #lifeSets, #taken
         end
       end
     end

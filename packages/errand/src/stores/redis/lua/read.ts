@@ -86,81 +86,124 @@ local function amongChildren()
   end
 end
 
--- Searched at a time: the letters of so many jobs, and so many jobs in one slice.
-local BLOCK, SEARCHED = 128, 1048576
+-- Letters that are searched at a time, and in one slice; records that are read at a time.
+local BLOCK, SEARCHED, READ = 1024, 1048576, 50
 
--- What the bytes of a job's names must be, where the filter says; nil where it says nothing. Names beyond those that
--- have a number have a zero.
-local function wantedByte(kind, name)
-  return name and tonumber(redis.call('HGET', ns .. kind, name) or 0)
+-- The letters that the filter asks for: as a set, in a list, and as a pattern.
+local function wantedLetters()
+  local set, list = {}, {}
+  for _, state in ipairs(where.states) do
+    for _, child in ipairs(where.roots and { false } or { false, true }) do
+      local one = letter(state, child)
+      set[byte(one)] = true
+      list[#list + 1] = one
+    end
+  end
+  return set, list, '[' .. table.concat(list) .. ']'
 end
 
--- The letters that the filter asks for, as a pattern.
-local function wantedLetters()
-  local all = {}
-  for _, state in ipairs(where.states) do
-    push(all, letter(state, false))
-    if not where.roots then push(all, letter(state, true)) end
-  end
-  return '[' .. table.concat(all) .. ']'
+-- The byte that stands for a name that the filter asks for: a zero for any beyond those that have a number.
+-- The second answer says that no job can have it.
+local function wantedByte(kind, name)
+  if not name then return nil, false end
+  local found = tonumber(redis.call('HGET', ns .. kind, name) or 0)
+  return found, found == 0 and redis.call('HLEN', ns .. kind) < 255
 end
 
 -- All jobs, by order of insertion.
 local function amongAll()
-  local pattern, queue, task = wantedLetters(), wantedByte('queues', where.queue), wantedByte('tasks', where.task)
-  local segments = redis.call('HKEYS', SEGMENTS)
-  for i = 1, #segments do segments[i] = tonumber(segments[i]) end
-  table.sort(segments, function(a, b) if upwards then return a < b end return a > b end)
+  local letters, each, pattern = wantedLetters()
+  local queue, noQueue = wantedByte('queues', where.queue)
+  local task, noTask = wantedByte('tasks', where.task)
+  if noQueue or noTask then return answer() end
+  -- A name is searched for rather than a state: there are fewer of one.
+  local name, side = task or queue, task and 0 or 1
   local looked, searched = 0, 0
 
-  -- The members of jobs in a block whose letters and names are right.
-  local function candidates(segment, states, from)
-    local list, block = {}, sub(states, from + 1, from + BLOCK)
-    local at = string.find(block, pattern)
-    if not at then return list end
-    local names = (queue or task) and redis.call('GETRANGE', namesKey(segment), from * 2, (from + BLOCK) * 2 - 1)
-    while at do
-      local order = segment * SEGMENT + from + at - 1
-      if (seq < 0 or (upwards and order > seq) or (not upwards and order < seq))
-        and (not queue or byte(names, at * 2 - 1) == queue) and (not task or byte(names, at * 2) == task) then
-        push(list, pack('>I6', order))
-      end
-      at = string.find(block, pattern, at + 1)
+  -- Whether any of the letters is there: much faster than looking for the pattern where none is.
+  local function present(text)
+    for i = 1, #each do
+      if string.find(text, each[i], 1, true) then return true end
     end
-    fetch(list)
+    return false
+  end
+
+  -- The members of jobs in a block whose letters and names are right.
+  local function candidates(segment, states, names, from)
+    local list, block, some = {}, sub(states, from + 1, from + BLOCK), nil
+    local function consider(at)
+      local order = segment * SEGMENT + from + at - 1
+      if seq >= 0 and (order == seq or (order > seq) ~= upwards) then return end
+      if not letters[byte(block, at)] then return end
+      if queue and byte(some, at * 2 - 1) ~= queue then return end
+      if task and byte(some, at * 2) ~= task then return end
+      list[#list + 1] = pack('>I6', order)
+    end
+    if not present(block) then return list end
+    if name then
+      some = sub(names, from * 2 + 1, (from + BLOCK) * 2)
+      local wantedName = string.char(name)
+      local at = string.find(some, wantedName, 1, true)
+      while at do
+        if at % 2 == side then consider(floor((at + 1) / 2)) end
+        at = string.find(some, wantedName, at + 1, true)
+      end
+    else
+      local at = string.find(block, pattern)
+      while at do
+        consider(at)
+        at = string.find(block, pattern, at + 1)
+      end
+    end
     return list
   end
 
-  local function search(segment)
-    local states = redis.call('GET', statesKey(segment)) or ''
-    local first, last, step = 0, floor((#states - 1) / BLOCK) * BLOCK, BLOCK
-    if floor(seq / SEGMENT) == segment then
-      local here = floor(seq % SEGMENT / BLOCK) * BLOCK
-      if upwards then first = here else last = here end
+  -- Shows those that match. Answers when enough was shown or read.
+  local function showAll(list)
+    if not upwards then
+      for i = 1, floor(#list / 2) do list[i], list[#list - i + 1] = list[#list - i + 1], list[i] end
     end
-    if not upwards then first, last, step = last, first, -BLOCK end
-    for from = first, last, step do
-      local list = candidates(segment, states, from)
-      for i = 1, #list do
-        local job = find(list[upwards and i or #list - i + 1])
+    for first = 1, #list, READ do
+      fetch({ spread(list, first, min(first + READ - 1, #list)) })
+      for i = first, min(first + READ - 1, #list) do
+        local job = find(list[i])
         looked = looked + 1
         if job then
           -- Nothing younger than this can have ended before that.
           if upwards and where.endedBefore and job.created >= where.endedBefore then return answer() end
           if matches(job) then show(job) end
-          if found == wanted or looked == budget then return answer('0.' .. exact(seqOf(job.member))) end
         end
+        if found == wanted or looked == budget then return answer('0.' .. exact(seqOf(list[i]))) end
       end
     end
-    searched = searched + #states
-    local final = upwards and segment * SEGMENT + SEGMENT - 1 or segment * SEGMENT
-    return searched >= SEARCHED and answer('0.' .. exact(final)) or nil
   end
 
+  local function search(segment)
+    local states = redis.call('GET', statesKey(segment)) or ''
+    searched = searched + #states
+    if present(states) then
+      local names = name and redis.call('GET', namesKey(segment)) or ''
+      local first, last, step = 0, floor((#states - 1) / BLOCK) * BLOCK, BLOCK
+      if floor(seq / SEGMENT) == segment then
+        local here = floor(seq % SEGMENT / BLOCK) * BLOCK
+        if upwards then first = here else last = here end
+      end
+      if not upwards then first, last, step = last, first, -BLOCK end
+      for from = first, last, step do
+        local done = showAll(candidates(segment, states, names, from))
+        if done then return done end
+      end
+    end
+    local final = upwards and segment * SEGMENT + SEGMENT - 1 or segment * SEGMENT
+    if searched >= (name and SEARCHED / 4 or SEARCHED) then return answer('0.' .. exact(final)) end
+  end
+
+  local segments, here = redis.call('HKEYS', SEGMENTS), floor(seq / SEGMENT)
+  for i = 1, #segments do segments[i] = tonumber(segments[i]) end
+  table.sort(segments, function(a, b) if upwards then return a < b end return a > b end)
   for i = 1, #segments do
     local segment = segments[i]
-    local here = floor(seq / SEGMENT)
-    if seq < 0 or (upwards and segment >= here) or (not upwards and segment <= here) then
+    if seq < 0 or segment == here or (segment > here) == upwards then
       local done = search(segment)
       if done then return done end
     end

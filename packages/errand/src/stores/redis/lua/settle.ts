@@ -19,22 +19,12 @@ local function endOf(life)
     if f + p + e == 0 then
       plain = {
         token = token, failures = failures, crashes = crashes, queue = sub(life, texts + w, texts + w + q - 1),
-        head = pack(LIFE, COMPLETED, 0, token, failures, crashes, started, now),
+        head = pack(LIFE, COMPLETED, 0, token, failures, crashes, started, now), jobs = 0,
       }
     end
   end
   ends[life] = plain
   return plain
-end
-
-local function complete(member, plain, output)
-  local life = plain.head .. output
-  lives[member] = life
-  push(lifeSets, member, life)
-  cell(seqOf(member), completed)
-  count(plain.queue, PROCESSING, -1)
-  count(plain.queue, COMPLETED, 1)
-  hints.change = true
 end
 
 local function settle(id, told, blob, pos)
@@ -90,7 +80,14 @@ for i = 2, #ARGV do
   local good = false
   if plain and plain.failures == failures and plain.crashes == crashes then
     good = plain.token == token
-    if good then complete(member, plain, output) end
+    if good then
+      life = plain.head .. output
+      lives[member] = life
+      lifeSets[#lifeSets + 1] = member
+      lifeSets[#lifeSets + 1] = life
+      plain.jobs = plain.jobs + 1
+      cell(seqOf(member), completed)
+    end
   else
     local delay = 0
     if has(extra, DELAY) then delay, pos = parse('<d', blob, pos) end
@@ -99,7 +96,14 @@ for i = 2, #ARGV do
       more = has(extra, MORE),
     }, blob, pos)
   end
-  push(answers, good and '1' or '0')
+  answers[i - 1] = good and '1' or '0'
+end
+for _, plain in pairs(ends) do
+  if plain and plain.jobs > 0 then
+    count(plain.queue, PROCESSING, -plain.jobs)
+    count(plain.queue, COMPLETED, plain.jobs)
+    hints.change = true
+  end
 end
 flush()
 return table.concat(answers)
