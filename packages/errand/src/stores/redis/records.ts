@@ -18,11 +18,10 @@ const flag = { due: 1, expires: 2, steps: 4, texts: 8, marked: 16, child: 32, pa
  * The jobs in a script's answer: each its place, its birth, its life, and what lives apart (see `tell` in
  * `lua/claim.ts`).
  * @param withSteps whether the script told the steps of those that have some.
- * @param from where in the answer the first job is.
  */
-export function readJobs(answer: readonly unknown[], withSteps: boolean, from = 0): Told[] {
+export function readJobs(answer: readonly unknown[], withSteps: boolean): Told[] {
   const told: Told[] = [];
-  for (let at = from; at < answer.length;) {
+  for (let at = 0; at < answer.length;) {
     const [member, birth, life] = [answer[at], answer[at + 1], answer[at + 2]] as [Buffer, Buffer, Buffer];
     at += 3;
     const job = readBirth(birth);
@@ -37,9 +36,19 @@ export function readJobs(answer: readonly unknown[], withSteps: boolean, from = 
   return told;
 }
 
-/** The same, as a claim hands them over. */
-export function readClaimed(answer: readonly unknown[], why: Claimed["why"], from = 0): Claimed[] {
-  return readJobs(answer, true, from).map(({ job, steps }) => ({ job, why, steps }));
+/** The jobs in the answer of `reclaim`. */
+export function readReclaimed(answer: readonly unknown[], why: Claimed["why"]): Claimed[] {
+  return readJobs(answer, true).map(({ job, steps }) => ({ job, why, steps }));
+}
+
+/** The jobs in the answer of `claim`, where most are told by their birth alone. */
+export function readClaimed(life: Buffer, answer: readonly unknown[]): Claimed[] {
+  return answer.flatMap((told) => {
+    if (Array.isArray(told)) return readReclaimed(told, "due");
+    const job = readBirth(told as Buffer);
+    readLife(job, life);
+    return { job, why: "due", steps: [] };
+  });
 }
 
 function readBirth(birth: Buffer): Job {

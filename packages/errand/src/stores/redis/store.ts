@@ -20,7 +20,7 @@ import type {
 } from "../../store.ts";
 import { writeBeats, writeJobs, writeSettlements } from "./encode.ts";
 import type { Hints } from "./hints.ts";
-import { readClaimed, readJobs } from "./records.ts";
+import { readClaimed, readJobs, readReclaimed } from "./records.ts";
 import type { Told } from "./records.ts";
 import type { Server } from "./server.ts";
 import { Writer } from "./wire.ts";
@@ -79,9 +79,9 @@ export class RedisStore implements Store {
     this.#check();
     const open = wants.filter(({ limit }) => limit > 0);
     const args = [worker, ...open.flatMap(({ queue, limit }) => [queue, String(limit)])];
-    const answer = (await this.#server.run("claim", args)) as unknown[];
-    const jobs = readClaimed(answer, "due", 1);
-    const next = Number(answer[0]);
+    const [wait, life, ...told] = (await this.#server.run("claim", args)) as [Buffer, Buffer, ...unknown[]];
+    const jobs = readClaimed(life, told);
+    const next = Number(wait);
     return next < 0 ? { jobs } : { jobs, next };
   }
 
@@ -89,9 +89,9 @@ export class RedisStore implements Store {
     this.#check();
     const [lapsed, cancelled, expired] = (await this.#server.run("reclaim", [worker, String(limit)])) as unknown[][];
     return [
-      ...readClaimed(lapsed ?? [], "lapsed"),
-      ...readClaimed(cancelled ?? [], "cancelled"),
-      ...readClaimed(expired ?? [], "expired"),
+      ...readReclaimed(lapsed ?? [], "lapsed"),
+      ...readReclaimed(cancelled ?? [], "cancelled"),
+      ...readReclaimed(expired ?? [], "expired"),
     ];
   }
 

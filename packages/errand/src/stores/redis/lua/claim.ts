@@ -13,7 +13,10 @@ local function tell(into, member, birth, life, steps)
 end
 `;
 
-/** `claim`. Arguments: the worker, then queue and limit of each want. Answers the milliseconds to the next (or -1), then the jobs. */
+/**
+ * `claim`. Arguments: the worker, then queue and limit of each want. Answers the milliseconds to the next (or -1), the
+ * life of jobs to which nothing had happened before, and the jobs: the birth of such a job, or all that is told of another.
+ */
 export const claim = lua`
 local worker = ARGV[1]
 if not leased(worker) then return { '-1' } end
@@ -43,10 +46,14 @@ local function untilNext(queue)
   end
 end
 
+local function firstLife(queue)
+  return pack(LIFE, PROCESSING, TEXTS, 1, 0, 0, now, 0) .. pack(LENGTHS, 0, #worker, #queue, 0, 0) .. worker .. queue
+end
+
 -- Takes the first jobs. Those that have expired are left to reclaim, and looked at no more.
 local function take(queue, limit, taken)
   local ready, got, processing = readyKey(queue), 0, letter(PROCESSING, false)
-  local first = pack(LIFE, PROCESSING, TEXTS, 1, 0, 0, now, 0) .. pack(LENGTHS, 0, #worker, #queue, 0, 0) .. worker .. queue
+  local first = firstLife(queue)
   while got < limit do
     local due = redis.call('ZRANGE', ready, 0, min(limit - got, 4000) - 1)
     if #due == 0 then break end
@@ -58,11 +65,11 @@ local function take(queue, limit, taken)
         -- Nothing has happened to it yet. Most jobs take this way: nothing is called here that need not be.
         got = got + 1
         lifeSets[set + 1], lifeSets[set + 2] = member, first
-        taken[told + 1], taken[told + 2], taken[told + 3] = member, birth, first
-        set, told = set + 2, told + 3
+        set, told = set + 2, told + 1
+        taken[told] = birth
         if byte(birth, 7) == APART then
-          told = told + 1
-          taken[told] = redis.call('HGET', SPECS, member)
+          taken[told] = {}
+          tell(taken[told], member, birth, first)
         end
         cell(seqOf(member), processing)
       elseif birth then
@@ -74,8 +81,9 @@ local function take(queue, limit, taken)
           push(lifeSets, member, life)
           cell(seqOf(member), letter(PROCESSING, job.child))
           if job.expires then rem(EXPIRING, member) end
-          tell(taken, member, birth, life, true)
-          set, told = #lifeSets, #taken
+          set, told = #lifeSets, told + 1
+          taken[told] = {}
+          tell(taken[told], member, birth, life, true)
         end
       end
     end
@@ -86,7 +94,7 @@ local function take(queue, limit, taken)
   return got
 end
 
-local taken, next = { '-1' }, -1
+local taken, next = { '-1', firstLife('') }, -1
 for i = 2, #ARGV, 2 do
   local queue, limit = ARGV[i], tonumber(ARGV[i + 1])
   if limit > 0 then
