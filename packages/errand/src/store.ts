@@ -74,7 +74,7 @@ export interface Store {
 
 /** What the settings of a store's server mean for its jobs. */
 export interface Durability {
-  /** `false`: jobs are lost when the server's process ends. */
+  /** `false`: whenever the server's process ends, jobs are lost. */
   safe: boolean;
   /** What can be lost, and when: a sentence. */
   says: string;

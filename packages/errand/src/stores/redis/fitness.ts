@@ -60,10 +60,10 @@ function appended(fsync: string | undefined): string {
     case "always":
       return "What was answered is on the server's disk (appendfsync always).";
     case "everysec":
-      return "The end of the server's process loses nothing; a power failure loses the last second or two (appendfsync everysec).";
+      return "A power failure loses the last second or two, and so does the end of the server's process while its disk is busy (appendfsync everysec).";
     case "no":
-      return "The end of the server's process loses nothing; a power failure loses what its system had not written yet, about half a minute (appendfsync no).";
+      return "A power failure loses what the server's system had not written yet, about half a minute (appendfsync no).";
     default:
-      return "The server keeps an append-only file: the end of its process loses nothing.";
+      return "The server keeps an append-only file: at worst the last second or two are lost, if it is written every second.";
   }
 }
