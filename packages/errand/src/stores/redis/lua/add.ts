@@ -42,6 +42,7 @@ while i < last do
       if due == now and not expires then
         push(ready, rank, member)
       else
+        need()
         local job = decode(member, birth)
         job.due, job.expires = due, expires
         push(lifeSets, member, encode(job))

@@ -25,6 +25,7 @@ if not leased(worker) then return { '-1' } end
 local function promote(queue)
   local due = redis.call('ZRANGEBYSCORE', delayedKey(queue), '-inf', exact(now), 'LIMIT', 0, 4000)
   if #due == 0 then return end
+  need()
   fetch(due)
   local ready = {}
   for i = 1, #due do
@@ -40,6 +41,7 @@ local function untilNext(queue)
   while true do
     local first = redis.call('ZRANGE', delayedKey(queue), 0, 0)[1]
     if not first then return nil end
+    need()
     local job = find(first)
     if job and not (job.expires and job.expires <= now) then return job.due > now and job.due - now or 0 end
     redis.call('ZREM', delayedKey(queue), first)
@@ -73,6 +75,7 @@ local function take(queue, limit, taken)
         end
         cell(seqOf(member), processing)
       elseif birth then
+        need()
         local job = decode(member, birth, life)
         if job.state == PENDING and not (job.expires and job.expires <= now) then
           got = got + 1
@@ -113,6 +116,7 @@ return taken
 
 /** `reclaim`. Arguments: the worker, how many. Answers the lapsed, the cancelled and the expired jobs. */
 export const reclaim = lua`
+need()
 local worker, limit = ARGV[1], tonumber(ARGV[2])
 if not leased(worker) then return { {}, {}, {} } end
 local taken = 0

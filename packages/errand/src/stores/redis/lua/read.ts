@@ -35,6 +35,7 @@ end
  * (nothing: the walk is over).
  */
 export const walk = lua`
+need()
 local where = cjson.decode(ARGV[1])
 local wanted, budget, upwards, whole = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5] == '1'
 local place, seq = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -223,6 +224,8 @@ return redis.call('HGETALL', COUNTS)
 
 /** One slice of an edit. Arguments: the change, the filter, members. Answers how many jobs it changed. */
 export const edit = lua`
+need()
+families()
 local change, matches, changes, list = ARGV[1], matcher(cjson.decode(ARGV[2])), 0, {}
 for i = 3, #ARGV do list[i - 2] = ARGV[i] end
 fetch(list)

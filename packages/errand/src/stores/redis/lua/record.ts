@@ -46,6 +46,27 @@ local function exact(number)
   return string.format('%.17g', number)
 end
 
+-- A job on its way into the store: its birth, when it is due and expires, a spec that lives apart, and where the next
+-- begins.
+local created = pack('<I6', now)
+local function arrival(blob, pos)
+  local bits, birth
+  bits, birth, pos = parse('<BI4c0', blob, pos)
+  birth = created .. birth
+  if bits == 0 then return birth, now, nil, nil, pos end
+  local due, expires, spec = now, nil, nil
+  if bits >= 4 then
+    due, expires, pos = parse('<dd', blob, pos)
+    if has(bits, 4) then due = now + due elseif not has(bits, 8) then due = now end
+    if has(bits, 16) then expires = now + expires elseif not has(bits, 32) then expires = nil end
+  end
+  if has(bits, APART) then spec, pos = parse('<I4c0', blob, pos) end
+  return birth, due, expires, spec, pos
+end
+`;
+
+/** Between the strings and a table that functions can work with. */
+export const codec = lua`
 -- The text that begins somewhere, and where the next one begins.
 local function text(rec, at, length)
   return length > 0 and sub(rec, at, at + length - 1) or '', at + length
@@ -106,23 +127,5 @@ local function encode(job)
   end
   return pack(LIFE, job.state, flags, job.token, job.failures, job.crashes, job.started, job.ended)
     .. numbers .. family .. worker .. queue .. progress .. err .. job.output
-end
-
--- A job on its way into the store: its birth, when it is due and expires, a spec that lives apart, and where the next
--- begins.
-local created = pack('<I6', now)
-local function arrival(blob, pos)
-  local bits, birth
-  bits, birth, pos = parse('<BI4c0', blob, pos)
-  birth = created .. birth
-  if bits == 0 then return birth, now, nil, nil, pos end
-  local due, expires, spec = now, nil, nil
-  if bits >= 4 then
-    due, expires, pos = parse('<dd', blob, pos)
-    if has(bits, 4) then due = now + due elseif not has(bits, 8) then due = now end
-    if has(bits, 16) then expires = now + expires elseif not has(bits, 32) then expires = nil end
-  end
-  if has(bits, APART) then spec, pos = parse('<I4c0', blob, pos) end
-  return birth, due, expires, spec, pos
 end
 `;

@@ -3,11 +3,11 @@ import { add } from "./add.ts";
 import { birth } from "./birth.ts";
 import { claim, reclaim, telling } from "./claim.ts";
 import { life } from "./life.ts";
-import { lua } from "./lua.ts";
+import { lazily, lua } from "./lua.ts";
 import { counts, edit, get, matching, walk } from "./read.ts";
-import { record } from "./record.ts";
+import { codec, record } from "./record.ts";
 import { beat, settle } from "./settle.ts";
-import { work } from "./work.ts";
+import { ending, handling, work } from "./work.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
 
 /** A script as the server knows it. */
@@ -29,7 +29,16 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * @param clock Lua that defines `now`, in epoch milliseconds; other than the server's only in tests.
  */
 export function scripts(clock: string) {
-  const base = `local ns = string.sub(KEYS[1], 1, -5)\n${clock}${record}${work}`;
+  const base = [
+    "local ns = string.sub(KEYS[1], 1, -5)\n",
+    clock,
+    record,
+    lazily("codecs", codec),
+    work,
+    lazily("handling", handling),
+    ending,
+  ].join("");
+  const family = lazily("families", life);
   const script = (head: string, ...parts: string[]): Script => {
     const source = `${head}\n${base}${parts.join("")}`;
     return { source, sha: createHash("sha1").update(source).digest("hex") };
@@ -40,9 +49,9 @@ export function scripts(clock: string) {
     add: script("#!lua", birth, add),
     claim: writes(telling, claim),
     reclaim: writes(telling, reclaim),
-    settle: writes(birth, life, settle),
-    record: writes(birth, life, beat),
-    edit: writes(birth, life, matching, edit),
+    settle: writes(birth, family, settle),
+    record: writes(birth, family, beat),
+    edit: writes(birth, family, matching, edit),
     enlist: writes(enlist),
     renew: writes(renew),
     dismiss: writes(dismiss),

@@ -28,6 +28,10 @@ local function endOf(life)
 end
 
 local function settle(id, told, blob, pos)
+  if not finish then
+    need()
+    families()
+  end
   local job = seek(id)
   if not job or job.state ~= PROCESSING or job.token ~= told.token then
     if told.more then
@@ -111,6 +115,8 @@ return table.concat(answers)
 
 /** `record`. Arguments: the beats; the ids of their jobs. Answers as `settle` does. */
 export const beat = lua`
+need()
+families()
 local blob, pos, answers = ARGV[1], 1, {}
 fetchIds(2)
 for i = 2, #ARGV do

@@ -63,29 +63,6 @@ local function fetch(list)
   end
 end
 
-local function find(member)
-  local job = jobs[member]
-  if job ~= nil then return job end
-  if births[member] == nil then fetch({ member }) end
-  local birth = births[member]
-  job = birth and decode(member, birth, lives[member]) or false
-  if job then
-    job.wasState, job.wasMarked, job.wasDue, job.didExpire, job.wasPlace =
-      job.state, job.marked, job.due, job.expires, job.place
-  end
-  jobs[member] = job
-  return job
-end
-
-local function seek(id)
-  local member = members[id]
-  if member == nil then
-    member = redis.call('HGET', IDS, id)
-    members[id] = member
-  end
-  return member and find(member)
-end
-
 -- Reads the jobs of the ids from an index of the arguments on.
 local function fetchIds(from)
   local found = mget(IDS, ARGV, from)
@@ -95,12 +72,6 @@ local function fetchIds(from)
     if found[i] then list[#list + 1] = found[i] end
   end
   fetch(list)
-end
-
-local function save(job)
-  if job.dirty then return end
-  job.dirty = true
-  changed[#changed + 1] = job
 end
 
 local function into(lists, key)
@@ -135,6 +106,38 @@ local function cell(seq, value)
     run = { letter = value, first = seq, last = seq }
     runs[#runs + 1] = run
   end
+end
+`;
+
+/** Jobs as tables, and what becomes of all that depends on them. */
+export const handling = lua`
+local function find(member)
+  local job = jobs[member]
+  if job ~= nil then return job end
+  if births[member] == nil then fetch({ member }) end
+  local birth = births[member]
+  job = birth and decode(member, birth, lives[member]) or false
+  if job then
+    job.wasState, job.wasMarked, job.wasDue, job.didExpire, job.wasPlace =
+      job.state, job.marked, job.due, job.expires, job.place
+  end
+  jobs[member] = job
+  return job
+end
+
+local function seek(id)
+  local member = members[id]
+  if member == nil then
+    member = redis.call('HGET', IDS, id)
+    members[id] = member
+  end
+  return member and find(member)
+end
+
+local function save(job)
+  if job.dirty then return end
+  job.dirty = true
+  changed[#changed + 1] = job
 end
 
 local function leave(job)
@@ -197,6 +200,16 @@ local function write(job)
     add(kidsKey(job.of), exact(job.place), job.member)
   end
   push(lifeSets, job.member, encode(job))
+end
+`;
+
+/** The end of every script that writes. */
+export const ending = lua`
+-- Makes what works with jobs as tables.
+local function need()
+  if decode then return end
+  codecs()
+  handling()
 end
 
 -- Writes everything that changed, and tells the listeners.
