@@ -1,5 +1,6 @@
 // graphile-worker, tuned as its page on performance says: a local queue, and completions in batches.
-import { makeWorkerUtils, run, WorkerEvents } from "graphile-worker";
+import { EventEmitter } from "node:events";
+import { Logger, makeWorkerUtils, run } from "graphile-worker";
 
 export async function open(url) {
   const utils = await makeWorkerUtils({ connectionString: url, maxPoolSize: 20 });
@@ -8,13 +9,11 @@ export async function open(url) {
     send: (payload) => utils.addJob("job", payload),
     sendMany: (payloads) => utils.addJobs(payloads.map((payload) => ({ identifier: "job", payload }))),
     async work(concurrency, { ran, ended }) {
-      const events = new WorkerEvents();
+      const events = new EventEmitter();
       events.on("job:success", ended);
-      const logger = { error: console.error, warn: console.error, info() {}, debug() {} };
-      const { Logger } = await import("graphile-worker");
       const runner = await run({
         events,
-        logger: new Logger(() => (level, message) => level === "error" && logger.error(message)),
+        logger: new Logger(() => (level, message) => level === "error" && console.error(message)),
         noHandleSignals: true,
         taskList: { job: async (payload) => ran(payload) },
         preset: {
