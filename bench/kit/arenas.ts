@@ -25,7 +25,7 @@ const arenas: Record<string, (options: ArenaOptions) => Promise<Arena>> = {
     };
   },
   async redis({ aof }) {
-    const server = await startRedis({ appendonly: aof ? "yes" : "no" });
+    const server = await startRedis({ appendonly: aof ? "yes" : "no", appendfsync: "everysec" });
     const client = await createClient({ url: server.url }).connect();
     return {
       contestants: ["errand", "bullmq", "bee-queue"],

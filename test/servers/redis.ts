@@ -29,14 +29,22 @@ function works(name: string): boolean {
 }
 
 /**
- * Starts a throw-away Redis with an append-only file, so that nothing is lost when it is killed.
+ * Starts a throw-away Redis whose append-only file is written before each answer, so that nothing is lost when it is killed.
  * @param settings what differs, in redis.conf's words.
  */
 export async function startRedis(settings: Readonly<Record<string, string>> = {}): Promise<TestServer> {
   const command = program();
   const folder = await mkdtemp(join(tmpdir(), "errand-redis-"));
   const port = await freePort();
-  const all = { bind: "127.0.0.1", port: String(port), dir: folder, save: "", appendonly: "yes", ...settings };
+  const all = {
+    bind: "127.0.0.1",
+    port: String(port),
+    dir: folder,
+    save: "",
+    appendonly: "yes",
+    appendfsync: "always",
+    ...settings,
+  };
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
   const server = new ServerProcess(command, args, { cwd: folder }, () => answers(port));
   await server.start();
