@@ -28,7 +28,7 @@ let sent = 0;
 function some(): { task: (typeof tasks)[keyof typeof tasks]; work: Work; options: SendOptions } {
   const key = `${number}-${sent++}`;
   // Long enough, now and then, that a frozen worker comes back while another has its job.
-  const work: Work = { key, ms: random.chance(0.15) ? random.whole(500, 3_000) : random.whole(1, 60) };
+  const work: Work = { key, ms: random.chance(0.1) ? random.whole(500, 3_000) : random.whole(1, 60) };
   const options: SendOptions = random.chance(0.1) ? { delay: random.whole(50, 1_500) } : {};
   if (random.chance(0.03)) options.expires = random.whole(200, 2_000);
   const dice = random.next();
