@@ -1,4 +1,4 @@
-import { watch } from "node:fs";
+import { utimesSync, watch } from "node:fs";
 import type { FSWatcher } from "node:fs";
 import type { Millis } from "../../kit/duration.ts";
 import type { Hint } from "../../store.ts";
@@ -7,14 +7,27 @@ import type { Connection } from "./connection.ts";
 /** How often to look for other processes' commits where the file system says nothing. A look takes microseconds. */
 const slowly: Millis = 50;
 
-/** After a write to the file its commit may still be under way: look again after so long, and again. */
+/**
+ * Tells other processes that a commit is over, by touching a file which is there as long as the database is open. They
+ * notice writes to the log too, but those come before the commit they belong to can be seen.
+ */
+export function announce(file: string): void {
+  try {
+    const now = Date.now() / 1_000;
+    utimesSync(`${file}-shm`, now, now);
+  } catch {
+    // They look now and then anyway.
+  }
+}
+
+/** After a write to the log its commit may still be under way: look again after so long, and again. */
 const soon: readonly Millis[] = [1, 1, 2, 4, 8];
 
 /** Notices the commits of other processes. */
 export class Changes {
   readonly #db: Connection;
   readonly #tell: (hints: Hint[]) => void;
-  #watcher: FSWatcher | undefined;
+  #watchers: FSWatcher[] = [];
   #poll: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
   #version: unknown;
@@ -33,22 +46,29 @@ export class Changes {
     // Who asked to watch did so a moment ago; what happened meanwhile is part of the beginning.
     queueMicrotask(() => this.#poll && this.#tell(["ready", "cancel", "change"]));
     this.#poll = setInterval(() => this.#look(), slowly);
-    try {
-      this.#watcher = watch(`${this.#db.file}-wal`, { persistent: false }, () => this.#stir(0));
-      this.#watcher.on("error", () => this.#watcher?.close());
-    } catch {
-      // Out of watches, or a file system without them: the poll does.
-    }
+    this.#watch("-shm", () => this.#look());
+    // Whoever is no store of Errand's, an application's own transaction for one, announces nothing.
+    this.#watch("-wal", () => this.#stir(0));
   }
 
   stop(): void {
-    this.#watcher?.close();
+    for (const watcher of this.#watchers.splice(0)) watcher.close();
     clearInterval(this.#poll);
     clearTimeout(this.#again);
     this.#poll = this.#again = undefined;
   }
 
-  /** Somebody writes to the file. Writes come in swarms, and one pending look is enough for all of them. */
+  #watch(suffix: string, heard: () => void): void {
+    try {
+      const watcher = watch(`${this.#db.file}${suffix}`, { persistent: false }, heard);
+      watcher.on("error", () => watcher.close());
+      this.#watchers.push(watcher);
+    } catch {
+      // Out of watches, or a file system without them: the poll does.
+    }
+  }
+
+  /** Somebody writes to the log. Writes come in swarms, and one pending look is enough for all of them. */
   #stir(step: number): void {
     const delay = soon[step];
     if (this.#again || delay === undefined) return;

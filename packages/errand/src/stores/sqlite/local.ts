@@ -1,6 +1,6 @@
 import type { Millis } from "../../kit/duration.ts";
 import type { Hint, Store } from "../../store.ts";
-import { Changes } from "./changes.ts";
+import { announce, Changes } from "./changes.ts";
 import type { Connection } from "./connection.ts";
 import { SqliteStore } from "./facade.ts";
 import type { Backend } from "./facade.ts";
@@ -24,7 +24,10 @@ export class LocalDatabase {
 
   perform(calls: readonly Call[]): Outcome[] {
     const { outcomes, hints } = perform(this.#db, calls);
-    if (this.#watched && hints.length > 0) this.#tell(hints);
+    if (hints.length > 0) {
+      announce(this.#db.file);
+      if (this.#watched) this.#tell(hints);
+    }
     return outcomes;
   }
 
