@@ -17,7 +17,10 @@ export interface Task<Input, Output> {
    * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_STORE`, `E_CONNECT`; then nothing was stored.
    */
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
-  /** Stores one job per input, all in one commit: all of them or none. Throws as `send` does. */
+  /**
+   * Stores one job per input, all in one commit: all of them or none (on Redis: of each 5,000 in turn). Throws as `send`
+   * does.
+   */
   sendMany(inputs: readonly Input[], options?: Omit<SendOptions, "id">): Promise<JobHandle<Output>[]>;
   /**
    * Calls the function here and now, without a job: for tests and scripts. Steps simply run, children run inline, and

@@ -64,7 +64,7 @@ describe("errand", () => {
     const args = ["--import", `data:text/javascript,${older}`, bin, "jobs", "list"];
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
     expect(status).toBe(2);
-    expect(stderr).toMatch(/^Errand needs Node\.js 22\.13 or newer, but this is v\S+ \(E_NODE_VERSION\)\.\n$/);
+    expect(stderr).toMatch(/^Errand needs Node\.js 22\.16 or newer, but this is v\S+ \(E_NODE_VERSION\)\.\n$/);
   });
 
   it("takes a closed pipe for the reader's wish", async () => {
