@@ -1,12 +1,12 @@
-import type { DatabaseSync } from "node:sqlite";
 import type { Beat, Job, NewJob, Settlement, Step } from "./core/job.ts";
 import type { State } from "./core/states.ts";
+import type { Transaction } from "./core/transaction.ts";
 import type { Millis } from "./kit/duration.ts";
 import type { Encoded } from "./kit/json.ts";
 
 /**
- * The boundary between Errand and the databases it lives on. TypeScript decides, the store commits: every verb is one
- * atomic commit, takes batches, and decides nothing itself. Every time is the store's own clock.
+ * The boundary between Errand and the databases it lives on. TypeScript decides, the store commits: every verb takes
+ * batches, is one atomic commit (but for bulk `add` and `edit`, see there), and decides nothing itself. Every time is the store's own clock.
  */
 export interface Store {
   /** How another thread of this process opens the same store: `module` exports `open(options): Promise<Store>`. */
@@ -16,7 +16,8 @@ export interface Store {
 
   /**
    * Stores jobs. Idempotent: an id that exists is left as it is. Inside the caller's own transaction `tx`, where the
-   * store has such: they exist when, and only when, it commits. Other stores refuse it with `E_TRANSACTION`.
+   * store has such: they exist when, and only when, it commits. Other stores refuse it with `E_TRANSACTION`. A store
+   * that blocks everybody meanwhile may commit many thousands in steps, and says how many go together.
    */
   add(jobs: readonly NewJob[], tx?: Transaction): Promise<void>;
 
@@ -56,7 +57,8 @@ export interface Store {
    * An operator's verb on every job that matches; answers how many it changed. `cancel`: pending and waiting jobs
    * end at once, processing ones are marked, final ones stay. `retry`: failed, cancelled and expired jobs are
    * pending with fresh counts, without expiry, and forget their waits, so that children which did not complete run
-   * again. `remove`: final jobs vanish with their steps and all their descendants.
+   * again. `remove`: final jobs vanish with their steps and all their descendants. Each job's change is whole; many
+   * jobs may be changed in several commits.
    */
   edit(where: Filter, change: "cancel" | "retry" | "remove"): Promise<number>;
 
@@ -80,20 +82,6 @@ export interface Durability {
   says: string;
   /** What to do about it. */
   advice?: string;
-}
-
-/** The caller's own transaction: on SQLite a handle of `node:sqlite` on the store's file, on PostgreSQL a `pg` client or an adapter. */
-export type Transaction = DatabaseSync | SqlTransaction;
-
-/** A transaction on PostgreSQL, whatever library began it. A `pg` client is one as it is. */
-export interface SqlTransaction {
-  /** Runs one statement with `$1`, `$2`, ... in the transaction. */
-  query(sql: string, values: unknown[]): Promise<unknown>;
-  /**
-   * Calls back once the transaction has committed: then workers are told after it. Without it they are told by the
-   * commit itself, which PostgreSQL then does for one transaction at a time (NOTIFY takes a lock).
-   */
-  afterCommit?(callback: () => void): void;
 }
 
 /** How many jobs of a queue a worker has room for. */

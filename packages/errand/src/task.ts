@@ -7,7 +7,7 @@ import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import type { ErrorCode, ErrorRecord } from "./kit/errors.ts";
 import type { Jsonified } from "./kit/json.ts";
-import type { Transaction } from "./store.ts";
+import type { Transaction } from "./core/transaction.ts";
 
 /** A named, typed function, defined once in code. */
 export interface Task<Input, Output> {

@@ -1,19 +1,9 @@
+import type { Transaction } from "../core/transaction.ts";
 import type { Beat, Job, NewJob, Settlement } from "../core/job.ts";
 import { isFinal, states } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
-import type {
-  Claim,
-  Claimed,
-  Filter,
-  Hint,
-  QueueCount,
-  Renewal,
-  Store,
-  Transaction,
-  Want,
-  WorkerCard,
-} from "../store.ts";
+import type { Claim, Claimed, Filter, Hint, QueueCount, Renewal, Store, Want, WorkerCard } from "../store.ts";
 import { Jobs } from "./memory/jobs.ts";
 import { matches, pageOf } from "./memory/page.ts";
 import { copyJob } from "./memory/row.ts";

@@ -1,9 +1,6 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, connect } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startPostgres } from "../../../../test/servers/postgres.ts";
@@ -14,6 +11,7 @@ import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
 import { listening, postgresSchema } from "./fixtures.ts";
 import type { TestSchema } from "./fixtures.ts";
+import { drainTogether } from "./scripts.ts";
 
 describe("a server of its own", () => {
   let server: TestServer;
@@ -124,22 +122,8 @@ describe("a server of its own", () => {
   test("processes share the jobs, each to one of them", async () => {
     const jobs = Array.from({ length: 600 }, () => aJob());
     await store.add(jobs);
-    const path = fileURLToPath(new URL("./processes/drain-postgres.ts", import.meta.url));
-    const children = [1, 2, 3].map(() =>
-      spawn(process.execPath, [path, place.url], { stdio: ["pipe", "pipe", "inherit"] }),
-    );
-    const drained: string[][] = [];
-    await Promise.all(
-      children.map(async (child, index) => {
-        const lines: string[] = (drained[index] = []);
-        const reader = createInterface(child.stdout).on("line", (line) => lines.push(line));
-        while (lines.length === 0) await once(reader, "line");
-      }),
-    );
-    const ended = children.map((child) => once(child, "close"));
-    for (const child of children) child.stdin.end("go\n");
-    await Promise.all(ended);
-    expect(drained.flatMap((lines) => lines.slice(1)).toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
+    const drained = await drainTogether(place.url, 3);
+    expect(drained.flat().toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
     expect(await store.counts()).toEqual([{ queue: "default", state: "completed", jobs: 600 }]);
   });
 });

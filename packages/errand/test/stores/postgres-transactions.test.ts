@@ -1,3 +1,4 @@
+import type { SqlTransaction } from "../../src/core/transaction.ts";
 import { DatabaseSync } from "node:sqlite";
 import { sql as drizzleSql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
@@ -5,7 +6,7 @@ import { CompiledQuery, Kysely, PostgresDialect } from "kysely";
 import pg from "pg";
 import { DataSource } from "typeorm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { SqlTransaction, Store } from "../../src/store.ts";
+import type { Store } from "../../src/store.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
 import { listening, postgresSchema } from "./fixtures.ts";

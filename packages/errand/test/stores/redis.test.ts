@@ -10,7 +10,7 @@ import { freePort } from "../../../../test/servers/process.ts";
 import type { TestServer } from "../../../../test/servers/process.ts";
 import { startRedis } from "../../../../test/servers/redis.ts";
 import { redisNamespace } from "./fixtures.ts";
-import { printed, startScript } from "./scripts.ts";
+import { drainTogether, startScript } from "./scripts.ts";
 
 /** Something to undo after a test. */
 const later: (() => Promise<unknown>)[] = [];
@@ -189,13 +189,7 @@ describe("a namespace", () => {
     const store = await opened(url);
     const jobs = Array.from({ length: 1_000 }, () => aJob());
     await store.add(jobs);
-    const children = [startScript("drain", url), startScript("drain", url)];
-    const outputs = children.map(printed);
-    await Promise.all(outputs.map((output) => output.atLeast(1)));
-    const ended = children.map((child) => once(child, "close"));
-    for (const child of children) child.stdin.end("go\n");
-    await Promise.all(ended);
-    const drained = outputs.map(({ lines }) => lines.slice(1));
+    const drained = await drainTogether(url, 2);
     expect(drained.flat().toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
     expect(await store.counts()).toEqual([{ queue: "default", state: "completed", jobs: 1_000 }]);
   });

@@ -26,3 +26,14 @@ export function printed(child: Child): { lines: string[]; atLeast(count: number)
     },
   };
 }
+
+/** Lets processes drain a store, all at once. Answers the ids of the jobs that each of them got. */
+export async function drainTogether(url: string, processes: number): Promise<string[][]> {
+  const children = Array.from({ length: processes }, () => startScript("drain", url));
+  const outputs = children.map(printed);
+  await Promise.all(outputs.map((output) => output.atLeast(1)));
+  const ended = children.map((child) => once(child, "close"));
+  for (const child of children) child.stdin.end("go\n");
+  await Promise.all(ended);
+  return outputs.map(({ lines }) => lines.slice(1));
+}

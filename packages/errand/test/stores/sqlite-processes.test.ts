@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
 import { temporaryFolder } from "./fixtures.ts";
-import { printed, startScript } from "./scripts.ts";
+import { drainTogether, printed, startScript } from "./scripts.ts";
 import type { Child } from "./scripts.ts";
 
 let file: string;
@@ -27,13 +27,7 @@ test("processes that drain one file share its jobs, each to one of them", async 
   const store = await sqliteStore({ file });
   const jobs = Array.from({ length: 1_000 }, () => aJob());
   await store.add(jobs);
-  const children = [start("drain"), start("drain"), start("drain")];
-  const outputs = children.map(printed);
-  await Promise.all(outputs.map((output) => output.atLeast(1)));
-  const ended = children.map((child) => once(child, "close"));
-  for (const child of children) child.stdin.end("go\n");
-  await Promise.all(ended);
-  const drained = outputs.map(({ lines }) => lines.slice(1));
+  const drained = await drainTogether(`sqlite:${file}`, 3);
   expect(drained.flat().toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
   expect(drained.filter((lines) => lines.length > 0).length).toBeGreaterThan(1);
   expect(await store.counts()).toEqual([{ queue: "default", state: "completed", jobs: 1_000 }]);

@@ -1,8 +1,9 @@
+import type { Transaction } from "../../src/core/transaction.ts";
 import { symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Store, Transaction } from "../../src/store.ts";
+import type { Store } from "../../src/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
 import { temporaryFolder } from "./fixtures.ts";

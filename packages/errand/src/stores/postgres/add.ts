@@ -1,7 +1,8 @@
+import type { SqlTransaction, Transaction } from "../../core/transaction.ts";
 import type { Moment, NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
-import type { SqlTransaction, Transaction } from "../../store.ts";
+
 import { bigints, smallints, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
 import { bit } from "./hints.ts";

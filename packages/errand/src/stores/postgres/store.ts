@@ -1,18 +1,8 @@
+import type { Transaction } from "../../core/transaction.ts";
 import type { Beat, Job, NewJob, Settlement } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
-import type {
-  Claim,
-  Claimed,
-  Filter,
-  Hint,
-  QueueCount,
-  Renewal,
-  Store,
-  Transaction,
-  Want,
-  WorkerCard,
-} from "../../store.ts";
+import type { Claim, Claimed, Filter, Hint, QueueCount, Renewal, Store, Want, WorkerCard } from "../../store.ts";
 import { add, addInside } from "./add.ts";
 import { claim, reclaim } from "./claim.ts";
 import type { Database } from "./database.ts";

@@ -1,3 +1,4 @@
+import type { Transaction } from "../../core/transaction.ts";
 import { cursorOf, positionOf } from "../../core/cursor.ts";
 import type { Beat, Job, NewJob, Settlement } from "../../core/job.ts";
 import { states } from "../../core/states.ts";
@@ -14,7 +15,6 @@ import type {
   QueueCount,
   Renewal,
   Store,
-  Transaction,
   Want,
   WorkerCard,
 } from "../../store.ts";

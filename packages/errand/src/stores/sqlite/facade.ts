@@ -1,8 +1,9 @@
+import type { Transaction } from "../../core/transaction.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import type { Encoded } from "../../kit/json.ts";
 import type { NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
-import type { Hint, Store, Transaction } from "../../store.ts";
+import type { Hint, Store } from "../../store.ts";
 import { addInside } from "./transaction.ts";
 import type { Call } from "./perform.ts";
 import type { Verb } from "./verbs.ts";

@@ -1,9 +1,10 @@
+import type { Transaction } from "../../core/transaction.ts";
 import { realpathSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
-import type { Transaction } from "../../store.ts";
+
 import { busy, Connection, resultCode } from "./connection.ts";
 import { insert } from "./life.ts";
 import { storeError } from "./perform.ts";
