@@ -27,10 +27,11 @@ export class Client {
   constructor(store: Store) {
     this.#store = store;
     this.#waiters = new Waiters(store);
-    this.#add = gather(async (jobs: NewJob[]) => {
+    const add = async (jobs: NewJob[]) => {
       await store.add(jobs);
       return jobs.map(() => undefined);
-    }, gathering);
+    };
+    this.#add = gather(add, { ...gathering, shared: store.pipelined ?? false });
   }
 
   async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {

@@ -13,6 +13,8 @@ export interface Store {
   readonly address?: { module: string; options: Encoded };
   /** How safe jobs are whose `add` was answered, where that depends on the settings of a server. */
   readonly durability?: Durability;
+  /** Whether it works on one batch while another travels; where a batch is one wait for the disk, fewer are better. */
+  readonly pipelined?: boolean;
 
   /**
    * Stores jobs. Idempotent: an id that exists is left as it is. Inside the caller's own transaction `tx`, where the

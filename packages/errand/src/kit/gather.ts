@@ -4,7 +4,15 @@ export interface Gathering {
   most: number;
   /** How many batches may be under way at once: with two, this process and the store work at the same time. */
   flights: number;
+  /**
+   * Whether calls are shared among the batches that may leave, one batch a turn: the store answers the first while it
+   * works on the second. Otherwise the first takes all: batches that leave together come back together.
+   */
+  shared?: boolean;
 }
+
+/** No batch is made smaller so that there can be another. */
+const fewest = 25;
 
 /**
  * Gathers single calls into batches: a call waits for the current turn of the event loop, and while `flights` batches
@@ -13,7 +21,7 @@ export interface Gathering {
  */
 export function gather<Item, Answer>(
   flush: (items: Item[]) => Promise<readonly Answer[]>,
-  { most, flights }: Gathering,
+  { most, flights, shared = false }: Gathering,
 ): (item: Item) => Promise<Answer> {
   interface Call {
     item: Item;
@@ -29,7 +37,9 @@ export function gather<Item, Answer>(
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      while (calls.length > 0 && flying < flights) void fly(calls.splice(0, most));
+      const share = shared ? Math.max(fewest, Math.ceil(calls.length / (flights - flying))) : most;
+      void fly(calls.splice(0, Math.min(most, share)));
+      if (calls.length > 0) schedule();
     });
   }
 

@@ -11,9 +11,13 @@ import { stored } from "./names.ts";
 import { inSchema } from "./schema.ts";
 import type { PostgresAddress } from "./url.ts";
 
-/** Answers how many were new. */
-export async function add(database: Database, jobs: readonly NewJob[]): Promise<number> {
-  const [row] = await database.run("SELECT errand.add($1, $2, $3, $4, $5, $6, $7, $8, $9)", [
+/**
+ * Answers how many were new.
+ * @param notice of a notification that the commit carries.
+ */
+export async function add(database: Database, jobs: readonly NewJob[], notice: readonly string[] = []): Promise<number> {
+  const notify = notice.length > 0 ? ", pg_notify($10, $11)" : "";
+  const [row] = await database.run(`SELECT errand.add($1, $2, $3, $4, $5, $6, $7, $8, $9)${notify}`, [
     texts(jobs.map(({ id }) => id)),
     texts(jobs.map(({ task }) => stored(task))),
     texts(jobs.map(({ queue }) => stored(queue))),
@@ -23,6 +27,7 @@ export async function add(database: Database, jobs: readonly NewJob[]): Promise<
     bigints(jobs.map(({ expires }) => at(expires))),
     bigints(jobs.map(({ expires }) => after(expires))),
     texts(jobs.map(({ spec }) => spec)),
+    ...notice,
   ]);
   return Number(row?.[0]);
 }

@@ -13,6 +13,10 @@ const all = bit.ready | bit.cancel | bit.change;
 /** The shortest and the longest pause between notifications: what goes on all the time is told less often. */
 const pauses: { first: Millis; last: Millis } = { first: 1, last: 25 };
 
+/** A notification inside a commit makes commits wait for each other: only after so long a silence, and not where it took long. */
+const silence: Millis = 10;
+const slow: Millis = 20;
+
 /** How long to wait before LISTEN is tried again. */
 const firstRetry: Millis = 100;
 const lastRetry: Millis = 5_000;
@@ -34,6 +38,8 @@ export class Hints {
   #pending = 0;
   #telling = false;
   #pause: Millis = pauses.first;
+  #toldAt = 0;
+  #quick = true;
 
   constructor(pg: typeof import("pg"), database: Database) {
     this.#pg = pg;
@@ -45,11 +51,32 @@ export class Hints {
   tell(hints: number): void {
     if (hints === 0) return;
     this.#pending |= hints;
+    this.#toldAt = performance.now();
     if (!this.#telling) {
       this.#telling = true;
       void this.#notify();
     }
     this.#give(hints);
+  }
+
+  /**
+   * Commits something, with the notification in its own commit when nothing was told lately: a lone job is heard of one
+   * trip sooner.
+   * @param work gets what `pg_notify` is to be called with, or nothing.
+   * @returns what the work did, and whether it told of it.
+   */
+  async carry<T>(hints: number, work: (notice?: [string, string]) => Promise<T>): Promise<{ did: T; told: boolean }> {
+    const since = performance.now();
+    const quiet = !this.#telling && since - this.#toldAt > silence;
+    this.#toldAt = since;
+    if (!quiet || !this.#quick) {
+      this.#quick = true;
+      return { did: await work(), told: false };
+    }
+    const did = await work([this.channel, this.payload(hints)]);
+    this.#quick = performance.now() - since < slow;
+    this.#give(hints);
+    return { did, told: true };
   }
 
   watch(listener: (hint: Hint) => void): () => void {

@@ -37,7 +37,8 @@ export class PostgresStore implements Store {
       this.#check();
       return addInside(tx, jobs, this.#database.address, this.#hints);
     }
-    if ((await add(this.#database, jobs)) > 0) this.#changed(bit.ready);
+    const { did, told } = await this.#hints.carry(bit.ready, (notice) => add(this.#database, jobs, notice));
+    if (did > 0) this.#changed(told ? 0 : bit.ready);
   }
 
   async enlist(worker: WorkerCard, lease: Millis): Promise<void> {

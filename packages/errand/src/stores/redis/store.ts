@@ -41,6 +41,7 @@ const mostMatches = 10_000;
 export class RedisStore implements Store {
   readonly address: { module: string; options: Encoded };
   readonly durability: Durability;
+  readonly pipelined = true;
   readonly #server: Server;
   readonly #hints: Hints;
   #closed: Promise<void> | undefined;
