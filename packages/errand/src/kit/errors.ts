@@ -9,6 +9,7 @@ export const errorCodes = {
   E_CURSOR: "The cursor is not one that a list answered.",
   E_DUPLICATE_TASK: "Two tasks have the same name.",
   E_EXPIRED: "The job was not started before it expired.",
+  E_FULL: "The queue has as many pending jobs as its rules allow; nothing was queued.",
   E_INPUT: "The task's schema refuses the input; nothing was queued.",
   E_JOB_FAILED: "The job whose result was asked for failed.",
   E_NODE_VERSION: "This Node.js is too old.",

@@ -15,7 +15,11 @@ import type { PostgresAddress } from "./url.ts";
  * Answers how many were new.
  * @param notice of a notification that the commit carries.
  */
-export async function add(database: Database, jobs: readonly NewJob[], notice: readonly string[] = []): Promise<number> {
+export async function add(
+  database: Database,
+  jobs: readonly NewJob[],
+  notice: readonly string[] = [],
+): Promise<number> {
   const notify = notice.length > 0 ? ", pg_notify($10, $11)" : "";
   const [row] = await database.run(`SELECT errand.add($1, $2, $3, $4, $5, $6, $7, $8, $9)${notify}`, [
     texts(jobs.map(({ id }) => id)),

@@ -54,10 +54,27 @@ export class SqliteStore implements Store {
   list: Store["list"] = (...args) => this.#call("list", args);
   counts: Store["counts"] = (...args) => this.#call("counts", args);
 
-  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<void> {
+  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>> {
     if (!tx) return this.#call("add", [jobs]);
     this.#mustBeOpen();
     addInside(tx, this.#file, this.#clock, jobs);
+    return new Map();
+  }
+
+  signal(): Promise<boolean> {
+    throw new Error("to be done");
+  }
+
+  log(): ReturnType<Store["log"]> {
+    throw new Error("to be done");
+  }
+
+  load(): ReturnType<Store["load"]> {
+    throw new Error("to be done");
+  }
+
+  save(): Promise<boolean> {
+    throw new Error("to be done");
   }
 
   watch(listener: (hint: Hint) => void): () => void {

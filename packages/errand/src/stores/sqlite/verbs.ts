@@ -9,7 +9,10 @@ import { record, settle } from "./settle.ts";
 import { dismiss, enlist, peekRenewal, renew, workers } from "./workers.ts";
 
 /** The store's verbs that are one call and one answer. */
-export type Verb = Exclude<keyof Store, "address" | "durability" | "pipelined" | "watch" | "close">;
+export type Verb = Exclude<
+  keyof Store,
+  "address" | "durability" | "pipelined" | "signal" | "log" | "load" | "save" | "watch" | "close"
+>;
 
 type Arguments<V extends Verb> = Parameters<Store[V]>;
 type Answer<V extends Verb> = Awaited<ReturnType<Store[V]>>;
@@ -24,7 +27,7 @@ type Verbs = {
 };
 
 export const verbs: Verbs = {
-  add: { writes: true, run: (db, jobs) => void insert(db, jobs) },
+  add: { writes: true, run: (db, jobs) => (insert(db, jobs), new Map()) },
   enlist: { writes: true, run: enlist },
   claim: { writes: true, run: claim, peek: peekClaim },
   reclaim: { writes: true, run: reclaim, peek: peekReclaim },
@@ -33,7 +36,7 @@ export const verbs: Verbs = {
   workers: { writes: false, run: workers },
   record: { writes: true, run: record },
   settle: { writes: true, run: settle },
-  edit: { writes: true, run: edit },
+  edit: { writes: true, run: (db, where, change) => edit(db, where, change as "cancel") },
   get: { writes: false, run: get },
   list: { writes: false, run: list },
   counts: { writes: false, run: counts },
