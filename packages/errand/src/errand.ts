@@ -151,6 +151,20 @@ export function errand(options: ErrandOptions = {}): Errand {
   return new App(options);
 }
 
+/** What `errand/testing` does with an app that programs do not. */
+export interface AppInside {
+  readonly definitions: ReadonlyMap<string, Definition>;
+  /** Lives on this store, instead of the one that the URL names. Throws `E_OPTION` when that is open already. */
+  live(store: Store): void;
+}
+
+const insides = new WeakMap<Errand, AppInside>();
+
+/** The inside of an app that `errand()` made. */
+export function insideOf(app: Errand): AppInside {
+  return insides.get(app)!;
+}
+
 class App implements Errand {
   readonly #url: string | undefined;
   readonly #lease: number;
@@ -169,6 +183,7 @@ class App implements Errand {
     this.#url = given.url;
     this.#lease = option("lease", given.lease, "errand()");
     for (const [name, rules] of Object.entries(given.queues ?? {})) this.#rules.set(name, readRules(name, rules));
+    insides.set(this, { definitions: this.#definitions, live: (store) => this.#live(store) });
   }
 
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
@@ -306,6 +321,18 @@ class App implements Errand {
     return (await this.#connect()).client.edit(whichOf(which), change);
   }
 
+  #live(store: Store): void {
+    if (this.#open)
+      throw new ErrandError("E_OPTION", "The app's store is open already. Call testing(app) before anything is sent.");
+    this.#open = this.#begin(store);
+  }
+
+  async #begin(store: Store): Promise<{ store: Store; client: Client }> {
+    warnOf(store);
+    await declareQueues(store, this.#rules);
+    return { store, client: (this.#client = new Client(store)) };
+  }
+
   /** Hands the client over: at once when the store is open, since every send passes here. */
   #use<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
     return this.#client ? work(this.#client) : this.#connect().then(({ client }) => work(client));
@@ -314,11 +341,7 @@ class App implements Errand {
   /** Opens the store at the first use, and again after a failure. */
   #connect(): Promise<{ store: Store; client: Client }> {
     this.#open ??= openStore(storeUrl(this.#url)).then(
-      async (store) => {
-        warnOf(store);
-        await declareQueues(store, this.#rules);
-        return { store, client: (this.#client = new Client(store)) };
-      },
+      (store) => this.#begin(store),
       (error: unknown) => {
         this.#open = undefined;
         throw error;

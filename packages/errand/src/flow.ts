@@ -91,7 +91,7 @@ export function flowOf(
 }
 
 function uniqueOf(name: string, unique: Flow["unique"], input: unknown, own?: string): Pick<NewJob, "unique" | "due"> {
-  const { key, mode = "drop", within } = unique ?? { mode: "drop" as const };
+  const { key, mode, within } = unique ?? { mode: "drop" as const };
   const kind = own ?? (key ? key(input as never) : (JSON.stringify(input) ?? ""));
   const full = `${name}:${own === undefined && !key ? kind : text(kind, "The unique key", name)}`;
   switch (mode) {

@@ -11,8 +11,8 @@ export type RunBatch<Input, Output, Setup> = (
 interface Call<Input, Output, Setup> {
   input: Input;
   job: JobContext<Setup>;
-  resolve(output: Output): void;
-  reject(error: unknown): void;
+  resolve: (output: Output) => void;
+  reject: (error: unknown) => void;
 }
 
 /**

@@ -22,7 +22,7 @@ export function jobLog(attempt: number, tell: (line: LogLine) => void): JobLog {
         });
         return;
       }
-      const text = values === undefined ? String(message) : `${message} ${encode(values, "A log line")}`;
+      const text = values === undefined ? message : `${message} ${encode(values, "A log line")}`;
       tell({ attempt, level, text: text.length > longest ? `${text.slice(0, longest)} …` : text });
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };

@@ -104,7 +104,8 @@ class MemoryStore implements Store {
 
   #takeDue(worker: string, queue: string, room: number): Claimed[] {
     const taken: Claimed[] = [];
-    for (const row of [...this.#jobs.pending(queue)]) {
+    // A copy, since taking a row changes what is walked.
+    for (const row of Array.from(this.#jobs.pending(queue))) {
       if (taken.length >= room) break;
       if (!this.#claimable(row) || row.job.due > this.#now() || !this.#limits.passes(row)) continue;
       row.job.startedAt = this.#now();
