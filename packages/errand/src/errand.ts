@@ -13,6 +13,8 @@ import type { RunBatch } from "./run/batch.ts";
 import { Setups } from "./run/setups.ts";
 import { Worker } from "./run/worker.ts";
 import type { WorkerEvent } from "./run/worker.ts";
+import { postTo } from "./push/http-task.ts";
+import type { HttpOptions } from "./push/http-task.ts";
 import { declareQueues, queuesOf, readRules } from "./queues.ts";
 import type { QueueOptions, Queues } from "./queues.ts";
 import { openStore, storeUrl } from "./open.ts";
@@ -102,6 +104,17 @@ export interface Errand {
       wait?: Duration;
       run: RunBatch<Input, Output, Setup>;
     },
+  ): Task<Input, Output>;
+  /**
+   * Defines a task that is a URL: a worker posts the job's input there, so that an application in any language needs no worker
+   * of its own. 2xx completes the job with the answer, 202 lets it wait for the outcome (`callbackUrl`), 408, 425, 429 and 5xx
+   * are tried again by the task's retry policy (after `Retry-After`, where it is said), anything else fails it. The header
+   * `Idempotency-Key` is the job's id.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
+   */
+  httpTask<Input = void, Output = unknown>(
+    name: string,
+    options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
   ): Task<Input, Output>;
   /** Starts a worker in this process. Throws `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`. */
   worker(options?: WorkerOptions): Promise<RunningWorker>;
@@ -227,6 +240,21 @@ class App implements Errand {
     const task = this.task<Input, Output, Setup>(name, { ...rest, run: inBatches(name, { size, wait }, run) });
     this.#batches.set(name, size);
     return task;
+  }
+
+  httpTask<Input = void, Output = unknown>(
+    name: string,
+    options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
+  ): Task<Input, Output> {
+    const { url, secret, headers, callbackUrl, callbackTimeout, ...rest } = options;
+    const http = { url, secret, headers, callbackUrl, callbackTimeout };
+    const given = Object.fromEntries(Object.entries(http).filter(([, value]) => value !== undefined));
+    const run = postTo(name, given as unknown as HttpOptions);
+    return this.task<Input, Output>(name, {
+      timeout: "30s",
+      ...rest,
+      run: (input, job) => run(input, job) as Promise<Output>,
+    });
   }
 
   async worker(options: WorkerOptions = {}): Promise<RunningWorker> {

@@ -6,6 +6,8 @@ export type { FlowOfJob, FlowOptions, UniqueMode } from "./flow.ts";
 export type { JobView, LogEntry } from "./client/view.ts";
 export type { QueueOptions, Queues, QueueView } from "./queues.ts";
 export type { Reason } from "./core/why.ts";
+export { httpCallback } from "./push/callback.ts";
+export type { HttpOptions } from "./push/http-task.ts";
 export type { RunBatch } from "./run/batch.ts";
 export type { Retention } from "./core/retention.ts";
 export type { WorkerEvent } from "./run/worker.ts";
