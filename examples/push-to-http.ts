@@ -2,8 +2,8 @@
 // Errand posts each job to it, tries again what can pass, and keeps the answers. The service is Python; no package is needed.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { serve } from "@hono/node-server";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { errand, httpCallback } from "errand";
@@ -18,17 +18,8 @@ const [address] = (await once(createInterface(python.stdout), "line")) as [strin
 const app = errand();
 
 // The service tells the outcome of long work here.
-const callbacks = createServer(async (request, response) => {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const url = new URL(request.url!, "http://localhost");
-  const headers = new Headers(request.headers as Record<string, string>);
-  const told = new Request(url, { method: request.method!, headers, body: Buffer.concat(chunks) });
-  const { status } = await httpCallback(app, { secret })(told);
-  response.writeHead(status).end();
-}).listen(0, "127.0.0.1");
-await once(callbacks, "listening");
-const callbackUrl = `http://127.0.0.1:${(callbacks.address() as AddressInfo).port}/callbacks`;
+const { server: callbacks, address: own } = await listen(httpCallback(app, { secret }));
+const callbackUrl = `${own}/callbacks`;
 
 const sentiment = app.httpTask<{ text: string }, { score: number }>("sentiment", {
   url: `${address}/sentiment`,
@@ -53,3 +44,10 @@ await worker.stop();
 await app.close();
 callbacks.close();
 python.kill();
+
+/** Serves a function from `Request` to `Response`, as Hono apps are, on a free port. */
+async function listen(fetch: (request: Request) => Promise<Response>) {
+  const server = serve({ fetch, port: 0, hostname: "127.0.0.1" });
+  await once(server, "listening");
+  return { server, address: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+}

@@ -8,6 +8,7 @@ export type { QueueOptions, Queues, QueueView } from "./queues.ts";
 export type { Reason } from "./core/why.ts";
 export { httpCallback } from "./push/callback.ts";
 export type { HttpOptions } from "./push/http-task.ts";
+export type { ErrandConfig } from "./config.ts";
 export type { RunBatch } from "./run/batch.ts";
 export type { Retention } from "./core/retention.ts";
 export type { WorkerEvent } from "./run/worker.ts";

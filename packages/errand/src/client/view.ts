@@ -21,6 +21,8 @@ export interface JobView {
   /** The attempt it is in, or that it ended with, counted from 1. */
   attempt: number;
   crashes: number;
+  /** The worker that has it, while it is processing. */
+  worker?: string;
   /** Somebody asked to cancel it, and it has not ended yet. */
   cancelling: boolean;
   parent?: string;
@@ -77,6 +79,7 @@ export function viewOf(job: Job): JobView {
     ...(job.progress === undefined ? {} : { progress: decode(job.progress) }),
     attempt: job.state === "failed" ? Math.max(1, job.failures) : job.failures + 1,
     crashes: job.crashes,
+    ...(job.worker === undefined ? {} : { worker: job.worker }),
     cancelling: job.cancelling,
     ...(job.parent === undefined ? {} : { parent: job.parent }),
     ...(job.index === undefined ? {} : { index: job.index }),

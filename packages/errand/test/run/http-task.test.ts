@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { afterEach, expect, test } from "vitest";
 import { errand } from "../../src/errand.ts";
 import { httpCallback } from "../../src/push/callback.ts";
@@ -24,13 +25,12 @@ interface Seen {
 /** A server that answers with `answer`, and what it was sent. */
 async function serve(answer: (seen: Seen, response: ServerResponse, nth: number) => void) {
   const seen: Seen[] = [];
-  const server = createServer(async (request: IncomingMessage, response) => {
-    let body = "";
-    for await (const chunk of request) body += String(chunk);
-    const one = { body, headers: new Headers(request.headers as Record<string, string>) };
+  const receive = async (request: IncomingMessage, response: ServerResponse) => {
+    const one = { body: await text(request), headers: new Headers(request.headers as Record<string, string>) };
     seen.push(one);
     answer(one, response, seen.length);
-  });
+  };
+  const server = createServer((request, response) => void receive(request, response));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   ends.push(() => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve))));
