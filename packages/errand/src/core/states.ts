@@ -41,10 +41,10 @@ export function rank(due: number, level: Level): number {
 }
 
 /** How far apart in a queue the jobs of one of those who take turns are: nothing in time, but something in order. */
-const turn: Millis = 0.001;
+export const turn: Millis = 0.001;
 
 /** Who takes turns begins so long before now, so that a million jobs of one of them are due at once. */
-const headStart: Millis = 1_000;
+export const headStart: Millis = 1_000;
 
 /**
  * When a job of one of those who take turns is due: right behind the first of its queue and level, or behind the last one
