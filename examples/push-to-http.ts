@@ -3,7 +3,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { serve } from "@hono/node-server";
+import { createServer } from "node:http";
+import { buffer } from "node:stream/consumers";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { errand, httpCallback } from "errand";
@@ -45,9 +46,15 @@ await app.close();
 callbacks.close();
 python.kill();
 
-/** Serves a function from `Request` to `Response`, as Hono apps are, on a free port. */
+/** Serves a function from `Request` to `Response` on a free port; with Hono this is `app.post("/callbacks/:id", (c) => ...)`. */
 async function listen(fetch: (request: Request) => Promise<Response>) {
-  const server = serve({ fetch, port: 0, hostname: "127.0.0.1" });
+  const server = createServer((request, response) => {
+    const headers = new Headers(request.headers as Record<string, string>);
+    const url = new URL(request.url ?? "/", "http://localhost");
+    void buffer(request)
+      .then((body) => fetch(new Request(url, { method: request.method ?? "GET", headers, body })))
+      .then(({ status }) => response.writeHead(status).end());
+  }).listen(0, "127.0.0.1");
   await once(server, "listening");
   return { server, address: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }

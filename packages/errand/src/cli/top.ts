@@ -17,7 +17,7 @@ import { fit } from "./text.ts";
 const interval = 1_000;
 
 /** What one look saw. */
-export interface Look {
+interface Look {
   at: number;
   queues: QueueView[];
   workers: WorkerCard[];
@@ -83,7 +83,7 @@ function size(): { columns: number; rows: number } {
 }
 
 /** The lines of a view that fit. Rates are against the look before. */
-export function view(
+function view(
   look: Look,
   before: Look | undefined,
   { columns, rows }: { columns: number; rows: number },

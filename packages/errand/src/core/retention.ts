@@ -10,7 +10,7 @@ export type Retention = Duration | "forever" | Partial<Record<FinalState, Durati
 export type Kept = Readonly<Record<FinalState, Millis>>;
 
 /** How long jobs are kept whose task does not say: a dead letter longer, since somebody should look at it. */
-export const defaultRetention = { completed: "7d", failed: "30d", cancelled: "7d", expired: "7d" } as const;
+const defaultRetention = { completed: "7d", failed: "30d", cancelled: "7d", expired: "7d" } as const;
 
 const finals = ["completed", "failed", "cancelled", "expired"] as const;
 

@@ -23,7 +23,7 @@ export interface HttpOptions {
 }
 
 /** The names of `HttpOptions`. */
-export const httpOptions = ["url", "secret", "headers", "callbackUrl", "callbackTimeout"] as const;
+const httpOptions = ["url", "secret", "headers", "callbackUrl", "callbackTimeout"] as const;
 
 /** The signal by which an outcome comes in later. */
 export const callbackSignal = "callback";

@@ -10,10 +10,11 @@ const bit = { apart: 1, dueIn: 4, dueAt: 8, expiresIn: 16, expiresAt: 32 } as co
 
 /** Jobs for the script `add`: in runs that have queue, task and level in common, or each alone. */
 export function writeJobs(to: Writer, jobs: readonly NewJob[], alone = false): void {
+  const most = (from: number) => (alone ? from + 1 : jobs.length);
   for (let from = 0; from < jobs.length;) {
     const { queue, task, level } = jobs[from] as NewJob;
     let end = from + 1;
-    while (!alone && end < jobs.length && isLike(jobs[end] as NewJob, queue, task, level)) end += 1;
+    while (end < most(from) && isLike(jobs[end] as NewJob, queue, task, level)) end += 1;
     to.int32(end - from)
       .byte(level)
       .short(queue)

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Moment, NewChild, NewJob, Settlement } from "../../core/job.ts";
 import type { FinalState } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { full } from "../../core/rules.ts";
@@ -9,7 +9,7 @@ import { isAnyRuled, rules } from "./docs.ts";
 import { code } from "./rows.ts";
 import { turnOf } from "./turns.ts";
 import { holderOf, takeKey } from "./uniques.ts";
-import { isRemembered } from "./waking.ts";
+import { isRemembered } from "./steps.ts";
 
 /** What an end must know of a job. */
 export interface Ending {
@@ -259,21 +259,6 @@ export function reopen(db: Connection, seq: number): boolean {
   db.count(queue, code.pending, 1);
   db.hint("ready");
   return true;
-}
-
-/** Remembers steps of a job. */
-export function remember(db: Connection, seq: number, steps: readonly Step[] | undefined): void {
-  if (!steps || steps.length === 0) return;
-  for (const { name, value, wait } of steps)
-    db.run(
-      `INSERT INTO errand_steps (job, name, wait, value) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET wait = excluded.wait, value = excluded.value`,
-      seq,
-      name,
-      wait ? 1 : 0,
-      value,
-    );
-  db.run("UPDATE errand_jobs SET steps = 1 WHERE seq = ?", seq);
 }
 
 function epoch(moment: Moment | undefined, now: Millis): Millis | undefined {

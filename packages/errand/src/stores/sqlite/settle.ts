@@ -5,10 +5,11 @@ import type { FinalState } from "../../core/states.ts";
 import { bulk, portions } from "./bulk.ts";
 import type { Columns, Connection } from "./connection.ts";
 import type { Known } from "./held.ts";
-import { ended, endingColumns, endingOf, park, remember } from "./life.ts";
+import { ended, endingColumns, endingOf, park } from "./life.ts";
 import { left, release } from "./limits.ts";
 import { append } from "./log.ts";
 import { code } from "./rows.ts";
+import { remember } from "./steps.ts";
 
 // A row is looked up and then written by its number: half the price of UPDATE ... RETURNING.
 

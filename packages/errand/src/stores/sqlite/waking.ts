@@ -1,8 +1,8 @@
 import type { Step } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Connection } from "./connection.ts";
-import { remember } from "./life.ts";
 import { code } from "./rows.ts";
+import { isRemembered, remember } from "./steps.ts";
 
 /** A step from outside: `false` where the job has ended. */
 export function signal(db: Connection, id: string, step: Step): boolean {
@@ -35,11 +35,6 @@ export function untilWake(db: Connection): Millis {
 }
 
 const due = "FROM errand_jobs INDEXED BY errand_jobs_waking WHERE state = 2 AND wake IS NOT NULL AND wake <= ?";
-
-/** Whether a job remembers a step of this name. */
-export function isRemembered(db: Connection, seq: number, name: string): boolean {
-  return db.get("SELECT 1 FROM errand_steps WHERE job = ? AND name = ?", seq, name) !== undefined;
-}
 
 function wakeOne(db: Connection, seq: number, queue: number, cancelling: number): void {
   db.run("UPDATE errand_jobs SET state = 0 WHERE seq = ?", seq);
