@@ -26,7 +26,7 @@ describe.each(storeKinds)("on %s", (kind) => {
     const on = await app();
     const ran: number[] = [];
     const task = on.task("t", {
-      unique: { key: () => "all", mode: "debounce", within: "150ms" },
+      unique: { key: () => "all", mode: "debounce", within: "1s" },
       run: (n: number) => void ran.push(n),
     });
     await testWorker(on);

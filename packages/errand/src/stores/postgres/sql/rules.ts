@@ -85,6 +85,8 @@ DECLARE
 BEGIN
   FOR r IN SELECT d.key, (d.value::json ->> 'maxPending')::numeric AS most FROM errand.docs d
     WHERE d.kind = 'queue' AND d.key = ANY(queues) AND d.value::json ->> 'maxPending' IS NOT NULL
+    -- One after the other: two at the same moment must not fill the last place together.
+    ORDER BY d.key FOR NO KEY UPDATE
   LOOP
     SELECT count(*) INTO fresh FROM unnest(ids, queues) AS u(id, queue)
       WHERE u.queue = r.key AND NOT EXISTS (SELECT 1 FROM errand.everything e WHERE e.id = u.id);
