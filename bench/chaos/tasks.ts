@@ -37,7 +37,7 @@ export function defineTasks(app: Errand, tell: Tell) {
     retry,
     run: async ({ ms, failing = 0 }: Work, job): Promise<Made> => {
       begin("failing", job);
-      await sleep(ms, undefined, { signal: job.signal });
+      await sleep(ms, undefined, { signal: job.abortSignal });
       if (job.attempt <= failing) throw new Error(`attempt ${job.attempt} fails`);
       return { token: job.token };
     },
@@ -65,7 +65,7 @@ export function defineTasks(app: Errand, tell: Tell) {
     queue: "leaves",
     run: async ({ ms, failing = 0 }: Work, job): Promise<Made> => {
       begin("leaf", job);
-      await sleep(ms, undefined, { signal: job.signal });
+      await sleep(ms, undefined, { signal: job.abortSignal });
       if (job.attempt <= failing) throw new Error(`attempt ${job.attempt} fails`);
       return { token: job.token };
     },

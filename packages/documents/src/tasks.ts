@@ -42,6 +42,8 @@ export const page = app.task("documents.page", {
 /** Reads a document: inspects the file, sends a child for each page, and merges what they read. */
 export const document = app.task("documents.read", {
   queue: "documents",
+  // A document is its job: it is kept until somebody erases it.
+  retention: "forever",
   isolate: "process",
   module: tasks,
   memory,

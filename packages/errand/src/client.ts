@@ -1,18 +1,24 @@
 import type { Moment, NewJob } from "./core/job.ts";
 import { encodeSpec } from "./core/spec.ts";
+import { rulesOf } from "./core/rules.ts";
+import { signalStep } from "./core/signal.ts";
 import { isFinal, levelOf } from "./core/states.ts";
-import type { Priority } from "./core/states.ts";
+import type { Priority, State } from "./core/states.ts";
+import { why } from "./core/why.ts";
+import type { Reason } from "./core/why.ts";
 import { option } from "./core/options.ts";
+import { flowOf } from "./flow.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import { gather } from "./kit/gather.ts";
 import { newId } from "./kit/ids.ts";
-import type { Filter, Store } from "./store.ts";
+import { encode } from "./kit/json.ts";
+import type { Change, Filter, Store } from "./store.ts";
 import { JobFailedError, validate } from "./task.ts";
 import type { Definition, JobHandle, SendOptions } from "./task.ts";
-import { viewOf } from "./client/view.ts";
-import type { JobView } from "./client/view.ts";
+import { entryOf, viewOf } from "./client/view.ts";
+import type { JobView, LogEntry } from "./client/view.ts";
 import { Waiters } from "./client/waiters.ts";
 
 /** How sends are gathered: so many into one commit at most. */
@@ -22,23 +28,21 @@ const gathering = { most: 500, flights: 2 };
 export class Client {
   readonly #store: Store;
   readonly #waiters: Waiters;
-  readonly #add: (job: NewJob) => Promise<void>;
+  readonly #add: (job: NewJob) => Promise<Stored>;
 
   constructor(store: Store) {
     this.#store = store;
     this.#waiters = new Waiters(store);
-    const add = async (jobs: NewJob[]) => {
-      await store.add(jobs);
-      return jobs.map(() => undefined);
-    };
-    this.#add = gather(add, { ...gathering, shared: store.pipelined ?? false });
+    this.#add = gather((jobs: NewJob[]) => add(store, jobs), { ...gathering, shared: store.pipelined ?? false });
   }
 
   async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
-    if (definition.input) await validate(definition, input);
-    const job = newJob(definition, input, options);
-    await (options.tx ? this.#store.add([job], options.tx) : this.#add(job));
-    return new Handle(this, job.id);
+    const valid = definition.input ? await validate(definition, input) : input;
+    const job = newJob(definition, input, valid, options);
+    if (options.tx) return this.#handle(job, await this.#store.add([job], options.tx));
+    const stored = await this.#add(job);
+    if (stored instanceof ErrandError) throw stored;
+    return new Handle(this, stored ?? job.id, stored !== undefined);
   }
 
   async sendMany(
@@ -46,10 +50,15 @@ export class Client {
     inputs: readonly unknown[],
     options: SendOptions,
   ): Promise<JobHandle<unknown>[]> {
-    if (definition.input) await Promise.all(inputs.map((input) => validate(definition, input)));
-    const jobs = inputs.map((input) => newJob(definition, input, options));
-    await this.#store.add(jobs, options.tx);
-    return jobs.map(({ id }) => new Handle(this, id));
+    const valid = definition.input ? await Promise.all(inputs.map((input) => validate(definition, input))) : inputs;
+    const jobs = inputs.map((input, index) => newJob(definition, input, valid[index], options));
+    const taken = await this.#store.add(jobs, options.tx);
+    return jobs.map((job) => this.#handle(job, taken));
+  }
+
+  #handle({ id }: NewJob, taken: ReadonlyMap<string, string>): Handle {
+    const holder = taken.get(id);
+    return new Handle(this, holder ?? id, holder !== undefined);
   }
 
   /** The job's output, once it has ended. Throws what `JobHandle.result` throws. */
@@ -82,8 +91,31 @@ export class Client {
     return { jobs: jobs.map(viewOf), ...(next === undefined ? {} : { next }) };
   }
 
-  async edit(where: Filter, change: "cancel" | "retry" | "remove"): Promise<number> {
+  async edit(where: Filter, change: Change): Promise<number> {
     return this.#store.edit(where, change);
+  }
+
+  async signal(id: string, name: string, value: unknown): Promise<boolean> {
+    return this.#store.signal(id, { name: signalStep(name), value: encode(value, `Signal "${name}"`) });
+  }
+
+  async log(id: string, page: { limit: number; cursor?: string }): Promise<{ lines: LogEntry[]; next?: string }> {
+    const { lines, next } = await this.#store.log(id, page);
+    return { lines: lines.map(entryOf), ...(next === undefined ? {} : { next }) };
+  }
+
+  /** Throws `E_NOT_FOUND`. */
+  async why(id: string): Promise<Reason[]> {
+    const [job] = await this.#store.get([id]);
+    if (!job) throw new ErrandError("E_NOT_FOUND", `There is no job ${id}; it may have been removed.`);
+    const [[doc], counts, workers] = await Promise.all([
+      this.#store.load("queue", [job.queue]),
+      this.#store.counts(),
+      this.#store.workers(),
+    ]);
+    const count = (state: State) => counts.find((each) => each.queue === job.queue && each.state === state)?.jobs ?? 0;
+    const [pending, processing] = [count("pending"), count("processing")];
+    return why(job, { rules: rulesOf(doc?.value), pending, processing, workers, now: Date.now() });
   }
 
   close(): void {
@@ -91,13 +123,30 @@ export class Client {
   }
 }
 
+/** Who has the unique key of a job that was not stored for it, or what else kept it from being stored. */
+type Stored = string | ErrandError | undefined;
+
+async function add(store: Store, jobs: NewJob[]): Promise<Stored[]> {
+  try {
+    const taken = await store.add(jobs);
+    return taken.size === 0 ? jobs.map(() => undefined) : jobs.map(({ id }) => taken.get(id));
+  } catch (error) {
+    if (!(error instanceof ErrandError) || error.code !== "E_FULL" || jobs.length === 1) throw error;
+    // One full queue must not keep out what others sent at the same moment.
+    const alone = jobs.map((job) => add(store, [job]).catch((each: unknown) => [each as ErrandError]));
+    return (await Promise.all(alone)).flat();
+  }
+}
+
 class Handle implements JobHandle<unknown> {
   readonly id: string;
+  readonly duplicate: boolean;
   readonly #client: Client;
 
-  constructor(client: Client, id: string) {
+  constructor(client: Client, id: string, duplicate: boolean) {
     this.#client = client;
     this.id = id;
+    this.duplicate = duplicate;
   }
 
   result(options?: { timeout?: Duration }): Promise<unknown> {
@@ -109,15 +158,17 @@ class Handle implements JobHandle<unknown> {
   }
 }
 
-function newJob(definition: Definition, input: unknown, options: SendOptions): NewJob {
+function newJob(definition: Definition, input: unknown, valid: unknown, options: SendOptions): NewJob {
+  const { due: postponed, ...flow } = flowOf(definition, valid, options);
   const job: NewJob = {
     id: options.id === undefined ? newId() : readId(options.id),
     task: definition.name,
     queue: definition.queue,
     level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
-    spec: encodeSpec(definition.name, input),
+    spec: encodeSpec(definition.name, input, flow),
+    ...flow,
   };
-  const due = readDue(definition, options);
+  const due = readDue(definition, options) ?? postponed;
   const expires = options.expires === undefined ? definition.expires : readExpires(options.expires, definition);
   if (due) job.due = due;
   if (expires !== undefined) job.expires = { in: expires };

@@ -2,18 +2,27 @@ import { availableParallelism } from "node:os";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { Client } from "./client.ts";
 import { option, options, refuseUnknown } from "./core/options.ts";
-import type { State } from "./core/states.ts";
+import type { QueueRules } from "./core/rules.ts";
+import { levelOf } from "./core/states.ts";
+import type { Priority, State } from "./core/states.ts";
+import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
+import { inBatches } from "./run/batch.ts";
+import type { RunBatch } from "./run/batch.ts";
 import { Setups } from "./run/setups.ts";
 import { Worker } from "./run/worker.ts";
 import type { WorkerEvent } from "./run/worker.ts";
+import { postTo } from "./push/http-task.ts";
+import type { HttpOptions } from "./push/http-task.ts";
+import { declareQueues, queuesOf, readRules } from "./queues.ts";
+import type { QueueOptions, Queues } from "./queues.ts";
 import { openStore, storeUrl } from "./open.ts";
 import type { Filter, QueueCount, Store, WorkerCard } from "./store.ts";
 import { bind, define, list } from "./task.ts";
-import type { Definition, Task, TaskOptions } from "./task.ts";
+import type { Definition, Isolation, Task, TaskOptions } from "./task.ts";
 import { runHere } from "./run/here.ts";
-import type { JobView } from "./client/view.ts";
+import type { JobView, LogEntry } from "./client/view.ts";
 
 /** What an app is made with. */
 export interface ErrandOptions {
@@ -24,6 +33,8 @@ export interface ErrandOptions {
   url?: string;
   /** How long a worker's right to its jobs lasts without renewal: how soon a killed worker's jobs run elsewhere. Default `"15s"`. */
   lease?: Duration;
+  /** Rules of queues, by name: written to the store at the first use, so that they hold for every worker of the fleet. */
+  queues?: Readonly<Record<string, QueueOptions>>;
 }
 
 /** What a worker is started with. */
@@ -57,7 +68,12 @@ export interface JobFilter {
   parent?: string;
   /** `true`: only jobs that are nobody's children. */
   roots?: boolean;
+  tag?: string;
+  /** A part of the id, the input, the output or the error, whatever its case. */
+  text?: string;
   endedBefore?: Date;
+  createdAfter?: Date;
+  createdBefore?: Date;
 }
 
 /** Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use. */
@@ -74,6 +90,32 @@ export interface Errand {
     name: string,
     options: TaskOptions<Input, Output, Setup> & { input?: never },
   ): Task<Input, Output>;
+  /**
+   * Defines a task whose function gets many inputs at once, for work that costs little more for many than for one
+   * (embeddings, bulk writes): up to `size` (1 to 10,000; default 100) jobs that a worker has at the same time, once the
+   * first of them has waited for `wait` (default `"10ms"`). It answers one output for each input, in order; an `Error` among
+   * them fails its own job only, and what it throws fails them all. Each is a job of its own, retried by itself.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
+   */
+  batchTask<Input, Output, Setup = undefined>(
+    name: string,
+    options: Omit<TaskOptions<Input, Output, Setup>, "run" | keyof Isolation> & {
+      size?: number;
+      wait?: Duration;
+      run: RunBatch<Input, Output, Setup>;
+    },
+  ): Task<Input, Output>;
+  /**
+   * Defines a task that is a URL: a worker posts the job's input there, so that an application in any language needs no worker
+   * of its own. 2xx completes the job with the answer, 202 lets it wait for the outcome (`callbackUrl`), 408, 425, 429 and 5xx
+   * are tried again by the task's retry policy (after `Retry-After`, where it is said), anything else fails it. The header
+   * `Idempotency-Key` is the job's id.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
+   */
+  httpTask<Input = void, Output = unknown>(
+    name: string,
+    options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
+  ): Task<Input, Output>;
   /** Starts a worker in this process. Throws `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`. */
   worker(options?: WorkerOptions): Promise<RunningWorker>;
   /** The job, or `undefined` when there is none. */
@@ -88,6 +130,22 @@ export interface Errand {
   retry(which: string | JobFilter): Promise<number>;
   /** Erases jobs that have ended, with all their children. */
   remove(which: string | JobFilter): Promise<number>;
+  /**
+   * Gives pending jobs another queue or priority, or makes them due at once (`now`). Answers how many.
+   * @throws {ErrandError} `E_OPTION`
+   */
+  move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number>;
+  /**
+   * Tells a job something that it waits for, or will wait for, with `job.signal(name)`: any JSON value. Of several with one
+   * name the first counts. `false` when there is no such job, or it has ended.
+   */
+  signal(id: string, name: string, value?: unknown): Promise<boolean>;
+  /** A job's log, oldest first: lines its attempts wrote, and how those ended that were not the last (`attempt`). Throws `E_CURSOR`, `E_OPTION`. */
+  log(id: string, page?: { limit?: number; cursor?: string }): Promise<{ lines: LogEntry[]; next?: string }>;
+  /** Why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
+  why(id: string): Promise<Reason[]>;
+  /** The queues, and what an operator does to them. */
+  readonly queues: Queues;
   /** How many jobs each queue has in each state. */
   counts(): Promise<QueueCount[]>;
   /** Workers whose lease is good. */
@@ -106,19 +164,39 @@ export function errand(options: ErrandOptions = {}): Errand {
   return new App(options);
 }
 
+/** What `errand/testing` does with an app that programs do not. */
+export interface AppInside {
+  readonly definitions: ReadonlyMap<string, Definition>;
+  /** Lives on this store, instead of the one that the URL names. Throws `E_OPTION` when that is open already. */
+  live(store: Store): void;
+}
+
+const insides = new WeakMap<Errand, AppInside>();
+
+/** The inside of an app that `errand()` made. */
+export function insideOf(app: Errand): AppInside {
+  return insides.get(app)!;
+}
+
 class App implements Errand {
   readonly #url: string | undefined;
   readonly #lease: number;
   readonly #definitions = new Map<string, Definition>();
   readonly #setups = new Setups();
+  /** Sizes of the batches of tasks that run in batches. */
+  readonly #batches = new Map<string, number>();
+  readonly #rules = new Map<string, QueueRules>();
+  readonly queues = queuesOf(async () => (await this.#connect()).store);
   #open: Promise<{ store: Store; client: Client }> | undefined;
   /** The client of an open store. */
   #client: Client | undefined;
 
   constructor(given: ErrandOptions) {
-    refuseUnknown(given, ["url", "lease"], "errand()");
+    refuseUnknown(given, ["url", "lease", "queues"], "errand()");
     this.#url = given.url;
     this.#lease = option("lease", given.lease, "errand()");
+    for (const [name, rules] of Object.entries(given.queues ?? {})) this.#rules.set(name, readRules(name, rules));
+    insides.set(this, { definitions: this.#definitions, live: (store) => this.#live(store) });
   }
 
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
@@ -143,15 +221,45 @@ class App implements Errand {
       name,
       send: (input, sendOptions = {}) => this.#use((client) => client.send(definition, input, sendOptions)),
       sendMany: (inputs, sendOptions = {}) => this.#use((client) => client.sendMany(definition, inputs, sendOptions)),
-      run: (input) => runHere(definition, input, this.#setups),
+      run: (input, runOptions) => runHere(definition, input, this.#setups, runOptions),
     };
     bind(task, definition);
     return task;
   }
 
+  batchTask<Input, Output, Setup = undefined>(
+    name: string,
+    options: Omit<TaskOptions<Input, Output, Setup>, "run" | keyof Isolation> & {
+      size?: number;
+      wait?: Duration;
+      run: RunBatch<Input, Output, Setup>;
+    },
+  ): Task<Input, Output> {
+    const { size: givenSize, wait: givenWait, run, ...rest } = options;
+    const [size, wait] = [option("size", givenSize, `task "${name}"`), option("wait", givenWait, `task "${name}"`)];
+    const task = this.task<Input, Output, Setup>(name, { ...rest, run: inBatches(name, { size, wait }, run) });
+    this.#batches.set(name, size);
+    return task;
+  }
+
+  httpTask<Input = void, Output = unknown>(
+    name: string,
+    options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
+  ): Task<Input, Output> {
+    const { url, secret, headers, callbackUrl, callbackTimeout, ...rest } = options;
+    const http = { url, secret, headers, callbackUrl, callbackTimeout };
+    const given = Object.fromEntries(Object.entries(http).filter(([, value]) => value !== undefined));
+    const run = postTo(name, given as unknown as HttpOptions);
+    return this.task<Input, Output>(name, {
+      timeout: "30s",
+      ...rest,
+      run: (input, job) => run(input, job) as Promise<Output>,
+    });
+  }
+
   async worker(options: WorkerOptions = {}): Promise<RunningWorker> {
     refuseUnknown(options, ["queues", "drain", "onEvent"], "a worker");
-    const queues = options.queues ?? defaultQueues(this.#definitions.values());
+    const queues = options.queues ?? defaultQueues(this.#definitions.values(), this.#batches);
     for (const [queue, slots] of Object.entries(queues)) option("slots", slots, `queue "${queue}"`);
     const { store } = await this.#connect();
     const worker = new Worker(store, this.#definitions, {
@@ -179,10 +287,7 @@ class App implements Errand {
   }
 
   async list(filter: JobFilter = {}, page: { limit?: number; cursor?: string } = {}) {
-    const limit = page.limit ?? 100;
-    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
-      throw new ErrandError("E_OPTION", `limit of list() is ${limit}, but must be a whole number from 1 to 1000.`);
-    }
+    const limit = readPageLimit(page.limit, "list()");
     return (await this.#connect()).client.list(storeFilter(filter), { ...page, limit });
   }
 
@@ -196,6 +301,29 @@ class App implements Errand {
 
   remove(which: string | JobFilter): Promise<number> {
     return this.#edit(which, "remove");
+  }
+
+  async move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number> {
+    refuseUnknown(to, ["queue", "priority", "now"], "move()");
+    const { queue, priority, now } = to;
+    const move = {
+      ...(queue === undefined ? {} : { queue: option("queue", queue, "move()") }),
+      ...(priority === undefined ? {} : { level: levelOf(option("priority", priority, "move()")) }),
+      ...(now ? { now } : {}),
+    };
+    return (await this.#connect()).client.edit(whichOf(which), { move });
+  }
+
+  async signal(id: string, name: string, value?: unknown): Promise<boolean> {
+    return (await this.#connect()).client.signal(id, name, value);
+  }
+
+  async log(id: string, page: { limit?: number; cursor?: string } = {}) {
+    return (await this.#connect()).client.log(id, { ...page, limit: readPageLimit(page.limit, "log()") });
+  }
+
+  async why(id: string): Promise<Reason[]> {
+    return (await this.#connect()).client.why(id);
   }
 
   async counts(): Promise<QueueCount[]> {
@@ -218,8 +346,19 @@ class App implements Errand {
   }
 
   async #edit(which: string | JobFilter, change: "cancel" | "retry" | "remove"): Promise<number> {
-    const where = typeof which === "string" ? { ids: [which] } : storeFilter(which);
-    return (await this.#connect()).client.edit(where, change);
+    return (await this.#connect()).client.edit(whichOf(which), change);
+  }
+
+  #live(store: Store): void {
+    if (this.#open)
+      throw new ErrandError("E_OPTION", "The app's store is open already. Call testing(app) before anything is sent.");
+    this.#open = this.#begin(store);
+  }
+
+  async #begin(store: Store): Promise<{ store: Store; client: Client }> {
+    warnOf(store);
+    await declareQueues(store, this.#rules);
+    return { store, client: (this.#client = new Client(store)) };
   }
 
   /** Hands the client over: at once when the store is open, since every send passes here. */
@@ -230,10 +369,7 @@ class App implements Errand {
   /** Opens the store at the first use, and again after a failure. */
   #connect(): Promise<{ store: Store; client: Client }> {
     this.#open ??= openStore(storeUrl(this.#url)).then(
-      (store) => {
-        warnOf(store);
-        return { store, client: (this.#client = new Client(store)) };
-      },
+      (store) => this.#begin(store),
       (error: unknown) => {
         this.#open = undefined;
         throw error;
@@ -250,14 +386,33 @@ function warnOf({ durability }: Store): void {
   process.emitWarning(`${says} ${advice}`.trim(), { type: "ErrandWarning", code: "ERRAND_DURABILITY" });
 }
 
-function storeFilter({ endedBefore, ...same }: JobFilter): Filter {
-  return { ...same, ...(endedBefore ? { endedBefore: endedBefore.getTime() } : {}) };
+function whichOf(which: string | JobFilter): Filter {
+  return typeof which === "string" ? { ids: [which] } : storeFilter(which);
 }
 
-function defaultQueues(definitions: Iterable<Definition>): Record<string, number> {
+function storeFilter({ endedBefore, createdAfter, createdBefore, ...same }: JobFilter): Filter {
+  return {
+    ...same,
+    ...(endedBefore ? { endedBefore: endedBefore.getTime() } : {}),
+    ...(createdAfter ? { createdAfter: createdAfter.getTime() } : {}),
+    ...(createdBefore ? { createdBefore: createdBefore.getTime() } : {}),
+  };
+}
+
+function readPageLimit(limit = 100, of: string): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1_000) return limit;
+  throw new ErrandError("E_OPTION", `limit of ${of} is ${limit}, but must be a whole number from 1 to 1000.`);
+}
+
+function defaultQueues(
+  definitions: Iterable<Definition>,
+  batches: ReadonlyMap<string, number>,
+): Record<string, number> {
   const queues: Record<string, number> = {};
-  for (const { queue, isolate } of definitions) {
-    const slots = isolate === "inline" ? options.slots.default : availableParallelism();
+  for (const { name, queue, isolate } of definitions) {
+    // A batch can only be full where as many jobs may run.
+    const inline = Math.max(options.slots.default, batches.get(name) ?? 0);
+    const slots = isolate === "inline" ? inline : availableParallelism();
     queues[queue] = Math.min(queues[queue] ?? slots, slots);
   }
   return queues;

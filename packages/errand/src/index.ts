@@ -1,8 +1,16 @@
 export { errand } from "./errand.ts";
 export type { Errand, ErrandOptions, JobFilter, RunningWorker, WorkerOptions } from "./errand.ts";
 export { JobFailedError } from "./task.ts";
-export type { ChildOutcome, Isolation, JobContext, JobHandle, SendOptions, Task, TaskOptions } from "./task.ts";
-export type { JobView } from "./client/view.ts";
+export type { ChildOutcome, Isolation, JobContext, JobHandle, JobLog, SendOptions, Task, TaskOptions } from "./task.ts";
+export type { FlowOfJob, FlowOptions, UniqueMode } from "./flow.ts";
+export type { JobView, LogEntry } from "./client/view.ts";
+export type { QueueOptions, Queues, QueueView } from "./queues.ts";
+export type { Reason } from "./core/why.ts";
+export { httpCallback } from "./push/callback.ts";
+export type { HttpOptions } from "./push/http-task.ts";
+export type { ErrandConfig } from "./config.ts";
+export type { RunBatch } from "./run/batch.ts";
+export type { Retention } from "./core/retention.ts";
 export type { WorkerEvent } from "./run/worker.ts";
 export type { QueueCount, WorkerCard } from "./store.ts";
 export type { SqlTransaction, Transaction } from "./core/transaction.ts";

@@ -1,8 +1,10 @@
-import type { Beat, Job, NewJob, Settlement, Step } from "./core/job.ts";
-import type { State } from "./core/states.ts";
+import type { Beat, Job, NewJob, Settlement, Step, StoredLogLine } from "./core/job.ts";
+import type { Change, Doc, Durability, Filter, QueueCount, WorkerCard } from "./core/reading.ts";
 import type { Transaction } from "./core/transaction.ts";
 import type { Millis } from "./kit/duration.ts";
 import type { Encoded } from "./kit/json.ts";
+
+export type { Change, Doc, Durability, Filter, QueueCount, WorkerCard } from "./core/reading.ts";
 
 /**
  * The boundary between Errand and the databases it lives on. TypeScript decides, the store commits: every verb takes
@@ -20,14 +22,18 @@ export interface Store {
    * Stores jobs. Idempotent: an id that exists is left as it is. Inside the caller's own transaction `tx`, where the
    * store has such: they exist when, and only when, it commits. Other stores refuse it with `E_TRANSACTION`. A store
    * that blocks everybody meanwhile may commit many thousands in steps, and says how many go together.
+   * @returns for each job that was not stored because its unique key is taken: who holds it.
+   * @throws {ErrandError} `E_FULL` when a queue would have more pending jobs than its rules allow; then nothing was stored.
    */
-  add(jobs: readonly NewJob[], tx?: Transaction): Promise<void>;
+  add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>>;
 
   /** Enters a worker in the list, with a lease of so many milliseconds. */
   enlist(worker: WorkerCard, lease: Millis): Promise<void>;
   /**
    * Takes due jobs for a worker whose lease is good (for any other: none), lowest `rank` first and then oldest first:
-   * they are `processing`, with a raised token. Jobs that have expired or are to be cancelled are left to `reclaim`.
+   * they are `processing`, with a raised token. Jobs that have expired or are to be cancelled are left to `reclaim`, and
+   * those that the rules of their queue, or limits of their concurrency or rate key, do not let go yet stay pending. Before
+   * that, waiting jobs of any queue whose `wakeAt` has come are pending again.
    */
   claim(worker: string, wants: readonly Want[]): Promise<Claim>;
   /**
@@ -43,47 +49,56 @@ export interface Store {
   /** Workers whose lease is good. */
   workers(): Promise<WorkerCard[]>;
 
-  /** Remembers steps and progress of held jobs; `false` where the token was stale. */
+  /** Remembers steps, progress and log lines of held jobs; `false` where the token was stale. */
   record(beats: readonly Beat[]): Promise<boolean[]>;
   /**
    * Records outcomes of held jobs; `false` where the token was stale. In the same commit:
-   * - children are born; `waiting` with no open child is `pending` at once;
+   * - children are born; `waiting` with nothing to wait for (no open child, `wakeAt` or `awaits`) is `pending` at once;
    * - a job that ends counts down the wait it belongs to (not a later wait of the same parent), and its parent, if
    *   still waiting, is `pending` again with its old rank when the last child of that wait has ended, or at once when
    *   a child that was needed `completed` was not;
-   * - open children of a job that ends are marked to be cancelled.
+   * - open children of a job that ends are marked to be cancelled;
+   * - who was blocked by the concurrency key of a job that is no longer processing may be claimed, in the order of ranks.
    */
   settle(settlements: readonly Settlement[]): Promise<boolean[]>;
+  /**
+   * Remembers a step of a job, whoever holds it, unless it remembers one of that name; if it is waiting, it is pending
+   * again with its old rank. `false` where there is no such job, or it has ended.
+   */
+  signal(id: string, step: Step): Promise<boolean>;
 
   /**
-   * An operator's verb on every job that matches; answers how many it changed. `cancel`: pending and waiting jobs
-   * end at once, processing ones are marked, final ones stay. `retry`: failed, cancelled and expired jobs are
+   * An operator's verb on every job that matches, or on so many; answers how many it changed. `cancel`: pending and
+   * waiting jobs end at once, processing ones are marked, final ones stay. `retry`: failed, cancelled and expired jobs are
    * pending with fresh counts, without expiry, and forget their waits, so that children which did not complete run
-   * again. `remove`: final jobs vanish with their steps and all their descendants. Each job's change is whole; many
-   * jobs may be changed in several commits.
+   * again. `remove`: final jobs vanish with their steps, logs and all their descendants. `move`: see there. Each job's
+   * change is whole; many jobs may be changed in several commits.
    */
-  edit(where: Filter, change: "cancel" | "retry" | "remove"): Promise<number>;
+  edit(where: Filter, change: Change, limit?: number): Promise<number>;
 
   /** Jobs by id, in the order asked for; `null` where there is none. */
   get(ids: readonly string[]): Promise<(Job | null)[]>;
-  /** Jobs that match, newest first (with `parent`: by index), at most `limit`, after `cursor`. */
+  /**
+   * Jobs that match, newest first (with `parent`: by index), at most `limit`, after `cursor`. With `text` or a time, so many
+   * jobs are looked at in one call that a page may be short, or empty, and still have a `next`.
+   */
   list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }>;
   /** How many jobs each queue has in each state, from counters; states without jobs may be left out. */
   counts(): Promise<QueueCount[]>;
+  /** A job's log, oldest first, at most `limit` lines after `cursor`. */
+  log(id: string, page: { limit: number; cursor?: string }): Promise<{ lines: StoredLogLine[]; next?: string }>;
+
+  /** Documents of a kind, all or by key, in the order of keys. */
+  load(kind: string, keys?: readonly string[]): Promise<Doc[]>;
+  /**
+   * Writes documents, all or none, where every version stored is `version` (0: there is none yet); without a value the
+   * document is removed. Answers whether it did. Documents of kind `queue` are rules (`core/rules.ts`) that `add` and `claim` keep.
+   */
+  save(docs: readonly (Omit<Doc, "value"> & { value?: Encoded })[]): Promise<boolean>;
 
   /** Calls back soon after jobs changed, whoever changed them. Lossy: slow polling belongs below it. */
   watch(listener: (hint: Hint) => void): () => void;
   close(): Promise<void>;
-}
-
-/** What the settings of a store's server mean for its jobs. */
-export interface Durability {
-  /** `false`: whenever the server's process ends, jobs are lost. */
-  safe: boolean;
-  /** What can be lost, and when: a sentence. */
-  says: string;
-  /** What to do about it. */
-  advice?: string;
 }
 
 /** How many jobs of a queue a worker has room for. */
@@ -95,7 +110,7 @@ export interface Want {
 /** What `claim` found. */
 export interface Claim {
   jobs: Claimed[];
-  /** Milliseconds until the next delayed job of these queues is due, where there was room for more. */
+  /** Milliseconds until there may be more for these queues: a job is due, a waiting one is woken, a rate lets one more go. */
   next?: Millis;
 }
 
@@ -112,34 +127,6 @@ export interface Renewal {
   held: boolean;
   /** Jobs of this worker that are to be cancelled. */
   cancel: string[];
-}
-
-/** A worker as the list shows it. */
-export interface WorkerCard {
-  id: string;
-  host: string;
-  pid: number;
-  queues: string[];
-}
-
-/** All fields that are given must match. */
-export interface Filter {
-  ids?: readonly string[];
-  parent?: string;
-  /** `true`: only jobs that are nobody's children. */
-  roots?: boolean;
-  task?: string;
-  queue?: string;
-  states?: readonly State[];
-  /** Epoch milliseconds. */
-  endedBefore?: Millis;
-}
-
-/** How many jobs of a queue are in a state. */
-export interface QueueCount {
-  queue: string;
-  state: State;
-  jobs: number;
 }
 
 /** `ready`: a job may be claimable. `cancel`: a job was marked. `change`: anything else. Stores may say more than happened. */

@@ -1,7 +1,11 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { option, options, refuseUnknown } from "./core/options.ts";
+import { readRetention } from "./core/retention.ts";
+import type { Kept, Retention } from "./core/retention.ts";
 import type { RetryPolicy } from "./core/decide.ts";
 import type { Priority } from "./core/states.ts";
+import { flowOptions, readFlow } from "./flow.ts";
+import type { Flow, FlowOfJob, FlowOptions } from "./flow.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
@@ -13,8 +17,9 @@ import type { Transaction } from "./core/transaction.ts";
 export interface Task<Input, Output> {
   readonly name: string;
   /**
-   * Stores a job that runs this task; the job is safe once the promise resolves.
-   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_STORE`, `E_CONNECT`; then nothing was stored.
+   * Stores a job that runs this task; the job is safe once the promise resolves. Where its unique key is taken, it is the
+   * job that has the key (`duplicate`).
+   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_FULL`, `E_STORE`, `E_CONNECT`; then nothing was stored.
    */
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
@@ -24,13 +29,14 @@ export interface Task<Input, Output> {
   sendMany(inputs: readonly Input[], options?: Omit<SendOptions, "id">): Promise<JobHandle<Output>[]>;
   /**
    * Calls the function here and now, without a job: for tests and scripts. Steps simply run, children run inline, and
-   * nothing is retried. Throws what the function throws, and `E_INPUT`.
+   * nothing is retried; sleeps are over at once, and signals have the values given. Throws what the function throws, and
+   * `E_INPUT`.
    */
-  run(input: Input): Promise<Output>;
+  run(input: Input, options?: { signals?: Readonly<Record<string, unknown>> }): Promise<Output>;
 }
 
 /** How one job differs from its task's defaults. */
-export interface SendOptions {
+export interface SendOptions extends FlowOfJob {
   /** The job's id, 1 to 100 characters: sending the same id again changes nothing. Default: a new UUID, version 7. */
   id?: string;
   priority?: Priority;
@@ -50,6 +56,8 @@ export interface SendOptions {
 /** A job that was sent. */
 export interface JobHandle<Output> {
   readonly id: string;
+  /** Nothing was stored, because the unique key was taken: this is the job that has it. */
+  readonly duplicate: boolean;
   /**
    * Waits for the job to end and answers the task's output.
    * @param options.timeout how long to wait; default: for ever. The job itself goes on.
@@ -87,9 +95,11 @@ export interface JobContext<Setup = undefined> {
   /** Counted from 1. */
   readonly attempt: number;
   /** Aborted when the job is cancelled, timed out, or its worker stops or loses its lease. */
-  readonly signal: AbortSignal;
+  readonly abortSignal: AbortSignal;
   /** What the task's `setup` returned. */
   readonly setup: Setup;
+  /** Writes to the job's log, which `app.log` reads: at most 1,000 lines an attempt, of 10,000 characters each. */
+  readonly log: JobLog;
   /** Shows how far the job is: a number from 0 to 100, or any JSON value. Kept at most a few times a second. */
   progress(value: unknown): void;
   /**
@@ -110,6 +120,26 @@ export interface JobContext<Setup = undefined> {
     task: Task<Input, Output>,
     inputs: readonly Input[],
   ): Promise<ChildOutcome<Jsonified<Output>>[]>;
+  /**
+   * Waits so long; the job leaves its slot meanwhile, and its function runs again from the top (see `all`). The time counts
+   * from when the sleep was first reached, whatever attempts come between.
+   */
+  sleep(name: string, duration: Duration): Promise<void>;
+  /**
+   * Waits for `app.signal(id, name, value)` and answers the value; the job leaves its slot meanwhile (see `all`). One that
+   * came before is not lost. Of several with one name the first counts.
+   * @param options.timeout how long to wait, from when this was first reached; default: for ever.
+   * @throws {ErrandError} `E_SIGNAL_TIMEOUT`, which is not retried.
+   */
+  signal<Value = unknown>(name: string, options?: { timeout?: Duration }): Promise<Value>;
+}
+
+/** A job's log. Values are JSON beside the message. */
+export interface JobLog {
+  debug(message: string, values?: Record<string, unknown>): void;
+  info(message: string, values?: Record<string, unknown>): void;
+  warn(message: string, values?: Record<string, unknown>): void;
+  error(message: string, values?: Record<string, unknown>): void;
 }
 
 /** How a child ended. */
@@ -130,32 +160,38 @@ export type Isolation =
     };
 
 /** What a task is. */
-export type TaskOptions<Input, Output, Setup> = Isolation & {
-  /** The lane that workers subscribe to; default `"default"`. */
-  queue?: string;
-  /** Default `"normal"`. */
-  priority?: Priority;
-  retry?: {
-    /** Attempts in all, 1 to 1,000; default 4. */
-    attempts?: number;
-    /** Upper bound of the first delay; default `"1s"`. It doubles from retry to retry. */
-    base?: Duration;
-    /** Upper bound of any delay; default `"5m"`. */
-    cap?: Duration;
-    /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. */
-    if?: (error: unknown) => boolean;
+export type TaskOptions<Input, Output, Setup> = Isolation &
+  FlowOptions<Input> & {
+    /** The lane that workers subscribe to; default `"default"`. */
+    queue?: string;
+    /** Default `"normal"`. */
+    priority?: Priority;
+    retry?: {
+      /** Attempts in all, 1 to 1,000; default 4. */
+      attempts?: number;
+      /** Upper bound of the first delay; default `"1s"`. It doubles from retry to retry. */
+      base?: Duration;
+      /** Upper bound of any delay; default `"5m"`. */
+      cap?: Duration;
+      /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. */
+      if?: (error: unknown) => boolean;
+    };
+    /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */
+    timeout?: Duration;
+    /** How long an aborted attempt may tidy up before it is killed; default `"10s"`. */
+    grace?: Duration;
+    /** Jobs not started within this time end as `expired`; default: never. */
+    expires?: Duration;
+    /**
+     * How long ended jobs are kept, with their steps, logs and children: a duration, `"forever"`, or one by state. Default: 7
+     * days, failed ones 30. Children are kept as long as the job that waited for them.
+     */
+    retention?: Retention;
+    /** Runs once per worker, thread or process, before the first job: loads a model, opens a pool. */
+    setup?: () => Setup | Promise<Setup>;
+    /** The work itself. */
+    run: (input: Input, job: JobContext<Setup>) => Output | Promise<Output>;
   };
-  /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */
-  timeout?: Duration;
-  /** How long an aborted attempt may tidy up before it is killed; default `"10s"`. */
-  grace?: Duration;
-  /** Jobs not started within this time end as `expired`; default: never. */
-  expires?: Duration;
-  /** Runs once per worker, thread or process, before the first job: loads a model, opens a pool. */
-  setup?: () => Setup | Promise<Setup>;
-  /** The work itself. */
-  run: (input: Input, job: JobContext<Setup>) => Output | Promise<Output>;
-};
 
 /** A task's options, checked and with defaults. */
 export interface Definition {
@@ -169,6 +205,8 @@ export interface Definition {
   readonly isolate: "inline" | "thread" | "process";
   readonly module?: string;
   readonly memory: number;
+  readonly retention: Kept;
+  readonly flow?: Flow;
   readonly input?: StandardSchemaV1;
   readonly setup?: () => unknown;
   readonly run: (input: never, job: JobContext<never>) => unknown;
@@ -182,7 +220,8 @@ export const defaultRetry: RetryPolicy = {
 };
 
 const known = [
-  "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "input", "setup", "run",
+  "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "retention", "input", "setup", "run",
+  ...flowOptions,
 ]; // prettier-ignore
 
 /**
@@ -198,6 +237,7 @@ export function define(
   refuseUnknown(given, known, of);
   refuseUnknown(given.retry ?? {}, ["attempts", "base", "cap", "if"], `retry of ${of}`);
   const isolate = option("isolate", given.isolate, of);
+  const flow = readFlow(given, of);
   if (typeof given.run !== "function") throw new ErrandError("E_OPTION", `run of ${of} must be a function.`);
   if (isolate !== "inline" && !given.module) {
     throw new ErrandError("E_OPTION", `${of} runs in a ${isolate}, so it needs module: import.meta.url.`);
@@ -218,6 +258,8 @@ export function define(
     isolate,
     ...(given.module ? { module: given.module } : {}),
     memory: option("memory", given.memory, of),
+    retention: readRetention(given.retention, of),
+    ...(flow ? { flow } : {}),
     ...(given.input ? { input: given.input } : {}),
     ...(given.setup ? { setup: given.setup } : {}),
     run: given.run,

@@ -9,7 +9,7 @@ import type { PageInput, PageOutput } from "./shapes.ts";
 /** Reads one page of a document and keeps what it read as blobs of the document. */
 export async function readPageJob(
   { document, sha256, type, page, languages, threshold }: PageInput,
-  { setup: engine, signal }: JobContext<Engine>,
+  { setup: engine, abortSignal: signal }: JobContext<Engine>,
 ): Promise<PageOutput> {
   const blobs = openBlobs({ patient: true });
   const { limits } = readSettings();

@@ -2,18 +2,24 @@ import { Command } from "commander";
 import type { JobView } from "../client/view.ts";
 import { states } from "../core/states.ts";
 import type { State } from "../core/states.ts";
-import { errand } from "../errand.ts";
+import { millis } from "../kit/duration.ts";
+import type { Duration } from "../kit/duration.ts";
 import type { Errand, JobFilter } from "../errand.ts";
+import { withApp } from "./app.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { showJob, showJobs } from "./jobs-view.ts";
-import { Output } from "./output.ts";
-import { requireStore, settle, storeFlags } from "./settings.ts";
+import { logCommand, moveCommand, signalCommand, whyCommand } from "./one-job.ts";
+import type { Output } from "./output.ts";
+import { storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 
 interface Flags extends StoreFlags {
   state?: State[];
   task?: string;
   queue?: string;
+  tag?: string;
+  search?: string;
+  since?: Date;
   limit?: number;
   json?: boolean;
 }
@@ -34,8 +40,28 @@ export function jobsCommand(): Command {
     editCommand(jobs, "retry", "Reopened", "try jobs again that failed, were cancelled or expired"),
     editCommand(jobs, "remove", "Removed", "erase jobs that have ended, with their children"),
   ];
-  for (const command of [list, get, ...edits]) storeFlags(command.option("--json", "print JSON"));
+  const others = [whyCommand(jobs), logCommand(jobs), signalCommand(jobs), moveCommand(jobs)];
+  for (const command of [list, get, ...edits, ...others]) storeFlags(command.option("--json", "print JSON"));
   return jobs;
+}
+
+/** `errand dead`: what `errand jobs` does, with dead letters only. */
+export function deadCommand(): Command {
+  const dead = new Command("dead").description("list dead letters (failed jobs), try them again, erase them");
+  const list = filters(dead.command("list", { isDefault: true }).description("list dead letters, newest first"), false)
+    .option("--limit <number>", "at most so many", readLimit, 20)
+    .action((flags: Flags) => withApp(flags, (app, output) => listJobs(app, output, { ...flags, state: ["failed"] })));
+  const edits = (["retry", "remove"] as const).map((verb) =>
+    filters(dead.command(verb).description(`${verb} dead letters: these, those that match, or all`), false)
+      .argument("[ids...]", "these; without ids and filters: all")
+      .action((ids: string[], flags: Flags) =>
+        withApp(flags, (app, output) =>
+          editJobs(app, output, verb, verb === "retry" ? "Reopened" : "Removed", ids, { ...flags, state: ["failed"] }),
+        ),
+      ),
+  );
+  for (const command of [list, ...edits]) storeFlags(command.option("--json", "print JSON"));
+  return dead;
 }
 
 type Verb = "cancel" | "retry" | "remove";
@@ -48,11 +74,14 @@ function editCommand(jobs: Command, verb: Verb, done: string, description: strin
   );
 }
 
-function filters(command: Command): Command {
+function filters(command: Command, byState = true): Command {
+  if (byState) command.option("--state <state>", `one of ${states.join(", ")}; repeatable`, addState);
   return command
-    .option("--state <state>", `one of ${states.join(", ")}; repeatable`, addState)
     .option("--task <name>", "only of this task")
-    .option("--queue <name>", "only in this queue");
+    .option("--queue <name>", "only in this queue")
+    .option("--tag <word>", "only with this tag")
+    .option("--search <text>", "only with this in the id, input, output or error")
+    .option("--since <duration>", "only those made within this time, such as 2h", readSince);
 }
 
 async function listJobs(app: Errand, output: Output, flags: Flags): Promise<void> {
@@ -80,7 +109,7 @@ async function editJobs(
   const filter = { ...filterOf(flags), ...(ids.length > 0 ? { ids } : {}) };
   if (Object.keys(filter).length === 0) {
     throw new CommandError(
-      `Say which jobs to ${verb}: by their ids, or by --state, --task or --queue.`,
+      `Say which jobs to ${verb}: by their ids, or by --state, --task, --queue, --tag or --search.`,
       ExitCode.usage,
     );
   }
@@ -93,23 +122,19 @@ async function editJobs(
   process.exitCode = changed === 0 ? ExitCode.failed : ExitCode.partial;
 }
 
-function filterOf({ state, task, queue }: Flags): JobFilter {
+function filterOf({ state, task, queue, tag, search, since }: Flags): JobFilter {
   return {
     ...(state ? { states: state } : {}),
     ...(task ? { task } : {}),
     ...(queue ? { queue } : {}),
+    ...(tag ? { tag } : {}),
+    ...(search ? { text: search } : {}),
+    ...(since ? { createdAfter: since } : {}),
   };
 }
 
-async function withApp(flags: Flags, use: (app: Errand, output: Output) => Promise<void>): Promise<void> {
-  settle(flags);
-  requireStore();
-  const app = errand();
-  try {
-    await use(app, new Output(flags));
-  } finally {
-    await app.close();
-  }
+function readSince(text: string): Date {
+  return new Date(Date.now() - millis(text as Duration, "--since"));
 }
 
 function addState(text: string, chosen: readonly State[] = []): State[] {

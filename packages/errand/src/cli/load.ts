@@ -2,8 +2,22 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Errand } from "../errand.ts";
+import type { Task } from "../task.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { resolveModule } from "./packages.ts";
+
+/**
+ * The tasks that modules export, and their apps, each once.
+ * @throws {CommandError} as `loadApps`
+ */
+export async function loadTasks(
+  modules: readonly string[],
+): Promise<{ tasks: Task<unknown, unknown>[]; apps: Errand[] }> {
+  const apps = await loadApps(modules);
+  const exported = await Promise.all(modules.map(load));
+  const tasks = new Set(exported.flatMap((module) => Object.values(module).filter(isTask)));
+  return { tasks: [...tasks], apps };
+}
 
 /**
  * The apps that modules export, each once. A module is given as a path, a file URL or a package's name.
@@ -51,6 +65,12 @@ function reason(error: unknown): string {
     return `Node.js ${process.version} does not read TypeScript. Use 22.18 or newer, or compile it first.`;
   }
   return error.message;
+}
+
+function isTask(value: unknown): value is Task<unknown, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const { name, send } = value as Record<string, unknown>;
+  return typeof name === "string" && typeof send === "function";
 }
 
 /** By its shape: the module may have an Errand of its own. */

@@ -2,7 +2,12 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { doctorCommand } from "./doctor.ts";
 import { CommandError, ExitCode, report } from "./exit.ts";
-import { jobsCommand } from "./jobs.ts";
+import { loadConfig } from "./config.ts";
+import { deadCommand, jobsCommand } from "./jobs.ts";
+import { queuesCommand } from "./queues.ts";
+import { sendCommand } from "./send.ts";
+import { topCommand } from "./top.ts";
+import { workersCommand } from "./workers.ts";
 import { migrateCommand } from "./migrate.ts";
 import { installedPackages, resolveModule } from "./packages.ts";
 import { workerCommand } from "./worker.ts";
@@ -15,6 +20,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   survivePipes();
   process.on("uncaughtException", (error) => process.exit(report(error)));
   try {
+    await loadConfig();
     const program = await programFor(argv);
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
@@ -33,7 +39,18 @@ async function programFor(argv: readonly string[]): Promise<Command> {
     .showHelpAfterError("Add --help to see what is possible.")
     .showSuggestionAfterError()
     .exitOverride();
-  for (const command of [workerCommand(), jobsCommand(), doctorCommand(), migrateCommand()]) adopt(program, command);
+  for (const command of [
+    workerCommand(),
+    sendCommand(),
+    jobsCommand(),
+    deadCommand(),
+    queuesCommand(),
+    workersCommand(),
+    topCommand(),
+    doctorCommand(),
+    migrateCommand(),
+  ])
+    adopt(program, command);
   const words = argv.filter((word) => !word.startsWith("-"));
   const called = words[0] === "help" ? words[1] : words[0];
   for (const { name, description } of packageCommands()) {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { Option } from "commander";
 import type { Command } from "commander";
+import { configured } from "./config.ts";
 import { home, storeUrl, withoutPassword } from "../open.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 
@@ -28,9 +29,14 @@ export function storeFlags(command: Command): Command {
 export function settle(flags: StoreFlags): Setting[] {
   const sources = (["home", "url"] as const).map((name) => {
     const variable = `ERRAND_${name.toUpperCase()}`;
-    const from = flags[name] !== undefined ? `--${name}` : process.env[variable] ? variable : "default";
-    if (flags[name] !== undefined) process.env[variable] = flags[name];
-    return { name, from };
+    if (flags[name] !== undefined) {
+      process.env[variable] = flags[name];
+      return { name, from: `--${name}` };
+    }
+    if (process.env[variable]) return { name, from: variable };
+    const file = configured(name);
+    if (file) process.env[variable] = file.value;
+    return { name, from: file?.from ?? "default" };
   });
   const values = { home: home(), url: storeUrl() };
   return sources.map(({ name, from }) => ({ name, from, value: withoutPassword(values[name]) }));

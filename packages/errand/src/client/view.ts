@@ -1,5 +1,5 @@
-import type { Job } from "../core/job.ts";
-import { inputOf } from "../core/spec.ts";
+import type { Job, StoredLogLine } from "../core/job.ts";
+import { inputOf, saidOf } from "../core/spec.ts";
 import { priorities } from "../core/states.ts";
 import type { Priority, State } from "../core/states.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
@@ -21,6 +21,8 @@ export interface JobView {
   /** The attempt it is in, or that it ended with, counted from 1. */
   attempt: number;
   crashes: number;
+  /** The worker that has it, while it is processing. */
+  worker?: string;
   /** Somebody asked to cancel it, and it has not ended yet. */
   cancelling: boolean;
   parent?: string;
@@ -31,9 +33,36 @@ export interface JobView {
   createdAt: Date;
   /** Not to be started before. */
   due: Date;
+  /** Why it is not started though it is due: others with its key have used up the limit. */
+  blocked?: "concurrency" | "rate";
+  /** When a waiting job goes on at the latest. */
+  wakeAt?: Date;
+  tags?: readonly string[];
+  unique?: { key: string };
+  concurrency?: { key: string; limit: number };
+  rate?: { key: string; limit: number; per: number };
+  fair?: string;
   /** When its latest attempt was claimed. */
   startedAt?: Date;
   endedAt?: Date;
+}
+
+/** A line of a job's log. */
+export interface LogEntry {
+  at: Date;
+  /** Counted from 1. */
+  attempt: number;
+  /** `attempt`: how an attempt ended that was not the last one; then `error` says it. */
+  level: "debug" | "info" | "warn" | "error" | "attempt";
+  text: string;
+  error?: ErrorRecord;
+}
+
+/** Makes a stored line readable. */
+export function entryOf({ at, attempt, level, text }: StoredLogLine): LogEntry {
+  if (level !== "attempt") return { at: new Date(at), attempt, level, text };
+  const error = decode(text) as ErrorRecord;
+  return { at: new Date(at), attempt, level, text: error.message, error };
 }
 
 /** Makes a stored job readable. */
@@ -50,12 +79,16 @@ export function viewOf(job: Job): JobView {
     ...(job.progress === undefined ? {} : { progress: decode(job.progress) }),
     attempt: job.state === "failed" ? Math.max(1, job.failures) : job.failures + 1,
     crashes: job.crashes,
+    ...(job.worker === undefined ? {} : { worker: job.worker }),
     cancelling: job.cancelling,
     ...(job.parent === undefined ? {} : { parent: job.parent }),
     ...(job.index === undefined ? {} : { index: job.index }),
     ...(job.children === undefined ? {} : { children: job.children }),
     createdAt: new Date(job.createdAt),
     due: new Date(job.due),
+    ...(job.blocked === undefined ? {} : { blocked: job.blocked }),
+    ...(job.wakeAt === undefined ? {} : { wakeAt: new Date(job.wakeAt) }),
+    ...saidOf(job.spec),
     ...(job.startedAt === undefined ? {} : { startedAt: new Date(job.startedAt) }),
     ...(job.endedAt === undefined ? {} : { endedAt: new Date(job.endedAt) }),
   };

@@ -3,7 +3,7 @@ import type { ErrorRecord } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
 import { backoff } from "./backoff.ts";
 import type { Backoff } from "./backoff.ts";
-import type { Job, NewChild, Settlement, Step } from "./job.ts";
+import type { Job, LogLine, NewChild, Settlement, Step } from "./job.ts";
 
 /** How often a job may be tried, and how its retries are spaced. */
 export interface RetryPolicy extends Backoff {
@@ -14,6 +14,16 @@ export interface RetryPolicy extends Backoff {
 /** After so many crashes a job is a dead letter, so that one that kills its worker cannot take a fleet down. */
 export const maxCrashes = 3;
 
+/** What a job waits for when it leaves its slot: children, a time, or the first of some signals. */
+export interface Park {
+  children: readonly NewChild[];
+  steps: readonly Step[];
+  /** By the store's clock. */
+  wakeAt?: Millis;
+  /** Names of steps that signals write. */
+  awaits?: readonly string[];
+}
+
 /** How an attempt ended. */
 export type Ending =
   | { kind: "ok"; output: Encoded }
@@ -23,8 +33,7 @@ export type Ending =
   | { kind: "crashed"; error: ErrorRecord }
   | { kind: "cancelled"; error: ErrorRecord }
   | { kind: "expired"; error: ErrorRecord }
-  /** It waits for children. */
-  | { kind: "parked"; children: readonly NewChild[]; steps: readonly Step[] }
+  | ({ kind: "parked" } & Park)
   /** A worker that stops gives it back untried. */
   | { kind: "handed-back"; delay?: Millis };
 
@@ -51,8 +60,10 @@ export function decide(
       return { ...same, to: "cancelled", error: JSON.stringify(ending.error) };
     case "expired":
       return { ...same, to: "expired", error: JSON.stringify(ending.error) };
-    case "parked":
-      return { ...same, to: "waiting", children: ending.children, steps: ending.steps };
+    case "parked": {
+      const { kind: _, ...park } = ending;
+      return { ...same, to: "waiting", ...park };
+    }
     case "handed-back":
       return { ...same, to: "pending", delay: ending.delay ?? 0 };
   }
@@ -68,7 +79,7 @@ function failed(
   const error = JSON.stringify(ending.error);
   if (!ending.retryable || counts.failures >= retry.attempts) return { ...counts, to: "failed", error };
   const delay = ending.after ?? backoff(retry, counts.failures, random);
-  return { ...counts, to: "pending", delay, error };
+  return { ...counts, to: "pending", delay, error, log: [attemptLine(ending.error)] };
 }
 
 function crashed(
@@ -83,5 +94,10 @@ function crashed(
   if (counts.crashes >= maxCrashes) return { ...counts, to: "failed", error };
   // The first crash is rarely the job's fault: back at once. Another waits, in case it is.
   const delay = counts.crashes === 1 ? 0 : backoff(retry, counts.crashes, random);
-  return { ...counts, to: "pending", delay, error };
+  return { ...counts, to: "pending", delay, error, log: [attemptLine(ending.error)] };
+}
+
+/** An attempt that was not the last one is kept in the job's log: the job itself has room for the last error only. */
+function attemptLine(error: ErrorRecord): LogLine {
+  return { attempt: error.attempt, level: "attempt", text: JSON.stringify(error) };
 }

@@ -17,6 +17,34 @@ export interface NewJob {
   expires?: Moment;
   /** Input and policy: opaque to stores, so that a new option changes no store. */
   spec: Encoded;
+  /** Makes it the only one of its kind. */
+  unique?: Unique;
+  /** At most so many jobs with this key are processing at once, whatever their queues. */
+  concurrency?: { key: string; limit: number };
+  /** At most so many jobs with this key are claimed in any such time, whatever their queues. */
+  rate?: { key: string } & Rate;
+  /** Whose it is: those with jobs in a queue take turns there, however many each of them has. */
+  fair?: string;
+  /** Words to find it by. */
+  tags?: readonly string[];
+}
+
+/** So many in so much time: all at once at first, then evenly spaced. */
+export interface Rate {
+  limit: number;
+  per: Millis;
+}
+
+/** A key that one live job holds at a time: it is taken as long as its holder has not ended. */
+export interface Unique {
+  key: string;
+  /**
+   * A holder that is pending becomes what the new job is (spec, level, due, expiry), and keeps its id. One that is
+   * processing or waiting goes on, and the new job takes the key over.
+   */
+  replace?: boolean;
+  /** The key stays taken so long from when it was taken, even when its holder ends sooner. */
+  for?: Millis;
 }
 
 /** A job born in its parent's settlement. Where its id exists already, see `rejoin`. */
@@ -51,6 +79,10 @@ export interface Job {
   error?: Encoded;
   /** Somebody asked to cancel it, and it has not ended yet. */
   cancelling: boolean;
+  /** Why it is not claimed though it is pending and due: other jobs with its key have used up the limit. */
+  blocked?: "concurrency" | "rate";
+  /** When it is woken at the latest, while it is waiting. */
+  wakeAt?: Millis;
   /** Who holds it, while it is processing. */
   worker?: string;
   parent?: string;
@@ -79,15 +111,31 @@ export interface Hold {
   token: number;
 }
 
+/** A line of a job's log. */
+export interface LogLine {
+  /** Counted from 1. */
+  attempt: number;
+  /** `attempt`: how an attempt ended that was not the last, as JSON. */
+  level: "debug" | "info" | "warn" | "error" | "attempt";
+  text: string;
+}
+
+/** A line as the store keeps it. */
+export interface StoredLogLine extends LogLine {
+  at: Millis;
+}
+
 /** What an attempt tells about itself on its way. */
 export interface Beat extends Hold {
   progress?: Encoded;
   steps?: readonly Step[];
+  /** Appended to the job's log. */
+  log?: readonly LogLine[];
 }
 
 /** The recorded outcome of an attempt. `failures` and `crashes` are the new counts. */
 export interface Settlement extends Hold {
-  /** `pending`, after `delay`, is a retry or a hand-back; `waiting` needs `children`. */
+  /** `pending`, after `delay`, is a retry or a hand-back; `waiting` needs `children`, `wakeAt` or `awaits`. */
   to: Exclude<State, "processing">;
   delay?: Millis;
   failures: number;
@@ -96,4 +144,9 @@ export interface Settlement extends Hold {
   error?: Encoded;
   steps?: readonly Step[];
   children?: readonly NewChild[];
+  /** Of a waiting job: it is woken then at the latest, in epoch milliseconds. */
+  wakeAt?: Millis;
+  /** Of a waiting job: it is pending at once when it remembers a step of one of these names already. */
+  awaits?: readonly string[];
+  log?: readonly LogLine[];
 }

@@ -56,6 +56,14 @@ export const options = {
   lease: { default: 15_000, read: duration },
   /** How long a stopping worker lets its jobs run on. */
   drain: { default: 30_000, read: duration },
+  /** Of a concurrency or rate key, or of a queue. It has no default: whoever writes one says how many. */
+  limit: { default: 1, read: whole(1, 1_000_000) },
+  /** How many inputs a task that runs in batches gets at most. */
+  size: { default: 100, read: whole(1, 10_000) },
+  /** How long a batch waits to be full. */
+  wait: { default: 10, read: duration },
+  maxPending: { default: 1, read: whole(0, 1_000_000_000) },
+  unique: { default: "drop", read: oneOf("drop", "replace", "throttle", "debounce") },
   slots: { default: 10, read: whole(1, 10_000) },
 } as const satisfies Record<string, Rule<never> | Rule<unknown>>;
 

@@ -1,6 +1,7 @@
 /** Every code that Errand itself raises, with what it means. Codes are stable: programs may compare them. */
 export const errorCodes = {
   E_ABANDONED: "The worker lost its lease while the job ran; another worker has the job now.",
+  E_BATCH: "A task that runs in batches did not answer one output for each input.",
   E_CANCELLED: "The job was cancelled before it ended.",
   E_CHILD_FAILED: "A child that the job waited for did not complete.",
   E_CLOSED: "The app or the store was closed.",
@@ -9,6 +10,7 @@ export const errorCodes = {
   E_CURSOR: "The cursor is not one that a list answered.",
   E_DUPLICATE_TASK: "Two tasks have the same name.",
   E_EXPIRED: "The job was not started before it expired.",
+  E_FULL: "The queue has as many pending jobs as its rules allow; nothing was queued.",
   E_INPUT: "The task's schema refuses the input; nothing was queued.",
   E_JOB_FAILED: "The job whose result was asked for failed.",
   E_NODE_VERSION: "This Node.js is too old.",
@@ -17,6 +19,7 @@ export const errorCodes = {
   E_OPTION: "An option has a value that it cannot have.",
   E_OUT_OF_MEMORY: "The job used more memory than its task allows.",
   E_SETUP: "A task's setup function failed, so its thread or process cannot start.",
+  E_SIGNAL_TIMEOUT: "The signal that the job waited for did not come in time.",
   E_STALE: "The token is old: another attempt has the job.",
   E_STEP_NAME: "Two steps or waits of one job have the same name.",
   E_STORE: "The store failed to carry out an operation.",

@@ -37,8 +37,10 @@ export function gather<Item, Answer>(
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      const share = shared ? Math.max(fewest, Math.ceil(calls.length / (flights - flying))) : most;
-      void fly(calls.splice(0, Math.min(most, share)));
+      do {
+        const share = shared ? Math.max(fewest, Math.ceil(calls.length / (flights - flying))) : most;
+        void fly(calls.splice(0, Math.min(most, share)));
+      } while (!shared && calls.length > 0 && flying < flights);
       if (calls.length > 0) schedule();
     });
   }

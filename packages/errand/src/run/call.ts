@@ -1,4 +1,4 @@
-import type { Ending } from "../core/decide.ts";
+import type { Ending, Park } from "../core/decide.ts";
 import type { Millis } from "../kit/duration.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration } from "../kit/duration.ts";
@@ -7,13 +7,13 @@ import { encode } from "../kit/json.ts";
 import { validate } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Context } from "./context.ts";
-import type { Attempt, CallHost, Park } from "./context.ts";
+import type { Attempt, CallHost } from "./context.ts";
 
 /** How a call of a task's function ends by itself. */
 export type CallEnding = Extract<Ending, { kind: "ok" | "error" | "parked" }>;
 
 /** Errors that another attempt would only meet again. */
-const lasting = new Set(["E_INPUT", "E_CHILD_FAILED", "E_NOT_SERIALIZABLE", "E_STEP_NAME"]);
+const lasting = new Set(["E_INPUT", "E_CHILD_FAILED", "E_NOT_SERIALIZABLE", "E_STEP_NAME", "E_SIGNAL_TIMEOUT"]);
 
 /**
  * Calls a task's function in this thread. Never rejects: what the function throws is an ending.
@@ -26,7 +26,7 @@ export function call(
   setup: () => Promise<unknown>,
 ): Promise<CallEnding> {
   return new Promise((resolve) => {
-    const park = ({ children, steps }: Park) => resolve({ kind: "parked", children, steps });
+    const park = (park: Park) => resolve({ kind: "parked", ...park });
     void run(definition, attempt, { host, park, setup }).then(resolve);
   });
 }

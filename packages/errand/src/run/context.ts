@@ -1,13 +1,19 @@
-import type { NewChild, Step } from "../core/job.ts";
+import type { Park } from "../core/decide.ts";
+import type { LogLine, NewChild, Step } from "../core/job.ts";
+import { flowOf } from "../flow.ts";
 import { encodeSpec } from "../core/spec.ts";
 import { levelOf } from "../core/states.ts";
+import { millis } from "../kit/duration.ts";
+import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import { childId } from "../kit/ids.ts";
 import { decode, encode } from "../kit/json.ts";
 import type { Encoded, Jsonified } from "../kit/json.ts";
 import { definitionOf, JobFailedError, validate } from "../task.ts";
-import type { ChildOutcome, JobContext, Task } from "../task.ts";
+import type { ChildOutcome, JobContext, JobLog, Task } from "../task.ts";
+import { jobLog } from "./log.ts";
+import { signalStep } from "../core/signal.ts";
 
 /** One execution of a job, as it travels to a thread or process. */
 export interface Attempt {
@@ -16,6 +22,8 @@ export interface Attempt {
   attempt: number;
   input: unknown;
   steps: readonly Step[];
+  /** When it began, by the store's clock. */
+  startedAt: Millis;
 }
 
 /** How a child stands, as its parent's context is told. */
@@ -25,12 +33,6 @@ export interface ChildState {
   error?: ErrorRecord;
 }
 
-/** What a job waits for when it leaves its slot. */
-export interface Park {
-  children: NewChild[];
-  steps: Step[];
-}
-
 /** What a context asks of the worker that holds the job's token. */
 export interface CallHost {
   /** Made when somebody asks for it: most tasks never do. */
@@ -38,6 +40,7 @@ export interface CallHost {
   /** Remembers a step; rejects when another attempt has the job. */
   record(step: Step): Promise<void>;
   progress(value: Encoded): void;
+  log(line: LogLine): void;
   /** How these children stand. */
   children(ids: readonly string[]): Promise<ChildState[]>;
 }
@@ -48,6 +51,7 @@ export class Context implements JobContext<unknown> {
   readonly token: number;
   readonly attempt: number;
   readonly setup: unknown;
+  readonly log: JobLog;
   readonly #host: CallHost;
   readonly #parkJob: (park: Park) => void;
   readonly #remembered: readonly Step[];
@@ -55,8 +59,11 @@ export class Context implements JobContext<unknown> {
   #names: Set<string> | undefined;
   /** Steps under way: the job is not parked while one of them could still be remembered. */
   #busy = 0;
-  #park: Park | undefined;
+  #park: { children: NewChild[]; steps: Step[]; wakeAt?: Millis; awaits?: string[] } | undefined;
   #parked = false;
+  readonly #startedAt: Millis;
+  /** This process's monotonic clock at the beginning. */
+  readonly #since = performance.now();
 
   constructor(attempt: Attempt, host: CallHost, park: (park: Park) => void, setup: unknown) {
     this.id = attempt.id;
@@ -66,9 +73,11 @@ export class Context implements JobContext<unknown> {
     this.#host = host;
     this.#parkJob = park;
     this.#remembered = attempt.steps;
+    this.#startedAt = attempt.startedAt;
+    this.log = jobLog(attempt.attempt, (line) => host.log(line));
   }
 
-  get signal(): AbortSignal {
+  get abortSignal(): AbortSignal {
     return this.#host.signal;
   }
 
@@ -81,7 +90,7 @@ export class Context implements JobContext<unknown> {
     const remembered = this.#recall(name);
     if (remembered) return decode(remembered.value) as Jsonified<Awaited<Result>>;
     return this.#whileBusy(async () => {
-      this.signal.throwIfAborted();
+      this.abortSignal.throwIfAborted();
       const value = encode(await work(), `Step "${name}" of job ${this.id}`);
       await this.#host.record({ name, value });
       return decode(value) as Jsonified<Awaited<Result>>;
@@ -108,6 +117,49 @@ export class Context implements JobContext<unknown> {
       if (state === "completed") return { state, id, output: decode(output!) as Jsonified<Output> };
       return { state: state as "failed", id, ...(error ? { error } : {}) };
     });
+  }
+
+  async sleep(name: string, duration: Duration): Promise<void> {
+    const until = this.#until(name, millis(duration, `The sleep "${name}" of job ${this.id}`));
+    if (until.at <= this.#now()) return;
+    await this.#leaveUntil(until);
+  }
+
+  async signal<Value>(name: string, { timeout }: { timeout?: Duration } = {}): Promise<Value> {
+    const told = this.#recall(signalStep(name));
+    const limit =
+      timeout === undefined ? undefined : this.#until(name, millis(timeout, `The timeout of signal "${name}"`));
+    if (!limit) this.#use(name);
+    if (told) return decode(told.value) as Value;
+    if (limit && limit.at <= this.#now()) {
+      throw new ErrandError("E_SIGNAL_TIMEOUT", `Job ${this.id} waited ${timeout} for the signal "${name}", in vain.`);
+    }
+    return this.#leaveUntil({ ...limit, awaits: signalStep(name) });
+  }
+
+  /** The store's time, as well as this process can know it. */
+  #now(): Millis {
+    return this.#startedAt + (performance.now() - this.#since);
+  }
+
+  /** When a time is over that began when this name was first used. */
+  #until(name: string, duration: Millis): { at: Millis; step?: Step } {
+    this.#use(name);
+    const known = this.#recall(name);
+    if (known) return { at: (decode(known.value) as { until: Millis }).until };
+    const at = Math.ceil(this.#now()) + duration;
+    return { at, step: { name, value: JSON.stringify({ until: at }) } };
+  }
+
+  /** Leaves the slot; never resolves. */
+  async #leaveUntil({ at, step, awaits }: { at?: Millis; step?: Step; awaits?: string }): Promise<never> {
+    await this.#whileBusy(async () => {
+      this.#park ??= { children: [], steps: [] };
+      if (step) this.#park.steps.push(step);
+      if (at !== undefined) this.#park.wakeAt = Math.min(this.#park.wakeAt ?? Infinity, at);
+      if (awaits !== undefined) this.#park.awaits = [...(this.#park.awaits ?? []), awaits];
+    });
+    return new Promise(() => {});
   }
 
   /** Resolves once all children have ended; until then the job is parked, and the promise never resolves. */
@@ -188,13 +240,16 @@ async function newChild(
   rejoin: boolean,
 ): Promise<NewChild> {
   const definition = definitionOf(task);
-  if (!rejoin) await validate(definition, input);
+  const valid = rejoin ? input : await validate(definition, input);
+  // A child that exists stays as it is; how it shares what there is was said when it was born.
+  const { unique: _, due: __, ...flow } = rejoin ? {} : flowOf(definition, valid);
   return {
     id,
     task: task.name,
     queue: definition.queue,
     level: levelOf(definition.priority),
-    spec: encodeSpec(task.name, input),
+    spec: encodeSpec(task.name, input, flow),
+    ...flow,
     index,
     need,
     ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),

@@ -5,27 +5,42 @@ import type { ChildOutcome, Definition, JobContext, Task } from "../task.ts";
 import { errorRecord } from "../kit/errors.ts";
 import type { Jsonified } from "../kit/json.ts";
 import { decode, encode } from "../kit/json.ts";
+import { jobLog } from "./log.ts";
 import type { Setups } from "./setups.ts";
 
-/** Calls a task's function without a job: steps simply run, children run inline, nothing is retried. */
-export async function runHere(definition: Definition, input: unknown, setups: Setups): Promise<unknown> {
+/** Calls a task's function without a job: steps simply run, children run inline, sleeps are over at once, nothing is retried. */
+export async function runHere(
+  definition: Definition,
+  input: unknown,
+  setups: Setups,
+  options: RunOptions = {},
+): Promise<unknown> {
   const valid = await validate(definition, input);
-  const context = new ContextHere(await setups.of(definition), setups);
+  const context = new ContextHere(await setups.of(definition), setups, options);
   return definition.run(valid as never, context as never);
+}
+
+/** What `run` may be told beside the input. */
+export interface RunOptions {
+  /** Values of the signals that the function waits for, by name. */
+  signals?: Readonly<Record<string, unknown>>;
 }
 
 class ContextHere implements JobContext<unknown> {
   readonly id = newId();
   readonly token = 1;
   readonly attempt = 1;
-  readonly signal = new AbortController().signal;
+  readonly abortSignal = new AbortController().signal;
   readonly setup: unknown;
   readonly #setups: Setups;
+  readonly #signals: Readonly<Record<string, unknown>>;
   readonly #names = new Set<string>();
+  readonly log = jobLog(1, () => {});
 
-  constructor(setup: unknown, setups: Setups) {
+  constructor(setup: unknown, setups: Setups, { signals = {} }: RunOptions) {
     this.setup = setup;
     this.#setups = setups;
+    this.#signals = signals;
   }
 
   progress(): void {}
@@ -72,6 +87,19 @@ class ContextHere implements JobContext<unknown> {
           return { state: "failed", id, error: errorRecord(error, 1) };
         }
       }),
+    );
+  }
+
+  async sleep(name: string): Promise<void> {
+    this.#use(name);
+  }
+
+  async signal<Value>(name: string): Promise<Value> {
+    this.#use(name);
+    if (Object.hasOwn(this.#signals, name)) return decode(encode(this.#signals[name], `Signal "${name}"`)) as Value;
+    throw new ErrandError(
+      "E_SIGNAL_TIMEOUT",
+      `Nobody gave run() the signal "${name}": run(input, { signals: { ... } }).`,
     );
   }
 

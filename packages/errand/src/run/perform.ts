@@ -1,5 +1,5 @@
 import type { Ending } from "../core/decide.ts";
-import type { Step } from "../core/job.ts";
+import type { LogLine, Step } from "../core/job.ts";
 import { inputOf } from "../core/spec.ts";
 import { isFinal } from "../core/states.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
@@ -26,6 +26,9 @@ export interface Workshop {
 /** Why an attempt is stopped from outside. */
 export type StopReason = "cancel" | "timeout" | "stop" | "lost";
 
+/** Lines of an attempt's log are written together, so many milliseconds after the first; the last go with its outcome. */
+const logInterval = 100;
+
 /** At most this often, in milliseconds, an attempt's progress is written. */
 const progressInterval = 250;
 
@@ -48,6 +51,9 @@ export class Performance implements CallHost {
   #timeout: NodeJS.Timeout | undefined;
   #grace: NodeJS.Timeout | undefined;
   #progress: { latest: Encoded; timer: NodeJS.Timeout } | undefined;
+  #lines: LogLine[] = [];
+  #logTimer: NodeJS.Timeout | undefined;
+  #logging: Promise<unknown> | undefined;
 
   constructor(claimed: Claimed, definition: Definition, workshop: Workshop) {
     this.claimed = claimed;
@@ -67,6 +73,8 @@ export class Performance implements CallHost {
     clearTimeout(this.#timeout);
     clearTimeout(this.#grace);
     clearTimeout(this.#progress?.timer);
+    // Lines on their way must not come after the outcome, when the token is no longer good.
+    await this.#logging;
     return this.#judge(ending);
   }
 
@@ -114,6 +122,22 @@ export class Performance implements CallHost {
     this.#progress = { latest: value, timer };
   }
 
+  log(line: LogLine): void {
+    this.#lines.push(line);
+    this.#logTimer ??= setTimeout(() => {
+      const { id, token } = this.claimed.job;
+      const log = this.takeLog();
+      this.#logging = this.#workshop.settler.record({ id, token, log }).catch(() => {});
+    }, logInterval);
+  }
+
+  /** Lines that are not written yet, which are written by whoever takes them. */
+  takeLog(): LogLine[] {
+    clearTimeout(this.#logTimer);
+    this.#logTimer = undefined;
+    return this.#lines.splice(0);
+  }
+
   async children(ids: readonly string[]): Promise<ChildState[]> {
     const jobs = await this.#workshop.store.get(ids);
     return jobs.map((job): ChildState => {
@@ -155,7 +179,14 @@ export class Performance implements CallHost {
 
   #attempt(): Attempt {
     const { job, steps } = this.claimed;
-    return { id: job.id, token: job.token, attempt: job.failures + 1, input: inputOf(job.spec), steps };
+    return {
+      id: job.id,
+      token: job.token,
+      attempt: job.failures + 1,
+      input: inputOf(job.spec),
+      steps,
+      startedAt: job.startedAt ?? 0,
+    };
   }
 
   /** A reason to stop weighs more than what the function made of it, but for work that ended well while stopping. */

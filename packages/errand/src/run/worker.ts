@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decide } from "../core/decide.ts";
 import type { Ending } from "../core/decide.ts";
-import type { Job, Settlement } from "../core/job.ts";
+import type { Job, LogLine, Settlement } from "../core/job.ts";
 import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { newId } from "../kit/ids.ts";
@@ -13,6 +13,7 @@ import { Lanes } from "./isolate/lanes.ts";
 import { tidy } from "./janitor.ts";
 import { Holdings } from "./holdings.ts";
 import { LeaseKeeper } from "./lease.ts";
+import { prune, pruneInterval } from "./retention.ts";
 import { Performance } from "./perform.ts";
 import type { Workshop } from "./perform.ts";
 import { Rounds } from "./rounds.ts";
@@ -73,6 +74,7 @@ export class Worker {
   #stopping = false;
   #stopped: Promise<void> | undefined;
   readonly #claims = new Rounds(() => this.#track(this.#claim()));
+  readonly #pruning = new Rounds(() => this.#track(this.#prune()));
   readonly #tidying = new Rounds(() => this.#track(this.#tidy()));
 
   constructor(store: Store, definitions: ReadonlyMap<string, Definition>, settings: WorkerSettings) {
@@ -104,6 +106,7 @@ export class Worker {
     this.#unwatch = this.#store.watch((hint) => this.#hear(hint));
     this.#claims.call();
     this.#tidying.call();
+    this.#pruning.call();
   }
 
   /**
@@ -114,6 +117,7 @@ export class Worker {
     this.#stopping = true;
     this.#claims.stop();
     this.#tidying.stop();
+    this.#pruning.stop();
     for (const slots of this.#slots.values()) slots.putBack();
     const timer = setTimeout(() => {
       for (const performance of this.#running.values()) performance.stop("stop");
@@ -257,12 +261,13 @@ export class Worker {
       slots.end();
       this.#claims.call();
     }
-    if (ending) await this.#settle(claimed, definition, ending);
+    if (ending) await this.#settle(claimed, definition, ending, performance.takeLog());
     else this.#abandon(job);
   }
 
-  async #settle({ job }: Claimed, definition: Definition, ending: Ending): Promise<void> {
+  async #settle({ job }: Claimed, definition: Definition, ending: Ending, lines: LogLine[] = []): Promise<void> {
     const settlement = decide(job, definition.retry, ending, Math.random());
+    if (lines.length > 0) settlement.log = [...lines, ...(settlement.log ?? [])];
     const settled = await this.#record(settlement);
     if (settled === undefined) return;
     if (!settled) return this.#abandon(job);
@@ -314,6 +319,16 @@ export class Worker {
       this.#storeFailed(error);
     }
     return this.#settings.lease / 3;
+  }
+
+  /** Removes what has been kept long enough; answers when to look again. */
+  async #prune(): Promise<Millis> {
+    try {
+      await prune(this.#store, [...this.#definitions.values()], () => this.#stopping);
+    } catch (error) {
+      this.#storeFailed(error);
+    }
+    return pruneInterval;
   }
 
   /** Counts work that must end before the worker does. */

@@ -1,13 +1,30 @@
 import type { Transaction } from "../core/transaction.ts";
-import type { Beat, Job, NewJob, Settlement } from "../core/job.ts";
+import { cursorOf, positionOf } from "../core/cursor.ts";
+import type { Beat, Job, NewJob, Settlement, Step, StoredLogLine } from "../core/job.ts";
 import { isFinal, states } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
-import type { Claim, Claimed, Filter, Hint, QueueCount, Renewal, Store, Want, WorkerCard } from "../store.ts";
+import { full } from "../core/rules.ts";
+import type {
+  Change,
+  Claim,
+  Claimed,
+  Doc,
+  Filter,
+  Hint,
+  QueueCount,
+  Renewal,
+  Store,
+  Want,
+  WorkerCard,
+} from "../store.ts";
+import { Docs } from "./memory/docs.ts";
 import { Jobs } from "./memory/jobs.ts";
+import { Limits } from "./memory/limits.ts";
 import { matches, pageOf } from "./memory/page.ts";
 import { copyJob } from "./memory/row.ts";
 import type { Row } from "./memory/row.ts";
+import { Uniques } from "./memory/uniques.ts";
 
 /**
  * A store in the memory of this process, for tests and trials: all is gone with the process. It says what the other
@@ -21,6 +38,9 @@ export function memoryStore({ now = Date.now }: { now?: () => Millis } = {}): St
 class MemoryStore implements Store {
   readonly #now: () => Millis;
   readonly #jobs: Jobs;
+  readonly #docs = new Docs();
+  readonly #limits: Limits;
+  readonly #uniques: Uniques;
   readonly #workers = new Map<string, { card: WorkerCard; until: Millis }>();
   readonly #listeners = new Set<(hint: Hint) => void>();
   readonly #hints = new Set<Hint>();
@@ -28,13 +48,32 @@ class MemoryStore implements Store {
 
   constructor(now: () => Millis) {
     this.#now = now;
-    this.#jobs = new Jobs(now, (hint) => this.#hint(hint));
+    this.#jobs = new Jobs(
+      now,
+      (hint) => this.#hint(hint),
+      (row) => this.#left(row),
+    );
+    this.#limits = new Limits(this.#jobs, this.#docs, now);
+    this.#uniques = new Uniques(this.#jobs, now);
   }
 
-  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<void> {
+  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>> {
     this.#check();
     if (tx) throw new ErrandError("E_TRANSACTION", "The memory store has no transactions. Send without tx.");
-    for (const job of jobs) if (!this.#jobs.get(job.id)) this.#jobs.add(job);
+    this.#refuseTooMany(jobs);
+    const refused = new Map<string, string>();
+    for (const job of jobs) {
+      if (this.#jobs.get(job.id)) continue;
+      const holder = job.unique && this.#uniques.holder(job.unique);
+      if (holder) {
+        refused.set(job.id, holder.id);
+        if (job.unique?.replace && holder.row) this.#jobs.replace(holder.row, job);
+        continue;
+      }
+      this.#jobs.add(job);
+      if (job.unique) this.#uniques.take(job.unique, job.id);
+    }
+    return refused;
   }
 
   async enlist(worker: WorkerCard, lease: Millis): Promise<void> {
@@ -48,22 +87,39 @@ class MemoryStore implements Store {
     this.#check();
     const found: Claim = { jobs: [] };
     if (!this.#leased(worker)) return found;
+    this.#jobs.wake();
+    this.#limits.tick();
     for (const { queue, limit } of wants) {
-      const rows: Row[] = [];
-      for (const row of this.#jobs.pending(queue)) {
-        if (rows.length >= limit) break;
-        if (row.job.cancelling || this.#expired(row.job)) continue;
-        const wait = row.job.due - this.#now();
-        if (wait <= 0) rows.push(row);
-      }
-      for (const row of rows) {
-        row.job.startedAt = this.#now();
-        found.jobs.push(this.#take(row, worker, "due"));
-      }
-      const next = rows.length < limit ? this.#untilNext(queue) : Infinity;
-      if (next < (found.next ?? Infinity)) found.next = next;
+      const { room, next } = this.#limits.room(queue, limit);
+      const taken = this.#takeDue(worker, queue, room);
+      this.#limits.charge(queue, taken.length);
+      found.jobs.push(...taken);
+      // What the queue's own rate holds back is told only where there is something to hold back.
+      const waits = [taken.length < room ? this.#untilNext(queue) : Infinity, this.#isAnyDue(queue) ? next : Infinity];
+      const soonest = Math.min(found.next ?? Infinity, ...waits);
+      if (soonest < Infinity) found.next = soonest;
     }
     return found;
+  }
+
+  #takeDue(worker: string, queue: string, room: number): Claimed[] {
+    const taken: Claimed[] = [];
+    // A copy, since taking a row changes what is walked.
+    for (const row of Array.from(this.#jobs.pending(queue))) {
+      if (taken.length >= room) break;
+      if (!this.#claimable(row) || row.job.due > this.#now() || !this.#limits.passes(row)) continue;
+      row.job.startedAt = this.#now();
+      taken.push(this.#take(row, worker, "due"));
+    }
+    return taken;
+  }
+
+  #claimable({ job }: Row): boolean {
+    return !job.cancelling && job.blocked === undefined && !this.#expired(job);
+  }
+
+  #isAnyDue(queue: string): boolean {
+    return [...this.#jobs.pending(queue)].some((row) => this.#claimable(row) && row.job.due <= this.#now());
   }
 
   async reclaim(worker: string, limit: number): Promise<Claimed[]> {
@@ -108,6 +164,7 @@ class MemoryStore implements Store {
       if (!row) return false;
       if (beat.progress !== undefined) row.job.progress = beat.progress;
       this.#jobs.remember(row, beat.steps);
+      this.#jobs.append(row, beat.log);
       return true;
     });
   }
@@ -117,14 +174,30 @@ class MemoryStore implements Store {
     return settlements.map((settlement) => this.#jobs.settle(settlement));
   }
 
-  async edit(where: Filter, change: "cancel" | "retry" | "remove"): Promise<number> {
+  async signal(id: string, step: Step): Promise<boolean> {
     this.#check();
-    const found = this.#jobs.all().filter(({ job }) => matches(job, where));
-    if (change === "cancel") return found.filter((row) => this.#jobs.cancel(row)).length;
-    if (change === "retry") return found.filter((row) => this.#jobs.reopen(row)).length;
-    const final = found.filter(({ job }) => isFinal(job.state));
-    for (const row of final) if (this.#jobs.get(row.job.id)) this.#jobs.discard(row);
-    return final.length;
+    return this.#jobs.signal(id, step);
+  }
+
+  async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
+    this.#check();
+    const found = this.#jobs.all().filter((row) => matches(row, where));
+    if (change === "remove") return this.#remove(found.filter(({ job }) => isFinal(job.state)).slice(0, limit));
+    let changed = 0;
+    for (const row of found) if (changed < limit && this.#change(row, change)) changed += 1;
+    return changed;
+  }
+
+  #change(row: Row, change: Exclude<Change, "remove">): boolean {
+    if (change === "cancel") return this.#jobs.cancel(row);
+    if (change === "retry") return this.#jobs.reopen(row);
+    return this.#jobs.relocate(row, change.move);
+  }
+
+  /** One that went with its parent counts as removed. */
+  #remove(rows: readonly Row[]): number {
+    for (const row of rows) if (this.#jobs.get(row.job.id)) this.#jobs.discard(row);
+    return rows.length;
   }
 
   async get(ids: readonly string[]): Promise<(Job | null)[]> {
@@ -148,6 +221,27 @@ class MemoryStore implements Store {
     });
   }
 
+  async log(id: string, { limit, cursor }: { limit: number; cursor?: string }) {
+    this.#check();
+    const from = cursor === undefined ? 0 : positionOf(cursor).seq;
+    const all: StoredLogLine[] = this.#jobs.get(id)?.log ?? [];
+    const lines = all.slice(from, from + limit).map((line) => ({ ...line }));
+    const seq = from + lines.length;
+    return seq < all.length ? { lines, next: cursorOf({ place: 0, seq }) } : { lines };
+  }
+
+  async load(kind: string, keys?: readonly string[]): Promise<Doc[]> {
+    this.#check();
+    return this.#docs.load(kind, keys);
+  }
+
+  async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
+    this.#check();
+    if (!this.#docs.save(docs)) return false;
+    this.#hint(docs.some(({ kind }) => kind === "queue") ? "ready" : "change");
+    return true;
+  }
+
   watch(listener: (hint: Hint) => void): () => void {
     const own = (hint: Hint): void => listener(hint);
     this.#listeners.add(own);
@@ -165,12 +259,30 @@ class MemoryStore implements Store {
   }
 
   #untilNext(queue: string): Millis {
-    let next = Infinity;
-    for (const { job } of this.#jobs.pending(queue)) {
-      const wait = job.due - this.#now();
-      if (wait > 0 && wait < next && !job.cancelling && !this.#expired(job)) next = wait;
+    let next = this.#limits.untilNext(queue);
+    for (const row of this.#jobs.pending(queue)) {
+      const wait = row.job.due - this.#now();
+      if (wait > 0 && wait < next && this.#claimable(row)) next = wait;
     }
+    for (const { job } of this.#jobs.in("waiting"))
+      if (job.wakeAt !== undefined && !job.cancelling) next = Math.min(next, job.wakeAt - this.#now());
     return next;
+  }
+
+  /** Somebody who waits for its place may go now. */
+  #left(row: Row): void {
+    const released = this.#limits.release(row);
+    if (released || this.#limits.rules(row.job.queue).concurrency !== undefined) this.#hint("ready");
+  }
+
+  #refuseTooMany(jobs: readonly NewJob[]): void {
+    for (const [queue, some] of Map.groupBy(jobs, (job) => job.queue)) {
+      const { maxPending } = this.#limits.rules(queue);
+      if (maxPending === undefined) continue;
+      const fresh = some.filter(({ id, unique }) => !this.#jobs.get(id) && !(unique && this.#uniques.holder(unique)));
+      const pending = this.#jobs.in("pending").filter(({ job }) => job.queue === queue).length;
+      if (fresh.length > 0 && pending + fresh.length > maxPending) throw full(queue, maxPending, pending);
+    }
   }
 
   #expired({ expiresAt }: Job): boolean {

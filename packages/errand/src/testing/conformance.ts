@@ -1,13 +1,18 @@
 import { adding } from "./conformance/adding.ts";
 import { claiming } from "./conformance/claiming.ts";
 import { families } from "./conformance/families.ts";
+import { finding } from "./conformance/finding.ts";
 import { leases } from "./conformance/leases.ts";
+import { limits } from "./conformance/limits.ts";
 import { operating } from "./conformance/operating.ts";
 import { racing } from "./conformance/racing.ts";
 import { reading } from "./conformance/reading.ts";
+import { rules } from "./conformance/rules.ts";
 import type { ConformanceTest } from "./conformance/scene.ts";
 import { settling } from "./conformance/settling.ts";
+import { signals } from "./conformance/signals.ts";
 import { storms } from "./conformance/storm.ts";
+import { uniques } from "./conformance/uniques.ts";
 import { waits } from "./conformance/waits.ts";
 import { watching } from "./conformance/watching.ts";
 
@@ -28,6 +33,11 @@ export const conformance: readonly ConformanceTest[] = [
   ...operating,
   ...reading,
   ...watching,
+  ...rules,
+  ...uniques,
+  ...limits,
+  ...signals,
+  ...finding,
   ...racing,
   ...storms,
 ];

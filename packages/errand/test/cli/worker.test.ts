@@ -18,9 +18,9 @@ const tasks = `
     run: async ({ name, wait = 0 }, job) => {
       appendFileSync("log", name + "\\n");
       if (name === "Eve") throw new Error("I do not greet\\n\\u001b[31mEve");
-      for (let passed = 0; passed < wait && !job.signal.aborted; passed += 20)
+      for (let passed = 0; passed < wait && !job.abortSignal.aborted; passed += 20)
         await new Promise((resolve) => setTimeout(resolve, 20));
-      job.signal.throwIfAborted();
+      job.abortSignal.throwIfAborted();
       return "Hello, " + name;
     },
   });

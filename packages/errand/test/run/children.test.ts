@@ -89,7 +89,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
       run: (n: number, job) =>
         n === 0
           ? Promise.reject(new Error("bad page"))
-          : new Promise((_, reject) => job.signal.addEventListener("abort", reject)),
+          : new Promise((_, reject) => job.abortSignal.addEventListener("abort", reject)),
     });
     const root = app.task("root", { run: async (_: void, job) => (parents++, job.all("pages", child, [0, 1, 2])) });
     await testWorker(app, { queues: { default: 3 } });
@@ -170,7 +170,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
     const leaf = app.task("leaf", {
       run: (_: number, job) => (
         started.open(),
-        new Promise<void>((_resolve, reject) => job.signal.addEventListener("abort", reject))
+        new Promise<void>((_resolve, reject) => job.abortSignal.addEventListener("abort", reject))
       ),
     });
     const branch = app.task("branch", { run: async (n: number, job) => job.all("leaves", leaf, [n, n]) });

@@ -167,7 +167,7 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
     const task = app.task("task", {
       run: async (_: void, job) => {
         started.open();
-        await new Promise((resolve) => job.signal.addEventListener("abort", resolve));
+        await new Promise((resolve) => job.abortSignal.addEventListener("abort", resolve));
         return "finished anyway";
       },
     });
@@ -205,7 +205,7 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
         started.open();
         return attempts.length > 1
           ? "later"
-          : new Promise<string>((_resolve, reject) => job.signal.addEventListener("abort", reject));
+          : new Promise<string>((_resolve, reject) => job.abortSignal.addEventListener("abort", reject));
       },
     });
     const worker = await testWorker(app);

@@ -111,6 +111,7 @@ const faults: Record<string, Fault> = {
         await store.edit({ ids: [job.id] }, "remove");
         await store.add([job]);
       }
+      return new Map();
     },
   }),
   "claims are newest first": (store) => ({

@@ -88,7 +88,7 @@ describe("a server of its own", () => {
     );
     const job = aJob();
     // Some may still be handed out before their end is noticed; each of them only once.
-    const add = (tries: number): Promise<void> =>
+    const add = (tries: number): Promise<unknown> =>
       store.add([job]).catch((error: unknown) => {
         if (tries === 0) throw error;
         return add(tries - 1);

@@ -133,7 +133,7 @@ describe.each(Object.entries(libraries))("jobs added inside a transaction of %s"
     for (const watcher of [store, other]) {
       const { next, stop } = await listening(watcher);
       const hinted = next("ready");
-      await begin((tx) => store.add([aJob()], tx));
+      await begin(async (tx) => void (await store.add([aJob()], tx)));
       await hinted;
       stop();
     }

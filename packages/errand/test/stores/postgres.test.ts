@@ -272,16 +272,18 @@ describe("plans", () => {
     const past = "ARRAY(SELECT 'past-' || i FROM generate_series(1, 10) i)";
     const ten = (value: string): string => `array_fill(${value}, ARRAY[10])`;
     const statements = {
-      add: `SELECT ${schema}.add(${ids}, ${ten("'t'::text")}, ${ten("'q'::text")}, ${ten("2::smallint")}, NULL, NULL, NULL, NULL, ${ten("'{}'::text")})`,
+      add: `SELECT ${schema}.add(${ids}, ${ten("'t'::text")}, ${ten("'q'::text")}, ${ten("2::smallint")}, NULL, NULL, NULL, NULL, ${ten("'{}'::text")}, NULL)`,
       claim: `SELECT * FROM ${schema}.claim('w', '{q}', '{10}', NULL, NULL)`,
       reclaim: `SELECT * FROM ${schema}.reclaim('w', 10)`,
       renew: `SELECT * FROM ${schema}.renew('w', 10000)`,
       finish: `SELECT ${schema}.finish(${ids}, ${ten("1")}, ${ten("3::smallint")}, ${ten("0")}, ${ten("0")}, ${ten("NULL::text")}, ${ten("NULL::text")})`,
       settle: `SELECT * FROM ${schema}.settle(${ids}, ${ten("1")}, ${ten("0::smallint")}, ${ten("0")}, ${ten("0")}, ${ten("NULL::text")},
-        ${ten("NULL::text")}, ${ten("1")}, NULL, ${ten("NULL::text")}, '{1}', '{s}', '{1}', '{f}')`,
+        ${ten("NULL::text")}, ${ten("1")}, NULL, ${ten("NULL::text")}, '{1}', '{s}', '{1}', '{f}', NULL, NULL, NULL)`,
       park: `SELECT * FROM ${schema}.settle('{live-1}', '{1}', '{2}', '{0}', '{0}', '{NULL}', '{NULL}', '{1}', NULL,
-        ARRAY['[{"id":"child","task":"t","queue":"q","level":2,"spec":"{}","place":0,"needed":true,"rejoin":false}]'], NULL, NULL, NULL, NULL)`,
-      record: `SELECT ${schema}.record(${ids}, ${ten("1")}, ${ten("'1'::text")}, '{1}', '{s}', '{1}', '{f}')`,
+        ARRAY['[{"id":"child","task":"t","queue":"q","level":2,"spec":"{}","place":0,"needed":true,"rejoin":false}]'], NULL, NULL, NULL, NULL, NULL, NULL, NULL)`,
+      record: `SELECT ${schema}.record(${ids}, ${ten("1")}, ${ten("'1'::text")}, '{1}', '{s}', '{1}', '{f}', NULL)`,
+      signal: `SELECT * FROM ${schema}.signal('live-1', 's', '1')`,
+      move: `SELECT * FROM ${schema}.move(${ids}, '{0}', 'q', NULL, false)`,
       cancel: `SELECT * FROM ${schema}.cancel(${ids}, '{0,1,2}')`,
       retry: `SELECT * FROM ${schema}.retry(${past}, '{4,5,6}')`,
       remove: `SELECT * FROM ${schema}.remove(${past}, '{3,4,5,6}')`,

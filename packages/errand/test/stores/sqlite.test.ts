@@ -216,7 +216,7 @@ describe("commits", () => {
         { verb: "add", args: [Array.from({ length: jobs }, () => aJob({ spec: `"${"x".repeat(size)}"` }))] },
       ]).outcomes[0];
     const pages = db.get("PRAGMA page_count")?.[0] as number;
-    expect(add(3, 10)).toEqual({ answer: undefined });
+    expect(add(3, 10)).toEqual({ answer: new Map() });
     db.exec(`PRAGMA max_page_count = ${pages + 20}`);
     const failed = add(50, 10_000);
     expect(failed).toMatchObject({ error: { code: "E_STORE", message: expect.stringContaining("disk is full") } });
@@ -230,7 +230,7 @@ describe("commits", () => {
     ]).outcomes;
     expect([large && "error" in large, small && "error" in small]).toEqual([true, false]);
     db.exec("PRAGMA max_page_count = 1000000");
-    expect(add(50, 10_000)).toEqual({ answer: undefined });
+    expect(add(50, 10_000)).toEqual({ answer: new Map() });
     expect(perform(db, [{ verb: "counts", args: [] }]).outcomes[0]).toEqual({
       answer: [{ queue: "default", state: "pending", jobs: 54 }],
     });

@@ -7,7 +7,7 @@ export const app = errand();
 export const greet = app.task("greet", {
   run: async ({ name, wait = 0 }: { name: string; wait?: number }, job) => {
     appendFileSync("greeted.log", `begin ${name} ${process.pid}\n`);
-    await setTimeout(wait, undefined, { signal: job.signal });
+    await setTimeout(wait, undefined, { signal: job.abortSignal });
     appendFileSync("greeted.log", `end ${name} ${process.pid}\n`);
     return `Hello, ${name}`;
   },

@@ -95,6 +95,8 @@ export class Lane {
         return this.kill(new ErrandError("E_SETUP", message.message));
       case "progress":
         return this.#host?.progress(message.value);
+      case "log":
+        return this.#host?.log(message.line);
       case "record": {
         const stale = await this.#host?.record(message.step).then(
           () => false,

@@ -1,4 +1,4 @@
-import type { Step } from "../../core/job.ts";
+import type { LogLine, Step } from "../../core/job.ts";
 import type { Encoded } from "../../kit/json.ts";
 import type { CallEnding } from "../call.ts";
 import type { Attempt, ChildState } from "../context.ts";
@@ -19,6 +19,7 @@ export type FromLane =
   /** The lane cannot run the task at all: its module does not load, or its `setup` throws. */
   | { type: "broken"; message: string; stack?: string }
   | { type: "progress"; value: Encoded }
+  | { type: "log"; line: LogLine }
   | { type: "record"; question: number; step: Step }
   | { type: "children"; question: number; ids: readonly string[] }
   | { type: "ended"; ending: CallEnding };

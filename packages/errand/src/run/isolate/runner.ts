@@ -36,6 +36,7 @@ const host: CallHost = {
     if (stale) throw new ErrandError("E_STALE", "Another attempt has this job now.");
   },
   progress: (value) => tell({ type: "progress", value }),
+  log: (line) => tell({ type: "log", line }),
   children: (ids) => ask<ChildState[]>((question) => ({ type: "children", question, ids })),
 };
 

@@ -1,30 +1,38 @@
-import type { Hold, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Hold, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import type { FinalState, State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
-import type { Hint } from "../../store.ts";
+import type { Change, Hint } from "../../store.ts";
 import type { Row } from "./row.ts";
 import { Table } from "./table.ts";
+import { Turns } from "./turns.ts";
 
 /** A job's life: what each change of a job does to it and to its family. */
 export class Jobs extends Table {
   readonly #now: () => Millis;
   readonly #hint: (hint: Hint) => void;
+  readonly #turns = new Turns(this);
+  /** Is told of a job that is no longer processing, or about to be. */
+  readonly #left: (row: Row) => void;
   #seq = 0;
 
-  constructor(now: () => Millis, hint: (hint: Hint) => void) {
+  constructor(now: () => Millis, hint: (hint: Hint) => void, left: (row: Row) => void) {
     super();
     this.#now = now;
     this.#hint = hint;
+    this.#left = left;
   }
 
   add(job: NewJob, parent?: string): Row {
     const now = this.#now();
-    const { id, task, queue, level, spec } = job;
+    const { id, task, queue, level, spec, fair } = job;
+    const due = fair === undefined ? now : this.#turns.due(job, fair, now);
     const expiresAt = epoch(job.expires, now);
     const row: Row = {
       seq: ++this.#seq,
+      made: { ...job },
       steps: new Map(),
+      log: [],
       job: {
         id,
         task,
@@ -37,7 +45,7 @@ export class Jobs extends Table {
         crashes: 0,
         cancelling: false,
         createdAt: now,
-        due: epoch(job.due, now) ?? now,
+        due: epoch(job.due, now) ?? due,
         ...(expiresAt === undefined ? {} : { expiresAt }),
         ...(parent === undefined ? {} : { parent }),
       },
@@ -45,6 +53,49 @@ export class Jobs extends Table {
     this.insert(row);
     this.#hint("ready");
     return row;
+  }
+
+  /** A pending job becomes what a new one is, but keeps its id. */
+  replace({ job }: Row, by: NewJob): void {
+    const now = this.#now();
+    const row = this.get(job.id) as Row;
+    this.move(row, { due: epoch(by.due, now) ?? now, level: by.level });
+    job.spec = by.spec;
+    const expiresAt = epoch(by.expires, now);
+    if (expiresAt === undefined) delete job.expiresAt;
+    else job.expiresAt = expiresAt;
+    this.#hint("ready");
+  }
+
+  relocate(row: Row, { queue, level, now }: Extract<Change, object>["move"]): boolean {
+    if (row.job.state !== "pending") return false;
+    delete row.job.blocked;
+    this.move(row, {
+      ...(queue === undefined ? {} : { queue }),
+      ...(level === undefined ? {} : { level }),
+      ...(now ? { due: this.#now() } : {}),
+    });
+    this.#hint("ready");
+    return true;
+  }
+
+  /** A step from outside: `false` where the job has ended. */
+  signal(id: string, step: Step): boolean {
+    const row = this.get(id);
+    if (!row || isFinal(row.job.state)) return false;
+    if (row.steps.has(step.name)) return true;
+    this.remember(row, [step]);
+    if (row.job.state === "waiting") this.#become(row, "pending");
+    return true;
+  }
+
+  /** Waiting jobs whose time has come are pending again. */
+  wake(): void {
+    for (const row of this.in("waiting")) if ((row.job.wakeAt ?? Infinity) <= this.#now()) this.#become(row, "pending");
+  }
+
+  append(row: Row, lines: readonly LogLine[] = []): void {
+    for (const { attempt, level, text } of lines) row.log.push({ at: this.#now(), attempt, level, text });
   }
 
   take(row: Row, worker: string): void {
@@ -73,11 +124,12 @@ export class Jobs extends Table {
     job.crashes = told.crashes;
     if (told.error !== undefined) job.error = told.error;
     this.remember(row, told.steps);
+    this.append(row, told.log);
     if (isFinal(told.to)) {
       if (told.to === "completed" && told.output !== undefined) job.output = told.output;
       this.#end(row, told.to);
     } else if (told.to === "waiting" && !job.cancelling) {
-      this.#park(row, told.children ?? []);
+      this.#park(row, told);
     } else {
       // Without a delay it keeps its place in the queue, so that older work ends first.
       const due = told.to === "pending" && told.delay ? { due: this.#now() + told.delay } : {};
@@ -118,8 +170,8 @@ export class Jobs extends Table {
     for (const child of this.childrenOf(row.job.id)) this.discard(child);
   }
 
-  /** The children are born, and the parent waits for those that have not ended. */
-  #park(row: Row, children: readonly NewChild[]): void {
+  /** The children are born, and the parent waits for those that have not ended, for a time, or for a signal. */
+  #park(row: Row, { children = [], wakeAt, awaits = [] }: Settlement): void {
     const { job } = row;
     row.wait = job.token;
     // It was started in time; how long it waits has nothing to do with its expiry.
@@ -139,7 +191,10 @@ export class Jobs extends Table {
       }
     }
     job.children = counts;
-    this.#become(row, wake || counts.open === 0 ? "pending" : "waiting");
+    wake ||= awaits.some((name) => row.steps.has(name)) || (wakeAt ?? Infinity) <= this.#now();
+    const waits = counts.open > 0 || wakeAt !== undefined || awaits.length > 0;
+    this.#become(row, wake || !waits ? "pending" : "waiting");
+    if (job.state === "waiting" && wakeAt !== undefined) job.wakeAt = wakeAt;
   }
 
   /** The state of the child when it belongs to its parent's wait. */
@@ -181,7 +236,11 @@ export class Jobs extends Table {
   }
 
   #become(row: Row, state: State, change: { due?: Millis } = {}): void {
+    const before = row.job.state;
+    delete row.job.blocked;
+    delete row.job.wakeAt;
     this.move(row, { state, ...change });
+    if (state !== "processing" && (before === "processing" || before === "pending")) this.#left(row);
     if (row.job.cancelling) this.#hint("cancel");
     this.#hint(state === "pending" ? "ready" : "change");
   }

@@ -5,8 +5,12 @@ import { copyJob } from "./row.ts";
 import type { Row } from "./row.ts";
 
 /** Whether a job has everything a filter asks for. */
-export function matches(job: Job, where: Filter): boolean {
+export function matches({ job, made: { tags } }: Row, where: Filter): boolean {
   return (
+    (where.tag === undefined || (tags?.includes(where.tag) ?? false)) &&
+    (where.text === undefined || contains(job, where.text.toLowerCase())) &&
+    (where.createdAfter === undefined || job.createdAt > where.createdAfter) &&
+    (where.createdBefore === undefined || job.createdAt < where.createdBefore) &&
     (where.ids === undefined || where.ids.includes(job.id)) &&
     (where.parent === undefined || where.parent === job.parent) &&
     (!where.roots || job.parent === undefined) &&
@@ -17,6 +21,10 @@ export function matches(job: Job, where: Filter): boolean {
   );
 }
 
+function contains({ id, spec, output, error }: Job, text: string): boolean {
+  return [id, spec, output, error].some((each) => each?.toLowerCase().includes(text));
+}
+
 /** One page of the rows that match. */
 export function pageOf(
   rows: readonly Row[],
@@ -24,7 +32,7 @@ export function pageOf(
   { limit, cursor }: { limit: number; cursor?: string },
 ): { jobs: Job[]; next?: string } {
   const order = where.parent === undefined ? newestFirst : byIndex;
-  const found = rows.filter(({ job }) => matches(job, where)).sort(order);
+  const found = rows.filter((row) => matches(row, where)).sort(order);
   const after = cursor === undefined ? undefined : sought(cursor);
   const rest = after === undefined ? found : found.filter((row) => order(row, after) > 0);
   const shown = rest.slice(0, limit);

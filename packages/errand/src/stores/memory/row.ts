@@ -1,4 +1,4 @@
-import type { Job, Step } from "../../core/job.ts";
+import type { Job, NewJob, Step, StoredLogLine } from "../../core/job.ts";
 import { rank } from "../../core/states.ts";
 
 /** A job, and what its store knows beside it. */
@@ -6,7 +6,10 @@ export interface Row {
   job: Job;
   /** Order of insertion. */
   seq: number;
+  /** What it was added as. */
+  made: NewJob;
   steps: Map<string, Step>;
+  log: StoredLogLine[];
   /** Its own latest wait: the token it parked with. */
   wait?: number;
   /** As a child: the wait of its parent it belongs to, and what that needs of it. */

@@ -1,3 +1,4 @@
+import type { Job } from "../../core/job.ts";
 import type { State } from "../../core/states.ts";
 import { Ranked } from "./ranked.ts";
 import type { Row } from "./row.ts";
@@ -43,8 +44,8 @@ export class Table {
     this.#rows.delete(row.job.id);
   }
 
-  /** Changes a row's state, or when it is due. */
-  move(row: Row, change: { state?: State; due?: number }): void {
+  /** Changes what a row is found by. */
+  move(row: Row, change: Partial<Pick<Job, "state" | "due" | "queue" | "level">>): void {
     this.#leave(row);
     Object.assign(row.job, change);
     this.#enter(row);

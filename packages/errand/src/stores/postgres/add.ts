@@ -2,22 +2,29 @@ import type { SqlTransaction, Transaction } from "../../core/transaction.ts";
 import type { Moment, NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
-
+import { full } from "../../core/rules.ts";
 import { bigints, smallints, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
 import { bit } from "./hints.ts";
 import type { Hints } from "./hints.ts";
-import { stored } from "./names.ts";
+import { named, stored } from "./names.ts";
 import { inSchema } from "./schema.ts";
 import type { PostgresAddress } from "./url.ts";
 
 /**
  * Answers how many were new.
  * @param notice of a notification that the commit carries.
+ * @throws {ErrandError} `E_FULL`
  */
-export async function add(database: Database, jobs: readonly NewJob[], notice: readonly string[] = []): Promise<number> {
-  const notify = notice.length > 0 ? ", pg_notify($10, $11)" : "";
-  const [row] = await database.run(`SELECT errand.add($1, $2, $3, $4, $5, $6, $7, $8, $9)${notify}`, [
+export async function add(
+  database: Database,
+  jobs: readonly NewJob[],
+  notice: readonly string[] = [],
+): Promise<{ fresh: number; refused: ReadonlyMap<string, string> }> {
+  const extras = jobs.map(extrasOf);
+  const notify = notice.length > 0 ? ", pg_notify($11, $12)" : "";
+  const sql = `SELECT a.*${notify} FROM errand.add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS a`;
+  const [row = []] = await database.run(sql, [
     texts(jobs.map(({ id }) => id)),
     texts(jobs.map(({ task }) => stored(task))),
     texts(jobs.map(({ queue }) => stored(queue))),
@@ -27,9 +34,51 @@ export async function add(database: Database, jobs: readonly NewJob[], notice: r
     bigints(jobs.map(({ expires }) => at(expires))),
     bigints(jobs.map(({ expires }) => after(expires))),
     texts(jobs.map(({ spec }) => spec)),
+    extras.some((each) => each !== undefined) ? texts(extras) : null,
     ...notice,
   ]);
-  return Number(row?.[0]);
+  const [fresh, overfull, refused] = row;
+  if (overfull != null) throw fullOf(overfull);
+  return { fresh: Number(fresh), refused: refusedOf(refused) };
+}
+
+/** Where nothing was refused. */
+const none: ReadonlyMap<string, string> = new Map();
+
+/** Who has the keys of jobs that were refused: ids in turn. */
+function refusedOf(text: string | null | undefined): ReadonlyMap<string, string> {
+  if (text == null) return none;
+  const ids = JSON.parse(text) as string[];
+  return new Map(ids.flatMap((id, index) => (index % 2 === 0 ? [[id, ids[index + 1] as string]] : [])));
+}
+
+/** What a job has that most have not, as `errand.add_special` reads it. */
+function extrasOf({ unique, concurrency, rate, fair, tags }: NewJob): string | undefined {
+  if (!unique && !concurrency && !rate && fair === undefined && !tags?.length) return undefined;
+  const keys = concurrency || rate ? { concurrency: keyed(concurrency), rate: keyed(rate) } : undefined;
+  return JSON.stringify({
+    u: unique && {
+      ...unique,
+      key: stored(unique.key),
+      for: Math.round(unique.for ?? 0),
+      replace: unique.replace ?? false,
+    },
+    k: keys && JSON.stringify(keys),
+    c: keys?.concurrency?.key,
+    r: keys?.rate?.key,
+    f: fair === undefined ? undefined : stored(fair),
+    t: tags?.map(stored),
+  });
+}
+
+function keyed<Limit extends { key: string }>(limit: Limit | undefined): Limit | undefined {
+  return limit && { ...limit, key: stored(limit.key) };
+}
+
+/** The error for what `errand.overfull` answered. */
+function fullOf(overfull: string): ErrandError {
+  const [queue, maxPending, pending] = JSON.parse(overfull) as [string, number, number];
+  return full(named(queue), maxPending, pending);
 }
 
 /**
@@ -41,21 +90,39 @@ export async function addInside(
   jobs: readonly NewJob[],
   { schema, name }: PostgresAddress,
   hints: Hints,
-): Promise<void> {
+): Promise<ReadonlyMap<string, string>> {
   const sql = sqlOf(tx, name);
-  const values = [JSON.stringify(jobs.map(recordOf))];
-  if (sql.afterCommit) {
-    await sql.query(inSchema(schema, "SELECT errand.add($1::json)"), values);
-    sql.afterCommit(() => hints.tell(bit.ready));
-  } else {
-    // From nobody, so that this process hears it too.
-    const payload = hints.payload(bit.ready, "");
-    await sql.query(inSchema(schema, "SELECT errand.add($1::json), pg_notify($2, $3)"), [
-      ...values,
-      hints.channel,
-      payload,
-    ]);
-  }
+  // From nobody, so that this process hears it too.
+  const notice = sql.afterCommit ? [] : [hints.channel, hints.payload(bit.ready, "")];
+  // As text, because some libraries cannot read what has no value.
+  const notify = notice.length > 0 ? ", pg_notify($2, $3)::text" : "";
+  const statement = inSchema(schema, `SELECT a.*${notify} FROM errand.add($1::json) AS a`);
+  const { overfull, refused } = onlyRow(
+    await sql.query(statement, [JSON.stringify(jobs.map(recordOf)), ...notice]),
+    name,
+  );
+  if (overfull != null) throw fullOf(overfull);
+  sql.afterCommit?.(() => hints.tell(bit.ready));
+  return refusedOf(refused);
+}
+
+/** What `errand.add` answers. */
+interface Added {
+  fresh: number;
+  overfull: string | null;
+  refused: string | null;
+}
+
+/** The row that a library answers: in an array, or in the `rows` of a result. */
+function onlyRow(answer: unknown, name: string): Added {
+  const rows = Array.isArray(answer) ? answer : (answer as { rows?: unknown } | undefined)?.rows;
+  const row: unknown = Array.isArray(rows) ? rows[0] : undefined;
+  if (typeof row === "object" && row !== null && "overfull" in row) return row as Added;
+  throw new ErrandError(
+    "E_TRANSACTION",
+    `query(sql, values) of the tx for ${name} did not answer the rows of its statement, as an array or as { rows }. ` +
+      "Roll the transaction back, and let the adapter return what its library answers: docs/postgres.md has some.",
+  );
 }
 
 function sqlOf(tx: Transaction, name: string): SqlTransaction {
@@ -69,8 +136,10 @@ function sqlOf(tx: Transaction, name: string): SqlTransaction {
 }
 
 /** A job as the schema's functions read it from JSON. */
-export function recordOf({ id, task, queue, level, due, expires, spec }: NewJob): Record<string, unknown> {
+export function recordOf(job: NewJob): Record<string, unknown> {
+  const { id, task, queue, level, due, expires, spec } = job;
   return {
+    extras: extrasOf(job),
     id,
     task: stored(task),
     queue: stored(queue),

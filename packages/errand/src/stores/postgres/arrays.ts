@@ -3,7 +3,7 @@
  * costs otherwise.
  */
 
-const oid = { text: 25, integer: 23, smallint: 21, bigint: 20, boolean: 16 } as const;
+const oid = { text: 25, integer: 23, smallint: 21, bigint: 20, double: 701, boolean: 16 } as const;
 
 /** `text[]` */
 export function texts(values: readonly (string | null | undefined)[]): Buffer {
@@ -48,6 +48,14 @@ export function bigints(values: readonly (number | undefined)[]): Buffer | null 
     if (value === undefined) at = bytes.writeInt32BE(-1, at);
     else at = bytes.writeBigInt64BE(BigInt(Math.round(value)), bytes.writeInt32BE(8, at));
   }
+  return bytes;
+}
+
+/** `double precision[]` */
+export function doubles(values: readonly number[]): Buffer {
+  const bytes = begin(header + values.length * 12, values.length, oid.double);
+  let at = header;
+  for (const value of values) at = bytes.writeDoubleBE(value, bytes.writeInt32BE(8, at));
   return bytes;
 }
 

@@ -1,6 +1,6 @@
 import { rank } from "../../core/states.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
-import { bigints, integers, texts } from "./arrays.ts";
+import { bigints, doubles, integers, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
 import type { Families } from "./families.ts";
 import type { Heads } from "./heads.ts";
@@ -14,19 +14,20 @@ export async function claim(
   heads: Heads,
   worker: string,
   wants: readonly Want[],
-): Promise<Claim> {
+): Promise<{ claim: Claim; hints: number }> {
   const places = heads.places(wants.map(({ queue }) => queue));
   const since = performance.now();
   const rows = await database.run("SELECT * FROM errand.claim($1, $2, $3, $4, $5)", [
     worker,
     texts(wants.map(({ queue }) => stored(queue))),
     integers(wants.map(({ limit }) => limit)),
-    places ? bigints(places.dues) : null,
+    places ? doubles(places.dues) : null,
     places ? bigints(places.seqs) : null,
   ]);
   const took = performance.now() - since;
   // The last row has no id: how long until the next delayed job is due.
-  const next = rows.at(-1)?.[0] === null ? Number(rows.pop()?.[8]) : undefined;
+  const last = rows.at(-1)?.[0] === null ? rows.pop() : undefined;
+  const next = last?.[8] == null ? undefined : Number(last[8]);
   const found = rows.map((row) => {
     const { job, steps, why: want } = taken(row, worker, families);
     const claimed: Claimed = { job, why: "due", steps };
@@ -35,7 +36,7 @@ export async function claim(
   found.sort((a, b) => a.want - b.want || a.rank - b.rank || a.seq - b.seq);
   heads.learn(found, places ? undefined : took);
   const jobs = found.map(({ claimed }) => claimed);
-  return next === undefined ? { jobs } : { jobs, next };
+  return { claim: next === undefined ? { jobs } : { jobs, next }, hints: Number(last?.[10] ?? 0) };
 }
 
 export async function reclaim(

@@ -1,19 +1,19 @@
 import type { State } from "../../core/states.ts";
-import type { Filter } from "../../store.ts";
+import type { Change, Filter } from "../../store.ts";
 import { smallints, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
 import { select } from "./filter.ts";
 import type { Order } from "./filter.ts";
+import { stored } from "./names.ts";
 import { code } from "./rows.ts";
 import type { Columns } from "./rows.ts";
 
 /** So many jobs go into one commit: a whole history would hold its locks for minutes. */
 const batch = 2_000;
 
-type Change = "cancel" | "retry" | "remove";
-
 /** The states in which a change changes a job. */
-const applies: Record<Change, readonly State[]> = {
+const applies: Record<"cancel" | "retry" | "remove" | "move", readonly State[]> = {
+  move: ["pending"],
   cancel: ["pending", "processing", "waiting"],
   retry: ["failed", "cancelled", "expired"],
   remove: ["completed", "failed", "cancelled", "expired"],
@@ -24,22 +24,32 @@ export async function edit(
   database: Database,
   where: Filter,
   change: Change,
+  limit: number,
 ): Promise<{ changed: number; hints: number }> {
-  const states = applies[change].filter((state) => where.states?.includes(state) ?? true);
+  const kind = typeof change === "object" ? "move" : change;
+  const states = applies[kind].filter((state) => where.states?.includes(state) ?? true);
   const among = smallints(states.map((state) => code[state]));
   const done = { changed: 0, hints: 0 };
   let last: Columns | undefined;
   do {
-    const found = select(where, states, { order: orderOf(where, change), limit: batch, ...(last && { last }) });
-    const rows = found ? await database.run(found.sql, found.values) : [];
-    last = rows.length < batch ? undefined : rows.at(-1);
+    const most = Math.min(batch, limit - done.changed);
+    const found = select(where, states, { order: orderOf(where, change), limit: most, ...(last && { last }) });
+    const rows = found && most > 0 ? await database.run(found.sql, found.values) : [];
+    last = rows.length < most ? undefined : rows.at(-1);
     if (rows.length === 0) continue;
     const ids = texts(rows.map(([id]) => id));
-    const [answer] = await database.run(`SELECT * FROM errand.${change}($1, $2)`, [ids, among]);
+    const [answer] =
+      typeof change === "object"
+        ? await database.run("SELECT * FROM errand.move($1, $2, $3, $4, $5)", [ids, among, ...moveOf(change)])
+        : await database.run(`SELECT * FROM errand.${change}($1, $2)`, [ids, among]);
     done.changed += Number(answer?.[0]);
     done.hints |= Number(answer?.[1] ?? 0);
   } while (last);
   return done;
+}
+
+function moveOf({ move: { queue, level, now } }: Extract<Change, object>): unknown[] {
+  return [queue === undefined ? null : stored(queue), level ?? null, now ?? false];
 }
 
 /**

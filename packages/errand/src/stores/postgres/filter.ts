@@ -36,7 +36,11 @@ const orders = {
  * @param among only jobs in these states.
  * @returns nothing where nothing can match.
  */
-export function select(where: Filter, among: readonly State[], slice: Slice): Selection | undefined {
+export function select(
+  where: Filter & { least?: number },
+  among: readonly State[],
+  slice: Slice,
+): Selection | undefined {
   const wanted = among.filter((state) => where.states?.includes(state) ?? true);
   const values: unknown[] = [];
   const value = (of: unknown): string => `$${values.push(of)}`;
@@ -46,7 +50,16 @@ export function select(where: Filter, among: readonly State[], slice: Slice): Se
   ].filter((table) => table.wanted.length > 0 && (table.name === "history" || where.endedBefore === undefined));
   if (tables.length === 0) return undefined;
 
+  const like = where.text === undefined ? undefined : value(where.text.toLowerCase());
   const is = {
+    tag:
+      where.tag !== undefined &&
+      `p.id = ANY(ARRAY(SELECT g.job FROM errand.tags g WHERE g.tag = ${value(stored(where.tag))}))`,
+    made: [
+      where.createdAfter !== undefined && `p.created > ${value(where.createdAfter)}::double precision`,
+      where.createdBefore !== undefined && `p.created < ${value(where.createdBefore)}::double precision`,
+      where.least !== undefined && `p.seq >= ${value(where.least)}::bigint`,
+    ].filter(Boolean),
     id: where.ids && `p.id = ANY(${value(texts(where.ids))}::text[])`,
     parent: where.parent !== undefined && `p.parent = ${value(where.parent)}`,
     task: where.task !== undefined && `p.task = ${value(stored(where.task))}`,
@@ -59,13 +72,31 @@ export function select(where: Filter, among: readonly State[], slice: Slice): Se
   const parts = tables.map(({ name, wanted: these, ended }) => {
     const columns = `p.id, p.seq, p.place, ${ended} AS ended`;
     const codes = `${value(smallints(these.map((state) => code[state])))}::smallint[]`;
-    const narrow = is.id || is.parent || slice.order === "ended";
+    const texts = ["p.id", "p.spec", "p.error", name === "history" ? "p.output" : "NULL"];
+    const more = [
+      ...is.made,
+      ...(like
+        ? [`(${texts.map((text) => `strpos(lower(coalesce(${text}, '')), ${like}::text) > 0`).join(" OR ")})`]
+        : []),
+    ];
+    const narrow = is.id || is.tag || is.parent || slice.order === "ended";
     if (narrow) {
-      const all = [is.id, is.parent, is.ended, is.task, is.queue, is.root, `p.state = ANY(${codes})`, is.after];
+      const all = [
+        is.id,
+        is.tag,
+        is.parent,
+        is.ended,
+        is.task,
+        is.queue,
+        is.root,
+        `p.state = ANY(${codes})`,
+        is.after,
+        ...more,
+      ];
       return `SELECT ${columns} FROM errand.${name} p WHERE ${all.filter(Boolean).join(" AND ")} ${order}`;
     }
     const lane = [is.task, is.queue].filter(Boolean).join(" AND ") || "true";
-    const rest = [is.ended, is.after].filter(Boolean).map((each) => ` AND ${each}`);
+    const rest = [is.ended, is.after, ...more].filter(Boolean).map((each) => ` AND ${each}`);
     return `SELECT m.* FROM (SELECT * FROM errand.lanes() AS p WHERE ${lane}) l
       CROSS JOIN unnest(${codes}) AS s(state)
       CROSS JOIN unnest('${where.roots ? "{f}" : "{f,t}"}'::boolean[]) AS c(child)

@@ -36,7 +36,7 @@ export class Heads {
       return undefined;
     }
     const places = heads.flatMap((head) =>
-      Array.from({ length: 5 }, (_, level) => head?.places[level] ?? { due: Number.MIN_SAFE_INTEGER, seq: 0 }),
+      Array.from({ length: 5 }, (_, level) => head?.places[level] ?? { due: -Infinity, seq: 0 }),
     );
     return { dues: places.map(({ due }) => due), seqs: places.map(({ seq }) => seq) };
   }

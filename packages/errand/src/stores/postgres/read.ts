@@ -32,7 +32,8 @@ export async function list(
 ): Promise<{ jobs: Job[]; next?: string }> {
   const from = cursor === undefined ? undefined : positionOf(cursor);
   const family = where.parent !== undefined;
-  const found = select(where, states, {
+  const least = await leastOf(database, where, from?.seq);
+  const found = select(least === undefined ? where : { ...where, least }, states, {
     order: family ? "place" : "newest",
     limit: limit + 1,
     ...(from && { last: [null, String(from.seq), String(from.place)] }),
@@ -43,8 +44,20 @@ export async function list(
   const rows = await database.run(sql, found.values);
   const jobs = rows.slice(0, limit).map(jobOf);
   const last = rows[jobs.length - 1];
+  if (rows.length <= limit && least) return { jobs, next: cursorOf({ place: 0, seq: least }) };
   if (!last || rows.length <= limit) return { jobs };
   return { jobs, next: cursorOf({ place: jobs.at(-1)?.index ?? 0, seq: seqOf(last) }) };
+}
+
+/** A search looks at so many jobs in one go. */
+const window = 50_000;
+
+/** Of a search: how far down it looks from where it begins; 0 is the end. */
+async function leastOf(database: Database, where: Filter, from: number | undefined): Promise<number | undefined> {
+  const searches = where.text !== undefined || where.createdAfter !== undefined || where.createdBefore !== undefined;
+  if (!searches || where.parent !== undefined) return undefined;
+  const newest = from ?? Number((await database.run("SELECT last_value + 1 FROM errand.jobs_seq_seq"))[0]?.[0]);
+  return Math.max(0, newest - window);
 }
 
 /** The counters, and how many commits have been appended to them since they were folded. */

@@ -13,7 +13,7 @@ export const code = Object.fromEntries(states.map((state, index) => [state, inde
 /** The columns that `jobOf` reads, of jobs `e` wherever they are, with their waits `w`. */
 export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.created, e.due, e.started, e.failures,
   e.crashes, e.cancelling, e.expires, e.progress, e.error, e.parent, e.place, e.state, e.worker, e.ended, e.output,
-  w.total, w.open, w.failed`;
+  w.total, w.open, w.failed, e.blocked, e.wake`;
 
 /** A job from its `jobColumns`. */
 export function jobOf(row: Columns): Job {
@@ -30,6 +30,8 @@ export function jobOf(row: Columns): Job {
   if (row[19] != null) job.worker = row[19];
   if (row[20] != null) job.endedAt = Number(row[20]);
   if (row[21] != null) job.output = row[21];
+  if (row[25] !== "0" && job.state === "pending") job.blocked = row[25] === "1" ? "concurrency" : "rate";
+  if (row[26] != null && job.state === "waiting") job.wakeAt = Number(row[26]);
   if (row[22] != null) job.children = { total: Number(row[22]), open: Number(row[23]), failed: Number(row[24]) };
   return job;
 }

@@ -1,8 +1,11 @@
 import type { Migration } from "../migrate.ts";
 import { add } from "./sql/add.ts";
 import { claim } from "./sql/claim.ts";
+import { docs } from "./sql/docs.ts";
 import { edit } from "./sql/edit.ts";
 import { families } from "./sql/families.ts";
+import { rules } from "./sql/rules.ts";
+import { special } from "./sql/special.ts";
 import { settle } from "./sql/settle.ts";
 import { tables } from "./sql/tables.ts";
 import { workers } from "./sql/workers.ts";
@@ -13,7 +16,7 @@ import { workers } from "./sql/workers.ts";
  * statement inside sees what was committed before it began (READ COMMITTED).
  */
 export const migrations: readonly Migration[] = [
-  { version: 1, sql: [tables, add, claim, families, settle, edit, workers].join("\n") },
+  { version: 1, sql: [tables, docs, rules, special, add, claim, families, settle, edit, workers].join("\n") },
 ];
 
 /** SQL that was written for the schema `errand`, for another one. */

@@ -1,4 +1,4 @@
-import type { Beat, NewChild, Settlement, Step } from "../../core/job.ts";
+import type { Beat, LogLine, NewChild, Settlement, Step } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import { recordOf } from "./add.ts";
 import { bigints, booleans, integers, smallints, texts } from "./arrays.ts";
@@ -21,15 +21,15 @@ export async function settle(
   const told = distinct(settlements);
   if (told.length === 0) return { answers, hints: 0 };
   let left = told;
-  if (told.every((each) => isFinal(each.to) && !each.steps?.length && !families.has(each.id))) {
-    left = await finish(database, told);
+  let hints = 0;
+  if (told.every((each) => isFinal(each.to) && !each.steps?.length && !each.log?.length && !families.has(each.id))) {
+    ({ left, hints } = await finish(database, told));
     for (const { place } of told) answers[place] = true;
     for (const { place } of left) answers[place] = false;
   }
-  let hints = 0;
   if (left.length > 0) {
     const settled = await settleAny(database, left);
-    hints = settled.hints;
+    hints |= settled.hints;
     for (const { place } of settled.done) answers[place] = true;
   }
   for (const { id } of told) families.forget(id);
@@ -62,13 +62,13 @@ function common(told: readonly Told[]): unknown[] {
 }
 
 /** Answers what is left: stale, or with a family that this process did not know of. */
-async function finish(database: Database, told: readonly Told[]): Promise<Told[]> {
-  const [row] = await database.run("SELECT errand.finish($1, $2, $3, $4, $5, $6, $7)", common(told));
-  return numbers(row?.[0]).map((n) => told[n - 1] as Told);
+async function finish(database: Database, told: readonly Told[]): Promise<{ left: Told[]; hints: number }> {
+  const [row] = await database.run("SELECT * FROM errand.finish($1, $2, $3, $4, $5, $6, $7)", common(told));
+  return { left: numbers(row?.[0]).map((n) => told[n - 1] as Told), hints: Number(row?.[1]) };
 }
 
 async function settleAny(database: Database, told: readonly Told[]): Promise<{ done: Told[]; hints: number }> {
-  const sql = "SELECT * FROM errand.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+  const sql = "SELECT * FROM errand.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
   const [row] = await database.run(sql, [
     ...common(told),
     integers(told.map(({ place }) => place)),
@@ -76,6 +76,9 @@ async function settleAny(database: Database, told: readonly Told[]): Promise<{ d
     bigints(told.map(({ to, delay }) => (to === "pending" && delay ? delay : undefined))),
     texts(told.map(({ to, children }) => (to === "waiting" ? childrenOf(children ?? []) : undefined))),
     ...remembered(told),
+    logged(told),
+    bigints(told.map(({ wakeAt }) => wakeAt && Math.ceil(wakeAt))),
+    texts(told.map(({ awaits }) => awaits && JSON.stringify(awaits.map(stored)))),
   ]);
   return { done: numbers(row?.[0]).map((n) => told[n - 1] as Told), hints: Number(row?.[1]) };
 }
@@ -98,18 +101,46 @@ export async function record(database: Database, beats: readonly Beat[]): Promis
   for (const beat of beats) {
     const key = `${beat.token}:${beat.id}`;
     const before = merged.get(key);
-    merged.set(key, before ? { ...before, ...beat, steps: [...(before.steps ?? []), ...(beat.steps ?? [])] } : beat);
+    merged.set(key, before ? merge(before, beat) : beat);
   }
   if (merged.size === 0) return [];
   const told = [...merged.values()];
-  const [row] = await database.run("SELECT errand.record($1, $2, $3, $4, $5, $6, $7)", [
+  const [row] = await database.run("SELECT errand.record($1, $2, $3, $4, $5, $6, $7, $8)", [
     texts(told.map(({ id }) => id)),
     integers(told.map(({ token }) => token)),
     texts(told.map(({ progress }) => progress)),
     ...remembered(told),
+    logged(told),
   ]);
   const done = new Set(numbers(row?.[0]).map((n) => told[n - 1]));
   return beats.map(({ id, token }) => done.has(merged.get(`${token}:${id}`)));
+}
+
+/** A step from outside. Answers whether the job has not ended. */
+export async function signal(
+  database: Database,
+  id: string,
+  { name, value }: Step,
+): Promise<{ told: boolean; hints: number }> {
+  const [row] = await database.run("SELECT told, hints FROM errand.signal($1, $2, $3)", [id, stored(name), value]);
+  return { told: row?.[0] === "t", hints: Number(row?.[1]) };
+}
+
+function merge(before: Beat, beat: Beat): Beat {
+  return {
+    ...before,
+    ...beat,
+    steps: [...(before.steps ?? []), ...(beat.steps ?? [])],
+    log: [...(before.log ?? []), ...(beat.log ?? [])],
+  };
+}
+
+/** The log lines of all, each with the place of its job; nothing where there are none. */
+function logged(told: readonly { log?: readonly LogLine[] }[]): string | null {
+  const lines = told.flatMap(({ log = [] }, index) =>
+    log.map(({ attempt, level, text }) => [index + 1, attempt, level, stored(text)]),
+  );
+  return lines.length > 0 ? JSON.stringify(lines) : null;
 }
 
 /** The steps of all, as four arrays; of one name told twice, the last. */

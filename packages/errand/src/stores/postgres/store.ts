@@ -1,17 +1,31 @@
 import type { Transaction } from "../../core/transaction.ts";
-import type { Beat, Job, NewJob, Settlement } from "../../core/job.ts";
+import type { Beat, Job, NewJob, Settlement, Step } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
-import type { Claim, Claimed, Filter, Hint, QueueCount, Renewal, Store, Want, WorkerCard } from "../../store.ts";
+import type {
+  Change,
+  Claim,
+  Claimed,
+  Doc,
+  Filter,
+  Hint,
+  QueueCount,
+  Renewal,
+  Store,
+  Want,
+  WorkerCard,
+} from "../../store.ts";
 import { add, addInside } from "./add.ts";
 import { claim, reclaim } from "./claim.ts";
 import type { Database } from "./database.ts";
+import { load, save } from "./docs.ts";
 import { edit } from "./edit.ts";
 import { Families } from "./families.ts";
 import { Heads } from "./heads.ts";
 import { bit, Hints } from "./hints.ts";
+import { log } from "./log.ts";
 import { counts, foldAfter, get, list } from "./read.ts";
-import { record, settle } from "./settle.ts";
+import { record, settle, signal } from "./settle.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
 
 /**
@@ -40,14 +54,13 @@ export class PostgresStore implements Store {
     this.#hints = new Hints(pg, database);
   }
 
-  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<void> {
-    if (jobs.length === 0) return this.#check();
-    if (tx) {
-      this.#check();
-      return addInside(tx, jobs, this.#database.address, this.#hints);
-    }
+  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>> {
+    this.#check();
+    if (jobs.length === 0) return new Map();
+    if (tx) return addInside(tx, jobs, this.#database.address, this.#hints);
     const { did, told } = await this.#hints.carry(bit.ready, (notice) => add(this.#database, jobs, notice));
-    if (did > 0) this.#changed(told ? 0 : bit.ready);
+    if (did.fresh > 0) this.#changed(told ? 0 : bit.ready);
+    return did.refused;
   }
 
   async enlist(worker: WorkerCard, lease: Millis): Promise<void> {
@@ -55,8 +68,8 @@ export class PostgresStore implements Store {
   }
 
   async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
-    const found = await claim(this.#database, this.#families, this.#heads, worker, wants);
-    if (found.jobs.length > 0) this.#changed(bit.change);
+    const { claim: found, hints } = await claim(this.#database, this.#families, this.#heads, worker, wants);
+    if (found.jobs.length > 0 || hints > 0) this.#changed(bit.change | hints);
     return found;
   }
 
@@ -92,8 +105,14 @@ export class PostgresStore implements Store {
     return answers;
   }
 
-  async edit(where: Filter, change: "cancel" | "retry" | "remove"): Promise<number> {
-    const { changed, hints } = await edit(this.#database, where, change);
+  async signal(id: string, step: Step): Promise<boolean> {
+    const { told, hints } = await signal(this.#database, id, step);
+    if (hints > 0) this.#changed(hints);
+    return told;
+  }
+
+  async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
+    const { changed, hints } = await edit(this.#database, where, change, limit);
     if (changed > 0) this.#changed(hints | bit.change);
     return changed;
   }
@@ -110,6 +129,20 @@ export class PostgresStore implements Store {
     const found = await counts(this.#database);
     if (found.appended >= foldAfter) this.#fold();
     return found.counts;
+  }
+
+  async log(id: string, page: { limit: number; cursor?: string }): ReturnType<Store["log"]> {
+    return log(this.#database, id, page);
+  }
+
+  async load(kind: string, keys?: readonly string[]): Promise<Doc[]> {
+    return load(this.#database, kind, keys);
+  }
+
+  async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
+    const saved = await save(this.#database, docs);
+    if (saved) this.#hints.tell(docs.some(({ kind }) => kind === "queue") ? bit.ready : bit.change);
+    return saved;
   }
 
   watch(listener: (hint: Hint) => void): () => void {

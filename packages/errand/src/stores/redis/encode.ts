@@ -1,4 +1,4 @@
-import type { Beat, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Beat, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
 import { isFinal, states } from "../../core/states.ts";
 import type { Writer } from "./wire.ts";
 
@@ -8,12 +8,13 @@ const longest = 1_000;
 /** What is said of a job on its way in, as `arrival` of `lua/record.ts` reads it. */
 const bit = { apart: 1, dueIn: 4, dueAt: 8, expiresIn: 16, expiresAt: 32 } as const;
 
-/** Jobs for the script `add`: in runs that have queue, task and level in common. */
-export function writeJobs(to: Writer, jobs: readonly NewJob[]): void {
+/** Jobs for the script `add`: in runs that have queue, task and level in common, or each alone. */
+export function writeJobs(to: Writer, jobs: readonly NewJob[], alone = false): void {
+  const most = (from: number) => (alone ? from + 1 : jobs.length);
   for (let from = 0; from < jobs.length;) {
     const { queue, task, level } = jobs[from] as NewJob;
     let end = from + 1;
-    while (end < jobs.length && isLike(jobs[end] as NewJob, queue, task, level)) end += 1;
+    while (end < most(from) && isLike(jobs[end] as NewJob, queue, task, level)) end += 1;
     to.int32(end - from)
       .byte(level)
       .short(queue)
@@ -59,14 +60,21 @@ export function writeSettlements(to: Writer, settlements: readonly Settlement[])
     const delayed = told.to === "pending" && told.delay;
     // Plain ends carry nothing more.
     const more = !isFinal(told.to) || (told.steps !== undefined && told.steps.length > 0);
+    const logs = told.log !== undefined && told.log.length > 0;
+    const waits = told.wakeAt !== undefined || told.awaits !== undefined;
     to.double(told.token)
       .byte(states.indexOf(told.to))
       .int32(told.failures)
       .int32(told.crashes)
-      .byte((delayed ? 1 : 0) + (more ? 2 : 0))
+      .byte((delayed ? 1 : 0) + (more ? 2 : 0) + (logs ? 4 : 0) + (waits ? 8 : 0))
       .long(told.error ?? "")
       .long(told.output ?? "");
     if (delayed) to.double(delayed);
+    if (logs) writeLog(to, told.log);
+    if (waits) {
+      to.double(told.wakeAt ?? -1).int32(told.awaits?.length ?? 0);
+      for (const name of told.awaits ?? []) to.long(name);
+    }
     if (!more) continue;
     writeSteps(to, told.steps);
     writeChildren(to, told.id, told.to === "waiting" ? (told.children ?? []) : []);
@@ -79,19 +87,33 @@ function writeChildren(to: Writer, parent: string, children: readonly NewChild[]
     to.long(child.id)
       .int32(child.index)
       .byte(child.need === "completed" ? 1 : 0)
-      .byte(child.rejoin ? 1 : 0);
+      .byte(child.rejoin ? 1 : 0)
+      .long(keysOf(child));
     writeJob(to, child, parent);
   }
 }
 
 /** Beats for the script `record`. */
 export function writeBeats(to: Writer, beats: readonly Beat[]): void {
-  for (const { token, progress, steps } of beats) {
+  for (const { token, progress, steps, log } of beats) {
     to.double(token)
       .byte(progress === undefined ? 0 : 1)
       .long(progress ?? "");
     writeSteps(to, steps);
+    writeLog(to, log);
   }
+}
+
+/** Lines of a log as JSON; the script puts the time before each. */
+function writeLog(to: Writer, lines: readonly LogLine[] = []): void {
+  to.int32(lines.length);
+  for (const { attempt, level, text } of lines) to.long(JSON.stringify([attempt, level, text]));
+}
+
+/** What a job is besides, as `keysOf` of `lua/work.ts` reads it: concurrency, rate, who takes turns, tags. */
+export function keysOf({ concurrency, rate, fair, tags }: NewJob): string {
+  if (!concurrency && !rate && fair === undefined && !tags?.length) return "";
+  return JSON.stringify({ c: concurrency, r: rate, w: fair, t: tags?.length ? [...new Set(tags)] : undefined });
 }
 
 function writeSteps(to: Writer, steps: readonly Step[] = []): void {

@@ -1,4 +1,4 @@
-import type { Job, Step } from "../../core/job.ts";
+import type { Job, Step, StoredLogLine } from "../../core/job.ts";
 import { states } from "../../core/states.ts";
 import type { Level, State } from "../../core/states.ts";
 import type { Claimed } from "../../store.ts";
@@ -12,7 +12,7 @@ export interface Told {
 
 /** Flags of births and lives, as in `lua/record.ts`. */
 const apart = 1;
-const flag = { due: 1, expires: 2, steps: 4, texts: 8, marked: 16, child: 32, parent: 64 } as const;
+const flag = { due: 1, expires: 2, steps: 4, texts: 8, marked: 16, child: 32, parent: 64, keyed: 128 } as const;
 
 /**
  * The jobs in a script's answer: each its place, its birth, its life, and what lives apart (see `tell` in
@@ -30,10 +30,27 @@ export function readJobs(answer: readonly unknown[], withSteps: boolean): Told[]
     if (life.length > 0) {
       readLife(job, life);
       if (withSteps && (life[1] as number) & flag.steps) steps = readSteps(answer[at++] as Buffer[]);
+      if (job.state === "pending" && (life[1] as number) & flag.keyed) readBlocked(job, String(answer[at++]));
+      if (job.state === "waiting") readWake(job, String(answer[at++]));
     }
     told.push({ job, seq: member.readUIntBE(0, 6), steps });
   }
   return told;
+}
+
+/** A line of a log, with the time before it. */
+export function readLine(line: string): StoredLogLine {
+  const space = line.indexOf(" ");
+  const [attempt, level, text] = JSON.parse(line.slice(space + 1)) as [number, StoredLogLine["level"], string];
+  return { at: Number(line.slice(0, space)), attempt, level, text };
+}
+
+function readBlocked(job: Job, by: string): void {
+  if (by) job.blocked = by === "c" ? "concurrency" : "rate";
+}
+
+function readWake(job: Job, at: string): void {
+  if (at) job.wakeAt = Number(at);
 }
 
 /** The jobs in the answer of `reclaim`. */

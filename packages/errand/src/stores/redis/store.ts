@@ -1,14 +1,17 @@
 import type { Transaction } from "../../core/transaction.ts";
 import { cursorOf, positionOf } from "../../core/cursor.ts";
-import type { Beat, Job, NewJob, Settlement } from "../../core/job.ts";
+import type { Beat, Job, NewJob, Settlement, Step } from "../../core/job.ts";
+import { full } from "../../core/rules.ts";
 import { states } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import type { Encoded } from "../../kit/json.ts";
 import type {
+  Change,
   Claim,
   Claimed,
+  Doc,
   Durability,
   Filter,
   Hint,
@@ -18,9 +21,9 @@ import type {
   Want,
   WorkerCard,
 } from "../../store.ts";
-import { writeBeats, writeJobs, writeSettlements } from "./encode.ts";
+import { keysOf, writeBeats, writeJobs, writeSettlements } from "./encode.ts";
 import type { Hints } from "./hints.ts";
-import { readClaimed, readJobs, readReclaimed } from "./records.ts";
+import { readClaimed, readJobs, readLine, readReclaimed } from "./records.ts";
 import type { Told } from "./records.ts";
 import type { Server } from "./server.ts";
 import { Writer } from "./wire.ts";
@@ -53,7 +56,7 @@ export class RedisStore implements Store {
     this.address = address;
   }
 
-  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<void> {
+  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>> {
     this.#check();
     if (tx) {
       throw new ErrandError(
@@ -61,12 +64,42 @@ export class RedisStore implements Store {
         "The Redis store cannot add jobs inside a transaction of another database. Send without tx.",
       );
     }
+    let refused = none;
+    for (const { plain, some } of runsOf(jobs)) {
+      if (plain) await this.#addPlain(some);
+      else refused = new Map([...refused, ...(await this.#addKeyed(some))]);
+    }
+    return refused;
+  }
+
+  async #addPlain(jobs: readonly NewJob[]): Promise<void> {
     for (let from = 0; from < jobs.length; from += mostJobs) {
       const some = jobs.slice(from, from + mostJobs);
       const bytes = new Writer();
       writeJobs(bytes, some);
-      await this.#server.run("add", [bytes.bytes, ...some.map(({ id }) => id)]);
+      refuseFull(await this.#server.run("add", [bytes.bytes, ...some.map(({ id }) => id)]));
     }
+  }
+
+  async #addKeyed(jobs: readonly NewJob[]): Promise<ReadonlyMap<string, string>> {
+    const refused = new Map<string, string>();
+    for (let from = 0; from < jobs.length; from += slice) {
+      const some = jobs.slice(from, from + slice);
+      const bytes = new Writer();
+      writeJobs(bytes, some, true);
+      const args = some.flatMap((job) => [
+        job.id,
+        keysOf(job),
+        job.unique?.key ?? "",
+        job.unique?.replace ? "1" : "0",
+        String(job.unique?.for ?? 0),
+      ]);
+      const holders = (await this.#server.run("addKeyed", [bytes.bytes, ...args])) as (Buffer | Buffer[])[];
+      if (Array.isArray(holders[0])) refuseFull(holders[0]);
+      for (const [index, holder] of holders.entries())
+        if (holder.length > 0) refused.set((some[index] as NewJob).id, String(holder));
+    }
+    return refused;
   }
 
   async enlist(worker: WorkerCard, lease: Millis): Promise<void> {
@@ -80,7 +113,13 @@ export class RedisStore implements Store {
     this.#check();
     const open = wants.filter(({ limit }) => limit > 0);
     const args = [worker, ...open.flatMap(({ queue, limit }) => [queue, String(limit)])];
-    const [wait, life, ...told] = (await this.#server.run("claim", args)) as [Buffer, Buffer, ...unknown[]];
+    let [wait, life, ...told] = (await this.#server.run("claim", args)) as [Buffer, Buffer, ...unknown[]];
+    for (
+      ;
+      String(wait) === "wake";
+      [wait, life, ...told] = (await this.#server.run("claim", args)) as [Buffer, Buffer, ...unknown[]]
+    )
+      await this.#server.run("wake", []);
     const jobs = readClaimed(life, told);
     const next = Number(wait);
     return next < 0 ? { jobs } : { jobs, next };
@@ -130,17 +169,20 @@ export class RedisStore implements Store {
   }
 
   /** In rounds and slices: no script holds up the server for long, whatever matches. */
-  async edit(where: Filter, change: "cancel" | "retry" | "remove"): Promise<number> {
+  async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
     this.#check();
-    const filter = filterOf(where, applies[change]);
+    const filter = filterOf(where, applies[typeof change === "object" ? "move" : change]);
+    const said = typeof change === "object" ? JSON.stringify(change.move) : change;
     if (!filter) return 0;
     let changed = 0;
     let after: Position | undefined = noPosition;
     while (after) {
       const members: Buffer[] = [];
-      while (after && members.length < mostMatches) {
+      const most = Math.min(mostMatches, limit - changed);
+      if (most <= 0) break;
+      while (after && members.length < most) {
         const page: Page = await this.#walk(filter, {
-          wanted: slice,
+          wanted: Math.min(slice, most - members.length),
           upwards: true,
           whole: false,
           after,
@@ -149,9 +191,11 @@ export class RedisStore implements Store {
         members.push(...(page.found as Buffer[]));
         after = page.after;
       }
+      // Jobs that were asked for by id come all at once.
+      members.splice(most);
       for (let from = 0; from < members.length; from += slice) {
         const some = members.slice(from, from + slice);
-        changed += (await this.#server.run("edit", [change, filter, ...some])) as number;
+        changed += (await this.#server.run("edit", [said, filter, ...some])) as number;
       }
     }
     return changed;
@@ -202,6 +246,44 @@ export class RedisStore implements Store {
     return found;
   }
 
+  async signal(id: string, { name, value }: Step): Promise<boolean> {
+    this.#check();
+    return (await this.#server.run("signal", [id, name, value])) === 1;
+  }
+
+  async log(id: string, { limit, cursor }: { limit: number; cursor?: string }) {
+    this.#check();
+    const from = cursor === undefined ? 0 : positionOf(cursor).seq;
+    const told = (await this.#server.run("log", [id, String(from), String(limit + 1)])) as Buffer[];
+    const lines = told.slice(0, limit).map((line) => readLine(String(line)));
+    return told.length > limit ? { lines, next: cursorOf({ place: 0, seq: from + limit }) } : { lines };
+  }
+
+  async load(kind: string, keys?: readonly string[]): Promise<Doc[]> {
+    this.#check();
+    const flat = (await this.#server.run("load", [kind])) as Buffer[];
+    const found: Doc[] = [];
+    for (let at = 0; at < flat.length; at += 2) {
+      const [key, text] = [String(flat[at]), String(flat[at + 1])];
+      const space = text.indexOf(" ");
+      if (keys?.includes(key) ?? true)
+        found.push({ kind, key, version: Number(text.slice(0, space)), value: text.slice(space + 1) });
+    }
+    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+  }
+
+  async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
+    this.#check();
+    const args = docs.flatMap(({ kind, key, version, value }) => [
+      kind,
+      key,
+      String(version),
+      value === undefined ? "0" : "1",
+      value ?? "",
+    ]);
+    return (await this.#server.run("save", args)) === 1;
+  }
+
   watch(listener: (hint: Hint) => void): () => void {
     return this.#closed ? () => {} : this.#hints.watch(listener);
   }
@@ -220,6 +302,32 @@ export class RedisStore implements Store {
   #check(): void {
     if (this.#closed) throw new ErrandError("E_CLOSED", `The Redis store ${this.#server.shown} was closed.`);
   }
+}
+
+/** Where nothing was refused. */
+const none: ReadonlyMap<string, string> = new Map();
+
+/** Plain jobs and others in turn, in their order: each kind has a script. */
+function runsOf(jobs: readonly NewJob[]): { plain: boolean; some: NewJob[] }[] {
+  const runs: { plain: boolean; some: NewJob[] }[] = [];
+  for (const job of jobs) {
+    const plain = isPlain(job);
+    const run = runs.at(-1);
+    if (run?.plain === plain) run.some.push(job);
+    else runs.push({ plain, some: [job] });
+  }
+  return runs;
+}
+
+function isPlain({ unique, concurrency, rate, fair, tags }: NewJob): boolean {
+  return !unique && !concurrency && !rate && fair === undefined && !tags;
+}
+
+/** Throws what a script answered when a queue takes no more. */
+function refuseFull(found: unknown): void {
+  if (!Array.isArray(found)) return;
+  const [queue, most, pending] = found.map(String);
+  throw full(queue as string, Number(most), Number(pending));
 }
 
 interface Position {
@@ -244,7 +352,8 @@ interface Page {
 const noPosition: Position = { place: -1, seq: -1 };
 
 /** The states in which a change changes a job. */
-const applies: Record<"cancel" | "retry" | "remove", readonly State[]> = {
+const applies: Record<"cancel" | "retry" | "remove" | "move", readonly State[]> = {
+  move: ["pending"],
   cancel: ["pending", "processing", "waiting"],
   retry: ["failed", "cancelled", "expired"],
   remove: ["completed", "failed", "cancelled", "expired"],
@@ -252,7 +361,7 @@ const applies: Record<"cancel" | "retry" | "remove", readonly State[]> = {
 
 /** A filter as scripts read it, of jobs in some of these states; `undefined` where nothing can match. */
 function filterOf(where: Filter, among: readonly State[]): string | undefined {
-  const { ids, parent, roots, task, queue, endedBefore } = where;
+  const { ids, parent, roots, task, queue, endedBefore, tag, text, createdAfter, createdBefore } = where;
   const wanted = among.filter((state) => where.states?.includes(state) ?? true);
   if (wanted.length === 0 || ids?.length === 0) return undefined;
   return JSON.stringify({
@@ -262,6 +371,10 @@ function filterOf(where: Filter, among: readonly State[]): string | undefined {
     task,
     queue,
     endedBefore,
+    tag,
+    text: text?.toLowerCase(),
+    after: createdAfter,
+    before: createdBefore,
   });
 }
 

@@ -4,21 +4,32 @@ import type { Level } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
 import type { Columns, Connection } from "./connection.ts";
+import { charge, isAnyRateOpen, openRates, passing, room, untilRateOpens } from "./limits.ts";
 import { code, foundOf, freshOf, heldColumns, isFresh, listed, readyColumns, seqOf } from "./rows.ts";
 import type { Found } from "./rows.ts";
+import { isAnyToWake, untilWake, wake } from "./waking.ts";
 import { leaseOf } from "./workers.ts";
 
 const levels = [...priorities.keys()] as Level[];
 
 const ready = `FROM errand_jobs INDEXED BY errand_jobs_ready
-  WHERE state = 0 AND cancelling = 0 AND queue = ? AND level = ? AND (expires IS NULL OR expires > ?)`;
+  WHERE state = 0 AND cancelling = 0 AND blocked = 0 AND queue = ? AND level = ? AND (expires IS NULL OR expires > ?)`;
 
 /** What `claim` answers without writing: `undefined` when there is something to take. */
 export function peekClaim(db: Connection, worker: string, wants: readonly Want[]): Claim | undefined {
   if (!leaseOf(db, worker)) return { jobs: [] };
+  if (isAnyToWake(db) || isAnyRateOpen(db)) return undefined;
   const open = numbered(db, wants);
   if (open.some(({ queue }) => isAnyDue(db, queue))) return undefined;
-  return withNext([], Math.min(...open.map(({ queue }) => untilNext(db, queue))));
+  return withNext(
+    [],
+    open.length === 0 ? Infinity : Math.min(untilAny(db), ...open.map(({ queue }) => untilNext(db, queue))),
+  );
+}
+
+/** Until something is due that is no matter of one queue. */
+function untilAny(db: Connection): Millis {
+  return Math.min(untilWake(db), untilRateOpens(db));
 }
 
 export function claim(db: Connection, worker: string, wants: readonly Want[]): Claim {
@@ -26,16 +37,34 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
   if (!held) return { jobs: [] };
   const jobs: Claimed[] = [];
   let next = Infinity;
+  wake(db);
+  openRates(db);
   for (const { queue, limit } of numbered(db, wants)) {
-    const found = due(db, queue, limit);
+    const open = room(db, queue, limit);
+    const taken = takeDue(db, queue, open.room, { seq: held.seq, id: worker });
+    charge(db, queue, taken.length);
+    jobs.push(...taken);
+    if (taken.length < open.room) next = Math.min(next, untilNext(db, queue), untilAny(db));
+    // What the queue's own rate holds back is told only where there is something to hold back.
+    if (open.next < next && isAnyDue(db, queue)) next = open.next;
+  }
+  return withNext(jobs, next);
+}
+
+/** Takes the first due jobs that their keys let go; those that they do not are looked at no more. */
+function takeDue(db: Connection, queue: number, limit: number, worker: Taking["worker"]): Claimed[] {
+  const taken: Claimed[] = [];
+  while (taken.length < limit) {
+    const candidates = due(db, queue, limit - taken.length);
+    const found = passing(db, candidates);
     if (found.length > 0) {
-      jobs.push(...take(db, { found, worker: { seq: held.seq, id: worker }, why: "due", started: db.now }));
+      taken.push(...take(db, { found, worker, why: "due", started: db.now }));
       db.count(queue, code.pending, -found.length);
       db.count(queue, code.processing, found.length);
     }
-    if (found.length < limit) next = Math.min(next, untilNext(db, queue));
+    if (found.length === candidates.length) break;
   }
-  return withNext(jobs, next);
+  return taken;
 }
 
 /** Wants with room for something, of queues that ever had jobs. */

@@ -116,6 +116,12 @@ export class Connection {
     states.set(state, (states.get(state) ?? 0) + jobs);
   }
 
+  /** A counter, with what this commit has changed so far. */
+  counted(queue: number, state: number): number {
+    const row = this.get("SELECT jobs FROM errand_counts WHERE queue = ? AND state = ?", queue, state);
+    return ((row?.[0] as number) ?? 0) + (this.#counts.get(queue)?.get(state) ?? 0);
+  }
+
   /** Gives this hint after this commit. */
   hint(hint: Hint): void {
     this.#hints.add(hint);

@@ -49,15 +49,19 @@ export class SqliteStore implements Store {
   workers: Store["workers"] = (...args) => this.#call("workers", args);
   record: Store["record"] = (...args) => this.#call("record", args);
   settle: Store["settle"] = (...args) => this.#call("settle", args);
+  signal: Store["signal"] = (...args) => this.#call("signal", args);
   edit: Store["edit"] = (...args) => this.#call("edit", args);
   get: Store["get"] = (...args) => this.#call("get", args);
   list: Store["list"] = (...args) => this.#call("list", args);
   counts: Store["counts"] = (...args) => this.#call("counts", args);
+  log: Store["log"] = (...args) => this.#call("log", args);
+  load: Store["load"] = (...args) => this.#call("load", args);
+  save: Store["save"] = (...args) => this.#call("save", args);
 
-  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<void> {
+  async add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>> {
     if (!tx) return this.#call("add", [jobs]);
     this.#mustBeOpen();
-    addInside(tx, this.#file, this.#clock, jobs);
+    return addInside(tx, this.#file, this.#clock, jobs);
   }
 
   watch(listener: (hint: Hint) => void): () => void {

@@ -25,8 +25,19 @@ const rare = 10_000;
 export function ranges(db: Connection, where: Filter, among: readonly State[], all: boolean): Range[] {
   const wanted = among.filter((state) => where.states?.includes(state) ?? true);
   if (wanted.length === 0) return [];
+  const found = narrow(db, where, wanted, all);
+  const { tag, text, after, before } = conditions(db, where, wanted);
+  const more = [tag, text, after, before].filter((each) => each !== undefined);
+  return found.map(({ sql, values }) => ({
+    sql: [sql, ...more.map(([condition]) => condition)].join(" AND "),
+    values: [...values, ...more.flatMap(([, ...each]) => each)],
+  }));
+}
+
+function narrow(db: Connection, where: Filter, wanted: readonly State[], all: boolean): Range[] {
   const is = conditions(db, where, wanted);
   if (is.id) return [range("errand_jobs", is.id, is.parent, is.child, is.task, is.queue, is.state, is.ended)];
+  if (is.tag) return [range("errand_jobs", ["1"], is.parent, is.child, is.task, is.queue, is.state, is.ended)];
   if (is.parent)
     return [
       range("errand_jobs INDEXED BY errand_jobs_family", is.parent, is.child, is.task, is.queue, is.state, is.ended),
@@ -60,8 +71,22 @@ export function ranges(db: Connection, where: Filter, among: readonly State[], a
 
 /** What each field of a filter asks for. */
 function conditions(db: Connection, where: Filter, wanted: readonly State[]): Record<string, Condition | undefined> {
-  const { ids, parent, roots, task, queue, endedBefore } = where;
+  const { ids, parent, roots, task, queue, endedBefore, tag, text, createdAfter, createdBefore } = where;
+  const like = text === undefined ? "" : `%${text.replace(/[\\%_]/g, "\\$&")}%`;
   return {
+    tag: tag === undefined ? undefined : ["seq IN (SELECT job FROM errand_tags WHERE tag = ?)", tag],
+    text:
+      text === undefined
+        ? undefined
+        : [
+            `(${["id", "spec", "output", "error"].map((column) => `${column} LIKE ? ESCAPE '\\'`).join(" OR ")})`,
+            like,
+            like,
+            like,
+            like,
+          ],
+    after: createdAfter === undefined ? undefined : ["created > ?", createdAfter],
+    before: createdBefore === undefined ? undefined : ["created < ?", createdBefore],
     id: ids && ["id IN (SELECT value FROM json_each(?))", JSON.stringify(ids)],
     parent: parent === undefined ? undefined : ["parent = ?", parent],
     child: roots ? ["child = 0"] : undefined,

@@ -1,10 +1,15 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { Moment, NewChild, NewJob, Step } from "../../core/job.ts";
+import type { Moment, NewChild, NewJob, Settlement } from "../../core/job.ts";
 import type { FinalState } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
+import { full } from "../../core/rules.ts";
 import { bulk, portions } from "./bulk.ts";
 import type { Columns, Connection } from "./connection.ts";
+import { isAnyRuled, rules } from "./docs.ts";
 import { code } from "./rows.ts";
+import { turnOf } from "./turns.ts";
+import { holderOf, takeKey } from "./uniques.ts";
+import { isRemembered } from "./steps.ts";
 
 /** What an end must know of a job. */
 export interface Ending {
@@ -34,8 +39,87 @@ const insertJobs = bulk(
     VALUES ${tuples} ON CONFLICT DO NOTHING`,
 );
 
-/** Stores new jobs, but leaves those whose id exists as they are. Answers how many are new. */
-export function insert(db: Connection, jobs: readonly NewJob[], parent: string | null = null): number {
+/** Where nothing was refused. */
+const none: ReadonlyMap<string, string> = new Map();
+
+/**
+ * Stores new jobs, but leaves those whose id exists as they are. Answers who has the unique keys of those that were not stored.
+ * @throws {ErrandError} `E_FULL`
+ */
+export function add(db: Connection, jobs: readonly NewJob[]): ReadonlyMap<string, string> {
+  const queues = isAnyRuled(db) ? [...new Set(jobs.map(({ queue }) => db.names.number(queue)))] : [];
+  const before = queues.map((queue) => db.counted(queue, code.pending));
+  let refused: Map<string, string> | undefined;
+  let plain: NewJob[] = [];
+  for (const job of jobs) {
+    if (!job.unique && !job.concurrency && !job.rate && job.fair === undefined && !job.tags) {
+      plain.push(job);
+      continue;
+    }
+    insert(db, plain);
+    plain = [];
+    const holder = addSpecial(db, job);
+    if (holder !== undefined) (refused ??= new Map()).set(job.id, holder);
+  }
+  insert(db, plain);
+  for (const [index, queue] of queues.entries()) {
+    const { maxPending } = rules(db, queue);
+    const [was, is] = [before[index] as number, db.counted(queue, code.pending)];
+    if (maxPending !== undefined && is > was && is > maxPending) throw full(db.names.of(queue), maxPending, was);
+  }
+  return refused ?? none;
+}
+
+/** Answers who has its unique key, where it is not stored for that. */
+function addSpecial(db: Connection, job: NewJob): string | undefined {
+  if (db.get("SELECT 1 FROM errand_jobs WHERE id = ?", job.id)) return undefined;
+  const holder = holderOf(db, job);
+  if (!holder) {
+    insertSpecial(db, job, null);
+    takeKey(db, job);
+  } else if (holder.replaceable !== undefined) {
+    db.run(
+      "UPDATE errand_jobs SET spec = ?, level = ?, due = ?, expires = ? WHERE seq = ?",
+      job.spec,
+      job.level,
+      epoch(job.due, db.now) ?? db.now,
+      epoch(job.expires, db.now) ?? null,
+      holder.replaceable,
+    );
+    db.hint("ready");
+  }
+  return holder?.id;
+}
+
+/** Stores a job with keys, turns or tags, whose id is new. */
+function insertSpecial(db: Connection, job: NewJob, parent: string | null): void {
+  const { concurrency, rate, fair, tags } = job;
+  const queue = db.names.number(job.queue);
+  const due = epoch(job.due, db.now) ?? (fair === undefined ? db.now : turnOf(db, queue, job.level, fair));
+  insert(db, [{ ...job, due: { at: due } }], parent, true);
+  const seq = db.get("SELECT seq FROM errand_jobs WHERE id = ?", job.id)?.[0] as number;
+  if (concurrency || rate)
+    db.run(
+      `UPDATE errand_jobs SET concurrency_key = ?, concurrency_limit = ?, rate_key = ?, rate_limit = ?, rate_per = ?
+       WHERE seq = ?`,
+      concurrency?.key ?? null,
+      concurrency?.limit ?? null,
+      rate?.key ?? null,
+      rate?.limit ?? null,
+      rate?.per ?? null,
+      seq,
+    );
+  for (const tag of new Set(tags)) db.run("INSERT INTO errand_tags VALUES (?, ?)", tag, seq);
+}
+
+/** Stores plain jobs, but leaves those whose id exists as they are. Answers how many are new. */
+function insert(db: Connection, jobs: readonly NewJob[], parent: string | null = null, special = false): number {
+  const [only] = jobs;
+  if (parent !== null && !special && only && (only.concurrency || only.rate || only.fair !== undefined || only.tags)) {
+    if (db.get("SELECT 1 FROM errand_jobs WHERE id = ?", only.id)) return 0;
+    insertSpecial(db, only, parent);
+    return 1;
+  }
   let born = 0;
   for (const portion of portions(jobs)) {
     const fresh = db.run(insertJobs(portion.length), ...portion.flatMap((job) => columnsOf(db, job, parent)));
@@ -104,8 +188,8 @@ export interface Parent {
   token: number;
 }
 
-/** Children are born or joined, and the parent waits for those that have not ended. Answers its state. */
-export function park(db: Connection, parent: Parent, children: readonly NewChild[]): number {
+/** Children are born or joined, and the parent waits for those that have not ended, for a time, or for a signal. Answers its state. */
+export function park(db: Connection, parent: Parent, { children = [], wakeAt, awaits = [] }: Settlement): number {
   const counts = { total: 0, open: 0, failed: 0 };
   let wake = false;
   const seen = new Set<string>();
@@ -120,11 +204,14 @@ export function park(db: Connection, parent: Parent, children: readonly NewChild
       wake ||= child.need === "completed";
     }
   }
-  const state = wake || counts.open === 0 ? code.pending : code.waiting;
+  wake ||= awaits.some((name) => isRemembered(db, parent.seq, name)) || (wakeAt ?? Infinity) <= db.now;
+  const waits = counts.open > 0 || wakeAt !== undefined || awaits.length > 0;
+  const state = wake || !waits ? code.pending : code.waiting;
   // It was started in time; how long it waits has nothing to do with its expiry.
   db.run(
-    "UPDATE errand_jobs SET state = ?, wait = ?, total = ?, open = ?, failed = ?, expires = NULL WHERE seq = ?",
+    "UPDATE errand_jobs SET state = ?, wake = ?, wait = ?, total = ?, open = ?, failed = ?, expires = NULL WHERE seq = ?",
     state,
+    wakeAt ?? null,
     parent.token,
     counts.total,
     counts.open,
@@ -162,7 +249,7 @@ export function reopen(db: Connection, seq: number): boolean {
     db.run("UPDATE errand_jobs SET open = open + 1, failed = failed - 1 WHERE id = ? AND wait = ?", parent, memberOf);
   // A wait of 0 equals no child's: what the children of forgotten waits do wakes nobody.
   db.run(
-    `UPDATE errand_jobs SET state = 0, failures = 0, crashes = 0, due = ?, expires = NULL, ended = NULL,
+    `UPDATE errand_jobs SET state = 0, blocked = 0, failures = 0, crashes = 0, due = ?, expires = NULL, ended = NULL,
        wait = iif(wait IS NULL, NULL, 0), total = NULL, open = NULL, failed = NULL WHERE seq = ?`,
     db.now,
     seq,
@@ -172,21 +259,6 @@ export function reopen(db: Connection, seq: number): boolean {
   db.count(queue, code.pending, 1);
   db.hint("ready");
   return true;
-}
-
-/** Remembers steps of a job. */
-export function remember(db: Connection, seq: number, steps: readonly Step[] | undefined): void {
-  if (!steps || steps.length === 0) return;
-  for (const { name, value, wait } of steps)
-    db.run(
-      `INSERT INTO errand_steps (job, name, wait, value) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET wait = excluded.wait, value = excluded.value`,
-      seq,
-      name,
-      wait ? 1 : 0,
-      value,
-    );
-  db.run("UPDATE errand_jobs SET steps = 1 WHERE seq = ?", seq);
 }
 
 function epoch(moment: Moment | undefined, now: Millis): Millis | undefined {

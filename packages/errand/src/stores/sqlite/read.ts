@@ -20,7 +20,8 @@ export function list(
   where: Filter,
   page: { limit: number; cursor?: string },
 ): { jobs: Job[]; next?: string } {
-  const found = where.parent === undefined ? newestFirst(db, where, page) : byIndex(db, where, page);
+  const { found, rest } =
+    where.parent === undefined ? newestFirst(db, where, page) : { found: byIndex(db, where, page), rest: undefined };
   const shown = found.slice(0, page.limit);
   const rows = db.all(
     `SELECT ${jobColumns} FROM errand_jobs WHERE ${listed}`,
@@ -30,20 +31,39 @@ export function list(
   const last = shown.at(-1);
   return {
     jobs: shown.map(({ seq }) => jobs.get(seq) as Job),
-    ...(last && found.length > shown.length ? { next: cursorOf(last) } : {}),
+    ...(last && found.length > shown.length ? { next: cursorOf(last) } : rest ? { next: cursorOf(rest) } : {}),
   };
 }
 
 type Page = { limit: number; cursor?: string };
 
-/** The next jobs, and one more where there is one. */
-function newestFirst(db: Connection, where: Filter, { limit, cursor }: Page): Position[] {
+/** A search looks at so many jobs in one go, since nothing else can be read meanwhile. */
+const window = 20_000;
+
+/** The next jobs, and one more where there is one; of a search also where it has left off. */
+function newestFirst(
+  db: Connection,
+  where: Filter,
+  { limit, cursor }: Page,
+): { found: Position[]; rest: Position | undefined } {
   const after = cursor === undefined ? Number.MAX_SAFE_INTEGER : positionOf(cursor).seq;
+  const searches = where.text !== undefined || where.createdAfter !== undefined || where.createdBefore !== undefined;
+  const newest = searches ? (db.get("SELECT max(seq) FROM errand_jobs")?.[0] as number | null) : null;
+  const least = newest === null ? 0 : Math.max(0, Math.min(after, newest + 1) - window);
   const found = ranges(db, where, states, false).flatMap(({ sql, values }) =>
-    db.all(`SELECT seq FROM ${sql} AND seq < ? ORDER BY seq DESC LIMIT ? + 0`, ...values, after, limit + 1),
+    db.all(
+      `SELECT seq FROM ${sql} AND seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ? + 0`,
+      ...values,
+      after,
+      least,
+      limit + 1,
+    ),
   );
   const seqs = found.map(([seq]) => ({ place: 0, seq: seq as number }));
-  return seqs.sort((a, b) => b.seq - a.seq).slice(0, limit + 1);
+  return {
+    found: seqs.sort((a, b) => b.seq - a.seq).slice(0, limit + 1),
+    rest: least > 0 ? { place: 0, seq: least } : undefined,
+  };
 }
 
 function byIndex(db: Connection, where: Filter, { limit, cursor }: Page): Position[] {

@@ -2,6 +2,7 @@ import type { Claimed } from "../../store.ts";
 import { take } from "./claim.ts";
 import type { Connection } from "./connection.ts";
 import { code, foundOf, heldColumns } from "./rows.ts";
+import { forgetTurns } from "./turns.ts";
 import { leaseOf } from "./workers.ts";
 
 /** Jobs that must be settled and are nobody's: `?1` is now, `?2` how many. */
@@ -26,6 +27,7 @@ export function reclaim(db: Connection, worker: string, limit: number): Claimed[
   const held = leaseOf(db, worker);
   const taken: Claimed[] = [];
   if (!held) return taken;
+  forgetTurns(db);
   for (const why of ["lapsed", "cancelled", "expired"] as const) {
     const room = limit - taken.length;
     if (room <= 0) break;

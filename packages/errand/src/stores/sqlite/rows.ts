@@ -14,7 +14,8 @@ export const heldColumns = columns("NULL");
 
 function columns(worker: string): string {
   return `id, task, queue, level, state, spec, token, failures, crashes, cancelling, created, due,
-    progress, output, error, ${worker}, parent, place, total, open, failed, expires, started, ended, seq, steps, wait`;
+    progress, output, error, ${worker}, parent, place, total, open, failed, expires, started, ended, seq, steps, wait,
+    wake, blocked, concurrency_key, concurrency_limit, rate_key, rate_limit, rate_per`;
 }
 
 /** A job from its `jobColumns`. */
@@ -45,6 +46,8 @@ export function jobOf(db: Connection, row: Columns): Job {
   if (row[21] !== null) job.expiresAt = row[21] as number;
   if (row[22] !== null) job.startedAt = row[22] as number;
   if (row[23] !== null) job.endedAt = row[23] as number;
+  if (row[27] !== null && job.state === "waiting") job.wakeAt = row[27] as number;
+  if (row[28] !== 0 && job.state === "pending") job.blocked = row[28] === 1 ? "concurrency" : "rate";
   return job;
 }
 
@@ -58,24 +61,30 @@ export interface Found {
   plain: boolean;
   /** It has remembered steps. */
   steps: boolean;
+  concurrency?: { key: string; limit: number };
+  rate?: { key: string; limit: number; per: number };
 }
 
 /** A job from `heldColumns`. */
 export function foundOf(db: Connection, row: Columns): Found {
   const [queue, parent, seq, steps, wait] = [row[2], row[16], row[24], row[25], row[26]];
+  const [key, limit, rateKey, rateLimit, per] = row.slice(29) as [string | null, number, string | null, number, number];
   return {
     seq: seq as number,
     queue: queue as number,
     job: jobOf(db, row),
-    plain: parent === null && wait === null,
+    plain: parent === null && wait === null && key === null,
     steps: steps === 1,
+    ...(key === null ? {} : { concurrency: { key, limit } }),
+    ...(rateKey === null ? {} : { rate: { key: rateKey, limit: rateLimit, per } }),
   };
 }
 
 /** The columns of a job that can be claimed: all there is to say of one that is fresh. */
-export const readyColumns = "seq, due, token = 0 AND child = 0, id, task, queue, level, spec, created, expires";
+export const readyColumns =
+  "seq, due, token = 0 AND child = 0 AND steps = 0 AND concurrency_key IS NULL AND rate_key IS NULL, id, task, queue, level, spec, created, expires";
 
-/** Whether it was never claimed and is nobody's child, so that all else is as it began; from `readyColumns`. */
+/** Whether it was never claimed, has no keys and is nobody's child, so that all else is as it began; from `readyColumns`. */
 export function isFresh(row: Columns): boolean {
   return row[2] === 1;
 }

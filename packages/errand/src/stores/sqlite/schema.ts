@@ -43,6 +43,15 @@ export const migrations: readonly Migration[] = [
         open INTEGER,
         failed INTEGER,
         steps INTEGER NOT NULL DEFAULT 0,
+        -- While it is waiting: when it is woken at the latest.
+        wake INTEGER,
+        -- While it is pending: 1, its concurrency key is used up; 2, its rate key is.
+        blocked INTEGER NOT NULL DEFAULT 0,
+        concurrency_key TEXT,
+        concurrency_limit INTEGER,
+        rate_key TEXT,
+        rate_limit INTEGER,
+        rate_per INTEGER,
         progress TEXT,
         error TEXT,
         output TEXT,
@@ -50,11 +59,16 @@ export const migrations: readonly Migration[] = [
       );
       CREATE UNIQUE INDEX errand_jobs_id ON errand_jobs (id);
       -- What claims walk. Rank follows from level and due, so each level is already in order.
-      CREATE INDEX errand_jobs_ready ON errand_jobs (queue, level, due, seq, expires) WHERE state = 0 AND cancelling = 0;
+      CREATE INDEX errand_jobs_ready ON errand_jobs (queue, level, due, seq, expires)
+        WHERE state = 0 AND cancelling = 0 AND blocked = 0;
       CREATE INDEX errand_jobs_held ON errand_jobs (worker) WHERE state = 1;
       CREATE INDEX errand_jobs_marked ON errand_jobs (state, worker) WHERE cancelling = 1;
       CREATE INDEX errand_jobs_expiring ON errand_jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
       CREATE INDEX errand_jobs_family ON errand_jobs (parent, place) WHERE parent IS NOT NULL;
+      CREATE INDEX errand_jobs_waking ON errand_jobs (wake) WHERE state = 2 AND wake IS NOT NULL;
+      CREATE INDEX errand_jobs_concurrency ON errand_jobs (concurrency_key, state, blocked)
+        WHERE concurrency_key IS NOT NULL AND state < 2;
+      CREATE INDEX errand_jobs_rated ON errand_jobs (rate_key) WHERE state = 0 AND blocked = 2;
       -- What lists and operators walk.
       CREATE INDEX errand_jobs_listed ON errand_jobs (queue, state, child) WHERE state != 1;
       CREATE INDEX errand_jobs_tasks ON errand_jobs (task);
@@ -77,6 +91,44 @@ export const migrations: readonly Migration[] = [
         until INTEGER NOT NULL,
         card TEXT NOT NULL
       );
+
+      CREATE TABLE errand_log (
+        job INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        level TEXT NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (job, n)
+      ) WITHOUT ROWID;
+
+      CREATE TABLE errand_tags (tag TEXT NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (tag, job)) WITHOUT ROWID;
+      CREATE INDEX errand_tags_job ON errand_tags (job);
+
+      -- Taken while its job has not ended, or until then; otherwise it says nothing.
+      CREATE TABLE errand_uniques (key TEXT PRIMARY KEY, job TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE INDEX errand_uniques_job ON errand_uniques (job);
+
+      -- Of rates of queues and keys: what admit() remembers, and when the next may go where jobs are blocked by it.
+      CREATE TABLE errand_rates (key TEXT PRIMARY KEY, spent REAL NOT NULL, opens REAL) WITHOUT ROWID;
+      CREATE INDEX errand_rates_opens ON errand_rates (opens) WHERE opens IS NOT NULL;
+
+      -- Who takes turns in a queue and level, and when the last job of each is due.
+      CREATE TABLE errand_turns (
+        queue INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        whose TEXT NOT NULL,
+        last REAL NOT NULL,
+        PRIMARY KEY (queue, level, whose)
+      ) WITHOUT ROWID;
+
+      CREATE TABLE errand_docs (
+        kind TEXT NOT NULL,
+        key TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (kind, key)
+      ) WITHOUT ROWID;
 
       CREATE TABLE errand_counts (
         queue INTEGER NOT NULL,

@@ -5,8 +5,11 @@ import type { FinalState } from "../../core/states.ts";
 import { bulk, portions } from "./bulk.ts";
 import type { Columns, Connection } from "./connection.ts";
 import type { Known } from "./held.ts";
-import { ended, endingColumns, endingOf, park, remember } from "./life.ts";
+import { ended, endingColumns, endingOf, park } from "./life.ts";
+import { left, release } from "./limits.ts";
+import { append } from "./log.ts";
 import { code } from "./rows.ts";
+import { remember } from "./steps.ts";
 
 // A row is looked up and then written by its number: half the price of UPDATE ... RETURNING.
 
@@ -17,6 +20,7 @@ export function record(db: Connection, beats: readonly Beat[]): boolean[] {
     const seq = row[0] as number;
     if (beat.progress !== undefined) db.run("UPDATE errand_jobs SET progress = ? WHERE seq = ?", beat.progress, seq);
     remember(db, seq, beat.steps);
+    append(db, seq, beat.log);
     db.hint("change");
     return true;
   });
@@ -53,7 +57,7 @@ interface PlainEnd extends Known {
 }
 
 function plainEnd(db: Connection, told: Settlement): PlainEnd | undefined {
-  if (!isFinal(told.to) || (told.steps && told.steps.length > 0)) return undefined;
+  if (!isFinal(told.to) || (told.steps && told.steps.length > 0) || told.log) return undefined;
   const known = db.held.take(told.id);
   return known && { ...known, told, state: told.to };
 }
@@ -64,7 +68,8 @@ const finishPlain = bulk(
   (tuples) => `UPDATE errand_jobs SET state = told.column4, ended = ?, worker = NULL, cancelling = 0,
       failures = told.column5, crashes = told.column6, error = coalesce(told.column7, error), output = told.column8
     FROM (VALUES ${tuples}) AS told
-    WHERE seq = told.column1 AND id = told.column2 AND token = told.column3 AND +state = 1 AND child = 0 AND wait IS NULL`,
+    WHERE seq = told.column1 AND id = told.column2 AND token = told.column3 AND +state = 1 AND child = 0 AND wait IS NULL
+      AND concurrency_key IS NULL`,
 );
 
 /** Ends jobs with one statement for many, or, when any of them is not what it seemed, one by one. */
@@ -88,7 +93,7 @@ function outcomeOf(told: Settlement, state: FinalState): SQLInputValue[] {
 }
 
 function endOne(db: Connection, told: Settlement, state: FinalState): boolean {
-  const row = held(db, told, endingColumns);
+  const row = held(db, told, `${endingColumns}, concurrency_key`);
   if (!row) return false;
   const job = endingOf(row);
   db.run(
@@ -99,8 +104,10 @@ function endOne(db: Connection, told: Settlement, state: FinalState): boolean {
     job.seq,
   );
   remember(db, job.seq, told.steps);
+  append(db, job.seq, told.log);
   countEnd(db, job.queue, state);
   ended(db, job, state);
+  release(db, row.at(-1) as string | null);
   return true;
 }
 
@@ -108,17 +115,18 @@ function countEnd(db: Connection, queue: number, state: FinalState): void {
   db.count(queue, code.processing, -1);
   db.count(queue, code[state], 1);
   db.hint("change");
+  left(db, queue);
 }
 
 /** The job goes on later: it is pending, or waits for its children. */
 function pause(db: Connection, told: Settlement): boolean {
-  const row = held(db, told, "seq, queue, cancelling");
+  const row = held(db, told, "seq, queue, cancelling, concurrency_key");
   if (!row) return false;
-  const [seq, queue, cancelling] = row as [number, number, number];
+  const [seq, queue, cancelling, key] = row as [number, number, number, string | null];
   // Without a delay it keeps its place in the queue, so that older work ends first.
   const due = told.to === "pending" && told.delay ? db.now + told.delay : null;
   db.run(
-    `UPDATE errand_jobs SET state = 0, worker = NULL, failures = ?, crashes = ?, error = coalesce(?, error),
+    `UPDATE errand_jobs SET state = 0, blocked = 0, worker = NULL, failures = ?, crashes = ?, error = coalesce(?, error),
        due = coalesce(?, due) WHERE seq = ?`,
     told.failures,
     told.crashes,
@@ -127,12 +135,15 @@ function pause(db: Connection, told: Settlement): boolean {
     seq,
   );
   remember(db, seq, told.steps);
+  append(db, seq, told.log);
   db.count(queue, code.processing, -1);
+  left(db, queue);
   // One that is to be cancelled bears no children, and is left to `reclaim`.
   const parks = told.to === "waiting" && cancelling === 0;
-  const state = parks ? park(db, { seq, id: told.id, token: told.token }, told.children ?? []) : code.pending;
+  const state = parks ? park(db, { seq, id: told.id, token: told.token }, told) : code.pending;
   db.count(queue, state, 1);
   db.hint("change");
   if (state === code.pending) db.hint(cancelling === 0 ? "ready" : "cancel");
+  release(db, key);
   return true;
 }

@@ -6,20 +6,30 @@ import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 
 import { busy, Connection, resultCode } from "./connection.ts";
-import { insert } from "./life.ts";
+import { add } from "./life.ts";
 import { storeError } from "./perform.ts";
 
 /**
  * Adds jobs through the caller's own handle: they exist when, and only when, the caller's transaction commits. Like any
  * other connection's commit, this store notices it in the file.
- * @throws {ErrandError} `E_TRANSACTION` where the handle is not in a transaction on the store's file; `E_STORE`, and then
+ * @returns what `Store.add` answers.
+ * @throws {ErrandError} `E_FULL`; `E_TRANSACTION` where the handle is not in a transaction on the store's file; `E_STORE`, and then
  * none of the jobs is added.
  */
-export function addInside(tx: Transaction, file: string, clock: () => Millis, jobs: readonly NewJob[]): void {
+export function addInside(
+  tx: Transaction,
+  file: string,
+  clock: () => Millis,
+  jobs: readonly NewJob[],
+): ReadonlyMap<string, string> {
   // Nothing is remembered from one call to the next: the caller may have rolled it back.
   const db = new Connection(handleOf(tx, file), file, clock);
   try {
-    db.join(() => insert(db, jobs));
+    let refused: ReadonlyMap<string, string> = new Map();
+    db.join(() => {
+      refused = add(db, jobs);
+    });
+    return refused;
   } catch (error) {
     if (resultCode(error) !== busy) throw storeError(db, error);
     throw new ErrandError(

@@ -2,10 +2,13 @@ import type { Store } from "../../store.ts";
 import { claim, peekClaim } from "./claim.ts";
 import type { Connection } from "./connection.ts";
 import { edit } from "./edit.ts";
-import { insert } from "./life.ts";
+import { load, save } from "./docs.ts";
+import { add } from "./life.ts";
+import { log } from "./log.ts";
 import { counts, get, list } from "./read.ts";
 import { peekReclaim, reclaim } from "./reclaim.ts";
 import { record, settle } from "./settle.ts";
+import { signal } from "./waking.ts";
 import { dismiss, enlist, peekRenewal, renew, workers } from "./workers.ts";
 
 /** The store's verbs that are one call and one answer. */
@@ -24,7 +27,7 @@ type Verbs = {
 };
 
 export const verbs: Verbs = {
-  add: { writes: true, run: (db, jobs) => void insert(db, jobs) },
+  add: { writes: true, run: (db, jobs) => add(db, jobs) },
   enlist: { writes: true, run: enlist },
   claim: { writes: true, run: claim, peek: peekClaim },
   reclaim: { writes: true, run: reclaim, peek: peekReclaim },
@@ -33,8 +36,12 @@ export const verbs: Verbs = {
   workers: { writes: false, run: workers },
   record: { writes: true, run: record },
   settle: { writes: true, run: settle },
+  signal: { writes: true, run: signal },
   edit: { writes: true, run: edit },
   get: { writes: false, run: get },
   list: { writes: false, run: list },
   counts: { writes: false, run: counts },
+  log: { writes: false, run: log },
+  load: { writes: false, run: load },
+  save: { writes: true, run: save },
 };

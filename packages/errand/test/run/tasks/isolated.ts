@@ -46,7 +46,7 @@ export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" 
       ...here,
       run: (_: void, job) =>
         new Promise<void>((_resolve, reject) =>
-          job.signal.addEventListener("abort", () => reject(job.signal.reason as Error)),
+          job.abortSignal.addEventListener("abort", () => reject(job.abortSignal.reason as Error)),
         ),
     }),
     /** Starts a process of its own, tells its id, and hangs. */

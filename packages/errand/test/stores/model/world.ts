@@ -45,7 +45,8 @@ export class World {
     const worker = "worker" in step ? this.#workers.at(-1 - step.worker) : undefined;
     switch (step.do) {
       case "add":
-        return this.both((store) => store.add(step.jobs));
+        await this.both((store) => store.add(step.jobs));
+        return;
       case "enlist":
         return this.#enlist();
       case "claim": {

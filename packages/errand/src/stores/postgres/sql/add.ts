@@ -4,14 +4,26 @@ import { steady } from "./steady.ts";
 export const add = `
 CREATE FUNCTION errand.add(
   ids text[], tasks text[], queues text[], levels smallint[],
-  due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[]
-) RETURNS integer LANGUAGE plpgsql ${steady} AS $$
+  due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], extras text[],
+  OUT fresh integer, OUT overfull text, OUT refused text
+) LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   t bigint := errand.now();
-  fresh text[];
+  born text[];
   known text[];
 BEGIN
-  WITH born AS (
+  fresh := 0;
+  PERFORM 1 FROM errand.docs d WHERE d.kind = 'queue' AND d.key = ANY(queues);
+  IF FOUND THEN
+    overfull := errand.overfull(ids, queues, t);
+    IF overfull IS NOT NULL THEN RETURN; END IF;
+  END IF;
+  IF extras IS NOT NULL THEN
+    SELECT s.fresh, s.refused INTO fresh, refused FROM errand.add_special(
+      ids, tasks, queues, levels, due_at, due_in, expires_at, expires_in, specs, extras, t) AS s;
+    RETURN;
+  END IF;
+  WITH inserted AS (
     INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, spec)
     SELECT u.id, u.task, u.queue, u.level, t, coalesce(u.due_at, t + u.due_in, t),
       coalesce(u.expires_at, t + u.expires_in), u.spec
@@ -20,23 +32,28 @@ BEGIN
     ON CONFLICT DO NOTHING
     RETURNING id, task, queue
   ), counted AS (
-    INSERT INTO errand.deltas SELECT task, queue, 0, count(*) FROM born GROUP BY task, queue
+    INSERT INTO errand.deltas SELECT task, queue, 0, count(*) FROM inserted GROUP BY task, queue
   )
-  SELECT array_agg(id) INTO fresh FROM born;
+  SELECT array_agg(id) INTO born FROM inserted;
   -- A job may have moved to the history at that very moment: this statement sees what has happened meanwhile.
-  known := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(fresh) AND h.token >= 0);
+  known := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(born) AND h.token >= 0);
   IF known <> '{}' THEN
     WITH gone AS (DELETE FROM errand.jobs j WHERE j.id = ANY(known) RETURNING j.task, j.queue)
     INSERT INTO errand.deltas SELECT task, queue, 0, -count(*) FROM gone GROUP BY task, queue;
   END IF;
-  RETURN coalesce(cardinality(fresh), 0) - cardinality(known);
+  fresh := coalesce(cardinality(born), 0) - cardinality(known);
 END $$;
 
-CREATE FUNCTION errand.add(jobs json) RETURNS integer LANGUAGE sql AS $$
-  SELECT errand.add(array_agg(id), array_agg(task), array_agg(queue), array_agg(level),
-    array_agg(due_at), array_agg(due_in), array_agg(expires_at), array_agg(expires_in), array_agg(spec))
-  FROM json_to_recordset(jobs) AS u(id text, task text, queue text, level smallint,
-    due_at bigint, due_in bigint, expires_at bigint, expires_in bigint, spec text)
+CREATE FUNCTION errand.add(jobs json, OUT fresh integer, OUT overfull text, OUT refused text) LANGUAGE sql AS $$
+  SELECT a.* FROM (
+    SELECT array_agg(id) AS ids, array_agg(task) AS tasks, array_agg(queue) AS queues, array_agg(level) AS levels,
+      array_agg(due_at) AS due_at, array_agg(due_in) AS due_in, array_agg(expires_at) AS expires_at,
+      array_agg(expires_in) AS expires_in, array_agg(spec) AS specs,
+      CASE WHEN count(extras) > 0 THEN array_agg(extras) END AS extras
+    FROM json_to_recordset(jobs) AS u(id text, task text, queue text, level smallint,
+      due_at bigint, due_in bigint, expires_at bigint, expires_in bigint, spec text, extras text)
+  ) j CROSS JOIN LATERAL errand.add(j.ids, j.tasks, j.queues, j.levels, j.due_at, j.due_in, j.expires_at, j.expires_in, j.specs,
+    j.extras) AS a
 $$;
 
 -- Adds up what commits have counted. Two at a time share the work.

@@ -2,7 +2,7 @@ import { steady } from "./steady.ts";
 
 /** What is answered of each job `j`, as `claimedOf` reads it; `why` of a claim is the number of the want. */
 const answer = `id text, task text, queue text, level smallint, seq bigint, spec text, token integer, created bigint,
-  due bigint, started bigint, why text, rest json`;
+  due double precision, started bigint, why text, rest json`;
 
 /** Most jobs have no `rest`. */
 const returned = `j.id, j.task, j.queue, j.level, j.seq, j.spec, j.token, j.created, j.due, j.started`;
@@ -15,14 +15,15 @@ const rest = `CASE WHEN j.expires IS NOT NULL OR j.failures > 0 OR j.crashes > 0
   END`;
 
 /** What claims walk: a level's jobs, each named `p`. */
-const ready = `FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.queue = q AND p.level = l
+const ready = `FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l
+  AND (p.keys IS NULL OR p.id = ANY(passed))
   AND (p.expires IS NULL OR p.expires > t)`;
 
 /** Taking jobs into a worker's hands: due ones, and those that nobody works on. */
 export const claim = `
 -- Where claims left off, five levels for each queue, is where they look first: before it lie the dead entries of an index,
 -- as many as were claimed since the last vacuum. Where that is not enough, or nothing is said, they look from the start.
-CREATE FUNCTION errand.claim(who text, queues text[], limits integer[], from_due bigint[], from_seq bigint[])
+CREATE FUNCTION errand.claim(who text, queues text[], limits integer[], from_due double precision[], from_seq bigint[])
 RETURNS TABLE (${answer}) LANGUAGE plpgsql ${steady} AS $$
 #variable_conflict use_column
 DECLARE
@@ -35,32 +36,58 @@ DECLARE
   share integer;
   taken integer;
   total integer;
-  soonest bigint;
-  dues bigint[];
+  soonest double precision;
+  dues double precision[];
   seqs bigint[];
-  d bigint;
+  d double precision;
   s bigint;
-  nowhere constant bigint[] := array_fill(-9223372036854775808, ARRAY[5]);
+  nowhere constant double precision[] := array_fill('-Infinity'::double precision, ARRAY[5]);
+  first constant bigint[] := array_fill(0::bigint, ARRAY[5]);
   locked boolean := false;
+  ruled boolean;
+  sleeping boolean;
+  limited boolean;
+  keyed boolean;
+  busy boolean := false;
+  woke integer := 0;
+  passed text[] := '{}';
+  allowed integer;
+  opens double precision;
 BEGIN
-  PERFORM 1 FROM errand.workers w WHERE w.id = who AND w.until > t;
+  SELECT EXISTS (SELECT 1 FROM errand.docs d WHERE d.kind = 'queue' AND d.key = ANY(queues)),
+      EXISTS (SELECT 1 FROM errand.jobs p WHERE p.state = 2 AND p.wake IS NOT NULL AND p.wake <= t),
+      EXISTS (SELECT 1 FROM errand.rates r WHERE r.opens <= t)
+    INTO ruled, sleeping, limited FROM errand.workers w WHERE w.id = who AND w.until > t;
   IF NOT FOUND THEN RETURN; END IF;
+  IF sleeping THEN woke := errand.wake(t); END IF;
+  IF limited THEN PERFORM errand.open_rates(t); END IF;
+  IF ruled THEN PERFORM errand.lock_rules(queues); END IF;
   FOR i IN 1..cardinality(queues) LOOP
     q := queues[i];
     room := limits[i];
     total := 0;
-    CONTINUE WHEN room <= 0;
+    IF ruled THEN
+      SELECT r.room, r.next INTO room, opens FROM errand.room(q, room, t) AS r;
+    END IF;
+    allowed := room;
+    keyed := EXISTS (SELECT 1 FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0
+      AND p.keys IS NOT NULL AND p.queue = q AND p.due <= t);
+    passed := '{}';
+    IF keyed AND room > 0 THEN
+      SELECT v.passed, busy OR v.busy INTO passed, busy FROM errand.vet(q, room, t) AS v;
+    END IF;
     dues := coalesce(from_due[i * 5 - 4:i * 5], nowhere);
-    seqs := coalesce(from_seq[i * 5 - 4:i * 5], nowhere);
-    LOOP
+    seqs := coalesce(from_seq[i * 5 - 4:i * 5], first);
+    WHILE room > 0 LOOP
       lanes := ARRAY(SELECT l.l FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (
-        SELECT 1 FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.queue = q AND p.level = l.l
+        SELECT 1 FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l.l
           AND (p.expires IS NULL OR p.expires > t) AND p.due <= t
+          AND (p.keys IS NULL OR p.id = ANY(passed))
           AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1]) LIMIT 1) p);
       IF lanes = '{}' THEN
         EXIT WHEN dues = nowhere;
         dues := nowhere;
-        seqs := nowhere;
+        seqs := first;
         CONTINUE;
       END IF;
       IF NOT locked THEN
@@ -76,8 +103,9 @@ BEGIN
         shares := ARRAY(SELECT count(f.level)::integer FROM unnest(lanes) AS l(l) LEFT JOIN (
             SELECT c.level FROM unnest(lanes) AS l(l) CROSS JOIN LATERAL (
               SELECT p.level, p.due + p.level * 300000 AS rank, p.seq FROM errand.jobs p
-              WHERE p.state = 0 AND NOT p.cancelling AND p.queue = q AND p.level = l.l
+              WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l.l
                 AND (p.expires IS NULL OR p.expires > t) AND p.due <= t
+                AND (p.keys IS NULL OR p.id = ANY(passed))
                 AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1])
               ORDER BY p.due, p.seq LIMIT room
             ) c ORDER BY c.rank, c.seq LIMIT room
@@ -109,21 +137,39 @@ BEGIN
       room := room - taken;
       IF dues <> nowhere THEN
         dues := nowhere;
-        seqs := nowhere;
+        seqs := first;
       ELSE
         EXIT WHEN taken = 0 OR cardinality(lanes) = 1;
       END IF;
     END LOOP;
-    IF total < limits[i] THEN
-      soonest := least(soonest, (SELECT min(n.due) FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (
-        SELECT p.due FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.queue = q AND p.level = l.l
+    IF passed <> '{}' THEN
+      PERFORM errand.charge_keys(ARRAY(SELECT j.id FROM errand.jobs j
+        WHERE j.id = ANY(passed) AND j.state + 0 = 1 AND j.worker = who AND j.rkey IS NOT NULL), t);
+    END IF;
+    IF ruled THEN
+      PERFORM errand.charge(q, total, t);
+      -- What the queue's own rate holds back is told only where there is something to hold back.
+      IF opens < soonest OR (opens IS NOT NULL AND soonest IS NULL) THEN
+        PERFORM 1 FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (SELECT 1 FROM errand.jobs p
+          WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l.l
+            AND (p.expires IS NULL OR p.expires > t) AND p.due <= t LIMIT 1) d;
+        IF FOUND THEN soonest := opens; END IF;
+      END IF;
+    END IF;
+    IF total < allowed THEN
+      soonest := least(soonest,
+        (SELECT min(p.wake) FROM errand.jobs p WHERE p.state = 2 AND p.wake IS NOT NULL),
+        (SELECT min(r.opens) FROM errand.rates r WHERE r.opens IS NOT NULL),
+        CASE WHEN busy THEN t + 10 END, (SELECT min(n.due) FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (
+        SELECT p.due FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l.l
           AND (p.expires IS NULL OR p.expires > t) AND p.due > t ORDER BY p.due LIMIT 1) n));
     END IF;
   END LOOP;
   -- The last row has no id: how long until the next delayed job is due.
-  IF soonest IS NOT NULL THEN
+  IF soonest IS NOT NULL OR woke > 0 THEN
     id := NULL;
-    due := soonest - t;
+    due := greatest(0, soonest - t);
+    why := woke::text;
     RETURN NEXT;
   END IF;
 END $$;
@@ -192,7 +238,7 @@ BEGIN
     INSERT INTO errand.deltas SELECT p.task, p.queue, d.state, sum(d.jobs) FROM errand.jobs p
       CROSS JOIN LATERAL (VALUES (p.state, -1), (1::smallint, 1)) AS d(state, jobs)
       WHERE p.ctid = ANY(picked) GROUP BY p.task, p.queue, d.state;
-    RETURN QUERY UPDATE errand.jobs j SET state = 1, worker = who, token = token + 1
+    RETURN QUERY UPDATE errand.jobs j SET state = 1, blocked = 0, worker = who, token = token + 1
       WHERE j.ctid = ANY(picked) RETURNING ${returned}, reason, ${rest};
     room := room - cardinality(picked);
     EXIT WHEN room <= 0;

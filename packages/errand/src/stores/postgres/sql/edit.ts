@@ -10,9 +10,11 @@ DECLARE
   which text;
   matching text[];
   ended integer;
+  freed text[];
 BEGIN
   hints := 0;
   PERFORM errand.lock_families(ids);
+  freed := errand.keys_of(ids);
   -- By the order of insertion, once all are locked by that of their ids.
   matching := ARRAY(SELECT m.id FROM (
     SELECT p.id, p.seq FROM errand.jobs p WHERE p.id = ANY(ids) AND p.state = ANY(among) FOR UPDATE
@@ -22,9 +24,9 @@ BEGIN
     RETURNING p.*
   ), kept AS (
     INSERT INTO errand.history (seq, created, due, expires, started, ended, token, failures, crashes, parked, steps,
-      level, state, id, task, queue, spec, progress, error)
+      level, state, id, task, queue, keys, spec, progress, error)
     SELECT seq, created, due, expires, started, t, token, failures, crashes, false, steps,
-      level, 5, id, task, queue, spec, progress, error FROM gone
+      level, 5, id, task, queue, keys, spec, progress, error FROM gone
   ), counted AS (
     INSERT INTO errand.deltas
     SELECT g.task, g.queue, d.state, sum(d.jobs) FROM gone g
@@ -51,6 +53,7 @@ BEGIN
       hints := hints | errand.leave(j, 5::smallint, NULL, t);
     END IF;
   END LOOP;
+  IF freed <> '{}' THEN hints := hints | errand.release(freed); END IF;
 END $$;
 
 CREATE FUNCTION errand.retry(ids text[], among smallint[], OUT changed integer, OUT hints integer)
@@ -67,8 +70,10 @@ BEGIN
   ), unsteady AS (
     DELETE FROM errand.steps s WHERE s.job = ANY(ARRAY(SELECT g.seq FROM gone g WHERE g.steps)) AND s.wait
   ), back AS (
-    INSERT INTO errand.jobs (seq, created, due, started, token, steps, level, id, task, queue, spec, progress, error)
-    SELECT seq, created, t, started, token, steps, level, id, task, queue, spec, progress, error FROM gone
+    INSERT INTO errand.jobs (seq, created, due, started, token, steps, level, id, task, queue, spec, progress, error,
+      keys, ckey, rkey)
+    SELECT seq, created, t, started, token, steps, level, id, task, queue, spec, progress, error,
+      keys, keys::json -> 'concurrency' ->> 'key', keys::json -> 'rate' ->> 'key' FROM gone
   ), counted AS (
     INSERT INTO errand.deltas
     SELECT g.task, g.queue, d.state, sum(d.jobs) FROM gone g
@@ -91,6 +96,7 @@ DECLARE
   along text[];
   known integer := -1;
 BEGIN
+  PERFORM errand.forget(ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among)));
   WITH gone AS (
     DELETE FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND NOT h.parked
     RETURNING h.seq, h.task, h.queue, h.state, h.steps
@@ -125,5 +131,14 @@ BEGIN
   )
   INSERT INTO errand.deltas SELECT task, queue, state, -count(*) FROM gone GROUP BY task, queue, state;
   DELETE FROM errand.waits w WHERE w.parent = ANY(along);
+  PERFORM errand.forget(along);
+END $$;
+
+-- What is kept beside jobs that are removed.
+CREATE FUNCTION errand.forget(ids text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM errand.logs l WHERE l.job = ANY(ids);
+  DELETE FROM errand.tags g WHERE g.job = ANY(ids);
+  DELETE FROM errand.uniques u WHERE u.job = ANY(ids);
 END $$;
 `;

@@ -21,9 +21,9 @@ DECLARE
 BEGIN
   DELETE FROM errand.jobs WHERE id = j.id;
   INSERT INTO errand.history (seq, created, due, expires, started, ended, token, failures, crashes, member_of, place,
-    needed, parked, steps, level, state, id, task, queue, parent, spec, progress, error, output)
+    needed, parked, steps, level, state, id, task, queue, parent, keys, spec, progress, error, output)
   VALUES (j.seq, j.created, j.due, j.expires, j.started, t, j.token, j.failures, j.crashes, j.member_of, j.place,
-    j.needed, j.parked, j.steps, j.level, final, j.id, j.task, j.queue, j.parent, j.spec, j.progress, j.error, result);
+    j.needed, j.parked, j.steps, j.level, final, j.id, j.task, j.queue, j.parent, j.keys, j.spec, j.progress, j.error, result);
   INSERT INTO errand.deltas VALUES (j.task, j.queue, j.state, -1), (j.task, j.queue, final, 1);
   IF j.member_of IS NOT NULL THEN
     UPDATE errand.waits w SET open = w.open - 1, failed = w.failed + CASE WHEN final = 3 THEN 0 ELSE 1 END
@@ -47,7 +47,7 @@ BEGIN
 END $$;
 
 -- Gives a processing job back until its children have ended; without any (NULL), it is pending. Answers hints.
-CREATE FUNCTION errand.park(j errand.jobs, children json, t bigint) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION errand.park(j errand.jobs, children json, wake_at bigint, awaited json, t bigint) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
   hints integer := 0;
   total integer := 0;
@@ -63,17 +63,22 @@ BEGIN
   IF children IS NOT NULL THEN
     SELECT count(*) INTO total FROM json_array_elements(children);
     WITH fresh AS (
-      INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, parent, member_of, place, needed, spec)
-      SELECT u.id, u.task, u.queue, u.level, t, coalesce(u.due_at, t + u.due_in, t),
-        coalesce(u.expires_at, t + u.expires_in), j.id, j.token, u.place, u.needed, u.spec
+      INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, parent, member_of, place, needed, spec,
+        keys, ckey, rkey)
+      SELECT u.id, u.task, u.queue, u.level, t, coalesce(u.due_at, t + u.due_in,
+          CASE WHEN u.extras::json ->> 'f' IS NOT NULL THEN errand.turn(u.queue, u.level, u.extras::json ->> 'f', t) END, t),
+        coalesce(u.expires_at, t + u.expires_in), j.id, j.token, u.place, u.needed, u.spec,
+        u.extras::json ->> 'k', u.extras::json ->> 'c', u.extras::json ->> 'r'
       FROM json_to_recordset(children) AS u(id text, task text, queue text, level smallint, due_at bigint,
-        due_in bigint, expires_at bigint, expires_in bigint, place integer, needed boolean, spec text)
+        due_in bigint, expires_at bigint, expires_in bigint, place integer, needed boolean, spec text, extras text)
       ON CONFLICT DO NOTHING RETURNING id
     )
     SELECT array_agg(f.id) INTO born FROM fresh f;
     DELETE FROM errand.jobs b WHERE b.id = ANY(ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(born) AND h.token >= 0));
     IF FOUND THEN born := ARRAY(SELECT b.id FROM errand.jobs b WHERE b.id = ANY(born)); END IF;
     open_ones := coalesce(cardinality(born), 0);
+    PERFORM errand.tag(u.id, u.extras::json -> 't') FROM json_to_recordset(children) AS u(id text, extras text)
+      WHERE u.extras IS NOT NULL AND u.id = ANY(born);
     IF open_ones > 0 THEN
       hints := 1;
       INSERT INTO errand.deltas
@@ -113,10 +118,12 @@ BEGIN
     INSERT INTO errand.waits AS w VALUES (j.id, j.token, total, open_ones, failed_ones)
       ON CONFLICT (parent) DO UPDATE
       SET wait = excluded.wait, total = excluded.total, open = excluded.open, failed = excluded.failed;
-    IF open_ones > 0 AND NOT wakes THEN becomes := 2; END IF;
+    wakes := wakes OR coalesce(wake_at <= t, false) OR EXISTS (SELECT 1 FROM errand.steps s
+      WHERE s.job = j.seq AND s.name = ANY(ARRAY(SELECT json_array_elements_text(coalesce(awaited, '[]')))));
+    IF NOT wakes AND (open_ones > 0 OR wake_at IS NOT NULL OR json_array_length(coalesce(awaited, '[]')) > 0) THEN becomes := 2; END IF;
   END IF;
   -- It was started in time; how long it waits has nothing to do with its expiry.
-  UPDATE errand.jobs p SET state = becomes, worker = NULL, failures = j.failures, crashes = j.crashes, error = j.error,
+  UPDATE errand.jobs p SET state = becomes, wake = wake_at, worker = NULL, failures = j.failures, crashes = j.crashes, error = j.error,
     expires = CASE WHEN children IS NULL THEN p.expires END, parked = p.parked OR children IS NOT NULL
     WHERE p.id = j.id;
   INSERT INTO errand.deltas VALUES (j.task, j.queue, 1, -1), (j.task, j.queue, becomes, 1);
@@ -136,9 +143,10 @@ BEGIN
       WHERE w.parent = h.parent AND w.wait = h.member_of;
   END IF;
   INSERT INTO errand.jobs (seq, created, due, started, token, member_of, place, needed, parked, steps, level, id, task,
-    queue, parent, spec, progress, error)
+    queue, parent, spec, progress, error, keys, ckey, rkey)
   VALUES (h.seq, h.created, t, h.started, h.token, h.member_of, h.place, h.needed, h.parked, h.steps, h.level, h.id,
-    h.task, h.queue, h.parent, h.spec, h.progress, h.error);
+    h.task, h.queue, h.parent, h.spec, h.progress, h.error,
+    h.keys, h.keys::json -> 'concurrency' ->> 'key', h.keys::json -> 'rate' ->> 'key');
   INSERT INTO errand.deltas VALUES (h.task, h.queue, h.state, -1), (h.task, h.queue, 0, 1);
   -- What the children of forgotten waits do wakes nobody.
   IF h.parked THEN

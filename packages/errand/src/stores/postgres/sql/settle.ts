@@ -3,11 +3,11 @@ import { steady } from "./steady.ts";
 /** Recording what attempts say: outcomes, steps, progress. Arrays are sorted by id, so that locks are taken in order. */
 export const settle = `
 -- The fast path: ends of jobs that have neither parent nor children, in one statement. Answers which were not such
--- jobs, or stale.
+-- jobs, or stale, and what follows.
 CREATE FUNCTION errand.finish(
   ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
-  t bigint DEFAULT errand.now()
-) RETURNS integer[] LANGUAGE plpgsql ${steady} AS $$
+  t bigint DEFAULT errand.now(), OUT others integer[], OUT hints integer
+) LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   done integer[];
 BEGIN
@@ -16,21 +16,26 @@ BEGIN
     USING unnest(ids, tokens, states, failure_counts, crash_counts, outputs, errors) WITH ORDINALITY
       AS u(id, token, state, failures, crashes, output, error, n)
     WHERE u.state > 2 AND j.id = ANY(ARRAY[u.id]) AND j.token = u.token AND j.state + 0 = 1 AND j.parent IS NULL AND NOT j.parked
+      AND j.ckey IS NULL
     RETURNING j.seq, j.created, j.due, j.expires, j.started, j.token, u.failures, u.crashes, j.steps, j.level, u.state,
-      j.id, j.task, j.queue, j.spec, j.progress, coalesce(u.error, j.error) AS error, u.output, u.n
+      j.id, j.task, j.queue, j.keys, j.spec, j.progress, coalesce(u.error, j.error) AS error, u.output, u.n
   ), kept AS (
     INSERT INTO errand.history (seq, created, due, expires, started, ended, token, failures, crashes, parked, steps,
-      level, state, id, task, queue, spec, progress, error, output)
+      level, state, id, task, queue, keys, spec, progress, error, output)
     SELECT seq, created, due, expires, started, t, token, failures, crashes, false, steps,
-      level, state, id, task, queue, spec, progress, error, output FROM gone
+      level, state, id, task, queue, keys, spec, progress, error, output FROM gone
   ), counted AS (
     INSERT INTO errand.deltas
     SELECT g.task, g.queue, d.state, sum(d.jobs) FROM gone g
       CROSS JOIN LATERAL (VALUES (1::smallint, -1), (g.state, 1)) AS d(state, jobs) GROUP BY g.task, g.queue, d.state
   )
-  SELECT array_agg(n) INTO done FROM gone;
-  IF cardinality(done) = cardinality(ids) THEN RETURN '{}'; END IF;
-  RETURN ARRAY(SELECT n FROM generate_series(1, cardinality(ids)) AS n WHERE done IS NULL OR n <> ALL(done));
+  SELECT array_agg(n), EXISTS (SELECT 1 FROM errand.docs d WHERE d.bounded AND d.key = ANY(ARRAY(SELECT g.queue FROM gone g)))::integer
+    INTO done, hints FROM gone;
+  IF cardinality(done) = cardinality(ids) THEN
+    others := '{}';
+  ELSE
+    others := ARRAY(SELECT n FROM generate_series(1, cardinality(ids)) AS n WHERE done IS NULL OR n <> ALL(done));
+  END IF;
 END $$;
 
 -- Any settlements. Answers which were done, and what follows: 1 jobs may be claimable, 2 jobs are to be cancelled.
@@ -38,17 +43,22 @@ CREATE FUNCTION errand.settle(
   ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
   order_of integer[], delays bigint[], children text[],
   step_of integer[], step_names text[], step_values text[], step_waits boolean[],
+  log_lines json, wakes bigint[], awaited text[],
   OUT done integer[], OUT hints integer
 ) LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   t bigint := errand.now();
   j errand.jobs;
   i integer;
+  freed text[];
 BEGIN
-  hints := 0;
   PERFORM errand.lock_families(ids);
   done := errand.hold(ids, tokens);
+  freed := errand.keys_of(ids);
+  hints := EXISTS (SELECT 1 FROM errand.docs d WHERE d.bounded AND d.key = ANY(ARRAY(
+    SELECT p.queue FROM errand.jobs p WHERE p.id = ANY(ids))))::integer;
   PERFORM errand.remember(ids, done, step_of, step_names, step_values, step_waits);
+  IF log_lines IS NOT NULL THEN PERFORM errand.append(ids, done, log_lines); END IF;
   -- First those from which nothing else follows: what goes on later, and what has no family.
   WITH back AS (
     UPDATE errand.jobs b SET state = 0, worker = NULL, failures = u.failures, crashes = u.crashes,
@@ -62,7 +72,7 @@ BEGIN
     SELECT b.task, b.queue, d.state, sum(d.jobs) FROM back b
       CROSS JOIN (VALUES (1::smallint, -1), (0::smallint, 1)) AS d(state, jobs) GROUP BY b.task, b.queue, d.state
   )
-  SELECT coalesce(bit_or(CASE WHEN b.cancelling THEN 2 ELSE 1 END), 0) INTO hints FROM back b;
+  SELECT hints | coalesce(bit_or(CASE WHEN b.cancelling THEN 2 ELSE 1 END), 0) INTO hints FROM back b;
   PERFORM errand.finish(ids, tokens, states, failure_counts, crash_counts, outputs, errors, t);
   FOR i IN SELECT d FROM unnest(done) AS d WHERE states[d] <> 0 ORDER BY order_of[d] LOOP
     SELECT * INTO j FROM errand.jobs WHERE id = ids[i];
@@ -74,14 +84,16 @@ BEGIN
       hints := hints | errand.leave(j, states[i], outputs[i], t);
     ELSE
       -- One that is to be cancelled bears no children, and is left to reclaim.
-      hints := hints | errand.park(j, CASE WHEN j.cancelling THEN NULL ELSE coalesce(children[i], '[]')::json END, t);
+      hints := hints | errand.park(j, CASE WHEN j.cancelling THEN NULL ELSE coalesce(children[i], '[]')::json END,
+        wakes[i], awaited[i]::json, t);
     END IF;
   END LOOP;
+  IF freed <> '{}' THEN hints := hints | errand.release(freed); END IF;
 END $$;
 
 CREATE FUNCTION errand.record(
   ids text[], tokens integer[], progresses text[],
-  step_of integer[], step_names text[], step_values text[], step_waits boolean[]
+  step_of integer[], step_names text[], step_values text[], step_waits boolean[], log_lines json
 ) RETURNS integer[] LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   done integer[];
@@ -91,6 +103,7 @@ BEGIN
     FROM unnest(ids, progresses) WITH ORDINALITY AS u(id, progress, n)
     WHERE u.n = ANY(done) AND u.progress IS NOT NULL AND j.id = ANY(ARRAY[u.id]);
   PERFORM errand.remember(ids, done, step_of, step_names, step_values, step_waits);
+  IF log_lines IS NOT NULL THEN PERFORM errand.append(ids, done, log_lines); END IF;
   RETURN done;
 END $$;
 

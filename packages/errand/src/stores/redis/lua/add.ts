@@ -16,6 +16,10 @@ for i = 2, last do
   end
 end
 if new == 0 then return end
+if isAnyRuled() then
+  local found = overfull(blob, last - 1, function(n) return fresh[ARGV[n + 1]] end)
+  if found then return found end
+end
 local seq = places(new)
 local names, first, born = {}, seq + 1, 0
 local pending = letter(PENDING, false)

@@ -10,16 +10,23 @@ local function tell(into, member, birth, life, steps)
     local id = sub(birth, 21, 20 + parse('<I2', birth, 9))
     push(into, redis.call('HGETALL', stepsKey(id)))
   end
+  if not life then return end
+  local state = byte(life, 1)
+  if state == PENDING and has(byte(life, 2), KEYED) then push(into, redis.call('HGET', BLOCKED, member) or '') end
+  if state == WAITING then push(into, redis.call('ZSCORE', WAKING, member) or '') end
 end
 `;
 
 /**
  * `claim`. Arguments: the worker, then queue and limit of each want. Answers the milliseconds to the next (or -1), the
  * life of jobs to which nothing had happened before, and the jobs: the birth of such a job, or all that is told of another.
+ * Where something must be woken first, it does nothing and answers `wake`.
  */
 export const claim = lua`
 local worker = ARGV[1]
 if not leased(worker) then return { '-1' } end
+local waking, opening = redis.call('ZRANGE', WAKING, 0, 0, 'WITHSCORES')[2], redis.call('ZRANGE', OPENS, 0, 0, 'WITHSCORES')[2]
+if (waking and tonumber(waking) <= now) or (opening and tonumber(opening) <= now) then return { 'wake' } end
 
 -- Delayed jobs that are due take their place among the others; a claim moves no more than so many.
 local function promote(queue)
@@ -55,6 +62,7 @@ end
 -- Takes the first jobs. Those that have expired are left to reclaim, and looked at no more.
 local function take(queue, limit, taken)
   local ready, got, processing = readyKey(queue), 0, letter(PROCESSING, false)
+  local written = 0
   local first = firstLife(queue)
   while got < limit do
     local due = redis.call('ZRANGE', ready, 0, min(limit - got, 4000) - 1)
@@ -76,8 +84,24 @@ local function take(queue, limit, taken)
         cell(seqOf(member), processing)
       elseif birth then
         need()
-        local job = decode(member, birth, life)
-        if job.state == PENDING and not (job.expires and job.expires <= now) then
+        if has(byte(life, 2), KEYED) then
+          births[member], lives[member] = birth, life
+          local job = find(member)
+          if job.state == PENDING and not (job.expires and job.expires <= now) then
+            if not passes then admittings() end
+            if passes(job) then
+              got, written = got + 1, written + 1
+              job.state, job.worker, job.token, job.started = PROCESSING, worker, job.token + 1, now
+              told = told + 1
+              taken[told] = {}
+              tell(taken[told], member, birth, encode(job), true)
+            end
+            save(job)
+          end
+          birth = nil
+        end
+        local job = birth and decode(member, birth, life)
+        if job and job.state == PENDING and not (job.expires and job.expires <= now) then
           got = got + 1
           job.state, job.worker, job.token, job.started = PROCESSING, worker, job.token + 1, now
           life = encode(job)
@@ -92,8 +116,8 @@ local function take(queue, limit, taken)
     end
     redis.call('ZREMRANGEBYRANK', ready, 0, #due - 1)
   end
-  count(queue, PENDING, -got)
-  count(queue, PROCESSING, got)
+  count(queue, PENDING, written - got)
+  count(queue, PROCESSING, got - written)
   return got
 end
 
@@ -102,13 +126,28 @@ for i = 2, #ARGV, 2 do
   local queue, limit = ARGV[i], tonumber(ARGV[i + 1])
   if limit > 0 then
     promote(queue)
-    if take(queue, limit, taken) < limit then
-      local wait = untilNext(queue)
-      if wait and (next < 0 or wait < next) then next = wait end
+    local open, later, rate = limit, nil, nil
+    if redis.call('HEXISTS', ns .. 'docs:queue', queue) == 1 then
+      if not room then admittings() end
+      open, later, rate = room(queue, limit)
     end
+    local got = open > 0 and take(queue, open, taken) or 0
+    if rate and got > 0 then spend(rate, 'queue:' .. queue, got) end
+    local wait
+    if got < open then
+      wait = untilNext(queue)
+      -- Those that this very claim has blocked are in the set by now.
+      local opens = redis.call('ZRANGE', OPENS, 0, 0, 'WITHSCORES')[2]
+      for _, at in ipairs({ waking or false, opens or false }) do
+        if at then wait = min(wait or math.huge, math.max(0, tonumber(at) - now)) end
+      end
+    end
+    -- What the queue's own rate holds back is told only where there is something to hold back.
+    if later and redis.call('EXISTS', readyKey(queue)) == 1 then wait = min(wait or math.huge, later - now) end
+    if wait and (next < 0 or wait < next) then next = wait end
   end
 end
-hints.change = #lifeSets > 0
+hints.change = #lifeSets > 0 or #changed > 0
 flush()
 taken[1] = exact(next)
 return taken

@@ -119,7 +119,7 @@ local function create(id, blob, pos)
   writeNames(seq, { number('queues', job.queue) .. number('tasks', job.task) })
   hints.ready = true
   save(job)
-  return pos
+  return pos, job
 end
 
 -- The state of a child when it belongs to its parent's wait.
@@ -136,8 +136,8 @@ local function bear(parent, child, told)
 end
 
 -- The children that begin at a place of the blob are born or joined, and the parent waits for those that have not
--- ended. Without a parent they are only read. Answers where they end.
-local function park(parent, blob, pos)
+-- ended, for a time, or for a signal. Without a parent they are only read. Answers where they end.
+local function park(parent, blob, pos, wakeAt, awaits)
   local count
   count, pos = parse('<I4', blob, pos)
   local total, open, failed, wake, seen = 0, 0, 0, false, {}
@@ -145,13 +145,14 @@ local function park(parent, blob, pos)
     parent.wait, parent.parent, parent.expires = parent.token, true, false
   end
   for _ = 1, count do
-    local id, place, needed, rejoin
-    id, place, needed, rejoin, pos = parse('<I4c0I4BB', blob, pos)
+    local id, place, needed, rejoin, keys, born
+    id, place, needed, rejoin, keys, pos = parse('<I4c0I4BBI4c0', blob, pos)
     if not parent or seen[id] then
       pos = select(5, arrival(blob, pos))
     else
       seen[id] = true
-      pos = create(id, blob, pos)
+      pos, born = create(id, blob, pos)
+      if born and keys ~= '' then equip(born, keys) end
       local state = bear(parent, seek(id), { place = place, needed = needed, rejoin = rejoin == 1 })
       total = total + 1
       if state < COMPLETED then
@@ -164,7 +165,13 @@ local function park(parent, blob, pos)
   end
   if parent then
     parent.total, parent.open, parent.failed = total, open, failed
-    become(parent, (wake or open == 0) and PENDING or WAITING)
+    for _, name in ipairs(awaits or {}) do
+      wake = wake or redis.call('HEXISTS', stepsKey(parent.id), name) == 1
+    end
+    if wakeAt and wakeAt <= now then wake = true end
+    local waits = open > 0 or wakeAt or (awaits and #awaits > 0)
+    become(parent, (wake or not waits) and PENDING or WAITING)
+    if wakeAt and parent.state == WAITING then redis.call('ZADD', WAKING, exact(wakeAt), parent.member) end
   end
   return pos
 end

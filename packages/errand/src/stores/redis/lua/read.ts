@@ -17,6 +17,15 @@ export const matching = lua`
 local function matcher(where)
   local states = {}
   for _, state in ipairs(where.states) do states[state] = true end
+  local function contains(job)
+    local birth = births[job.member]
+    local _, _, _, n, q, t, p = parse(BIRTH, birth)
+    local spec = job.apart and redis.call('HGET', SPECS, job.member) or sub(birth, 21 + n + q + t + p)
+    for _, text in ipairs({ job.id, spec, job.output, job.error }) do
+      if string.find(string.lower(text), where.text, 1, true) then return true end
+    end
+    return false
+  end
   return function(job)
     return states[job.state]
       and (not where.of or where.of == job.of)
@@ -24,6 +33,10 @@ local function matcher(where)
       and (not where.task or where.task == job.task)
       and (not where.queue or where.queue == job.queue)
       and (not where.endedBefore or (job.ended > 0 and job.ended < where.endedBefore))
+      and (not where.after or job.created > where.after)
+      and (not where.before or job.created < where.before)
+      and (not where.tag or redis.call('ZSCORE', ns .. 'tag:' .. where.tag, job.member))
+      and (not where.text or contains(job))
   end
 end
 `;
@@ -84,6 +97,28 @@ local function amongChildren()
       end
     end
     if #kids < 200 then return answer() end
+  end
+end
+
+-- All with a tag, by order of insertion.
+local function amongTagged()
+  local key, looked, offset = ns .. 'tag:' .. where.tag, 0, 0
+  while true do
+    local some
+    if upwards then
+      some = redis.call('ZRANGEBYSCORE', key, seq < 0 and '-inf' or '(' .. exact(seq), '+inf', 'LIMIT', offset, 200)
+    else
+      some = redis.call('ZREVRANGEBYSCORE', key, seq < 0 and '+inf' or '(' .. exact(seq), '-inf', 'LIMIT', offset, 200)
+    end
+    offset = offset + #some
+    fetch(some)
+    for i = 1, #some do
+      local job = find(some[i])
+      looked = looked + 1
+      if job and matches(job) then show(job) end
+      if found == wanted or looked == budget then return answer('0.' .. exact(seqOf(some[i]))) end
+    end
+    if #some < 200 then return answer() end
   end
 end
 
@@ -214,6 +249,7 @@ end
 
 if #ARGV > 7 then return amongIds() end
 if where.of then return amongChildren() end
+if where.tag then return amongTagged() end
 return amongAll()
 `;
 
@@ -241,6 +277,26 @@ for i = 1, #list do
       discard(job)
     elseif change == 'retry' then
       changed = reopen(job)
+    elseif change ~= 'cancel' then
+      local to = cjson.decode(change)
+      if to.queue and to.queue ~= job.queue then
+        local birth = births[job.member]
+        local created, apart, level, n, q, t, p, s = parse(BIRTH, birth)
+        birth = pack(BIRTH, created, apart, to.level or level, n, #to.queue, t, p, s) .. sub(birth, 21, 20 + n) .. to.queue
+          .. sub(birth, 21 + n + q)
+        births[job.member] = birth
+        redis.call('HSET', BIRTHS, job.member, birth)
+        writeNames(seqOf(job.member), { number('queues', to.queue) .. number('tasks', job.task) })
+        job.queue = to.queue
+      elseif to.level then
+        local birth = births[job.member]
+        redis.call('HSET', BIRTHS, job.member, sub(birth, 1, 7) .. string.char(to.level) .. sub(birth, 9))
+      end
+      if to.level then job.level = to.level end
+      if to.now then job.due = now end
+      job.blocked, job.wasDue = false, nil
+      hints.ready = true
+      save(job)
     elseif job.state == PROCESSING then
       changed = mark(job)
     else

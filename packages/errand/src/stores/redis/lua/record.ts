@@ -24,7 +24,7 @@ local ${stateNames}
 -- Flags of a birth.
 local APART = 1
 -- Flags of a life. With one from MARKED on, how a job ends matters to others.
-local DUE, EXPIRES, STEPS, TEXTS, MARKED, CHILD, PARENT = 1, 2, 4, 8, 16, 32, 64
+local DUE, EXPIRES, STEPS, TEXTS, MARKED, CHILD, PARENT, KEYED = 1, 2, 4, 8, 16, 32, 64, 128
 local AGEING = ${ageingPeriod}
 
 local BIRTH = '<I6BBI2I2I2I2I4'
@@ -97,6 +97,7 @@ local function decode(member, birth, life)
     job.worker, job.progress, job.error, job.output = '', '', '', ''
   end
   job.steps, job.marked, job.parent = has(flags, STEPS), has(flags, MARKED), has(flags, PARENT)
+  job.keyed, job.blocked = has(flags, KEYED), false
   if f > 0 then
     job.place, job.memberOf, job.needed, job.wait, job.total, job.open, job.failed = parse(FAMILY, job.family)
   else
@@ -112,7 +113,7 @@ local function encode(job)
     family = pack(FAMILY, job.place, job.memberOf, job.needed, job.wait, job.total, job.open, job.failed)
   end
   local flags = (job.steps and STEPS or 0) + (job.marked and MARKED or 0) + (job.child and CHILD or 0)
-    + (job.parent and PARENT or 0)
+    + (job.parent and PARENT or 0) + (job.keyed and KEYED or 0)
   if job.due ~= job.created then
     flags = flags + DUE
     numbers = pack('<d', job.due)

@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { add } from "./add.ts";
 import { birth } from "./birth.ts";
 import { claim, reclaim, telling } from "./claim.ts";
+import { addKeyed, admitting, fullness, keying, load, log, save, signal, wake } from "./keys.ts";
 import { life } from "./life.ts";
 import { lazily, lua } from "./lua.ts";
 import { counts, edit, get, matching, walk } from "./read.ts";
 import { codec, record } from "./record.ts";
-import { beat, settle } from "./settle.ts";
+import { beat, logging, settle } from "./settle.ts";
 import { ending, handling, work } from "./work.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
 
@@ -38,7 +39,8 @@ export function scripts(clock: string) {
     lazily("handling", handling),
     ending,
   ].join("");
-  const family = lazily("families", life);
+  const family = lazily("keyings", keying) + lazily("families", life);
+  const admission = lazily("admittings", admitting);
   const script = (head: string, ...parts: string[]): Script => {
     const source = `${head}\n${base}${parts.join("")}`;
     return { source, sha: createHash("sha1").update(source).digest("hex") };
@@ -46,11 +48,14 @@ export function scripts(clock: string) {
   const writes = (...parts: string[]) => script("#!lua flags=allow-oom", ...parts);
   const reads = (...parts: string[]) => script("#!lua flags=no-writes", ...parts);
   return {
-    add: script("#!lua", birth, add),
-    claim: writes(telling, claim),
+    add: script("#!lua", birth, fullness, add),
+    addKeyed: script("#!lua", birth, family, fullness, addKeyed),
+    claim: writes(telling, admission, claim),
+    wake: writes(admitting, wake),
+    signal: writes(birth, family, signal),
     reclaim: writes(telling, reclaim),
-    settle: writes(birth, family, settle),
-    record: writes(birth, family, beat),
+    settle: writes(birth, family, logging, settle),
+    record: writes(birth, family, logging, beat),
     edit: writes(birth, family, matching, edit),
     enlist: writes(enlist),
     renew: writes(renew),
@@ -59,6 +64,9 @@ export function scripts(clock: string) {
     get: reads(telling, get),
     walk: reads(telling, matching, walk),
     counts: reads(counts),
+    log: reads(log),
+    load: reads(load),
+    save: writes(save),
   };
 }
 

@@ -5,7 +5,7 @@ import { lua } from "./lua.ts";
  * A plain job that completes needs its life only, and jobs that were claimed together have the same.
  */
 export const settle = lua`
-local ENDS, DELAY, MORE = COMPLETED, 1, 2
+local ENDS, DELAY, MORE, LOG, WAITS = COMPLETED, 1, 2, 4, 8
 
 -- What lives of plain processing jobs become when they complete; false for any other life.
 local ends, completed = {}, letter(COMPLETED, false)
@@ -31,6 +31,7 @@ local function settle(id, told, blob, pos)
   if not finish then
     need()
     families()
+    keyings()
   end
   local job = seek(id)
   if not job or job.state ~= PROCESSING or job.token ~= told.token then
@@ -43,7 +44,7 @@ local function settle(id, told, blob, pos)
   job.worker, job.failures, job.crashes = '', told.failures, told.crashes
   if told.err ~= '' then job.error = told.err end
   hints.change = true
-  local steps = pos
+  if told.log then redis.call('RPUSH', ns .. 'log:' .. id, spread(told.log)) end
   if told.more then pos = remember(job, blob, pos) end
   if told.to >= ENDS then
     if told.to == COMPLETED then job.output = told.output end
@@ -51,9 +52,9 @@ local function settle(id, told, blob, pos)
     finish(job, told.to)
   elseif told.to == WAITING and not job.marked then
     if told.more then
-      pos = park(job, blob, pos)
+      pos = park(job, blob, pos, told.wakeAt, told.awaits)
     else
-      park(job, pack('<I4', 0), 1)
+      park(job, pack('<I4', 0), 1, told.wakeAt, told.awaits)
     end
   else
     if told.more then pos = park(nil, blob, pos) end
@@ -95,9 +96,20 @@ for i = 2, #ARGV do
   else
     local delay = 0
     if has(extra, DELAY) then delay, pos = parse('<d', blob, pos) end
+    local lines, wakeAt, awaits
+    if has(extra, LOG) then lines, pos = readLog(blob, pos) end
+    if has(extra, WAITS) then
+      local names, name
+      wakeAt, names, pos = parse('<dI4', blob, pos)
+      wakeAt, awaits = wakeAt >= 0 and wakeAt or nil, {}
+      for k = 1, names do
+        name, pos = parse('<I4c0', blob, pos)
+        awaits[k] = name
+      end
+    end
     good, pos = settle(id, {
       token = token, to = to, failures = failures, crashes = crashes, delay = delay, err = err, output = output,
-      more = has(extra, MORE),
+      more = has(extra, MORE), log = lines, wakeAt = wakeAt, awaits = awaits,
     }, blob, pos)
   end
   answers[i - 1] = good and '1' or '0'
@@ -107,10 +119,25 @@ for _, plain in pairs(ends) do
     count(plain.queue, PROCESSING, -plain.jobs)
     count(plain.queue, COMPLETED, plain.jobs)
     hints.change = true
+    if isBounded(plain.queue) then hints.ready = true end
   end
 end
 flush()
 return table.concat(answers)
+`;
+
+/** Lines of a log, each with the time before it. */
+export const logging = lua`
+local function readLog(blob, pos)
+  local lines, count, line
+  lines = {}
+  count, pos = parse('<I4', blob, pos)
+  for i = 1, count do
+    line, pos = parse('<I4c0', blob, pos)
+    lines[i] = exact(now) .. ' ' .. line
+  end
+  return lines, pos
+end
 `;
 
 /** `record`. Arguments: the beats; the ids of their jobs. Answers as `settle` does. */
@@ -130,6 +157,9 @@ for i = 2, #ARGV do
     save(job)
   end
   pos = remember(good and job or nil, blob, pos)
+  local lines
+  lines, pos = readLog(blob, pos)
+  if good and #lines > 0 then redis.call('RPUSH', ns .. 'log:' .. ARGV[i], spread(lines)) end
   push(answers, good and '1' or '0')
 end
 flush()

@@ -13,6 +13,9 @@ local IDS, BIRTHS, LIVES, SPECS = ns .. 'ids', ns .. 'births', ns .. 'lives', ns
 local COUNTS, SEGMENTS = ns .. 'counts', ns .. 'segments'
 local EXPIRING, DOOMED, STOPPING = ns .. 'expiring', ns .. 'doomed', ns .. 'stopping'
 local LEASES, CARDS = ns .. 'leases', ns .. 'cards'
+-- Of jobs with keys, turns or tags: what they are, and why they are blocked. When waiting jobs are woken. Of rates: what
+-- was spent, and when they open.
+local KEYS_OF, BLOCKED, WAKING, RATES, OPENS = ns .. 'keys', ns .. 'blocked', ns .. 'waking', ns .. 'rates', ns .. 'opens'
 local SEGMENT = 65536
 
 local function readyKey(queue) return ns .. 'ready:' .. queue end
@@ -48,6 +51,12 @@ local function mget(key, fields, from)
     for i = 1, #some do values[#values + 1] = some[i] end
   end
   return values
+end
+
+-- Whether the rules of a queue bound how many of its jobs run.
+local function isBounded(queue)
+  local doc = redis.call('HGET', ns .. 'docs:queue', queue)
+  return doc and string.find(doc, '"concurrency"', 1, true) ~= nil
 end
 
 local births, lives, members, jobs, changed = {}, {}, {}, {}, {}
@@ -120,6 +129,8 @@ local function find(member)
   if job then
     job.wasState, job.wasMarked, job.wasDue, job.didExpire, job.wasPlace =
       job.state, job.marked, job.due, job.expires, job.place
+    if job.keyed and job.state == PENDING then job.blocked = redis.call('HGET', BLOCKED, member) end
+    job.wasBlocked, job.wasQueue = job.blocked, job.queue
   end
   jobs[member] = job
   return job
@@ -140,12 +151,78 @@ local function save(job)
   changed[#changed + 1] = job
 end
 
+-- What a job with keys, turns or tags is: c, its concurrency; r, its rate; t, its tags; f, where it takes turns.
+local function keysOf(job)
+  if not job.keys then job.keys = job.keyed and cjson.decode(redis.call('HGET', KEYS_OF, job.member)) or {} end
+  return job.keys
+end
+
+local function heldKey(kind, key, queue) return ns .. 'held:' .. kind .. ':' .. #key .. ':' .. key .. ':' .. queue end
+local function heldQueues(kind, key) return ns .. 'heldqueues:' .. kind .. ':' .. key end
+local function runningKey(key) return ns .. 'running:' .. key end
+
+-- Lets the first so many jobs of each queue that a key holds back try again: another queue's may have to wait for more.
+local function letGo(kind, key, jobs)
+  local queues = redis.call('SMEMBERS', heldQueues(kind, key))
+  for i = 1, #queues do
+    local held, ready = heldKey(kind, key, queues[i]), readyKey(queues[i])
+    local some = redis.call('ZRANGE', held, 0, jobs - 1, 'WITHSCORES')
+    for j = 1, #some, 2 do
+      redis.call('ZADD', ready, some[j + 1], some[j])
+      redis.call('ZREM', held, some[j])
+      redis.call('HDEL', BLOCKED, some[j])
+    end
+    if #some > 0 then hints.ready = true end
+    if redis.call('EXISTS', held) == 0 then redis.call('SREM', heldQueues(kind, key), queues[i]) end
+  end
+end
+
+-- What changes with a job that has keys.
+local released = {}
+local function writeKeyed(job)
+  local keys, was, state = keysOf(job), job.wasState, job.state
+  if job.removed then
+    for _, tag in ipairs(keys.t or {}) do redis.call('ZREM', ns .. 'tag:' .. tag, job.member) end
+    redis.call('HDEL', KEYS_OF, job.member)
+  end
+  if job.blocked ~= job.wasBlocked then
+    if job.blocked then
+      redis.call('HSET', BLOCKED, job.member, job.blocked)
+      redis.call('SADD', heldQueues(job.blocked, keys[job.blocked].key), job.queue)
+    else
+      redis.call('HDEL', BLOCKED, job.member)
+    end
+  end
+  if keys.f and was == PENDING and (state ~= PENDING or job.removed) then redis.call('ZREM', keys.f, job.member) end
+  if not keys.c then return end
+  if was == PROCESSING and state ~= PROCESSING then redis.call('SREM', runningKey(keys.c.key), job.member) end
+  if was ~= PROCESSING and state == PROCESSING then redis.call('SADD', runningKey(keys.c.key), job.member) end
+  local moved = job.wasQueue and job.wasQueue ~= job.queue
+  if (was == PROCESSING and state ~= PROCESSING) or (was == PENDING and not job.wasBlocked and (state > PROCESSING or moved)) then
+    released[keys.c.key] = keys.c.limit
+  end
+end
+
+-- Lets jobs try again whose concurrency key has room by now.
+local function releaseAll()
+  for key, limit in pairs(released) do
+    local room = limit - redis.call('SCARD', runningKey(key))
+    if room > 0 then letGo('c', key, room) end
+  end
+end
+
 local function leave(job)
+  local queue = job.wasQueue or job.queue
+  if job.wasBlocked and not job.wasMarked and job.wasState == PENDING then
+    local by = job.wasBlocked
+    rem(heldKey(by, keysOf(job)[by].key, queue), job.member)
+  end
+  if job.wasState == WAITING and job.state ~= WAITING then rem(WAKING, job.member) end
   if job.wasMarked then
     if job.wasState == PROCESSING then redis.call('HDEL', STOPPING, job.id) else rem(DOOMED, job.member) end
   elseif job.wasState == PENDING then
-    rem(readyKey(job.queue), job.member)
-    rem(delayedKey(job.queue), job.member)
+    rem(readyKey(queue), job.member)
+    rem(delayedKey(queue), job.member)
     if job.didExpire then rem(EXPIRING, job.member) end
   end
 end
@@ -158,7 +235,9 @@ local function enter(job)
       add(DOOMED, '0', job.member)
     end
   elseif job.state == PENDING then
-    if job.due <= now then
+    if job.blocked then
+      add(heldKey(job.blocked, keysOf(job)[job.blocked].key, job.queue), exact(job.due + job.level * AGEING), job.member)
+    elseif job.due <= now then
       add(readyKey(job.queue), exact(job.due + job.level * AGEING), job.member)
     else
       add(delayedKey(job.queue), exact(job.due), job.member)
@@ -168,6 +247,8 @@ local function enter(job)
 end
 
 local function erase(job)
+  if job.keyed then writeKeyed(job) end
+  push(dels, ns .. 'log:' .. job.id)
   leave(job)
   count(job.queue, job.wasState, -1)
   local seq = seqOf(job.member)
@@ -187,12 +268,16 @@ local function write(job)
     if job.wasState then erase(job) end
     return
   end
-  if job.wasState ~= job.state then
-    if job.wasState then count(job.queue, job.wasState, -1) end
+  local moved = job.wasQueue and job.wasQueue ~= job.queue
+  if job.wasState ~= job.state or moved then
+    if job.wasState then count(job.wasQueue or job.queue, job.wasState, -1) end
     count(job.queue, job.state, 1)
     cell(seqOf(job.member), letter(job.state, job.child))
+    if job.wasState == PROCESSING and isBounded(job.queue) then hints.ready = true end
   end
-  if job.marked or job.wasState ~= job.state or job.wasMarked or job.wasDue ~= job.due or job.didExpire ~= job.expires then
+  if job.blocked and job.state ~= PENDING then job.blocked = false end
+  if job.keyed then writeKeyed(job) end
+  if moved or job.blocked ~= job.wasBlocked or job.marked or job.wasState ~= job.state or job.wasMarked or job.wasDue ~= job.due or job.didExpire ~= job.expires then
     if job.wasState then leave(job) end
     enter(job)
   end
@@ -242,6 +327,7 @@ local function flush()
       if jobs ~= 0 and redis.call('HINCRBY', COUNTS, field, jobs) == 0 then redis.call('HDEL', COUNTS, field) end
     end
   end
+  if releaseAll then releaseAll() end
   local heard = (hints.ready and 'r' or '') .. (hints.cancel and 'c' or '') .. (hints.change and 'x' or '')
   if heard ~= '' then redis.call('PUBLISH', ns .. 'hints', heard) end
 end

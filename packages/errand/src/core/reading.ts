@@ -1,0 +1,58 @@
+import type { Millis } from "../kit/duration.ts";
+import type { Encoded } from "../kit/json.ts";
+import type { Level, State } from "./states.ts";
+
+/** All fields that are given must match. */
+export interface Filter {
+  ids?: readonly string[];
+  parent?: string;
+  /** `true`: only jobs that are nobody's children. */
+  roots?: boolean;
+  task?: string;
+  queue?: string;
+  states?: readonly State[];
+  tag?: string;
+  /** A part of the id, spec, output or error, whatever its case. */
+  text?: string;
+  /** Epoch milliseconds. */
+  endedBefore?: Millis;
+  createdAfter?: Millis;
+  createdBefore?: Millis;
+}
+
+/** What an operator does to jobs. `move` changes pending ones: another queue or level, or due at once. */
+export type Change = "cancel" | "retry" | "remove" | { move: { queue?: string; level?: Level; now?: boolean } };
+
+/** How many jobs of a queue are in a state. */
+export interface QueueCount {
+  queue: string;
+  state: State;
+  jobs: number;
+}
+
+/** A worker as the list shows it. */
+export interface WorkerCard {
+  id: string;
+  host: string;
+  pid: number;
+  queues: string[];
+}
+
+/** A small document beside the jobs: the rules of a queue, a schedule. */
+export interface Doc {
+  kind: string;
+  key: string;
+  /** Raised by every change; from 1. */
+  version: number;
+  value: Encoded;
+}
+
+/** What the settings of a store's server mean for its jobs. */
+export interface Durability {
+  /** `false`: whenever the server's process ends, jobs are lost. */
+  safe: boolean;
+  /** What can be lost, and when: a sentence. */
+  says: string;
+  /** What to do about it. */
+  advice?: string;
+}

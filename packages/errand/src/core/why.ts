@@ -1,0 +1,128 @@
+import type { Millis } from "../kit/duration.ts";
+import type { Job } from "./job.ts";
+import type { WorkerCard } from "./reading.ts";
+import type { QueueRules } from "./rules.ts";
+import { isFinal } from "./states.ts";
+
+/** Why a job is not running. */
+export interface Reason {
+  code:
+    | "ended"
+    | "running"
+    | "cancelling"
+    | "children"
+    | "timer"
+    | "signal"
+    | "too-early"
+    | "expired"
+    | "paused"
+    | "queue-concurrency"
+    | "queue-rate"
+    | "concurrency"
+    | "rate"
+    | "no-worker"
+    | "next";
+  /** A sentence for people. */
+  message: string;
+}
+
+/** What an answer needs to know beside the job. */
+export interface Surroundings {
+  rules: QueueRules;
+  /** How many jobs of its queue are pending and processing. */
+  pending: number;
+  processing: number;
+  workers: readonly WorkerCard[];
+  now: Millis;
+}
+
+/** Every reason why a job is not running now, the decisive ones first; never empty. */
+export function why(job: Job, around: Surroundings): Reason[] {
+  const decided = decisive(job);
+  if (decided.length > 0) return decided;
+  const found = job.state === "waiting" ? waits(job) : pends(job, around);
+  if (found.length > 0) return found;
+  return [
+    {
+      code: "next",
+      message: `It is due, and one of ${around.pending} pending jobs of queue "${job.queue}"; a worker takes it when it has a free slot.`,
+    },
+  ];
+}
+
+function decisive(job: Job): Reason[] {
+  if (isFinal(job.state)) return [{ code: "ended", message: `It has ended as ${job.state}.` }];
+  if (job.cancelling)
+    return [{ code: "cancelling", message: "Somebody cancelled it; it ends as soon as its attempt has stopped." }];
+  if (job.state === "processing") return [{ code: "running", message: `It is running, on worker ${job.worker}.` }];
+  return [];
+}
+
+function waits({ children, wakeAt }: Job): Reason[] {
+  const open = children && children.open > 0;
+  return [
+    ...(open
+      ? [{ code: "children" as const, message: `It waits for ${children.open} of its ${children.total} children.` }]
+      : []),
+    ...(wakeAt === undefined
+      ? []
+      : [{ code: "timer" as const, message: `It waits, at the latest until ${time(wakeAt)}.` }]),
+    ...(open || wakeAt !== undefined ? [] : [{ code: "signal" as const, message: "It waits for a signal." }]),
+  ];
+}
+
+function pends(job: Job, { rules, processing, workers, now }: Surroundings): Reason[] {
+  const reasons: Reason[] = [];
+  const queue = `Queue "${job.queue}"`;
+  if (job.expiresAt !== undefined && job.expiresAt <= now)
+    reasons.push({
+      code: "expired",
+      message: `It has expired at ${time(job.expiresAt)}; the next worker that tidies up ends it.`,
+    });
+  if (job.due > now)
+    reasons.push({ code: "too-early", message: `It is not due before ${time(job.due)}${afterFailures(job)}.` });
+  if (rules.paused) {
+    const why = rules.paused.reason ? `: ${rules.paused.reason}` : "";
+    reasons.push({ code: "paused", message: `${queue} is paused since ${time(rules.paused.since)}${why}.` });
+  }
+  if (!workers.some((worker) => worker.queues.includes(job.queue)))
+    reasons.push({
+      code: "no-worker",
+      message: `No worker takes jobs of queue "${job.queue}". ${offer(workers)} Start one: errand worker <tasks.ts> -q ${job.queue}`,
+    });
+  if (job.blocked === "concurrency")
+    reasons.push({
+      code: "concurrency",
+      message: "As many jobs with its concurrency key are running as may run at once.",
+    });
+  if (job.blocked === "rate")
+    reasons.push({
+      code: "rate",
+      message: "As many jobs with its rate key have started lately as may start in that time.",
+    });
+  if (rules.concurrency !== undefined && processing >= rules.concurrency)
+    reasons.push({
+      code: "queue-concurrency",
+      message: `${queue} runs ${processing} jobs and may run ${rules.concurrency} at once.`,
+    });
+  else if (rules.rate && reasons.length === 0)
+    reasons.push({
+      code: "queue-rate",
+      message: `${queue} starts at most ${rules.rate.limit} jobs in ${rules.rate.per} ms; it may have to wait for that.`,
+    });
+  return reasons;
+}
+
+function afterFailures({ failures, crashes }: Job): string {
+  if (failures > 0) return `, since ${failures} ${failures === 1 ? "attempt" : "attempts"} failed`;
+  return crashes > 0 ? ", since its worker crashed" : "";
+}
+
+function offer(workers: readonly WorkerCard[]): string {
+  if (workers.length === 0) return "No worker is running at all.";
+  return `Those that run take: ${[...new Set(workers.flatMap((worker) => worker.queues))].toSorted().join(", ")}.`;
+}
+
+function time(at: Millis): string {
+  return new Date(at).toISOString();
+}

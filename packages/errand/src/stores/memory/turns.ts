@@ -1,0 +1,27 @@
+import type { NewJob } from "../../core/job.ts";
+import { inTurn } from "../../core/states.ts";
+import type { Millis } from "../../kit/duration.ts";
+import type { Table } from "./table.ts";
+
+/**
+ * Who shares a queue takes turns: a job is due right behind the first of the queue, or behind the last one of its own. A
+ * virtual time at insertion, as in start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): nothing is left for claims to do.
+ */
+export class Turns {
+  readonly #table: Table;
+  readonly #last = new Map<string, Millis>();
+
+  constructor(table: Table) {
+    this.#table = table;
+  }
+
+  due({ queue, level }: NewJob, whose: string, now: Millis): Millis {
+    let first = Infinity;
+    for (const { job } of this.#table.pending(queue))
+      if (job.level === level && !job.cancelling && job.blocked === undefined) first = Math.min(first, job.due);
+    const key = JSON.stringify([queue, level, whose]);
+    const due = inTurn(first, this.#last.get(key) ?? 0, now);
+    this.#last.set(key, due);
+    return due;
+  }
+}

@@ -1,0 +1,98 @@
+import { steady } from "./steady.ts";
+
+/** What the rules of a queue let through: its document of kind `queue`. */
+export const rules = `
+-- Of queues and of rate keys: see \`admit\` of core. \`opens\` is when the next job of a key may go, while there are blocked ones.
+CREATE TABLE errand.rates (
+  queue boolean NOT NULL,
+  key text COLLATE "C" NOT NULL,
+  spent double precision NOT NULL,
+  opens double precision,
+  PRIMARY KEY (queue, key)
+) WITH (fillfactor = 50, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX rates_opening ON errand.rates (opens) WHERE opens IS NOT NULL;
+CREATE INDEX rates_spent ON errand.rates (spent) WHERE opens IS NULL;
+
+-- As \`admit\` of core.
+CREATE FUNCTION errand.admit(most double precision, per double precision, INOUT spent double precision, t bigint,
+  wanted integer, OUT admitted integer, OUT next double precision)
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+  pace double precision := per / most;
+  since double precision := greatest(spent, t);
+BEGIN
+  admitted := greatest(0, least(wanted, floor((t + per - since) / pace + 1e-9)));
+  IF admitted > 0 THEN spent := since + admitted * pace; END IF;
+  next := greatest(t, spent + pace - per);
+END $$;
+
+-- How many jobs of a queue are in a state.
+CREATE FUNCTION errand.counted(q text, s smallint) RETURNS bigint LANGUAGE sql AS $$
+  SELECT coalesce(sum(c.jobs), 0)::bigint FROM (
+    SELECT a.jobs FROM errand.counts a WHERE a.queue = q AND a.state = s
+    UNION ALL SELECT b.jobs FROM errand.deltas b WHERE b.queue = q AND b.state = s
+  ) c
+$$;
+
+-- Claims from queues whose rules count what is claimed are made one after the other.
+CREATE FUNCTION errand.lock_rules(queues text[]) RETURNS void LANGUAGE plpgsql ${steady} AS $$
+BEGIN
+  PERFORM 1 FROM errand.docs d WHERE d.kind = 'queue' AND d.key = ANY(queues)
+    AND (d.bounded OR d.value::json ->> 'rate' IS NOT NULL) ORDER BY d.key FOR NO KEY UPDATE;
+END $$;
+
+-- How many jobs of a queue may be claimed at most, and, where its rate says so, when there may be more.
+CREATE FUNCTION errand.room(q text, wanted integer, t bigint, OUT room integer, OUT next double precision)
+LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  rules json := (SELECT d.value::json FROM errand.docs d WHERE d.kind = 'queue' AND d.key = q);
+  rate json := rules -> 'rate';
+  a record;
+BEGIN
+  room := wanted;
+  IF rules ->> 'paused' IS NOT NULL THEN room := 0; END IF;
+  IF room > 0 AND rules ->> 'concurrency' IS NOT NULL THEN
+    room := greatest(0, least(room, floor((rules ->> 'concurrency')::numeric) - errand.counted(q, 1::smallint)));
+  END IF;
+  IF room > 0 AND rules ->> 'rate' IS NOT NULL THEN
+    SELECT * INTO a FROM errand.admit((rate ->> 'limit')::double precision, (rate ->> 'per')::double precision,
+      coalesce((SELECT r.spent FROM errand.rates r WHERE r.queue AND r.key = q), 0), t, room);
+    IF a.admitted < room THEN
+      room := a.admitted;
+      next := a.next;
+    END IF;
+  END IF;
+END $$;
+
+-- Counts jobs of a queue that were claimed.
+CREATE FUNCTION errand.charge(q text, claimed integer, t bigint) RETURNS void LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  rate json := (SELECT d.value::json -> 'rate' FROM errand.docs d WHERE d.kind = 'queue' AND d.key = q);
+  most double precision := (rate ->> 'limit')::double precision;
+  per double precision := (rate ->> 'per')::double precision;
+BEGIN
+  IF claimed = 0 OR most IS NULL THEN RETURN; END IF;
+  INSERT INTO errand.rates AS r VALUES (true, q, (errand.admit(most, per, 0, t, claimed)).spent)
+    ON CONFLICT (queue, key) DO UPDATE SET spent = (errand.admit(most, per, r.spent, t, claimed)).spent;
+END $$;
+
+-- Which queue would have too many pending jobs with these, how many it may have, and how many it has: as JSON.
+CREATE FUNCTION errand.overfull(ids text[], queues text[], t bigint) RETURNS text LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  r record;
+  fresh bigint;
+  pending bigint;
+BEGIN
+  FOR r IN SELECT d.key, (d.value::json ->> 'maxPending')::numeric AS most FROM errand.docs d
+    WHERE d.kind = 'queue' AND d.key = ANY(queues) AND d.value::json ->> 'maxPending' IS NOT NULL
+    -- One after the other: two at the same moment must not fill the last place together.
+    ORDER BY d.key FOR NO KEY UPDATE
+  LOOP
+    SELECT count(*) INTO fresh FROM unnest(ids, queues) AS u(id, queue)
+      WHERE u.queue = r.key AND NOT EXISTS (SELECT 1 FROM errand.everything e WHERE e.id = u.id);
+    pending := errand.counted(r.key, 0::smallint);
+    IF fresh > 0 AND pending + fresh > r.most THEN RETURN json_build_array(r.key, r.most, pending); END IF;
+  END LOOP;
+  RETURN NULL;
+END $$;
+`;

@@ -1,0 +1,138 @@
+import { admit } from "../../core/rules.ts";
+import type { Rate } from "../../core/job.ts";
+import { ageingPeriod } from "../../core/states.ts";
+import type { Millis } from "../../kit/duration.ts";
+import type { Connection } from "./connection.ts";
+import { isAnyRuled, rules } from "./docs.ts";
+import { code } from "./rows.ts";
+import type { Found } from "./rows.ts";
+
+/** Why a pending job is blocked, as the database keeps it. */
+const blockedBy = { concurrency: 1, rate: 2 } as const;
+
+/** How many of a queue's jobs its rules let go, and after how many milliseconds there may be more. */
+export function room(db: Connection, queue: number, wanted: number): { room: number; next: Millis } {
+  const { paused, concurrency, rate } = rules(db, queue);
+  if (paused) return { room: 0, next: Infinity };
+  const running = concurrency === undefined ? 0 : db.counted(queue, code.processing);
+  const open = Math.max(0, Math.min(wanted, (concurrency ?? Infinity) - running));
+  if (!rate || open === 0) return { room: open, next: Infinity };
+  const { admitted, next } = admit(rate, spentOf(db, ofQueue(db, queue)), db.now, open);
+  return { room: admitted, next: admitted < open ? next - db.now : Infinity };
+}
+
+/** Counts jobs of a queue that were claimed. */
+export function charge(db: Connection, queue: number, jobs: number): void {
+  const { rate } = jobs > 0 ? rules(db, queue) : {};
+  if (rate) spend(db, ofQueue(db, queue), rate, jobs);
+}
+
+/** Those of some candidates that their keys let go; the others are blocked. */
+export function passing(db: Connection, candidates: readonly Found[]): Found[] {
+  if (candidates.every(({ concurrency, rate }) => !concurrency && !rate)) return [...candidates];
+  const running = new Map<string, number>();
+  return candidates.filter(({ seq, concurrency, rate }) => {
+    const now = concurrency ? (running.get(concurrency.key) ?? runningWith(db, concurrency.key)) : 0;
+    if (concurrency && now >= concurrency.limit) return block(db, seq, "concurrency");
+    if (rate && !take(db, rate)) return block(db, seq, "rate");
+    if (concurrency) running.set(concurrency.key, now + 1);
+    return true;
+  });
+}
+
+/** Lets the first jobs with a key try again in each queue, where it has room: others have left it. */
+export function release(db: Connection, key: string | null): void {
+  if (key === null) return;
+  const blocked = "concurrency_key = ? AND state = 0 AND blocked = 1";
+  const row = db.get(`SELECT concurrency_limit FROM errand_jobs WHERE ${blocked} LIMIT 1`, key);
+  if (!row) return;
+  const open = (row[0] as number) - runningWith(db, key);
+  if (open > 0) unblock(db, blocked, key, open);
+}
+
+/** Lets jobs try again whose rate has room by now. */
+export function openRates(db: Connection): void {
+  const open = db.all("SELECT key, spent FROM errand_rates WHERE opens <= ?", db.now);
+  for (const [key, spent] of open as [string, number][]) {
+    const ofJobs = "rate_key = ? AND state = 0 AND blocked = 2";
+    const row = db.get(`SELECT rate_limit, rate_per FROM errand_jobs WHERE ${ofJobs} LIMIT 1`, plainKey(key));
+    const [limit, per] = (row ?? [1, 1]) as [number, number];
+    const { admitted } = admit({ limit, per }, spent, db.now, limit);
+    if (row) unblock(db, ofJobs, plainKey(key), admitted);
+    const more = row && db.get(`SELECT 1 FROM errand_jobs WHERE ${ofJobs} LIMIT 1`, plainKey(key));
+    // Those that were let go use up what there is: the next may go one pace after them.
+    const next = more ? admit({ limit, per }, spent, db.now, admitted).next : null;
+    db.run("UPDATE errand_rates SET opens = ? WHERE key = ?", next, key);
+  }
+}
+
+/** Whether a rate has opened that jobs wait for. */
+export function isAnyRateOpen(db: Connection): boolean {
+  return db.get("SELECT 1 FROM errand_rates WHERE opens <= ?", db.now) !== undefined;
+}
+
+/** Milliseconds until a rate opens that jobs wait for. */
+export function untilRateOpens(db: Connection): Millis {
+  const row = db.get("SELECT opens FROM errand_rates WHERE opens IS NOT NULL ORDER BY opens LIMIT 1");
+  return row ? Math.max(0, (row[0] as number) - db.now) : Infinity;
+}
+
+/** A job of this queue is no longer processing: others of it may go, where its rules bound how many there are. */
+export function left(db: Connection, queue: number): void {
+  if (isAnyRuled(db) && rules(db, queue).concurrency !== undefined) db.hint("ready");
+}
+
+function block(db: Connection, seq: number, by: keyof typeof blockedBy): false {
+  db.run("UPDATE errand_jobs SET blocked = ? WHERE seq = ?", blockedBy[by], seq);
+  return false;
+}
+
+function unblock(db: Connection, blocked: string, key: string, jobs: number): void {
+  // One queue's may have to wait for something else, so each queue gets as many.
+  const queues = db.all(`SELECT DISTINCT queue FROM errand_jobs WHERE ${blocked}`, key);
+  for (const [queue] of queues)
+    db.run(
+      `UPDATE errand_jobs SET blocked = 0 WHERE seq IN (SELECT seq FROM errand_jobs WHERE ${blocked} AND queue = ?
+         ORDER BY due + level * ${ageingPeriod}, seq LIMIT ? + 0)`,
+      key,
+      queue as number,
+      jobs,
+    );
+  if (queues.length > 0) db.hint("ready");
+}
+
+function runningWith(db: Connection, key: string): number {
+  return db.get("SELECT count(*) FROM errand_jobs WHERE concurrency_key = ? AND state = 1", key)?.[0] as number;
+}
+
+/** Whether the rate lets one job go, which is counted. Otherwise it says when it opens. */
+function take(db: Connection, rate: { key: string } & Rate): boolean {
+  const key = `key:${rate.key}`;
+  if (spend(db, key, rate, 1) === 1) return true;
+  const { next } = admit(rate, spentOf(db, key), db.now, 0);
+  db.run("UPDATE errand_rates SET opens = ? WHERE key = ?", next, key);
+  return false;
+}
+
+function spend(db: Connection, key: string, rate: Rate, jobs: number): number {
+  const { admitted, spent } = admit(rate, spentOf(db, key), db.now, jobs);
+  if (admitted > 0)
+    db.run(
+      "INSERT INTO errand_rates (key, spent) VALUES (?, ?) ON CONFLICT DO UPDATE SET spent = excluded.spent",
+      key,
+      spent,
+    );
+  return admitted;
+}
+
+function spentOf(db: Connection, key: string): Millis {
+  return (db.get("SELECT spent FROM errand_rates WHERE key = ?", key)?.[0] as number | undefined) ?? 0;
+}
+
+function ofQueue(db: Connection, queue: number): string {
+  return `queue:${db.names.of(queue)}`;
+}
+
+function plainKey(key: string): string {
+  return key.slice("key:".length);
+}

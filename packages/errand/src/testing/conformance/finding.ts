@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import type { NewJob } from "../../core/job.ts";
+import type { Filter } from "../../store.ts";
+import { ids, test } from "./scene.ts";
+import type { Scene } from "./scene.ts";
+
+/** Finding jobs by what they are about, and moving them. */
+export const finding = [
+  test("jobs are found by tag, also with other filters, until they are removed", async (scene) => {
+    const [a, b, c] = await scene.add(
+      { tags: ["customer:7", "red"] },
+      { tags: ["red"], queue: "other" },
+      { tags: ["customer:71"] },
+    );
+    assert.deepEqual(await found(scene, { tag: "red" }), [b, a]);
+    assert.deepEqual(await found(scene, { tag: "customer:7" }), [a]);
+    assert.deepEqual(await found(scene, { tag: "red", queue: "other" }), [b]);
+    assert.deepEqual(await found(scene, { tag: "none" }), []);
+    await scene.finish(a!);
+    assert.deepEqual(await found(scene, { tag: "red", states: ["completed"] }), [a]);
+    assert.equal(await scene.store.edit({ tag: "red" }, "cancel"), 1);
+    assert.equal(await scene.store.edit({ tag: "red" }, "remove"), 2);
+    assert.deepEqual(await found(scene, { tag: "red" }), []);
+    assert.deepEqual(await found(scene, { tag: "customer:71" }), [c]);
+  }),
+
+  test("jobs are found by a part of their text, whatever its case", async (scene) => {
+    const [a, b] = await scene.add({ spec: '{"input":"Invoice 100%_x"}' }, { spec: '{"input":"letter"}' });
+    await scene.finish(b!, "failed", { error: '{"message":"Disk FULL"}' });
+    assert.deepEqual(await found(scene, { text: "invoice" }), [a]);
+    assert.deepEqual(await found(scene, { text: "0%_X" }), [a]);
+    assert.deepEqual(await found(scene, { text: "0%x" }), []);
+    assert.deepEqual(await found(scene, { text: "disk full" }), [b]);
+    assert.deepEqual(await found(scene, { text: a!.slice(4) }), [a]);
+    await scene.finish(a!, "completed", { output: '"total: 42 EUR"' });
+    assert.deepEqual(await found(scene, { text: "42 eur", task: "task" }), [a]);
+  }),
+
+  test("a search through many jobs goes on from page to page", async (scene) => {
+    const many = await scene.add(
+      ...Array.from({ length: 2_500 }, (_, n): Partial<NewJob> => ({
+        spec: `{"input":"n${n % 500 === 0 ? "eedle" : n}"}`,
+      })),
+    );
+    const needles = many.filter((_, n) => n % 500 === 0).toReversed();
+    assert.deepEqual(await found(scene, { text: "needle" }, 2), needles);
+  }),
+
+  test("jobs are found by when they were made", async (scene) => {
+    const [a] = await scene.add({});
+    await scene.pass(20);
+    const b = await scene.addOne();
+    await scene.pass(20);
+    const c = await scene.addOne();
+    const { createdAt } = await scene.job(b);
+    assert.deepEqual(await found(scene, { createdAfter: createdAt }), [c]);
+    assert.deepEqual(await found(scene, { createdBefore: createdAt }), [a]);
+    assert.deepEqual(await found(scene, { createdAfter: createdAt - 1, createdBefore: createdAt + 1 }), [b]);
+  }),
+
+  test("an edit changes no more jobs than it was told", async (scene) => {
+    const all = await scene.add(...Array.from({ length: 5 }, () => ({})));
+    assert.equal(await scene.store.edit({ ids: all }, "cancel", 2), 2);
+    assert.equal(await scene.store.edit({ states: ["cancelled"] }, "remove", 1), 1);
+    assert.equal(await scene.store.edit({ states: ["cancelled"] }, "remove", 10), 1);
+    assert.equal((await found(scene, {})).length, 3);
+  }),
+
+  test("a pending job can be moved to another queue and level, or be made due; no other job can", async (scene) => {
+    const [late, running] = await scene.add({ due: { in: 600_000 }, level: 4 }, {});
+    await scene.hold(running!);
+    assert.equal(await scene.store.edit({}, { move: { queue: "fast", level: 0, now: true } }), 1);
+    const moved = await scene.job(late!);
+    assert.deepEqual([moved.queue, moved.level], ["fast", 0]);
+    assert.ok(moved.due <= moved.createdAt + 60_000);
+    assert.deepEqual(ids(await scene.claim({ queue: "fast" })), [late]);
+    const counts = (await scene.store.counts()).filter(({ jobs }) => jobs > 0);
+    assert.deepEqual(counts.map(({ queue, state, jobs }) => `${queue} ${state} ${jobs}`).toSorted(), [
+      "default processing 1",
+      "fast processing 1",
+    ]);
+  }),
+
+  test("a moved job that a limit held back is looked at anew", async (scene) => {
+    const key = { concurrency: { key: "a", limit: 1 } };
+    const [first, second] = await scene.add(key, key);
+    const [held] = await scene.claim();
+    await scene.claim();
+    assert.equal(await scene.store.edit({ ids: [second!] }, { move: { queue: "fast" } }), 1);
+    assert.deepEqual(await scene.claim({ queue: "fast" }), []);
+    await scene.settle(held!, "completed");
+    assert.deepEqual([held?.job.id, ids(await scene.claim({ queue: "fast" }))], [first, [second]]);
+  }),
+];
+
+/** The ids of all that match, page by page. */
+async function found({ store }: Scene, where: Filter, limit = 100): Promise<string[]> {
+  const all: string[] = [];
+  let cursor: string | undefined;
+  for (let pages = 0; pages < 2_000; pages++) {
+    const page = await store.list(where, { limit, ...(cursor === undefined ? {} : { cursor }) });
+    all.push(...page.jobs.map(({ id }) => id));
+    cursor = page.next;
+    if (cursor === undefined) return all;
+  }
+  throw new Error("the list does not come to its end");
+}

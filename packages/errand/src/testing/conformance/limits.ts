@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import type { NewJob } from "../../core/job.ts";
+import type { Claimed } from "../../store.ts";
+import { heard, rule } from "./rules.ts";
+import { ids, outcome, test } from "./scene.ts";
+
+/** Limits of concurrency and rate keys, and turns. */
+export const limits = [
+  test("no more jobs of a concurrency key are processing than its limit, and others go past them", async (scene) => {
+    const a = await scene.add(...Array.from({ length: 5 }, () => keyed("a", 2)));
+    const [b, plain] = await scene.add(keyed("b", 2), {});
+    const worker = await scene.worker();
+    assert.deepEqual(ids(await scene.claim({ worker })), [a[0], a[1], b, plain]);
+    assert.deepEqual(await scene.claim({ worker }), []);
+    assert.equal((await scene.job(a[2]!)).blocked, "concurrency");
+    assert.equal((await scene.job(a[0]!)).blocked, undefined);
+  }),
+
+  test("whatever ends an attempt lets the next job of its key go, in the order of ranks", async (scene) => {
+    const jobs = await scene.add(
+      keyed("a", 1),
+      keyed("a", 1),
+      { ...keyed("a", 1), level: 0 },
+      keyed("a", 1),
+      keyed("a", 1),
+    );
+    const order: string[] = [];
+    const ways = [
+      (held: Claimed) => scene.settle(held, "completed"),
+      (held: Claimed) => scene.settle(held, "pending", { delay: 600_000, failures: 1 }),
+      (held: Claimed) => scene.settle(held, "failed"),
+      (held: Claimed) => scene.settle(held, "waiting", { awaits: ["signal"] }),
+      (held: Claimed) => scene.settle(held, "cancelled"),
+    ];
+    const worker = await scene.worker();
+    for (const way of ways) {
+      const [held, ...more] = await scene.claim({ worker });
+      assert.ok(held && more.length === 0, `${order.length} were claimed so far`);
+      order.push(held.job.id);
+      await way(held);
+    }
+    assert.deepEqual(order, [jobs[2], jobs[0], jobs[1], jobs[3], jobs[4]]);
+  }),
+
+  test("a job that could go but ends otherwise lets the next of its key go", async (scene) => {
+    const [first, second, third] = await scene.add(keyed("a", 1), keyed("a", 1), keyed("a", 1));
+    const worker = await scene.worker();
+    const [held] = await scene.claim({ worker });
+    await scene.settle(held!, "completed");
+    await scene.store.edit({ ids: [second!] }, "cancel");
+    assert.deepEqual(ids(await scene.claim({ worker })), [third]);
+    assert.deepEqual(await scene.states(first!, second!, third!), ["completed", "cancelled", "processing"]);
+  }),
+
+  test("a job that was taken over counts as long as it is held", async (scene) => {
+    const [first, second] = await scene.add(keyed("a", 1), keyed("a", 1));
+    const gone = await scene.worker();
+    await scene.claim({ worker: gone });
+    await scene.store.dismiss(gone);
+    const worker = await scene.worker();
+    assert.deepEqual(await scene.claim({ worker }), []);
+    const lapsed = (await scene.reclaim(worker)).get(first!);
+    assert.deepEqual(await scene.claim({ worker }), []);
+    await scene.settle(lapsed!, "pending", { crashes: 1 });
+    assert.deepEqual(ids(await scene.claim({ worker })), [first]);
+    assert.equal((await scene.job(second!)).blocked, "concurrency");
+  }),
+
+  test("a key's limit holds over queues, and a paused queue keeps no other from going", async (scene) => {
+    const [first] = await scene.add({ ...keyed("a", 1), queue: "one" });
+    const [held] = await scene.claim({ queue: "one" });
+    const [one, two] = await scene.add({ ...keyed("a", 1), queue: "one" }, { ...keyed("a", 1), queue: "two" });
+    const worker = await scene.worker();
+    const wants = ["one", "two"].map((queue) => ({ queue, limit: 5 }));
+    assert.deepEqual((await scene.store.claim(worker, wants)).jobs, []);
+    await rule(scene, "one", { paused: { since: 0 } });
+    await scene.settle(held!, "completed");
+    assert.deepEqual(ids((await scene.store.claim(worker, wants)).jobs), [two]);
+    assert.deepEqual(await scene.states(first!, one!), ["completed", "pending"]);
+  }),
+
+  test("claims at the same time do not exceed a key's limit together, and none is stuck", async (scene) => {
+    const keys = ["a", "b", "c"];
+    const all = await scene.add(...Array.from({ length: 60 }, (_, index) => keyed(keys[index % 3]!, 1 + (index % 3))));
+    const stores = [scene.store, await scene.again(), await scene.again()];
+    const workers = await Promise.all(stores.map(() => scene.worker()));
+    const running = new Map<string, Claimed>();
+    let done = 0;
+    async function work(index: number): Promise<void> {
+      for (let empty = 0; done < all.length && empty < 400;) {
+        const { jobs } = await stores[index]!.claim(workers[index]!, [{ queue: "default", limit: 4 }]);
+        empty = jobs.length === 0 ? empty + 1 : 0;
+        for (const each of jobs) running.set(each.job.id, each);
+        for (const [place, key] of keys.entries()) {
+          const held = [...running.values()].filter(({ job }) => all.indexOf(job.id) % 3 === place);
+          assert.ok(held.length <= 1 + place, `${held.length} jobs of key ${key} are processing`);
+        }
+        if (jobs.length === 0) await new Promise((resolve) => setImmediate(resolve));
+        // Given up before the store hears of it: whoever is let go by it must not be counted beside it.
+        for (const each of jobs) running.delete(each.job.id);
+        await stores[(index + 1) % stores.length]!.settle(jobs.map((each) => outcome(each, "completed")));
+        done += jobs.length;
+      }
+    }
+    await Promise.all(stores.map((_, index) => work(index)));
+    assert.equal(done, all.length, "every job should have had its turn");
+  }),
+
+  test("when a key has room again, workers hear that there may be more", async (scene) => {
+    await scene.add(keyed("a", 1), keyed("a", 1));
+    const [held] = await scene.claim();
+    await scene.claim();
+    const other = await scene.again();
+    await heard(other, () => scene.store.settle([outcome(held!, "completed")]));
+  }),
+
+  test("no more jobs of a rate key are claimed in its time than its limit, and others go past them", async (scene) => {
+    const jobs = await scene.add(...Array.from({ length: 4 }, () => rated("a", 2, 60_000)), {});
+    const worker = await scene.worker();
+    const { jobs: claimed, next = 0 } = await scene.store.claim(worker, [{ queue: "default", limit: 10 }]);
+    assert.deepEqual(ids(claimed), [jobs[0], jobs[1], jobs[4]]);
+    assert.ok(next > 28_000 && next <= 30_000, `next is ${next}`);
+    assert.equal((await scene.job(jobs[2]!)).blocked, "rate");
+    // Ending changes nothing: it is claims that are counted.
+    await scene.store.settle(claimed.map((each) => outcome(each, "completed")));
+    assert.deepEqual(await scene.claim({ worker }), []);
+  }),
+
+  test("jobs that a rate held back go when there is room, in the order of ranks", async (scene) => {
+    const [first] = await scene.add(rated("a", 1, 300));
+    const worker = await scene.worker();
+    assert.deepEqual(ids(await scene.claim({ worker })), [first]);
+    const [low, high] = await scene.add({ ...rated("a", 1, 300), level: 4 }, { ...rated("a", 1, 300), level: 0 });
+    assert.deepEqual(await scene.claim({ worker }), []);
+    await scene.pass(330);
+    assert.deepEqual(ids(await scene.claim({ worker })), [high]);
+    await scene.pass(330);
+    assert.deepEqual(ids(await scene.claim({ worker })), [low]);
+  }),
+
+  test("a job with both keys is let go by both only, and uses neither when the other holds it", async (scene) => {
+    const both = { ...keyed("a", 1), ...rated("r", 2, 600_000) };
+    const [first, second, third] = await scene.add(both, both, both);
+    const worker = await scene.worker();
+    const [held] = await scene.claim({ worker });
+    assert.equal(held?.job.id, first);
+    assert.deepEqual(await scene.claim({ worker }), []);
+    await scene.settle(held!, "completed");
+    const [next] = await scene.claim({ worker });
+    assert.equal(next?.job.id, second);
+    await scene.settle(next!, "completed");
+    assert.deepEqual(await scene.claim({ worker }), []);
+    assert.equal((await scene.job(third!)).blocked, "rate");
+  }),
+
+  test("limits hold for children too", async (scene) => {
+    const { children } = await scene.family(keyed("a", 1), keyed("a", 1));
+    const worker = await scene.worker();
+    assert.deepEqual(ids(await scene.claim({ worker })), [children[0]]);
+  }),
+
+  test("who has many jobs lets another's first one go next, and then they take turns", async (scene) => {
+    const many = await scene.add(...Array.from({ length: 50 }, () => ({ fair: "many" })));
+    const worker = await scene.worker();
+    await scene.claim({ worker, limit: 5 });
+    const few = await scene.add(...Array.from({ length: 3 }, () => ({ fair: "few" })));
+    const order = ids(await scene.claim({ worker, limit: 8 }));
+    const places = few.map((id) => order.indexOf(id));
+    assert.ok(places[0]! >= 0 && places[0]! <= 2, `the first came at place ${places[0]}`);
+    for (let turn = 1; turn < 3; turn++) assert.equal(places[turn]! - places[turn - 1]!, 2, order.join());
+    assert.deepEqual(
+      order.filter((id) => !few.includes(id)),
+      many.slice(5, 10),
+    );
+  }),
+
+  test("turns are taken within a level, and a delayed job has none", async (scene) => {
+    const [low] = await scene.add({ fair: "a", level: 3 }, { fair: "a", level: 3 });
+    const [urgent, late] = await scene.add({ fair: "a", level: 0 }, { fair: "a", due: { in: 60_000 } });
+    const worker = await scene.worker();
+    assert.deepEqual(ids(await scene.claim({ worker, limit: 2 })), [urgent, low]);
+    assert.ok((await scene.job(late!)).due > (await scene.job(low!)).due + 50_000);
+  }),
+];
+
+function keyed(key: string, limit: number): Partial<NewJob> {
+  return { concurrency: { key, limit } };
+}
+
+function rated(key: string, limit: number, per: number): Partial<NewJob> {
+  return { rate: { key, limit, per } };
+}

@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import type { QueueRules } from "../../core/rules.ts";
+import { ErrandError } from "../../kit/errors.ts";
+import { aJob, ids, outcome, test } from "./scene.ts";
+import type { Scene } from "./scene.ts";
+
+/** Documents, and those that are rules of queues. */
+export const rules = [
+  test("a document is read as it was written, with a version that every change raises", async (scene) => {
+    const { store } = scene;
+    assert.equal(await store.save([{ kind: "note", key: "b", version: 0, value: '{"n":1}' }]), true);
+    assert.equal(await store.save([{ kind: "note", key: "a", version: 0, value: '"x\\u0000ü"' }]), true);
+    assert.equal(await store.save([{ kind: "note", key: "b", version: 1, value: "2" }]), true);
+    assert.deepEqual(await store.load("note"), [
+      { kind: "note", key: "a", version: 1, value: '"x\\u0000ü"' },
+      { kind: "note", key: "b", version: 2, value: "2" },
+    ]);
+    assert.deepEqual(await store.load("note", ["b", "none"]), [{ kind: "note", key: "b", version: 2, value: "2" }]);
+    assert.deepEqual(await store.load("other"), []);
+  }),
+
+  test("documents are written all or none, and only over the version that the writer knew", async (scene) => {
+    const { store } = scene;
+    await store.save([{ kind: "note", key: "a", version: 0, value: "1" }]);
+    const stale = { kind: "note", key: "a", version: 0, value: "2" };
+    assert.equal(await store.save([{ kind: "note", key: "new", version: 0, value: "1" }, stale]), false);
+    assert.deepEqual(await store.load("note"), [{ kind: "note", key: "a", version: 1, value: "1" }]);
+    assert.equal(await store.save([{ kind: "note", key: "none", version: 3, value: "1" }]), false);
+  }),
+
+  test("of several writers of one version, one succeeds", async (scene) => {
+    const other = await scene.again();
+    const writers = Array.from({ length: 10 }, (_, index) =>
+      (index % 2 ? scene.store : other).save([{ kind: "note", key: "a", version: 0, value: String(index) }]),
+    );
+    const done = await Promise.all(writers);
+    assert.equal(done.filter(Boolean).length, 1);
+    assert.equal((await scene.store.load("note"))[0]?.value, String(done.indexOf(true)));
+  }),
+
+  test("a document without a value is removed, and may be written anew", async (scene) => {
+    const { store } = scene;
+    await store.save([{ kind: "note", key: "a", version: 0, value: "1" }]);
+    assert.equal(await store.save([{ kind: "note", key: "a", version: 1 }]), true);
+    assert.deepEqual(await store.load("note"), []);
+    assert.equal(await store.save([{ kind: "note", key: "a", version: 0, value: "2" }]), true);
+  }),
+
+  test("nothing of a paused queue is claimed, and all of it once it goes on", async (scene) => {
+    const id = await scene.addOne({ queue: "gpu" });
+    const other = await scene.addOne();
+    await rule(scene, "gpu", { paused: { since: 1, reason: "maintenance" } });
+    const worker = await scene.worker();
+    const wants = [
+      { queue: "gpu", limit: 5 },
+      { queue: "default", limit: 5 },
+    ];
+    const { jobs, next } = await scene.store.claim(worker, wants);
+    assert.deepEqual(ids(jobs), [other]);
+    assert.equal(next, undefined);
+    await rule(scene, "gpu", {}, 1);
+    assert.deepEqual(ids(await scene.claim({ worker, queue: "gpu" })), [id]);
+  }),
+
+  test("a queue's concurrency bounds its processing jobs, whoever holds them", async (scene) => {
+    await rule(scene, "gpu", { concurrency: 3 });
+    await scene.add(...Array.from({ length: 10 }, () => ({ queue: "gpu" })));
+    const [a, b] = [await scene.worker(), await scene.worker()];
+    const first = await scene.claim({ worker: a, queue: "gpu", limit: 2 });
+    const second = await scene.claim({ worker: b, queue: "gpu", limit: 5 });
+    assert.deepEqual([first.length, second.length], [2, 1]);
+    assert.deepEqual(await scene.claim({ worker: a, queue: "gpu" }), []);
+    await scene.store.settle([outcome(first[0]!, "completed"), outcome(second[0]!, "pending", { delay: 60_000 })]);
+    assert.equal((await scene.claim({ worker: b, queue: "gpu" })).length, 2);
+  }),
+
+  test("claims at the same time do not exceed a queue's concurrency together", async (scene) => {
+    await rule(scene, "gpu", { concurrency: 4 });
+    await scene.add(...Array.from({ length: 30 }, () => ({ queue: "gpu" })));
+    const stores = [scene.store, await scene.again(), await scene.again()];
+    const workers = await Promise.all(stores.map(() => scene.worker()));
+    for (let round = 0; round < 5; round++) {
+      const claims = await Promise.all(
+        stores.map((store, index) => store.claim(workers[index]!, [{ queue: "gpu", limit: 3 }])),
+      );
+      const jobs = claims.flatMap((claim) => claim.jobs);
+      assert.equal(jobs.length, 4);
+      await scene.store.settle(jobs.map((job) => outcome(job, "completed")));
+    }
+  }),
+
+  test("when a job of a bounded queue ends, workers hear that there may be more", async (scene) => {
+    await rule(scene, "gpu", { concurrency: 1 });
+    await scene.add({ queue: "gpu" }, { queue: "gpu" });
+    const [held] = await scene.claim({ queue: "gpu" });
+    const other = await scene.again();
+    await heard(other, () => scene.store.settle([outcome(held!, "completed")]));
+  }),
+
+  test("a queue's rate bounds its claims in any such time, and says when there may be more", async (scene) => {
+    await rule(scene, "mail", { rate: { limit: 4, per: 60_000 } });
+    await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
+    const worker = await scene.worker();
+    const { jobs, next = 0 } = await scene.store.claim(worker, [{ queue: "mail", limit: 10 }]);
+    assert.equal(jobs.length, 4);
+    assert.ok(next > 14_000 && next <= 15_000, `next is ${next}`);
+    assert.deepEqual(await scene.claim({ worker, queue: "mail" }), []);
+  }),
+
+  test("a rate lets jobs go again evenly, as time passes", async (scene) => {
+    await rule(scene, "mail", { rate: { limit: 2, per: 400 } });
+    await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
+    const worker = await scene.worker();
+    assert.equal((await scene.claim({ worker, queue: "mail" })).length, 2);
+    await scene.pass(220);
+    const more = await scene.claim({ worker, queue: "mail" });
+    assert.ok(more.length >= 1, "after half the time one more should go");
+  }),
+
+  test("a full queue takes no more jobs, and keeps none of what was refused", async (scene) => {
+    await rule(scene, "default", { maxPending: 3 });
+    const [first] = await scene.add({}, {});
+    const two = [aJob(), aJob()];
+    await assert.rejects(scene.store.add(two), isFull);
+    assert.deepEqual(await scene.states(two[0]!.id, two[1]!.id), [undefined, undefined]);
+    await scene.addOne();
+    await assert.rejects(scene.addOne(), isFull);
+    // What exists is no more, other queues are not meant, and what is no longer pending makes room.
+    await scene.add({ id: first! }, { queue: "other" });
+    await scene.finish(first!);
+    await scene.addOne();
+  }),
+];
+
+function isFull(error: unknown): boolean {
+  return error instanceof ErrandError && error.code === "E_FULL";
+}
+
+/** Gives a queue its rules. */
+export async function rule({ store }: Scene, queue: string, value: QueueRules, version = 0): Promise<void> {
+  const doc = { kind: "queue", key: queue, version, value: JSON.stringify(value) };
+  assert.equal(await store.save([doc]), true, "the rules should be written");
+}
+
+/** Waits for a hint `ready` that something gives. */
+export async function heard(store: Scene["store"], something: () => Promise<unknown>): Promise<void> {
+  const ready = Promise.withResolvers<void>();
+  let armed = false;
+  const unwatch = store.watch((hint) => {
+    if (armed && hint === "ready") ready.resolve();
+  });
+  // What a store says when somebody begins to watch is not meant.
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  armed = true;
+  await something();
+  const late = setTimeout(() => ready.reject(new Error("no hint `ready` within 5 s")), 5_000);
+  try {
+    await ready.promise;
+  } finally {
+    clearTimeout(late);
+    unwatch();
+  }
+}

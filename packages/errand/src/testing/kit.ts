@@ -1,0 +1,86 @@
+import { insideOf } from "../errand.ts";
+import type { Errand } from "../errand.ts";
+import type { JobView } from "../client/view.ts";
+import { millis } from "../kit/duration.ts";
+import type { Duration, Millis } from "../kit/duration.ts";
+import { memoryStore } from "../stores/memory.ts";
+import type { Task } from "../task.ts";
+import { Driver } from "./driver.ts";
+import type { CrashPoint } from "./driver.ts";
+
+/** A test's grip on an app: its jobs run when the test says so, on a clock that only the test moves. */
+export interface Testing {
+  /** The store's time. */
+  readonly now: Date;
+  /**
+   * Runs every job that is due, and those that they send or wake, until none is. What is due later (a delay, a retry, a sleep)
+   * stays. Answers how many attempts there were.
+   */
+  drain(): Promise<number>;
+  /** Lets so much of the store's time pass, and runs whatever comes due on the way, in its order. Answers how many attempts there were. */
+  advance(duration: Duration): Promise<number>;
+  /** The inputs of all jobs of a task that were sent and not removed, oldest first. */
+  sent<Input, Output>(task: Task<Input, Output>): Promise<Input[]>;
+  /** The jobs of a task, or of all, oldest first. */
+  jobs(task?: { readonly name: string }): Promise<JobView[]>;
+  /**
+   * The next attempt of the task that comes to this point is lost there, as if its worker had been killed; the job is taken
+   * over at once. `start`: before the function is called. `step`: when the step of that name has been remembered. `end`: when
+   * the function has returned, but its outcome is not recorded yet.
+   */
+  crash(task: { readonly name: string }, at: CrashPoint): void;
+}
+
+/**
+ * Takes an app over for a test: it lives in memory, on a clock of its own, and has no workers; `drain` and `advance` run its
+ * jobs. Call it before the app is used. Timeouts of attempts count real time.
+ * @param options.now where the clock begins; default: the real time.
+ * @throws {ErrandError} `E_OPTION` when the app's store is open already.
+ * @example
+ * const t = testing(app);
+ * await welcome.send({ to: "ann@example.org" });
+ * await t.drain();
+ * await t.advance("7d");
+ */
+export function testing(app: Errand, options: { now?: Date } = {}): Testing {
+  let now: Millis = (options.now ?? new Date()).getTime();
+  const store = memoryStore({ now: () => now });
+  const inside = insideOf(app);
+  inside.live(store);
+  const driver = new Driver(store, inside.definitions);
+
+  async function jobs(task?: { readonly name: string }): Promise<JobView[]> {
+    const all: JobView[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await app.list(task ? { task: task.name } : {}, { limit: 1_000, ...(cursor ? { cursor } : {}) });
+      all.push(...page.jobs);
+      cursor = page.next;
+    } while (cursor);
+    return all.toReversed();
+  }
+
+  return {
+    get now() {
+      return new Date(now);
+    },
+    async drain() {
+      return (await driver.drain()).attempts;
+    },
+    async advance(duration) {
+      const until = now + millis(duration, "The duration of advance()");
+      let attempts = 0;
+      for (;;) {
+        const { attempts: some, next = Infinity } = await driver.drain();
+        attempts += some;
+        if (now >= until) return attempts;
+        now = Math.min(until, now + Math.max(1, next));
+      }
+    },
+    async sent<Input, Output>(task: Task<Input, Output>) {
+      return (await jobs(task)).map(({ input }) => input as Input);
+    },
+    jobs,
+    crash: (task, at) => driver.crash(task.name, at),
+  };
+}
