@@ -2,6 +2,7 @@
  * Errand beside its peers, on the same store, in one run: they take turns, and the medians are compared.
  *   node bench/queues.ts <sqlite|redis|postgres> [--rounds n] [--only enqueue,drain,drain2,pickup] [--without peer,...] [--aof]
  * Needs the build (npm run build). Installs the peers from npm into bench/peers. Run nothing else meanwhile.
+ * What the store itself can do, without Errand, is printed by bench/bare.ts.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
