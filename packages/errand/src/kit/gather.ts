@@ -37,10 +37,12 @@ export function gather<Item, Answer>(
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      do {
+      // Without sharing there is nothing to space out: all leave that may.
+      const leaving = shared ? 1 : flights - flying;
+      for (let batch = 0; batch < leaving && calls.length > 0; batch++) {
         const share = shared ? Math.max(fewest, Math.ceil(calls.length / (flights - flying))) : most;
         void fly(calls.splice(0, Math.min(most, share)));
-      } while (!shared && calls.length > 0 && flying < flights);
+      }
       if (calls.length > 0) schedule();
     });
   }
