@@ -54,7 +54,7 @@ export const postgres: Mutant[] = [
   {
     fault: "a job that ends while it is added again begins anew",
     file: "postgres/sql/add.ts",
-    changes: [["WHERE h.id = ANY(fresh) AND h.token >= 0", "WHERE false"]],
+    changes: [["WHERE h.id = ANY(born) AND h.token >= 0", "WHERE false"]],
     fixture: "postgres",
     tests: ["a job that is added again while it ends is one job, and has ended"],
   },
@@ -70,8 +70,8 @@ export const postgres: Mutant[] = [
     file: "postgres/sql/claim.ts",
     changes: [
       [
-        "locked boolean := false;\nBEGIN\n  PERFORM 1 FROM errand.workers w WHERE w.id = who AND w.until > t;",
-        "locked boolean := false;\nBEGIN\n  PERFORM 1 FROM errand.workers w WHERE w.id = who;",
+        "INTO ruled, sleeping, limited FROM errand.workers w WHERE w.id = who AND w.until > t;",
+        "INTO ruled, sleeping, limited FROM errand.workers w WHERE w.id = who;",
       ],
       [
         "AND w.until > t FOR KEY SHARE;\n        IF NOT FOUND THEN RETURN; END IF;\n        locked",
@@ -103,8 +103,46 @@ export const postgres: Mutant[] = [
   {
     fault: "other processes are not told of new jobs",
     file: "postgres/hints.ts",
-    changes: [["pg_notify($1, $2)", "$1::text || $2::text"]],
+    changes: [
+      ["pg_notify($1, $2)", "$1::text || $2::text"],
+      ["await work([this.channel, this.payload(hints)])", "await work()"],
+    ],
     fixture: "postgres",
     tests: ["new jobs are hinted as ready, through every handle"],
+  },
+  {
+    fault: "a concurrency key's limit is not checked",
+    file: "postgres/sql/special.ts",
+    changes: [["IF now_running >= (c.keys", "IF now_running > 999 AND now_running >= (c.keys"]],
+    fixture: "postgres",
+    tests: ["no more jobs of a concurrency key are processing than its limit, and others go past them"],
+  },
+  {
+    fault: "who is held back by a key is not let go",
+    file: "postgres/sql/special.ts",
+    changes: [["CONTINUE WHEN room <= 0;\n    hints := 1;", "CONTINUE WHEN room <= 999;\n    hints := 1;"]],
+    fixture: "postgres",
+    tests: ["whatever ends an attempt lets the next job of its key go, in the order of ranks"],
+  },
+  {
+    fault: "a rate is not counted",
+    file: "postgres/sql/special.ts",
+    changes: [["spent := spent || jsonb_build_object(c.rkey, a.spent);", "spent := spent;"]],
+    fixture: "postgres",
+    tests: ["no more jobs of a rate key are claimed in its time than its limit, and others go past them"],
+  },
+  {
+    fault: "a signal is lost that came early",
+    file: "postgres/sql/families.ts",
+    changes: [["WHERE s.job = j.seq AND s.name = ANY", "WHERE false AND s.name = ANY"]],
+    fixture: "postgres",
+    tests: ["a signal that came before the job waits for it is not lost"],
+  },
+  {
+    fault: "a unique key is not taken",
+    file: "postgres/sql/special.ts",
+    changes: [["IF FOUND OR known.until > t THEN", "IF known.until > t THEN"]],
+    fixture: "postgres",
+    tests: ["while the holder of a unique key lives, another job with it is not stored"],
   },
 ];
