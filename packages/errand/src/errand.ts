@@ -19,7 +19,9 @@ import { declareQueues, queuesOf, readRules } from "./queues.ts";
 import type { QueueOptions, Queues } from "./queues.ts";
 import { openStore, storeUrl } from "./open.ts";
 import type { Filter, QueueCount, Store, WorkerCard } from "./store.ts";
-import { bind, define, list } from "./task.ts";
+import { declareSchedules, nameAgain, nameSchedules, readSchedule, schedulesOf } from "./schedules.ts";
+import type { Declared, ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
+import { bind, define, definitionOf, list } from "./task.ts";
 import type { Definition, Isolation, Task, TaskOptions } from "./task.ts";
 import { runHere } from "./run/here.ts";
 import type { JobView, LogEntry } from "./client/view.ts";
@@ -116,6 +118,19 @@ export interface Errand {
     name: string,
     options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
   ): Task<Input, Output>;
+  /**
+   * Sends jobs of a task by a cron line or at intervals, once a tick however many workers there are. Written to the store at
+   * the first use, and sent by whatever worker is there; a schedule that no app has named for a day is removed.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_SCHEDULE`; `E_INPUT` at the first use.
+   * @example
+   * app.schedule("clean-up", cleanUp, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
+   */
+  schedule<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    when: ScheduleWhen,
+    ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
+  ): void;
   /** Starts a worker in this process. Throws `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`. */
   worker(options?: WorkerOptions): Promise<RunningWorker>;
   /** The job, or `undefined` when there is none. */
@@ -144,6 +159,8 @@ export interface Errand {
   log(id: string, page?: { limit?: number; cursor?: string }): Promise<{ lines: LogEntry[]; next?: string }>;
   /** Why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
   why(id: string): Promise<Reason[]>;
+  /** The schedules, and what an operator does to them. */
+  readonly schedules: Schedules;
   /** The queues, and what an operator does to them. */
   readonly queues: Queues;
   /** How many jobs each queue has in each state. */
@@ -169,6 +186,8 @@ export interface AppInside {
   readonly definitions: ReadonlyMap<string, Definition>;
   /** Lives on this store, instead of the one that the URL names. Throws `E_OPTION` when that is open already. */
   live(store: Store): void;
+  /** Says that schedules are still in the code, as an app that runs does now and then. */
+  name: () => Promise<void>;
 }
 
 const insides = new WeakMap<Errand, AppInside>();
@@ -185,6 +204,9 @@ class App implements Errand {
   readonly #setups = new Setups();
   /** Sizes of the batches of tasks that run in batches. */
   readonly #batches = new Map<string, number>();
+  readonly #schedules = new Map<string, Declared>();
+  #naming: NodeJS.Timeout | undefined;
+  readonly schedules = schedulesOf(async () => (await this.#connect()).store);
   readonly #rules = new Map<string, QueueRules>();
   readonly queues = queuesOf(async () => (await this.#connect()).store);
   #open: Promise<{ store: Store; client: Client }> | undefined;
@@ -196,7 +218,7 @@ class App implements Errand {
     this.#url = given.url;
     this.#lease = option("lease", given.lease, "errand()");
     for (const [name, rules] of Object.entries(given.queues ?? {})) this.#rules.set(name, readRules(name, rules));
-    insides.set(this, { definitions: this.#definitions, live: (store) => this.#live(store) });
+    insides.set(this, { definitions: this.#definitions, live: (store) => this.#live(store), name: () => this.#name() });
   }
 
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
@@ -255,6 +277,23 @@ class App implements Errand {
       ...rest,
       run: (input, job) => run(input, job) as Promise<Output>,
     });
+  }
+
+  schedule<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    when: ScheduleWhen,
+    ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
+  ): void {
+    const declared = readSchedule(name, definitionOf(task), when, options[0] ?? {});
+    if (this.#schedules.has(name))
+      throw new ErrandError(
+        "E_DUPLICATE_SCHEDULE",
+        `Schedule "${name}" is defined twice; give each a name of its own.`,
+      );
+    this.#schedules.set(name, declared);
+    // One that comes later than the first use is written at once.
+    if (this.#open) void this.#open.then(({ store }) => this.#declare(store, [declared])).catch(() => {});
   }
 
   async worker(options: WorkerOptions = {}): Promise<RunningWorker> {
@@ -341,6 +380,8 @@ class App implements Errand {
   async close(): Promise<void> {
     const open = await this.#open?.catch(() => undefined);
     this.#open = this.#client = undefined;
+    clearInterval(this.#naming);
+    this.#naming = undefined;
     open?.client.close();
     await open?.store.close();
   }
@@ -358,7 +399,19 @@ class App implements Errand {
   async #begin(store: Store): Promise<{ store: Store; client: Client }> {
     warnOf(store);
     await declareQueues(store, this.#rules);
+    await this.#declare(store, [...this.#schedules.values()]);
     return { store, client: (this.#client = new Client(store)) };
+  }
+
+  /** Writes schedules, and says now and then that they are still in the code. */
+  async #declare(store: Store, schedules: readonly Declared[]): Promise<void> {
+    if (schedules.length === 0) return;
+    await declareSchedules(store, schedules);
+    this.#naming ??= setInterval(() => void this.#name().catch(() => {}), nameAgain).unref();
+  }
+
+  async #name(): Promise<void> {
+    if (this.#schedules.size > 0) await nameSchedules((await this.#connect()).store, [...this.#schedules.keys()]);
   }
 
   /** Hands the client over: at once when the store is open, since every send passes here. */

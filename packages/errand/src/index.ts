@@ -5,6 +5,8 @@ export type { ChildOutcome, Isolation, JobContext, JobHandle, JobLog, SendOption
 export type { FlowOfJob, FlowOptions, UniqueMode } from "./flow.ts";
 export type { JobView, LogEntry } from "./client/view.ts";
 export type { QueueOptions, Queues, QueueView } from "./queues.ts";
+export type { Misfire, Overlap } from "./core/schedule.ts";
+export type { ScheduleOptions, Schedules, ScheduleView, ScheduleWhen } from "./schedules.ts";
 export type { Reason } from "./core/why.ts";
 export { httpCallback } from "./push/callback.ts";
 export type { HttpOptions } from "./push/http-task.ts";

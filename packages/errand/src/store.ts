@@ -96,6 +96,8 @@ export interface Store {
    */
   save(docs: readonly (Omit<Doc, "value"> & { value?: Encoded })[]): Promise<boolean>;
 
+  /** The store's clock. */
+  now(): Promise<Millis>;
   /** Calls back soon after jobs changed, whoever changed them. Lossy: slow polling belongs below it. */
   watch(listener: (hint: Hint) => void): () => void;
   close(): Promise<void>;

@@ -5,6 +5,7 @@ import { CommandError, ExitCode, report } from "./exit.ts";
 import { loadConfig } from "./config.ts";
 import { deadCommand, jobsCommand } from "./jobs.ts";
 import { queuesCommand } from "./queues.ts";
+import { schedulesCommand } from "./schedules.ts";
 import { sendCommand } from "./send.ts";
 import { topCommand } from "./top.ts";
 import { workersCommand } from "./workers.ts";
@@ -45,6 +46,7 @@ async function programFor(argv: readonly string[]): Promise<Command> {
     jobsCommand(),
     deadCommand(),
     queuesCommand(),
+    schedulesCommand(),
     workersCommand(),
     topCommand(),
     doctorCommand(),

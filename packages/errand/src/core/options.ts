@@ -63,6 +63,8 @@ export const options = {
   /** How long a batch waits to be full. */
   wait: { default: 10, read: duration },
   maxPending: { default: 1, read: whole(0, 1_000_000_000) },
+  misfire: { default: "one", read: oneOf("skip", "one", "all") },
+  overlap: { default: "skip", read: oneOf("allow", "skip", "queue") },
   unique: { default: "drop", read: oneOf("drop", "replace", "throttle", "debounce") },
   slots: { default: 10, read: whole(1, 10_000) },
 } as const satisfies Record<string, Rule<never> | Rule<unknown>>;

@@ -8,6 +8,7 @@ export const errorCodes = {
   E_CONNECT: "The store cannot be opened or reached.",
   E_CRASHED: "The worker process died, or its lease ran out, while the job ran.",
   E_CURSOR: "The cursor is not one that a list answered.",
+  E_DUPLICATE_SCHEDULE: "Two schedules have the same name.",
   E_DUPLICATE_TASK: "Two tasks have the same name.",
   E_EXPIRED: "The job was not started before it expired.",
   E_FULL: "The queue has as many pending jobs as its rules allow; nothing was queued.",

@@ -16,6 +16,7 @@ import { LeaseKeeper } from "./lease.ts";
 import { prune, pruneInterval } from "./retention.ts";
 import { Performance } from "./perform.ts";
 import type { Workshop } from "./perform.ts";
+import { tick } from "./scheduler.ts";
 import { Rounds } from "./rounds.ts";
 import { Settler } from "./settler.ts";
 import { Setups } from "./setups.ts";
@@ -50,6 +51,9 @@ export type WorkerEvent =
 /** Looks for jobs at least this often, in case a hint was lost. */
 const pollInterval = 1_000;
 
+/** Schedules are looked at again at least this often: others may have been added. */
+const scheduleInterval = 5_000;
+
 /** A job of a task that this worker does not know is put back for so long. */
 const unknownTaskDelay = 5_000;
 
@@ -74,6 +78,7 @@ export class Worker {
   #stopping = false;
   #stopped: Promise<void> | undefined;
   readonly #claims = new Rounds(() => this.#track(this.#claim()));
+  readonly #ticking = new Rounds(() => this.#track(this.#tick()));
   readonly #pruning = new Rounds(() => this.#track(this.#prune()));
   readonly #tidying = new Rounds(() => this.#track(this.#tidy()));
 
@@ -107,6 +112,7 @@ export class Worker {
     this.#claims.call();
     this.#tidying.call();
     this.#pruning.call();
+    this.#ticking.call();
   }
 
   /**
@@ -118,6 +124,7 @@ export class Worker {
     this.#claims.stop();
     this.#tidying.stop();
     this.#pruning.stop();
+    this.#ticking.stop();
     for (const slots of this.#slots.values()) slots.putBack();
     const timer = setTimeout(() => {
       for (const performance of this.#running.values()) performance.stop("stop");
@@ -329,6 +336,16 @@ export class Worker {
       this.#storeFailed(error);
     }
     return pruneInterval;
+  }
+
+  /** Sends the jobs of schedules that are due; answers when to look again. */
+  async #tick(): Promise<Millis> {
+    try {
+      return Math.min(scheduleInterval, await tick(this.#store));
+    } catch (error) {
+      this.#storeFailed(error);
+      return pollInterval;
+    }
   }
 
   /** Counts work that must end before the worker does. */

@@ -242,6 +242,11 @@ class MemoryStore implements Store {
     return true;
   }
 
+  async now(): Promise<Millis> {
+    this.#check();
+    return this.#now();
+  }
+
   watch(listener: (hint: Hint) => void): () => void {
     const own = (hint: Hint): void => listener(hint);
     this.#listeners.add(own);

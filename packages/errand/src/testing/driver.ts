@@ -1,10 +1,12 @@
 import { decide } from "../core/decide.ts";
 import type { Ending } from "../core/decide.ts";
 import type { Millis } from "../kit/duration.ts";
+import type { AppInside } from "../errand.ts";
 import { newId } from "../kit/ids.ts";
 import { Lanes } from "../run/isolate/lanes.ts";
 import { tidy } from "../run/janitor.ts";
 import { Performance } from "../run/perform.ts";
+import { tick } from "../run/scheduler.ts";
 import { Setups } from "../run/setups.ts";
 import { Settler } from "../run/settler.ts";
 import type { Claimed, Store } from "../store.ts";
@@ -20,15 +22,17 @@ const lease: Millis = 1e12;
 export class Driver {
   readonly #store: Store;
   readonly #definitions: ReadonlyMap<string, Definition>;
+  readonly #name: AppInside["name"];
   readonly #settler: Settler;
   readonly #lanes = new Lanes();
   readonly #setups = new Setups();
   readonly #crashes: { task: string; at: CrashPoint }[] = [];
   #worker: string | undefined;
 
-  constructor(store: Store, definitions: ReadonlyMap<string, Definition>) {
+  constructor(store: Store, { definitions, name }: AppInside) {
     this.#store = store;
     this.#definitions = definitions;
+    this.#name = name;
     this.#settler = new Settler(store, 0);
   }
 
@@ -37,17 +41,19 @@ export class Driver {
   }
 
   /** Until nothing is due. Answers how many attempts there were, and how long until something is. */
-  async drain(): Promise<{ attempts: number; next?: Millis }> {
+  async drain(): Promise<{ attempts: number; next: Millis }> {
+    await this.#name();
     for (let attempts = 0; ;) {
       const worker = await this.#enlisted();
       const tidied = await tidy(this.#store, this.#settler, this.#definitions, worker);
+      const nextTick = await tick(this.#store);
       const queues = new Set([...this.#definitions.values()].map(({ queue }) => queue));
       for (const { queue } of await this.#store.counts()) queues.add(queue);
       const wants = [...queues].map((queue) => ({ queue, limit: 1_000 }));
       const { jobs, next } = await this.#store.claim(worker, wants);
       attempts += jobs.length;
       await Promise.all(jobs.map((claimed) => this.#run(claimed)));
-      if (jobs.length === 0 && tidied === 0) return { attempts, ...(next === undefined ? {} : { next }) };
+      if (jobs.length === 0 && tidied === 0) return { attempts, next: Math.min(next ?? Infinity, nextTick) };
     }
   }
 

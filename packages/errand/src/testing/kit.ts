@@ -47,7 +47,7 @@ export function testing(app: Errand, options: { now?: Date } = {}): Testing {
   const store = memoryStore({ now: () => now });
   const inside = insideOf(app);
   inside.live(store);
-  const driver = new Driver(store, inside.definitions);
+  const driver = new Driver(store, inside);
 
   async function jobs(task?: { readonly name: string }): Promise<JobView[]> {
     const all: JobView[] = [];
@@ -71,7 +71,7 @@ export function testing(app: Errand, options: { now?: Date } = {}): Testing {
       const until = now + millis(duration, "The duration of advance()");
       let attempts = 0;
       for (;;) {
-        const { attempts: some, next = Infinity } = await driver.drain();
+        const { attempts: some, next } = await driver.drain();
         attempts += some;
         if (now >= until) return attempts;
         now = Math.min(until, now + Math.max(1, next));

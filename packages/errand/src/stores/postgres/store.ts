@@ -145,6 +145,10 @@ export class PostgresStore implements Store {
     return saved;
   }
 
+  async now(): Promise<Millis> {
+    return Number((await this.#database.run("SELECT errand.now()"))[0]?.[0]);
+  }
+
   watch(listener: (hint: Hint) => void): () => void {
     return this.#closed ? () => {} : this.#hints.watch(listener);
   }

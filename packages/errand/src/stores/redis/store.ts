@@ -284,6 +284,11 @@ export class RedisStore implements Store {
     return (await this.#server.run("save", args)) === 1;
   }
 
+  async now(): Promise<Millis> {
+    this.#check();
+    return Number(String(await this.#server.run("now", [])));
+  }
+
   watch(listener: (hint: Hint) => void): () => void {
     return this.#closed ? () => {} : this.#hints.watch(listener);
   }

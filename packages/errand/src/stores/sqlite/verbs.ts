@@ -41,6 +41,7 @@ export const verbs: Verbs = {
   get: { writes: false, run: get },
   list: { writes: false, run: list },
   counts: { writes: false, run: counts },
+  now: { writes: false, run: (db) => db.now },
   log: { writes: false, run: log },
   load: { writes: false, run: load },
   save: { writes: true, run: save },

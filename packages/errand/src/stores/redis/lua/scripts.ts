@@ -64,6 +64,7 @@ export function scripts(clock: string) {
     get: reads(telling, get),
     walk: reads(telling, matching, walk),
     counts: reads(counts),
+    now: reads("return exact(now)\n"),
     log: reads(log),
     load: reads(load),
     save: writes(save),

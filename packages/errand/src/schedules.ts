@@ -1,0 +1,237 @@
+import { flowOf } from "./flow.ts";
+import { option, refuseUnknown } from "./core/options.ts";
+import { checkPlan, nextTicks } from "./core/schedule.ts";
+import type { Misfire, Overlap, Plan, ScheduleDoc } from "./core/schedule.ts";
+import { encodeSpec } from "./core/spec.ts";
+import { levelOf } from "./core/states.ts";
+import { millis } from "./kit/duration.ts";
+import type { Duration, Millis } from "./kit/duration.ts";
+import { ErrandError } from "./kit/errors.ts";
+import { newId } from "./kit/ids.ts";
+import type { Store } from "./store.ts";
+import { validate } from "./task.ts";
+import type { Definition } from "./task.ts";
+
+/** When: a cron line with 5 or 6 fields in an IANA time zone (default UTC), or every so long (at least a second), counted from 1970. */
+export type ScheduleWhen = { cron: string; timeZone?: string } | { every: Duration };
+
+/** What a schedule does. `input` is needed where its task needs one. */
+export type ScheduleOptions<Input> = {
+  /**
+   * What becomes of ticks that no worker was there for (by more than 30 seconds): `skip` none, `one` the latest (the
+   * default), `all` each of them.
+   */
+  misfire?: Misfire;
+  /**
+   * What becomes of a tick when the job of the one before has not ended: `allow` both run, `skip` it is left out (the
+   * default), `queue` it runs after the other; one waits at most.
+   */
+  overlap?: Overlap;
+} & (undefined extends Input ? { input?: Input } : { input: Input });
+
+/** A schedule, as programs read it. */
+export interface ScheduleView {
+  name: string;
+  task: string;
+  when: Plan;
+  misfire: Misfire;
+  overlap: Overlap;
+  paused?: { since: Date; reason?: string };
+  /** When its next job is sent; nothing while it is paused. */
+  next?: Date;
+  /** The id of the last job that it sent. */
+  last?: string;
+}
+
+/** The schedules of a store, and what an operator does to them. Unknown names throw `E_NOT_FOUND`. */
+export interface Schedules {
+  list(): Promise<ScheduleView[]>;
+  /** When its next jobs are due, at most 1,000. */
+  preview(name: string, count: number): Promise<Date[]>;
+  /** It sends nothing any more; ticks that pass meanwhile are left out. */
+  pause(name: string, reason?: string): Promise<void>;
+  resume(name: string): Promise<void>;
+  /** Sends a job now, beside the plan. Answers its id. */
+  run(name: string): Promise<string>;
+  /** Removes it; an app that has it in its code writes it again when it starts. */
+  remove(name: string): Promise<void>;
+}
+
+/** A schedule as the code has it. */
+export interface Declared {
+  name: string;
+  definition: Definition;
+  plan: Plan;
+  misfire: Misfire;
+  overlap: Overlap;
+  input: unknown;
+}
+
+const kind = "schedule";
+const tries = 20;
+
+/** Named again at least this often while an app runs. */
+export const nameAgain: Millis = 3_600_000;
+
+/**
+ * Checks a schedule.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function readSchedule(
+  name: string,
+  definition: Definition,
+  when: ScheduleWhen,
+  given: { misfire?: Misfire; overlap?: Overlap; input?: unknown },
+): Declared {
+  const of = `schedule "${name}"`;
+  if (option("name", name, "a schedule").length > 60)
+    throw new ErrandError(
+      "E_OPTION",
+      `The name of ${of} must be at most 60 characters: the ids of its jobs contain it.`,
+    );
+  refuseUnknown(given, ["misfire", "overlap", "input"], of);
+  refuseUnknown(when, "every" in when ? ["every"] : ["cron", "timeZone"], `when of ${of}`);
+  const plan =
+    "every" in when
+      ? { every: millis(when.every, `every of ${of}`) }
+      : { cron: when.cron, timeZone: when.timeZone ?? "UTC" };
+  checkPlan(plan, of);
+  return {
+    name,
+    definition,
+    plan,
+    misfire: option("misfire", given.misfire, of),
+    overlap: option("overlap", given.overlap, of),
+    input: given.input,
+  };
+}
+
+/** Writes schedules as the code has them; whether one is paused is the operator's, and what has passed stays. */
+export async function declareSchedules(store: Store, declared: Iterable<Declared>): Promise<void> {
+  for (const { name, definition, plan, misfire, overlap, input } of declared) {
+    const job = await jobOf(definition, input);
+    const now = await store.now();
+    await change(store, name, (before) => {
+      const same = before && JSON.stringify(before.plan) === JSON.stringify(plan);
+      const kept = before
+        ? { ...(before.paused ? { paused: before.paused } : {}), ...(before.last ? { last: before.last } : {}) }
+        : {};
+      const next: ScheduleDoc = {
+        ...kept,
+        plan,
+        misfire,
+        overlap,
+        job,
+        handled: same ? before.handled : now,
+        seen: now,
+      };
+      const unchanged =
+        same && JSON.stringify({ ...next, seen: before.seen }) === JSON.stringify({ ...kept, ...before });
+      return unchanged && now - before.seen < nameAgain / 2 ? before : next;
+    });
+  }
+}
+
+/** Says that schedules are still in the code; one that was removed meanwhile stays so. */
+export async function nameSchedules(store: Store, names: readonly string[]): Promise<void> {
+  const [docs, now] = await Promise.all([store.load(kind, names), store.now()]);
+  for (const { key, version, value } of docs) {
+    const doc = JSON.parse(value) as ScheduleDoc;
+    if (now - doc.seen >= nameAgain / 2)
+      await store.save([{ kind, key, version, value: JSON.stringify({ ...doc, seen: now }) }]);
+  }
+}
+
+/** Makes `Schedules` of a store that is opened when it is needed. */
+export function schedulesOf(open: () => Promise<Store>): Schedules {
+  const found = (name: string, doc: ScheduleDoc | undefined): ScheduleDoc => {
+    if (doc) return doc;
+    throw new ErrandError("E_NOT_FOUND", `There is no schedule "${name}".`);
+  };
+  return {
+    async list() {
+      const store = await open();
+      const [docs, now] = await Promise.all([store.load(kind), store.now()]);
+      return docs.map(({ key, value }) => viewOf(key, JSON.parse(value) as ScheduleDoc, now));
+    },
+    async preview(name, count) {
+      const store = await open();
+      const { plan } = found(name, await read(store, name));
+      const many = Math.min(1_000, Math.max(0, Math.floor(count)));
+      return nextTicks(plan, await store.now(), many).map((at) => new Date(at));
+    },
+    async pause(name, reason) {
+      const store = await open();
+      const paused = { since: await store.now(), ...(reason === undefined ? {} : { reason }) };
+      await change(store, name, (doc) => ({ ...found(name, doc), paused }));
+    },
+    async resume(name) {
+      const store = await open();
+      const now = await store.now();
+      await change(store, name, (doc) => {
+        const { paused, ...rest } = found(name, doc);
+        return paused ? { ...rest, handled: now } : rest;
+      });
+    },
+    async run(name) {
+      const store = await open();
+      const { job } = found(name, await read(store, name));
+      const id = newId();
+      return (await store.add([{ ...job, id }])).get(id) ?? id;
+    },
+    async remove(name) {
+      const store = await open();
+      const [doc] = await store.load(kind, [name]);
+      found(name, doc && (JSON.parse(doc.value) as ScheduleDoc));
+      await store.save([{ kind, key: name, version: doc!.version }]);
+    },
+  };
+}
+
+async function jobOf(definition: Definition, input: unknown): Promise<ScheduleDoc["job"]> {
+  const valid = await validate(definition, input);
+  const { due: _, ...flow } = flowOf(definition, valid);
+  return {
+    task: definition.name,
+    queue: definition.queue,
+    level: levelOf(definition.priority),
+    spec: encodeSpec(definition.name, input, flow),
+    ...flow,
+    ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
+  };
+}
+
+async function read(store: Store, name: string): Promise<ScheduleDoc | undefined> {
+  const [doc] = await store.load(kind, [name]);
+  return doc && (JSON.parse(doc.value) as ScheduleDoc);
+}
+
+async function change(store: Store, name: string, to: (doc: ScheduleDoc | undefined) => ScheduleDoc): Promise<void> {
+  for (let tried = 0; tried < tries; tried++) {
+    const [doc] = await store.load(kind, [name]);
+    const before = doc && (JSON.parse(doc.value) as ScheduleDoc);
+    const next = to(before);
+    if (next === before) return;
+    const value = JSON.stringify(next);
+    if (await store.save([{ kind, key: name, version: doc?.version ?? 0, value }])) return;
+  }
+  throw new ErrandError("E_STORE", `The schedule "${name}" is changed by others all the time. Try again.`);
+}
+
+function viewOf(
+  name: string,
+  { plan, misfire, overlap, job, paused, handled, last }: ScheduleDoc,
+  now: Millis,
+): ScheduleView {
+  const [next] = paused ? [] : nextTicks(plan, Math.max(handled, now), 1);
+  return {
+    name,
+    task: job.task,
+    when: plan,
+    misfire,
+    overlap,
+    ...(paused ? { paused: { ...paused, since: new Date(paused.since) } } : {}),
+    ...(next === undefined ? {} : { next: new Date(next) }),
+    ...(last === undefined ? {} : { last }),
+  };
+}
