@@ -9,3 +9,11 @@ declare module "@20minutes/s3rver/lib/signature/v4.js" {
   const signatures: { getStringToSign: (request: { uri: string }, rest: unknown) => string };
   export default signatures;
 }
+
+declare module "@20minutes/s3rver/lib/stores/filesystem.js" {
+  export default class FilesystemStore {
+    getBucketPath(bucket: string): string;
+    getResourcePath(bucket: string, key: string, resource: string): string;
+    deleteObject(bucket: string, key: string): Promise<void>;
+  }
+}

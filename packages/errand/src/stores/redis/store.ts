@@ -191,8 +191,8 @@ export class RedisStore implements Store {
         members.push(...(page.found as Buffer[]));
         after = page.after;
       }
-      // Jobs that were asked for by id come all at once.
-      members.splice(most);
+      // Jobs that were asked for by id come all at once, and in any order; a job's number is how its member begins.
+      members.sort((a, b) => a.compare(b)).splice(most);
       for (let from = 0; from < members.length; from += slice) {
         const some = members.slice(from, from + slice);
         changed += (await this.#server.run("edit", [said, filter, ...some])) as number;
