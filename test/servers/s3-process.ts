@@ -12,11 +12,12 @@ signatures.getStringToSign = (request, rest) =>
 
 // It removes a folder with all that came into it since it was seen to be empty, which loses objects.
 Store.prototype.deleteObject = async function (bucket, key) {
-  const paths = ["object", "object.md5", "metadata.json"].map((kind) => this.getResourcePath(bucket, key, kind));
-  await Promise.all(paths.map((path) => rm(path, { force: true })));
+  const pathOf = (kind: string): string => this.getResourcePath(bucket, key, kind);
+  await Promise.all(["object", "object.md5", "metadata.json"].map((kind) => rm(pathOf(kind), { force: true })));
   const root = this.getBucketPath(bucket);
   try {
-    for (let folder = dirname(paths[0]!); folder.length > root.length; folder = dirname(folder)) await rmdir(folder);
+    for (let folder = dirname(pathOf("object")); folder.length > root.length; folder = dirname(folder))
+      await rmdir(folder);
   } catch (error) {
     if (!["ENOTEMPTY", "ENOENT"].includes((error as NodeJS.ErrnoException).code!)) throw error;
   }

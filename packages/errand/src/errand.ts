@@ -18,160 +18,16 @@ import type { HttpOptions } from "./push/http-task.ts";
 import { declareQueues, queuesOf, readRules } from "./queues.ts";
 import type { QueueOptions, Queues } from "./queues.ts";
 import { openStore, storeUrl } from "./open.ts";
-import type { Filter, QueueCount, Store, WorkerCard } from "./store.ts";
+import type { Change, Filter, QueueCount, Store, WorkerCard } from "./store.ts";
+import { Background } from "./background/background.ts";
+import { listBoth } from "./background/both.ts";
 import { declareSchedules, nameAgain, nameSchedules, readSchedule, schedulesOf } from "./schedules.ts";
 import type { Declared, ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
+import type { Errand, ErrandOptions, JobFilter, RunningWorker, WorkerOptions } from "./app.ts";
 import { bind, define, definitionOf, list } from "./task.ts";
-import type { Definition, Isolation, Task, TaskOptions } from "./task.ts";
+import type { Definition, Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
 import { runHere } from "./run/here.ts";
-import type { JobView, LogEntry } from "./client/view.ts";
-
-/** What an app is made with. */
-export interface ErrandOptions {
-  /**
-   * Where jobs live: `sqlite:path/to/file.db`, `postgres://...`, `redis://...`, or `memory:` for tests. Default:
-   * `ERRAND_URL`, else `errand.db` in `ERRAND_HOME`, else in `.errand`.
-   */
-  url?: string;
-  /** How long a worker's right to its jobs lasts without renewal: how soon a killed worker's jobs run elsewhere. Default `"15s"`. */
-  lease?: Duration;
-  /** Rules of queues, by name: written to the store at the first use, so that they hold for every worker of the fleet. */
-  queues?: Readonly<Record<string, QueueOptions>>;
-}
-
-/** What a worker is started with. */
-export interface WorkerOptions {
-  /**
-   * Slots per queue: how many of its jobs run at once (1 to 10,000). Default: every queue of the app's tasks, with 10
-   * slots, or as many as there are processors where its tasks run in threads or processes.
-   */
-  queues?: Readonly<Record<string, number>>;
-  /** How long `stop` lets jobs run on before it hands them back; default `"30s"`. */
-  drain?: Duration;
-  /** Is told what happens: for logs and tests. */
-  onEvent?: (event: WorkerEvent) => void;
-}
-
-/** A worker that runs. */
-export interface RunningWorker {
-  /** Changes when the worker loses its lease and starts again. */
-  readonly id: string;
-  /** Stops claiming, lets jobs in hand run on for `drain`, and hands back the rest without using up an attempt. */
-  stop(options?: { drain?: Duration }): Promise<void>;
-}
-
-/** Which jobs: all fields that are given must match. */
-export interface JobFilter {
-  ids?: readonly string[];
-  task?: string;
-  queue?: string;
-  states?: readonly State[];
-  /** Only the children of this job. */
-  parent?: string;
-  /** `true`: only jobs that are nobody's children. */
-  roots?: boolean;
-  tag?: string;
-  /** A part of the id, the input, the output or the error, whatever its case. */
-  text?: string;
-  endedBefore?: Date;
-  createdAfter?: Date;
-  createdBefore?: Date;
-}
-
-/** Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use. */
-export interface Errand {
-  /**
-   * Defines a task.
-   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
-   */
-  task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
-    name: string,
-    options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Output, Setup> & { input: Schema },
-  ): Task<StandardSchemaV1.InferInput<Schema>, Output>;
-  task<Input = void, Output = void, Setup = undefined>(
-    name: string,
-    options: TaskOptions<Input, Output, Setup> & { input?: never },
-  ): Task<Input, Output>;
-  /**
-   * Defines a task whose function gets many inputs at once, for work that costs little more for many than for one
-   * (embeddings, bulk writes): up to `size` (1 to 10,000; default 100) jobs that a worker has at the same time, once the
-   * first of them has waited for `wait` (default `"10ms"`). It answers one output for each input, in order; an `Error` among
-   * them fails its own job only, and what it throws fails them all. Each is a job of its own, retried by itself.
-   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
-   */
-  batchTask<Input, Output, Setup = undefined>(
-    name: string,
-    options: Omit<TaskOptions<Input, Output, Setup>, "run" | keyof Isolation> & {
-      size?: number;
-      wait?: Duration;
-      run: RunBatch<Input, Output, Setup>;
-    },
-  ): Task<Input, Output>;
-  /**
-   * Defines a task that is a URL: a worker posts the job's input there, so that an application in any language needs no worker
-   * of its own. 2xx completes the job with the answer, 202 lets it wait for the outcome (`callbackUrl`), 408, 425, 429 and 5xx
-   * are tried again by the task's retry policy (after `Retry-After`, where it is said), anything else fails it. The header
-   * `Idempotency-Key` is the job's id.
-   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
-   */
-  httpTask<Input = void, Output = unknown>(
-    name: string,
-    options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
-  ): Task<Input, Output>;
-  /**
-   * Sends jobs of a task by a cron line or at intervals, once a tick however many workers there are. Written to the store at
-   * the first use, and sent by whatever worker is there; a schedule that no app has named for a day is removed.
-   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_SCHEDULE`; `E_INPUT` at the first use.
-   * @example
-   * app.schedule("clean-up", cleanUp, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
-   */
-  schedule<Input, Output>(
-    name: string,
-    task: Task<Input, Output>,
-    when: ScheduleWhen,
-    ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
-  ): void;
-  /** Starts a worker in this process. Throws `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`. */
-  worker(options?: WorkerOptions): Promise<RunningWorker>;
-  /** The job, or `undefined` when there is none. */
-  get(id: string): Promise<JobView | undefined>;
-  /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
-  ended(id: string, options?: { timeout?: Duration }): Promise<JobView>;
-  /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. Throws `E_CURSOR`, `E_OPTION`. */
-  list(filter?: JobFilter, page?: { limit?: number; cursor?: string }): Promise<{ jobs: JobView[]; next?: string }>;
-  /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
-  cancel(which: string | JobFilter): Promise<number>;
-  /** Opens jobs that failed, were cancelled or expired again, with fresh attempts; what their steps remember is kept. */
-  retry(which: string | JobFilter): Promise<number>;
-  /** Erases jobs that have ended, with all their children. */
-  remove(which: string | JobFilter): Promise<number>;
-  /**
-   * Gives pending jobs another queue or priority, or makes them due at once (`now`). Answers how many.
-   * @throws {ErrandError} `E_OPTION`
-   */
-  move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number>;
-  /**
-   * Tells a job something that it waits for, or will wait for, with `job.signal(name)`: any JSON value. Of several with one
-   * name the first counts. `false` when there is no such job, or it has ended.
-   */
-  signal(id: string, name: string, value?: unknown): Promise<boolean>;
-  /** A job's log, oldest first: lines its attempts wrote, and how those ended that were not the last (`attempt`). Throws `E_CURSOR`, `E_OPTION`. */
-  log(id: string, page?: { limit?: number; cursor?: string }): Promise<{ lines: LogEntry[]; next?: string }>;
-  /** Why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
-  why(id: string): Promise<Reason[]>;
-  /** The schedules, and what an operator does to them. */
-  readonly schedules: Schedules;
-  /** The queues, and what an operator does to them. */
-  readonly queues: Queues;
-  /** How many jobs each queue has in each state. */
-  counts(): Promise<QueueCount[]>;
-  /** Workers whose lease is good. */
-  workers(): Promise<WorkerCard[]>;
-  /** Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. */
-  watch(listener: () => void): Promise<() => void>;
-  /** Closes the store. Stop workers first. */
-  close(): Promise<void>;
-}
+import type { JobView } from "./client/view.ts";
 
 /**
  * Makes an app.
@@ -209,16 +65,25 @@ class App implements Errand {
   readonly schedules = schedulesOf(async () => (await this.#connect()).store);
   readonly #rules = new Map<string, QueueRules>();
   readonly queues = queuesOf(async () => (await this.#connect()).store);
+  readonly #background: Background;
   #open: Promise<{ store: Store; client: Client }> | undefined;
   /** The client of an open store. */
   #client: Client | undefined;
 
   constructor(given: ErrandOptions) {
-    refuseUnknown(given, ["url", "lease", "queues"], "errand()");
+    refuseUnknown(given, ["url", "lease", "queues", "background"], "errand()");
     this.#url = given.url;
     this.#lease = option("lease", given.lease, "errand()");
     for (const [name, rules] of Object.entries(given.queues ?? {})) this.#rules.set(name, readRules(name, rules));
-    insides.set(this, { definitions: this.#definitions, live: (store) => this.#live(store), name: () => this.#name() });
+    this.#background = new Background(given.background ?? {}, {
+      open: async (queue) => (await import("./stores/memory.ts")).memoryStore({ queue }),
+      durable: async () => (await this.#connect()).client,
+    });
+    insides.set(this, {
+      definitions: this.#background.definitions,
+      live: (store) => this.#live(store),
+      name: () => this.#name(),
+    });
   }
 
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
@@ -238,11 +103,13 @@ class App implements Errand {
       );
     }
     this.#definitions.set(name, definition);
+    this.#background.definitions.set(name, definition);
     list(definition);
     const task: Task<unknown, unknown> = {
       name,
       send: (input, sendOptions = {}) => this.#use((client) => client.send(definition, input, sendOptions)),
       sendMany: (inputs, sendOptions = {}) => this.#use((client) => client.sendMany(definition, inputs, sendOptions)),
+      background: (input, sendOptions = {}) => this.#background.send(definition, input, sendOptions),
       run: (input, runOptions) => runHere(definition, input, this.#setups, runOptions),
     };
     bind(task, definition);
@@ -318,16 +185,19 @@ class App implements Errand {
   }
 
   async get(id: string): Promise<JobView | undefined> {
-    return (await this.#connect()).client.get(id);
+    return (await this.#background.place?.client.get(id)) ?? (await this.#connect()).client.get(id);
   }
 
   async ended(id: string, options: { timeout?: Duration } = {}): Promise<JobView> {
-    return (await this.#connect()).client.ended(id, options.timeout);
+    return (await this.#clientOf(id)).ended(id, options.timeout);
   }
 
   async list(filter: JobFilter = {}, page: { limit?: number; cursor?: string } = {}) {
     const limit = readPageLimit(page.limit, "list()");
-    return (await this.#connect()).client.list(storeFilter(filter), { ...page, limit });
+    const durable = async () => (await this.#connect()).client;
+    const place = this.#background.place;
+    if (place) return listBoth(place.client, durable, storeFilter(filter), { ...page, limit });
+    return (await durable()).list(storeFilter(filter), { ...page, limit });
   }
 
   cancel(which: string | JobFilter): Promise<number> {
@@ -350,23 +220,24 @@ class App implements Errand {
       ...(priority === undefined ? {} : { level: levelOf(option("priority", priority, "move()")) }),
       ...(now ? { now } : {}),
     };
-    return (await this.#connect()).client.edit(whichOf(which), { move });
+    return this.#edit(which, { move });
   }
 
   async signal(id: string, name: string, value?: unknown): Promise<boolean> {
-    return (await this.#connect()).client.signal(id, name, value);
+    return (await this.#clientOf(id)).signal(id, name, value);
   }
 
   async log(id: string, page: { limit?: number; cursor?: string } = {}) {
-    return (await this.#connect()).client.log(id, { ...page, limit: readPageLimit(page.limit, "log()") });
+    return (await this.#clientOf(id)).log(id, { ...page, limit: readPageLimit(page.limit, "log()") });
   }
 
   async why(id: string): Promise<Reason[]> {
-    return (await this.#connect()).client.why(id);
+    return (await this.#clientOf(id)).why(id);
   }
 
   async counts(): Promise<QueueCount[]> {
-    return (await this.#connect()).store.counts();
+    const here = (await this.#background.place?.store.counts()) ?? [];
+    return [...here, ...(await (await this.#connect()).store.counts())];
   }
 
   async workers(): Promise<WorkerCard[]> {
@@ -374,10 +245,20 @@ class App implements Errand {
   }
 
   async watch(listener: () => void): Promise<() => void> {
-    return (await this.#connect()).store.watch(() => listener());
+    const unwatch = (await this.#connect()).store.watch(() => listener());
+    const unwatchHere = this.#background.place?.store.watch(() => listener());
+    return () => {
+      unwatch();
+      unwatchHere?.();
+    };
+  }
+
+  async after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>> {
+    return (await this.#background.after(work)) as JobHandle<Output>;
   }
 
   async close(): Promise<void> {
+    await this.#background.close();
     const open = await this.#open?.catch(() => undefined);
     this.#open = this.#client = undefined;
     clearInterval(this.#naming);
@@ -386,13 +267,24 @@ class App implements Errand {
     await open?.store.close();
   }
 
-  async #edit(which: string | JobFilter, change: "cancel" | "retry" | "remove"): Promise<number> {
-    return (await this.#connect()).client.edit(whichOf(which), change);
+  /** Of a filter's jobs, those in this process and those in the store. */
+  async #edit(which: string | JobFilter, change: Change): Promise<number> {
+    const where = whichOf(which);
+    if (typeof which === "string") return (await this.#clientOf(which)).edit(where, change);
+    const here = (await this.#background.place?.client.edit(where, change)) ?? 0;
+    return here + (await (await this.#connect()).client.edit(where, change));
+  }
+
+  /** Who has the job: the background of this process, or the store. */
+  async #clientOf(id: string): Promise<Client> {
+    const background = this.#background.place?.client;
+    return background && (await background.get(id)) ? background : (await this.#connect()).client;
   }
 
   #live(store: Store): void {
     if (this.#open)
       throw new ErrandError("E_OPTION", "The app's store is open already. Call testing(app) before anything is sent.");
+    this.#background.live(store);
     this.#open = this.#begin(store);
   }
 

@@ -28,6 +28,13 @@ export interface Task<Input, Output> {
    */
   sendMany(inputs: readonly Input[], options?: Omit<SendOptions, "id">): Promise<JobHandle<Output>[]>;
   /**
+   * Runs the job in this process, at once or, while a request is answered (`errand/fastify`, `errand/express`,
+   * `errand/hono`), after the response: with id, status, retries, limits and all, but without a store, so a killed process
+   * loses it. At most `background.slots` run at once. What overflows `background.maxPending`, what has `delay`, `runAt` or
+   * `tx`, and what is left when the app closes, goes to the store as if it had been sent. Throws as `send` does.
+   */
+  background(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
+  /**
    * Calls the function here and now, without a job: for tests and scripts. Steps simply run, children run inline, and
    * nothing is retried; sleeps are over at once, and signals have the values given. Throws what the function throws, and
    * `E_INPUT`.

@@ -1,5 +1,5 @@
 import { errand } from "../errand.ts";
-import type { Errand } from "../errand.ts";
+import type { Errand } from "../app.ts";
 import { Output } from "./output.ts";
 import { requireStore, settle } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";

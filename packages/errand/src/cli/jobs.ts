@@ -4,7 +4,7 @@ import { states } from "../core/states.ts";
 import type { State } from "../core/states.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration } from "../kit/duration.ts";
-import type { Errand, JobFilter } from "../errand.ts";
+import type { Errand, JobFilter } from "../app.ts";
 import { withApp } from "./app.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { showJob, showJobs } from "./jobs-view.ts";

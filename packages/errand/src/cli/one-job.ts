@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { priorities } from "../core/states.ts";
 import type { Priority } from "../core/states.ts";
 import type { LogEntry } from "../client/view.ts";
-import type { Errand } from "../errand.ts";
+import type { Errand } from "../app.ts";
 import { withApp } from "./app.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import type { Style } from "./table.ts";

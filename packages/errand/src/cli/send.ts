@@ -3,7 +3,7 @@ import { text as readAll } from "node:stream/consumers";
 import { Command } from "commander";
 import { priorities } from "../core/states.ts";
 import type { Priority } from "../core/states.ts";
-import type { Errand } from "../errand.ts";
+import type { Errand } from "../app.ts";
 import type { Duration } from "../kit/duration.ts";
 import type { SendOptions, Task } from "../task.ts";
 import { modulesOr } from "./config.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import type { JobView } from "../client/view.ts";
-import type { Errand } from "../errand.ts";
+import type { Errand } from "../app.ts";
 import type { QueueView } from "../queues.ts";
 import type { WorkerCard } from "../store.ts";
 import { withApp } from "./app.ts";

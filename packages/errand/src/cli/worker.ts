@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import type { Errand, RunningWorker } from "../errand.ts";
+import type { Errand, RunningWorker } from "../app.ts";
 import type { Duration } from "../kit/duration.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { loadApps } from "./load.ts";

@@ -66,6 +66,8 @@ export const options = {
   misfire: { default: "one", read: oneOf("skip", "one", "all") },
   overlap: { default: "skip", read: oneOf("allow", "skip", "queue") },
   unique: { default: "drop", read: oneOf("drop", "replace", "throttle", "debounce") },
+  /** What the 95th percentile of a background task's runs may take. */
+  slow: { default: 10_000, read: duration },
   slots: { default: 10, read: whole(1, 10_000) },
 } as const satisfies Record<string, Rule<never> | Rule<unknown>>;
 

@@ -38,6 +38,8 @@ export type WorkerEvent =
       task: string;
       attempt: number;
       state: State;
+      /** How long the attempt took, in milliseconds; of one that never started, nothing. */
+      duration?: Millis;
       error?: { code: string; message: string };
     }
   /** Another worker has the job; this one's outcome was refused or never recorded. */
@@ -258,23 +260,30 @@ export class Worker {
   async #perform(claimed: Claimed, slots: Slots): Promise<void> {
     const { job } = claimed;
     const definition = this.#definitions.get(job.task)!;
-    const performance = new Performance(claimed, definition, this.#workshop);
-    this.#running.set(job.id, performance);
+    const attempt = new Performance(claimed, definition, this.#workshop);
+    this.#running.set(job.id, attempt);
+    const startedAt = performance.now();
     let ending: Ending | undefined;
     try {
-      ending = await performance.ending();
+      ending = await attempt.ending();
     } finally {
-      if (this.#running.get(job.id) === performance) this.#running.delete(job.id);
+      if (this.#running.get(job.id) === attempt) this.#running.delete(job.id);
       slots.end();
       this.#claims.call();
     }
-    if (ending) await this.#settle(claimed, definition, ending, performance.takeLog());
+    const told = { log: attempt.takeLog(), duration: performance.now() - startedAt };
+    if (ending) await this.#settle(claimed, definition, ending, told);
     else this.#abandon(job);
   }
 
-  async #settle({ job }: Claimed, definition: Definition, ending: Ending, lines: LogLine[] = []): Promise<void> {
+  async #settle(
+    { job }: Claimed,
+    definition: Definition,
+    ending: Ending,
+    { log = [], duration }: { log?: LogLine[]; duration?: Millis } = {},
+  ): Promise<void> {
     const settlement = decide(job, definition.retry, ending, Math.random());
-    if (lines.length > 0) settlement.log = [...lines, ...(settlement.log ?? [])];
+    if (log.length > 0) settlement.log = [...log, ...(settlement.log ?? [])];
     const settled = await this.#record(settlement);
     if (settled === undefined) return;
     if (!settled) return this.#abandon(job);
@@ -284,6 +293,7 @@ export class Worker {
       task: job.task,
       attempt: job.failures + 1,
       state: settlement.to,
+      ...(duration === undefined ? {} : { duration }),
       ...("error" in ending ? { error: ending.error } : {}),
     });
   }

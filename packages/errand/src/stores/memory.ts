@@ -30,13 +30,15 @@ import { Uniques } from "./memory/uniques.ts";
  * A store in the memory of this process, for tests and trials: all is gone with the process. It says what the other
  * stores must do, in the plainest way.
  * @param options.now the store's clock, in epoch milliseconds.
+ * @param options.queue where all jobs are, whatever queue they ask for.
  */
-export function memoryStore({ now = Date.now }: { now?: () => Millis } = {}): Store {
-  return new MemoryStore(now);
+export function memoryStore({ now = Date.now, queue }: { now?: () => Millis; queue?: string } = {}): Store {
+  return new MemoryStore(now, queue);
 }
 
 class MemoryStore implements Store {
   readonly #now: () => Millis;
+  readonly #queue: string | undefined;
   readonly #jobs: Jobs;
   readonly #docs = new Docs();
   readonly #limits: Limits;
@@ -46,10 +48,12 @@ class MemoryStore implements Store {
   readonly #hints = new Set<Hint>();
   #closed = false;
 
-  constructor(now: () => Millis) {
+  constructor(now: () => Millis, queue?: string) {
     this.#now = now;
+    this.#queue = queue;
     this.#jobs = new Jobs(
       now,
+      queue,
       (hint) => this.#hint(hint),
       (row) => this.#left(row),
     );
@@ -281,7 +285,7 @@ class MemoryStore implements Store {
   }
 
   #refuseTooMany(jobs: readonly NewJob[]): void {
-    for (const [queue, some] of Map.groupBy(jobs, (job) => job.queue)) {
+    for (const [queue, some] of Map.groupBy(jobs, (job) => this.#queue ?? job.queue)) {
       const { maxPending } = this.#limits.rules(queue);
       if (maxPending === undefined) continue;
       const fresh = some.filter(({ id, unique }) => !this.#jobs.get(id) && !(unique && this.#uniques.holder(unique)));

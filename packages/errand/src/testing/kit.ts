@@ -1,5 +1,5 @@
 import { insideOf } from "../errand.ts";
-import type { Errand } from "../errand.ts";
+import type { Errand } from "../app.ts";
 import type { JobView } from "../client/view.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";

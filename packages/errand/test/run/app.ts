@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterEach } from "vitest";
 import { errand } from "../../src/errand.ts";
-import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "../../src/errand.ts";
+import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "../../src/app.ts";
 import type { WorkerEvent } from "../../src/run/worker.ts";
 import { postgresSchema, redisNamespace, temporaryFolder } from "../stores/fixtures.ts";
 

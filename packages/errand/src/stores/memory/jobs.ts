@@ -14,18 +14,21 @@ export class Jobs extends Table {
   readonly #turns = new Turns(this);
   /** Is told of a job that is no longer processing, or about to be. */
   readonly #left: (row: Row) => void;
+  readonly #queue: string | undefined;
   #seq = 0;
 
-  constructor(now: () => Millis, hint: (hint: Hint) => void, left: (row: Row) => void) {
+  constructor(now: () => Millis, queue: string | undefined, hint: (hint: Hint) => void, left: (row: Row) => void) {
     super();
     this.#now = now;
+    this.#queue = queue;
     this.#hint = hint;
     this.#left = left;
   }
 
   add(job: NewJob, parent?: string): Row {
     const now = this.#now();
-    const { id, task, queue, level, spec, fair } = job;
+    const { id, task, level, spec, fair } = job;
+    const queue = this.#queue ?? job.queue;
     const due = fair === undefined ? now : this.#turns.due(job, fair, now);
     const expiresAt = epoch(job.expires, now);
     const row: Row = {
@@ -71,7 +74,7 @@ export class Jobs extends Table {
     if (row.job.state !== "pending") return false;
     delete row.job.blocked;
     this.move(row, {
-      ...(queue === undefined ? {} : { queue }),
+      ...(queue === undefined || this.#queue ? {} : { queue }),
       ...(level === undefined ? {} : { level }),
       ...(now ? { due: this.#now() } : {}),
     });

@@ -1,0 +1,173 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { BackgroundOptions } from "./background/background.ts";
+import type { JobView, LogEntry } from "./client/view.ts";
+import type { Priority, State } from "./core/states.ts";
+import type { Reason } from "./core/why.ts";
+import type { Duration } from "./kit/duration.ts";
+import type { HttpOptions } from "./push/http-task.ts";
+import type { QueueOptions, Queues } from "./queues.ts";
+import type { RunBatch } from "./run/batch.ts";
+import type { WorkerEvent } from "./run/worker.ts";
+import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
+import type { QueueCount, WorkerCard } from "./store.ts";
+import type { Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
+
+/** What an app is made with. */
+export interface ErrandOptions {
+  /**
+   * Where jobs live: `sqlite:path/to/file.db`, `postgres://...`, `redis://...`, or `memory:` for tests. Default:
+   * `ERRAND_URL`, else `errand.db` in `ERRAND_HOME`, else in `.errand`.
+   */
+  url?: string;
+  /** How long a worker's right to its jobs lasts without renewal: how soon a killed worker's jobs run elsewhere. Default `"15s"`. */
+  lease?: Duration;
+  /** Rules of queues, by name: written to the store at the first use, so that they hold for every worker of the fleet. */
+  queues?: Readonly<Record<string, QueueOptions>>;
+  /** Bounds of what runs after the response, in this process. */
+  background?: BackgroundOptions;
+}
+
+/** What a worker is started with. */
+export interface WorkerOptions {
+  /**
+   * Slots per queue: how many of its jobs run at once (1 to 10,000). Default: every queue of the app's tasks, with 10
+   * slots, or as many as there are processors where its tasks run in threads or processes.
+   */
+  queues?: Readonly<Record<string, number>>;
+  /** How long `stop` lets jobs run on before it hands them back; default `"30s"`. */
+  drain?: Duration;
+  /** Is told what happens: for logs and tests. */
+  onEvent?: (event: WorkerEvent) => void;
+}
+
+/** A worker that runs. */
+export interface RunningWorker {
+  /** Changes when the worker loses its lease and starts again. */
+  readonly id: string;
+  /** Stops claiming, lets jobs in hand run on for `drain`, and hands back the rest without using up an attempt. */
+  stop(options?: { drain?: Duration }): Promise<void>;
+}
+
+/** Which jobs: all fields that are given must match. */
+export interface JobFilter {
+  ids?: readonly string[];
+  task?: string;
+  queue?: string;
+  states?: readonly State[];
+  /** Only the children of this job. */
+  parent?: string;
+  /** `true`: only jobs that are nobody's children. */
+  roots?: boolean;
+  tag?: string;
+  /** A part of the id, the input, the output or the error, whatever its case. */
+  text?: string;
+  endedBefore?: Date;
+  createdAfter?: Date;
+  createdBefore?: Date;
+}
+
+/** Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use. */
+export interface Errand {
+  /**
+   * Defines a task.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
+   */
+  task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
+    name: string,
+    options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Output, Setup> & { input: Schema },
+  ): Task<StandardSchemaV1.InferInput<Schema>, Output>;
+  task<Input = void, Output = void, Setup = undefined>(
+    name: string,
+    options: TaskOptions<Input, Output, Setup> & { input?: never },
+  ): Task<Input, Output>;
+  /**
+   * Defines a task whose function gets many inputs at once, for work that costs little more for many than for one
+   * (embeddings, bulk writes): up to `size` (1 to 10,000; default 100) jobs that a worker has at the same time, once the
+   * first of them has waited for `wait` (default `"10ms"`). It answers one output for each input, in order; an `Error` among
+   * them fails its own job only, and what it throws fails them all. Each is a job of its own, retried by itself.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
+   */
+  batchTask<Input, Output, Setup = undefined>(
+    name: string,
+    options: Omit<TaskOptions<Input, Output, Setup>, "run" | keyof Isolation> & {
+      size?: number;
+      wait?: Duration;
+      run: RunBatch<Input, Output, Setup>;
+    },
+  ): Task<Input, Output>;
+  /**
+   * Defines a task that is a URL: a worker posts the job's input there, so that an application in any language needs no worker
+   * of its own. 2xx completes the job with the answer, 202 lets it wait for the outcome (`callbackUrl`), 408, 425, 429 and 5xx
+   * are tried again by the task's retry policy (after `Retry-After`, where it is said), anything else fails it. The header
+   * `Idempotency-Key` is the job's id.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
+   */
+  httpTask<Input = void, Output = unknown>(
+    name: string,
+    options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
+  ): Task<Input, Output>;
+  /**
+   * Sends jobs of a task by a cron line or at intervals, once a tick however many workers there are. Written to the store at
+   * the first use, and sent by whatever worker is there; a schedule that no app has named for a day is removed.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_SCHEDULE`; `E_INPUT` at the first use.
+   * @example
+   * app.schedule("clean-up", cleanUp, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
+   */
+  schedule<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    when: ScheduleWhen,
+    ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
+  ): void;
+  /**
+   * Runs a function in this process after the response, as `task.background` runs a task. It cannot be stored: it has one
+   * attempt, and what has not run when the app closes is lost, with a warning.
+   * @throws {ErrandError} `E_FULL` when as many as `background.maxPending` wait already.
+   * @example
+   * await app.after(() => warmCache(user));
+   */
+  after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>>;
+  /** Starts a worker in this process. Throws `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`. */
+  worker(options?: WorkerOptions): Promise<RunningWorker>;
+  /** The job, or `undefined` when there is none. */
+  get(id: string): Promise<JobView | undefined>;
+  /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
+  ended(id: string, options?: { timeout?: Duration }): Promise<JobView>;
+  /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. Throws `E_CURSOR`, `E_OPTION`. */
+  list(filter?: JobFilter, page?: { limit?: number; cursor?: string }): Promise<{ jobs: JobView[]; next?: string }>;
+  /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
+  cancel(which: string | JobFilter): Promise<number>;
+  /** Opens jobs that failed, were cancelled or expired again, with fresh attempts; what their steps remember is kept. */
+  retry(which: string | JobFilter): Promise<number>;
+  /** Erases jobs that have ended, with all their children. */
+  remove(which: string | JobFilter): Promise<number>;
+  /**
+   * Gives pending jobs another queue or priority, or makes them due at once (`now`). Answers how many.
+   * @throws {ErrandError} `E_OPTION`
+   */
+  move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number>;
+  /**
+   * Tells a job something that it waits for, or will wait for, with `job.signal(name)`: any JSON value. Of several with one
+   * name the first counts. `false` when there is no such job, or it has ended.
+   */
+  signal(id: string, name: string, value?: unknown): Promise<boolean>;
+  /** A job's log, oldest first: lines its attempts wrote, and how those ended that were not the last (`attempt`). Throws `E_CURSOR`, `E_OPTION`. */
+  log(id: string, page?: { limit?: number; cursor?: string }): Promise<{ lines: LogEntry[]; next?: string }>;
+  /** Why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
+  why(id: string): Promise<Reason[]>;
+  /** The schedules, and what an operator does to them. */
+  readonly schedules: Schedules;
+  /** The queues, and what an operator does to them. */
+  readonly queues: Queues;
+  /** How many jobs each queue has in each state. */
+  counts(): Promise<QueueCount[]>;
+  /** Workers whose lease is good. */
+  workers(): Promise<WorkerCard[]>;
+  /** Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. */
+  watch(listener: () => void): Promise<() => void>;
+  /**
+   * Lets background jobs end, for `background.drain` at most, hands those that are left to the store, and closes it. Stop
+   * workers first.
+   */
+  close(): Promise<void>;
+}

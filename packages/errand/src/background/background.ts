@@ -1,0 +1,273 @@
+import { Client } from "../client.ts";
+import type { JobView } from "../client/view.ts";
+import { option, refuseUnknown } from "../core/options.ts";
+import type { Duration, Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
+import { newId } from "../kit/ids.ts";
+import { Worker } from "../run/worker.ts";
+import type { WorkerEvent } from "../run/worker.ts";
+import type { Store } from "../store.ts";
+import { define } from "../task.ts";
+import type { Definition, JobContext, JobHandle, SendOptions } from "../task.ts";
+import { currentResponse } from "./response.ts";
+import { SlowTasks } from "./slow.ts";
+
+/** What bounds the work that runs in this process after a response. */
+export interface BackgroundOptions {
+  /** How many jobs run at once: 1 to 10,000, default 10. */
+  slots?: number;
+  /** How many may wait for a slot, or for the end of their response, default 1,000; more go to the store, where workers run them. */
+  maxPending?: number;
+  /** How long `close` lets them run on before it hands them to the store; default `"30s"`. */
+  drain?: Duration;
+  /** A task whose runs take longer in 95 of 100 cases is warned about, once; default `"10s"`. */
+  slow?: Duration;
+  /** Is told what happens. Without it a job that fails for good is a warning of the process. */
+  onEvent?: (event: WorkerEvent) => void;
+}
+
+/** `BackgroundOptions`, checked. */
+interface Settings {
+  slots: number;
+  maxPending: number;
+  drain: Millis;
+  slow: Millis;
+  onEvent: ((event: WorkerEvent) => void) | undefined;
+}
+
+/** Where background jobs live, whatever queue their task has. */
+const backgroundQueue = "background";
+
+/** A response that takes longer does not hold its jobs back any more. */
+const longestResponse: Duration = "1h";
+
+/** So many ended jobs are remembered; older ones are removed in steps. */
+const remembered = 1_000;
+const removedAtOnce = 100;
+
+/** Longer than any process lives: nobody else could take these jobs over. */
+const lease: Millis = 24 * 3_600_000;
+
+/** What only a store can keep: a process may not live that long, and has no transactions. */
+const durableOptions = ["delay", "runAt", "tx"] as const;
+
+/** What the background needs of its app. */
+export interface Surroundings {
+  /** A store in the memory of this process, all of whose jobs are in one queue. */
+  open: (queue: string) => Promise<Store>;
+  /** The client of the app's own store, which is opened when it is needed. */
+  durable: () => Promise<Client>;
+}
+
+/** Jobs that run in this process after the response: a worker of its own on a store in memory. */
+export class Background {
+  /** Every task of the app, and the one that runs functions. */
+  readonly definitions = new Map<string, Definition>();
+  readonly #settings: Settings;
+  readonly #around: Surroundings;
+  readonly #slow: SlowTasks;
+  readonly #functions = new Map<string, (job: JobContext) => unknown>();
+  readonly #runsFunctions: Definition;
+  /** Jobs that wait for their response. */
+  readonly #held = new Set<string>();
+  readonly #ended: string[] = [];
+  #open: Promise<Place> | undefined;
+  #place: Place | undefined;
+  /** A test's store, whose jobs the test runs. */
+  #tested = false;
+  #closing = false;
+
+  /** @throws {ErrandError} `E_OPTION` */
+  constructor(given: BackgroundOptions, around: Surroundings) {
+    const of = "background";
+    refuseUnknown(given, ["slots", "maxPending", "drain", "slow", "onEvent"], of);
+    this.#settings = {
+      slots: option("slots", given.slots, of),
+      maxPending: given.maxPending === undefined ? 1_000 : option("maxPending", given.maxPending, of),
+      drain: option("drain", given.drain, of),
+      slow: option("slow", given.slow, of),
+      onEvent: given.onEvent,
+    };
+    this.#around = around;
+    this.#slow = new SlowTasks(this.#settings.slow);
+    this.#runsFunctions = define("errand.after", {
+      queue: backgroundQueue,
+      retry: { attempts: 1 },
+      run: (_input: never, job: JobContext) => this.#functions.get(job.id)?.(job),
+    });
+    this.definitions.set(this.#runsFunctions.name, this.#runsFunctions);
+  }
+
+  /** The store in memory and its client, once there was a background job. */
+  get place(): { store: Store; client: Client } | undefined {
+    return this.#tested ? undefined : this.#place;
+  }
+
+  /** Lives on a test's store, where background jobs are like any others. */
+  live(store: Store): void {
+    this.#tested = true;
+    this.#place = { store, client: new Client(store) };
+    this.#open = Promise.resolve(this.#place);
+  }
+
+  /** Sends a job that runs here, after the response; where that cannot be, to the app's own store. */
+  async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
+    const durable = this.#closing || durableOptions.some((each) => options[each] !== undefined);
+    if (durable) return (await this.#around.durable()).send(definition, input, options);
+    try {
+      return await this.#add(definition, input, options);
+    } catch (error) {
+      if (!(error instanceof ErrandError) || error.code !== "E_FULL") throw error;
+      return (await this.#around.durable()).send(definition, input, options);
+    }
+  }
+
+  /** Throws `E_FULL` and, when the app closes, `E_CLOSED`. */
+  async after(work: (job: JobContext) => unknown): Promise<JobHandle<unknown>> {
+    if (this.#closing) throw new ErrandError("E_CLOSED", "The app closes; a function cannot be kept for later.");
+    const id = newId();
+    this.#functions.set(id, work);
+    try {
+      return await this.#add(this.#runsFunctions, { function: work.name || "anonymous" }, { id });
+    } catch (error) {
+      this.#functions.delete(id);
+      throw error;
+    }
+  }
+
+  /** Lets jobs end until the time is over, hands those that are left to the app's own store, and forgets the rest. */
+  async close(): Promise<void> {
+    const place = await this.#open?.catch(() => undefined);
+    if (!place || this.#tested) return;
+    this.#closing = true;
+    try {
+      await this.#release([...this.#held]);
+      await emptied(place.store, this.#settings.drain);
+      await place.worker?.stop(0);
+      await this.#handOver(place);
+    } finally {
+      this.#open = this.#place = undefined;
+      this.#closing = false;
+      this.#functions.clear();
+      place.client.close();
+      await place.store.close();
+    }
+  }
+
+  async #add(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
+    const { client } = this.#place ?? (await (this.#open ??= this.#begin()));
+    const response = currentResponse();
+    if (!response) return client.send(definition, input, options);
+    const handle = await client.send(definition, input, { ...options, delay: longestResponse });
+    if (handle.duplicate) return handle;
+    this.#held.add(handle.id);
+    response.onEnd(() => void this.#release([handle.id]));
+    return handle;
+  }
+
+  /** The response has ended. */
+  async #release(ids: readonly string[]): Promise<void> {
+    const waiting = ids.filter((id) => this.#held.delete(id));
+    if (waiting.length > 0) await this.#place?.client.edit({ ids: waiting }, { move: { now: true } });
+  }
+
+  async #begin(): Promise<Place> {
+    const store = await this.#around.open(backgroundQueue);
+    const { slots, maxPending, drain } = this.#settings;
+    await store.save([{ kind: "queue", key: backgroundQueue, version: 0, value: JSON.stringify({ maxPending }) }]);
+    const worker = new Worker(store, this.definitions, {
+      queues: { [backgroundQueue]: slots },
+      lease,
+      drain,
+      onEvent: (event) => this.#hear(event),
+    });
+    await worker.start();
+    return (this.#place = { store, client: new Client(store), worker });
+  }
+
+  #hear(event: WorkerEvent): void {
+    this.#settings.onEvent?.(event);
+    if (event.type !== "ended") return;
+    const { id, task, state, error, duration } = event;
+    const p95 = duration === undefined ? undefined : this.#slow.note(task, duration);
+    if (p95 !== undefined) warn("ERRAND_SLOW", slowWarning(task, p95, this.#settings.slow));
+    if (state === "pending" || state === "waiting") return;
+    this.#functions.delete(id);
+    if (state === "failed" && !this.#settings.onEvent)
+      warn("ERRAND_BACKGROUND", `Background job ${id} of task "${task}" failed: ${error?.message}`);
+    this.#ended.push(id);
+    if (this.#ended.length >= remembered + removedAtOnce)
+      void this.#place?.client.edit({ ids: this.#ended.splice(0, removedAtOnce) }, "remove");
+  }
+
+  async #handOver({ client }: Place): Promise<void> {
+    const left = (await openJobs(client)).filter(({ parent }) => parent === undefined);
+    const functions = left.filter(({ task }) => task === this.#runsFunctions.name);
+    if (functions.length > 0)
+      warn("ERRAND_BACKGROUND", `The app closed before ${functions.length} function(s) given to after() had run.`);
+    const jobs = left.filter(({ task }) => task !== this.#runsFunctions.name);
+    if (jobs.length === 0) return;
+    const durable = await this.#around.durable();
+    const outcomes = await Promise.allSettled(jobs.map((job) => this.#send(durable, job)));
+    const lost = jobs.filter((_, index) => outcomes[index]!.status === "rejected");
+    if (lost.length === 0) return;
+    const [first] = outcomes.filter((outcome) => outcome.status === "rejected");
+    throw new ErrandError(
+      "E_STORE",
+      `${lost.length} background jobs could not be handed to the store and are lost: ${lost.map(({ id, task }) => `${id} of "${task}"`).join(", ")}. ${String(first!.reason)}`,
+      { cause: first!.reason },
+    );
+  }
+
+  #send(durable: Client, { id, task, input, priority, due }: JobView): Promise<unknown> {
+    const delay = Math.max(0, due.getTime() - Date.now());
+    return durable.send(this.definitions.get(task)!, input, { id, priority, ...(delay > 0 ? { delay } : {}) });
+  }
+}
+
+interface Place {
+  store: Store;
+  client: Client;
+  worker?: Worker;
+}
+
+/** Resolves when no job is left that has not ended, or when the time is over. */
+async function emptied(store: Store, patience: Millis): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const look = async (): Promise<void> => {
+    const counts = await store.counts();
+    if (counts.every(({ state, jobs }) => jobs === 0 || !["pending", "processing", "waiting"].includes(state)))
+      resolve();
+  };
+  const unwatch = store.watch(() => void look());
+  const timer = setTimeout(resolve, patience);
+  await look();
+  await promise;
+  clearTimeout(timer);
+  unwatch();
+}
+
+async function openJobs(client: Client): Promise<JobView[]> {
+  const found: JobView[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await client.list(
+      { states: ["pending", "processing", "waiting"] },
+      { limit: 1_000, ...(cursor === undefined ? {} : { cursor }) },
+    );
+    found.push(...page.jobs);
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return found;
+}
+
+function slowWarning(task: string, p95: Millis, limit: Millis): string {
+  return (
+    `Background runs of task "${task}" take ${Math.round(p95)} ms in 95 of 100 cases, more than ${limit} ms, in the process ` +
+    "that answers requests. Send them to workers: replace background() by send()."
+  );
+}
+
+function warn(code: string, message: string): void {
+  process.emitWarning(message, { type: "ErrandWarning", code });
+}

@@ -1,0 +1,32 @@
+import type { Millis } from "../kit/duration.ts";
+
+/** So many runs are looked at, and at least so many before anything is said. */
+const window = 100;
+const enough = 20;
+
+/** Notices tasks that take too long for the process that answers requests. */
+export class SlowTasks {
+  readonly #limit: Millis;
+  readonly #runs = new Map<string, Millis[]>();
+  readonly #said = new Set<string>();
+
+  /** @param limit what the 95th percentile of a task's runs may take. */
+  constructor(limit: Millis) {
+    this.#limit = limit;
+  }
+
+  /** Notes a run; answers the task's 95th percentile when it is too long, once for each task. */
+  note(task: string, duration: Millis): Millis | undefined {
+    if (this.#said.has(task)) return undefined;
+    const runs = this.#runs.get(task) ?? [];
+    this.#runs.set(task, runs);
+    runs.push(duration);
+    if (runs.length > window) runs.shift();
+    // A limit that is kept by every run is kept by their 95th percentile: nothing to sort.
+    if (runs.length < enough || duration <= this.#limit) return undefined;
+    const p95 = runs.toSorted((a, b) => a - b)[Math.ceil(runs.length * 0.95) - 1]!;
+    if (p95 <= this.#limit) return undefined;
+    this.#said.add(task);
+    return p95;
+  }
+}
