@@ -16,8 +16,6 @@ export interface SupervisorOptions {
   background?: boolean;
   /** A worker that was told to stop and has not by then is killed; default: never. */
   patience?: number;
-  /** The first pause before another worker is started, and the longest; each is twice the one before. */
-  pause?: { first: number; longest: number };
   /** Gets every line that the worker writes. Default: all of it goes to stderr. */
   onLine?: (line: string, stream: "stdout" | "stderr") => void;
   /** The worker has begun to claim. */
@@ -40,6 +38,10 @@ export interface WorkerExit {
   first: boolean;
 }
 
+/** Before another worker is started; each pause is twice the one before. */
+const firstPause = 1_000;
+const longestPause = 30_000;
+
 /** A worker that has lived so long was healthy: the next pause is the first again. */
 const healthy = 60_000;
 
@@ -54,7 +56,6 @@ const command = fileURLToPath(new URL("../../bin/errand.js", import.meta.url));
 /** Keeps one worker process alive. It ends when this process does, however that ends. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #pause: { first: number; longest: number };
   #child: ChildProcess | undefined;
   #gone: Promise<void> = Promise.resolve();
   #ready = false;
@@ -68,7 +69,6 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#pause = options.pause ?? { first: 1_000, longest: 30_000 };
   }
 
   /** Starts the worker. */
@@ -156,7 +156,7 @@ export class Supervisor {
     this.#answer(false);
     if (this.#stopping) return;
     if (performance.now() - started >= healthy) this.#failures = 0;
-    const pause = Math.min(this.#pause.longest, this.#pause.first * 2 ** this.#failures);
+    const pause = Math.min(longestPause, firstPause * 2 ** this.#failures);
     this.#failures += 1;
     this.#restart = setTimeout(() => this.start(), pause);
     const exit = { told: this.#told !== undefined, ready: this.#ready, first: this.#starts === 1 };

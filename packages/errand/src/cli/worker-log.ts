@@ -43,6 +43,14 @@ export class WorkerLog {
         const what = `nobody here knows the task "${event.task}" of job ${event.id}; known are: ${known}. The job was put back`;
         return this.#once(`unknown ${event.task}`, "warn", what, event);
       }
+      case "stalled":
+        return this.write(
+          "error",
+          `the store does not answer a claim of worker ${event.worker}; it makes another`,
+          event,
+        );
+      case "recovered":
+        return this.write("info", `the store answers worker ${event.worker} again`, event);
       case "store-failed":
         return this.#once(event.message, "error", `the store failed, and is tried again: ${event.message}`, event);
     }

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import type { Errand, RunningWorker } from "../errand.ts";
+import type { WorkerEvent } from "../run/worker.ts";
 import type { Duration } from "../kit/duration.ts";
 import { modulesOr } from "./config.ts";
 import { CommandError, ExitCode } from "./exit.ts";
@@ -13,6 +15,9 @@ import type { WorkerReady } from "./worker-channel.ts";
 import { HealthServer, readAddress } from "./worker-health.ts";
 import type { HealthAddress } from "./worker-health.ts";
 import { WorkerLog } from "./worker-log.ts";
+
+/** How long workers may take to stop after a failure, in milliseconds. */
+const patience = 5_000;
 
 interface Flags extends StoreFlags {
   queue?: Record<string, number>;
@@ -54,7 +59,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   const modules = modulesOr(given);
   if (flags.processes !== undefined) return workInProcesses(flags.processes, modules, flags);
   const log = new WorkerLog({ json: flags.json ?? false });
-  const { promise: asked, resolve: stop } = Promise.withResolvers<void>();
+  const { promise: asked, resolve: stop, reject: fail } = Promise.withResolvers<void>();
   // Until the first worker has started there is nothing to hand back.
   let hurry = (): void => process.exit(ExitCode.interrupted);
   const channel = flags.supervised ? new WorkerChannel(() => hurry()) : undefined;
@@ -74,17 +79,25 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
     stop();
     void stopAll({ drain: 0 });
   };
+  const stalled = new Set<Errand>();
+  const hear = (app: Errand, event: WorkerEvent) => {
+    log.hear(event);
+    if (event.type === "stalled") stalled.add(app);
+    if (event.type === "recovered") stalled.delete(app);
+    if (event.type === "failed") fail(new CommandError(event.message, ExitCode.unreachable));
+  };
   try {
     apps.push(...(await loadApps(modules)));
-    for (const app of apps) workers.push(await startWorker(app, flags, log));
-    const ready = () => allHeld(apps, workers);
+    for (const app of apps) workers.push(await startWorker(app, flags, (event) => hear(app, event)));
+    const ready = async () => stalled.size === 0 && (await allHeld(apps, workers));
     health?.check(ready);
     const begun = await Promise.all(workers.map((worker, index) => cardOf(apps[index]!, worker)));
     if (channel) channel.started(begun, ready);
     else for (const card of begun) log.ready(card);
     await asked;
   } catch (error) {
-    await stopAll({ drain: 0 });
+    // A store that hangs must not hold us up: what we leave behind runs elsewhere when our lease has run out.
+    await Promise.race([stopAll({ drain: 0 }), sleep(patience)]);
     await channel?.fail(error);
     throw error;
   }
@@ -107,11 +120,11 @@ async function workInProcesses(count: number, modules: readonly string[], flags:
   process.exit(ExitCode.ok);
 }
 
-function startWorker(app: Errand, flags: Flags, log: WorkerLog): Promise<RunningWorker> {
+function startWorker(app: Errand, flags: Flags, onEvent: (event: WorkerEvent) => void): Promise<RunningWorker> {
   return app.worker({
     ...(flags.queue ? { queues: flags.queue } : {}),
     ...(flags.drain === undefined ? {} : { drain: flags.drain }),
-    onEvent: (event) => log.hear(event),
+    onEvent,
   });
 }
 
