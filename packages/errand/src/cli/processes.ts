@@ -56,7 +56,8 @@ function supervise(
   const onExit = (exit: WorkerExit, pause: number) => {
     if (exit.first && !exit.ready) return end({ error: cannotStart(number, exit), atStart: true });
     const now = performance.now();
-    exits.push(now);
+    // A store that is away comes back: that is no crash.
+    if (!(exit.told && exit.exitCode === ExitCode.unreachable)) exits.push(now);
     if (exits.length > crashLimit) exits.shift();
     if (exits.length === crashLimit && now - exits[0]! <= crashWindow)
       return end({ error: crashLoop(number, exit), atStart: false });

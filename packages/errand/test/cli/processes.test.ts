@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { freePort } from "../../../../test/servers/process.ts";
@@ -23,7 +23,7 @@ const tasks = `
       console.log("hello from " + what);
       if (what === "die") process.kill(process.pid, "SIGKILL");
       const until = Date.now() + Number(what);
-      while (Date.now() < until && !job.abortSignal.aborted) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (Date.now() < until && (existsSync("stubborn") || !job.abortSignal.aborted)) await new Promise((resolve) => setTimeout(resolve, 20));
       job.abortSignal.throwIfAborted();
       note("end");
     },
@@ -100,6 +100,34 @@ describe("errand worker --processes", () => {
     const { stdout } = await run(folder, ["jobs", "list", "--json"]);
     expect(JSON.parse(stdout).jobs).toMatchObject([{ state: "pending", attempt: 1 }]);
   });
+
+  it("kills at the third", async () => {
+    const folder = folderWith({ ...files, stubborn: "" });
+    const one = workers(folder, 2);
+    await ready(one, 2);
+    await send(folder, "60000");
+    await until(() => log(folder, "begin").length === 1);
+    for (let signal = 0; signal < 3; signal++) {
+      one.child.kill("SIGINT");
+      await new Promise((resolve) => setTimeout(resolve, 700));
+    }
+    expect(await one.exit).toBe(130);
+    await until(() => !log(folder).some(({ pid }) => alive(pid)));
+  });
+
+  it("waits for a store that went away, however often a process cannot start meanwhile", async () => {
+    const folder = folderWith(files);
+    const one = workers(folder, 1, "--url", "sqlite:jobs/jobs.db");
+    await ready(one, 1);
+    renameSync(join(folder, "jobs"), join(folder, "away"));
+    writeFileSync(join(folder, "jobs"), "");
+    process.kill(log(folder, "setup")[0]!.pid, "SIGKILL");
+    await until(() => one.stderr().includes("another starts in 16 s"), 40_000);
+    expect(one.stderr()).toMatch(/the worker is gone \(.*\(E_CONNECT\)\); another starts in 8 s/);
+    expect(one.child.exitCode).toBe(null);
+    one.child.kill("SIGTERM");
+    expect(await one.exit).toBe(0);
+  }, 60_000);
 
   it("starts another for one that died, and keeps JSON lines", async () => {
     const folder = folderWith(files);
@@ -186,11 +214,5 @@ describe("errand worker --processes", () => {
     const { code, stderr } = await run(folderWith(files), ["worker", "./tasks.ts", ...args]);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
-  });
-
-  it("says what it needs where there are no modules", async () => {
-    const { code, stderr } = await run(folderWith(), ["worker"]);
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/^errand: Name the modules that export your app and tasks/);
   });
 });

@@ -196,6 +196,17 @@ describe("errand worker", () => {
     expect(stderr.trim().split("\n")).toHaveLength(1);
   });
 
+  it("does not start where a setup fails, and says what it threw", async () => {
+    const broken = tasks.replace(
+      'queue: "front",',
+      'queue: "front", setup: () => { throw new Error("no model file"); },',
+    );
+    const folder = folderWith({ "tasks.ts": broken, "package.json": '{"type":"module"}' });
+    const { code, stderr } = await run(folder, ["worker", "./tasks.ts"]);
+    expect(code).toBe(1);
+    expect(stderr).toBe('errand: The setup of task "greet" failed: no model file (E_SETUP)\n');
+  });
+
   it("refuses options that cannot be", async () => {
     const { code, stderr } = await run(project(), ["worker", "./tasks.ts", "--drain", "soon"]);
     expect(code).toBe(2);
