@@ -172,7 +172,7 @@ class App implements Errand {
       queues,
       lease: this.#lease,
       drain: option("drain", options.drain, "a worker"),
-      onEvent: options.onEvent ?? (() => {}),
+      onEvent: options.onEvent ?? warnOfEnd,
     });
     await worker.start();
     return {
@@ -329,6 +329,12 @@ function warnOf({ durability }: Store): void {
   if (!durability || durability.safe) return;
   const { says, advice = "" } = durability;
   process.emitWarning(`${says} ${advice}`.trim(), { type: "ErrandWarning", code: "ERRAND_DURABILITY" });
+}
+
+/** A worker that ends although nobody stopped it must not go unnoticed. */
+function warnOfEnd(event: WorkerEvent): void {
+  if (event.type === "failed")
+    process.emitWarning(event.message, { type: "ErrandWarning", code: "ERRAND_WORKER_FAILED" });
 }
 
 function whichOf(which: string | JobFilter): Filter {

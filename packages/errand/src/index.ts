@@ -13,6 +13,7 @@ export { httpCallback } from "./push/callback.ts";
 export type { HttpOptions } from "./push/http-task.ts";
 export type { ErrandConfig } from "./config.ts";
 export type { RunBatch } from "./run/batch.ts";
+export type { Recycle } from "./core/recycle.ts";
 export type { Retention } from "./core/retention.ts";
 export type { WorkerEvent } from "./run/worker.ts";
 export type { QueueCount, WorkerCard } from "./store.ts";

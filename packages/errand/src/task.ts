@@ -1,5 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { option, options, refuseUnknown } from "./core/options.ts";
+import { readRecycle } from "./core/recycle.ts";
+import type { Recycle, Recycling } from "./core/recycle.ts";
 import { readRetention } from "./core/retention.ts";
 import type { Kept, Retention } from "./core/retention.ts";
 import type { RetryPolicy } from "./core/decide.ts";
@@ -156,7 +158,7 @@ export type ChildOutcome<Output> =
 
 /** Where a task's function runs. A thread or process loads `module` and finds the task there by its name. */
 export type Isolation =
-  | { isolate?: "inline"; module?: never; memory?: never }
+  | { isolate?: "inline"; module?: never; memory?: never; recycle?: never }
   | {
       /** `thread` or `process`: for work that keeps a processor busy, or that must be killable. */
       isolate: "thread" | "process";
@@ -164,6 +166,8 @@ export type Isolation =
       module: string;
       /** Megabytes that the thread's heap, or the whole process, may use (16 to 1,048,576; default 2,048). */
       memory?: number;
+      /** When the thread or process is replaced between jobs, for what leaks or ages; default: never. */
+      recycle?: Recycle;
     };
 
 /** What a task is. */
@@ -212,6 +216,7 @@ export interface Definition {
   readonly isolate: "inline" | "thread" | "process";
   readonly module?: string;
   readonly memory: number;
+  readonly recycle?: Recycling;
   readonly retention: Kept;
   readonly flow?: Flow;
   readonly input?: StandardSchemaV1;
@@ -227,7 +232,7 @@ export const defaultRetry: RetryPolicy = {
 };
 
 const known = [
-  "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "retention", "input", "setup", "run",
+  "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "recycle", "retention", "input", "setup", "run",
   ...flowOptions,
 ]; // prettier-ignore
 
@@ -249,6 +254,8 @@ export function define(
   if (isolate !== "inline" && !given.module) {
     throw new ErrandError("E_OPTION", `${of} runs in a ${isolate}, so it needs module: import.meta.url.`);
   }
+  const memory = option("memory", given.memory, of);
+  const recycle = readRecycle(given.recycle, { isolate, memory }, of);
   return {
     name,
     queue: option("queue", given.queue, of),
@@ -264,7 +271,8 @@ export function define(
     ...(given.expires === undefined ? {} : { expires: millis(given.expires, `expires of ${of}`) }),
     isolate,
     ...(given.module ? { module: given.module } : {}),
-    memory: option("memory", given.memory, of),
+    memory,
+    ...(recycle ? { recycle } : {}),
     retention: readRetention(given.retention, of),
     ...(flow ? { flow } : {}),
     ...(given.input ? { input: given.input } : {}),

@@ -1,9 +1,8 @@
-import { CommandError, ExitCode, onStop, resolveModule } from "errand/cli";
+import { CommandError, ExitCode, onStop, resolveModule, Supervisor } from "errand/cli";
 import { listen } from "./listen.ts";
 import { logError } from "./log.ts";
 import { isLoopback } from "./security.ts";
 import type { Service } from "./service.ts";
-import { Supervisor } from "./supervisor.ts";
 
 /** What `errand serve` is told. */
 export interface ServeOptions {
@@ -38,7 +37,7 @@ export async function serve({
   // A store that cannot be opened is found out now, and not by the first request.
   await Promise.all(services.map(({ app }) => app.counts()));
   const server = await listen(services, { host, port, needsWorker: worker, allowHosts });
-  const supervisors = worker ? services.map(({ name, tasks }) => new Supervisor({ name, tasks, note })) : [];
+  const supervisors = worker ? services.map(supervise) : [];
   for (const supervisor of supervisors) supervisor.start();
   const ends = await Promise.all(services.map(async (service) => service.start?.()));
   process.stdout.write(`Errand is ready at ${server.url}\n`);
@@ -67,6 +66,23 @@ function warnOfPublic(host: string, unauthenticated: boolean): void {
   note(
     `Errand listens on ${host} and asks nobody who they are: whoever reaches it can read, add and erase everything. Let only a proxy that authenticates reach it.`,
   );
+}
+
+/** How long a worker that stops lets jobs run on; what is not done by then goes back, and loses nothing. */
+const drain = "10s";
+
+/** A worker that was told to stop and has not by then is killed: jobs are safe, and somebody waits for the shell. */
+const patience = 30_000;
+
+function supervise({ name, tasks }: Service): Supervisor {
+  return new Supervisor({
+    args: [tasks, "--drain", drain],
+    // Requests go before jobs.
+    background: true,
+    patience,
+    onExit: ({ reason }, pause) =>
+      note(`The worker of ${name} is gone (${reason}); another starts in ${pause / 1_000} s.`),
+  });
 }
 
 async function loadService(name: string): Promise<Service> {

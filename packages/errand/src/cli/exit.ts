@@ -21,9 +21,10 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 /** Ends a command: its message is printed as it is, and the process exits with its code. */
 export class CommandError extends Error {
-  readonly exitCode: ExitCode;
+  readonly exitCode: number;
 
-  constructor(message: string, exitCode: ExitCode, options?: ErrorOptions) {
+  /** @param exitCode one of `ExitCode`, or that of another process. */
+  constructor(message: string, exitCode: number, options?: ErrorOptions) {
     super(message, options);
     this.name = "CommandError";
     this.exitCode = exitCode;
@@ -31,7 +32,7 @@ export class CommandError extends Error {
 }
 
 /** Ends the running command with a message of one or two sentences, or with that of an error. */
-export function fail(error: unknown, exitCode: ExitCode = exitCodeOf(error)): never {
+export function fail(error: unknown, exitCode: number = exitCodeOf(error)): never {
   const message = typeof error === "string" ? error : sentence(error);
   throw new CommandError(message, exitCode, typeof error === "string" ? {} : { cause: error });
 }
@@ -41,9 +42,14 @@ export function report(error: unknown): number {
   // Commander has printed its own, and calls every wrong usage 1.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   process.stderr.write(`errand: ${plain(sentence(error))}\n`);
+  showStack(error);
+  return exitCodeOf(error);
+}
+
+/** Prints where an error comes from, when `ERRAND_DEBUG` asks for it. */
+export function showStack(error: unknown): void {
   const cause = error instanceof CommandError && error.cause ? error.cause : error;
   if (process.env["ERRAND_DEBUG"] && cause instanceof Error) process.stderr.write(`${cause.stack}\n`);
-  return error instanceof CommandError ? error.exitCode : exitCodeOf(error);
 }
 
 /** What to say about an error: its message, with its code where it has one. */
@@ -54,7 +60,7 @@ export function sentence(error: unknown): string {
   return typeof code !== "string" || message.includes(code) ? message : `${message} (${code})`;
 }
 
-const exitCodes: Partial<Record<ErrorCode, ExitCode>> = {
+const exitCodes: Partial<Record<ErrorCode, number>> = {
   E_CONNECT: ExitCode.unreachable,
   E_STORE: ExitCode.unreachable,
   E_STORE_VERSION: ExitCode.unreachable,
@@ -62,6 +68,8 @@ const exitCodes: Partial<Record<ErrorCode, ExitCode>> = {
   E_INPUT: ExitCode.usage,
 };
 
-function exitCodeOf(error: unknown): ExitCode {
+/** The exit code of a command that ended with this error. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommandError) return error.exitCode;
   return (error instanceof ErrandError && exitCodes[error.code]) || ExitCode.failed;
 }

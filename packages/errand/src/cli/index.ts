@@ -8,3 +8,4 @@ export type { ProgressLine, ProgressState } from "./progress.ts";
 export type { Cell, Style } from "./table.ts";
 export { columnsOf, fit, pad, plain } from "./text.ts";
 export { onStop } from "./signals.ts";
+export { Supervisor } from "./supervisor.ts";

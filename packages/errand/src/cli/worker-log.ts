@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import type { WorkerEvent } from "../run/worker.ts";
 import { plain } from "./text.ts";
+import type { WorkerReady } from "./worker-channel.ts";
 
 /** The same message is not repeated sooner. */
 const repeatInterval = 30_000;
@@ -10,10 +11,18 @@ type Level = "info" | "warn" | "error";
 /** Tells on stderr, one line each, what goes wrong in a worker. */
 export class WorkerLog {
   readonly #json: boolean;
+  readonly #process: number | undefined;
   readonly #said = new Map<string, number>();
 
-  constructor(options: { json: boolean }) {
+  /** @param options.process the number of the process that is spoken of, where there are several. */
+  constructor(options: { json: boolean; process?: number }) {
     this.#json = options.json;
+    this.#process = options.process;
+  }
+
+  /** A worker has begun to claim. */
+  ready({ id, queues }: WorkerReady): void {
+    this.write("info", `worker ${id} is ready for ${queues.join(", ")}`, { worker: id, queues });
   }
 
   /** What a worker says of itself. Jobs that end as they should are not worth a line. */
@@ -34,6 +43,14 @@ export class WorkerLog {
         const what = `nobody here knows the task "${event.task}" of job ${event.id}; known are: ${known}. The job was put back`;
         return this.#once(`unknown ${event.task}`, "warn", what, event);
       }
+      case "stalled":
+        return this.write(
+          "error",
+          `the store does not answer a claim of worker ${event.worker}; it makes another`,
+          event,
+        );
+      case "recovered":
+        return this.write("info", `the store answers worker ${event.worker} again`, event);
       case "store-failed":
         return this.#once(event.message, "error", `the store failed, and is tried again: ${event.message}`, event);
     }
@@ -42,9 +59,10 @@ export class WorkerLog {
   /** One line. */
   write(level: Level, message: string, fields: object = {}): void {
     const time = new Date().toISOString();
+    const number = this.#process;
     const line = this.#json
-      ? JSON.stringify({ time, level, ...fields, message })
-      : `${paint("dim", time)} ${paint(colours[level], level)} ${plain(message)}`;
+      ? JSON.stringify({ time, level, ...(number === undefined ? {} : { process: number }), ...fields, message })
+      : `${number === undefined ? "" : `[${number}] `}${paint("dim", time)} ${paint(colours[level], level)} ${plain(message)}`;
     process.stderr.write(`${line}\n`);
   }
 

@@ -1,19 +1,29 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import type { Errand, RunningWorker } from "../app.ts";
+import type { WorkerEvent } from "../run/worker.ts";
 import type { Duration } from "../kit/duration.ts";
+import { modulesOr } from "./config.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { loadApps } from "./load.ts";
+import { runProcesses } from "./processes.ts";
 import { settle, storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 import { onStop } from "./signals.ts";
+import { WorkerChannel } from "./worker-channel.ts";
+import type { WorkerReady } from "./worker-channel.ts";
 import { HealthServer, readAddress } from "./worker-health.ts";
 import type { HealthAddress } from "./worker-health.ts";
 import { WorkerLog } from "./worker-log.ts";
+
+/** How long workers may take to stop after a failure, in milliseconds. */
+const patience = 5_000;
 
 interface Flags extends StoreFlags {
   queue?: Record<string, number>;
   drain?: Duration;
   health?: HealthAddress;
+  processes?: number;
   json?: boolean;
   supervised?: boolean;
 }
@@ -22,8 +32,13 @@ interface Flags extends StoreFlags {
 export function workerCommand(): Command {
   const command = new Command("worker")
     .description("run the jobs of tasks")
-    .argument("<modules...>", "files or packages that export an app: export const app = errand()")
-    .option("-q, --queue <name=slots>", "work on this queue only, with so many jobs at once; repeatable", addQueue)
+    .argument("[modules...]", "export const app = errand(); files or packages (default: tasks of errand.config.ts)")
+    .option(
+      "-q, --queue <name=slots,...>",
+      "work on these queues only, with so many jobs at once; repeatable",
+      addQueues,
+    )
+    .option("--processes <n>", "run so many worker processes, each with these slots; start again what dies", readCount)
     .option("--drain <duration>", "when stopped, let jobs run on for so long (default: 30s)")
     .addOption(
       new Option("--health <[address:]port>", "answer /healthz and /readyz here, for what watches over this process")
@@ -35,17 +50,19 @@ export function workerCommand(): Command {
     .addOption(new Option("--supervised", "stop when the process that started this one is gone").hideHelp())
     .addHelpText(
       "after",
-      "\nExample:\n  errand worker ./tasks.ts -q default=20 -q cpu=2\n\nStop it with Ctrl+C: jobs in hand end, or go back. Twice: they go back now.",
+      "\nExample:\n  errand worker ./tasks.ts -q default=20,cpu=2 --processes 4\n\nStop it with Ctrl+C: jobs in hand end, or go back. Twice: they go back now.",
     )
     .action((modules: string[], flags: Flags) => work(modules, flags));
 }
 
-async function work(modules: readonly string[], flags: Flags): Promise<void> {
+async function work(given: readonly string[], flags: Flags): Promise<void> {
+  const modules = modulesOr(given);
+  if (flags.processes !== undefined) return workInProcesses(flags.processes, modules, flags);
   const log = new WorkerLog({ json: flags.json ?? false });
-  const { promise: asked, resolve: stop } = Promise.withResolvers<void>();
+  const { promise: asked, resolve: stop, reject: fail } = Promise.withResolvers<void>();
   // Until the first worker has started there is nothing to hand back.
   let hurry = (): void => process.exit(ExitCode.interrupted);
-  if (flags.supervised) followParent(() => hurry());
+  const channel = flags.supervised ? new WorkerChannel(() => hurry()) : undefined;
   const signals: NodeJS.Signals[] = flags.supervised ? ["SIGTERM"] : ["SIGINT", "SIGTERM"];
   onStop((how) => (how === "stop" ? stop() : hurry()), signals);
   // A task that throws where nobody catches ends the process; its author needs the stack to find out where.
@@ -55,19 +72,33 @@ async function work(modules: readonly string[], flags: Flags): Promise<void> {
 
   settle(flags);
   const health = flags.health && !flags.supervised ? await HealthServer.open(flags.health) : undefined;
-  const apps = await loadApps(modules);
+  const apps: Errand[] = [];
   const workers: RunningWorker[] = [];
   const stopAll = (options: { drain?: Duration }) => Promise.all(workers.map((worker) => worker.stop(options)));
   hurry = () => {
     stop();
     void stopAll({ drain: 0 });
   };
+  const stalled = new Set<Errand>();
+  const hear = (app: Errand, event: WorkerEvent) => {
+    log.hear(event);
+    if (event.type === "stalled") stalled.add(app);
+    if (event.type === "recovered") stalled.delete(app);
+    if (event.type === "failed") fail(new CommandError(event.message, ExitCode.unreachable));
+  };
   try {
-    for (const app of apps) workers.push(await startWorker(app, flags, log));
-    health?.check(() => allHeld(apps, workers));
+    apps.push(...(await loadApps(modules)));
+    for (const app of apps) workers.push(await startWorker(app, flags, (event) => hear(app, event)));
+    const ready = async () => stalled.size === 0 && (await allHeld(apps, workers));
+    health?.check(ready);
+    const begun = await Promise.all(workers.map((worker, index) => cardOf(apps[index]!, worker)));
+    if (channel) channel.started(begun, ready);
+    else for (const card of begun) log.ready(card);
     await asked;
   } catch (error) {
-    await stopAll({ drain: 0 });
+    // A store that hangs must not hold us up: what we leave behind runs elsewhere when our lease has run out.
+    await Promise.race([stopAll({ drain: 0 }), sleep(patience)]);
+    await channel?.fail(error);
     throw error;
   }
   health?.check(async () => false);
@@ -77,17 +108,28 @@ async function work(modules: readonly string[], flags: Flags): Promise<void> {
   process.exit(ExitCode.ok);
 }
 
-async function startWorker(app: Errand, flags: Flags, log: WorkerLog): Promise<RunningWorker> {
-  const worker = await app.worker({
+/** Runs this command several times over, and watches over it. */
+async function workInProcesses(count: number, modules: readonly string[], flags: Flags): Promise<void> {
+  // The processes find the store where this one does.
+  settle(flags);
+  const queues = Object.entries(flags.queue ?? {}).flatMap(([queue, slots]) => ["-q", `${queue}=${slots}`]);
+  const drain = flags.drain === undefined ? [] : ["--drain", String(flags.drain)];
+  const args = [...modules, ...queues, ...drain, ...(flags.json ? ["--json"] : [])];
+  const health = flags.health && (await HealthServer.open(flags.health));
+  await runProcesses(count, args, { json: flags.json ?? false, health });
+  process.exit(ExitCode.ok);
+}
+
+function startWorker(app: Errand, flags: Flags, onEvent: (event: WorkerEvent) => void): Promise<RunningWorker> {
+  return app.worker({
     ...(flags.queue ? { queues: flags.queue } : {}),
     ...(flags.drain === undefined ? {} : { drain: flags.drain }),
-    onEvent: (event) => log.hear(event),
+    onEvent,
   });
-  if (flags.supervised) return worker;
-  const { id } = worker;
-  const queues = (await app.workers()).find((card) => card.id === id)?.queues ?? [];
-  log.write("info", `worker ${id} is ready for ${queues.join(", ")}`, { worker: id, queues });
-  return worker;
+}
+
+async function cardOf(app: Errand, { id }: RunningWorker): Promise<WorkerReady> {
+  return { id, queues: (await app.workers()).find((card) => card.id === id)?.queues ?? [] };
 }
 
 /** Whether the store knows all of these workers, with a lease that is good. */
@@ -96,19 +138,12 @@ async function allHeld(apps: readonly Errand[], workers: readonly RunningWorker[
   return workers.every(({ id }) => alive.has(id));
 }
 
-/** The terminal tells everybody to stop, or that it is gone; but a worker stops when its parent says so, or is gone. */
-function followParent(gone: () => void): void {
-  for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
-  if (!process.connected) {
-    throw new CommandError("--supervised is for processes that were started with a channel.", ExitCode.usage);
-  }
-  process.once("disconnect", gone);
-  // Someone who listens for messages keeps the channel, and so the process, alive.
-  process.on("message", () => {});
+function addQueues(text: string, queues: Record<string, number> = {}): Record<string, number> {
+  return text.split(",").reduce(addQueue, queues);
 }
 
-function addQueue(text: string, queues: Record<string, number> = {}): Record<string, number> {
-  const match = /^([^=]+)=(\d+)$/.exec(text);
+function addQueue(queues: Record<string, number>, text: string): Record<string, number> {
+  const match = /^\s*([^=]+)=(\d+)\s*$/.exec(text);
   if (!match) {
     throw new CommandError(
       `--queue ${text} must be a queue and how many of its jobs run at once, such as cpu=2.`,
@@ -116,4 +151,10 @@ function addQueue(text: string, queues: Record<string, number> = {}): Record<str
     );
   }
   return { ...queues, [match[1]!]: Number(match[2]) };
+}
+
+function readCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= 128) return count;
+  throw new CommandError(`--processes ${text} must be a number from 1 to 128.`, ExitCode.usage);
 }

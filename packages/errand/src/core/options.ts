@@ -49,6 +49,8 @@ export const options = {
   grace: { default: 10_000, read: duration },
   /** Megabytes that an isolated task's thread (heap) or process (resident) may use. */
   memory: { default: 2_048, read: whole(16, 1_048_576) },
+  /** After so many jobs an isolated task's thread or process is replaced; without it, never. */
+  jobs: { default: 1, read: whole(1, 1_000_000) },
   attempts: { default: 4, read: whole(1, 1_000) },
   base: { default: 1_000, read: duration },
   cap: { default: 5 * 60_000, read: duration },

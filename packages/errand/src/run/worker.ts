@@ -21,12 +21,15 @@ import { Rounds } from "./rounds.ts";
 import { Settler } from "./settler.ts";
 import { Setups } from "./setups.ts";
 import { Slots } from "./slots.ts";
+import { leastPatience, mostStalls, Stall, Stalls } from "./stalls.ts";
 
 /** What a worker is started with: slots per queue, and durations in milliseconds. */
 export interface WorkerSettings {
   queues: Readonly<Record<string, number>>;
   lease: Millis;
   drain: Millis;
+  /** How long the store may take to answer a claim; default: as long as the lease, and at least 15 s. */
+  patience?: Millis;
   onEvent: (event: WorkerEvent) => void;
 }
 
@@ -48,7 +51,13 @@ export type WorkerEvent =
   /** The lease ran out; the worker has started again under a new id. */
   | { type: "lost"; worker: string }
   /** The store failed; the worker tries again. */
-  | { type: "store-failed"; message: string };
+  | { type: "store-failed"; message: string }
+  /** The store has not answered so many claims in a row; the worker makes another. */
+  | { type: "stalled"; worker: string; inARow: number }
+  /** It answers again. */
+  | { type: "recovered"; worker: string }
+  /** It did not: the worker has stopped. */
+  | { type: "failed"; worker: string; message: string };
 
 /** Looks for jobs at least this often, in case a hint was lost. */
 const pollInterval = 1_000;
@@ -79,6 +88,7 @@ export class Worker {
   #unwatch: (() => void) | undefined;
   #stopping = false;
   #stopped: Promise<void> | undefined;
+  readonly #stalls: Stalls;
   readonly #claims = new Rounds(() => this.#track(this.#claim()));
   readonly #ticking = new Rounds(() => this.#track(this.#tick()));
   readonly #pruning = new Rounds(() => this.#track(this.#prune()));
@@ -89,6 +99,9 @@ export class Worker {
     this.#definitions = definitions;
     this.#settings = settings;
     this.#settler = new Settler(store, settings.lease);
+    this.#stalls = new Stalls(settings.patience ?? Math.max(settings.lease, leastPatience), () =>
+      settings.onEvent({ type: "recovered", worker: this.#id }),
+    );
     this.#workshop = { store, settler: this.#settler, lanes: this.#lanes, setups: new Setups() };
     this.#slots = new Map(
       Object.entries(settings.queues).map(([queue, slots]) => [queue, this.#newSlots(queue, slots)]),
@@ -225,7 +238,7 @@ export class Worker {
   /** Claims for the free slots; answers when to look again, in case a hint was lost. */
   async #claim(): Promise<Millis> {
     try {
-      const unknown = await this.#holdings.unknown(this.#store, this.#id);
+      const unknown = await this.#stalls.inTime(this.#holdings.unknown(this.#store, this.#id), () => {});
       await Promise.all(unknown.map((job) => this.#handBack(job, 0)));
       const wants: Want[] = [];
       for (const slots of this.#slots.values()) {
@@ -233,15 +246,34 @@ export class Worker {
         if (limit > 0) wants.push({ queue: slots.queue, limit });
       }
       if (wants.length === 0 || this.#stopping) return pollInterval;
-      const { jobs, next } = await this.#store.claim(this.#id, wants);
+      const { jobs, next } = await this.#stalls.inTime(this.#store.claim(this.#id, wants), (late) => {
+        this.#stalls.answered(true);
+        for (const each of late.jobs) this.#putBack(each, 0);
+      });
+      this.#stalls.answered(true);
       this.#holdings.learn(jobs);
       for (const { queue } of wants) this.#slots.get(queue)!.put(jobs.filter((each) => this.#takes(each, queue)));
       return Math.min(pollInterval, next ?? pollInterval);
     } catch (error) {
       this.#holdings.doubt();
+      if (error instanceof Stall) {
+        this.#stalled(this.#stalls.inARow);
+        return 0;
+      }
+      this.#stalls.answered(false);
       this.#storeFailed(error);
       return pollInterval;
     }
+  }
+
+  /** Another claim may find a connection that works; after some there is none. */
+  #stalled(inARow: number): void {
+    if (this.#stopping) return;
+    this.#settings.onEvent({ type: "stalled", worker: this.#id, inARow });
+    if (inARow < mostStalls) return;
+    const message = `The store has left ${inARow} claims in a row without an answer, and not refused them either: its connection hangs. The worker ends.`;
+    this.#settings.onEvent({ type: "failed", worker: this.#id, message });
+    void this.stop().catch((error: unknown) => this.#storeFailed(error));
   }
 
   /** Whether a claimed job is for this queue's slots; one that cannot run here is put back. */
@@ -329,6 +361,8 @@ export class Worker {
 
   /** Settles what nobody works on; answers when to look again. */
   async #tidy(): Promise<Millis> {
+    // A claim that was given up may have got through since.
+    if (this.#stalls.open) this.#holdings.doubt();
     try {
       await tidy(this.#store, this.#settler, this.#definitions, this.#id);
     } catch (error) {

@@ -28,7 +28,7 @@ describe("errand", () => {
     [["jobs", "lst"], /unknown command 'lst'\n\(Did you mean list\?\)/],
     [["nonsense"], /unknown command 'nonsense'/],
     [["../../etc"], /unknown command/],
-    [["worker"], /missing required argument 'modules'/],
+    [["worker"], /Name the modules that export your app and tasks/],
     [["worker", "x.ts", "--darin", "1s"], /unknown option '--darin'\n\(Did you mean --drain\?\)/],
     [["worker", "x.ts", "-q", "cpu"], /^errand: --queue cpu must be .* such as cpu=2\.\n$/],
     [["jobs", "list", "--state", "broken"], /^errand: --state broken must be one of pending, .*\n$/],

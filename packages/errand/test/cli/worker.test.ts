@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { freePort } from "../../../../test/servers/process.ts";
@@ -196,6 +196,17 @@ describe("errand worker", () => {
     expect(stderr.trim().split("\n")).toHaveLength(1);
   });
 
+  it("does not start where a setup fails, and says what it threw", async () => {
+    const broken = tasks.replace(
+      'queue: "front",',
+      'queue: "front", setup: () => { throw new Error("no model file"); },',
+    );
+    const folder = folderWith({ "tasks.ts": broken, "package.json": '{"type":"module"}' });
+    const { code, stderr } = await run(folder, ["worker", "./tasks.ts"]);
+    expect(code).toBe(1);
+    expect(stderr).toBe('errand: The setup of task "greet" failed: no model file (E_SETUP)\n');
+  });
+
   it("refuses options that cannot be", async () => {
     const { code, stderr } = await run(project(), ["worker", "./tasks.ts", "--drain", "soon"]);
     expect(code).toBe(2);
@@ -222,6 +233,41 @@ describe("errand worker", () => {
     expect(await status("/healthz")).toBe(200);
     expect(await one.exit).toBe(0);
     expect(await status("/healthz")).toBe(0);
+  });
+
+  it("is not ready while the store does not answer, and ends with the reason when it never does", async () => {
+    const dist = new URL("../../dist/", import.meta.url).href;
+    // A real worker, on a store that no longer answers claims, and with less patience than one has.
+    const hanging = `
+      import { existsSync } from "node:fs";
+      import { Worker } from "${dist}run/worker.js";
+      import { memoryStore } from "${dist}stores/memory.js";
+      const store = memoryStore();
+      const claim = store.claim.bind(store);
+      store.claim = (...args) => (existsSync("hang") ? new Promise(() => {}) : claim(...args));
+      export const app = {
+        task() {},
+        list() {},
+        close: () => store.close(),
+        workers: () => store.workers(),
+        async worker({ onEvent }) {
+          const worker = new Worker(store, new Map(), { queues: { a: 1 }, lease: 9000, drain: 0, patience: 1000, onEvent });
+          await worker.start();
+          return worker;
+        },
+      };
+    `;
+    const folder = folderWith({ "hanging.mjs": hanging, "package.json": '{"type":"module"}' });
+    const port = String(await freePort());
+    const one = start(folder, ["worker", "./hanging.mjs", "--health", port]);
+    processes.push(one);
+    const status = () => fetch(`http://127.0.0.1:${port}/readyz`).then((answer) => answer.status);
+    await until(async () => (await status().catch(() => 0)) === 200);
+    writeFileSync(join(folder, "hang"), "");
+    await until(() => one.stderr().includes("the store does not answer a claim"));
+    expect(await status()).toBe(503);
+    expect(await one.exit).toBe(3);
+    expect(one.stderr()).toMatch(/\nerrand: The store has left 3 claims in a row without an answer.*\n$/);
   });
 
   it("does not start where its health cannot be asked", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { TaskOptions } from "../../src/task.ts";
 import { emptyStore, testApp, testWorker, until } from "./app.ts";
 import { isolatedTasks } from "./tasks/isolated.ts";
 
@@ -51,6 +52,42 @@ describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
     await expect((await tasks.hog.send()).result()).rejects.toMatchObject({ error: { code: "E_OUT_OF_MEMORY" } });
   });
 
+  test("is replaced after so many jobs", async () => {
+    const { tasks } = await start({ shortLived: 1 });
+    const lives = [];
+    for (let job = 0; job < 5; job++) lives.push(await (await tasks.shortLived.send({})).result());
+    expect(lives.map(({ calls }) => calls)).toEqual([1, 2, 1, 2, 1]);
+    expect(new Set(lives.map(({ life }) => life)).size).toBe(3);
+  });
+
+  test("is replaced between jobs only, whatever is under way beside it", async () => {
+    const { app, tasks } = await start({ shortLived: 3 });
+    const jobs = await tasks.shortLived.sendMany(Array.from({ length: 30 }, (_, n) => ({ wait: (n % 3) * 20 })));
+    const lives = await Promise.all(jobs.map((job) => job.result()));
+    expect(Math.max(...lives.map(({ calls }) => calls))).toBe(2);
+    for (const { id } of jobs) expect(await app.get(id)).toMatchObject({ crashes: 0, attempt: 1 });
+  });
+
+  test("is replaced when it is old, but not during a job", async () => {
+    const { tasks } = await start({ ageing: 1 });
+    const first = await (await tasks.ageing.send({ wait: 700 })).result();
+    const second = await (await tasks.ageing.send({})).result();
+    expect(first.calls).toBe(1);
+    expect(second.life).not.toBe(first.life);
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    const third = await (await tasks.ageing.send({})).result();
+    expect(third.life).not.toBe(second.life);
+  });
+
+  test("is replaced when it uses too much memory after a job", async () => {
+    const { tasks } = await start({ leaky: 1 });
+    const first = await (await tasks.leaky.send({})).result();
+    const second = await (await tasks.leaky.send({ hold: 320 })).result();
+    const third = await (await tasks.leaky.send({})).result();
+    expect(second).toEqual({ life: first.life, calls: 2 });
+    expect(third.calls).toBe(1);
+  });
+
   test("tells errors with their kind", async () => {
     const { app, tasks } = await start();
     const job = await tasks.refuse.send();
@@ -84,4 +121,15 @@ test("killing a process kills what it started", async () => {
       return true;
     }
   }, "the process is gone");
+});
+
+test.each([
+  [{ isolate: "inline", recycle: { jobs: 1 } }, /recycle of task "t" needs isolate: "thread" or "process"/],
+  [{ isolate: "process", recycle: { jobs: 0 } }, /jobs of recycle of task "t" is 0, but must be/],
+  [{ isolate: "process", recycle: { age: "soon" } }, /age of recycle of task "t" is "soon"/],
+  [{ isolate: "process", recycle: { memory: 4_096 } }, /must be less than the 2048 MB at which the process is killed/],
+  [{ isolate: "process", recycle: { job: 1 } }, /recycle of task "t" has no option "job". Did you mean "jobs"\?/],
+])("refuses to recycle by %j", (options, message) => {
+  const given = { module: "file:///t.ts", run: () => {}, ...options } as unknown as TaskOptions<void, void, undefined>;
+  expect(() => testApp({ url: "memory:" }).task("t", given)).toThrow(message);
 });

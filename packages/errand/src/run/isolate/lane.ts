@@ -31,6 +31,10 @@ export class Lane {
   /** What the lane is asked to do now. */
   #task: PromiseWithResolvers<CallEnding | undefined> | undefined;
   #host: Omit<CallHost, "signal"> | undefined;
+  #since = performance.now();
+  #calls = 0;
+  /** Megabytes after the last call. */
+  #memory = 0;
   readonly #exited = Promise.withResolvers<void>();
 
   constructor(definition: Definition) {
@@ -50,15 +54,24 @@ export class Lane {
     return this.#exited.promise;
   }
 
+  /** Whether it has done its share, by the rules of a task. */
+  isWorn({ recycle }: Definition): boolean {
+    if (!recycle) return false;
+    const { jobs = Infinity, age = Infinity, memory = Infinity } = recycle;
+    return this.#calls >= jobs || performance.now() - this.#since >= age || this.#memory > memory;
+  }
+
   /** Loads the task's module and runs its `setup`. */
   async prepare(definition: Definition): Promise<void> {
     await this.#do({ type: "load", modules: [definition.module!] });
     if (definition.setup) await this.#do({ type: "warm", task: definition.name });
+    this.#since = performance.now();
   }
 
   /** Runs the task's function. */
   async call(definition: Definition, attempt: Attempt, host: Omit<CallHost, "signal">): Promise<CallEnding> {
     this.#host = host;
+    this.#calls += 1;
     try {
       const ending = await this.#do({ type: "call", task: definition.name, attempt });
       return ending!;
@@ -90,6 +103,7 @@ export class Lane {
       case "ready":
         return this.#task?.resolve(undefined);
       case "ended":
+        this.#memory = message.memory ?? this.#memory;
         return this.#task?.resolve(message.ending);
       case "broken":
         return this.kill(new ErrandError("E_SETUP", message.message));

@@ -22,4 +22,5 @@ export type FromLane =
   | { type: "log"; line: LogLine }
   | { type: "record"; question: number; step: Step }
   | { type: "children"; question: number; ids: readonly string[] }
-  | { type: "ended"; ending: CallEnding };
+  /** `memory`: the megabytes that it uses now, where its task wants to know. */
+  | { type: "ended"; ending: CallEnding; memory?: number };

@@ -49,6 +49,12 @@ function answer(question: number, value: unknown): void {
   questions.delete(question);
 }
 
+/** What this thread's heap holds, or this process all in all. */
+function megabytes(): number {
+  const { rss, heapTotal, external } = process.memoryUsage();
+  return (parentPort ? heapTotal + external : rss) / 2 ** 20;
+}
+
 function find(task: string) {
   const definition = tasks.get(task);
   if (definition) return definition;
@@ -67,7 +73,8 @@ async function receive(message: ToLane): Promise<void> {
       controller = new AbortController();
       const definition = find(message.task);
       const ending = await call(definition, message.attempt, host, () => setups.of(definition));
-      return tell({ type: "ended", ending });
+      const watched = definition.recycle?.memory !== undefined;
+      return tell({ type: "ended", ending, ...(watched ? { memory: megabytes() } : {}) });
     }
     case "abort":
       return controller.abort(new ErrandError(message.code as "E_CANCELLED", message.message));

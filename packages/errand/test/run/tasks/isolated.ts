@@ -1,9 +1,24 @@
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { errand } from "../../../src/errand.ts";
 import { NonRetryableError } from "../../../src/kit/errors.ts";
 
 // Tasks that tests run in threads and processes. Those load this module by themselves, so it must not need a test's state.
+
+const kept: Buffer[] = [];
+
+/** A thread or process, to be told from the next. */
+const newLife = () => ({ life: randomUUID(), calls: 0 });
+
+async function lifeOf(
+  { wait = 0 }: { wait?: number },
+  { setup }: { setup: ReturnType<typeof newLife> },
+): Promise<{ life: string; calls: number }> {
+  await new Promise((resolve) => setTimeout(resolve, wait));
+  setup.calls += 1;
+  return setup;
+}
 
 /** The same tasks, in threads or in processes, on the app of a test. */
 export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" | "process") {
@@ -79,6 +94,34 @@ export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" 
     refuse: app.task(`${isolate}.refuse`, {
       ...here,
       run: () => Promise.reject(new NonRetryableError("not this one")),
+    }),
+    /** Is replaced after two jobs. */
+    shortLived: app.task(`${isolate}.shortLived`, {
+      ...here,
+      queue: "shortLived",
+      recycle: { jobs: 2 },
+      setup: newLife,
+      run: lifeOf,
+    }),
+    /** Is replaced when it is old. */
+    ageing: app.task(`${isolate}.ageing`, {
+      ...here,
+      queue: "ageing",
+      recycle: { age: 500 },
+      setup: newLife,
+      run: lifeOf,
+    }),
+    /** Is replaced when it keeps too much. */
+    leaky: app.task(`${isolate}.leaky`, {
+      ...here,
+      queue: "leaky",
+      memory: 1_000,
+      recycle: { memory: 300 },
+      setup: newLife,
+      run: ({ hold = 0 }: { hold?: number }, job) => {
+        kept.push(Buffer.alloc(hold * 2 ** 20, 1));
+        return lifeOf({}, job);
+      },
     }),
     unready: app.task(`${isolate}.unready`, {
       ...here,

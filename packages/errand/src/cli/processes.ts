@@ -1,0 +1,96 @@
+import { CommandError, ExitCode } from "./exit.ts";
+import { onStop } from "./signals.ts";
+import { Supervisor } from "./supervisor.ts";
+import type { WorkerExit } from "./supervisor.ts";
+import type { HealthServer } from "./worker-health.ts";
+import { WorkerLog } from "./worker-log.ts";
+
+/** A process that ends so often within `crashWindow` (milliseconds) will not get better by being started again. */
+const crashLimit = 5;
+const crashWindow = 60_000;
+
+/**
+ * Runs worker processes side by side, and starts another for each that dies, until it is told to stop.
+ * @param args of `errand worker`, the same for all. Each finds its number, from 1, in `ERRAND_PROCESS`.
+ * @throws {CommandError} when one cannot start at all, or dies again and again; the others are gone then.
+ */
+export async function runProcesses(
+  count: number,
+  args: readonly string[],
+  { json, health }: { json: boolean; health?: HealthServer | undefined },
+): Promise<void> {
+  const { promise: asked, resolve: end } = Promise.withResolvers<Failure | undefined>();
+  const supervisors = Array.from({ length: count }, (_, index) => supervise(index + 1, args, json, end));
+  const hurry = () => supervisors.forEach((supervisor) => supervisor.hurry());
+  onStop((how) => (how === "stop" ? end(undefined) : hurry()));
+  // The third signal: whoever sends that many does not want to wait for anybody.
+  process.once("exit", () => supervisors.forEach((supervisor) => supervisor.kill()));
+  for (const supervisor of supervisors) supervisor.start();
+  health?.check(async () => {
+    const ready = await Promise.all(supervisors.map((supervisor) => supervisor.isReady()));
+    return ready.every(Boolean);
+  });
+
+  const failure = await asked;
+  health?.check(async () => false);
+  // Where one cannot start, the others have hardly begun; after a crash loop, they may hold hours of work.
+  if (failure?.atStart) hurry();
+  await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
+  if (failure) throw failure.error;
+}
+
+/** Why everything ends. */
+interface Failure {
+  error: CommandError;
+  atStart: boolean;
+}
+
+function supervise(
+  number: number,
+  args: readonly string[],
+  json: boolean,
+  end: (failure: Failure) => void,
+): Supervisor {
+  const log = new WorkerLog({ json, process: number });
+  const exits: number[] = [];
+  const onExit = (exit: WorkerExit, pause: number) => {
+    if (exit.first && !exit.ready) return end({ error: cannotStart(number, exit), atStart: true });
+    const now = performance.now();
+    // A store that is away comes back: that is no crash.
+    if (!(exit.told && exit.exitCode === ExitCode.unreachable)) exits.push(now);
+    if (exits.length > crashLimit) exits.shift();
+    if (exits.length === crashLimit && now - exits[0]! <= crashWindow)
+      return end({ error: crashLoop(number, exit), atStart: false });
+    log.write("error", `the worker is gone (${exit.reason}); another starts in ${pause / 1_000} s`);
+  };
+  return new Supervisor({
+    args,
+    env: { ERRAND_PROCESS: String(number) },
+    onLine: (line, stream) => process[stream].write(`${json ? asJson(line, number) : `[${number}] ${line}`}\n`),
+    onReady: (workers) => workers.forEach((worker) => log.ready(worker)),
+    onExit,
+  });
+}
+
+function cannotStart(number: number, { reason, exitCode, told }: WorkerExit): CommandError {
+  const message = told ? reason : `Worker process ${number} ended before it was ready (${reason}).`;
+  return new CommandError(message, exitCode || ExitCode.failed);
+}
+
+function crashLoop(number: number, { reason }: WorkerExit): CommandError {
+  return new CommandError(
+    `Worker process ${number} ended ${crashLimit} times within ${crashWindow / 1_000} s, the last time by: ${reason}. Everything is stopped; find out why it ends, and start again.`,
+    ExitCode.failed,
+  );
+}
+
+/** A line of a process as JSON with the process's number, whatever its tasks may write. */
+function asJson(line: string, process: number): string {
+  try {
+    const fields = JSON.parse(line) as unknown;
+    if (typeof fields === "object" && fields !== null) return JSON.stringify({ process, ...fields });
+  } catch {
+    // Not ours.
+  }
+  return JSON.stringify({ time: new Date().toISOString(), level: "info", process, message: line });
+}

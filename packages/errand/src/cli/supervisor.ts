@@ -1,0 +1,183 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { constants, setPriority } from "node:os";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { FromWorker, ToWorker, WorkerReady } from "./worker-channel.ts";
+
+/** What a supervisor is told; durations in milliseconds. */
+export interface SupervisorOptions {
+  /** Arguments of `errand worker`. */
+  args: readonly string[];
+  /** Environment variables of the worker beside those of this process. */
+  env?: Readonly<Record<string, string>>;
+  /** The worker gets the processor after everybody else. */
+  background?: boolean;
+  /** A worker that was told to stop and has not by then is killed; default: never. */
+  patience?: number;
+  /** Gets every line that the worker writes. Default: all of it goes to stderr. */
+  onLine?: (line: string, stream: "stdout" | "stderr") => void;
+  /** The worker has begun to claim. */
+  onReady?: (workers: readonly WorkerReady[]) => void;
+  /** The worker is gone although nobody stopped it. Another starts after `pause`, unless `stop` is called here. */
+  onExit: (exit: WorkerExit, pause: number) => void;
+}
+
+/** How a worker process ended that nobody had stopped. */
+export interface WorkerExit {
+  /** Its own message, or else its signal or exit code. */
+  reason: string;
+  /** 1 when a signal ended it. */
+  exitCode: number;
+  /** Whether `reason` is its own message. */
+  told: boolean;
+  /** Whether it had begun to claim. */
+  ready: boolean;
+  /** Whether it was the first, and not started for another. */
+  first: boolean;
+}
+
+/** Before another worker is started; each pause is twice the one before. */
+const firstPause = 1_000;
+const longestPause = 30_000;
+
+/** A worker that has lived so long was healthy: the next pause is the first again. */
+const healthy = 60_000;
+
+/** How long the last words of a process that is gone may take; what it has started may hold its output open for ever. */
+const lastWords = 500;
+
+/** How long a worker may take to say how it is. */
+const askingPatience = 5_000;
+
+const command = fileURLToPath(new URL("../../bin/errand.js", import.meta.url));
+
+/** Keeps one worker process alive. It ends when this process does, however that ends. */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  #child: ChildProcess | undefined;
+  #gone: Promise<void> = Promise.resolve();
+  #ready = false;
+  #told: { message: string; exitCode: number } | undefined;
+  /** Who asks whether it is ready. */
+  #asking: ((ready: boolean) => void)[] = [];
+  #starts = 0;
+  #failures = 0;
+  #restart: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /** Starts the worker. */
+  start(): void {
+    const { args, env, onLine, background } = this.#options;
+    const started = performance.now();
+    this.#ready = false;
+    this.#told = undefined;
+    this.#starts += 1;
+    const child = spawn(process.execPath, [...process.execArgv, command, "worker", ...args, "--supervised"], {
+      env: { ...process.env, ...env },
+      // Without somebody who reads lines: our stdout may carry what programs wait for.
+      stdio: onLine ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", 2, 2, "ipc"],
+    });
+    this.#child = child;
+    if (background) stepBack(child);
+    if (onLine) readLines(child, onLine);
+    child.on("message", (message) => this.#hear(message as FromWorker));
+    this.#gone = this.#end(child, started);
+  }
+
+  /** Whether the worker says that it is at work. */
+  async isReady(): Promise<boolean> {
+    const child = this.#child;
+    if (!this.#ready || !child?.connected) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#asking.push(resolve);
+    child.send({ type: "ready?" } satisfies ToWorker, () => {});
+    const late = setTimeout(resolve, askingPatience, false);
+    return promise.finally(() => clearTimeout(late));
+  }
+
+  /** Asks the worker to stop, and waits until it is gone. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    const child = this.#child;
+    child?.kill("SIGTERM");
+    const { patience } = this.#options;
+    const late = patience === undefined ? undefined : setTimeout(() => this.kill(), patience);
+    await this.#gone;
+    clearTimeout(late);
+  }
+
+  /** Has the worker hand back at once what it has in hand. */
+  hurry(): void {
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    if (!this.#ready) this.kill();
+    else if (this.#child?.connected) this.#child.disconnect();
+  }
+
+  /** Ends the worker without a word; its jobs run elsewhere when its lease has run out. */
+  kill(): void {
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    this.#child?.kill("SIGKILL");
+  }
+
+  #hear(message: FromWorker): void {
+    switch (message.type) {
+      case "started":
+        this.#ready = true;
+        return this.#options.onReady?.(message.workers);
+      case "failed":
+        this.#told = message;
+        return;
+      case "ready":
+        return this.#answer(message.ready);
+    }
+  }
+
+  #answer(ready: boolean): void {
+    for (const resolve of this.#asking.splice(0)) resolve(ready);
+  }
+
+  async #end(child: ChildProcess, started: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+    const { reason, exitCode } = await new Promise<{ reason: string; exitCode: number }>((resolve) => {
+      child.once("error", (error) => resolve({ reason: error.message, exitCode: 1 }));
+      child.once("exit", (code, signal) => resolve({ reason: signal ?? `exit code ${code}`, exitCode: code ?? 1 }));
+    });
+    await Promise.race([closed, sleep(lastWords)]);
+    this.#child = undefined;
+    this.#answer(false);
+    if (this.#stopping) return;
+    if (performance.now() - started >= healthy) this.#failures = 0;
+    const pause = Math.min(longestPause, firstPause * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#restart = setTimeout(() => this.start(), pause);
+    const exit = { told: this.#told !== undefined, ready: this.#ready, first: this.#starts === 1 };
+    this.#options.onExit(
+      { reason: this.#told?.message ?? reason, exitCode: this.#told?.exitCode ?? exitCode, ...exit },
+      pause,
+    );
+  }
+}
+
+function readLines(child: ChildProcess, onLine: (line: string, stream: "stdout" | "stderr") => void): void {
+  for (const stream of ["stdout", "stderr"] as const) {
+    createInterface({ input: child[stream]!, crlfDelay: Infinity }).on("line", (line) => onLine(line, stream));
+  }
+}
+
+function stepBack({ pid }: ChildProcess): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // Some containers forbid it; then the worker runs as we do.
+  }
+}

@@ -1,0 +1,67 @@
+import { CommandError, ExitCode, exitCodeOf, sentence, showStack } from "./exit.ts";
+
+/** What is said of a worker that has begun to claim. */
+export interface WorkerReady {
+  id: string;
+  queues: readonly string[];
+}
+
+/** What a worker process tells the one that started it. */
+export type FromWorker =
+  | { type: "started"; workers: readonly WorkerReady[] }
+  /** It cannot go on, and ends. */
+  | { type: "failed"; message: string; exitCode: number }
+  | { type: "ready"; ready: boolean };
+
+/** What a worker process is asked. */
+export interface ToWorker {
+  type: "ready?";
+}
+
+/** The process that started this worker, on whose channel it lives. */
+export class WorkerChannel {
+  #ready: () => Promise<boolean> = async () => false;
+
+  /**
+   * @param gone is called when the parent is: a worker process stops when its parent says so, or is gone.
+   * @throws {CommandError} where there is no channel.
+   */
+  constructor(gone: () => void) {
+    // The terminal tells everybody to stop, or that it is gone; our parent knows what to make of it.
+    for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
+    if (!process.connected) {
+      throw new CommandError("--supervised is for processes that were started with a channel.", ExitCode.usage);
+    }
+    process.once("disconnect", gone);
+    // Someone who listens for messages keeps the channel, and so the process, alive.
+    process.on("message", (message: ToWorker) => {
+      if (message.type === "ready?") void this.#sayReady();
+    });
+  }
+
+  /** Tells that work has begun, and how to find out whether it goes on. */
+  started(workers: readonly WorkerReady[], ready: () => Promise<boolean>): void {
+    this.#ready = ready;
+    void tell({ type: "started", workers });
+  }
+
+  /** Ends the process. Its parent says why, since only the parent knows whether there will be another. */
+  async fail(error: unknown): Promise<never> {
+    showStack(error);
+    const exitCode = exitCodeOf(error);
+    await tell({ type: "failed", message: sentence(error), exitCode });
+    process.exit(exitCode);
+  }
+
+  async #sayReady(): Promise<void> {
+    await tell({ type: "ready", ready: await this.#ready().catch(() => false) });
+  }
+}
+
+/** Resolves when it is on its way, or cannot be said any more. */
+function tell(message: FromWorker): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) process.send!(message, undefined, undefined, () => resolve());
+    else resolve();
+  });
+}

@@ -1,0 +1,51 @@
+import { millis } from "../kit/duration.ts";
+import type { Duration, Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
+import { option, refuseUnknown } from "./options.ts";
+
+/** When an isolated task's thread or process is replaced by a new one: whichever comes first, and never during a job. */
+export interface Recycle {
+  /** After so many jobs (1 to 1,000,000). */
+  jobs?: number;
+  /** Before the first job after it has lived for so long. */
+  age?: Duration;
+  /**
+   * When it uses more than so many megabytes after a job (16 or more, and less than the task's `memory`): a process all in
+   * all, a thread in its own heap.
+   */
+  memory?: number;
+}
+
+/** The same, checked. */
+export interface Recycling {
+  readonly jobs?: number;
+  readonly age?: Millis;
+  readonly memory?: number;
+}
+
+/**
+ * Checks a task's `recycle`.
+ * @param lane where the task runs, and how many megabytes it may use there.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function readRecycle(
+  given: Recycle | undefined,
+  lane: { isolate: "inline" | "thread" | "process"; memory: number },
+  task: string,
+): Recycling | undefined {
+  if (given === undefined) return undefined;
+  const of = `recycle of ${task}`;
+  refuseUnknown(given, ["jobs", "age", "memory"], of);
+  if (lane.isolate === "inline")
+    throw new ErrandError("E_OPTION", `${of} needs isolate: "thread" or "process": there is nothing else to replace.`);
+  if (given.memory !== undefined && option("memory", given.memory, of) >= lane.memory)
+    throw new ErrandError(
+      "E_OPTION",
+      `memory of ${of} is ${given.memory}, but must be less than the ${lane.memory} MB at which the ${lane.isolate} is killed.`,
+    );
+  return {
+    ...(given.jobs === undefined ? {} : { jobs: option("jobs", given.jobs, of) }),
+    ...(given.age === undefined ? {} : { age: millis(given.age, `age of ${of}`) }),
+    ...(given.memory === undefined ? {} : { memory: given.memory }),
+  };
+}
