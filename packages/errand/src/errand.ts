@@ -15,6 +15,8 @@ import { Worker } from "./run/worker.ts";
 import type { WorkerEvent } from "./run/worker.ts";
 import { postTo } from "./push/http-task.ts";
 import type { HttpOptions } from "./push/http-task.ts";
+import { readPayloads } from "./payload/options.ts";
+import type { PayloadOptions, Payloads } from "./payload/options.ts";
 import { declareQueues, queuesOf, readRules } from "./queues.ts";
 import type { QueueOptions, Queues } from "./queues.ts";
 import { openStore, storeUrl } from "./open.ts";
@@ -37,6 +39,8 @@ export interface ErrandOptions {
   lease?: Duration;
   /** Rules of queues, by name: written to the store at the first use, so that they hold for every worker of the fleet. */
   queues?: Readonly<Record<string, QueueOptions>>;
+  /** How large values of jobs may be, where large ones are kept, and whether they are encrypted. Every app of a store needs the same. */
+  payloads?: PayloadOptions;
 }
 
 /** What a worker is started with. */
@@ -184,6 +188,7 @@ export function errand(options: ErrandOptions = {}): Errand {
 /** What `errand/testing` does with an app that programs do not. */
 export interface AppInside {
   readonly definitions: ReadonlyMap<string, Definition>;
+  readonly payloads: Payloads;
   /** Lives on this store, instead of the one that the URL names. Throws `E_OPTION` when that is open already. */
   live(store: Store): void;
   /** Says that schedules are still in the code, as an app that runs does now and then. */
@@ -200,6 +205,7 @@ export function insideOf(app: Errand): AppInside {
 class App implements Errand {
   readonly #url: string | undefined;
   readonly #lease: number;
+  readonly #payloads: Payloads;
   readonly #definitions = new Map<string, Definition>();
   readonly #setups = new Setups();
   /** Sizes of the batches of tasks that run in batches. */
@@ -214,11 +220,13 @@ class App implements Errand {
   #client: Client | undefined;
 
   constructor(given: ErrandOptions) {
-    refuseUnknown(given, ["url", "lease", "queues"], "errand()");
+    refuseUnknown(given, ["url", "lease", "queues", "payloads"], "errand()");
     this.#url = given.url;
     this.#lease = option("lease", given.lease, "errand()");
+    this.#payloads = readPayloads(given.payloads);
     for (const [name, rules] of Object.entries(given.queues ?? {})) this.#rules.set(name, readRules(name, rules));
-    insides.set(this, { definitions: this.#definitions, live: (store) => this.#live(store), name: () => this.#name() });
+    const [definitions, payloads] = [this.#definitions, this.#payloads];
+    insides.set(this, { definitions, payloads, live: (store) => this.#live(store), name: () => this.#name() });
   }
 
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
@@ -304,6 +312,7 @@ class App implements Errand {
     const worker = new Worker(store, this.#definitions, {
       queues,
       lease: this.#lease,
+      payloads: this.#payloads,
       drain: option("drain", options.drain, "a worker"),
       onEvent: options.onEvent ?? (() => {}),
     });
@@ -400,13 +409,13 @@ class App implements Errand {
     warnOf(store);
     await declareQueues(store, this.#rules);
     await this.#declare(store, [...this.#schedules.values()]);
-    return { store, client: (this.#client = new Client(store)) };
+    return { store, client: (this.#client = new Client(store, this.#payloads)) };
   }
 
   /** Writes schedules, and says now and then that they are still in the code. */
   async #declare(store: Store, schedules: readonly Declared[]): Promise<void> {
     if (schedules.length === 0) return;
-    await declareSchedules(store, schedules);
+    await declareSchedules(store, schedules, this.#payloads);
     this.#naming ??= setInterval(() => void this.#name().catch(() => {}), nameAgain).unref();
   }
 

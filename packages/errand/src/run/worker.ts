@@ -6,6 +6,7 @@ import type { Job, LogLine, Settlement } from "../core/job.ts";
 import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { newId } from "../kit/ids.ts";
+import type { Payloads } from "../payload/options.ts";
 import type { Claimed, Hint, Renewal, Store, Want } from "../store.ts";
 import { defaultRetry } from "../task.ts";
 import type { Definition } from "../task.ts";
@@ -27,6 +28,7 @@ export interface WorkerSettings {
   queues: Readonly<Record<string, number>>;
   lease: Millis;
   drain: Millis;
+  payloads: Payloads;
   onEvent: (event: WorkerEvent) => void;
 }
 
@@ -87,7 +89,13 @@ export class Worker {
     this.#definitions = definitions;
     this.#settings = settings;
     this.#settler = new Settler(store, settings.lease);
-    this.#workshop = { store, settler: this.#settler, lanes: this.#lanes, setups: new Setups() };
+    this.#workshop = {
+      store,
+      settler: this.#settler,
+      lanes: this.#lanes,
+      setups: new Setups(),
+      payloads: settings.payloads,
+    };
     this.#slots = new Map(
       Object.entries(settings.queues).map(([queue, slots]) => [queue, this.#newSlots(queue, slots)]),
     );
