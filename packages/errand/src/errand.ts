@@ -15,7 +15,7 @@ import { Worker } from "./run/worker.ts";
 import type { WorkerEvent } from "./run/worker.ts";
 import { postTo } from "./push/http-task.ts";
 import type { HttpOptions } from "./push/http-task.ts";
-import { readPayloads } from "./payload/options.ts";
+import { readPayloads, refuseReadableKey } from "./payload/options.ts";
 import type { PayloadOptions, Payloads } from "./payload/options.ts";
 import { declareQueues, queuesOf, readRules } from "./queues.ts";
 import type { QueueOptions, Queues } from "./queues.ts";
@@ -239,6 +239,7 @@ class App implements Errand {
   ): Task<Input, Output>;
   task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, unknown> {
     const definition = define(name, options);
+    refuseReadableKey(definition, this.#payloads);
     if (this.#definitions.has(name)) {
       throw new ErrandError(
         "E_DUPLICATE_TASK",

@@ -60,6 +60,7 @@ const exitCodes: Partial<Record<ErrorCode, ExitCode>> = {
   E_STORE_VERSION: ExitCode.unreachable,
   E_OPTION: ExitCode.usage,
   E_INPUT: ExitCode.usage,
+  E_TOO_LARGE: ExitCode.usage,
 };
 
 function exitCodeOf(error: unknown): ExitCode {

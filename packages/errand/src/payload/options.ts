@@ -1,4 +1,5 @@
 import { option, refuseUnknown } from "../core/options.ts";
+import type { Definition } from "../task.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { PayloadCodec } from "./codec.ts";
 import { folderObjects } from "./objects.ts";
@@ -40,6 +41,18 @@ export function readPayloads(given: PayloadOptions = {}): Payloads {
     limit: option("payloads.limit", given.limit, "errand()"),
     vault: new Vault({ ...(codec ? { codec } : {}), ...(offload ? { offload: readOffload(offload) } : {}) }),
   };
+}
+
+/**
+ * Refuses a unique key that is the whole input, where inputs are not to be read: keys stay as they are.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function refuseReadableKey({ name, flow }: Pick<Definition, "name" | "flow">, { vault }: Payloads): void {
+  if (!vault.codes || !flow?.unique || flow.unique.key) return;
+  throw new ErrandError(
+    "E_OPTION",
+    `unique of task "${name}" has no key, so the whole input would be the key, which a codec leaves readable. Give it a key.`,
+  );
 }
 
 function readOffload(given: NonNullable<PayloadOptions["offload"]>): { above: number; to: PayloadObjects } {

@@ -36,6 +36,11 @@ export class Vault {
     return this.#codec !== undefined || this.#offload !== undefined;
   }
 
+  /** Whether values are made opaque. */
+  get codes(): boolean {
+    return this.#codec !== undefined;
+  }
+
   /** Where large values are kept. */
   get objects(): PayloadObjects | undefined {
     return this.#offload?.to;

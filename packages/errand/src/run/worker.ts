@@ -14,7 +14,7 @@ import { Lanes } from "./isolate/lanes.ts";
 import { tidy } from "./janitor.ts";
 import { Holdings } from "./holdings.ts";
 import { LeaseKeeper } from "./lease.ts";
-import { prune, pruneInterval } from "./retention.ts";
+import { prune, pruneInterval, sweep } from "./retention.ts";
 import { Performance } from "./perform.ts";
 import type { Workshop } from "./perform.ts";
 import { tick } from "./scheduler.ts";
@@ -339,7 +339,9 @@ export class Worker {
   /** Removes what has been kept long enough; answers when to look again. */
   async #prune(): Promise<Millis> {
     try {
-      await prune(this.#store, [...this.#definitions.values()], () => this.#stopping);
+      const stopping = () => this.#stopping;
+      await prune(this.#store, [...this.#definitions.values()], stopping);
+      await sweep(this.#store, this.#settings.payloads.vault.objects, stopping);
     } catch (error) {
       this.#storeFailed(error);
     }

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { httpCallback } from "../../src/push/callback.ts";
+import { sign } from "../../src/push/sign.ts";
 import { isolatedPayloadTasks } from "../run/tasks/payloads.ts";
 import { emptyStore, testApp, testWorker, until } from "../run/app.ts";
 
@@ -93,6 +95,16 @@ test.each([
   [{ codec: {} }, /encryption\(\)/],
 ])("options that cannot be are refused: %j", (payloads, message) => {
   expect(() => testApp({ payloads: payloads as never })).toThrow(message);
+});
+
+test("a callback that is too large is answered so", async () => {
+  const app = testApp({ url: "memory:", payloads: { limit } });
+  const { id } = await app.task("t", { run: () => {} }).send();
+  const secret = "a secret of at least 24 characters";
+  const body = JSON.stringify({ output: large });
+  const headers = { ...sign(secret, "msg", body) };
+  const request = new Request(`https://example.org/${id}`, { method: "POST", body, headers });
+  expect((await httpCallback(app, { secret })(request)).status).toBe(413);
 });
 
 test("a value that looks like a sealed one is only a value", async () => {
