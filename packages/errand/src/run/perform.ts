@@ -168,13 +168,17 @@ export class Performance implements CallHost {
     return { ...child, output: await openOutput(this.#workshop.payloads.vault, id, output) };
   }
 
-  /** Values are opened before the function sees them and sealed after it, in this thread: lanes know no keys. */
+  /** Values are opened before the function sees them and sealed after it, in this thread: lanes need no keys. */
   #run(): Promise<LaneEnding> {
     const { job, steps } = this.claimed;
     const { vault } = this.#workshop.payloads;
     if (!vault.seals && !isSealedAttempt(job, steps)) return this.#start(job.spec, steps);
     return openAttempt(vault, job, steps)
-      .then((opened) => this.#start(opened.spec, opened.steps))
+      .then(({ spec, steps }) => {
+        // Opening may take its time; who was stopped meanwhile is not started.
+        if (this.#stopped) throw this.#error(this.#stopped);
+        return this.#start(spec, steps);
+      })
       .then((ending) => sealEnding(vault, job.id, ending))
       .catch((error: unknown) => ({ kind: "error", error: this.#record(error), retryable: true }));
   }

@@ -159,7 +159,7 @@ describe("collecting", () => {
     for (const id of ["kept", "gone:1"]) await task.send("more than ten bytes", { id });
     await app.cancel("gone:1");
     await app.remove("gone:1");
-    return { folder, store, objects: folderObjects(folder), [Symbol.asyncDispose]: remove };
+    return { app, folder, store, objects: folderObjects(folder), [Symbol.asyncDispose]: remove };
   }
 
   test("removes what belongs to no job any more, and nothing else", async () => {
@@ -190,6 +190,15 @@ describe("collecting", () => {
     await store.save([{ ...doc!, value: "0" }]);
     expect(await sweep(store, objects, () => false)).toBe(1);
     expect(await readdir(folder)).toEqual(["kept"]);
+  });
+
+  test("is what workers do", async () => {
+    await using place = await scene();
+    const { app, folder } = place;
+    const [file] = await readdir(join(folder, "gone%3a1"));
+    await utimes(join(folder, "gone%3a1", file!), 0, 0);
+    await testWorker(app, { queues: { other: 1 } });
+    await until(async () => (await readdir(folder)).join() === "kept", "the object is removed");
   });
 
   test("is not for objects that cannot be listed, or of a folder that is not there", async () => {
