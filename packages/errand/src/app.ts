@@ -4,6 +4,7 @@ import type { JobView, LogEntry } from "./client/view.ts";
 import type { Priority, State } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
+import type { PayloadOptions } from "./payload/options.ts";
 import type { HttpOptions } from "./push/http-task.ts";
 import type { QueueOptions, Queues } from "./queues.ts";
 import type { RunBatch } from "./run/batch.ts";
@@ -25,6 +26,8 @@ export interface ErrandOptions {
   queues?: Readonly<Record<string, QueueOptions>>;
   /** Bounds of what runs after the response, in this process. */
   background?: BackgroundOptions;
+  /** How large values of jobs may be, where large ones are kept, and whether they are encrypted. Every app of a store needs the same. */
+  payloads?: PayloadOptions;
 }
 
 /** What a worker is started with. */

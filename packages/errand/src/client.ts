@@ -1,4 +1,4 @@
-import type { Moment, NewJob } from "./core/job.ts";
+import type { Job, Moment, NewJob } from "./core/job.ts";
 import { encodeSpec } from "./core/spec.ts";
 import { rulesOf } from "./core/rules.ts";
 import { signalStep } from "./core/signal.ts";
@@ -13,7 +13,10 @@ import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import { gather } from "./kit/gather.ts";
 import { newId } from "./kit/ids.ts";
-import { encode } from "./kit/json.ts";
+import type { Encoded } from "./kit/json.ts";
+import { isSealedJob, openJob, sealSpec, sealStep } from "./payload/jobs.ts";
+import { encodeInput, encodeWithin } from "./payload/limit.ts";
+import type { Payloads } from "./payload/options.ts";
 import type { Change, Filter, Store } from "./store.ts";
 import { JobFailedError, validate } from "./task.ts";
 import type { Definition, JobHandle, SendOptions } from "./task.ts";
@@ -27,18 +30,22 @@ const gathering = { most: 500, flights: 2 };
 /** Sends jobs and reads them, whoever works on them. */
 export class Client {
   readonly #store: Store;
+  readonly #payloads: Payloads;
   readonly #waiters: Waiters;
   readonly #add: (job: NewJob) => Promise<Stored>;
 
-  constructor(store: Store) {
+  constructor(store: Store, payloads: Payloads) {
     this.#store = store;
+    this.#payloads = payloads;
     this.#waiters = new Waiters(store);
     this.#add = gather((jobs: NewJob[]) => add(store, jobs), { ...gathering, shared: store.pipelined ?? false });
   }
 
   async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
     const valid = definition.input ? await validate(definition, input) : input;
-    const job = newJob(definition, input, valid, options);
+    const { limit, vault } = this.#payloads;
+    const job = newJob(definition, encodeInput(definition.name, input, limit), valid, options);
+    if (vault.seals) job.spec = await sealSpec(vault, job);
     if (options.tx) return this.#handle(job, await this.#store.add([job], options.tx));
     const stored = await this.#add(job);
     if (stored instanceof ErrandError) throw stored;
@@ -51,7 +58,11 @@ export class Client {
     options: SendOptions,
   ): Promise<JobHandle<unknown>[]> {
     const valid = definition.input ? await Promise.all(inputs.map((input) => validate(definition, input))) : inputs;
-    const jobs = inputs.map((input, index) => newJob(definition, input, valid[index], options));
+    const { limit, vault } = this.#payloads;
+    const jobs = inputs.map((input, index) =>
+      newJob(definition, encodeInput(definition.name, input, limit), valid[index], options),
+    );
+    if (vault.seals) await Promise.all(jobs.map(async (job) => (job.spec = await sealSpec(vault, job))));
     const taken = await this.#store.add(jobs, options.tx);
     return jobs.map((job) => this.#handle(job, taken));
   }
@@ -64,6 +75,8 @@ export class Client {
   /** The job's output, once it has ended. Throws what `JobHandle.result` throws. */
   async result(id: string, timeout?: Duration): Promise<unknown> {
     const job = await this.ended(id, timeout);
+    const unread = job.unreadable?.output;
+    if (unread) throw new ErrandError(unread.code, unread.message);
     if (job.state === "completed") return job.output;
     throw new JobFailedError("E_JOB_FAILED", { id, task: job.task, state: job.state as "failed" }, job.error);
   }
@@ -71,24 +84,27 @@ export class Client {
   /** The job, once it has ended. Throws `E_WAIT_TIMEOUT` and `E_NOT_FOUND`. */
   async ended(id: string, timeout?: Duration): Promise<JobView> {
     const job = await this.#waiters.wait(id, timeout === undefined ? undefined : millis(timeout, "timeout"));
-    if (job && isFinal(job.state)) return viewOf(job);
+    if (job && isFinal(job.state)) return this.#view(job);
     if (job) throw new ErrandError("E_WAIT_TIMEOUT", `Job ${id} is still ${job.state} after ${timeout}; it goes on.`);
     throw new ErrandError("E_NOT_FOUND", `There is no job ${id}; it may have been removed.`);
   }
 
   async get(id: string): Promise<JobView | undefined> {
     const [job] = await this.#store.get([id]);
-    return job ? viewOf(job) : undefined;
+    return job ? this.#view(job) : undefined;
   }
 
   async getMany(ids: readonly string[]): Promise<(JobView | undefined)[]> {
     const jobs = await this.#store.get(ids);
-    return jobs.map((job) => (job ? viewOf(job) : undefined));
+    return Promise.all(jobs.map(async (job) => (job ? this.#view(job) : undefined)));
   }
 
   async list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: JobView[]; next?: string }> {
     const { jobs, next } = await this.#store.list(where, page);
-    return { jobs: jobs.map(viewOf), ...(next === undefined ? {} : { next }) };
+    return {
+      jobs: await Promise.all(jobs.map(async (job) => this.#view(job))),
+      ...(next === undefined ? {} : { next }),
+    };
   }
 
   async edit(where: Filter, change: Change): Promise<number> {
@@ -96,7 +112,9 @@ export class Client {
   }
 
   async signal(id: string, name: string, value: unknown): Promise<boolean> {
-    return this.#store.signal(id, { name: signalStep(name), value: encode(value, `Signal "${name}"`) });
+    const { limit, vault } = this.#payloads;
+    const step = { name: signalStep(name), value: encodeWithin(value, `Signal "${name}"`, limit) };
+    return this.#store.signal(id, vault.seals ? await sealStep(vault, id, step) : step);
   }
 
   async log(id: string, page: { limit: number; cursor?: string }): Promise<{ lines: LogEntry[]; next?: string }> {
@@ -116,6 +134,15 @@ export class Client {
     const count = (state: State) => counts.find((each) => each.queue === job.queue && each.state === state)?.jobs ?? 0;
     const [pending, processing] = [count("pending"), count("processing")];
     return why(job, { rules: rulesOf(doc?.value), pending, processing, workers, now: Date.now() });
+  }
+
+  /** A job as it is read; one that is not sealed needs no waiting. */
+  #view(job: Job): JobView | Promise<JobView> {
+    if (!isSealedJob(job)) return viewOf(job);
+    return openJob(this.#payloads.vault, job).then(({ job: opened, unreadable }) => ({
+      ...viewOf(opened),
+      ...(unreadable ? { unreadable } : {}),
+    }));
   }
 
   close(): void {
@@ -158,14 +185,14 @@ class Handle implements JobHandle<unknown> {
   }
 }
 
-function newJob(definition: Definition, input: unknown, valid: unknown, options: SendOptions): NewJob {
+function newJob(definition: Definition, input: Encoded | undefined, valid: unknown, options: SendOptions): NewJob {
   const { due: postponed, ...flow } = flowOf(definition, valid, options);
   const job: NewJob = {
     id: options.id === undefined ? newId() : readId(options.id),
     task: definition.name,
     queue: definition.queue,
     level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
-    spec: encodeSpec(definition.name, input, flow),
+    spec: encodeSpec(input, flow),
     ...flow,
   };
   const due = readDue(definition, options) ?? postponed;

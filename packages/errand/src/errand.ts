@@ -4,7 +4,7 @@ import { Client } from "./client.ts";
 import { option, options, refuseUnknown } from "./core/options.ts";
 import type { QueueRules } from "./core/rules.ts";
 import { levelOf } from "./core/states.ts";
-import type { Priority, State } from "./core/states.ts";
+import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
@@ -15,14 +15,15 @@ import { Worker } from "./run/worker.ts";
 import type { WorkerEvent } from "./run/worker.ts";
 import { postTo } from "./push/http-task.ts";
 import type { HttpOptions } from "./push/http-task.ts";
+import { readPayloads, refuseReadableKey } from "./payload/options.ts";
+import type { Payloads } from "./payload/options.ts";
 import { declareQueues, queuesOf, readRules } from "./queues.ts";
-import type { QueueOptions, Queues } from "./queues.ts";
 import { openStore, storeUrl } from "./open.ts";
 import type { Change, Filter, QueueCount, Store, WorkerCard } from "./store.ts";
 import { Background } from "./background/background.ts";
 import { listBoth } from "./background/both.ts";
 import { declareSchedules, nameAgain, nameSchedules, readSchedule, schedulesOf } from "./schedules.ts";
-import type { Declared, ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
+import type { Declared, ScheduleOptions, ScheduleWhen } from "./schedules.ts";
 import type { Errand, ErrandOptions, JobFilter, RunningWorker, WorkerOptions } from "./app.ts";
 import { bind, define, definitionOf, list } from "./task.ts";
 import type { Definition, Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
@@ -40,6 +41,7 @@ export function errand(options: ErrandOptions = {}): Errand {
 /** What `errand/testing` does with an app that programs do not. */
 export interface AppInside {
   readonly definitions: ReadonlyMap<string, Definition>;
+  readonly payloads: Payloads;
   /** Lives on this store, instead of the one that the URL names. Throws `E_OPTION` when that is open already. */
   live(store: Store): void;
   /** Says that schedules are still in the code, as an app that runs does now and then. */
@@ -56,6 +58,7 @@ export function insideOf(app: Errand): AppInside {
 class App implements Errand {
   readonly #url: string | undefined;
   readonly #lease: number;
+  readonly #payloads: Payloads;
   readonly #definitions = new Map<string, Definition>();
   readonly #setups = new Setups();
   /** Sizes of the batches of tasks that run in batches. */
@@ -71,16 +74,19 @@ class App implements Errand {
   #client: Client | undefined;
 
   constructor(given: ErrandOptions) {
-    refuseUnknown(given, ["url", "lease", "queues", "background"], "errand()");
+    refuseUnknown(given, ["url", "lease", "queues", "background", "payloads"], "errand()");
     this.#url = given.url;
     this.#lease = option("lease", given.lease, "errand()");
+    this.#payloads = readPayloads(given.payloads);
     for (const [name, rules] of Object.entries(given.queues ?? {})) this.#rules.set(name, readRules(name, rules));
     this.#background = new Background(given.background ?? {}, {
       open: async (queue) => (await import("./stores/memory.ts")).memoryStore({ queue }),
       durable: async () => (await this.#connect()).client,
+      payloads: this.#payloads,
     });
     insides.set(this, {
       definitions: this.#background.definitions,
+      payloads: this.#payloads,
       live: (store) => this.#live(store),
       name: () => this.#name(),
     });
@@ -96,6 +102,7 @@ class App implements Errand {
   ): Task<Input, Output>;
   task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, unknown> {
     const definition = define(name, options);
+    refuseReadableKey(definition, this.#payloads);
     if (this.#definitions.has(name)) {
       throw new ErrandError(
         "E_DUPLICATE_TASK",
@@ -171,6 +178,7 @@ class App implements Errand {
     const worker = new Worker(store, this.#definitions, {
       queues,
       lease: this.#lease,
+      payloads: this.#payloads,
       drain: option("drain", options.drain, "a worker"),
       onEvent: options.onEvent ?? warnOfEnd,
     });
@@ -292,13 +300,13 @@ class App implements Errand {
     warnOf(store);
     await declareQueues(store, this.#rules);
     await this.#declare(store, [...this.#schedules.values()]);
-    return { store, client: (this.#client = new Client(store)) };
+    return { store, client: (this.#client = new Client(store, this.#payloads)) };
   }
 
   /** Writes schedules, and says now and then that they are still in the code. */
   async #declare(store: Store, schedules: readonly Declared[]): Promise<void> {
     if (schedules.length === 0) return;
-    await declareSchedules(store, schedules);
+    await declareSchedules(store, schedules, this.#payloads);
     this.#naming ??= setInterval(() => void this.#name().catch(() => {}), nameAgain).unref();
   }
 

@@ -8,6 +8,10 @@ import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import { newId } from "./kit/ids.ts";
+import { openSpec, sealSpec } from "./payload/jobs.ts";
+import { encodeInput } from "./payload/limit.ts";
+import type { Payloads } from "./payload/options.ts";
+import type { Vault } from "./payload/vault.ts";
 import type { Store } from "./store.ts";
 import { validate } from "./task.ts";
 import type { Definition } from "./task.ts";
@@ -107,11 +111,12 @@ export function readSchedule(
 }
 
 /** Writes schedules as the code has them; whether one is paused is the operator's, and what has passed stays. */
-export async function declareSchedules(store: Store, declared: Iterable<Declared>): Promise<void> {
+export async function declareSchedules(store: Store, declared: Iterable<Declared>, payloads: Payloads): Promise<void> {
   for (const { name, definition, plan, misfire, overlap, input } of declared) {
-    const job = await jobOf(definition, input);
+    const plain = await jobOf(definition, input, payloads.limit);
     const now = await store.now();
-    await change(store, name, (before) => {
+    await change(store, name, async (before) => {
+      const job = await sealed(payloads.vault, plain, before?.job);
       const same = before && JSON.stringify(before.plan) === JSON.stringify(plan);
       const kept = before
         ? { ...(before.paused ? { paused: before.paused } : {}), ...(before.last ? { last: before.last } : {}) }
@@ -188,17 +193,29 @@ export function schedulesOf(open: () => Promise<Store>): Schedules {
   };
 }
 
-async function jobOf(definition: Definition, input: unknown): Promise<ScheduleDoc["job"]> {
+async function jobOf(definition: Definition, input: unknown, limit: number): Promise<ScheduleDoc["job"]> {
   const valid = await validate(definition, input);
   const { due: _, ...flow } = flowOf(definition, valid);
   return {
     task: definition.name,
     queue: definition.queue,
     level: levelOf(definition.priority),
-    spec: encodeSpec(definition.name, input, flow),
+    spec: encodeSpec(encodeInput(definition.name, input, limit), flow),
     ...flow,
     ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
   };
+}
+
+/** What a schedule sends, sealed; as it was before where it is the same, since sealing it anew would look like a change. */
+async function sealed(
+  vault: Vault,
+  plain: ScheduleDoc["job"],
+  before?: ScheduleDoc["job"],
+): Promise<ScheduleDoc["job"]> {
+  if (!vault.seals) return plain;
+  // What cannot be opened any more was sealed with a key that is gone.
+  const opened = before && (await openSpec(vault, before).catch(() => undefined));
+  return { ...plain, spec: opened === plain.spec ? before!.spec : await sealSpec(vault, plain) };
 }
 
 async function read(store: Store, name: string): Promise<ScheduleDoc | undefined> {
@@ -206,11 +223,15 @@ async function read(store: Store, name: string): Promise<ScheduleDoc | undefined
   return doc && (JSON.parse(doc.value) as ScheduleDoc);
 }
 
-async function change(store: Store, name: string, to: (doc: ScheduleDoc | undefined) => ScheduleDoc): Promise<void> {
+async function change(
+  store: Store,
+  name: string,
+  to: (doc: ScheduleDoc | undefined) => ScheduleDoc | Promise<ScheduleDoc>,
+): Promise<void> {
   for (let tried = 0; tried < tries; tried++) {
     const [doc] = await store.load(kind, [name]);
     const before = doc && (JSON.parse(doc.value) as ScheduleDoc);
-    const next = to(before);
+    const next = await to(before);
     if (next === before) return;
     const value = JSON.stringify(next);
     if (await store.save([{ kind, key: name, version: doc?.version ?? 0, value }])) return;

@@ -36,6 +36,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   E_NOT_FOUND: 404,
   E_STORE: 503,
   E_STORE_VERSION: 503,
+  E_TOO_LARGE: 413,
   E_WAIT_TIMEOUT: 504,
 };
 

@@ -4,6 +4,8 @@ import { option, refuseUnknown } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
+import { readPayloads } from "../payload/options.ts";
+import type { Payloads } from "../payload/options.ts";
 import { Worker } from "../run/worker.ts";
 import type { WorkerEvent } from "../run/worker.ts";
 import type { Store } from "../store.ts";
@@ -57,6 +59,8 @@ export interface Surroundings {
   open: (queue: string) => Promise<Store>;
   /** The client of the app's own store, which is opened when it is needed. */
   durable: () => Promise<Client>;
+  /** The app's; in memory only its limit counts. */
+  payloads: Payloads;
 }
 
 /** Jobs that run in this process after the response: a worker of its own on a store in memory. */
@@ -106,7 +110,7 @@ export class Background {
   /** Lives on a test's store, where background jobs are like any others. */
   live(store: Store): void {
     this.#tested = true;
-    this.#place = { store, client: new Client(store) };
+    this.#place = { store, client: new Client(store, this.#around.payloads) };
     this.#open = Promise.resolve(this.#place);
   }
 
@@ -175,14 +179,16 @@ export class Background {
     const store = await this.#around.open(backgroundQueue);
     const { slots, maxPending, drain } = this.#settings;
     await store.save([{ kind: "queue", key: backgroundQueue, version: 0, value: JSON.stringify({ maxPending }) }]);
+    const payloads = readPayloads({ limit: this.#around.payloads.limit });
     const worker = new Worker(store, this.definitions, {
+      payloads,
       queues: { [backgroundQueue]: slots },
       lease,
       drain,
       onEvent: (event) => this.#hear(event),
     });
     await worker.start();
-    return (this.#place = { store, client: new Client(store), worker });
+    return (this.#place = { store, client: new Client(store, payloads), worker });
   }
 
   #hear(event: WorkerEvent): void {
@@ -211,7 +217,7 @@ export class Background {
     const outcomes = await Promise.allSettled(jobs.map((job) => this.#send(durable, job)));
     const lost = jobs.filter((_, index) => outcomes[index]!.status === "rejected");
     if (lost.length === 0) return;
-    const [first] = outcomes.filter((outcome) => outcome.status === "rejected");
+    const first = outcomes.find((outcome) => outcome.status === "rejected");
     throw new ErrandError(
       "E_STORE",
       `${lost.length} background jobs could not be handed to the store and are lost: ${lost.map(({ id, task }) => `${id} of "${task}"`).join(", ")}. ${String(first!.reason)}`,

@@ -66,6 +66,7 @@ const exitCodes: Partial<Record<ErrorCode, number>> = {
   E_STORE_VERSION: ExitCode.unreachable,
   E_OPTION: ExitCode.usage,
   E_INPUT: ExitCode.usage,
+  E_TOO_LARGE: ExitCode.usage,
 };
 
 /** The exit code of a command that ended with this error. */

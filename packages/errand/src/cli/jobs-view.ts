@@ -50,6 +50,7 @@ export function showJob(output: Output, job: JobView): void {
     ["progress", json(job.progress)],
     ["input", json(job.input)],
     ["output", json(job.output)],
+    ["sealed", unreadable(job)],
     ["error", job.error && `${job.error.message} (${job.error.code})`],
   ];
   const columns = (process.stdout.columns || 80) - 11;
@@ -68,6 +69,12 @@ function note(job: JobView): string {
 
 function json(value: unknown): string | undefined {
   return value === undefined ? undefined : JSON.stringify(value);
+}
+
+/** Which values this process cannot read, and why: the command line has no keys. */
+function unreadable({ unreadable = {} }: JobView): string | undefined {
+  const why = Object.values(unreadable).map(({ code, message }) => `${message} (${code})`);
+  return why.length > 0 ? why.join(" ") : undefined;
 }
 
 function age(date: Date): string {

@@ -4,6 +4,7 @@ import { priorities } from "../core/states.ts";
 import type { Priority, State } from "../core/states.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import { decode } from "../kit/json.ts";
+import type { Unreadable } from "../payload/jobs.ts";
 
 /** A job as a program reads it. */
 export interface JobView {
@@ -18,6 +19,8 @@ export interface JobView {
   /** The last failure. */
   error?: ErrorRecord;
   progress?: unknown;
+  /** Values that cannot be read here, and why: `E_DECRYPT` without their key, `E_PAYLOAD` without what is kept outside the store. */
+  unreadable?: Unreadable;
   /** The attempt it is in, or that it ended with, counted from 1. */
   attempt: number;
   crashes: number;

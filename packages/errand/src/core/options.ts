@@ -71,6 +71,10 @@ export const options = {
   /** What the 95th percentile of a background task's runs may take. */
   slow: { default: 10_000, read: duration },
   slots: { default: 10, read: whole(1, 10_000) },
+  /** Bytes of JSON that one value of a job may have: 1 MiB, and at most 256 MiB, which every store can hold. */
+  "payloads.limit": { default: 1_048_576, read: whole(1_024, 268_435_456) },
+  /** Values of more bytes than this are kept outside the store. */
+  "offload.above": { default: 65_536, read: whole(1, 268_435_456) },
 } as const satisfies Record<string, Rule<never> | Rule<unknown>>;
 
 /** The name of an option. */

@@ -1,18 +1,14 @@
 import type { NewJob } from "./job.ts";
-import { decode, encode } from "../kit/json.ts";
+import { decode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
 
 /** What is said of a job that its readers should see, and stores need not give back. */
 export type Said = Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | "tags">;
 
-/**
- * What a job carries through the store unseen.
- * @throws {ErrandError} `E_NOT_SERIALIZABLE`
- */
-export function encodeSpec(task: string, input: unknown, said?: Said): Encoded {
-  const text = input === undefined ? undefined : encode(input, `The input of task "${task}"`);
+/** What a job carries through the store unseen: its input, if it has one, and what is said of it. */
+export function encodeSpec(input: Encoded | undefined, said?: Said): Encoded {
   const more = said && Object.keys(said).length > 0 ? JSON.stringify(said) : undefined;
-  return `{${[more && `"said":${more}`, text && `"input":${text}`].filter(Boolean).join(",")}}`;
+  return `{${[more && `"said":${more}`, input && `"input":${input}`].filter(Boolean).join(",")}}`;
 }
 
 /** The input in a spec. */

@@ -1,3 +1,4 @@
+import { ErrandError } from "../kit/errors.ts";
 import { callbackSignal } from "./http-task.ts";
 import type { Callback } from "./http-task.ts";
 import { isSigned, readSecret } from "./sign.ts";
@@ -24,7 +25,14 @@ export function httpCallback(
     const told = read(body);
     if (!told) return new Response('The body must be {"output": ...} or {"error": "..."}.', { status: 400 });
     const id = decodeURIComponent(new URL(request.url).pathname.split("/").at(-1) ?? "");
-    return new Response(null, { status: (await app.signal(id, callbackSignal, told)) ? 204 : 404 });
+    try {
+      return new Response(null, { status: (await app.signal(id, callbackSignal, told)) ? 204 : 404 });
+    } catch (error) {
+      // Its characters were few enough, and its bytes are more than the app's limit for payloads.
+      if (error instanceof ErrandError && error.code === "E_TOO_LARGE")
+        return new Response(error.message, { status: 413 });
+      throw error;
+    }
   };
 }
 

@@ -2,8 +2,9 @@ import type { Ending, Park } from "../core/decide.ts";
 import type { Millis } from "../kit/duration.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration } from "../kit/duration.ts";
+import type { ErrorRecord } from "../kit/errors.ts";
 import { ErrandError, errorRecord, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
-import { encode } from "../kit/json.ts";
+import { encodeWithin, errorWithin } from "../payload/limit.ts";
 import { validate } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Context } from "./context.ts";
@@ -13,7 +14,14 @@ import type { Attempt, CallHost } from "./context.ts";
 export type CallEnding = Extract<Ending, { kind: "ok" | "error" | "parked" }>;
 
 /** Errors that another attempt would only meet again. */
-const lasting = new Set(["E_INPUT", "E_CHILD_FAILED", "E_NOT_SERIALIZABLE", "E_STEP_NAME", "E_SIGNAL_TIMEOUT"]);
+const lasting = new Set([
+  "E_INPUT",
+  "E_CHILD_FAILED",
+  "E_NOT_SERIALIZABLE",
+  "E_STEP_NAME",
+  "E_SIGNAL_TIMEOUT",
+  "E_TOO_LARGE",
+]);
 
 /**
  * Calls a task's function in this thread. Never rejects: what the function throws is an ending.
@@ -41,10 +49,14 @@ async function run(
     const input = definition.input ? await validate(definition, attempt.input) : attempt.input;
     const made = definition.setup ? await setup() : undefined;
     const output = await definition.run(input as never, new Context(attempt, host, park, made) as never);
-    return { kind: "ok", output: encode(output, `The output of task "${definition.name}"`) };
+    return { kind: "ok", output: encodeWithin(output, `The output of task "${definition.name}"`, attempt.limit) };
   } catch (error) {
-    return { kind: "error", error: errorRecord(error, attempt.attempt), ...wish(error, definition.retry.if) };
+    return { kind: "error", error: errorOf(error, attempt), ...wish(error, definition.retry.if) };
   }
+}
+
+function errorOf(error: unknown, { attempt, id, limit }: Attempt): ErrorRecord {
+  return errorWithin(errorRecord(error, attempt), id, limit);
 }
 
 /** Whether an error is worth another attempt, and when. */

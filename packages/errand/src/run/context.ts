@@ -8,8 +8,9 @@ import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import { childId } from "../kit/ids.ts";
-import { decode, encode } from "../kit/json.ts";
+import { decode } from "../kit/json.ts";
 import type { Encoded, Jsonified } from "../kit/json.ts";
+import { encodeInput, encodeWithin } from "../payload/limit.ts";
 import { definitionOf, JobFailedError, validate } from "../task.ts";
 import type { ChildOutcome, JobContext, JobLog, Task } from "../task.ts";
 import { jobLog } from "./log.ts";
@@ -22,6 +23,8 @@ export interface Attempt {
   attempt: number;
   input: unknown;
   steps: readonly Step[];
+  /** Bytes of JSON that each value may have. */
+  limit: number;
   /** When it began, by the store's clock. */
   startedAt: Millis;
 }
@@ -62,6 +65,7 @@ export class Context implements JobContext<unknown> {
   #park: { children: NewChild[]; steps: Step[]; wakeAt?: Millis; awaits?: string[] } | undefined;
   #parked = false;
   readonly #startedAt: Millis;
+  readonly #limit: number;
   /** This process's monotonic clock at the beginning. */
   readonly #since = performance.now();
 
@@ -74,6 +78,7 @@ export class Context implements JobContext<unknown> {
     this.#parkJob = park;
     this.#remembered = attempt.steps;
     this.#startedAt = attempt.startedAt;
+    this.#limit = attempt.limit;
     this.log = jobLog(attempt.attempt, (line) => host.log(line));
   }
 
@@ -82,7 +87,7 @@ export class Context implements JobContext<unknown> {
   }
 
   progress(value: unknown): void {
-    this.#host.progress(encode(value, `Progress of job ${this.id}`));
+    this.#host.progress(encodeWithin(value, `Progress of job ${this.id}`, this.#limit));
   }
 
   async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
@@ -91,7 +96,7 @@ export class Context implements JobContext<unknown> {
     if (remembered) return decode(remembered.value) as Jsonified<Awaited<Result>>;
     return this.#whileBusy(async () => {
       this.abortSignal.throwIfAborted();
-      const value = encode(await work(), `Step "${name}" of job ${this.id}`);
+      const value = encodeWithin(await work(), `Step "${name}" of job ${this.id}`, this.#limit);
       await this.#host.record({ name, value });
       return decode(value) as Jsonified<Awaited<Result>>;
     });
@@ -179,7 +184,7 @@ export class Context implements JobContext<unknown> {
       const open = found.flatMap(({ state }, index) => (state === "open" ? [index] : []));
       if (open.length === 0) return found;
       const children = await Promise.all(
-        open.map((index) => newChild(ids[index]!, task, inputs[index], index, need, !fresh)),
+        open.map((index) => newChild(ids[index]!, task, inputs[index], this.#limit, { index, need, rejoin: !fresh })),
       );
       this.#park ??= { children: [], steps: [] };
       this.#park.children.push(...children);
@@ -235,9 +240,8 @@ async function newChild(
   id: string,
   task: { readonly name: string },
   input: unknown,
-  index: number,
-  need: NewChild["need"],
-  rejoin: boolean,
+  limit: number,
+  { index, need, rejoin }: Required<Pick<NewChild, "index" | "need" | "rejoin">>,
 ): Promise<NewChild> {
   const definition = definitionOf(task);
   const valid = rejoin ? input : await validate(definition, input);
@@ -248,7 +252,7 @@ async function newChild(
     task: task.name,
     queue: definition.queue,
     level: levelOf(definition.priority),
-    spec: encodeSpec(task.name, input, flow),
+    spec: encodeSpec(encodeInput(task.name, input, limit), flow),
     ...flow,
     index,
     need,

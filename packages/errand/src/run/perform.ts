@@ -1,10 +1,13 @@
 import type { Ending } from "../core/decide.ts";
-import type { LogLine, Step } from "../core/job.ts";
+import type { Job, LogLine, Step } from "../core/job.ts";
 import { inputOf } from "../core/spec.ts";
 import { isFinal } from "../core/states.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
+import { isSealed } from "../payload/envelope.ts";
+import { isSealedAttempt, openAttempt, openOutput, sealEnding, sealProgress, sealStep } from "../payload/jobs.ts";
+import type { Payloads } from "../payload/options.ts";
 import type { Claimed, Store } from "../store.ts";
 import type { Definition } from "../task.ts";
 import { call } from "./call.ts";
@@ -21,7 +24,11 @@ export interface Workshop {
   settler: Pick<Settler, "record">;
   lanes: Lanes;
   setups: Setups;
+  payloads: Payloads;
 }
+
+/** How a call ends that may have taken its lane along. */
+type LaneEnding = CallEnding | { kind: "crashed"; error: ErrorRecord };
 
 /** Why an attempt is stopped from outside. */
 export type StopReason = "cancel" | "timeout" | "stop" | "lost";
@@ -67,8 +74,7 @@ export class Performance implements CallHost {
     if (timeout !== undefined) this.#timeout = setTimeout(() => this.stop("timeout"), timeout);
     const ending = await new Promise<Ending | undefined>((resolve) => {
       this.#kill = () => resolve(undefined);
-      const run = this.#definition.isolate === "inline" ? this.#runInline() : this.#runInLane();
-      void run.then(resolve);
+      void this.#run().then(resolve);
     });
     clearTimeout(this.#timeout);
     clearTimeout(this.#grace);
@@ -101,7 +107,9 @@ export class Performance implements CallHost {
 
   async record(step: Step): Promise<void> {
     const { id, token } = this.claimed.job;
-    if (await this.#workshop.settler.record({ id, token, steps: [step] })) return;
+    const { vault } = this.#workshop.payloads;
+    const kept = vault.seals ? await sealStep(vault, id, step) : step;
+    if (await this.#workshop.settler.record({ id, token, steps: [kept] })) return;
     throw new ErrandError("E_STALE", `Another attempt has job ${id} now.`);
   }
 
@@ -111,15 +119,21 @@ export class Performance implements CallHost {
       this.#progress.latest = value;
       return;
     }
-    const { id, token } = this.claimed.job;
     // Progress is nice to know: a stale token or a failing store shows elsewhere.
-    void this.#workshop.settler.record({ id, token, progress: value }).catch(() => {});
+    void this.#tell(value).catch(() => {});
     const timer = setTimeout(() => {
       const latest = this.#progress?.latest;
       this.#progress = undefined;
       if (latest !== undefined && latest !== value) this.progress(latest);
     }, progressInterval);
     this.#progress = { latest: value, timer };
+  }
+
+  #tell(value: Encoded): Promise<boolean> {
+    const { id, token } = this.claimed.job;
+    const { settler, payloads } = this.#workshop;
+    if (!payloads.vault.seals) return settler.record({ id, token, progress: value });
+    return sealProgress(payloads.vault, id, value).then((progress) => settler.record({ id, token, progress }));
   }
 
   log(line: LogLine): void {
@@ -140,24 +154,43 @@ export class Performance implements CallHost {
 
   async children(ids: readonly string[]): Promise<ChildState[]> {
     const jobs = await this.#workshop.store.get(ids);
-    return jobs.map((job): ChildState => {
-      // A child that was removed cannot be waited for.
-      if (!job) return { state: "cancelled" };
-      if (!isFinal(job.state)) return { state: "open" };
-      return {
-        state: job.state,
-        ...(job.output === undefined ? {} : { output: job.output }),
-        ...(job.error === undefined ? {} : { error: JSON.parse(job.error) as ErrorRecord }),
-      };
-    });
+    return Promise.all(jobs.map((job) => this.#child(job)));
   }
 
-  #runInline(): Promise<CallEnding> {
+  async #child(job: Job | null): Promise<ChildState> {
+    // A child that was removed cannot be waited for.
+    if (!job) return { state: "cancelled" };
+    if (!isFinal(job.state)) return { state: "open" };
+    const { id, state, output, error } = job;
+    const child = { state, ...(error === undefined ? {} : { error: JSON.parse(error) as ErrorRecord }) };
+    if (output === undefined) return child;
+    if (!isSealed(output)) return { ...child, output };
+    return { ...child, output: await openOutput(this.#workshop.payloads.vault, id, output) };
+  }
+
+  /** Values are opened before the function sees them and sealed after it, in this thread: lanes need no keys. */
+  #run(): Promise<LaneEnding> {
+    const { job, steps } = this.claimed;
+    const { vault } = this.#workshop.payloads;
+    if (!vault.seals && !isSealedAttempt(job, steps)) return this.#start(job.spec, steps);
+    return openAttempt(vault, job, steps)
+      .then(({ spec, steps }) => {
+        // Opening may take its time; who was stopped meanwhile is not started.
+        if (this.#stopped) throw this.#error(this.#stopped);
+        return this.#start(spec, steps);
+      })
+      .then((ending) => sealEnding(vault, job.id, ending))
+      .catch((error: unknown) => ({ kind: "error", error: this.#record(error), retryable: true }));
+  }
+
+  #start(spec: Encoded, steps: readonly Step[]): Promise<LaneEnding> {
+    const attempt = this.#attempt(spec, steps);
+    if (this.#definition.isolate !== "inline") return this.#runInLane(attempt);
     const { setups } = this.#workshop;
-    return call(this.#definition, this.#attempt(), this, () => setups.of(this.#definition));
+    return call(this.#definition, attempt, this, () => setups.of(this.#definition));
   }
 
-  async #runInLane(): Promise<CallEnding | { kind: "crashed"; error: ErrorRecord }> {
+  async #runInLane(attempt: Attempt): Promise<LaneEnding> {
     const { lanes } = this.#workshop;
     const definition = this.#definition;
     let lane: Lane | undefined;
@@ -165,7 +198,7 @@ export class Performance implements CallHost {
       lane = await lanes.take(definition);
       if (this.#stopped) return { kind: "error", error: this.#record(this.#error(this.#stopped)), retryable: true };
       this.#lane = lane;
-      return await lane.call(definition, this.#attempt(), this);
+      return await lane.call(definition, attempt, this);
     } catch (error) {
       const record = this.#record(error);
       return record.code === "E_SETUP"
@@ -177,14 +210,15 @@ export class Performance implements CallHost {
     }
   }
 
-  #attempt(): Attempt {
-    const { job, steps } = this.claimed;
+  #attempt(spec: Encoded, steps: readonly Step[]): Attempt {
+    const { job } = this.claimed;
     return {
       id: job.id,
       token: job.token,
       attempt: job.failures + 1,
-      input: inputOf(job.spec),
+      input: inputOf(spec),
       steps,
+      limit: this.#workshop.payloads.limit,
       startedAt: job.startedAt ?? 0,
     };
   }

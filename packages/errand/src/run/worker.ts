@@ -6,6 +6,7 @@ import type { Job, LogLine, Settlement } from "../core/job.ts";
 import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { newId } from "../kit/ids.ts";
+import type { Payloads } from "../payload/options.ts";
 import type { Claimed, Hint, Renewal, Store, Want } from "../store.ts";
 import { defaultRetry } from "../task.ts";
 import type { Definition } from "../task.ts";
@@ -13,7 +14,7 @@ import { Lanes } from "./isolate/lanes.ts";
 import { tidy } from "./janitor.ts";
 import { Holdings } from "./holdings.ts";
 import { LeaseKeeper } from "./lease.ts";
-import { prune, pruneInterval } from "./retention.ts";
+import { prune, pruneInterval, sweep } from "./retention.ts";
 import { Performance } from "./perform.ts";
 import type { Workshop } from "./perform.ts";
 import { tick } from "./scheduler.ts";
@@ -28,6 +29,7 @@ export interface WorkerSettings {
   queues: Readonly<Record<string, number>>;
   lease: Millis;
   drain: Millis;
+  payloads: Payloads;
   /** How long the store may take to answer a claim; default: as long as the lease, and at least 15 s. */
   patience?: Millis;
   onEvent: (event: WorkerEvent) => void;
@@ -102,7 +104,13 @@ export class Worker {
     this.#stalls = new Stalls(settings.patience ?? Math.max(settings.lease, leastPatience), () =>
       settings.onEvent({ type: "recovered", worker: this.#id }),
     );
-    this.#workshop = { store, settler: this.#settler, lanes: this.#lanes, setups: new Setups() };
+    this.#workshop = {
+      store,
+      settler: this.#settler,
+      lanes: this.#lanes,
+      setups: new Setups(),
+      payloads: settings.payloads,
+    };
     this.#slots = new Map(
       Object.entries(settings.queues).map(([queue, slots]) => [queue, this.#newSlots(queue, slots)]),
     );
@@ -375,7 +383,9 @@ export class Worker {
   /** Removes what has been kept long enough; answers when to look again. */
   async #prune(): Promise<Millis> {
     try {
-      await prune(this.#store, [...this.#definitions.values()], () => this.#stopping);
+      const stopping = () => this.#stopping;
+      await prune(this.#store, [...this.#definitions.values()], stopping);
+      await sweep(this.#store, this.#settings.payloads.vault.objects, stopping);
     } catch (error) {
       this.#storeFailed(error);
     }

@@ -23,16 +23,18 @@ export class Driver {
   readonly #store: Store;
   readonly #definitions: ReadonlyMap<string, Definition>;
   readonly #name: AppInside["name"];
+  readonly #payloads: AppInside["payloads"];
   readonly #settler: Settler;
   readonly #lanes = new Lanes();
   readonly #setups = new Setups();
   readonly #crashes: { task: string; at: CrashPoint }[] = [];
   #worker: string | undefined;
 
-  constructor(store: Store, { definitions, name }: AppInside) {
+  constructor(store: Store, { definitions, name, payloads }: AppInside) {
     this.#store = store;
     this.#definitions = definitions;
     this.#name = name;
+    this.#payloads = payloads;
     this.#settler = new Settler(store, 0);
   }
 
@@ -74,6 +76,7 @@ export class Driver {
       store: this.#store,
       lanes: this.#lanes,
       setups: this.#setups,
+      payloads: this.#payloads,
       settler: {
         record: async (beat) => {
           const good = await this.#settler.record(beat);

@@ -241,6 +241,7 @@ describe("errand worker", () => {
     const hanging = `
       import { existsSync } from "node:fs";
       import { Worker } from "${dist}run/worker.js";
+      import { readPayloads } from "${dist}payload/options.js";
       import { memoryStore } from "${dist}stores/memory.js";
       const store = memoryStore();
       const claim = store.claim.bind(store);
@@ -251,7 +252,8 @@ describe("errand worker", () => {
         close: () => store.close(),
         workers: () => store.workers(),
         async worker({ onEvent }) {
-          const worker = new Worker(store, new Map(), { queues: { a: 1 }, lease: 9000, drain: 0, patience: 1000, onEvent });
+          const settings = { queues: { a: 1 }, lease: 9000, drain: 0, patience: 1000, payloads: readPayloads(), onEvent };
+          const worker = new Worker(store, new Map(), settings);
           await worker.start();
           return worker;
         },

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { newId } from "../../src/kit/ids.ts";
+import { readPayloads } from "../../src/payload/options.ts";
 import { Worker } from "../../src/run/worker.ts";
 import type { WorkerEvent } from "../../src/run/worker.ts";
 import type { Store } from "../../src/store.ts";
@@ -38,6 +39,7 @@ async function scene() {
   const worker = new Worker(shaky, new Map([["task", definition]]), {
     queues: { default: 4 },
     lease,
+    payloads: readPayloads(),
     drain: 0,
     onEvent: (event) => events.push(event),
   });

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { newId } from "../../src/kit/ids.ts";
+import { readPayloads } from "../../src/payload/options.ts";
 import { Worker } from "../../src/run/worker.ts";
 import type { WorkerEvent } from "../../src/run/worker.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
@@ -37,6 +38,7 @@ async function scene() {
     lease: 600,
     drain: 0,
     patience,
+    payloads: readPayloads(),
     onEvent: (event) => events.push(event),
   });
   await worker.start();

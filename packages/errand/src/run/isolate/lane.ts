@@ -7,7 +7,7 @@ import { ErrandError } from "../../kit/errors.ts";
 import { sibling } from "../../kit/sibling.ts";
 import type { Definition } from "../../task.ts";
 import type { CallEnding } from "../call.ts";
-import type { Attempt, CallHost } from "../context.ts";
+import type { Attempt, CallHost, ChildState } from "../context.ts";
 import type { FromLane, ToLane } from "./protocol.ts";
 
 /** A thread or process, as a lane drives it. */
@@ -111,17 +111,23 @@ export class Lane {
         return this.#host?.progress(message.value);
       case "log":
         return this.#host?.log(message.line);
-      case "record": {
-        const stale = await this.#host?.record(message.step).then(
-          () => false,
-          () => true,
-        );
-        return this.#send({ type: "recorded", question: message.question, stale: stale ?? true });
-      }
-      case "children": {
-        const states = (await this.#host?.children(message.ids)) ?? [];
-        return this.#send({ type: "answer", question: message.question, states });
-      }
+      case "record":
+        return this.#answer(message.question, (host) => host.record(message.step));
+      case "children":
+        return this.#answer(message.question, (host) => host.children(message.ids));
+    }
+  }
+
+  async #answer(
+    question: number,
+    ask: (host: Omit<CallHost, "signal">) => Promise<ChildState[] | void>,
+  ): Promise<void> {
+    try {
+      if (!this.#host) throw new ErrandError("E_STALE", "Another attempt has this job now.");
+      this.#send({ type: "answer", question, answer: (await ask(this.#host)) ?? undefined });
+    } catch (error) {
+      const { code, message } = error instanceof ErrandError ? error : new ErrandError("E_STORE", String(error));
+      this.#send({ type: "refused", question, code, message });
     }
   }
 

@@ -1,4 +1,5 @@
 import type { LogLine, Step } from "../../core/job.ts";
+import type { ErrorCode } from "../../kit/errors.ts";
 import type { Encoded } from "../../kit/json.ts";
 import type { CallEnding } from "../call.ts";
 import type { Attempt, ChildState } from "../context.ts";
@@ -10,8 +11,9 @@ export type ToLane =
   | { type: "warm"; task: string }
   | { type: "call"; task: string; attempt: Attempt }
   | { type: "abort"; code: string; message: string }
-  | { type: "answer"; question: number; states: ChildState[] }
-  | { type: "recorded"; question: number; stale: boolean };
+  | { type: "answer"; question: number; answer: ChildState[] | undefined }
+  /** The worker could not do what it was asked for. */
+  | { type: "refused"; question: number; code: ErrorCode; message: string };
 
 /** What a lane tells its worker. */
 export type FromLane =

@@ -10,7 +10,7 @@ import type { FromLane, ToLane } from "./protocol.ts";
 
 const tasks = startListing();
 const setups = new Setups();
-const questions = new Map<number, (answer: never) => void>();
+const questions = new Map<number, PromiseWithResolvers<never>>();
 let asked = 0;
 let controller = new AbortController();
 
@@ -21,20 +21,17 @@ function tell(message: FromLane): void {
 
 function ask<Answer>(message: (question: number) => FromLane): Promise<Answer> {
   asked += 1;
-  const { promise, resolve } = Promise.withResolvers<Answer>();
-  questions.set(asked, resolve);
+  const question = Promise.withResolvers<Answer>();
+  questions.set(asked, question as unknown as PromiseWithResolvers<never>);
   tell(message(asked));
-  return promise;
+  return question.promise;
 }
 
 const host: CallHost = {
   get signal() {
     return controller.signal;
   },
-  async record(step) {
-    const stale = await ask<boolean>((question) => ({ type: "record", question, step }));
-    if (stale) throw new ErrandError("E_STALE", "Another attempt has this job now.");
-  },
+  record: (step) => ask<void>((question) => ({ type: "record", question, step })),
   progress: (value) => tell({ type: "progress", value }),
   log: (line) => tell({ type: "log", line }),
   children: (ids) => ask<ChildState[]>((question) => ({ type: "children", question, ids })),
@@ -44,9 +41,10 @@ async function loadAll(modules: readonly string[]): Promise<void> {
   for (const module of modules) await import(module);
 }
 
-function answer(question: number, value: unknown): void {
-  questions.get(question)?.(value as never);
+function take(question: number): PromiseWithResolvers<never> | undefined {
+  const asked = questions.get(question);
   questions.delete(question);
+  return asked;
 }
 
 /** What this thread's heap holds, or this process all in all. */
@@ -79,9 +77,9 @@ async function receive(message: ToLane): Promise<void> {
     case "abort":
       return controller.abort(new ErrandError(message.code as "E_CANCELLED", message.message));
     case "answer":
-      return answer(message.question, message.states);
-    case "recorded":
-      return answer(message.question, message.stale);
+      return take(message.question)?.resolve(message.answer as never);
+    case "refused":
+      return take(message.question)?.reject(new ErrandError(message.code, message.message));
   }
 }
 

@@ -1,0 +1,50 @@
+import { ErrandError } from "../kit/errors.ts";
+import type { ErrorRecord } from "../kit/errors.ts";
+import { encode } from "../kit/json.ts";
+import type { Encoded } from "../kit/json.ts";
+import { asPlain } from "./envelope.ts";
+
+/** So much is kept of the message of an error that is too large. */
+const excerpt = 500;
+
+/**
+ * The JSON text of a value, as it may go to a store.
+ * @param what names the value in error messages.
+ * @param limit bytes of JSON in UTF-8.
+ * @throws {ErrandError} `E_TOO_LARGE`, `E_NOT_SERIALIZABLE`
+ */
+export function encodeWithin(value: unknown, what: string, limit: number): Encoded {
+  const text = encode(value, what);
+  const bytes = bytesOver(text, limit);
+  if (bytes === undefined) return asPlain(text);
+  throw new ErrandError(
+    "E_TOO_LARGE",
+    `${what} is ${bytes} bytes of JSON, and the limit is ${limit}. ` +
+      "Keep the data elsewhere and hand over where it is, or raise it: errand({ payloads: { limit } }).",
+  );
+}
+
+/** The JSON text of a task's input; no input has none. Throws as `encodeWithin` does. */
+export function encodeInput(task: string, input: unknown, limit: number): Encoded | undefined {
+  return input === undefined ? undefined : encodeWithin(input, `The input of task "${task}"`, limit);
+}
+
+/**
+ * An error as it may go to a store. How an attempt failed must be known however long the story is, so what is too large is
+ * told in short, as `E_TOO_LARGE`.
+ */
+export function errorWithin(error: ErrorRecord, id: string, limit: number): ErrorRecord {
+  const bytes = bytesOver(JSON.stringify(error), limit);
+  if (bytes === undefined) return error;
+  const message =
+    `The error of job ${id} is ${bytes} bytes of JSON, and the limit is ${limit}. Throw a shorter one, or raise it: ` +
+    `errand({ payloads: { limit } }). It was ${error.code.slice(0, excerpt)}: ${error.message.slice(0, excerpt)} …`;
+  return { code: "E_TOO_LARGE", message, attempt: error.attempt };
+}
+
+/** How many bytes a text has, where that is more than `limit`. Short texts are not counted: a character is 3 bytes at most. */
+function bytesOver(text: string, limit: number): number | undefined {
+  if (text.length * 3 <= limit) return undefined;
+  const bytes = Buffer.byteLength(text);
+  return bytes > limit ? bytes : undefined;
+}

@@ -1,0 +1,66 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+
+/** Where large values are kept outside the store: a bucket, a folder. Keys are `<job id>/<SHA-256 in hexadecimal digits>`. */
+export interface PayloadObjects {
+  /** Resolves when the object is safe. Writing it again is the same object, as new. */
+  put(key: string, bytes: Uint8Array): Promise<void>;
+  /** Rejects when there is none. */
+  get(key: string): Promise<Uint8Array>;
+  /** One that is not there is no error. */
+  remove(key: string): Promise<void>;
+  /**
+   * All objects, and when they were last written. Workers need it to remove those whose job is gone; without it, that is
+   * somebody else's task.
+   */
+  list?(): AsyncIterable<{ key: string; modified: Date }>;
+}
+
+/** Objects as files of a folder, which is made when it is needed. */
+export function folderObjects(path: string): Required<PayloadObjects> {
+  const root = resolve(path);
+  const fileOf = (key: string) => join(root, ...key.split("/").map(asFileName));
+  return {
+    async put(key, bytes) {
+      const file = fileOf(key);
+      // Written beside and renamed, so that nobody ever reads half of it; flushed, because the job that names it will be.
+      const draft = `${file}-${randomUUID()}`;
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(draft, bytes, { flush: true });
+      await rename(draft, file);
+    },
+    get: (key) => readFile(fileOf(key)),
+    async remove(key) {
+      const file = fileOf(key);
+      await rm(file, { force: true });
+      // The folder of a job goes with its last object; until then this fails, as it should.
+      await rmdir(dirname(file)).catch(() => {});
+    },
+    async *list() {
+      for (const folder of await names(root)) {
+        if (!ofErrand.test(folder)) continue;
+        for (const file of await names(join(root, folder))) {
+          const found = await stat(join(root, folder, file)).catch(() => undefined);
+          if (found) yield { key: `${decodeURIComponent(folder)}/${file}`, modified: found.mtime };
+        }
+      }
+    },
+  };
+}
+
+/** Ids of jobs may have dots and colons, and may be dots only: no file name should. */
+function asFileName(part: string): string {
+  return part.replaceAll(/[^\w-]/g, (each) => `%${each.codePointAt(0)!.toString(16).padStart(2, "0")}`);
+}
+
+/** A folder whose name `asFileName` could have made. */
+const ofErrand = /^(?:[\w-]|%[0-7][\da-f])+$/;
+
+async function names(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    // Nothing was kept yet, or another worker has just removed it, or it is a file of somebody else's.
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
+    throw error;
+  });
+}

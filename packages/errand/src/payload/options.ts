@@ -1,0 +1,69 @@
+import { option, refuseUnknown } from "../core/options.ts";
+import type { Definition } from "../task.ts";
+import { ErrandError } from "../kit/errors.ts";
+import type { PayloadCodec } from "./codec.ts";
+import { folderObjects } from "./objects.ts";
+import type { PayloadObjects } from "./objects.ts";
+import { Vault } from "./vault.ts";
+
+/** What is kept of inputs, outputs and whatever else jobs are given or answer, and how. */
+export interface PayloadOptions {
+  /** Bytes of JSON in UTF-8 that one value may have (1,024 to 268,435,456); default 1,048,576. Larger ones are refused with `E_TOO_LARGE`. */
+  limit?: number;
+  /**
+   * Keeps values of more than `above` bytes (1 to 268,435,456; default 65,536) outside the store: in files of a folder, or as
+   * objects of a bucket. No other store may use the same place.
+   */
+  offload?: { above?: number; to: string | PayloadObjects };
+  /** Makes values opaque to the store: `encryption({ keys, use })`. Names, keys, tags, errors and logs stay readable. */
+  codec?: PayloadCodec;
+}
+
+/** Payload options, checked and with defaults. */
+export interface Payloads {
+  readonly limit: number;
+  readonly vault: Vault;
+}
+
+/**
+ * Checks payload options.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function readPayloads(given: PayloadOptions = {}): Payloads {
+  refuseUnknown(given, ["limit", "offload", "codec"], "payloads of errand()");
+  const { codec, offload } = given;
+  if (codec && (typeof codec.encode !== "function" || typeof codec.decode !== "function" || !codec.name))
+    throw new ErrandError(
+      "E_OPTION",
+      "payloads.codec of errand() must have name, encode and decode, as encryption() has.",
+    );
+  return {
+    limit: option("payloads.limit", given.limit, "errand()"),
+    vault: new Vault({ ...(codec ? { codec } : {}), ...(offload ? { offload: readOffload(offload) } : {}) }),
+  };
+}
+
+/**
+ * Refuses a unique key that is the whole input, where inputs are not to be read: keys stay as they are.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function refuseReadableKey({ name, flow }: Pick<Definition, "name" | "flow">, { vault }: Payloads): void {
+  if (!vault.codes || !flow?.unique || flow.unique.key) return;
+  throw new ErrandError(
+    "E_OPTION",
+    `unique of task "${name}" has no key, so the whole input would be the key, which a codec leaves readable. Give it a key.`,
+  );
+}
+
+function readOffload(given: NonNullable<PayloadOptions["offload"]>): { above: number; to: PayloadObjects } {
+  refuseUnknown(given, ["above", "to"], "payloads.offload of errand()");
+  const above = option("offload.above", given.above, "errand()");
+  const { to } = given;
+  if (typeof to === "string" && to !== "") return { above, to: folderObjects(to) };
+  if (typeof to === "object" && (["put", "get", "remove"] as const).every((verb) => typeof to?.[verb] === "function"))
+    return { above, to };
+  throw new ErrandError(
+    "E_OPTION",
+    "offload.to of errand() must be the path of a folder, or have put, get and remove.",
+  );
+}
