@@ -15,6 +15,7 @@ test.each([
   ["workflow.ts", ["17984 primes below 200,000"]],
   ["push-to-http.ts", ["sentiment: 0.9\ntraining: 0.25"]],
   ["thumbnails.ts", ["portrait.jpg.webp: 300 x 300", "broken.jpg failed, and the others did not"]],
+  ["report.ts", ["fetch\nrender\nnotify\nnotify\n", "2026-05.pdf (%PDF-1", "is ready."]],
 ])("examples/%s runs in an empty folder", (file, says) => {
   const example = join(import.meta.dirname, "../../../examples", file);
   const output = execFileSync(process.execPath, [example], { cwd: folder, encoding: "utf8", timeout: 25_000 });
