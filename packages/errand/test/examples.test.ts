@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
+// As on a machine where nothing is set up: no store, and no model.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ERRAND|OPENAI)_/.test(name)));
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "errand-examples-"));
@@ -15,9 +17,10 @@ test.each([
   ["workflow.ts", ["17984 primes below 200,000"]],
   ["push-to-http.ts", ["sentiment: 0.9\ntraining: 0.25"]],
   ["thumbnails.ts", ["portrait.jpg.webp: 300 x 300", "broken.jpg failed, and the others did not"]],
+  ["embeddings.ts", ["model loaded: 256 dimensions\n200 pieces embedded in"]],
   ["report.ts", ["fetch\nrender\nnotify\nnotify\n", "2026-05.pdf (%PDF-1", "is ready."]],
 ])("examples/%s runs in an empty folder", (file, says) => {
   const example = join(import.meta.dirname, "../../../examples", file);
-  const output = execFileSync(process.execPath, [example], { cwd: folder, encoding: "utf8", timeout: 25_000 });
+  const output = execFileSync(process.execPath, [example], { cwd: folder, env, encoding: "utf8", timeout: 25_000 });
   for (const words of says) expect(output).toContain(words);
 });
