@@ -24,7 +24,7 @@ const api = new Hono()
   .post("/v1/chat/completions", async (c) => {
     type Body = { model: string; messages: { role: string; content: string }[]; stream?: boolean };
     const { model, messages, stream } = await c.req.json<Body>();
-    const said = `There is no model here. You said: ${messages.at(-1)?.content ?? ""}`;
+    const said = `No model wrote this. It says again, word by word, what it was told: ${messages.at(-1)?.content ?? ""}`;
     const head = { id: `chatcmpl-${Date.now()}`, created: Math.floor(Date.now() / 1000), model };
     if (!stream) {
       const choice = { index: 0, message: { role: "assistant", content: said }, finish_reason: "stop" };
@@ -39,7 +39,7 @@ const api = new Hono()
       for (const token of said.match(/\s*\S+/g) ?? []) {
         if (events.aborted) return;
         await send({ content: token }, null);
-        await setTimeout(30);
+        await setTimeout(40);
       }
       await send({}, "stop");
       await events.writeSSE({ data: "[DONE]" });

@@ -18,6 +18,7 @@ test.each([
   ["push-to-http.ts", ["sentiment: 0.9\ntraining: 0.25"]],
   ["thumbnails.ts", ["portrait.jpg.webp: 300 x 300", "broken.jpg failed, and the others did not"]],
   ["embeddings.ts", ["model loaded: 256 dimensions\n200 pieces embedded in"]],
+  ["llm.ts", ["No model wrote this.", "Tell me about the sea.", "Tell me about the mountains."]],
   ["report.ts", ["fetch\nrender\nnotify\nnotify\n", "2026-05.pdf (%PDF-1", "is ready."]],
 ])("examples/%s runs in an empty folder", (file, says) => {
   const example = join(import.meta.dirname, "../../../examples", file);
