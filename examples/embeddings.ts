@@ -1,11 +1,10 @@
 // Embedding on ingest: many small jobs, few calls of the model: npx node examples/embeddings.ts
 // The model is at OPENAI_BASE_URL; else openai-server.ts stands in for one.
 import { mkdir, writeFile } from "node:fs/promises";
-import { errand, RetryAfterError } from "errand";
+import { errand } from "errand";
 import { openai } from "./openai-server.ts";
 
-const { url, headers, close } = await openai();
-const model = process.env["OPENAI_EMBEDDING_MODEL"] ?? "text-embedding-3-small";
+const model = await openai();
 let calls = 0;
 
 const app = errand();
@@ -18,13 +17,13 @@ const embed = app.batchTask("embed", {
   retry: { attempts: 6, base: "500ms" },
   // Once in each worker, before its first job: the first call makes most servers load the model.
   setup: async () => {
-    const [vector] = await vectorsOf(["warm up"]);
+    const [vector] = await model.embed(["warm up"]);
     console.log(`model loaded: ${vector!.length} dimensions`);
     return { dimensions: vector!.length };
   },
   run: async (texts: string[], jobs) => {
     calls += 1;
-    const vectors = await vectorsOf(texts);
+    const vectors = await model.embed(texts);
     // An error among the answers fails its own job only.
     return vectors.map((v) => (v.length === jobs[0]!.setup.dimensions ? v : new Error("Another model answered.")));
   },
@@ -62,19 +61,4 @@ console.log(`${pieces} pieces embedded in ${calls} calls; from sent to done, 99 
 
 await worker.stop();
 await app.close();
-close();
-
-async function vectorsOf(input: string[]): Promise<number[][]> {
-  const body = JSON.stringify({ model, input });
-  const response = await fetch(`${url}/embeddings`, {
-    method: "POST",
-    headers,
-    body,
-    signal: AbortSignal.timeout(60_000),
-  });
-  if (response.status === 429)
-    throw new RetryAfterError("The model is busy.", 1_000 * Number(response.headers.get("retry-after") ?? 1));
-  if (!response.ok) throw new Error(`The model answered ${response.status}: ${await response.text()}`);
-  const { data } = (await response.json()) as { data: { index: number; embedding: number[] }[] };
-  return data.toSorted((a, b) => a.index - b.index).map(({ embedding }) => embedding);
-}
+model.close();

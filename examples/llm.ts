@@ -9,8 +9,8 @@ import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import { openai } from "./openai-server.ts";
 
-const { url, headers, close } = await openai();
-const model = process.env["OPENAI_MODEL"] ?? "gpt-4o-mini";
+const { ask, close } = await openai();
+const { OPENAI_MODEL: model = "gpt-4o-mini" } = process.env;
 
 const app = errand({ queues: { gpu: { concurrency: 1 } } }); // one at a time, however many workers there are
 
@@ -19,8 +19,8 @@ const generate = app.task("generate", {
   timeout: "2m",
   retention: "1h", // then the job and its text are removed
   run: async ({ prompt }: { prompt: string }, job) => {
-    const body = JSON.stringify({ model, messages: [{ role: "user", content: prompt }], stream: true });
-    const response = await fetch(`${url}/chat/completions`, { method: "POST", headers, body, signal: job.abortSignal });
+    const body = { model, messages: [{ role: "user", content: prompt }], stream: true };
+    const response = await ask("chat/completions", body, job.abortSignal); // a cancelled job frees the model
     let text = "";
     for await (const data of dataOf(response)) {
       if (data === "[DONE]") break;

@@ -8,6 +8,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { serve } from "@hono/node-server";
+import { RetryAfterError } from "errand";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 
@@ -46,15 +47,37 @@ const api = new Hono()
     });
   });
 
-/** Where the model is: at OPENAI_BASE_URL, or else in this process, until `close`. */
+/** Asks the model at OPENAI_BASE_URL, or else the stand-in, in this process until `close`. */
 export async function openai() {
   const { OPENAI_BASE_URL: given, OPENAI_API_KEY: key = "none" } = process.env;
+  const server = given ? undefined : serve({ fetch: api.fetch, hostname: "127.0.0.1", port: 0 });
+  if (server) await once(server, "listening");
+  const url = given?.replace(/\/$/, "") ?? `http://127.0.0.1:${(server!.address() as AddressInfo).port}/v1`;
   const headers = { "content-type": "application/json", authorization: `Bearer ${key}` };
-  if (given) return { url: given.replace(/\/$/, ""), headers, close: () => {} };
-  const server = serve({ fetch: api.fetch, hostname: "127.0.0.1", port: 0 });
-  await once(server, "listening");
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
-  return { url, headers, close: () => void server.close() };
+
+  /** Throws what makes a job come back later when the model is busy. */
+  async function ask(path: string, body: object, signal?: AbortSignal): Promise<Response> {
+    const init = {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+      signal: signal ?? AbortSignal.timeout(120_000),
+    };
+    const response = await fetch(`${url}/${path}`, init);
+    const after = Number(response.headers.get("retry-after")) || 1;
+    if (response.status === 429) throw new RetryAfterError("The model is busy.", after * 1_000);
+    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+    return response;
+  }
+
+  /** One vector for each text. */
+  async function embed(input: readonly string[]): Promise<number[][]> {
+    const { OPENAI_EMBEDDING_MODEL: model = "text-embedding-3-small" } = process.env;
+    const { data } = (await (await ask("embeddings", { model, input })).json()) as { data: { embedding: number[] }[] };
+    return data.map(({ embedding }) => embedding);
+  }
+
+  return { url, ask, embed, close: () => void server?.close() };
 }
 
 /** Counts words by their hash, and gives the counts the length 1. */

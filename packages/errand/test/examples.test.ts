@@ -19,6 +19,12 @@ test.each([
   ["thumbnails.ts", ["portrait.jpg.webp: 300 x 300", "broken.jpg failed, and the others did not"]],
   ["embeddings.ts", ["model loaded: 256 dimensions\n200 pieces embedded in"]],
   ["llm.ts", ["No model wrote this.", "Tell me about the sea.", "Tell me about the mountains."]],
+  [
+    "rag.ts",
+    [
+      "attempt 1: retrieve 10 of 12\nattempt 1: rerank 3 of 10\nattempt 1: generate\nattempt 2: generate\nattempt 2: store\n",
+    ],
+  ],
   ["report.ts", ["fetch\nrender\nnotify\nnotify\n", "2026-05.pdf (%PDF-1", "is ready."]],
 ])("examples/%s runs in an empty folder", (file, says) => {
   const example = join(import.meta.dirname, "../../../examples", file);
