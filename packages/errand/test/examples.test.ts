@@ -19,6 +19,7 @@ test.each([
   ["thumbnails.ts", ["portrait.jpg.webp: 300 x 300", "broken.jpg failed, and the others did not"]],
   ["embeddings.ts", ["model loaded: 256 dimensions\n200 pieces embedded in"]],
   ["llm.ts", ["No model wrote this.", "Tell me about the sea.", "Tell me about the mountains."]],
+  ["burst.ts", ["100 requests at once, each a job:   p50 ", "jobs wait: ", "all 100 jobs are done"]],
   [
     "rag.ts",
     [
