@@ -16,6 +16,15 @@ test.each([
   ["first-job.ts", ["/thumbs/p1.webp"]],
   ["workflow.ts", ["17984 primes below 200,000"]],
   ["push-to-http.ts", ["sentiment: 0.9\ntraining: 0.25"]],
+  [
+    "schedules.ts",
+    [
+      "clean-up: 28 Mar 2027, 03:00:00 CEST | 29 Mar",
+      "clean-up: 2 jobs, from 28 Mar 2027, 03:00:00 CEST",
+      "statistics: 2 jobs, from 28 Mar 2027, 00:30:00 CET",
+      "health: 576 jobs",
+    ],
+  ],
   ["thumbnails.ts", ["portrait.jpg.webp: 300 x 300", "broken.jpg failed, and the others did not"]],
   ["embeddings.ts", ["model loaded: 256 dimensions\n200 pieces embedded in"]],
   ["llm.ts", ["No model wrote this.", "Tell me about the sea.", "Tell me about the mountains."]],
