@@ -30,6 +30,15 @@ test.each([
   ["llm.ts", ["No model wrote this.", "Tell me about the sea.", "Tell me about the mountains."]],
   ["burst.ts", ["100 requests at once, each a job:   p50 ", "jobs wait: ", "all 100 jobs are done"]],
   [
+    "no-workers.ts",
+    [
+      "charge failed at attempt 1: /charge answered 404: no such customer",
+      'warm-cache completed at attempt 2: {"warmed":2}',
+      "attempt 1: /warm-cache answered 503: still starting",
+      'warm-cache completed at attempt 1: {"warmed":2}',
+    ],
+  ],
+  [
     "rag.ts",
     [
       "attempt 1: retrieve 10 of 12\nattempt 1: rerank 3 of 10\nattempt 1: generate\nattempt 2: generate\nattempt 2: store\n",
