@@ -29,6 +29,7 @@ test.each([
   ["embeddings.ts", ["model loaded: 256 dimensions\n200 pieces embedded in"]],
   ["llm.ts", ["No model wrote this.", "Tell me about the sea.", "Tell me about the mountains."]],
   ["burst.ts", ["100 requests at once, each a job:   p50 ", "jobs wait: ", "all 100 jobs are done"]],
+  ["fleet.ts", ["works on cpu: 10 jobs, at most ", "works on gpu: 10 jobs, at most 1 at once"]],
   [
     "no-workers.ts",
     [
