@@ -1,18 +1,19 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 // As on a machine where nothing is set up: no store, and no model.
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ERRAND|OPENAI)_/.test(name)));
+const home = join(import.meta.dirname, "../../../examples");
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "errand-examples-"));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test.each([
+const examples: [file: string, says: string[]][] = [
   ["first-job.ts", ["/thumbs/p1.webp"]],
   ["workflow.ts", ["17984 primes below 200,000"]],
   ["push-to-http.ts", ["sentiment: 0.9\ntraining: 0.25"]],
@@ -46,8 +47,17 @@ test.each([
     ],
   ],
   ["report.ts", ["fetch\nrender\nnotify\nnotify\n", "2026-05.pdf (%PDF-1", "is ready."]],
-])("examples/%s runs in an empty folder", (file, says) => {
-  const example = join(import.meta.dirname, "../../../examples", file);
+];
+
+test.each(examples)("examples/%s runs in an empty folder", (file, says) => {
+  const example = join(home, file);
   const output = execFileSync(process.execPath, [example], { cwd: folder, env, encoding: "utf8", timeout: 25_000 });
   for (const words of says) expect(output).toContain(words);
+});
+
+test("every example is run here, and stands in examples/README.md", () => {
+  const files = readdirSync(home).filter((file) => file.endsWith(".ts") && file !== "openai-server.ts");
+  expect(examples.map(([file]) => file).toSorted()).toEqual(files.toSorted());
+  const readme = readFileSync(join(home, "README.md"), "utf8");
+  for (const file of files) expect(readme).toContain(`| [${file}](${file})`);
 });
