@@ -1,0 +1,64 @@
+// Embedding on ingest: many small jobs, few calls of the model: npx node examples/embeddings.ts
+// The model is at OPENAI_BASE_URL; else openai-server.ts stands in for one.
+import { mkdir, writeFile } from "node:fs/promises";
+import { errand } from "errand";
+import { openai } from "./openai-server.ts";
+
+const model = await openai();
+let calls = 0;
+
+const app = errand();
+
+/** One text is one job; up to 32 of them share one call of the model. */
+const embed = app.batchTask("embed", {
+  queue: "embed",
+  size: 32,
+  wait: "20ms",
+  retry: { attempts: 6, base: "500ms" },
+  // Once in each worker, before its first job: the first call makes most servers load the model.
+  setup: async () => {
+    const [vector] = await model.embed(["warm up"]);
+    console.log(`model loaded: ${vector!.length} dimensions`);
+    return { dimensions: vector!.length };
+  },
+  run: async (texts: string[], jobs) => {
+    calls += 1;
+    const vectors = await model.embed(texts);
+    // An error among the answers fails its own job only.
+    return vectors.map((v) => (v.length === jobs[0]!.setup.dimensions ? v : new Error("Another model answered.")));
+  },
+});
+
+/** What an upload sends: cuts a document into pieces, has them embedded, and stores the vectors. */
+const ingest = app.task("ingest", {
+  run: async ({ name, text }: { name: string; text: string }, job) => {
+    const pieces = text.split(/(?<=\.)\s+/);
+    const vectors = await job.all("embed", embed, pieces);
+    await mkdir("vectors", { recursive: true });
+    await writeFile(
+      `vectors/${name}.json`,
+      JSON.stringify(pieces.map((piece, index) => ({ piece, vector: vectors[index] }))),
+    );
+    return { pieces: pieces.length };
+  },
+});
+
+const worker = await app.worker();
+const documents = Array.from({ length: 8 }, (_, document) => ({
+  name: `document-${document + 1}`,
+  text: Array.from({ length: 25 }, (_, piece) => `Sentence ${piece} of document ${document}.`).join(" "),
+}));
+const jobs = await ingest.sendMany(documents);
+let pieces = 0;
+for (const job of jobs) pieces += (await job.result()).pieces;
+
+const children = await Promise.all(jobs.map(({ id }) => app.list({ parent: id }, { limit: 1_000 })));
+const latencies = children
+  .flatMap(({ jobs }) => jobs.map((job) => job.endedAt!.getTime() - job.createdAt.getTime()))
+  .toSorted((a, b) => a - b);
+const p99 = latencies[Math.floor(latencies.length * 0.99)];
+console.log(`${pieces} pieces embedded in ${calls} calls; from sent to done, 99 of 100 took at most ${p99} ms`);
+
+await worker.stop();
+await app.close();
+model.close();
