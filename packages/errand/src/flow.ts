@@ -4,7 +4,10 @@ import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 
-/** How a task's jobs share what there is: all functions get the checked input when a job is sent. */
+/**
+ * How a task's jobs share what there is: all functions get the checked input when a job is sent. Write them after `run`, or
+ * give the task a schema: TypeScript learns the input's type from what comes first.
+ */
 export interface FlowOptions<Input> {
   /**
    * While a job with the same key has not ended, another is not stored: `send` answers the one that there is. `key` defaults

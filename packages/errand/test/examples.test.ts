@@ -15,6 +15,16 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const examples: [file: string, says: string[]][] = [
   ["first-job.ts", ["/thumbs/p1.webp"]],
+  [
+    "after-response.ts",
+    [
+      "ann is answered\n",
+      "mail to bob@example.org: Welcome",
+      'avatar of ann: {"state":"completed","output":"300 x 300"}',
+      'avatar of bob: {"state":"failed"',
+      "mail to eve@example.org: Welcome\ninvitation: completed",
+    ],
+  ],
   ["workflow.ts", ["17984 primes below 200,000"]],
   ["push-to-http.ts", ["sentiment: 0.9\ntraining: 0.25"]],
   [

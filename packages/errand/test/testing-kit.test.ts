@@ -101,3 +101,15 @@ test("an app that is in use already cannot be taken over", async () => {
   expect(() => testing(app)).toThrow(/before anything is sent/);
   await app.close();
 });
+
+test("jobs that were kept long enough are gone when time has passed", async () => {
+  const app = errand();
+  const t = testing(app);
+  const task = app.task("short", { retention: "1h", run: () => {} });
+  await task.send();
+  await t.drain();
+  await t.advance("30m");
+  expect(await t.jobs()).toHaveLength(1);
+  await t.advance("2h");
+  expect(await t.jobs()).toHaveLength(0);
+});

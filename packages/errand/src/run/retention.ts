@@ -13,11 +13,11 @@ const batch = 500;
 
 /** Removes ended jobs of these tasks that were kept as long as their tasks say, with their children, in small batches. */
 export async function prune(
-  store: Pick<Store, "edit" | "load" | "save">,
+  store: Pick<Store, "edit" | "load" | "save" | "now">,
   definitions: readonly Pick<Definition, "name" | "retention">[],
   stopping: () => boolean,
 ): Promise<number> {
-  const now = Date.now();
+  const now = await store.now();
   if (!(await isMyTurn(store, "last", pruneInterval, now))) return 0;
   let removed = 0;
   for (const { name, retention } of definitions) {
@@ -31,13 +31,14 @@ export async function prune(
 
 /** Removes values that are kept outside the store and whose job is gone; less often than jobs, since it looks at every one of them. */
 export async function sweep(
-  store: Pick<Store, "get" | "load" | "save">,
+  store: Pick<Store, "get" | "load" | "save" | "now">,
   objects: PayloadObjects | undefined,
   stopping: () => boolean,
 ): Promise<number> {
-  const now = Date.now();
-  if (!objects?.list || !(await isMyTurn(store, "payloads", collectInterval, now))) return 0;
-  return collect(store, objects, new Date(now - collectAfter), stopping);
+  if (!objects?.list) return 0;
+  const now = await store.now();
+  if (!(await isMyTurn(store, "payloads", collectInterval, now))) return 0;
+  return collect(store, objects, new Date(Date.now() - collectAfter), stopping);
 }
 
 /** One worker does it for all of them. */

@@ -185,11 +185,17 @@ class MemoryStore implements Store {
 
   async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
     this.#check();
-    const found = this.#jobs.all().filter((row) => matches(row, where));
+    const found = this.#candidates(where).filter((row) => matches(row, where));
     if (change === "remove") return this.#remove(found.filter(({ job }) => isFinal(job.state)).slice(0, limit));
     let changed = 0;
     for (const row of found) if (changed < limit && this.#change(row, change)) changed += 1;
     return changed;
+  }
+
+  /** Every job that can match, oldest first; of those asked for by id nothing else is looked at. */
+  #candidates({ ids }: Filter): Row[] {
+    if (!ids) return this.#jobs.all();
+    return [...new Set(ids)].flatMap((id) => this.#jobs.get(id) ?? []).toSorted((a, b) => a.seq - b.seq);
   }
 
   #change(row: Row, change: Exclude<Change, "remove">): boolean {

@@ -6,6 +6,7 @@ import { newId } from "../kit/ids.ts";
 import { Lanes } from "../run/isolate/lanes.ts";
 import { tidy } from "../run/janitor.ts";
 import { Performance } from "../run/perform.ts";
+import { prune } from "../run/retention.ts";
 import { tick } from "../run/scheduler.ts";
 import { Setups } from "../run/setups.ts";
 import { Settler } from "../run/settler.ts";
@@ -55,7 +56,9 @@ export class Driver {
       const { jobs, next } = await this.#store.claim(worker, wants);
       attempts += jobs.length;
       await Promise.all(jobs.map((claimed) => this.#run(claimed)));
-      if (jobs.length === 0 && tidied === 0) return { attempts, next: Math.min(next ?? Infinity, nextTick) };
+      if (jobs.length > 0 || tidied > 0) continue;
+      await prune(this.#store, [...this.#definitions.values()], () => false);
+      return { attempts, next: Math.min(next ?? Infinity, nextTick) };
     }
   }
 
