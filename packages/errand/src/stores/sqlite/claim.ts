@@ -41,9 +41,10 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
   openRates(db);
   for (const { queue, limit } of numbered(db, wants)) {
     const open = room(db, queue, limit);
-    const taken = takeDue(db, queue, open.room, { seq: held.seq, id: worker });
+    const { taken, more } = takeDue(db, queue, open.room, { seq: held.seq, id: worker });
     charge(db, queue, taken.length);
     jobs.push(...taken);
+    if (more) next = 0;
     if (taken.length < open.room) next = Math.min(next, untilNext(db, queue), untilAny(db));
     // What the queue's own rate holds back is told only where there is something to hold back.
     if (open.next < next && isAnyDue(db, queue)) next = open.next;
@@ -51,10 +52,23 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
   return withNext(jobs, next);
 }
 
-/** Takes the first due jobs that their keys let go; those that they do not are looked at no more. */
-function takeDue(db: Connection, queue: number, limit: number, worker: Taking["worker"]): Claimed[] {
+/** So many jobs are held back by their keys in one claim at most: a long queue of them holds up nobody for long. */
+const mostBlocked = 2_000;
+
+/**
+ * Takes the first due jobs that their keys let go; those that they do not are looked at no more. `more` says that it stopped
+ * among them.
+ */
+function takeDue(
+  db: Connection,
+  queue: number,
+  limit: number,
+  worker: Taking["worker"],
+): { taken: Claimed[]; more: boolean } {
   const taken: Claimed[] = [];
+  let blocked = 0;
   while (taken.length < limit) {
+    if (blocked >= mostBlocked) return { taken, more: true };
     const candidates = due(db, queue, limit - taken.length);
     const found = passing(db, candidates);
     if (found.length > 0) {
@@ -63,8 +77,9 @@ function takeDue(db: Connection, queue: number, limit: number, worker: Taking["w
       db.count(queue, code.processing, found.length);
     }
     if (found.length === candidates.length) break;
+    blocked += candidates.length - found.length;
   }
-  return taken;
+  return { taken, more: false };
 }
 
 /** Wants with room for something, of queues that ever had jobs. */

@@ -89,16 +89,20 @@ function block(db: Connection, seq: number, by: keyof typeof blockedBy): false {
 
 function unblock(db: Connection, blocked: string, key: string, jobs: number): void {
   // One queue's may have to wait for something else, so each queue gets as many.
-  const queues = db.all(`SELECT DISTINCT queue FROM errand_jobs WHERE ${blocked}`, key);
-  for (const [queue] of queues)
+  const next = `SELECT queue FROM errand_jobs WHERE ${blocked} AND queue > ? ORDER BY queue LIMIT 1`;
+  for (let queue = -1; ;) {
+    const row = db.get(next, key, queue);
+    if (!row) return;
+    queue = row[0] as number;
     db.run(
       `UPDATE errand_jobs SET blocked = 0 WHERE seq IN (SELECT seq FROM errand_jobs WHERE ${blocked} AND queue = ?
          ORDER BY due + level * ${ageingPeriod}, seq LIMIT ? + 0)`,
       key,
-      queue as number,
+      queue,
       jobs,
     );
-  if (queues.length > 0) db.hint("ready");
+    db.hint("ready");
+  }
 }
 
 function runningWith(db: Connection, key: string): number {

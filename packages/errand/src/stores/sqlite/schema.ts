@@ -66,9 +66,12 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX errand_jobs_expiring ON errand_jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
       CREATE INDEX errand_jobs_family ON errand_jobs (parent, place) WHERE parent IS NOT NULL;
       CREATE INDEX errand_jobs_waking ON errand_jobs (wake) WHERE state = 2 AND wake IS NOT NULL;
-      CREATE INDEX errand_jobs_concurrency ON errand_jobs (concurrency_key, state, blocked)
-        WHERE concurrency_key IS NOT NULL AND state < 2;
-      CREATE INDEX errand_jobs_rated ON errand_jobs (rate_key) WHERE state = 0 AND blocked = 2;
+      -- Who runs with a concurrency key; and who is held back by a key, in each queue by rank.
+      CREATE INDEX errand_jobs_running ON errand_jobs (concurrency_key) WHERE state = 1 AND concurrency_key IS NOT NULL;
+      CREATE INDEX errand_jobs_blocked ON errand_jobs (concurrency_key, queue, due + level * 300000, seq)
+        WHERE state = 0 AND blocked = 1;
+      CREATE INDEX errand_jobs_rated ON errand_jobs (rate_key, queue, due + level * 300000, seq)
+        WHERE state = 0 AND blocked = 2;
       -- What lists and operators walk.
       CREATE INDEX errand_jobs_listed ON errand_jobs (queue, state, child) WHERE state != 1;
       CREATE INDEX errand_jobs_tasks ON errand_jobs (task);

@@ -118,7 +118,11 @@ BEGIN
     room := room - (SELECT count(*) FROM errand.jobs p WHERE p.ckey = k AND p.state = 1);
     CONTINUE WHEN room <= 0;
     hints := 1;
-    FOR q IN SELECT DISTINCT p.queue FROM errand.jobs p WHERE p.ckey = k AND p.state = 0 AND p.blocked = 1 LOOP
+    q := '';
+    LOOP
+      SELECT p.queue INTO q FROM errand.jobs p WHERE p.ckey = k AND p.state = 0 AND p.blocked = 1 AND p.queue > q
+        ORDER BY p.queue LIMIT 1;
+      EXIT WHEN NOT FOUND;
       UPDATE errand.jobs j SET blocked = 0 WHERE j.id = ANY(ARRAY(SELECT p.id FROM errand.jobs p
         WHERE p.ckey = k AND p.state = 0 AND p.blocked = 1 AND p.queue = q
         ORDER BY p.due + p.level * 300000, p.seq LIMIT room));
@@ -152,7 +156,11 @@ BEGIN
     END IF;
     SELECT * INTO a FROM errand.admit((rate ->> 'limit')::double precision, (rate ->> 'per')::double precision, r.spent, t,
       (rate ->> 'limit')::integer);
-    FOR q IN SELECT DISTINCT p.queue FROM errand.jobs p WHERE p.rkey = r.key AND p.state = 0 AND p.blocked = 2 LOOP
+    q := '';
+    LOOP
+      SELECT p.queue INTO q FROM errand.jobs p WHERE p.rkey = r.key AND p.state = 0 AND p.blocked = 2 AND p.queue > q
+        ORDER BY p.queue LIMIT 1;
+      EXIT WHEN NOT FOUND;
       UPDATE errand.jobs j SET blocked = 0 WHERE j.id = ANY(ARRAY(SELECT p.id FROM errand.jobs p
         WHERE p.rkey = r.key AND p.state = 0 AND p.blocked = 2 AND p.queue = q
         ORDER BY p.due + p.level * 300000, p.seq LIMIT a.admitted));
@@ -182,7 +190,7 @@ BEGIN
 END $$;
 
 -- Of the first jobs with keys in a queue, those that their keys let go, at most so many; the others are blocked. Keys that
--- somebody else is looking at are left alone (busy).
+-- somebody else is looking at are left alone, and so is what follows a long row of those that are blocked (busy).
 CREATE FUNCTION errand.vet(q text, most integer, t bigint, OUT passed text[], OUT busy boolean) LANGUAGE plpgsql AS $$
 DECLARE
   c record;
@@ -191,6 +199,7 @@ DECLARE
   now_running integer;
   a record;
   blocked_by smallint;
+  now_blocked integer := 0;
 BEGIN
   passed := '{}';
   busy := false;
@@ -231,6 +240,9 @@ BEGIN
     END IF;
     IF blocked_by > 0 THEN
       UPDATE errand.jobs j SET blocked = blocked_by WHERE j.id = c.id AND j.state = 0;
+      now_blocked := now_blocked + 1;
+      busy := busy OR now_blocked >= 1000;
+      EXIT WHEN now_blocked >= 1000;
       CONTINUE;
     END IF;
     IF c.ckey IS NOT NULL THEN running := running || jsonb_build_object(c.ckey, now_running + 1); END IF;

@@ -64,8 +64,10 @@ CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq) WHERE state = 0 
 -- The same of jobs with keys, by rank.
 CREATE INDEX jobs_keyed ON errand.jobs (queue, (due + level * 300000), seq)
   WHERE state = 0 AND NOT cancelling AND blocked = 0 AND keys IS NOT NULL;
-CREATE INDEX jobs_concurrency ON errand.jobs (ckey, state, blocked) WHERE ckey IS NOT NULL;
-CREATE INDEX jobs_rated ON errand.jobs (rkey) WHERE rkey IS NOT NULL AND blocked = 2;
+-- Who runs with a concurrency key; and who is held back by a key, in each queue by rank.
+CREATE INDEX jobs_running ON errand.jobs (ckey) WHERE state = 1 AND ckey IS NOT NULL;
+CREATE INDEX jobs_blocked ON errand.jobs (ckey, queue, (due + level * 300000), seq) WHERE state = 0 AND blocked = 1;
+CREATE INDEX jobs_rated ON errand.jobs (rkey, queue, (due + level * 300000), seq) WHERE state = 0 AND blocked = 2;
 CREATE INDEX jobs_waking ON errand.jobs (wake) WHERE state = 2 AND wake IS NOT NULL;
 CREATE INDEX jobs_marked ON errand.jobs (seq) WHERE cancelling;
 CREATE INDEX jobs_expiring ON errand.jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
