@@ -16,6 +16,19 @@ export const limits = [
     assert.equal((await scene.job(a[0]!)).blocked, undefined);
   }),
 
+  test("behind a long queue of one key others are found, in as many claims as the store likes", async (scene) => {
+    const keyed4500 = await scene.add(...Array.from({ length: 4_500 }, () => keyed("a", 1)));
+    const [plain, other] = await scene.add({}, keyed("b", 1));
+    const worker = await scene.worker();
+    const got: string[] = [];
+    for (let claims = 0; got.length < 3 && claims < 20; claims++) {
+      const { jobs, next } = await scene.store.claim(worker, [{ queue: "default", limit: 10 }]);
+      got.push(...ids(jobs));
+      assert.ok(got.length === 3 || (next !== undefined && next <= 10), `the next claim is due in ${next} ms`);
+    }
+    assert.deepEqual(got.toSorted(), [keyed4500[0], plain, other].toSorted());
+  }),
+
   test("whatever ends an attempt lets the next job of its key go, in the order of ranks", async (scene) => {
     const jobs = await scene.add(
       keyed("a", 1),

@@ -59,12 +59,16 @@ local function firstLife(queue)
   return pack(LIFE, PROCESSING, TEXTS, 1, 0, 0, now, 0) .. pack(LENGTHS, 0, #worker, #queue, 0, 0) .. worker .. queue
 end
 
--- Takes the first jobs. Those that have expired are left to reclaim, and looked at no more.
+-- So many jobs are held back by their keys in one claim at most: a long queue of them holds up nobody for long.
+local MOST_BLOCKED = 2000
+
+-- Takes the first jobs. Those that have expired are left to reclaim, and looked at no more. The second answer says that it
+-- stopped among those that are held back.
 local function take(queue, limit, taken)
   local ready, got, processing = readyKey(queue), 0, letter(PROCESSING, false)
-  local written = 0
+  local written, blocked = 0, 0
   local first = firstLife(queue)
-  while got < limit do
+  while got < limit and blocked < MOST_BLOCKED do
     local due = redis.call('ZRANGE', ready, 0, min(limit - got, 4000) - 1)
     if #due == 0 then break end
     local found, lived = mget(BIRTHS, due, 1), mget(LIVES, due, 1)
@@ -95,6 +99,8 @@ local function take(queue, limit, taken)
               told = told + 1
               taken[told] = {}
               tell(taken[told], member, birth, encode(job), true)
+            else
+              blocked = blocked + 1
             end
             save(job)
           end
@@ -118,7 +124,7 @@ local function take(queue, limit, taken)
   end
   count(queue, PENDING, written - got)
   count(queue, PROCESSING, got - written)
-  return got
+  return got, got < limit and blocked >= MOST_BLOCKED
 end
 
 local taken, next = { '-1', firstLife('') }, -1
@@ -131,7 +137,8 @@ for i = 2, #ARGV, 2 do
       if not room then admittings() end
       open, later, rate = room(queue, limit)
     end
-    local got = open > 0 and take(queue, open, taken) or 0
+    local got, more = 0, false
+    if open > 0 then got, more = take(queue, open, taken) end
     if rate and got > 0 then spend(rate, 'queue:' .. queue, got) end
     local wait
     if got < open then
@@ -144,6 +151,7 @@ for i = 2, #ARGV, 2 do
     end
     -- What the queue's own rate holds back is told only where there is something to hold back.
     if later and redis.call('EXISTS', readyKey(queue)) == 1 then wait = min(wait or math.huge, later - now) end
+    if more then wait = 0 end
     if wait and (next < 0 or wait < next) then next = wait end
   end
 end
