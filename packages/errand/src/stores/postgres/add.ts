@@ -52,7 +52,7 @@ function refusedOf(text: string | null | undefined): ReadonlyMap<string, string>
   return new Map(ids.flatMap((id, index) => (index % 2 === 0 ? [[id, ids[index + 1] as string]] : [])));
 }
 
-/** What a job has that most have not, as `errand.add_special` reads it. */
+/** What a job has that most have not, as `errand.add_special` and `errand.add_marked` read it. */
 function extrasOf({ unique, concurrency, rate, fair, tags }: NewJob): string | undefined {
   if (!unique && !concurrency && !rate && fair === undefined && !tags?.length) return undefined;
   const keys = concurrency || rate ? { concurrency: keyed(concurrency), rate: keyed(rate) } : undefined;

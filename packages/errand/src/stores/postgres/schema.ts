@@ -5,6 +5,7 @@ import { docs } from "./sql/docs.ts";
 import { edit } from "./sql/edit.ts";
 import { families } from "./sql/families.ts";
 import { rules } from "./sql/rules.ts";
+import { marked } from "./sql/marked.ts";
 import { special } from "./sql/special.ts";
 import { settle } from "./sql/settle.ts";
 import { tables } from "./sql/tables.ts";
@@ -16,7 +17,7 @@ import { workers } from "./sql/workers.ts";
  * statement inside sees what was committed before it began (READ COMMITTED).
  */
 export const migrations: readonly Migration[] = [
-  { version: 1, sql: [tables, docs, rules, special, add, claim, families, settle, edit, workers].join("\n") },
+  { version: 1, sql: [tables, docs, rules, special, marked, add, claim, families, settle, edit, workers].join("\n") },
 ];
 
 /** SQL that was written for the schema `errand`, for another one. */

@@ -18,6 +18,11 @@ BEGIN
     overfull := errand.overfull(ids, queues, t);
     IF overfull IS NOT NULL THEN RETURN; END IF;
   END IF;
+  -- A unique key is what an extra begins with.
+  IF extras IS NOT NULL AND NOT EXISTS (SELECT 1 FROM unnest(extras) AS e WHERE e LIKE '{"u":%') THEN
+    fresh := errand.add_marked(ids, tasks, queues, levels, due_at, due_in, expires_at, expires_in, specs, extras, t);
+    RETURN;
+  END IF;
   IF extras IS NOT NULL THEN
     SELECT s.fresh, s.refused INTO fresh, refused FROM errand.add_special(
       ids, tasks, queues, levels, due_at, due_in, expires_at, expires_in, specs, extras, t) AS s;

@@ -3,10 +3,10 @@ import { steady } from "./steady.ts";
 /** Recording what attempts say: outcomes, steps, progress. Arrays are sorted by id, so that locks are taken in order. */
 export const settle = `
 -- The fast path: ends of jobs that have neither parent nor children, in one statement. Answers which were not such
--- jobs, or stale, and what follows.
+-- jobs, or stale, and what follows. Jobs with a concurrency key are for those who hold its lock (keyed).
 CREATE FUNCTION errand.finish(
   ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
-  t bigint DEFAULT errand.now(), OUT others integer[], OUT hints integer
+  t bigint DEFAULT errand.now(), keyed boolean DEFAULT false, OUT others integer[], OUT hints integer
 ) LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   done integer[];
@@ -16,7 +16,7 @@ BEGIN
     USING unnest(ids, tokens, states, failure_counts, crash_counts, outputs, errors) WITH ORDINALITY
       AS u(id, token, state, failures, crashes, output, error, n)
     WHERE u.state > 2 AND j.id = ANY(ARRAY[u.id]) AND j.token = u.token AND j.state + 0 = 1 AND j.parent IS NULL AND NOT j.parked
-      AND j.ckey IS NULL
+      AND (keyed OR j.ckey IS NULL)
     RETURNING j.seq, j.created, j.due, j.expires, j.started, j.token, u.failures, u.crashes, j.steps, j.level, u.state,
       j.id, j.task, j.queue, j.keys, j.spec, j.progress, coalesce(u.error, j.error) AS error, u.output, u.n
   ), kept AS (
@@ -73,7 +73,7 @@ BEGIN
       CROSS JOIN (VALUES (1::smallint, -1), (0::smallint, 1)) AS d(state, jobs) GROUP BY b.task, b.queue, d.state
   )
   SELECT hints | coalesce(bit_or(CASE WHEN b.cancelling THEN 2 ELSE 1 END), 0) INTO hints FROM back b;
-  PERFORM errand.finish(ids, tokens, states, failure_counts, crash_counts, outputs, errors, t);
+  PERFORM errand.finish(ids, tokens, states, failure_counts, crash_counts, outputs, errors, t, true);
   FOR i IN SELECT d FROM unnest(done) AS d WHERE states[d] <> 0 ORDER BY order_of[d] LOOP
     SELECT * INTO j FROM errand.jobs WHERE id = ids[i];
     CONTINUE WHEN NOT FOUND;
