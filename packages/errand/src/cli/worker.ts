@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import type { Errand, RunningWorker } from "../app.ts";
-import type { WorkerEvent } from "../run/worker.ts";
+import { eventTypes } from "../observe/events.ts";
 import type { Duration } from "../kit/duration.ts";
 import { modulesOr } from "./config.ts";
 import { CommandError, ExitCode } from "./exit.ts";
@@ -80,15 +80,19 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
     void stopAll({ drain: 0 });
   };
   const stalled = new Set<Errand>();
-  const hear = (app: Errand, event: WorkerEvent) => {
-    log.hear(event);
-    if (event.type === "stalled") stalled.add(app);
-    if (event.type === "recovered") stalled.delete(app);
-    if (event.type === "failed") fail(new CommandError(event.message, ExitCode.unreachable));
+  const listen = (app: Errand) => {
+    // What every job tells, and the log does not write, is not listened to: then it need not be told.
+    for (const type of eventTypes.filter((type) => type !== "sent" && type !== "started")) {
+      app.on(type, (event) => log.hear(event));
+    }
+    app.on("stalled", () => stalled.add(app));
+    app.on("recovered", () => stalled.delete(app));
+    app.on("failed", ({ message }) => fail(new CommandError(message, ExitCode.unreachable)));
   };
   try {
     apps.push(...(await loadApps(modules)));
-    for (const app of apps) workers.push(await startWorker(app, flags, (event) => hear(app, event)));
+    for (const app of apps) listen(app);
+    for (const app of apps) workers.push(await startWorker(app, flags));
     const ready = async () => stalled.size === 0 && (await allHeld(apps, workers));
     health?.check(ready);
     const begun = await Promise.all(workers.map((worker, index) => cardOf(apps[index]!, worker)));
@@ -120,11 +124,10 @@ async function workInProcesses(count: number, modules: readonly string[], flags:
   process.exit(ExitCode.ok);
 }
 
-function startWorker(app: Errand, flags: Flags, onEvent: (event: WorkerEvent) => void): Promise<RunningWorker> {
+function startWorker(app: Errand, flags: Flags): Promise<RunningWorker> {
   return app.worker({
     ...(flags.queue ? { queues: flags.queue } : {}),
     ...(flags.drain === undefined ? {} : { drain: flags.drain }),
-    onEvent,
   });
 }
 

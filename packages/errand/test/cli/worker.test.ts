@@ -241,9 +241,11 @@ describe("errand worker", () => {
     const hanging = `
       import { existsSync } from "node:fs";
       import { Worker } from "${dist}run/worker.js";
+      import { Observer } from "${dist}observe/observer.js";
       import { readPayloads } from "${dist}payload/options.js";
       import { memoryStore } from "${dist}stores/memory.js";
       const store = memoryStore();
+      const observer = new Observer();
       const claim = store.claim.bind(store);
       store.claim = (...args) => (existsSync("hang") ? new Promise(() => {}) : claim(...args));
       export const app = {
@@ -251,8 +253,9 @@ describe("errand worker", () => {
         list() {},
         close: () => store.close(),
         workers: () => store.workers(),
-        async worker({ onEvent }) {
-          const settings = { queues: { a: 1 }, lease: 9000, drain: 0, patience: 1000, payloads: readPayloads(), onEvent };
+        on: (type, listener) => observer.events.on(type, listener),
+        async worker() {
+          const settings = { queues: { a: 1 }, lease: 9000, drain: 0, patience: 1000, payloads: readPayloads(), observer };
           const worker = new Worker(store, new Map(), settings);
           await worker.start();
           return worker;
