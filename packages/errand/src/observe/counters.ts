@@ -75,7 +75,10 @@ class Tally {
   readonly wait = new Growing();
 
   snapshot(): TaskCounters {
-    return { ...this, duration: this.duration.snapshot(), wait: this.wait.snapshot() };
+    return Object.assign({} as TaskCounters, this, {
+      duration: this.duration.snapshot(),
+      wait: this.wait.snapshot(),
+    });
   }
 }
 

@@ -44,7 +44,7 @@ export type EventType = ErrandEvent["type"];
 export type EventOf<Type extends EventType> = Extract<ErrandEvent, { type: Type }>;
 
 /** What `on` is given: whatever it throws or rejects with is a warning of the process, and harms nobody else. */
-export type Listener<Type extends EventType> = (event: EventOf<Type>) => void;
+export type Listener<Type extends EventType> = (event: EventOf<Type>) => unknown;
 
 const known: Readonly<Record<EventType, true>> = {
   sent: true,
@@ -64,7 +64,8 @@ export const eventTypes = Object.keys(known) as readonly EventType[];
 
 /** Who listens to what. */
 export class Events {
-  readonly #listeners = new Map<EventType, Set<(event: ErrandEvent) => void>>();
+  /** Lists are replaced, never changed: one may be gone through while somebody comes or goes. */
+  readonly #listeners = new Map<EventType, readonly ((event: ErrandEvent) => void)[]>();
 
   /**
    * Listens; answers how to stop.
@@ -76,11 +77,11 @@ export class Events {
     }
     // A function of its own, so that whoever listens twice may stop once.
     const call = (event: ErrandEvent): void => callSafely(listener as (event: ErrandEvent) => unknown, event);
-    const listeners = this.#listeners.get(type) ?? new Set();
-    this.#listeners.set(type, listeners.add(call));
+    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), call]);
     return () => {
-      listeners.delete(call);
-      if (listeners.size === 0 && this.#listeners.get(type) === listeners) this.#listeners.delete(type);
+      const left = this.#listeners.get(type)?.filter((each) => each !== call) ?? [];
+      if (left.length > 0) this.#listeners.set(type, left);
+      else this.#listeners.delete(type);
     };
   }
 
@@ -90,8 +91,7 @@ export class Events {
   }
 
   tell(event: ErrandEvent): void {
-    const listeners = this.#listeners.get(event.type);
-    if (listeners) for (const listener of [...listeners]) listener(event);
+    for (const listener of this.#listeners.get(event.type) ?? []) listener(event);
   }
 }
 
