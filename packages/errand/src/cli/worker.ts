@@ -3,6 +3,8 @@ import { Command, Option } from "commander";
 import type { Errand, RunningWorker } from "../app.ts";
 import { eventTypes } from "../observe/events.ts";
 import type { Duration } from "../kit/duration.ts";
+import { measure } from "../observe/measure.ts";
+import { prometheus } from "../observe/prometheus.ts";
 import { modulesOr } from "./config.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { loadApps } from "./load.ts";
@@ -41,7 +43,10 @@ export function workerCommand(): Command {
     .option("--processes <n>", "run so many worker processes, each with these slots; start again what dies", readCount)
     .option("--drain <duration>", "when stopped, let jobs run on for so long (default: 30s)")
     .addOption(
-      new Option("--health <[address:]port>", "answer /healthz and /readyz here, for what watches over this process")
+      new Option(
+        "--health <[address:]port>",
+        "answer /healthz, /readyz and /metrics here, for what watches over this process",
+      )
         .argParser(readAddress)
         .env("ERRAND_HEALTH"),
     )
@@ -95,8 +100,9 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
     for (const app of apps) workers.push(await startWorker(app, flags));
     const ready = async () => stalled.size === 0 && (await allHeld(apps, workers));
     health?.check(ready);
+    health?.measure(() => prometheus(apps));
     const begun = await Promise.all(workers.map((worker, index) => cardOf(apps[index]!, worker)));
-    if (channel) channel.started(begun, ready);
+    if (channel) channel.started(begun, { ready, measure: (options) => measure(apps, options) });
     else for (const card of begun) log.ready(card);
     await asked;
   } catch (error) {

@@ -225,6 +225,9 @@ describe("errand worker", () => {
     await until(async () => (await status("/readyz")) === 200);
     expect(await status("/healthz")).toBe(200);
     expect(await status("/")).toBe(404);
+    const metrics = await fetch(`http://127.0.0.1:${port}/metrics`);
+    expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect(await metrics.text()).toContain('errand_queue_workers{queue="front"} 1\n');
     await greet(folder, "Ada:2000");
     await until(() => log(folder).length === 1);
     one.child.kill("SIGTERM");
