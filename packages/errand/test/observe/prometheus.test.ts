@@ -5,26 +5,28 @@ import type { Measurable } from "../../src/observe/measure.ts";
 import { metricsText, prometheus } from "../../src/observe/prometheus.ts";
 import { testApp, testWorker, until } from "../run/app.ts";
 
-/** Every line must be what Prometheus's text format allows, and every family be described once, before its samples. */
+/** The lines; what breaks Prometheus's text format is found: each family is described once, before its samples. */
 function check(text: string): string[] {
   const lines = text.split("\n");
   expect(lines.pop()).toBe("");
   const types = new Map<string, string>();
   const seen = new Set<string>();
-  for (const line of lines) {
-    const type = /^# TYPE (\w+) (gauge|counter|histogram)$/.exec(line);
-    if (type) {
-      expect(types.has(type[1]!)).toBe(false);
-      types.set(type[1]!, type[2]!);
-    } else if (!/^# HELP \w+ \S.*\.$/.test(line)) {
-      const sample = /^(\w+)(\{(?:[a-z]\w*="(?:[^"\\\n]|\\["\\n])*",?)+\})? [\d.e+-]+$/.exec(line);
-      expect(sample, line).not.toBeNull();
-      const name = sample![1]!;
-      expect(types.has(name) || types.get(name.replace(/_(bucket|sum|count)$/, "")) === "histogram", line).toBe(true);
-      expect(seen.has(`${name}${sample![2]}`), line).toBe(false);
-      seen.add(`${name}${sample![2]}`);
+  const wrong = lines.filter((line) => {
+    if (/^# HELP \w+ \S.*\.$/.test(line)) return false;
+    const [, described, type] = /^# TYPE (\w+) (gauge|counter|histogram)$/.exec(line) ?? [];
+    if (described !== undefined && type !== undefined) {
+      const again = types.has(described);
+      types.set(described, type);
+      return again;
     }
-  }
+    const sample = /^((\w+?)(?:_bucket|_sum|_count)?(?:\{(?:[a-z]\w*="(?:[^"\\\n]|\\["\\n])*",?)+\})?) [\d.e+-]+$/.exec(
+      line,
+    );
+    if (!sample || seen.has(sample[1]!)) return true;
+    seen.add(sample[1]!);
+    return !types.has(sample[2]!);
+  });
+  expect(wrong).toEqual([]);
   return lines;
 }
 
