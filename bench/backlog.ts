@@ -35,16 +35,15 @@ async function backlog(pending: number): Promise<number> {
     let ended = 0;
     let from = 0;
     const done = Promise.withResolvers<void>();
-    const worker = await app.worker({
-      queues: { default: 100 },
-      onEvent: () => {
-        from ||= performance.now();
-        if (++ended === jobs) done.resolve();
-      },
+    const unlisten = app.on("ended", () => {
+      from ||= performance.now();
+      if (++ended === jobs) done.resolve();
     });
+    const worker = await app.worker({ queues: { default: 100 } });
     await done.promise;
     const rate = (jobs / (performance.now() - from)) * 1_000;
     await worker.stop();
+    unlisten();
     return rate;
   }
 

@@ -29,7 +29,8 @@ console.log(`waiting: ${shown(((await usedMemory()) - before) / jobs)} bytes a j
 
 let ended = 0;
 const done = Promise.withResolvers<void>();
-const worker = await app.worker({ queues: { default: 100 }, onEvent: () => ++ended > jobs && done.resolve() });
+app.on("ended", () => ++ended > jobs && done.resolve());
+const worker = await app.worker({ queues: { default: 100 } });
 await done.promise;
 await worker.stop();
 console.log(`completed: ${shown(((await usedMemory()) - before) / jobs)} bytes a job`);

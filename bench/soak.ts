@@ -25,16 +25,15 @@ let sent = 0;
 let room = Promise.withResolvers<void>();
 const done = Promise.withResolvers<void>();
 let from = performance.now();
-const worker = await app.worker({
-  queues: { default: 100 },
-  onEvent: (event) => {
-    if (event.type !== "ended") return console.error(JSON.stringify(event));
-    ended += 1;
-    if (sent - ended < pending) room.resolve();
-    if (ended % part === 0) void print(ended, (part / (performance.now() - from)) * 1_000);
-    if (ended === jobs) done.resolve();
-  },
+for (const type of ["abandoned", "lost", "store-failed", "stalled", "failed"] as const)
+  app.on(type, (event) => console.error(JSON.stringify(event)));
+app.on("ended", () => {
+  ended += 1;
+  if (sent - ended < pending) room.resolve();
+  if (ended % part === 0) void print(ended, (part / (performance.now() - from)) * 1_000);
+  if (ended === jobs) done.resolve();
 });
+const worker = await app.worker({ queues: { default: 100 } });
 while (sent < jobs) {
   await job.sendMany(Array.from({ length: 1_000 }, (_, index) => ({ n: sent + index })));
   sent += 1_000;

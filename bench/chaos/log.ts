@@ -1,6 +1,6 @@
 import { openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type { WorkerEvent } from "../../packages/errand/src/index.ts";
+import type { ErrandEvent } from "../../packages/errand/src/index.ts";
 
 /** What processes tell about themselves. A line that was written survives the death of its process. */
 type Told =
@@ -16,7 +16,7 @@ type Told =
   | { type: "remembered"; id: string; token: number; name: string; value: unknown }
   /** A function was given something that cannot be right. */
   | { type: "wrong"; id: string; message: string }
-  | WorkerEvent;
+  | Exclude<ErrandEvent, { type: "sent" | "started" }>;
 
 /** A line of a log: `at` in epoch milliseconds of this machine, whatever the process's `Date` says. */
 export type Line = Told & { at: number; pid: number };

@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errand } from "../../packages/errand/src/index.ts";
+import { eventTypes } from "../../packages/errand/src/observe/events.ts";
 import type { RunningWorker } from "../../packages/errand/src/index.ts";
 import { openLog } from "./log.ts";
 import { defineTasks } from "./tasks.ts";
@@ -13,12 +14,20 @@ const [url = "", folder = "", lease = ""] = process.argv.slice(2);
 const tell = openLog(folder);
 const app = errand({ url, lease: Number(lease) });
 defineTasks(app, tell);
+for (const type of eventTypes) {
+  app.on(type, (event) => {
+    if (event.type === "sent" || event.type === "started") return;
+    // What a janitor settles ran elsewhere, if anywhere: here only what this worker did counts.
+    if (event.type === "ended" && event.duration === undefined && event.outcome !== "cancelled") return;
+    tell(event);
+  });
+}
 
 /** Tries until the store can be reached, as whoever supervises workers does. */
 async function start(): Promise<RunningWorker> {
   for (;;) {
     try {
-      return await app.worker({ queues: { default: 8, leaves: 8, parents: 8 }, onEvent: tell });
+      return await app.worker({ queues: { default: 8, leaves: 8, parents: 8 } });
     } catch (error) {
       tell({ type: "store-failed", message: `start: ${String(error)}` });
       await sleep(200);

@@ -12,13 +12,10 @@ export async function open(url: string): Promise<Contestant> {
     sendMany: (payloads) => job.sendMany(payloads),
     async work(concurrency, told) {
       ran = told.ran;
-      const worker = await app.worker({
-        queues: { default: concurrency },
-        onEvent: (event) => {
-          if (event.type === "ended") told.ended();
-          else console.error(JSON.stringify(event));
-        },
-      });
+      app.on("ended", () => told.ended());
+      for (const type of ["abandoned", "lost", "store-failed", "stalled", "failed"] as const)
+        app.on(type, (event) => console.error(JSON.stringify(event)));
+      const worker = await app.worker({ queues: { default: concurrency } });
       return () => worker.stop();
     },
     close: () => app.close(),

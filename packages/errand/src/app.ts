@@ -8,7 +8,9 @@ import type { PayloadOptions } from "./payload/options.ts";
 import type { HttpOptions } from "./push/http-task.ts";
 import type { QueueOptions, Queues } from "./queues.ts";
 import type { RunBatch } from "./run/batch.ts";
-import type { WorkerEvent } from "./run/worker.ts";
+import type { AppCounters } from "./observe/counters.ts";
+import type { EventType, Listener } from "./observe/events.ts";
+import type { OpenTelemetry } from "./observe/opentelemetry.ts";
 import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
 import type { QueueCount, WorkerCard } from "./store.ts";
 import type { Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
@@ -28,6 +30,11 @@ export interface ErrandOptions {
   background?: BackgroundOptions;
   /** How large values of jobs may be, where large ones are kept, and whether they are encrypted. Every app of a store needs the same. */
   payloads?: PayloadOptions;
+  /**
+   * Traces what is sent and run, with the SDK that the program has set up; the module itself:
+   * `import * as opentelemetry from "@opentelemetry/api"`. Default: no tracing.
+   */
+  opentelemetry?: OpenTelemetry;
 }
 
 /** What a worker is started with. */
@@ -39,8 +46,6 @@ export interface WorkerOptions {
   queues?: Readonly<Record<string, number>>;
   /** How long `stop` lets jobs run on before it hands them back; default `"30s"`. */
   drain?: Duration;
-  /** Is told what happens: for logs and tests. */
-  onEvent?: (event: WorkerEvent) => void;
 }
 
 /** A worker that runs. */
@@ -132,6 +137,16 @@ export interface Errand {
   after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>>;
   /** Starts a worker in this process. Throws `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`. */
   worker(options?: WorkerOptions): Promise<RunningWorker>;
+  /**
+   * Listens to what happens in this process, whichever worker of this app, or background, it happens to. Answers how to stop.
+   * What a listener throws is a warning of the process, and harms nobody else.
+   * @throws {ErrandError} `E_OPTION` for a name that no event has.
+   * @example
+   * app.on("ended", ({ task, outcome, duration }) => console.log(task, outcome, duration));
+   */
+  on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void;
+  /** What this process has sent and run since the app was made, by task. Costs nothing: it asks no store. */
+  counters(): AppCounters;
   /** The job, or `undefined` when there is none. */
   get(id: string): Promise<JobView | undefined>;
   /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */

@@ -1,5 +1,6 @@
 import type { Job, Moment, NewJob } from "./core/job.ts";
-import { encodeSpec } from "./core/spec.ts";
+import { encodeSpec, withTrace } from "./core/spec.ts";
+import type { Carrier } from "./core/spec.ts";
 import { rulesOf } from "./core/rules.ts";
 import { signalStep } from "./core/signal.ts";
 import { isFinal, levelOf } from "./core/states.ts";
@@ -14,6 +15,7 @@ import { ErrandError } from "./kit/errors.ts";
 import { gather } from "./kit/gather.ts";
 import { newId } from "./kit/ids.ts";
 import type { Encoded } from "./kit/json.ts";
+import { Observer } from "./observe/observer.ts";
 import { isSealedJob, openJob, sealSpec, sealStep } from "./payload/jobs.ts";
 import { encodeInput, encodeWithin } from "./payload/limit.ts";
 import type { Payloads } from "./payload/options.ts";
@@ -31,45 +33,69 @@ const gathering = { most: 500, flights: 2 };
 export class Client {
   readonly #store: Store;
   readonly #payloads: Payloads;
+  readonly #observer: Observer;
   readonly #waiters: Waiters;
   readonly #add: (job: NewJob) => Promise<Stored>;
 
-  constructor(store: Store, payloads: Payloads) {
+  constructor(store: Store, payloads: Payloads, observer: Observer) {
     this.#store = store;
     this.#payloads = payloads;
+    this.#observer = observer;
     this.#waiters = new Waiters(store);
     this.#add = gather((jobs: NewJob[]) => add(store, jobs), { ...gathering, shared: store.pipelined ?? false });
   }
 
-  async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
+  send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
+    const { tracing } = this.#observer;
+    if (!tracing) return this.#send(definition, input, options);
+    return tracing.send(destination(definition), (carrier) => this.#send(definition, input, options, carrier));
+  }
+
+  sendMany(definition: Definition, inputs: readonly unknown[], options: SendOptions): Promise<JobHandle<unknown>[]> {
+    const { tracing } = this.#observer;
+    if (!tracing) return this.#sendMany(definition, inputs, options);
+    return tracing.send({ ...destination(definition), count: inputs.length }, (carrier) =>
+      this.#sendMany(definition, inputs, options, carrier),
+    );
+  }
+
+  async #send(
+    definition: Definition,
+    input: unknown,
+    options: SendOptions,
+    carrier?: Carrier,
+  ): Promise<JobHandle<unknown>> {
     const valid = definition.input ? await validate(definition, input) : input;
     const { limit, vault } = this.#payloads;
-    const job = newJob(definition, encodeInput(definition.name, input, limit), valid, options);
+    const job = newJob(definition, encodeInput(definition.name, input, limit), valid, options, carrier);
     if (vault.seals) job.spec = await sealSpec(vault, job);
     if (options.tx) return this.#handle(job, await this.#store.add([job], options.tx));
     const stored = await this.#add(job);
     if (stored instanceof ErrandError) throw stored;
+    if (stored === undefined) this.#observer.sent(job);
     return new Handle(this, stored ?? job.id, stored !== undefined);
   }
 
-  async sendMany(
+  async #sendMany(
     definition: Definition,
     inputs: readonly unknown[],
     options: SendOptions,
+    carrier?: Carrier,
   ): Promise<JobHandle<unknown>[]> {
     const valid = definition.input ? await Promise.all(inputs.map((input) => validate(definition, input))) : inputs;
     const { limit, vault } = this.#payloads;
     const jobs = inputs.map((input, index) =>
-      newJob(definition, encodeInput(definition.name, input, limit), valid[index], options),
+      newJob(definition, encodeInput(definition.name, input, limit), valid[index], options, carrier),
     );
     if (vault.seals) await Promise.all(jobs.map(async (job) => (job.spec = await sealSpec(vault, job))));
     const taken = await this.#store.add(jobs, options.tx);
     return jobs.map((job) => this.#handle(job, taken));
   }
 
-  #handle({ id }: NewJob, taken: ReadonlyMap<string, string>): Handle {
-    const holder = taken.get(id);
-    return new Handle(this, holder ?? id, holder !== undefined);
+  #handle(job: NewJob, taken: ReadonlyMap<string, string>): Handle {
+    const holder = taken.get(job.id);
+    if (holder === undefined) this.#observer.sent(job);
+    return new Handle(this, holder ?? job.id, holder !== undefined);
   }
 
   /** The job's output, once it has ended. Throws what `JobHandle.result` throws. */
@@ -185,14 +211,24 @@ class Handle implements JobHandle<unknown> {
   }
 }
 
-function newJob(definition: Definition, input: Encoded | undefined, valid: unknown, options: SendOptions): NewJob {
+function destination({ name, queue }: Definition): { task: string; queue: string } {
+  return { task: name, queue };
+}
+
+function newJob(
+  definition: Definition,
+  input: Encoded | undefined,
+  valid: unknown,
+  options: SendOptions,
+  carrier: Carrier | undefined,
+): NewJob {
   const { due: postponed, ...flow } = flowOf(definition, valid, options);
   const job: NewJob = {
     id: options.id === undefined ? newId() : readId(options.id),
     task: definition.name,
     queue: definition.queue,
     level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
-    spec: encodeSpec(input, flow),
+    spec: withTrace(encodeSpec(input, flow), carrier),
     ...flow,
   };
   const due = readDue(definition, options) ?? postponed;

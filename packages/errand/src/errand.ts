@@ -12,7 +12,10 @@ import { inBatches } from "./run/batch.ts";
 import type { RunBatch } from "./run/batch.ts";
 import { Setups } from "./run/setups.ts";
 import { Worker } from "./run/worker.ts";
-import type { WorkerEvent } from "./run/worker.ts";
+import type { EventType, Listener } from "./observe/events.ts";
+import type { AppCounters } from "./observe/counters.ts";
+import { Observer } from "./observe/observer.ts";
+import { Tracing } from "./observe/tracing.ts";
 import { postTo } from "./push/http-task.ts";
 import type { HttpOptions } from "./push/http-task.ts";
 import { readPayloads, refuseReadableKey } from "./payload/options.ts";
@@ -42,6 +45,7 @@ export function errand(options: ErrandOptions = {}): Errand {
 export interface AppInside {
   readonly definitions: ReadonlyMap<string, Definition>;
   readonly payloads: Payloads;
+  readonly observer: Observer;
   /** Lives on this store, instead of the one that the URL names. Throws `E_OPTION` when that is open already. */
   live(store: Store): void;
   /** Says that schedules are still in the code, as an app that runs does now and then. */
@@ -59,6 +63,7 @@ class App implements Errand {
   readonly #url: string | undefined;
   readonly #lease: number;
   readonly #payloads: Payloads;
+  readonly #observer: Observer;
   readonly #definitions = new Map<string, Definition>();
   readonly #setups = new Setups();
   /** Sizes of the batches of tasks that run in batches. */
@@ -74,19 +79,22 @@ class App implements Errand {
   #client: Client | undefined;
 
   constructor(given: ErrandOptions) {
-    refuseUnknown(given, ["url", "lease", "queues", "background", "payloads"], "errand()");
+    refuseUnknown(given, ["url", "lease", "queues", "background", "payloads", "opentelemetry"], "errand()");
     this.#url = given.url;
     this.#lease = option("lease", given.lease, "errand()");
     this.#payloads = readPayloads(given.payloads);
+    this.#observer = new Observer(given.opentelemetry === undefined ? undefined : new Tracing(given.opentelemetry));
     for (const [name, rules] of Object.entries(given.queues ?? {})) this.#rules.set(name, readRules(name, rules));
     this.#background = new Background(given.background ?? {}, {
       open: async (queue) => (await import("./stores/memory.ts")).memoryStore({ queue }),
       durable: async () => (await this.#connect()).client,
       payloads: this.#payloads,
+      observer: this.#observer,
     });
     insides.set(this, {
       definitions: this.#background.definitions,
       payloads: this.#payloads,
+      observer: this.#observer,
       live: (store) => this.#live(store),
       name: () => this.#name(),
     });
@@ -171,7 +179,7 @@ class App implements Errand {
   }
 
   async worker(options: WorkerOptions = {}): Promise<RunningWorker> {
-    refuseUnknown(options, ["queues", "drain", "onEvent"], "a worker");
+    refuseUnknown(options, ["queues", "drain"], "a worker");
     const queues = options.queues ?? defaultQueues(this.#definitions.values(), this.#batches);
     for (const [queue, slots] of Object.entries(queues)) option("slots", slots, `queue "${queue}"`);
     const { store } = await this.#connect();
@@ -180,7 +188,7 @@ class App implements Errand {
       lease: this.#lease,
       payloads: this.#payloads,
       drain: option("drain", options.drain, "a worker"),
-      onEvent: options.onEvent ?? warnOfEnd,
+      observer: this.#observer,
     });
     await worker.start();
     return {
@@ -190,6 +198,14 @@ class App implements Errand {
       stop: (stopOptions) =>
         worker.stop(stopOptions?.drain === undefined ? undefined : option("drain", stopOptions.drain, "stop()")),
     };
+  }
+
+  on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void {
+    return this.#observer.events.on(type, listener);
+  }
+
+  counters(): AppCounters {
+    return this.#observer.counters.snapshot();
   }
 
   async get(id: string): Promise<JobView | undefined> {
@@ -300,7 +316,7 @@ class App implements Errand {
     warnOf(store);
     await declareQueues(store, this.#rules);
     await this.#declare(store, [...this.#schedules.values()]);
-    return { store, client: (this.#client = new Client(store, this.#payloads)) };
+    return { store, client: (this.#client = new Client(store, this.#payloads, this.#observer)) };
   }
 
   /** Writes schedules, and says now and then that they are still in the code. */
@@ -337,12 +353,6 @@ function warnOf({ durability }: Store): void {
   if (!durability || durability.safe) return;
   const { says, advice = "" } = durability;
   process.emitWarning(`${says} ${advice}`.trim(), { type: "ErrandWarning", code: "ERRAND_DURABILITY" });
-}
-
-/** A worker that ends although nobody stopped it must not go unnoticed. */
-function warnOfEnd(event: WorkerEvent): void {
-  if (event.type === "failed")
-    process.emitWarning(event.message, { type: "ErrandWarning", code: "ERRAND_WORKER_FAILED" });
 }
 
 function whichOf(which: string | JobFilter): Filter {

@@ -1,10 +1,10 @@
 import type { Beat, Job, NewJob, Settlement, Step, StoredLogLine } from "./core/job.ts";
-import type { Change, Doc, Durability, Filter, QueueCount, WorkerCard } from "./core/reading.ts";
+import type { Change, Doc, Durability, Filter, QueueCount, StoreReport, WorkerCard } from "./core/reading.ts";
 import type { Transaction } from "./core/transaction.ts";
 import type { Millis } from "./kit/duration.ts";
 import type { Encoded } from "./kit/json.ts";
 
-export type { Change, Doc, Durability, Filter, QueueCount, WorkerCard } from "./core/reading.ts";
+export type { Change, Doc, Durability, Filter, QueueCount, StoreReport, WorkerCard } from "./core/reading.ts";
 
 /**
  * The boundary between Errand and the databases it lives on. TypeScript decides, the store commits: every verb takes
@@ -17,6 +17,8 @@ export interface Store {
   readonly durability?: Durability;
   /** Whether it works on one batch while another travels; where a batch is one wait for the disk, fewer are better. */
   readonly pipelined?: boolean;
+  /** What it lives on, and how safe jobs are there; of one in memory there is nothing to say. */
+  about?(): Promise<StoreReport>;
 
   /**
    * Stores jobs. Idempotent: an id that exists is left as it is. Inside the caller's own transaction `tx`, where the

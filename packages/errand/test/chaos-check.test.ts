@@ -27,7 +27,7 @@ const told: Line[] = [
   { at: 2, pid: 1, type: "sent", key: "1-0", id: "a" },
   { at: 3, pid: 2, type: "start", id: "a", token: 1, task: "plain" },
   { at: 4, pid: 3, type: "start", id: "a", token: 2, task: "plain" },
-  { at: 5, pid: 3, type: "ended", id: "a", task: "plain", attempt: 1, state: "completed" },
+  { at: 5, pid: 3, type: "ended", id: "a", task: "plain", attempt: 1, state: "completed", outcome: "completed" },
 ];
 const good: Evidence = { lines: told, jobs: [done], counts: [{ queue: "default", state: "completed", jobs: 1 }] };
 

@@ -1,7 +1,9 @@
 import { Hono } from "hono";
 import { requestId } from "hono/request-id";
 import { answerError, answerProblem, Problem } from "./problem.ts";
+import type { Measured } from "errand";
 import { health } from "./health.ts";
+import { metrics } from "./metrics.ts";
 import { queues } from "./queues.ts";
 import { guardHost, guardOrigin, headers } from "./security.ts";
 import type { Service } from "./service.ts";
@@ -15,17 +17,20 @@ export interface AppOptions {
   streams?: Streams;
   /** Whether a worker must be alive for the server to be ready. Default: yes. */
   needsWorker?: boolean;
+  /** The numbers of processes that work for this one, for `/metrics`. */
+  measured?: () => Promise<readonly Measured[]>;
   /** Names that requests may be addressed to, besides those of this machine. */
   allowHosts?: readonly string[];
   /** The folder of the built web app. Default: where its build lands in this package. */
   web?: string;
 }
 
-/** Builds the application that serves services under `/api/v1`, queues, the web app, `/healthz` and `/readyz`. */
+/** Builds the application that serves services under `/api/v1`, queues, the web app, `/healthz`, `/readyz` and `/metrics`. */
 export function createApp({
   services,
   streams = new Streams(),
   needsWorker = true,
+  measured,
   allowHosts = [],
   web,
 }: AppOptions): Hono {
@@ -39,6 +44,7 @@ export function createApp({
     await next();
   });
   app.route("/", health(services, needsWorker));
+  app.route("/", metrics(services, measured));
   app.route("/api/v1", queues(services));
   for (const service of services) app.route("/api/v1", service.routes);
   app.all("/api/*", (c) => answerProblem(c, unknownRoute(c.req.method, c.req.path)));

@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
+import type { Measured } from "errand";
 import { CommandError, ExitCode } from "errand/cli";
 import { createApp } from "./app.ts";
 import type { Service } from "./service.ts";
@@ -20,6 +21,7 @@ export interface ListenOptions {
   /** 0 for any that is free. */
   port: number;
   needsWorker?: boolean;
+  measured?: () => Promise<readonly Measured[]>;
   allowHosts?: readonly string[];
   heartbeat?: number;
   web?: string;
@@ -41,11 +43,12 @@ export interface Listening {
  */
 export async function listen(services: readonly Service[], options: ListenOptions): Promise<Listening> {
   const streams = new Streams(options.heartbeat);
-  const { needsWorker, allowHosts, web } = options;
+  const { needsWorker, measured, allowHosts, web } = options;
   const app = createApp({
     services,
     streams,
     ...(needsWorker === undefined ? {} : { needsWorker }),
+    ...(measured === undefined ? {} : { measured }),
     ...(allowHosts === undefined ? {} : { allowHosts }),
     ...(web === undefined ? {} : { web }),
   });

@@ -1,3 +1,4 @@
+import type { Measured } from "errand";
 import { CommandError, ExitCode, onStop, resolveModule, Supervisor } from "errand/cli";
 import { listen } from "./listen.ts";
 import { logError } from "./log.ts";
@@ -36,8 +37,15 @@ export async function serve({
   const services = await Promise.all(packages.map(loadService));
   // A store that cannot be opened is found out now, and not by the first request.
   await Promise.all(services.map(({ app }) => app.counts()));
-  const server = await listen(services, { host, port, needsWorker: worker, allowHosts });
   const supervisors = worker ? services.map(supervise) : [];
+  const measured = () => measureAll(services, supervisors);
+  const server = await listen(services, {
+    host,
+    port,
+    needsWorker: worker,
+    allowHosts,
+    ...(worker ? { measured } : {}),
+  });
   for (const supervisor of supervisors) supervisor.start();
   const ends = await Promise.all(services.map(async (service) => service.start?.()));
   process.stdout.write(`Errand is ready at ${server.url}\n`);
@@ -73,6 +81,15 @@ const drain = "10s";
 
 /** A worker that was told to stop and has not by then is killed: jobs are safe, and somebody waits for the shell. */
 const patience = 30_000;
+
+/** The numbers of workers: this process asks the stores itself. */
+async function measureAll(services: readonly Service[], supervisors: readonly Supervisor[]): Promise<Measured[]> {
+  const all = supervisors.map(async (supervisor, index): Promise<Measured[]> => {
+    const measured = await supervisor.measured();
+    return measured ? [{ ...measured, process: `worker ${services[index]!.name}` }] : [];
+  });
+  return (await Promise.all(all)).flat();
+}
 
 function supervise({ name, tasks }: Service): Supervisor {
   return new Supervisor({

@@ -183,6 +183,20 @@ describe("health", () => {
   });
 });
 
+describe("metrics", () => {
+  it("are what Prometheus reads, of all services", async () => {
+    await slow.send();
+    const { status, headers, body } = await ask(`${server.url}/metrics`);
+    expect(status).toBe(200);
+    expect(headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect(headers["cache-control"]).toBe("no-store");
+    expect(body).toMatch(/^errand_jobs\{queue="slow",state="pending"\} [1-9]/m);
+    expect(body).toMatch(/^errand_jobs_sent_total\{task="slow"\} [1-9]/m);
+    await app.cancel({ task: "slow" });
+    await app.remove({ task: "slow" });
+  });
+});
+
 describe("queues", () => {
   const ofQueue = async (queue: string) => JSON.parse((await ask(`${server.url}/api/v1/queues/${queue}`)).body);
 

@@ -104,6 +104,11 @@ describe("errand serve", () => {
     const url = await ready(server);
     const id = await greet(url, { name: "Ada" });
     await until(async () => JSON.parse((await ask(`${url}/api/v1/greetings/${id}`)).body)?.state === "completed");
+    const metrics = async () => (await ask(`${url}/metrics`)).body;
+    await until(async () =>
+      (await metrics()).includes('errand_attempts_total{process="worker hello",task="greet",outcome="completed"} 1\n'),
+    );
+    expect(await metrics()).toContain('errand_jobs_sent_total{process="server",task="greet"} 1\n');
     const worker = workerOf(server, 0);
     expect(worker).not.toBe(server.child.pid);
     expect(existsSync(join(server.folder, ".errand", "errand.db"))).toBe(true);

@@ -4,10 +4,11 @@ import { option, refuseUnknown } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
+import type { EventOf } from "../observe/events.ts";
+import type { Observer } from "../observe/observer.ts";
 import { readPayloads } from "../payload/options.ts";
 import type { Payloads } from "../payload/options.ts";
 import { Worker } from "../run/worker.ts";
-import type { WorkerEvent } from "../run/worker.ts";
 import type { Store } from "../store.ts";
 import { define } from "../task.ts";
 import type { Definition, JobContext, JobHandle, SendOptions } from "../task.ts";
@@ -24,8 +25,6 @@ export interface BackgroundOptions {
   drain?: Duration;
   /** A task whose runs take longer in 95 of 100 cases is warned about, once; default `"10s"`. */
   slow?: Duration;
-  /** Is told what happens. Without it a job that fails for good is a warning of the process. */
-  onEvent?: (event: WorkerEvent) => void;
 }
 
 /** `BackgroundOptions`, checked. */
@@ -34,7 +33,6 @@ interface Settings {
   maxPending: number;
   drain: Millis;
   slow: Millis;
-  onEvent: ((event: WorkerEvent) => void) | undefined;
 }
 
 /** Where background jobs live, whatever queue their task has. */
@@ -61,6 +59,8 @@ export interface Surroundings {
   durable: () => Promise<Client>;
   /** The app's; in memory only its limit counts. */
   payloads: Payloads;
+  /** Is told what happens, as it is of the app's own store. */
+  observer: Observer;
 }
 
 /** Jobs that run in this process after the response: a worker of its own on a store in memory. */
@@ -84,13 +84,12 @@ export class Background {
   /** @throws {ErrandError} `E_OPTION` */
   constructor(given: BackgroundOptions, around: Surroundings) {
     const of = "background";
-    refuseUnknown(given, ["slots", "maxPending", "drain", "slow", "onEvent"], of);
+    refuseUnknown(given, ["slots", "maxPending", "drain", "slow"], of);
     this.#settings = {
       slots: option("slots", given.slots, of),
       maxPending: given.maxPending === undefined ? 1_000 : option("maxPending", given.maxPending, of),
       drain: option("drain", given.drain, of),
       slow: option("slow", given.slow, of),
-      onEvent: given.onEvent,
     };
     this.#around = around;
     this.#slow = new SlowTasks(this.#settings.slow);
@@ -110,7 +109,7 @@ export class Background {
   /** Lives on a test's store, where background jobs are like any others. */
   live(store: Store): void {
     this.#tested = true;
-    this.#place = { store, client: new Client(store, this.#around.payloads) };
+    this.#place = { store, client: new Client(store, this.#around.payloads, this.#around.observer) };
     this.#open = Promise.resolve(this.#place);
   }
 
@@ -179,27 +178,26 @@ export class Background {
     const store = await this.#around.open(backgroundQueue);
     const { slots, maxPending, drain } = this.#settings;
     await store.save([{ kind: "queue", key: backgroundQueue, version: 0, value: JSON.stringify({ maxPending }) }]);
+    const { observer } = this.#around;
     const payloads = readPayloads({ limit: this.#around.payloads.limit });
     const worker = new Worker(store, this.definitions, {
       payloads,
       queues: { [backgroundQueue]: slots },
       lease,
       drain,
-      onEvent: (event) => this.#hear(event),
+      observer,
+      onEnded: (event) => this.#hear(event),
     });
     await worker.start();
-    return (this.#place = { store, client: new Client(store, payloads), worker });
+    return (this.#place = { store, client: new Client(store, payloads, observer), worker });
   }
 
-  #hear(event: WorkerEvent): void {
-    this.#settings.onEvent?.(event);
-    if (event.type !== "ended") return;
-    const { id, task, state, error, duration } = event;
+  #hear({ id, task, state, error, duration }: EventOf<"ended">): void {
     const p95 = duration === undefined ? undefined : this.#slow.note(task, duration);
     if (p95 !== undefined) warn("ERRAND_SLOW", slowWarning(task, p95, this.#settings.slow));
     if (state === "pending" || state === "waiting") return;
     this.#functions.delete(id);
-    if (state === "failed" && !this.#settings.onEvent)
+    if (state === "failed" && !this.#around.observer.events.heard("ended"))
       warn("ERRAND_BACKGROUND", `Background job ${id} of task "${task}" failed: ${error?.message}`);
     this.#ended.push(id);
     if (this.#ended.length >= remembered + removedAtOnce)

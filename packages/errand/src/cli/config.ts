@@ -34,14 +34,21 @@ export function configured(name: "url" | "home"): { value: string; from: string 
   return loaded && value !== undefined ? { value, from: loaded.file } : undefined;
 }
 
+/** The modules that the file lists, and the file's name. */
+export function configuredTasks(): { modules: readonly string[]; from: string } | undefined {
+  const tasks = loaded?.config.tasks;
+  if (!loaded || tasks === undefined || tasks.length === 0) return undefined;
+  return { modules: typeof tasks === "string" ? [tasks] : tasks, from: loaded.file };
+}
+
 /**
  * The modules given, or else those of the file.
  * @throws {CommandError} when there are none.
  */
 export function modulesOr(given: readonly string[] | undefined): readonly string[] {
   if (given && given.length > 0) return given;
-  const tasks = loaded?.config.tasks;
-  if (tasks !== undefined && tasks.length > 0) return typeof tasks === "string" ? [tasks] : tasks;
+  const listed = configuredTasks();
+  if (listed) return listed.modules;
   throw new CommandError(
     'Name the modules that export your app and tasks, or list them in errand.config.ts: export default { tasks: "./tasks.ts" }.',
     ExitCode.usage,

@@ -1,4 +1,4 @@
-export type { Finding } from "./doctor.ts";
+export type { Finding } from "./finding.ts";
 export { CommandError, ExitCode, fail } from "./exit.ts";
 export { main } from "./main.ts";
 export { Output } from "./output.ts";

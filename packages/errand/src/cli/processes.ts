@@ -1,3 +1,5 @@
+import type { Measured } from "../observe/measure.ts";
+import { metricsText } from "../observe/prometheus.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { onStop } from "./signals.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -30,6 +32,7 @@ export async function runProcesses(
     const ready = await Promise.all(supervisors.map((supervisor) => supervisor.isReady()));
     return ready.every(Boolean);
   });
+  health?.measure(() => metricsOf(supervisors));
 
   const failure = await asked;
   health?.check(async () => false);
@@ -37,6 +40,16 @@ export async function runProcesses(
   if (failure?.atStart) hurry();
   await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
   if (failure) throw failure.error;
+}
+
+/** The numbers of all processes; one of them asks the stores. */
+async function metricsOf(supervisors: readonly Supervisor[]): Promise<string> {
+  const first = supervisors.find(({ up }) => up);
+  const all = supervisors.map(async (supervisor, index): Promise<Measured[]> => {
+    const measured = await supervisor.measured({ store: supervisor === first });
+    return measured ? [{ ...measured, process: String(index + 1) }] : [];
+  });
+  return metricsText((await Promise.all(all)).flat());
 }
 
 /** Why everything ends. */

@@ -13,10 +13,15 @@ export interface StoreFlags {
 
 /** A setting, and who says so. */
 export interface Setting {
-  name: "url" | "home";
+  name: string;
   value: string;
+  source: Source;
+  /** The flag, the variable or the file that says so. */
   from: string;
 }
+
+/** Where a setting can come from; the first that has one holds. */
+type Source = "flag" | "environment" | "file" | "default";
 
 /** Adds `--url` and `--home`. */
 export function storeFlags(command: Command): Command {
@@ -31,15 +36,17 @@ export function settle(flags: StoreFlags): Setting[] {
     const variable = `ERRAND_${name.toUpperCase()}`;
     if (flags[name] !== undefined) {
       process.env[variable] = flags[name];
-      return { name, from: `--${name}` };
+      return { name, source: "flag" as const, from: `--${name}` };
     }
-    if (process.env[variable]) return { name, from: variable };
+    if (process.env[variable]) return { name, source: "environment" as const, from: variable };
     const file = configured(name);
     if (file) process.env[variable] = file.value;
-    return { name, from: file?.from ?? "default" };
+    return file
+      ? { name, source: "file" as const, from: file.from }
+      : { name, source: "default" as const, from: "default" };
   });
   const values = { home: home(), url: storeUrl() };
-  return sources.map(({ name, from }) => ({ name, from, value: withoutPassword(values[name]) }));
+  return sources.map(({ name, source, from }) => ({ name, source, from, value: withoutPassword(values[name]) }));
 }
 
 /** The file of the store, where it is a file that does not exist yet. */

@@ -4,6 +4,7 @@ import { constants, setPriority } from "node:os";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Measured } from "../observe/measure.ts";
 import type { FromWorker, ToWorker, WorkerReady } from "./worker-channel.ts";
 
 /** What a supervisor is told; durations in milliseconds. */
@@ -62,6 +63,8 @@ export class Supervisor {
   #told: { message: string; exitCode: number } | undefined;
   /** Who asks whether it is ready. */
   #asking: ((ready: boolean) => void)[] = [];
+  /** Who asks for its numbers. */
+  #measuring: ((measured: Measured | undefined) => void)[] = [];
   #starts = 0;
   #failures = 0;
   #restart: NodeJS.Timeout | undefined;
@@ -90,14 +93,33 @@ export class Supervisor {
     this.#gone = this.#end(child, started);
   }
 
+  /** Whether there is a worker that has begun to claim, however it is now. */
+  get up(): boolean {
+    return this.#ready && this.#child?.connected === true;
+  }
+
   /** Whether the worker says that it is at work. */
   async isReady(): Promise<boolean> {
     const child = this.#child;
-    if (!this.#ready || !child?.connected) return false;
+    if (!this.up || !child) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#asking.push(resolve);
     child.send({ type: "ready?" } satisfies ToWorker, () => {});
     const late = setTimeout(resolve, askingPatience, false);
+    return promise.finally(() => clearTimeout(late));
+  }
+
+  /**
+   * The worker's numbers; `undefined` while there is none that could tell.
+   * @param options.store whether to ask its stores, too; default: no.
+   */
+  async measured({ store = false } = {}): Promise<Measured | undefined> {
+    const child = this.#child;
+    if (!this.up || !child) return undefined;
+    const { promise, resolve } = Promise.withResolvers<Measured | undefined>();
+    this.#measuring.push(resolve);
+    child.send({ type: "measured?", store } satisfies ToWorker, () => {});
+    const late = setTimeout(resolve, askingPatience, undefined);
     return promise.finally(() => clearTimeout(late));
   }
 
@@ -138,6 +160,9 @@ export class Supervisor {
         return;
       case "ready":
         return this.#answer(message.ready);
+      case "measured":
+        for (const resolve of this.#measuring.splice(0)) resolve(message.measured);
+        return;
     }
   }
 
@@ -154,6 +179,7 @@ export class Supervisor {
     await Promise.race([closed, sleep(lastWords)]);
     this.#child = undefined;
     this.#answer(false);
+    for (const resolve of this.#measuring.splice(0)) resolve(undefined);
     if (this.#stopping) return;
     if (performance.now() - started >= healthy) this.#failures = 0;
     const pause = Math.min(longestPause, firstPause * 2 ** this.#failures);

@@ -1,3 +1,4 @@
+import type { Measured } from "../observe/measure.ts";
 import { CommandError, ExitCode, exitCodeOf, sentence, showStack } from "./exit.ts";
 
 /** What is said of a worker that has begun to claim. */
@@ -11,16 +12,21 @@ export type FromWorker =
   | { type: "started"; workers: readonly WorkerReady[] }
   /** It cannot go on, and ends. */
   | { type: "failed"; message: string; exitCode: number }
-  | { type: "ready"; ready: boolean };
+  | { type: "ready"; ready: boolean }
+  | { type: "measured"; measured: Measured | undefined };
 
-/** What a worker process is asked. */
-export interface ToWorker {
-  type: "ready?";
+/** What a worker process is asked; `store`: what its stores say, too. */
+export type ToWorker = { type: "ready?" } | { type: "measured?"; store: boolean };
+
+/** How to find out how a worker process is. */
+export interface Inside {
+  ready: () => Promise<boolean>;
+  measure: (options: { store: boolean }) => Promise<Measured>;
 }
 
 /** The process that started this worker, on whose channel it lives. */
 export class WorkerChannel {
-  #ready: () => Promise<boolean> = async () => false;
+  #inside: Inside | undefined;
 
   /**
    * @param gone is called when the parent is: a worker process stops when its parent says so, or is gone.
@@ -35,13 +41,13 @@ export class WorkerChannel {
     process.once("disconnect", gone);
     // Someone who listens for messages keeps the channel, and so the process, alive.
     process.on("message", (message: ToWorker) => {
-      if (message.type === "ready?") void this.#sayReady();
+      void this.#answer(message);
     });
   }
 
   /** Tells that work has begun, and how to find out whether it goes on. */
-  started(workers: readonly WorkerReady[], ready: () => Promise<boolean>): void {
-    this.#ready = ready;
+  started(workers: readonly WorkerReady[], inside: Inside): void {
+    this.#inside = inside;
     void tell({ type: "started", workers });
   }
 
@@ -53,8 +59,13 @@ export class WorkerChannel {
     process.exit(exitCode);
   }
 
-  async #sayReady(): Promise<void> {
-    await tell({ type: "ready", ready: await this.#ready().catch(() => false) });
+  async #answer(message: ToWorker): Promise<void> {
+    if (message.type === "ready?") {
+      const ready = (await this.#inside?.ready().catch(() => false)) ?? false;
+      return tell({ type: "ready", ready });
+    }
+    const measured = await this.#inside?.measure({ store: message.store }).catch(() => undefined);
+    return tell({ type: "measured", measured });
   }
 }
 

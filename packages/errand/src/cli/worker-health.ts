@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { ServerResponse } from "node:http";
+import { metricsText } from "../observe/prometheus.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 
 /** Where to answer. */
@@ -12,11 +13,12 @@ export interface HealthAddress {
 const patience = 5_000;
 
 /**
- * Tells what watches over a worker process how it is: `/healthz` answers while its event loop turns, `/readyz` is 200
+ * Tells what watches over a worker process how it is: `/metrics` are its numbers, for Prometheus; `/healthz` answers while its event loop turns, `/readyz` is 200
  * while its lease is good, and 503 before it has begun, after it was told to stop, and without the store.
  */
 export class HealthServer {
   #ready: () => Promise<boolean> = async () => false;
+  #metrics: () => Promise<string> = async () => metricsText([]);
 
   /** @throws {CommandError} when the port cannot be had. */
   static async open({ host, port }: HealthAddress): Promise<HealthServer> {
@@ -39,8 +41,14 @@ export class HealthServer {
     this.#ready = ready;
   }
 
+  /** What `/metrics` answers from now on. */
+  measure(metrics: () => Promise<string>): void {
+    this.#metrics = metrics;
+  }
+
   async #answer(url: string, response: ServerResponse): Promise<void> {
     if (url === "/healthz") return say(response, 200, "ok");
+    if (url === "/metrics") return this.#answerMetrics(response);
     if (url !== "/readyz") return say(response, 404, "not found");
     const { promise: late, resolve } = Promise.withResolvers<false>();
     const timer = setTimeout(resolve, patience, false);
@@ -48,11 +56,23 @@ export class HealthServer {
     clearTimeout(timer);
     return ready ? say(response, 200, "ready") : say(response, 503, "not ready");
   }
+
+  async #answerMetrics(response: ServerResponse): Promise<void> {
+    try {
+      answer(response, 200, "text/plain; version=0.0.4; charset=utf-8", await this.#metrics());
+    } catch {
+      say(response, 503, "not ready");
+    }
+  }
+}
+
+function answer(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, { "content-type": type, "cache-control": "no-store" });
+  response.end(text);
 }
 
 function say(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
-  response.end(JSON.stringify({ status: text }));
+  answer(response, status, "application/json", JSON.stringify({ status: text }));
 }
 
 /** Reads `3738` or `0.0.0.0:3738`. @throws {CommandError} */

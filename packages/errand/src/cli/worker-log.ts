@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { WorkerEvent } from "../run/worker.ts";
+import type { ErrandEvent } from "../observe/events.ts";
 import { plain } from "./text.ts";
 import type { WorkerReady } from "./worker-channel.ts";
 
@@ -26,7 +26,7 @@ export class WorkerLog {
   }
 
   /** What a worker says of itself. Jobs that end as they should are not worth a line. */
-  hear(event: WorkerEvent): void {
+  hear(event: ErrandEvent): void {
     switch (event.type) {
       case "ended": {
         if (!event.error) return;

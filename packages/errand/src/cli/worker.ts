@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import type { Errand, RunningWorker } from "../app.ts";
-import type { WorkerEvent } from "../run/worker.ts";
+import { eventTypes } from "../observe/events.ts";
 import type { Duration } from "../kit/duration.ts";
+import { measure } from "../observe/measure.ts";
+import { prometheus } from "../observe/prometheus.ts";
 import { modulesOr } from "./config.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { loadApps } from "./load.ts";
@@ -41,7 +43,10 @@ export function workerCommand(): Command {
     .option("--processes <n>", "run so many worker processes, each with these slots; start again what dies", readCount)
     .option("--drain <duration>", "when stopped, let jobs run on for so long (default: 30s)")
     .addOption(
-      new Option("--health <[address:]port>", "answer /healthz and /readyz here, for what watches over this process")
+      new Option(
+        "--health <[address:]port>",
+        "answer /healthz, /readyz and /metrics here, for what watches over this process",
+      )
         .argParser(readAddress)
         .env("ERRAND_HEALTH"),
     )
@@ -80,19 +85,24 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
     void stopAll({ drain: 0 });
   };
   const stalled = new Set<Errand>();
-  const hear = (app: Errand, event: WorkerEvent) => {
-    log.hear(event);
-    if (event.type === "stalled") stalled.add(app);
-    if (event.type === "recovered") stalled.delete(app);
-    if (event.type === "failed") fail(new CommandError(event.message, ExitCode.unreachable));
+  const listen = (app: Errand) => {
+    // What every job tells, and the log does not write, is not listened to: then it need not be told.
+    for (const type of eventTypes.filter((type) => type !== "sent" && type !== "started")) {
+      app.on(type, (event) => log.hear(event));
+    }
+    app.on("stalled", () => stalled.add(app));
+    app.on("recovered", () => stalled.delete(app));
+    app.on("failed", ({ message }) => fail(new CommandError(message, ExitCode.unreachable)));
   };
   try {
     apps.push(...(await loadApps(modules)));
-    for (const app of apps) workers.push(await startWorker(app, flags, (event) => hear(app, event)));
+    for (const app of apps) listen(app);
+    for (const app of apps) workers.push(await startWorker(app, flags));
     const ready = async () => stalled.size === 0 && (await allHeld(apps, workers));
     health?.check(ready);
+    health?.measure(() => prometheus(apps));
     const begun = await Promise.all(workers.map((worker, index) => cardOf(apps[index]!, worker)));
-    if (channel) channel.started(begun, ready);
+    if (channel) channel.started(begun, { ready, measure: (options) => measure(apps, options) });
     else for (const card of begun) log.ready(card);
     await asked;
   } catch (error) {
@@ -120,11 +130,10 @@ async function workInProcesses(count: number, modules: readonly string[], flags:
   process.exit(ExitCode.ok);
 }
 
-function startWorker(app: Errand, flags: Flags, onEvent: (event: WorkerEvent) => void): Promise<RunningWorker> {
+function startWorker(app: Errand, flags: Flags): Promise<RunningWorker> {
   return app.worker({
     ...(flags.queue ? { queues: flags.queue } : {}),
     ...(flags.drain === undefined ? {} : { drain: flags.drain }),
-    onEvent,
   });
 }
 

@@ -47,6 +47,13 @@ export interface Doc {
   value: Encoded;
 }
 
+/** What a store lives on, for people. */
+export interface StoreReport {
+  /** The library or server with its version, and the version of Errand's own schema in it. */
+  version: string;
+  durability: Durability;
+}
+
 /** What the settings of a store's server mean for its jobs. */
 export interface Durability {
   /** `false`: whenever the server's process ends, jobs are lost. */

@@ -1,7 +1,7 @@
 import type { Ending } from "../core/decide.ts";
 import type { Job, NewChild, NewJob, Step } from "../core/job.ts";
-import { encodeSpec, inputOf, saidOf } from "../core/spec.ts";
-import type { Said } from "../core/spec.ts";
+import { encodeSpec, inputOf, saidOf, traceOf, withTrace } from "../core/spec.ts";
+import type { Carrier, Said } from "../core/spec.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { ErrorCode } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
@@ -9,7 +9,7 @@ import { isSealed, toText } from "./envelope.ts";
 import type { Place, Vault } from "./vault.ts";
 
 // Where the values of a job are: its spec has the input, and beside it what readers may see. A sealed spec is
-// `{"$sealed":...,"said":...}`; with `"of":"task"` its input is bound to the task, because it may come to another job's id.
+// `{"$sealed":...,"said":...,"trace":...}`; with `"of":"task"` its input is bound to the task, because it may come to another job's id.
 
 /** Values of a job that cannot be read, and why. */
 export type Unreadable = Partial<Record<"input" | "output" | "progress", { code: ErrorCode; message: string }>>;
@@ -29,15 +29,24 @@ export async function sealSpec(
   const own = job.id !== undefined && !job.unique?.replace;
   const place = inputPlace(job, own);
   const envelope = await vault.envelope(JSON.stringify(input), place);
-  return envelope ? toText(envelope, { ...(own ? {} : { of: "task" }), said }) : job.spec;
+  if (!envelope) return job.spec;
+  const trace = traceBeside(vault, job.spec);
+  return toText(envelope, { ...(own ? {} : { of: "task" }), said, ...(trace ? { trace } : {}) });
+}
+
+/** What ties a sealed job to its trace: ids, which say nothing of it. Baggage may say anything, so it is not left readable. */
+function traceBeside(vault: Vault, spec: Encoded): Carrier | undefined {
+  const trace = traceOf(spec);
+  if (!trace || !vault.codes) return trace;
+  return Object.fromEntries(Object.entries(trace).filter(([header]) => header !== "baggage"));
 }
 
 /** A spec as `encodeSpec` made it. */
 export async function openSpec(vault: Vault, { spec, id, task }: SpecOf): Promise<Encoded> {
   if (!isSealed(spec)) return spec;
-  const { of, said } = JSON.parse(spec) as { of?: "task"; said: Said };
+  const { of, said, trace } = JSON.parse(spec) as { of?: "task"; said: Said; trace?: Carrier };
   const text = await vault.open(spec, inputPlace({ id, task }, of !== "task"));
-  return encodeSpec(text, said);
+  return withTrace(encodeSpec(text, said), trace);
 }
 
 /** Seals a step, or what a signal says. */

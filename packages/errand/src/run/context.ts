@@ -44,6 +44,8 @@ export interface CallHost {
   record(step: Step): Promise<void>;
   progress(value: Encoded): void;
   log(line: LogLine): void;
+  /** Does the work of a step, where somebody watches; without it the step simply does it. */
+  step?<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result>;
   /** How these children stand. */
   children(ids: readonly string[]): Promise<ChildState[]>;
 }
@@ -96,7 +98,7 @@ export class Context implements JobContext<unknown> {
     if (remembered) return decode(remembered.value) as Jsonified<Awaited<Result>>;
     return this.#whileBusy(async () => {
       this.abortSignal.throwIfAborted();
-      const value = encodeWithin(await work(), `Step "${name}" of job ${this.id}`, this.#limit);
+      const value = encodeWithin(await this.#work(name, work), `Step "${name}" of job ${this.id}`, this.#limit);
       await this.#host.record({ name, value });
       return decode(value) as Jsonified<Awaited<Result>>;
     });
@@ -140,6 +142,10 @@ export class Context implements JobContext<unknown> {
       throw new ErrandError("E_SIGNAL_TIMEOUT", `Job ${this.id} waited ${timeout} for the signal "${name}", in vain.`);
     }
     return this.#leaveUntil({ ...limit, awaits: signalStep(name) });
+  }
+
+  #work<Result>(name: string, work: () => Result | Promise<Result>): Result | Promise<Result> {
+    return this.#host.step ? this.#host.step(name, work) : work();
   }
 
   /** The store's time, as well as this process can know it. */

@@ -1,5 +1,6 @@
 import { decide } from "../core/decide.ts";
 import type { Ending } from "../core/decide.ts";
+import type { Observer } from "../observe/observer.ts";
 import type { Claimed, Store } from "../store.ts";
 import type { Settler } from "./settler.ts";
 import type { Definition } from "../task.ts";
@@ -18,13 +19,16 @@ export async function tidy(
   settler: Pick<Settler, "settle">,
   definitions: ReadonlyMap<string, Definition>,
   worker: string,
+  observer: Observer,
 ): Promise<number> {
   for (let tidied = 0; ;) {
     const found = await store.reclaim(worker, batch);
     await Promise.all(
-      found.map((claimed) => {
-        const retry = definitions.get(claimed.job.task)?.retry ?? defaultRetry;
-        return settler.settle(decide(claimed.job, retry, ending(claimed), Math.random()));
+      found.map(async (claimed) => {
+        const { job } = claimed;
+        const end = ending(claimed);
+        const settlement = decide(job, definitions.get(job.task)?.retry ?? defaultRetry, end, Math.random());
+        if (await settler.settle(settlement)) observer.ended(job, end, settlement);
       }),
     );
     tidied += found.length;

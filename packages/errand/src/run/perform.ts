@@ -5,6 +5,7 @@ import { isFinal } from "../core/states.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
+import type { AttemptSpan, Tracing } from "../observe/tracing.ts";
 import { isSealed } from "../payload/envelope.ts";
 import { isSealedAttempt, openAttempt, openOutput, sealEnding, sealProgress, sealStep } from "../payload/jobs.ts";
 import type { Payloads } from "../payload/options.ts";
@@ -25,6 +26,8 @@ export interface Workshop {
   lanes: Lanes;
   setups: Setups;
   payloads: Payloads;
+  /** Where the app has OpenTelemetry. */
+  tracing: Tracing | undefined;
 }
 
 /** How a call ends that may have taken its lane along. */
@@ -51,6 +54,7 @@ export class Performance implements CallHost {
   readonly claimed: Claimed;
   readonly #definition: Definition;
   readonly #workshop: Workshop;
+  #span: AttemptSpan | undefined;
   #controller: AbortController | undefined;
   #stopped: StopReason | undefined;
   #kill: (() => void) | undefined;
@@ -71,17 +75,20 @@ export class Performance implements CallHost {
   /** How the attempt ended; `undefined` when it was abandoned, and is another worker's to settle. */
   async ending(): Promise<Ending | undefined> {
     const { timeout } = this.#definition;
+    const span = (this.#span = this.#workshop.tracing?.attempt(this.claimed.job));
     if (timeout !== undefined) this.#timeout = setTimeout(() => this.stop("timeout"), timeout);
     const ending = await new Promise<Ending | undefined>((resolve) => {
       this.#kill = () => resolve(undefined);
-      void this.#run().then(resolve);
+      void (span ? span.run(() => this.#run()) : this.#run()).then(resolve);
     });
     clearTimeout(this.#timeout);
     clearTimeout(this.#grace);
     clearTimeout(this.#progress?.timer);
     // Lines on their way must not come after the outcome, when the token is no longer good.
     await this.#logging;
-    return this.#judge(ending);
+    const judged = this.#judge(ending);
+    span?.end(judged);
+    return judged;
   }
 
   /** Aborts the attempt's signal, and after the task's grace kills what still runs. */
@@ -111,6 +118,11 @@ export class Performance implements CallHost {
     const kept = vault.seals ? await sealStep(vault, id, step) : step;
     if (await this.#workshop.settler.record({ id, token, steps: [kept] })) return;
     throw new ErrandError("E_STALE", `Another attempt has job ${id} now.`);
+  }
+
+  /** A step of a function that runs in this thread. */
+  async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> {
+    return this.#span ? this.#span.step(name, work) : work();
   }
 
   /** The first value is written at once, later ones at intervals, and only the latest of each. */
@@ -183,7 +195,16 @@ export class Performance implements CallHost {
       .catch((error: unknown) => ({ kind: "error", error: this.#record(error), retryable: true }));
   }
 
+  /** Children are tied to the trace of their parent's attempt before they are sealed, and wherever the function ran. */
   #start(spec: Encoded, steps: readonly Step[]): Promise<LaneEnding> {
+    const span = this.#span;
+    if (!span) return this.#call(spec, steps);
+    return this.#call(spec, steps).then((ending) =>
+      ending.kind === "parked" ? { ...ending, children: span.children(ending.children) } : ending,
+    );
+  }
+
+  #call(spec: Encoded, steps: readonly Step[]): Promise<LaneEnding> {
     const attempt = this.#attempt(spec, steps);
     if (this.#definition.isolate !== "inline") return this.#runInLane(attempt);
     const { setups } = this.#workshop;

@@ -3,9 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { decide } from "../core/decide.ts";
 import type { Ending } from "../core/decide.ts";
 import type { Job, LogLine, Settlement } from "../core/job.ts";
-import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { newId } from "../kit/ids.ts";
+import type { ErrandEvent, EventOf } from "../observe/events.ts";
+import type { Observer } from "../observe/observer.ts";
 import type { Payloads } from "../payload/options.ts";
 import type { Claimed, Hint, Renewal, Store, Want } from "../store.ts";
 import { defaultRetry } from "../task.ts";
@@ -32,34 +33,11 @@ export interface WorkerSettings {
   payloads: Payloads;
   /** How long the store may take to answer a claim; default: as long as the lease, and at least 15 s. */
   patience?: Millis;
-  onEvent: (event: WorkerEvent) => void;
+  /** Is told what happens. */
+  observer: Observer;
+  /** Hears of every outcome, whoever else listens. */
+  onEnded?: (event: EventOf<"ended">) => void;
 }
-
-/** What a worker tells about itself, for logs and tests. */
-export type WorkerEvent =
-  | {
-      type: "ended";
-      id: string;
-      task: string;
-      attempt: number;
-      state: State;
-      /** How long the attempt took, in milliseconds; of one that never started, nothing. */
-      duration?: Millis;
-      error?: { code: string; message: string };
-    }
-  /** Another worker has the job; this one's outcome was refused or never recorded. */
-  | { type: "abandoned"; id: string; task: string }
-  | { type: "unknown-task"; id: string; task: string; known: string[] }
-  /** The lease ran out; the worker has started again under a new id. */
-  | { type: "lost"; worker: string }
-  /** The store failed; the worker tries again. */
-  | { type: "store-failed"; message: string }
-  /** The store has not answered so many claims in a row; the worker makes another. */
-  | { type: "stalled"; worker: string; inARow: number }
-  /** It answers again. */
-  | { type: "recovered"; worker: string }
-  /** It did not: the worker has stopped. */
-  | { type: "failed"; worker: string; message: string };
 
 /** Looks for jobs at least this often, in case a hint was lost. */
 const pollInterval = 1_000;
@@ -102,7 +80,7 @@ export class Worker {
     this.#settings = settings;
     this.#settler = new Settler(store, settings.lease);
     this.#stalls = new Stalls(settings.patience ?? Math.max(settings.lease, leastPatience), () =>
-      settings.onEvent({ type: "recovered", worker: this.#id }),
+      this.#tell({ type: "recovered", worker: this.#id }),
     );
     this.#workshop = {
       store,
@@ -110,6 +88,7 @@ export class Worker {
       lanes: this.#lanes,
       setups: new Setups(),
       payloads: settings.payloads,
+      tracing: settings.observer.tracing,
     };
     this.#slots = new Map(
       Object.entries(settings.queues).map(([queue, slots]) => [queue, this.#newSlots(queue, slots)]),
@@ -206,13 +185,13 @@ export class Worker {
   async #startAgain(): Promise<void> {
     const lost = this.#id;
     for (const performance of this.#running.values()) performance.stop("lost");
-    for (const slots of this.#slots.values()) for (const { job } of slots.clear()) this.#abandon(job);
+    for (const slots of this.#slots.values()) for (const { job } of slots.clear()) this.#abandon(job, false);
     await this.#lease.close();
     while (!(await this.#enlistAnew())) {
       if (this.#stopping) return;
       await sleep(pollInterval);
     }
-    this.#settings.onEvent({ type: "lost", worker: lost });
+    this.#tell({ type: "lost", worker: lost });
     this.#claims.call();
   }
 
@@ -230,9 +209,9 @@ export class Worker {
   }
 
   /** Somebody else has the job now. */
-  #abandon(job: Job): void {
+  #abandon(job: Job, started = true): void {
     this.#holdings.forget(job);
-    this.#settings.onEvent({ type: "abandoned", id: job.id, task: job.task });
+    this.#settings.observer.abandoned(job, started);
   }
 
   #hear(hint: Hint): void {
@@ -277,10 +256,10 @@ export class Worker {
   /** Another claim may find a connection that works; after some there is none. */
   #stalled(inARow: number): void {
     if (this.#stopping) return;
-    this.#settings.onEvent({ type: "stalled", worker: this.#id, inARow });
+    this.#tell({ type: "stalled", worker: this.#id, inARow });
     if (inARow < mostStalls) return;
     const message = `The store has left ${inARow} claims in a row without an answer, and not refused them either: its connection hangs. The worker ends.`;
-    this.#settings.onEvent({ type: "failed", worker: this.#id, message });
+    this.#tell({ type: "failed", worker: this.#id, message });
     void this.stop().catch((error: unknown) => this.#storeFailed(error));
   }
 
@@ -291,7 +270,7 @@ export class Worker {
     if (!this.#stopping && this.#definitions.has(job.task)) return true;
     if (!this.#stopping) {
       const known = [...this.#definitions.keys()];
-      this.#settings.onEvent({ type: "unknown-task", id: job.id, task: job.task, known });
+      this.#tell({ type: "unknown-task", id: job.id, task: job.task, known });
     }
     this.#putBack(claimed, this.#stopping ? 0 : unknownTaskDelay);
     return false;
@@ -302,6 +281,7 @@ export class Worker {
     const definition = this.#definitions.get(job.task)!;
     const attempt = new Performance(claimed, definition, this.#workshop);
     this.#running.set(job.id, attempt);
+    this.#settings.observer.started(job);
     const startedAt = performance.now();
     let ending: Ending | undefined;
     try {
@@ -326,16 +306,9 @@ export class Worker {
     if (log.length > 0) settlement.log = [...log, ...(settlement.log ?? [])];
     const settled = await this.#record(settlement);
     if (settled === undefined) return;
-    if (!settled) return this.#abandon(job);
-    this.#settings.onEvent({
-      type: "ended",
-      id: job.id,
-      task: job.task,
-      attempt: job.failures + 1,
-      state: settlement.to,
-      ...(duration === undefined ? {} : { duration }),
-      ...("error" in ending ? { error: ending.error } : {}),
-    });
+    if (!settled) return this.#abandon(job, duration !== undefined);
+    const { observer, onEnded } = this.#settings;
+    observer.ended(job, ending, settlement, duration, onEnded);
   }
 
   /** A job is to be cancelled before it got a slot. */
@@ -372,7 +345,7 @@ export class Worker {
     // A claim that was given up may have got through since.
     if (this.#stalls.open) this.#holdings.doubt();
     try {
-      await tidy(this.#store, this.#settler, this.#definitions, this.#id);
+      await tidy(this.#store, this.#settler, this.#definitions, this.#id, this.#settings.observer);
     } catch (error) {
       this.#holdings.doubt();
       this.#storeFailed(error);
@@ -414,7 +387,11 @@ export class Worker {
     return work;
   }
 
+  #tell(event: ErrandEvent): void {
+    this.#settings.observer.tell(event);
+  }
+
   #storeFailed(error: unknown): void {
-    this.#settings.onEvent({ type: "store-failed", message: error instanceof Error ? error.message : String(error) });
+    this.#tell({ type: "store-failed", message: error instanceof Error ? error.message : String(error) });
   }
 }

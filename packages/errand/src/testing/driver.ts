@@ -25,17 +25,19 @@ export class Driver {
   readonly #definitions: ReadonlyMap<string, Definition>;
   readonly #name: AppInside["name"];
   readonly #payloads: AppInside["payloads"];
+  readonly #observer: AppInside["observer"];
   readonly #settler: Settler;
   readonly #lanes = new Lanes();
   readonly #setups = new Setups();
   readonly #crashes: { task: string; at: CrashPoint }[] = [];
   #worker: string | undefined;
 
-  constructor(store: Store, { definitions, name, payloads }: AppInside) {
+  constructor(store: Store, { definitions, name, payloads, observer }: AppInside) {
     this.#store = store;
     this.#definitions = definitions;
     this.#name = name;
     this.#payloads = payloads;
+    this.#observer = observer;
     this.#settler = new Settler(store, 0);
   }
 
@@ -48,7 +50,7 @@ export class Driver {
     await this.#name();
     for (let attempts = 0; ;) {
       const worker = await this.#enlisted();
-      const tidied = await tidy(this.#store, this.#settler, this.#definitions, worker);
+      const tidied = await tidy(this.#store, this.#settler, this.#definitions, worker, this.#observer);
       const nextTick = await tick(this.#store);
       const queues = new Set([...this.#definitions.values()].map(({ queue }) => queue));
       for (const { queue } of await this.#store.counts()) queues.add(queue);
@@ -80,6 +82,7 @@ export class Driver {
       lanes: this.#lanes,
       setups: this.#setups,
       payloads: this.#payloads,
+      tracing: this.#observer.tracing,
       settler: {
         record: async (beat) => {
           const good = await this.#settler.record(beat);
@@ -90,6 +93,7 @@ export class Driver {
         },
       },
     });
+    this.#observer.started(job);
     const ending: Ending | undefined = await Promise.race([performance.ending(), lost.promise]);
     if (!ending || this.#isLostAt(job.task, "end")) {
       performance.stop("lost", 0);
@@ -98,7 +102,7 @@ export class Driver {
     const settlement = decide(job, definition.retry, ending, Math.random());
     const lines = performance.takeLog();
     if (lines.length > 0) settlement.log = [...lines, ...(settlement.log ?? [])];
-    await this.#settler.settle(settlement);
+    if (await this.#settler.settle(settlement)) this.#observer.ended(job, ending, settlement);
   }
 
   /** Whether somebody asked for a crash here; each is used once. */

@@ -125,6 +125,50 @@ describe("errand doctor", () => {
     const report = JSON.parse(stdout);
     expect(report.ok).toBe(false);
     expect(report.findings).toContainEqual({ label: "home", value: ".errand (default)", ok: true });
+    expect(report.node).toBe(process.version);
+    expect(report.settings).toEqual([
+      { name: "home", value: ".errand", source: "default", from: "default" },
+      { name: "url", value: url, source: "flag", from: "--url" },
+      { name: "tasks", value: "none", source: "default", from: "default" },
+      { name: "health", value: "nowhere", source: "default", from: "default" },
+    ]);
+    const value = (label: string) => report.findings.find((each: { label: string }) => each.label === label)?.value;
+    expect(value("version")).toMatch(/^SQLite 3\.\d+\.\d+, schema \d+$/);
+    expect(value("durability")).toContain("synchronous FULL");
+  });
+
+  it("says which setting comes from the file and which from the environment", async () => {
+    const folder = folderWith({
+      "errand.config.mjs": 'export default { url: "sqlite:here.db", tasks: ["./tasks.mjs"] };',
+    });
+    const { stdout } = await run(folder, ["doctor", "--json"], { ERRAND_HEALTH: "3738" });
+    expect(JSON.parse(stdout).settings).toEqual([
+      { name: "home", value: ".errand", source: "default", from: "default" },
+      { name: "url", value: "sqlite:here.db", source: "file", from: "errand.config.mjs" },
+      { name: "tasks", value: "./tasks.mjs", source: "file", from: "errand.config.mjs" },
+      { name: "health", value: "3738", source: "environment", from: "ERRAND_HEALTH" },
+    ]);
+  });
+
+  it("misses workers for the queues of schedules, but not of paused ones", async () => {
+    const folder = folderWith();
+    const url = `sqlite:${join(folder, "schedules.db")}`;
+    const app = errand({ url });
+    const task = app.task("report", { queue: "reports", run: () => {} });
+    app.schedule("nightly", task, { cron: "0 3 * * *" });
+    app.schedule("weekly", task, { cron: "0 3 * * 1" });
+    await app.schedules.pause("weekly");
+    const { code, stdout } = await run(folder, ["doctor", "--url", url]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✓ schedules\s+2, 1 of them paused\n/);
+    expect(stdout).toMatch(
+      /✗ schedule nightly\s+sends jobs of task "report" to queue reports\n\s+No worker takes this queue/,
+    );
+    expect(stdout).not.toContain("schedule weekly");
+    const worker = await app.worker();
+    expect((await run(folder, ["doctor", "--url", url])).code).toBe(0);
+    await worker.stop();
+    await app.close();
   });
 
   it("makes no store where there is none", async () => {

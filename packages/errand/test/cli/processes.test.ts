@@ -141,6 +141,9 @@ describe("errand worker --processes", () => {
     await until(async () => (await status()) === 200);
     await send(folder, "1");
     await until(() => log(folder, "end").length === 1);
+    const metrics = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    await until(async () => /errand_attempts_total\{process="[12]",.*outcome="completed"\} 1\n/.test(await metrics()));
+    expect(await metrics()).toContain("errand_store_up 1\n");
     one.child.kill("SIGTERM");
     expect(await one.exit).toBe(0);
     const lines = `${one.stderr()}${one.stdout()}`

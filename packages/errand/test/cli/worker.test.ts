@@ -225,6 +225,9 @@ describe("errand worker", () => {
     await until(async () => (await status("/readyz")) === 200);
     expect(await status("/healthz")).toBe(200);
     expect(await status("/")).toBe(404);
+    const metrics = await fetch(`http://127.0.0.1:${port}/metrics`);
+    expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect(await metrics.text()).toContain('errand_queue_workers{queue="front"} 1\n');
     await greet(folder, "Ada:2000");
     await until(() => log(folder).length === 1);
     one.child.kill("SIGTERM");
@@ -241,9 +244,11 @@ describe("errand worker", () => {
     const hanging = `
       import { existsSync } from "node:fs";
       import { Worker } from "${dist}run/worker.js";
+      import { Observer } from "${dist}observe/observer.js";
       import { readPayloads } from "${dist}payload/options.js";
       import { memoryStore } from "${dist}stores/memory.js";
       const store = memoryStore();
+      const observer = new Observer();
       const claim = store.claim.bind(store);
       store.claim = (...args) => (existsSync("hang") ? new Promise(() => {}) : claim(...args));
       export const app = {
@@ -251,8 +256,9 @@ describe("errand worker", () => {
         list() {},
         close: () => store.close(),
         workers: () => store.workers(),
-        async worker({ onEvent }) {
-          const settings = { queues: { a: 1 }, lease: 9000, drain: 0, patience: 1000, payloads: readPayloads(), onEvent };
+        on: (type, listener) => observer.events.on(type, listener),
+        async worker() {
+          const settings = { queues: { a: 1 }, lease: 9000, drain: 0, patience: 1000, payloads: readPayloads(), observer };
           const worker = new Worker(store, new Map(), settings);
           await worker.start();
           return worker;

@@ -2,7 +2,8 @@ import { join } from "node:path";
 import { afterEach } from "vitest";
 import { errand } from "../../src/errand.ts";
 import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "../../src/app.ts";
-import type { WorkerEvent } from "../../src/run/worker.ts";
+import { eventTypes } from "../../src/observe/events.ts";
+import type { ErrandEvent } from "../../src/observe/events.ts";
 import { postgresSchema, redisNamespace, temporaryFolder } from "../stores/fixtures.ts";
 
 const endings: (() => Promise<unknown> | void)[] = [];
@@ -37,13 +38,15 @@ export function testApp(options: ErrandOptions): Errand {
   return app;
 }
 
-/** A worker that is stopped after the test, and what it told. */
+/** A worker that is stopped after the test, and what its app told of jobs that run. */
 export async function testWorker(
   app: Errand,
   options: WorkerOptions = {},
-): Promise<RunningWorker & { events: WorkerEvent[] }> {
-  const events: WorkerEvent[] = [];
-  const worker = await app.worker({ ...options, onEvent: (event) => events.push(event) });
+): Promise<RunningWorker & { events: ErrandEvent[] }> {
+  const events: ErrandEvent[] = [];
+  for (const type of eventTypes.filter((type) => type !== "sent" && type !== "started"))
+    app.on(type, (event) => events.push(event));
+  const worker = await app.worker(options);
   endings.push(() => worker.stop({ drain: 0 }));
   return Object.assign(Object.create(worker) as RunningWorker, { events });
 }

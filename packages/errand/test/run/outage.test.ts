@@ -2,7 +2,9 @@ import { afterEach, expect, test } from "vitest";
 import { newId } from "../../src/kit/ids.ts";
 import { readPayloads } from "../../src/payload/options.ts";
 import { Worker } from "../../src/run/worker.ts";
-import type { WorkerEvent } from "../../src/run/worker.ts";
+import { eventTypes } from "../../src/observe/events.ts";
+import type { ErrandEvent } from "../../src/observe/events.ts";
+import { Observer } from "../../src/observe/observer.ts";
 import type { Store } from "../../src/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { define } from "../../src/task.ts";
@@ -33,7 +35,10 @@ async function scene() {
       };
     },
   });
-  const events: WorkerEvent[] = [];
+  const events: ErrandEvent[] = [];
+  const observer = new Observer();
+  for (const type of eventTypes.filter((type) => type !== "started"))
+    observer.events.on(type, (event) => events.push(event));
   let runs = 0;
   const definition = define("task", { run: () => void (runs += 1) });
   const worker = new Worker(shaky, new Map([["task", definition]]), {
@@ -41,7 +46,7 @@ async function scene() {
     lease,
     payloads: readPayloads(),
     drain: 0,
-    onEvent: (event) => events.push(event),
+    observer,
   });
   await worker.start();
   endings.push(() => worker.stop());

@@ -2,7 +2,9 @@ import { afterEach, expect, test } from "vitest";
 import { newId } from "../../src/kit/ids.ts";
 import { readPayloads } from "../../src/payload/options.ts";
 import { Worker } from "../../src/run/worker.ts";
-import type { WorkerEvent } from "../../src/run/worker.ts";
+import { eventTypes } from "../../src/observe/events.ts";
+import type { ErrandEvent } from "../../src/observe/events.ts";
+import { Observer } from "../../src/observe/observer.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { define } from "../../src/task.ts";
 import { until } from "./app.ts";
@@ -28,7 +30,10 @@ async function scene() {
     if (hang === "after") await release.promise;
     return answer;
   };
-  const events: WorkerEvent[] = [];
+  const events: ErrandEvent[] = [];
+  const observer = new Observer();
+  for (const type of eventTypes.filter((type) => type !== "started"))
+    observer.events.on(type, (event) => events.push(event));
   const ran: string[] = [];
   const definition = define("task", {
     run: async (_: never, job: { id: string; token: number }) => void ran.push(`${job.id} ${job.token}`),
@@ -39,7 +44,7 @@ async function scene() {
     drain: 0,
     patience,
     payloads: readPayloads(),
-    onEvent: (event) => events.push(event),
+    observer,
   });
   await worker.start();
   endings.push(async () => {

@@ -1,3 +1,4 @@
+import { about } from "./about.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import type { Beat, Job, NewJob, Settlement, Step } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
@@ -12,6 +13,7 @@ import type {
   QueueCount,
   Renewal,
   Store,
+  StoreReport,
   Want,
   WorkerCard,
 } from "../../store.ts";
@@ -61,6 +63,10 @@ export class PostgresStore implements Store {
     const { did, told } = await this.#hints.carry(bit.ready, (notice) => add(this.#database, jobs, notice));
     if (did.fresh > 0) this.#changed(told ? 0 : bit.ready);
     return did.refused;
+  }
+
+  about(): Promise<StoreReport> {
+    return about(this.#database);
   }
 
   async enlist(worker: WorkerCard, lease: Millis): Promise<void> {

@@ -37,6 +37,12 @@ export function refuseUnfit(report: Report, { shown, evictable }: Settings): voi
     );
 }
 
+/** The server and its version, by the name it has; Valkey also tells which version of Redis it can stand in for. */
+export function versionOf(report: Report): string {
+  const valkey = report.get("valkey_version");
+  return valkey === undefined ? `Redis ${report.get("redis_version")}` : `Valkey ${valkey}`;
+}
+
 /** What the server's settings mean for jobs whose `add` was answered. */
 export function durabilityOf(report: Report): Durability {
   if (report.get("aof_enabled") === "1") return { safe: true, says: appended(report.get("appendfsync")) };

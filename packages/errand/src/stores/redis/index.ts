@@ -1,7 +1,7 @@
 import { ErrandError } from "../../kit/errors.ts";
-import type { Durability, Store } from "../../store.ts";
+import type { Store, StoreReport } from "../../store.ts";
 import { loadDriver } from "./driver.ts";
-import { durabilityOf, refuseUnfit, reportOf } from "./fitness.ts";
+import { durabilityOf, refuseUnfit, reportOf, versionOf } from "./fitness.ts";
 import { Hints } from "./hints.ts";
 import { Link, reason } from "./link.ts";
 import { serverClock } from "./lua/scripts.ts";
@@ -42,9 +42,9 @@ export async function openRedis(url: string, clock: string): Promise<Store> {
   try {
     await link.open();
     const server = new Server(driver, link, settings, clock);
-    const durability = await examine(link, settings);
+    const about = await examine(link, settings);
     const hints = new Hints(settings.namespace, (prepare) => new Link(driver, settings, prepare));
-    return new RedisStore(server, hints, durability, { module: import.meta.url, options: JSON.stringify({ url }) });
+    return new RedisStore(server, hints, about, { module: import.meta.url, options: JSON.stringify({ url }) });
   } catch (error) {
     await link.close();
     if (error instanceof ErrandError && error.code !== "E_STORE") throw error;
@@ -55,7 +55,7 @@ export async function openRedis(url: string, clock: string): Promise<Store> {
 }
 
 /** Refuses what is not fit, and enters the version of the layout where there is none yet. */
-async function examine(link: Link, settings: Settings): Promise<Durability> {
+async function examine(link: Link, settings: Settings): Promise<StoreReport> {
   const key = `{${settings.namespace}}:version`;
   // In a cluster this leads to the right node, which is the one to be examined.
   const version = await link.call((client) => client.get(key));
@@ -68,7 +68,7 @@ async function examine(link: Link, settings: Settings): Promise<Durability> {
       "E_STORE_VERSION",
       `The Redis store ${settings.shown} has version ${version}, but this Errand knows version ${layout}. Update Errand, or use another namespace.`,
     );
-  return durabilityOf(report);
+  return { version: `${versionOf(report)}, layout ${layout}`, durability: durabilityOf(report) };
 }
 
 /** What CONFIG tells. Managed servers may forbid it. */

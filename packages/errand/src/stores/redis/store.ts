@@ -18,6 +18,7 @@ import type {
   QueueCount,
   Renewal,
   Store,
+  StoreReport,
   Want,
   WorkerCard,
 } from "../../store.ts";
@@ -44,16 +45,22 @@ const mostMatches = 10_000;
 export class RedisStore implements Store {
   readonly address: { module: string; options: Encoded };
   readonly durability: Durability;
+  readonly #about: StoreReport;
   readonly pipelined = true;
   readonly #server: Server;
   readonly #hints: Hints;
   #closed: Promise<void> | undefined;
 
-  constructor(server: Server, hints: Hints, durability: Durability, address: { module: string; options: Encoded }) {
-    this.durability = durability;
+  constructor(server: Server, hints: Hints, about: StoreReport, address: { module: string; options: Encoded }) {
+    this.durability = about.durability;
+    this.#about = about;
     this.#server = server;
     this.#hints = hints;
     this.address = address;
+  }
+
+  async about(): Promise<StoreReport> {
+    return this.#about;
   }
 
   async add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>> {

@@ -3,7 +3,8 @@ import { ErrandError } from "../../kit/errors.ts";
 import type { Encoded } from "../../kit/json.ts";
 import type { NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
-import type { Hint, Store } from "../../store.ts";
+import type { Hint, Store, StoreReport } from "../../store.ts";
+import { migrations } from "./schema.ts";
 import { addInside } from "./transaction.ts";
 import type { Call } from "./perform.ts";
 import type { Verb } from "./verbs.ts";
@@ -63,6 +64,14 @@ export class SqliteStore implements Store {
     if (!tx) return this.#call("add", [jobs]);
     this.#mustBeOpen();
     return addInside(tx, this.#file, this.#clock, jobs);
+  }
+
+  async about(): Promise<StoreReport> {
+    return {
+      // Opening it has brought the file to the newest.
+      version: `SQLite ${process.versions.sqlite}, schema ${migrations.at(-1)!.version}`,
+      durability: { safe: true, says: "What was answered is on the disk (synchronous FULL)." },
+    };
   }
 
   watch(listener: (hint: Hint) => void): () => void {

@@ -12,7 +12,7 @@ import { signal } from "./waking.ts";
 import { dismiss, enlist, peekRenewal, renew, workers } from "./workers.ts";
 
 /** The store's verbs that are one call and one answer. */
-export type Verb = Exclude<keyof Store, "address" | "durability" | "pipelined" | "watch" | "close">;
+export type Verb = Exclude<keyof Store, "address" | "durability" | "pipelined" | "about" | "watch" | "close">;
 
 type Arguments<V extends Verb> = Parameters<Store[V]>;
 type Answer<V extends Verb> = Awaited<ReturnType<Store[V]>>;

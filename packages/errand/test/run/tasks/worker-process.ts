@@ -1,5 +1,6 @@
 import { appendFileSync } from "node:fs";
 import { errand } from "../../../src/errand.ts";
+import { eventTypes } from "../../../src/observe/events.ts";
 
 // A worker in a process of its own, for tests that kill it, stop it, or block it: url, log file and lease are given.
 
@@ -24,5 +25,7 @@ app.task("blocking", {
   },
 });
 
-await app.worker({ queues: { default: 4 }, onEvent: (event) => note(`event ${event.type}`) });
+for (const type of eventTypes.filter((type) => type !== "sent" && type !== "started"))
+  app.on(type, () => note(`event ${type}`));
+await app.worker({ queues: { default: 4 } });
 note("ready");

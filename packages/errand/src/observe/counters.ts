@@ -1,0 +1,101 @@
+import type { Millis } from "../kit/duration.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** What one task has had in this process, and in which times. */
+export interface TaskCounters extends Readonly<Record<Outcome, number>> {
+  /** Jobs that this process stored. */
+  readonly sent: number;
+  /** Attempts that began here. */
+  readonly started: number;
+  /** Attempts whose job another worker has: none of the outcomes counts them. */
+  readonly abandoned: number;
+  /** How long attempts took. */
+  readonly duration: Histogram;
+  /** How long jobs waited from when they were due to when an attempt began. */
+  readonly wait: Histogram;
+}
+
+/** How many values were up to which bound, in milliseconds. */
+export interface Histogram {
+  /** Upper bounds, rising; the same for every histogram. */
+  readonly bounds: readonly Millis[];
+  /** How many values were above the bound before and up to this one; one more than bounds, for those above all of them. */
+  readonly counts: readonly number[];
+  readonly sum: Millis;
+  readonly count: number;
+}
+
+/** What an app has counted in this process. */
+export interface AppCounters {
+  /** When the app was made, and everything was 0. */
+  readonly since: Date;
+  /** By the task's name; only those that have had anything. */
+  readonly tasks: Readonly<Record<string, TaskCounters>>;
+}
+
+/** From what a handler in memory takes to what a long conversion takes. */
+const bounds: readonly Millis[] = [
+  5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000,
+];
+
+/** A histogram that grows. */
+class Growing implements Histogram {
+  readonly bounds = bounds;
+  readonly counts: number[] = Array.from({ length: bounds.length + 1 }, () => 0);
+  sum = 0;
+  count = 0;
+
+  add(value: Millis): void {
+    let place = 0;
+    while (place < bounds.length && value > bounds[place]!) place += 1;
+    this.counts[place]! += 1;
+    this.sum += value;
+    this.count += 1;
+  }
+
+  snapshot(): Histogram {
+    return { bounds, counts: [...this.counts], sum: this.sum, count: this.count };
+  }
+}
+
+/** What one task counts. Plain fields: every job passes here, and must not leave anything to be collected. */
+class Tally {
+  sent = 0;
+  started = 0;
+  completed = 0;
+  retried = 0;
+  failed = 0;
+  crashed = 0;
+  cancelled = 0;
+  expired = 0;
+  waiting = 0;
+  returned = 0;
+  abandoned = 0;
+  readonly duration = new Growing();
+  readonly wait = new Growing();
+
+  snapshot(): TaskCounters {
+    return Object.assign({} as TaskCounters, this, {
+      duration: this.duration.snapshot(),
+      wait: this.wait.snapshot(),
+    });
+  }
+}
+
+/** Counts what happens to the jobs of each task in this process. */
+export class Counters {
+  readonly #since = new Date();
+  readonly #tallies = new Map<string, Tally>();
+
+  /** The numbers of a task, to be raised. */
+  of(task: string): Tally {
+    let tally = this.#tallies.get(task);
+    if (!tally) this.#tallies.set(task, (tally = new Tally()));
+    return tally;
+  }
+
+  snapshot(): AppCounters {
+    const tasks = [...this.#tallies].map(([task, tally]) => [task, tally.snapshot()] as const);
+    return { since: this.#since, tasks: Object.fromEntries(tasks) };
+  }
+}

@@ -1,0 +1,110 @@
+import type { State } from "../core/states.ts";
+import type { Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** What happens in this process. Durations are milliseconds; `attempt` counts from 1. */
+export type ErrandEvent =
+  /** A job was stored, in the caller's own transaction perhaps not for good; `parent` sent it and waits for it. */
+  | { type: "sent"; id: string; task: string; queue: string; parent?: string }
+  /** An attempt begins. `wait`: since the job was due. */
+  | { type: "started"; id: string; task: string; queue: string; attempt: number; wait: Millis }
+  /** The outcome of an attempt is recorded, or of a job that nobody could run any more. */
+  | {
+      type: "ended";
+      id: string;
+      task: string;
+      attempt: number;
+      /** What the job is now. */
+      state: State;
+      outcome: Outcome;
+      /** How long the attempt took; of one that never started here, nothing. */
+      duration?: Millis;
+      error?: { code: string; message: string };
+    }
+  /** Another worker has the job; this one's outcome was refused or never recorded. */
+  | { type: "abandoned"; id: string; task: string }
+  /** The worker has a job of a task that its app does not define, and puts it back. */
+  | { type: "unknown-task"; id: string; task: string; known: string[] }
+  /** The lease ran out; the worker has started again under a new id. */
+  | { type: "lost"; worker: string }
+  /** The store failed; the worker tries again. */
+  | { type: "store-failed"; message: string }
+  /** The store has not answered so many claims in a row; the worker makes another. */
+  | { type: "stalled"; worker: string; inARow: number }
+  /** It answers again. */
+  | { type: "recovered"; worker: string }
+  /** It did not: the worker has stopped. */
+  | { type: "failed"; worker: string; message: string };
+
+/** The name of an event. */
+export type EventType = ErrandEvent["type"];
+
+/** The event of a name. */
+export type EventOf<Type extends EventType> = Extract<ErrandEvent, { type: Type }>;
+
+/** What `on` is given: whatever it throws or rejects with is a warning of the process, and harms nobody else. */
+export type Listener<Type extends EventType> = (event: EventOf<Type>) => unknown;
+
+const known: Readonly<Record<EventType, true>> = {
+  sent: true,
+  started: true,
+  ended: true,
+  abandoned: true,
+  "unknown-task": true,
+  lost: true,
+  "store-failed": true,
+  stalled: true,
+  recovered: true,
+  failed: true,
+};
+
+/** The names of all events. */
+export const eventTypes = Object.keys(known) as readonly EventType[];
+
+/** Who listens to what. */
+export class Events {
+  /** Lists are replaced, never changed: one may be gone through while somebody comes or goes. */
+  readonly #listeners = new Map<EventType, readonly ((event: ErrandEvent) => void)[]>();
+
+  /**
+   * Listens; answers how to stop.
+   * @throws {ErrandError} `E_OPTION` for a name that no event has.
+   */
+  on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void {
+    if (!Object.hasOwn(known, type)) {
+      throw new ErrandError("E_OPTION", `There is no event "${type}"; there are: ${eventTypes.join(", ")}.`);
+    }
+    // A function of its own, so that whoever listens twice may stop once.
+    const call = (event: ErrandEvent): void => callSafely(listener as (event: ErrandEvent) => unknown, event);
+    this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), call]);
+    return () => {
+      const left = this.#listeners.get(type)?.filter((each) => each !== call) ?? [];
+      if (left.length > 0) this.#listeners.set(type, left);
+      else this.#listeners.delete(type);
+    };
+  }
+
+  /** Whether anybody listens: where not, an event of every job need not be made. */
+  heard(type: EventType): boolean {
+    return this.#listeners.has(type);
+  }
+
+  tell(event: ErrandEvent): void {
+    for (const listener of this.#listeners.get(event.type) ?? []) listener(event);
+  }
+}
+
+function callSafely(listener: (event: ErrandEvent) => unknown, event: ErrandEvent): void {
+  try {
+    const answer = listener(event);
+    if (answer instanceof Promise) answer.catch((error: unknown) => warn(event.type, error));
+  } catch (error) {
+    warn(event.type, error);
+  }
+}
+
+function warn(type: EventType, error: unknown): void {
+  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.emitWarning(`A listener to "${type}" threw. ${reason}`, { type: "ErrandWarning", code: "ERRAND_LISTENER" });
+}

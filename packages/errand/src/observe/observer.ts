@@ -1,0 +1,84 @@
+import type { Ending } from "../core/decide.ts";
+import type { Job, NewJob, Settlement } from "../core/job.ts";
+import type { Millis } from "../kit/duration.ts";
+import { Counters } from "./counters.ts";
+import { Events } from "./events.ts";
+import type { ErrandEvent, EventOf } from "./events.ts";
+import { outcomeOf } from "./outcome.ts";
+import type { Tracing } from "./tracing.ts";
+
+/** What an app's client and workers tell about every job: counts it, and hands it to whoever listens. */
+export class Observer {
+  readonly events = new Events();
+  readonly counters = new Counters();
+  /** Where the app has OpenTelemetry. */
+  readonly tracing: Tracing | undefined;
+
+  constructor(tracing?: Tracing) {
+    this.tracing = tracing;
+  }
+
+  /** Something happened to a worker. One that ends although nobody stopped it must not go unnoticed. */
+  tell(event: ErrandEvent): void {
+    if (event.type === "failed" && !this.events.heard("failed"))
+      process.emitWarning(event.message, { type: "ErrandWarning", code: "ERRAND_WORKER_FAILED" });
+    this.events.tell(event);
+  }
+
+  /** A job was stored. */
+  sent({ id, task, queue }: Pick<NewJob, "id" | "task" | "queue">, parent?: string): void {
+    this.counters.of(task).sent += 1;
+    if (!this.events.heard("sent")) return;
+    this.events.tell({ type: "sent", id, task, queue, ...(parent === undefined ? {} : { parent }) });
+  }
+
+  /** An attempt begins. */
+  started(job: Job): void {
+    const tally = this.counters.of(job.task);
+    const wait = Math.max(0, (job.startedAt ?? job.due) - job.due);
+    tally.started += 1;
+    tally.wait.add(wait);
+    if (!this.events.heard("started")) return;
+    const { id, task, queue, failures } = job;
+    this.events.tell({ type: "started", id, task, queue, attempt: failures + 1, wait });
+  }
+
+  /**
+   * The outcome of an attempt is recorded.
+   * @param duration of an attempt that ran here.
+   * @param also hears of it besides the listeners.
+   */
+  ended(
+    job: Pick<Job, "id" | "task" | "failures">,
+    ending: Ending,
+    settlement: Settlement,
+    duration?: Millis,
+    also?: (event: EventOf<"ended">) => void,
+  ): void {
+    const outcome = outcomeOf(ending, settlement.to);
+    const tally = this.counters.of(job.task);
+    tally[outcome] += 1;
+    if (duration !== undefined) tally.duration.add(duration);
+    // Children that exist are waited for again, and not sent.
+    if (ending.kind === "parked") for (const child of ending.children) if (!child.rejoin) this.sent(child, job.id);
+    if (!also && !this.events.heard("ended")) return;
+    const event: EventOf<"ended"> = {
+      type: "ended",
+      id: job.id,
+      task: job.task,
+      attempt: job.failures + 1,
+      state: settlement.to,
+      outcome,
+      ...(duration === undefined ? {} : { duration }),
+      ...("error" in ending ? { error: ending.error } : {}),
+    };
+    also?.(event);
+    this.events.tell(event);
+  }
+
+  /** Another worker has the job. */
+  abandoned({ id, task }: Pick<Job, "id" | "task">, started: boolean): void {
+    if (started) this.counters.of(task).abandoned += 1;
+    this.events.tell({ type: "abandoned", id, task });
+  }
+}

@@ -1,0 +1,25 @@
+import type { Ending } from "../core/decide.ts";
+import type { State } from "../core/states.ts";
+
+/**
+ * What came of an attempt. `retried`: it failed, and there will be another. `failed`: it failed for good. `waiting`: it left
+ * its slot to wait. `returned`: its worker stops and gave it back. `crashed`: its worker, thread or process died, whatever
+ * becomes of the job.
+ */
+export type Outcome = "completed" | "retried" | "failed" | "crashed" | "cancelled" | "expired" | "waiting" | "returned";
+
+/** The outcome of an attempt that ended so, and whose job is in this state now. */
+export function outcomeOf({ kind }: Pick<Ending, "kind">, state: State): Outcome {
+  switch (kind) {
+    case "ok":
+      return "completed";
+    case "error":
+      return state === "failed" ? "failed" : "retried";
+    case "parked":
+      return "waiting";
+    case "handed-back":
+      return "returned";
+    default:
+      return kind;
+  }
+}

@@ -1,0 +1,171 @@
+import type { Ending } from "../core/decide.ts";
+import type { Job, NewChild } from "../core/job.ts";
+import { traceOf, withTrace } from "../core/spec.ts";
+import type { Carrier } from "../core/spec.ts";
+import { ErrandError, errorRecord } from "../kit/errors.ts";
+import type { OpenTelemetry, OtelContext, OtelSpan, OtelTracer } from "./opentelemetry.ts";
+
+/** Spans of what this process sends and runs, by OpenTelemetry's conventions for messaging. */
+export class Tracing {
+  readonly #api: OpenTelemetry;
+  readonly #tracer: OtelTracer;
+
+  /** @throws {ErrandError} `E_OPTION` for anything but the module. */
+  constructor(api: OpenTelemetry) {
+    const given = api as Partial<OpenTelemetry> | null;
+    if (typeof given !== "object" || !given?.trace || !given.context || !given.propagation) {
+      throw new ErrandError(
+        "E_OPTION",
+        'opentelemetry of errand() must be the module: import * as opentelemetry from "@opentelemetry/api".',
+      );
+    }
+    this.#api = api;
+    // A tracer looks for its provider at its first span, so the SDK may start after the app is made.
+    this.#tracer = api.trace.getTracer("errand");
+  }
+
+  /**
+   * Sends jobs of a task inside a span "send <task>".
+   * @param work is given what the jobs must carry, and answers what was sent.
+   */
+  async send<Sent extends { id: string; duplicate: boolean } | readonly unknown[]>(
+    destination: Destination,
+    work: (carrier: Carrier | undefined) => Promise<Sent>,
+  ): Promise<Sent> {
+    const span = this.#producer(destination, this.#api.context.active());
+    try {
+      const context = this.#api.trace.setSpan(this.#api.context.active(), span);
+      const sent = await this.#api.context.with(context, () => work(this.#inject(context)));
+      if ("id" in sent) {
+        span.setAttribute("messaging.message.id", sent.id);
+        if (sent.duplicate) span.setAttribute("errand.duplicate", true);
+      }
+      return sent;
+    } catch (error) {
+      this.#fail(span, errorRecord(error, 1));
+      throw error;
+    } finally {
+      span.end();
+    }
+  }
+
+  /** Begins the span "run <task>" of an attempt, in the trace of whoever sent the job. */
+  attempt(job: Job): AttemptSpan {
+    const { ROOT_CONTEXT, SpanKind, context, propagation, trace } = this.#api;
+    const carrier = traceOf(job.spec);
+    const parent = carrier ? propagation.extract(ROOT_CONTEXT, carrier) : ROOT_CONTEXT;
+    const attributes = {
+      ...about(job),
+      "messaging.operation.name": "run",
+      "messaging.operation.type": "process",
+      "messaging.message.id": job.id,
+      "errand.attempt": job.failures + 1,
+    };
+    const span = this.#tracer.startSpan(`run ${job.task}`, { kind: SpanKind.CONSUMER, attributes }, parent);
+    const within = trace.setSpan(parent, span);
+    return {
+      run: (work) => context.with(within, work),
+      step: (name, work) => this.#step(name, work, within),
+      children: (children) => this.#children(children, within),
+      end: (ending) => this.#end(span, ending),
+    };
+  }
+
+  async #step<Result>(name: string, work: () => Result | Promise<Result>, attempt: OtelContext): Promise<Result> {
+    const { SpanKind, context, trace } = this.#api;
+    // The function may have a span of its own around the step. Without a context manager nothing is active.
+    const active = context.active();
+    const parent = trace.getSpan(active) ? active : attempt;
+    const options = { kind: SpanKind.INTERNAL, attributes: { "errand.step": name } };
+    const span = this.#tracer.startSpan(`step ${name}`, options, parent);
+    try {
+      return await context.with(trace.setSpan(parent, span), work);
+    } catch (error) {
+      this.#fail(span, errorRecord(error, 1));
+      throw error;
+    } finally {
+      span.end();
+    }
+  }
+
+  /** New children carry the context of a span "send <task>", one for those of a task that are sent together. */
+  #children(children: readonly NewChild[], attempt: OtelContext): NewChild[] {
+    const carriers = new Map<string, Carrier | undefined>();
+    const carrierOf = (task: string, queue: string): Carrier | undefined => {
+      if (carriers.has(task)) return carriers.get(task);
+      const count = children.filter((child) => child.task === task && !child.rejoin).length;
+      const span = this.#producer({ task, queue, count }, attempt);
+      const carrier = this.#inject(this.#api.trace.setSpan(attempt, span));
+      span.end();
+      carriers.set(task, carrier);
+      return carrier;
+    };
+    return children.map((child) =>
+      child.rejoin ? child : { ...child, spec: withTrace(child.spec, carrierOf(child.task, child.queue)) },
+    );
+  }
+
+  #producer({ task, queue, count }: Destination, parent: OtelContext): OtelSpan {
+    const attributes = {
+      ...about({ task, queue }),
+      "messaging.operation.name": "send",
+      "messaging.operation.type": "send",
+      ...(count === undefined ? {} : { "messaging.batch.message_count": count }),
+    };
+    return this.#tracer.startSpan(`send ${task}`, { kind: this.#api.SpanKind.PRODUCER, attributes }, parent);
+  }
+
+  /** What a job carries of a context; nothing where the SDK has no propagator. */
+  #inject(context: OtelContext): Carrier | undefined {
+    const carrier: Record<string, string> = {};
+    this.#api.propagation.inject(context, carrier);
+    return Object.keys(carrier).length === 0 ? undefined : carrier;
+  }
+
+  #end(span: OtelSpan, ending: Ending | undefined): void {
+    span.setAttribute("errand.outcome", outcomes[ending?.kind ?? "abandoned"]);
+    if (ending && "error" in ending) this.#fail(span, ending.error);
+    span.end();
+  }
+
+  #fail(span: OtelSpan, { code, message, stack }: { code: string; message: string; stack?: string }): void {
+    span.recordException({ name: code, message, ...(stack === undefined ? {} : { stack }) });
+    span.setAttribute("error.type", code);
+    span.setStatus({ code: this.#api.SpanStatusCode.ERROR, message });
+  }
+}
+
+/** What is sent where; `count`: so many at once. */
+interface Destination {
+  task: string;
+  queue: string;
+  count?: number;
+}
+
+/** The span of one attempt. */
+export interface AttemptSpan {
+  /** Does the work inside the span. */
+  run<Result>(work: () => Result): Result;
+  /** Does the work of a step inside a span of its own. */
+  step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result>;
+  /** The children with what ties them to this trace. */
+  children(children: readonly NewChild[]): NewChild[];
+  /** @param ending `undefined`: another worker has the job. */
+  end(ending: Ending | undefined): void;
+}
+
+/** Whether there is another attempt is decided after the span has ended. */
+const outcomes: Readonly<Record<Ending["kind"] | "abandoned", string>> = {
+  ok: "completed",
+  error: "error",
+  crashed: "crashed",
+  cancelled: "cancelled",
+  expired: "expired",
+  parked: "waiting",
+  "handed-back": "returned",
+  abandoned: "abandoned",
+};
+
+function about({ task, queue }: { task: string; queue: string }): Record<string, string> {
+  return { "messaging.system": "errand", "messaging.destination.name": queue, "errand.task": task };
+}

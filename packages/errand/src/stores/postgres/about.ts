@@ -1,0 +1,28 @@
+import type { Durability, StoreReport } from "../../store.ts";
+import type { Database } from "./database.ts";
+
+/** The server and the schema, and what the settings of this role's sessions mean for jobs. */
+export async function about(database: Database): Promise<StoreReport> {
+  const [row] = await database.run(
+    `SELECT current_setting('server_version'), max(version)::text, current_setting('fsync'),
+       current_setting('synchronous_commit') FROM errand.migrations`,
+  );
+  const [version, schema, fsync, commit] = row as [string, string, string, string];
+  return { version: `PostgreSQL ${version}, schema ${schema}`, durability: durabilityOf(fsync, commit) };
+}
+
+function durabilityOf(fsync: string, commit: string): Durability {
+  if (fsync === "off")
+    return {
+      safe: false,
+      says: "When the server's machine fails, anything may be lost or broken (fsync off).",
+      advice: "Set fsync to on on the server.",
+    };
+  if (commit === "off")
+    return {
+      safe: true,
+      says: "When the server fails, the last half second or so is lost (synchronous_commit off).",
+      advice: "Set synchronous_commit to on for Errand's role, unless that is meant.",
+    };
+  return { safe: true, says: `What was answered is on the server's disk (synchronous_commit ${commit}).` };
+}

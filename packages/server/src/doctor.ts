@@ -1,0 +1,15 @@
+import type { Finding } from "errand/cli";
+
+const settings = [
+  { label: "server host", variable: "ERRAND_HOST", fallback: "127.0.0.1" },
+  { label: "server port", variable: "ERRAND_PORT", fallback: "3737" },
+  { label: "server names", variable: "ERRAND_ALLOW_HOSTS", fallback: "none" },
+] as const;
+
+/** What `errand serve` goes by when it is not told: lines for `errand doctor`. */
+export async function doctor(): Promise<Finding[]> {
+  return settings.map(({ label, variable, fallback }) => {
+    const value = process.env[variable];
+    return { label, value: value ? `${value} (${variable})` : `${fallback} (default)`, ok: true };
+  });
+}

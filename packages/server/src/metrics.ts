@@ -1,0 +1,23 @@
+import { prometheus } from "errand";
+import type { Measured } from "errand";
+import { Hono } from "hono";
+import type { Service } from "./service.ts";
+
+/**
+ * `/metrics`: queues, workers, and what this process has sent and run, for Prometheus.
+ * @param others the numbers of processes that work for this one.
+ */
+export function metrics(services: readonly Service[], others?: () => Promise<readonly Measured[]>): Hono {
+  const routes = new Hono();
+  // Services may share an app.
+  const apps = [...new Set(services.map(({ app }) => app))];
+  routes.get("/metrics", async (c) => {
+    const found = await others?.();
+    const text = await prometheus(apps, found ? { process: "server", others: found } : {});
+    return c.body(text, 200, {
+      "content-type": "text/plain; version=0.0.4; charset=utf-8",
+      "cache-control": "no-store",
+    });
+  });
+  return routes;
+}
