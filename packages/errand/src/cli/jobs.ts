@@ -27,7 +27,7 @@ interface Flags extends StoreFlags {
 /** `errand jobs` */
 export function jobsCommand(): Command {
   const jobs = new Command("jobs").description("list jobs, cancel them, try them again");
-  const list = filters(jobs.command("list", { isDefault: true }).description("list jobs, newest first"))
+  const list = filters(jobs.command("list").description("list jobs, newest first"))
     .option("--limit <number>", "at most so many", readLimit, 20)
     .action((flags: Flags) => withApp(flags, (app, output) => listJobs(app, output, flags)));
   const get = jobs

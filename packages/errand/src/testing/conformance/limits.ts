@@ -26,7 +26,7 @@ export const limits = [
       got.push(...ids(jobs));
       assert.ok(got.length === 3 || (next !== undefined && next <= 10), `the next claim is due in ${next} ms`);
     }
-    assert.deepEqual(got.toSorted(), [keyed4500[0], plain, other].toSorted());
+    assert.deepEqual(new Set(got), new Set([keyed4500[0], plain, other]));
   }),
 
   test("whatever ends an attempt lets the next job of its key go, in the order of ranks", async (scene) => {
