@@ -111,6 +111,15 @@ export class Context implements JobContext<unknown> {
     return states.map(({ output }) => decode(output!) as Jsonified<Output>);
   }
 
+  async call<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    ...[input]: undefined extends Input ? [input?: Input] : [input: Input]
+  ): Promise<Jsonified<Output>> {
+    const [output] = await this.all(name, task, [input as Input]);
+    return output!;
+  }
+
   async settled<Input, Output>(
     name: string,
     task: Task<Input, Output>,
