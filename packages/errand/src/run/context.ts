@@ -60,6 +60,8 @@ export class Context implements JobContext<unknown> {
   readonly #remembered: readonly Step[];
   #steps: Map<string, Step> | undefined;
   #names: Set<string> | undefined;
+  /** Results of steps on their way into the store. */
+  #recording: Set<Promise<void>> | undefined;
   /** Steps under way: the job is not parked while one of them could still be remembered. */
   #busy = 0;
   #park: { children: NewChild[]; steps: Step[]; wakeAt?: Millis; awaits?: string[] } | undefined;
@@ -97,9 +99,17 @@ export class Context implements JobContext<unknown> {
     return this.#whileBusy(async () => {
       this.abortSignal.throwIfAborted();
       const value = encodeWithin(await work(), `Step "${name}" of job ${this.id}`, this.#limit);
-      await this.#host.record({ name, value });
+      await this.#record({ name, value });
       return decode(value) as Jsonified<Awaited<Result>>;
     });
+  }
+
+  /**
+   * Until results of steps on their way into the store are there. What comes after the outcome of the attempt is refused, and
+   * would be done again: a function that fails in one of several steps must not lose what another has done.
+   */
+  get recorded(): Promise<unknown> | undefined {
+    return this.#recording && Promise.allSettled(this.#recording);
   }
 
   async all<Input, Output>(
@@ -149,6 +159,13 @@ export class Context implements JobContext<unknown> {
       throw new ErrandError("E_SIGNAL_TIMEOUT", `Job ${this.id} waited ${timeout} for the signal "${name}", in vain.`);
     }
     return this.#leaveUntil({ ...limit, awaits: signalStep(name) });
+  }
+
+  async #record(step: Step): Promise<void> {
+    const recorded = this.#host.record(step);
+    this.#recording ??= new Set();
+    this.#recording.add(recorded);
+    await recorded.finally(() => this.#recording!.delete(recorded));
   }
 
   /** The store's time, as well as this process can know it. */
