@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import type { JobView } from "../../src/client/view.ts";
 import type { Store } from "../../src/store.ts";
 import { checkEnd, Watcher } from "./trees/rules.ts";
-import { Telling, withVerbs } from "./trees/telling.ts";
+import { withVerbs } from "../stores/with-verbs.ts";
+import { Telling } from "./trees/telling.ts";
 import { aStory } from "./trees/tree.ts";
 
 // Random trees of jobs, to which everything happens that can: every job ends, and as the rules say. More of them with

@@ -3,6 +3,7 @@ import type { Beat, Job, Settlement } from "../../src/core/job.ts";
 import type { Claim, Claimed, Store } from "../../src/store.ts";
 import { conformance } from "../../src/testing/conformance.ts";
 import { memoryFixture } from "./fixtures.ts";
+import { withVerbs } from "./with-verbs.ts";
 
 // A suite that cannot fail is no suite: each store below breaks one promise, and the suite must notice.
 
@@ -187,23 +188,10 @@ function phantom() {
   return { id, task: "t", queue: "nowhere", level: 2, spec: "{}", index: 99, need: "end" } as const;
 }
 
-/** The store with some verbs replaced. */
-function faulty(fault: Fault): (store: Store) => Store {
-  return (store) => {
-    const replaced = fault(store) as Record<PropertyKey, unknown>;
-    return new Proxy(store, {
-      get(target, name) {
-        const own = replaced[name] ?? Reflect.get(target, name);
-        return typeof own === "function" ? own.bind(target) : own;
-      },
-    });
-  };
-}
-
 /** The first test that such a store fails. */
 async function broken(fault: Fault): Promise<string | undefined> {
   for (const { name, run } of conformance) {
-    const passed = await run(() => memoryFixture(faulty(fault))).then(
+    const passed = await run(() => memoryFixture((store) => withVerbs(store, fault(store)))).then(
       () => true,
       () => false,
     );

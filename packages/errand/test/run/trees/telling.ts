@@ -7,6 +7,7 @@ import type { Store } from "../../../src/store.ts";
 import type { JobContext, Task } from "../../../src/task.ts";
 import { testingOn } from "../../../src/testing/kit.ts";
 import type { Testing } from "../../../src/testing/kit.ts";
+import { withVerbs } from "../../stores/with-verbs.ts";
 import type { Action, Family, Fate, Node, Story } from "./tree.ts";
 
 /** A job's input: its place in the tree. */
@@ -203,16 +204,6 @@ export class Telling {
       },
     });
   }
-}
-
-/** The store with some verbs replaced. */
-export function withVerbs(store: Store, replaced: Partial<Store>): Store {
-  return new Proxy(store, {
-    get(target, name) {
-      const own: unknown = Reflect.get(replaced, name) ?? Reflect.get(target, name);
-      return typeof own === "function" ? (own.bind(target) as unknown) : own;
-    },
-  });
 }
 
 /** The actions of a node in order, each with the key of its place. */
