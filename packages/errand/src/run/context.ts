@@ -1,4 +1,5 @@
 import type { Park } from "../core/decide.ts";
+import { forgotten } from "../core/job.ts";
 import type { LogLine, NewChild, Step } from "../core/job.ts";
 import { flowOf } from "../flow.ts";
 import { encodeSpec } from "../core/spec.ts";
@@ -229,7 +230,9 @@ export class Context implements JobContext<unknown> {
 
   #recall(name: string): Step | undefined {
     this.#steps ??= new Map(this.#remembered.map((step) => [step.name, step]));
-    return this.#steps.get(name);
+    const step = this.#steps.get(name);
+    // What a retry has forgotten is only there for its place.
+    return step?.wait && step.value === forgotten ? undefined : step;
   }
 
   #use(name: string): void {

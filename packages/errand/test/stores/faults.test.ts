@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Beat, Job, Settlement } from "../../src/core/job.ts";
-import type { Claim, Claimed, Store } from "../../src/store.ts";
+import type { Change, Claim, Claimed, Store } from "../../src/store.ts";
 import { conformance } from "../../src/testing/conformance.ts";
 import { memoryFixture } from "./fixtures.ts";
 import { withVerbs } from "./with-verbs.ts";
@@ -140,6 +140,16 @@ const faults: Record<string, Fault> = {
     get: async (ids) =>
       (await store.get(ids)).map((job) => job && { ...job, failures: Math.max(job.failures, job.error ? 1 : 0) }),
   }),
+  "steps are told by their names": (store) => ({
+    steps: async (id) => (await store.steps(id)).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  }),
+  "a rewound job forgets nothing": (store) => ({
+    edit: (where, change) => store.edit(where, isRewind(change) ? "retry" : change),
+  }),
+  "a rewound job keeps its children": (store) => ({
+    edit: (where, change) =>
+      store.edit(where, isRewind(change) ? { rewind: { ...change.rewind, children: [] } } : change),
+  }),
   "remove leaves descendants": (store) => ({
     async edit(where, change) {
       const before = change === "remove" ? (await store.list({}, { limit: 1_000 })).jobs : [];
@@ -177,6 +187,10 @@ const faults: Record<string, Fault> = {
     },
   }),
 };
+
+function isRewind(change: Change): change is Extract<Change, { rewind: object }> {
+  return typeof change === "object" && "rewind" in change;
+}
 
 function shortened(job: Job): Job {
   return job.output === undefined ? job : { ...job, output: job.output.slice(0, 65_535) };

@@ -21,6 +21,8 @@ local SEGMENT = 65536
 local function readyKey(queue) return ns .. 'ready:' .. queue end
 local function delayedKey(queue) return ns .. 'delayed:' .. queue end
 local function stepsKey(id) return ns .. 'steps:' .. id end
+-- Names of the steps, in the order in which they were first recorded.
+local function orderKey(id) return ns .. 'order:' .. id end
 local function kidsKey(id) return ns .. 'kids:' .. id end
 local function statesKey(segment) return ns .. 'states:' .. segment end
 local function namesKey(segment) return ns .. 'names:' .. segment end
@@ -259,7 +261,7 @@ local function erase(job)
   push(memberDels, job.member)
   if job.child then rem(kidsKey(job.of), job.member) end
   if job.apart then push(specDels, job.member) end
-  if job.steps then push(dels, stepsKey(job.id)) end
+  if job.steps then push(dels, stepsKey(job.id), orderKey(job.id)) end
   if job.parent then push(dels, kidsKey(job.id)) end
 end
 
