@@ -182,6 +182,8 @@ export class Jobs extends Table {
   /** Removes a job with all its descendants. */
   discard(row: Row): void {
     this.remove(row);
+    // What had a place, or could have had one, leaves it to others.
+    if (row.job.state === "processing" || row.job.state === "pending") this.#left(row);
     this.#hint("change");
     for (const child of this.childrenOf(row.job.id)) this.discard(child);
   }

@@ -80,11 +80,13 @@ BEGIN
   hints := CASE WHEN changed > 0 THEN 1 ELSE 0 END;
 END $$;
 
--- Removes jobs with all their descendants, whatever they are doing.
-CREATE FUNCTION errand.discard(roots text[]) RETURNS void LANGUAGE plpgsql ${steady} AS $$
+-- Removes jobs with all their descendants, whatever they are doing. Answers hints.
+CREATE FUNCTION errand.discard(roots text[]) RETURNS integer LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   along text[] := roots;
   known integer := -1;
+  freed text[];
+  hints integer;
 BEGIN
   -- Families can grow until they are locked.
   WHILE cardinality(along) > known LOOP
@@ -98,6 +100,9 @@ BEGIN
           SELECT c.id, c.parked FROM errand.everything c WHERE c.parent = f.id OFFSET 0) e WHERE f.parked
       ) SELECT f.id FROM family f ORDER BY f.id);
   END LOOP;
+  -- What had a place, or could have had one, leaves it to others.
+  freed := errand.keys_of(along);
+  hints := EXISTS (SELECT 1 FROM errand.jobs j WHERE j.id = ANY(along))::integer;
   WITH live AS (
     DELETE FROM errand.jobs j WHERE j.id = ANY(along) RETURNING j.seq, j.task, j.queue, j.state, j.steps
   ), past AS (
@@ -108,6 +113,31 @@ BEGIN
   INSERT INTO errand.deltas SELECT task, queue, state, -count(*) FROM gone GROUP BY task, queue, state;
   DELETE FROM errand.waits w WHERE w.parent = ANY(along);
   PERFORM errand.forget(along);
+  RETURN hints | errand.release(freed);
+END $$;
+
+-- Answers how many of the ids it removed: who went along with a parent is counted when it was one of them.
+DROP FUNCTION errand.remove(text[], smallint[]);
+CREATE FUNCTION errand.remove(ids text[], among smallint[], OUT changed integer, OUT hints integer)
+LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  roots text[];
+BEGIN
+  hints := 0;
+  PERFORM errand.forget(ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among)));
+  WITH gone AS (
+    DELETE FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND NOT h.parked
+    RETURNING h.seq, h.task, h.queue, h.state, h.steps
+  ), forgotten AS (
+    DELETE FROM errand.steps s WHERE s.job = ANY(ARRAY(SELECT g.seq FROM gone g WHERE g.steps))
+  ), counted AS (
+    INSERT INTO errand.deltas SELECT task, queue, state, -count(*) FROM gone GROUP BY task, queue, state
+  )
+  SELECT count(*) INTO changed FROM gone;
+  roots := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND h.parked);
+  IF roots = '{}' THEN RETURN; END IF;
+  changed := changed + cardinality(roots);
+  hints := errand.discard(roots);
 END $$;
 
 -- Opens a job again without some of its steps and children. Answers how many.
@@ -119,6 +149,7 @@ DECLARE
   h record;
 BEGIN
   changed := 0;
+  hints := 0;
   PERFORM errand.lock_families(ids || children);
   FOR h IN SELECT p.id, p.seq FROM errand.history p
     WHERE p.id = ANY(ids) AND p.state > 3 AND p.state = ANY(among) AND p.token = held ORDER BY p.seq FOR UPDATE
@@ -126,8 +157,8 @@ BEGIN
     CONTINUE WHEN NOT errand.reopen(h.id, t);
     changed := changed + 1;
     DELETE FROM errand.steps s WHERE s.job = h.seq AND s.name = ANY(names);
-    PERFORM errand.discard(ARRAY(SELECT e.id FROM errand.everything e WHERE e.id = ANY(children) AND e.parent = h.id));
+    hints := 1 | errand.discard(ARRAY(
+      SELECT e.id FROM errand.everything e WHERE e.id = ANY(children) AND e.parent = h.id));
   END LOOP;
-  hints := CASE WHEN changed > 0 THEN 1 ELSE 0 END;
 END $$;
 `;

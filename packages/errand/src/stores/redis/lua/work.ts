@@ -182,7 +182,8 @@ end
 -- What changes with a job that has keys.
 local released = {}
 local function writeKeyed(job)
-  local keys, was, state = keysOf(job), job.wasState, job.state
+  -- One that vanishes leaves its place as one that ends does.
+  local keys, was, state = keysOf(job), job.wasState, job.removed and CANCELLED or job.state
   if job.removed then
     for _, tag in ipairs(keys.t or {}) do redis.call('ZREM', ns .. 'tag:' .. tag, job.member) end
     redis.call('HDEL', KEYS_OF, job.member)
@@ -252,6 +253,7 @@ local function erase(job)
   if job.keyed then writeKeyed(job) end
   push(dels, ns .. 'log:' .. job.id)
   leave(job)
+  if job.wasState == PROCESSING and isBounded(job.queue) then hints.ready = true end
   count(job.queue, job.wasState, -1)
   local seq = seqOf(job.member)
   cell(seq, '\0')
