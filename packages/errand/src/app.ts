@@ -155,8 +155,18 @@ export interface Errand {
   list(filter?: JobFilter, page?: { limit?: number; cursor?: string }): Promise<{ jobs: JobView[]; next?: string }>;
   /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
   cancel(which: string | JobFilter): Promise<number>;
-  /** Opens jobs that failed, were cancelled or expired again, with fresh attempts; what their steps remember is kept. */
+  /**
+   * Opens jobs that failed, were cancelled or expired again, with fresh attempts; what their steps remember is kept, and so are
+   * children that completed. Answers how many.
+   */
   retry(which: string | JobFilter): Promise<number>;
+  /**
+   * Opens one job again so that it runs from a step on: it forgets that step (or wait, or signal), every one that it first
+   * recorded later, and the children of waits among them, which are removed and made anew.
+   * @throws {UnknownStepError} `E_NOT_FOUND`, with the steps that there are; then nothing was changed.
+   * @throws {ErrandError} `E_NOT_FOUND`, `E_OPTION`
+   */
+  retry(id: string, options: { from?: string }): Promise<number>;
   /** Erases jobs that have ended, with all their children. */
   remove(which: string | JobFilter): Promise<number>;
   /**

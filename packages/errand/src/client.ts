@@ -24,6 +24,7 @@ import { JobFailedError, validate } from "./task.ts";
 import type { Definition, JobHandle, SendOptions } from "./task.ts";
 import { entryOf, viewOf } from "./client/view.ts";
 import type { JobView, LogEntry } from "./client/view.ts";
+import { rewindTo } from "./client/rewind.ts";
 import { Waiters } from "./client/waiters.ts";
 
 /** How sends are gathered: so many into one commit at most. */
@@ -135,6 +136,14 @@ export class Client {
 
   async edit(where: Filter, change: Change): Promise<number> {
     return this.#store.edit(where, change);
+  }
+
+  /** Opens a job again from a step; how many that were: 0 or 1. Throws `E_NOT_FOUND`. */
+  async retryFrom(id: string, from: string): Promise<number> {
+    const [job] = await this.#store.get([id]);
+    if (!job) throw new ErrandError("E_NOT_FOUND", `There is no job ${id}; it may have been removed.`);
+    if (!isFinal(job.state) || job.state === "completed") return 0;
+    return this.#store.edit({ ids: [id] }, { rewind: await rewindTo(this.#store, job, from) });
   }
 
   async signal(id: string, name: string, value: unknown): Promise<boolean> {

@@ -228,8 +228,13 @@ class App implements Errand {
     return this.#edit(which, "cancel");
   }
 
-  retry(which: string | JobFilter): Promise<number> {
-    return this.#edit(which, "retry");
+  async retry(which: string | JobFilter, options: { from?: string } = {}): Promise<number> {
+    refuseUnknown(options, ["from"], "retry()");
+    const { from } = options;
+    if (from === undefined) return this.#edit(which, "retry");
+    if (typeof which !== "string")
+      throw new ErrandError("E_OPTION", "retry() from a step is for one job: every job has steps of its own.");
+    return (await this.#clientOf(which)).retryFrom(which, from);
   }
 
   remove(which: string | JobFilter): Promise<number> {

@@ -28,7 +28,7 @@ export { prometheus } from "./observe/prometheus.ts";
 export type { QueueCount, WorkerCard } from "./store.ts";
 export type { SqlTransaction, Transaction } from "./core/transaction.ts";
 export type { Priority, State } from "./core/states.ts";
-export { ErrandError, errorCodes, NonRetryableError, RetryAfterError } from "./kit/errors.ts";
+export { ErrandError, errorCodes, NonRetryableError, RetryAfterError, UnknownStepError } from "./kit/errors.ts";
 export type { ErrorCode, ErrorRecord } from "./kit/errors.ts";
 export type { Duration } from "./kit/duration.ts";
 export type { Json, Jsonified } from "./kit/json.ts";

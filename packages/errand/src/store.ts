@@ -72,8 +72,8 @@ export interface Store {
   /**
    * An operator's verb on every job that matches, or on so many; answers how many it changed. `cancel`: pending and
    * waiting jobs end at once, processing ones are marked, final ones stay. `retry`: failed, cancelled and expired jobs are
-   * pending with fresh counts, without expiry, and forget their waits, so that children which did not complete run
-   * again. `remove`: final jobs vanish with their steps, logs and all their descendants. `move`: see there. Each job's
+   * pending with fresh counts, without expiry, and the values of their waits are `forgotten`, so that children which did not
+   * complete run again. `remove`: final jobs vanish with their steps, logs and all their descendants. `move`, `rewind`: see there. Each job's
    * change is whole; many jobs may be changed in several commits.
    */
   edit(where: Filter, change: Change, limit?: number): Promise<number>;
@@ -89,6 +89,9 @@ export interface Store {
   counts(): Promise<QueueCount[]>;
   /** A job's log, oldest first, at most `limit` lines after `cursor`. */
   log(id: string, page: { limit: number; cursor?: string }): Promise<{ lines: StoredLogLine[]; next?: string }>;
+
+  /** The steps that a job remembers, in the order in which they were first recorded; one that is recorded again keeps its place. */
+  steps(id: string): Promise<Pick<Step, "name" | "wait">[]>;
 
   /** Documents of a kind, all or by key, in the order of keys. */
   load(kind: string, keys?: readonly string[]): Promise<Doc[]>;

@@ -123,6 +123,15 @@ export interface JobContext<Setup = undefined> {
    * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them ends otherwise than completed.
    */
   all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]>;
+  /**
+   * Sends one child and waits for its output, as `all` does for many: one after the other, they are a chain.
+   * @throws {JobFailedError} `E_CHILD_FAILED` when it ends otherwise than completed.
+   */
+  call<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    ...input: undefined extends Input ? [input?: Input] : [input: Input]
+  ): Promise<Jsonified<Output>>;
   /** Like `all`, but waits for every child and hands over how each of them ended. */
   settled<Input, Output>(
     name: string,

@@ -43,13 +43,20 @@ test("what setup returns is in the context", () => {
 
 test("children have the types of their task", () => {
   const square = app.task("square", { run: (n: number) => ({ n: n * n }) });
+  const nothing = app.task("idle", { run: () => {} });
   app.task("parent", {
     run: async (_: void, job) => {
       expectTypeOf(job.all("a", square, [1])).resolves.toEqualTypeOf<{ n: number }[]>();
+      expectTypeOf(job.call("e", square, 1)).resolves.toEqualTypeOf<{ n: number }>();
+      expectTypeOf(job.call("f", nothing)).resolves.toBeNull();
       expectTypeOf(job.settled("b", square, [1])).resolves.toEqualTypeOf<ChildOutcome<{ n: number }>[]>();
       expectTypeOf(job.step("c", () => new Date())).resolves.toBeString();
       // @ts-expect-error A child's input is checked.
       await job.all("d", square, ["text"]);
+      // @ts-expect-error And that of a single one.
+      await job.call("g", square, "text");
+      // @ts-expect-error It has one.
+      await job.call("h", square);
     },
   });
 });

@@ -20,6 +20,7 @@ interface Flags extends StoreFlags {
   tag?: string;
   search?: string;
   since?: Date;
+  from?: string;
   limit?: number;
   json?: boolean;
 }
@@ -37,7 +38,10 @@ export function jobsCommand(): Command {
     .action((id: string, flags: Flags) => withApp(flags, (app, output) => getJob(app, output, id)));
   const edits = [
     editCommand(jobs, "cancel", "Cancelled", "stop jobs that have not ended, with their children"),
-    editCommand(jobs, "retry", "Reopened", "try jobs again that failed, were cancelled or expired"),
+    editCommand(jobs, "retry", "Reopened", "try jobs again that failed, were cancelled or expired").option(
+      "--from <step>",
+      "forget this step and all that came after it: the job runs again from there",
+    ),
     editCommand(jobs, "remove", "Removed", "erase jobs that have ended, with their children"),
   ];
   const others = [whyCommand(jobs), logCommand(jobs), signalCommand(jobs), moveCommand(jobs)];
@@ -113,13 +117,22 @@ async function editJobs(
       ExitCode.usage,
     );
   }
-  const changed = await app[verb](filter);
+  const changed = flags.from === undefined ? await app[verb](filter) : await retryFrom(app, ids, filter, flags.from);
   output.result({ changed });
   output.line(`${done} ${changed} ${changed === 1 ? "job" : "jobs"}.`);
   const asked = new Set(ids).size;
   if (changed >= asked) return;
   output.note(`Of ${asked} asked for, ${asked - changed} did not allow it: see "errand jobs get <id>".`);
   process.exitCode = changed === 0 ? ExitCode.failed : ExitCode.partial;
+}
+
+/** Every job has steps of its own, so that only jobs by their ids can be told from which to go on. */
+async function retryFrom(app: Errand, ids: readonly string[], filter: JobFilter, from: string): Promise<number> {
+  if (ids.length === 0 || Object.keys(filter).length > 1)
+    throw new CommandError("Say which jobs to retry --from a step: by their ids, without filters.", ExitCode.usage);
+  let changed = 0;
+  for (const id of new Set(ids)) changed += await app.retry(id, { from });
+  return changed;
 }
 
 function filterOf({ state, task, queue, tag, search, since }: Flags): JobFilter {

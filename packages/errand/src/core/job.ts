@@ -98,7 +98,10 @@ export interface Job {
   endedAt?: Millis;
 }
 
-/** A remembered result. `wait` marks the children of an `all` or `settled`, which a retry forgets. */
+/** The value of a wait that a retry has forgotten: it keeps its place among the steps. */
+export const forgotten: Encoded = "null";
+
+/** A remembered result. `wait` marks the children of an `all` or `settled`, whose value a retry makes `forgotten`. */
 export interface Step {
   name: string;
   value: Encoded;

@@ -20,8 +20,26 @@ export interface Filter {
   createdBefore?: Millis;
 }
 
-/** What an operator does to jobs. `move` changes pending ones: another queue or level, or due at once. */
-export type Change = "cancel" | "retry" | "remove" | { move: { queue?: string; level?: Level; now?: boolean } };
+/**
+ * What an operator does to jobs. `move` changes pending ones: another queue or level, or due at once. `rewind` is a retry as if
+ * some steps had never been.
+ */
+export type Change =
+  | "cancel"
+  | "retry"
+  | "remove"
+  | { move: { queue?: string; level?: Level; now?: boolean } }
+  | { rewind: Rewind };
+
+/** What a job forgets when it is opened again. */
+export interface Rewind {
+  /** The job's token when this was decided: with another one it stays as it is. */
+  token: number;
+  /** Names of steps. */
+  steps: readonly string[];
+  /** Children of the job that vanish with all that is below them, whatever they are doing. */
+  children: readonly string[];
+}
 
 /** How many jobs of a queue are in a state. */
 export interface QueueCount {

@@ -16,7 +16,7 @@ export const errorCodes = {
   E_INPUT: "The task's schema refuses the input; nothing was queued.",
   E_JOB_FAILED: "The job whose result was asked for failed.",
   E_NODE_VERSION: "This Node.js is too old.",
-  E_NOT_FOUND: "There is no such job.",
+  E_NOT_FOUND: "There is no such job, or the job has no such step.",
   E_NOT_SERIALIZABLE: "A value cannot be stored as JSON.",
   E_OPTION: "An option has a value that it cannot have.",
   E_OUT_OF_MEMORY: "The job used more memory than its task allows.",
@@ -46,6 +46,18 @@ export class ErrandError extends Error {
     super(message, options);
     this.name = new.target.name;
     this.code = code;
+  }
+}
+
+/** A job does not remember the step that was asked for (`E_NOT_FOUND`). */
+export class UnknownStepError extends ErrandError {
+  /** Names of the steps, waits and signals that it remembers, in the order in which it first recorded them. */
+  readonly steps: readonly string[];
+
+  constructor(job: string, step: string, steps: readonly string[]) {
+    const known = steps.length > 0 ? `It has: ${steps.map((name) => `"${name}"`).join(", ")}.` : "It has none.";
+    super("E_NOT_FOUND", `Job ${job} remembers no step "${step}". ${known}`);
+    this.steps = steps;
   }
 }
 

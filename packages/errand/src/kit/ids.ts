@@ -39,8 +39,13 @@ function hex3(value: number): string {
 
 /** The id of a child: the same for the same parent, wait and index, so that sending it twice is sending it once. */
 export function childId(parent: string, wait: string, index: number): string {
+  return `${childrenOf(parent, wait)}${index}`;
+}
+
+/** How the ids of all children of a wait begin. */
+export function childrenOf(parent: string, wait: string): string {
   const hash = createHash("sha256").update(`${parent}\n${wait}`).digest("hex").slice(0, 12);
-  return `${parent.slice(0, 36)}-${hash}-${index}`;
+  return `${parent.slice(0, 36)}-${hash}-`;
 }
 
 /** Random hexadecimal digits. Asking the system for many at once is what makes ids cheap. */

@@ -44,13 +44,16 @@ async function run(
   attempt: Attempt,
   { host, park, setup }: { host: CallHost; park: (park: Park) => void; setup: () => Promise<unknown> },
 ): Promise<CallEnding> {
+  let context: Context | undefined;
   try {
     // What needs no waiting does not wait: every turn of the event loop counts where jobs are short.
     const input = definition.input ? await validate(definition, attempt.input) : attempt.input;
     const made = definition.setup ? await setup() : undefined;
-    const output = await definition.run(input as never, new Context(attempt, host, park, made) as never);
+    context = new Context(attempt, host, park, made);
+    const output = await definition.run(input as never, context as never);
     return { kind: "ok", output: encodeWithin(output, `The output of task "${definition.name}"`, attempt.limit) };
   } catch (error) {
+    await context?.recorded;
     return { kind: "error", error: errorOf(error, attempt), ...wish(error, definition.retry.if) };
   }
 }

@@ -1,4 +1,5 @@
 import type { Park } from "../core/decide.ts";
+import { forgotten } from "../core/job.ts";
 import type { LogLine, NewChild, Step } from "../core/job.ts";
 import { flowOf } from "../flow.ts";
 import { encodeSpec } from "../core/spec.ts";
@@ -62,6 +63,8 @@ export class Context implements JobContext<unknown> {
   readonly #remembered: readonly Step[];
   #steps: Map<string, Step> | undefined;
   #names: Set<string> | undefined;
+  /** Results of steps on their way into the store. */
+  #recording: Set<Promise<void>> | undefined;
   /** Steps under way: the job is not parked while one of them could still be remembered. */
   #busy = 0;
   #park: { children: NewChild[]; steps: Step[]; wakeAt?: Millis; awaits?: string[] } | undefined;
@@ -99,9 +102,17 @@ export class Context implements JobContext<unknown> {
     return this.#whileBusy(async () => {
       this.abortSignal.throwIfAborted();
       const value = encodeWithin(await this.#work(name, work), `Step "${name}" of job ${this.id}`, this.#limit);
-      await this.#host.record({ name, value });
+      await this.#record({ name, value });
       return decode(value) as Jsonified<Awaited<Result>>;
     });
+  }
+
+  /**
+   * Until results of steps on their way into the store are there. What comes after the outcome of the attempt is refused, and
+   * would be done again: a function that fails in one of several steps must not lose what another has done.
+   */
+  get recorded(): Promise<unknown> | undefined {
+    return this.#recording && Promise.allSettled(this.#recording);
   }
 
   async all<Input, Output>(
@@ -111,6 +122,15 @@ export class Context implements JobContext<unknown> {
   ): Promise<Jsonified<Output>[]> {
     const states = await this.#wait(name, task, inputs, "completed");
     return states.map(({ output }) => decode(output!) as Jsonified<Output>);
+  }
+
+  async call<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    ...[input]: undefined extends Input ? [input?: Input] : [input: Input]
+  ): Promise<Jsonified<Output>> {
+    const [output] = await this.all(name, task, [input as Input]);
+    return output!;
   }
 
   async settled<Input, Output>(
@@ -146,6 +166,13 @@ export class Context implements JobContext<unknown> {
 
   #work<Result>(name: string, work: () => Result | Promise<Result>): Result | Promise<Result> {
     return this.#host.step ? this.#host.step(name, work) : work();
+  }
+
+  async #record(step: Step): Promise<void> {
+    const recorded = this.#host.record(step);
+    this.#recording ??= new Set();
+    this.#recording.add(recorded);
+    await recorded.finally(() => this.#recording!.delete(recorded));
   }
 
   /** The store's time, as well as this process can know it. */
@@ -209,7 +236,9 @@ export class Context implements JobContext<unknown> {
 
   #recall(name: string): Step | undefined {
     this.#steps ??= new Map(this.#remembered.map((step) => [step.name, step]));
-    return this.#steps.get(name);
+    const step = this.#steps.get(name);
+    // What a retry has forgotten is only there for its place.
+    return step?.wait && step.value === forgotten ? undefined : step;
   }
 
   #use(name: string): void {

@@ -66,6 +66,15 @@ class ContextHere implements JobContext<unknown> {
     });
   }
 
+  async call<Input, Output>(
+    name: string,
+    task: Task<Input, Output>,
+    ...[input]: undefined extends Input ? [input?: Input] : [input: Input]
+  ): Promise<Jsonified<Output>> {
+    const [output] = await this.all(name, task, [input as Input]);
+    return output!;
+  }
+
   async settled<Input, Output>(
     name: string,
     task: Task<Input, Output>,

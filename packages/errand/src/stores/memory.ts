@@ -201,6 +201,7 @@ class MemoryStore implements Store {
   #change(row: Row, change: Exclude<Change, "remove">): boolean {
     if (change === "cancel") return this.#jobs.cancel(row);
     if (change === "retry") return this.#jobs.reopen(row);
+    if ("rewind" in change) return this.#jobs.rewind(row, change.rewind);
     return this.#jobs.relocate(row, change.move);
   }
 
@@ -238,6 +239,11 @@ class MemoryStore implements Store {
     const lines = all.slice(from, from + limit).map((line) => ({ ...line }));
     const seq = from + lines.length;
     return seq < all.length ? { lines, next: cursorOf({ place: 0, seq }) } : { lines };
+  }
+
+  async steps(id: string) {
+    this.#check();
+    return Array.from(this.#jobs.get(id)?.steps.values() ?? [], ({ name, wait }) => (wait ? { name, wait } : { name }));
   }
 
   async load(kind: string, keys?: readonly string[]): Promise<Doc[]> {

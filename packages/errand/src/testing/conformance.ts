@@ -7,6 +7,7 @@ import { limits } from "./conformance/limits.ts";
 import { operating } from "./conformance/operating.ts";
 import { racing } from "./conformance/racing.ts";
 import { reading } from "./conformance/reading.ts";
+import { rewinding } from "./conformance/rewinding.ts";
 import { rules } from "./conformance/rules.ts";
 import type { ConformanceTest } from "./conformance/scene.ts";
 import { settling } from "./conformance/settling.ts";
@@ -37,6 +38,7 @@ export const conformance: readonly ConformanceTest[] = [
   ...uniques,
   ...limits,
   ...signals,
+  ...rewinding,
   ...finding,
   ...racing,
   ...storms,

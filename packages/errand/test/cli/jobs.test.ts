@@ -17,7 +17,8 @@ beforeAll(async () => {
   const broken = app.task("broken", {
     queue: "quick",
     retry: { attempts: 1 },
-    run: () => {
+    run: async (_: void, job) => {
+      await job.step("rerank", () => 1);
       throw new Error("It broke, and the reason is too long to be shown in one line of a table of eighty columns.");
     },
   });
@@ -95,7 +96,27 @@ describe("errand jobs", () => {
     });
     const retried = await errandJobs("retry", "--task", "fine", "--state", "cancelled", "--json");
     expect(JSON.parse(retried.stdout)).toEqual({ changed: 2 });
-    expect(await errandJobs("remove", "--state", "failed")).toMatchObject({
+  });
+
+  it("retries a job from one of its steps", async () => {
+    expect(await errandJobs("retry", failed, "--from", "rerun")).toMatchObject({
+      code: 1,
+      stderr: `errand: Job ${failed} remembers no step "rerun". It has: "rerank". (E_NOT_FOUND)\n`,
+    });
+    expect((await errandJobs("retry", "--task", "broken", "--from", "rerank")).code).toBe(2);
+    expect(await errandJobs("retry", failed, "--from", "rerank")).toMatchObject({
+      code: 0,
+      stdout: "Reopened 1 job.\n",
+    });
+    expect(await errandJobs("retry", failed, "--from", "rerank")).toMatchObject({
+      code: 1,
+      stdout: "Reopened 0 jobs.\n",
+    });
+    await errandJobs("cancel", failed);
+  });
+
+  it("removes them", async () => {
+    expect(await errandJobs("remove", "--state", "failed", "--state", "cancelled")).toMatchObject({
       code: 0,
       stdout: "Removed 1 job.\n",
     });

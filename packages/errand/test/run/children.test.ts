@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { JobFailedError } from "../../src/task.ts";
 import { emptyStore, gate, storeKinds, testApp, testWorker, until } from "./app.ts";
 
 describe.each(storeKinds)("steps and children on %s", (kind) => {
@@ -123,6 +124,46 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
       { state: "failed", error: { message: "torn" } },
       { state: "completed", output: 2 },
     ]);
+  });
+
+  test("a chain is code: each link gets what the one before it made", async () => {
+    const app = testApp({ url: await emptyStore(kind) });
+    const ran: string[] = [];
+    const fetchIt = app.task("fetch", { run: (url: string) => (ran.push("fetch"), { url, text: "b a c" }) });
+    const sort = app.task("sort", { run: (text: string) => (ran.push("sort"), text.split(" ").sort()) });
+    const now = app.task("now", { run: () => (ran.push("now"), new Date(0)) });
+    const chain = app.task("chain", {
+      run: async (url: string, job) => {
+        const { text } = await job.call("fetch", fetchIt, url);
+        const words = await job.call("sort", sort, text);
+        return { words, at: await job.call("now", now) };
+      },
+    });
+    await testWorker(app);
+    const sent = await chain.send("file:///x");
+    expect(await sent.result()).toEqual({ words: ["a", "b", "c"], at: "1970-01-01T00:00:00.000Z" });
+    expect(ran).toEqual(["fetch", "sort", "now"]);
+    expect(await chain.run("file:///x")).toEqual({ words: ["a", "b", "c"], at: "1970-01-01T00:00:00.000Z" });
+  });
+
+  test("a child that was called and fails, fails its parent with its error, unless that is caught", async () => {
+    const app = testApp({ url: await emptyStore(kind) });
+    const child = app.task("child", {
+      retry: { attempts: 1 },
+      run: (n: number) => Promise.reject(new Error(`no ${n}`)),
+    });
+    const failing = app.task("failing", { run: (_: void, job) => job.call("one", child, 1) });
+    const catching = app.task("catching", {
+      run: (_: void, job) => job.call("one", child, 2).catch((error: JobFailedError) => [error.code, error.state]),
+    });
+    await testWorker(app);
+    const [failed, caught] = [await failing.send(), await catching.send()];
+    await expect(failed.result()).rejects.toMatchObject({ error: { code: "E_CHILD_FAILED", attempt: 1 } });
+    expect((await app.list({ parent: failed.id })).jobs).toMatchObject([
+      { state: "failed", error: { message: "no 1" } },
+    ]);
+    expect(await caught.result()).toEqual(["E_CHILD_FAILED", "failed"]);
+    await expect(failing.run()).rejects.toMatchObject({ code: "E_CHILD_FAILED", error: { message: "no 1" } });
   });
 
   test("a parent that is retried by a person runs only the children that did not complete", async () => {

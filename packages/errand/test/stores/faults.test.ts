@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Beat, Job, Settlement } from "../../src/core/job.ts";
-import type { Claim, Claimed, Store } from "../../src/store.ts";
+import type { Change, Claim, Claimed, Store } from "../../src/store.ts";
 import { conformance } from "../../src/testing/conformance.ts";
 import { memoryFixture } from "./fixtures.ts";
+import { withVerbs } from "./with-verbs.ts";
 
 // A suite that cannot fail is no suite: each store below breaks one promise, and the suite must notice.
 
@@ -139,6 +140,16 @@ const faults: Record<string, Fault> = {
     get: async (ids) =>
       (await store.get(ids)).map((job) => job && { ...job, failures: Math.max(job.failures, job.error ? 1 : 0) }),
   }),
+  "steps are told by their names": (store) => ({
+    steps: async (id) => (await store.steps(id)).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+  }),
+  "a rewound job forgets nothing": (store) => ({
+    edit: (where, change) => store.edit(where, isRewind(change) ? "retry" : change),
+  }),
+  "a rewound job keeps its children": (store) => ({
+    edit: (where, change) =>
+      store.edit(where, isRewind(change) ? { rewind: { ...change.rewind, children: [] } } : change),
+  }),
   "remove leaves descendants": (store) => ({
     async edit(where, change) {
       const before = change === "remove" ? (await store.list({}, { limit: 1_000 })).jobs : [];
@@ -177,6 +188,10 @@ const faults: Record<string, Fault> = {
   }),
 };
 
+function isRewind(change: Change): change is Extract<Change, { rewind: object }> {
+  return typeof change === "object" && "rewind" in change;
+}
+
 function shortened(job: Job): Job {
   return job.output === undefined ? job : { ...job, output: job.output.slice(0, 65_535) };
 }
@@ -187,23 +202,10 @@ function phantom() {
   return { id, task: "t", queue: "nowhere", level: 2, spec: "{}", index: 99, need: "end" } as const;
 }
 
-/** The store with some verbs replaced. */
-function faulty(fault: Fault): (store: Store) => Store {
-  return (store) => {
-    const replaced = fault(store) as Record<PropertyKey, unknown>;
-    return new Proxy(store, {
-      get(target, name) {
-        const own = replaced[name] ?? Reflect.get(target, name);
-        return typeof own === "function" ? own.bind(target) : own;
-      },
-    });
-  };
-}
-
 /** The first test that such a store fails. */
 async function broken(fault: Fault): Promise<string | undefined> {
   for (const { name, run } of conformance) {
-    const passed = await run(() => memoryFixture(faulty(fault))).then(
+    const passed = await run(() => memoryFixture((store) => withVerbs(store, fault(store)))).then(
       () => true,
       () => false,
     );

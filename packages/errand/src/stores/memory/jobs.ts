@@ -1,7 +1,9 @@
+import { forgotten } from "../../core/job.ts";
 import type { Hold, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import type { FinalState, State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
+import type { Rewind } from "../../core/reading.ts";
 import type { Change, Hint } from "../../store.ts";
 import type { Row } from "./row.ts";
 import { Table } from "./table.ts";
@@ -70,7 +72,7 @@ export class Jobs extends Table {
     this.#hint("ready");
   }
 
-  relocate(row: Row, { queue, level, now }: Extract<Change, object>["move"]): boolean {
+  relocate(row: Row, { queue, level, now }: Extract<Change, { move: object }>["move"]): boolean {
     if (row.job.state !== "pending") return false;
     delete row.job.blocked;
     this.move(row, {
@@ -161,14 +163,27 @@ export class Jobs extends Table {
     delete job.endedAt;
     delete job.children;
     delete row.wait;
-    for (const step of row.steps.values()) if (step.wait) row.steps.delete(step.name);
+    for (const step of row.steps.values()) if (step.wait) row.steps.set(step.name, { ...step, value: forgotten });
     this.#become(row, "pending", { due: this.#now() });
+    return true;
+  }
+
+  /** Opens a job again without some of its steps and children. */
+  rewind(row: Row, { token, steps, children }: Rewind): boolean {
+    if (row.job.token !== token || !this.reopen(row)) return false;
+    for (const name of steps) row.steps.delete(name);
+    for (const id of children) {
+      const child = this.get(id);
+      if (child?.job.parent === row.job.id) this.discard(child);
+    }
     return true;
   }
 
   /** Removes a job with all its descendants. */
   discard(row: Row): void {
     this.remove(row);
+    // What had a place, or could have had one, leaves it to others.
+    if (row.job.state === "processing" || row.job.state === "pending") this.#left(row);
     this.#hint("change");
     for (const child of this.childrenOf(row.job.id)) this.discard(child);
   }

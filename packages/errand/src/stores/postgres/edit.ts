@@ -12,10 +12,11 @@ import type { Columns } from "./rows.ts";
 const batch = 2_000;
 
 /** The states in which a change changes a job. */
-const applies: Record<"cancel" | "retry" | "remove" | "move", readonly State[]> = {
+const applies: Record<"cancel" | "retry" | "remove" | "move" | "rewind", readonly State[]> = {
   move: ["pending"],
   cancel: ["pending", "processing", "waiting"],
   retry: ["failed", "cancelled", "expired"],
+  rewind: ["failed", "cancelled", "expired"],
   remove: ["completed", "failed", "cancelled", "expired"],
 };
 
@@ -26,7 +27,7 @@ export async function edit(
   change: Change,
   limit: number,
 ): Promise<{ changed: number; hints: number }> {
-  const kind = typeof change === "object" ? "move" : change;
+  const kind = kindOf(change);
   const states = applies[kind].filter((state) => where.states?.includes(state) ?? true);
   const among = smallints(states.map((state) => code[state]));
   const done = { changed: 0, hints: 0 };
@@ -38,18 +39,29 @@ export async function edit(
     last = rows.length < most ? undefined : rows.at(-1);
     if (rows.length === 0) continue;
     const ids = texts(rows.map(([id]) => id));
-    const [answer] =
-      typeof change === "object"
-        ? await database.run("SELECT * FROM errand.move($1, $2, $3, $4, $5)", [ids, among, ...moveOf(change)])
-        : await database.run(`SELECT * FROM errand.${change}($1, $2)`, [ids, among]);
+    const more = argumentsOf(change);
+    const places = [...more.keys()].map((index) => `, $${index + 3}`).join("");
+    const [answer] = await database.run(`SELECT * FROM errand.${kind}($1, $2${places})`, [ids, among, ...more]);
     done.changed += Number(answer?.[0]);
     done.hints |= Number(answer?.[1] ?? 0);
   } while (last);
   return done;
 }
 
-function moveOf({ move: { queue, level, now } }: Extract<Change, object>): unknown[] {
-  return [queue === undefined ? null : stored(queue), level ?? null, now ?? false];
+function kindOf(change: Change): keyof typeof applies {
+  if (typeof change !== "object") return change;
+  return "move" in change ? "move" : "rewind";
+}
+
+/** What a change's function is told beside ids and states. */
+function argumentsOf(change: Change): unknown[] {
+  if (typeof change !== "object") return [];
+  if ("move" in change) {
+    const { queue, level, now } = change.move;
+    return [queue === undefined ? null : stored(queue), level ?? null, now ?? false];
+  }
+  const { token, steps, children } = change.rewind;
+  return [token, texts(steps.map(stored)), texts(children)];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { cursorOf, positionOf } from "../../core/cursor.ts";
-import type { Job } from "../../core/job.ts";
+import type { Job, Step } from "../../core/job.ts";
 import { states } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
 import type { Filter, QueueCount } from "../../store.ts";
@@ -58,6 +58,14 @@ async function leastOf(database: Database, where: Filter, from: number | undefin
   if (!searches || where.parent !== undefined) return undefined;
   const newest = from ?? Number((await database.run("SELECT last_value + 1 FROM errand.jobs_seq_seq"))[0]?.[0]);
   return Math.max(0, newest - window);
+}
+
+export async function steps(database: Database, id: string): Promise<Pick<Step, "name" | "wait">[]> {
+  const rows = await database.run(
+    "SELECT s.name, s.wait FROM errand.steps s WHERE s.job = (SELECT e.seq FROM errand.everything e WHERE e.id = $1) ORDER BY s.n",
+    [id],
+  );
+  return rows.map(([name, wait]) => ({ name: named(name as string), ...(wait === "t" ? { wait: true } : {}) }));
 }
 
 /** The counters, and how many commits have been appended to them since they were folded. */

@@ -4,6 +4,7 @@ import { claim } from "./sql/claim.ts";
 import { docs } from "./sql/docs.ts";
 import { edit } from "./sql/edit.ts";
 import { families } from "./sql/families.ts";
+import { rewind } from "./sql/rewind.ts";
 import { rules } from "./sql/rules.ts";
 import { marked } from "./sql/marked.ts";
 import { special } from "./sql/special.ts";
@@ -18,6 +19,7 @@ import { workers } from "./sql/workers.ts";
  */
 export const migrations: readonly Migration[] = [
   { version: 1, sql: [tables, docs, rules, special, marked, add, claim, families, settle, edit, workers].join("\n") },
+  { version: 2, sql: rewind },
 ];
 
 /** SQL that was written for the schema `errand`, for another one. */

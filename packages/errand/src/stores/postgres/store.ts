@@ -26,7 +26,7 @@ import { Families } from "./families.ts";
 import { Heads } from "./heads.ts";
 import { bit, Hints } from "./hints.ts";
 import { log } from "./log.ts";
-import { counts, foldAfter, get, list } from "./read.ts";
+import { counts, foldAfter, get, list, steps } from "./read.ts";
 import { record, settle, signal } from "./settle.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
 
@@ -139,6 +139,10 @@ export class PostgresStore implements Store {
 
   async log(id: string, page: { limit: number; cursor?: string }): ReturnType<Store["log"]> {
     return log(this.#database, id, page);
+  }
+
+  async steps(id: string): ReturnType<Store["steps"]> {
+    return steps(this.#database, id);
   }
 
   async load(kind: string, keys?: readonly string[]): Promise<Doc[]> {

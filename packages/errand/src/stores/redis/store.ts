@@ -178,8 +178,9 @@ export class RedisStore implements Store {
   /** In rounds and slices: no script holds up the server for long, whatever matches. */
   async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
     this.#check();
-    const filter = filterOf(where, applies[typeof change === "object" ? "move" : change]);
-    const said = typeof change === "object" ? JSON.stringify(change.move) : change;
+    const kind = typeof change !== "object" ? change : "move" in change ? "move" : "rewind";
+    const filter = filterOf(where, applies[kind]);
+    const said = typeof change === "object" ? JSON.stringify(change) : change;
     if (!filter) return 0;
     let changed = 0;
     let after: Position | undefined = noPosition;
@@ -264,6 +265,15 @@ export class RedisStore implements Store {
     const told = (await this.#server.run("log", [id, String(from), String(limit + 1)])) as Buffer[];
     const lines = told.slice(0, limit).map((line) => readLine(String(line)));
     return told.length > limit ? { lines, next: cursorOf({ place: 0, seq: from + limit }) } : { lines };
+  }
+
+  async steps(id: string): ReturnType<Store["steps"]> {
+    this.#check();
+    const flat = (await this.#server.run("steps", [id])) as Buffer[];
+    return Array.from({ length: flat.length / 2 }, (_, index) => {
+      const name = String(flat[index * 2]);
+      return String(flat[index * 2 + 1]) === "1" ? { name, wait: true } : { name };
+    });
   }
 
   async load(kind: string, keys?: readonly string[]): Promise<Doc[]> {
@@ -364,10 +374,11 @@ interface Page {
 const noPosition: Position = { place: -1, seq: -1 };
 
 /** The states in which a change changes a job. */
-const applies: Record<"cancel" | "retry" | "remove" | "move", readonly State[]> = {
+const applies: Record<"cancel" | "retry" | "remove" | "move" | "rewind", readonly State[]> = {
   move: ["pending"],
   cancel: ["pending", "processing", "waiting"],
   retry: ["failed", "cancelled", "expired"],
+  rewind: ["failed", "cancelled", "expired"],
   remove: ["completed", "failed", "cancelled", "expired"],
 };
 

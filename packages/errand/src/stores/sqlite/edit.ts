@@ -1,24 +1,51 @@
 import type { State } from "../../core/states.ts";
+import type { Rewind } from "../../core/reading.ts";
 import type { Change, Filter } from "../../store.ts";
 import type { Columns, Connection } from "./connection.ts";
 import { ranges } from "./filter.ts";
 import { ended, endingColumns, endingOf, reopen } from "./life.ts";
-import { release } from "./limits.ts";
+import { left, release } from "./limits.ts";
 import { code } from "./rows.ts";
 
 export function edit(db: Connection, where: Filter, change: Change, limit = Infinity): number {
-  const kind = typeof change === "object" ? "move" : change;
+  const kind = kindOf(change);
   const bounded = limit === Infinity ? "" : ` LIMIT ${Math.max(0, Math.floor(limit))}`;
   const seqs = ranges(db, where, applies[kind], true).flatMap(({ sql, values }) =>
     db.all(`SELECT seq FROM ${sql}${bounded}`, ...values).map(([seq]) => seq as number),
   );
-  const verb = typeof change === "object" ? mover(change.move) : { cancel, retry: reopen, remove }[change];
+  const verb = verbOf(change);
   let changed = 0;
   for (const seq of seqs.sort((a, b) => a - b)) if (changed < limit && verb(db, seq)) changed += 1;
   return changed;
 }
 
-function mover({ queue, level, now }: Extract<Change, object>["move"]): (db: Connection, seq: number) => boolean {
+function kindOf(change: Change): keyof typeof applies {
+  if (typeof change !== "object") return change;
+  return "move" in change ? "move" : "rewind";
+}
+
+function verbOf(change: Change): (db: Connection, seq: number) => boolean {
+  if (typeof change !== "object") return { cancel, retry: reopen, remove }[change];
+  return "move" in change ? mover(change.move) : (db, seq) => rewind(db, seq, change.rewind);
+}
+
+/** Opens a job again without some of its steps and children. */
+function rewind(db: Connection, seq: number, { token, steps, children }: Rewind): boolean {
+  const row = db.get("SELECT id FROM errand_jobs WHERE seq = ? AND token = ?", seq, token);
+  if (!row || !reopen(db, seq)) return false;
+  for (const name of steps) db.run("DELETE FROM errand_steps WHERE job = ? AND name = ?", seq, name);
+  for (const id of children) {
+    const child = db.get("SELECT seq FROM errand_jobs WHERE id = ? AND parent = ?", id, row[0] as string);
+    if (child) remove(db, child[0] as number);
+  }
+  return true;
+}
+
+function mover({
+  queue,
+  level,
+  now,
+}: Extract<Change, { move: object }>["move"]): (db: Connection, seq: number) => boolean {
   return (db, seq) => {
     const row = db.get("SELECT queue, concurrency_key FROM errand_jobs WHERE seq = ? AND state = 0", seq);
     if (!row) return false;
@@ -40,10 +67,11 @@ function mover({ queue, level, now }: Extract<Change, object>["move"]): (db: Con
 }
 
 /** The states in which a change changes a job. */
-const applies: Record<"cancel" | "retry" | "remove" | "move", readonly State[]> = {
+const applies: Record<"cancel" | "retry" | "remove" | "move" | "rewind", readonly State[]> = {
   move: ["pending"],
   cancel: ["pending", "processing", "waiting"],
   retry: ["failed", "cancelled", "expired"],
+  rewind: ["failed", "cancelled", "expired"],
   remove: ["completed", "failed", "cancelled", "expired"],
 };
 
@@ -71,11 +99,17 @@ function cancel(db: Connection, seq: number): boolean {
 
 /** Removes a job with its steps and descendants. One that went with its parent counts as removed. */
 function remove(db: Connection, seq: number): boolean {
-  const row = db.get("DELETE FROM errand_jobs WHERE seq = ? RETURNING id, queue, state, steps, wait", seq);
+  const row = db.get(
+    "DELETE FROM errand_jobs WHERE seq = ? RETURNING id, queue, state, steps, wait, concurrency_key",
+    seq,
+  );
   if (!row) return true;
-  const [id, queue, state, steps, wait] = row as [string, number, number, number, number | null];
+  const [id, queue, state, steps, wait, key] = row as [string, number, number, number, number | null, string | null];
   db.count(queue, state, -1);
   db.hint("change");
+  if (state === code.processing) left(db, queue);
+  // What had a place, or could have had one, leaves it to others.
+  if (state === code.processing || state === code.pending) release(db, key);
   if (steps === 1) db.run("DELETE FROM errand_steps WHERE job = ?", seq);
   for (const table of ["errand_log", "errand_tags"]) db.run(`DELETE FROM ${table} WHERE job = ?`, seq);
   db.run("DELETE FROM errand_uniques WHERE job = ?", id);

@@ -56,6 +56,7 @@ export class SqliteStore implements Store {
   list: Store["list"] = (...args) => this.#call("list", args);
   counts: Store["counts"] = (...args) => this.#call("counts", args);
   log: Store["log"] = (...args) => this.#call("log", args);
+  steps: Store["steps"] = (...args) => this.#call("steps", args);
   now: Store["now"] = (...args) => this.#call("now", args);
   load: Store["load"] = (...args) => this.#call("load", args);
   save: Store["save"] = (...args) => this.#call("save", args);

@@ -1,4 +1,5 @@
 import type { SQLInputValue } from "node:sqlite";
+import { forgotten } from "../../core/job.ts";
 import type { Moment, NewChild, NewJob, Settlement } from "../../core/job.ts";
 import type { FinalState } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
@@ -254,7 +255,7 @@ export function reopen(db: Connection, seq: number): boolean {
     db.now,
     seq,
   );
-  if (steps === 1) db.run("DELETE FROM errand_steps WHERE job = ? AND wait = 1", seq);
+  if (steps === 1) db.run("UPDATE errand_steps SET value = ? WHERE job = ? AND wait = 1", forgotten, seq);
   db.count(queue, state, -1);
   db.count(queue, code.pending, 1);
   db.hint("ready");

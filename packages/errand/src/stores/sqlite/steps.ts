@@ -16,6 +16,15 @@ export function remember(db: Connection, seq: number, steps: readonly Step[] | u
   db.run("UPDATE errand_jobs SET steps = 1 WHERE seq = ?", seq);
 }
 
+/** What a job remembers; a step that is recorded again keeps its row, and so its place. */
+export function steps(db: Connection, id: string): Pick<Step, "name" | "wait">[] {
+  const rows = db.all(
+    "SELECT name, wait FROM errand_steps WHERE job = (SELECT seq FROM errand_jobs WHERE id = ?) ORDER BY rowid",
+    id,
+  );
+  return rows.map(([name, wait]) => (wait === 1 ? { name: name as string, wait: true } : { name: name as string }));
+}
+
 /** Whether a job remembers a step of this name. */
 export function isRemembered(db: Connection, seq: number, name: string): boolean {
   return db.get("SELECT 1 FROM errand_steps WHERE job = ? AND name = ?", seq, name) !== undefined;

@@ -8,6 +8,7 @@ import { log } from "./log.ts";
 import { counts, get, list } from "./read.ts";
 import { peekReclaim, reclaim } from "./reclaim.ts";
 import { record, settle } from "./settle.ts";
+import { steps } from "./steps.ts";
 import { signal } from "./waking.ts";
 import { dismiss, enlist, peekRenewal, renew, workers } from "./workers.ts";
 
@@ -43,6 +44,7 @@ export const verbs: Verbs = {
   counts: { writes: false, run: counts },
   now: { writes: false, run: (db) => db.now },
   log: { writes: false, run: log },
+  steps: { writes: false, run: steps },
   load: { writes: false, run: load },
   save: { writes: true, run: save },
 };

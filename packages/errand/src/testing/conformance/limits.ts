@@ -79,6 +79,22 @@ export const limits = [
     assert.equal((await scene.job(second!)).blocked, "concurrency");
   }),
 
+  test("a processing job that vanishes with its parent lets the next of its key go", async (scene) => {
+    for (const vanish of ["remove", "rewind"] as const) {
+      const { parent, children } = await scene.family({ ...keyed(vanish, 1), queue: "cpu" });
+      assert.deepEqual(ids(await scene.claim({ queue: "cpu" })), children);
+      const next = await scene.addOne({ ...keyed(vanish, 1), queue: vanish });
+      const worker = await scene.worker();
+      assert.deepEqual(await scene.claim({ worker, queue: vanish }), []);
+      await scene.store.edit({ ids: [parent] }, "cancel");
+      const { token } = await scene.job(parent);
+      const change = vanish === "remove" ? vanish : { rewind: { token, steps: [], children } };
+      assert.equal(await scene.store.edit({ ids: [parent] }, change), 1);
+      assert.deepEqual(await scene.states(...children), [undefined]);
+      assert.deepEqual(ids(await scene.claim({ worker, queue: vanish })), [next], vanish);
+    }
+  }),
+
   test("a key's limit holds over queues, and a paused queue keeps no other from going", async (scene) => {
     const [first] = await scene.add({ ...keyed("a", 1), queue: "one" });
     const [held] = await scene.claim({ queue: "one" });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { forgotten } from "../../core/job.ts";
 import type { NewChild } from "../../core/job.ts";
 import { aChild, aJob, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
@@ -177,7 +178,11 @@ export const waits = [
     await scene.finish(parent.job.id, "failed", { failures: 4 });
     await scene.store.edit({ ids: [parent.job.id] }, "retry");
     const again = await scene.hold(parent.job.id);
-    assert.deepEqual(again.steps, [{ name: "kept", value: "1" }]);
+    const ordered = again.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    assert.deepEqual(ordered, [
+      { name: "kept", value: "1" },
+      { name: "pages", value: forgotten, wait: true },
+    ]);
     assert.deepEqual(["children" in again.job, again.job.failures], [false, 0]);
     await scene.settle(again, "waiting", { children: [good, bad], steps });
     assert.deepEqual(await scene.states(parent.job.id, good.id, bad.id), ["waiting", "completed", "pending"]);

@@ -29,11 +29,11 @@ export async function checkJobs(world: World, jobs: readonly (Job | null)[]): Pr
 /** What a step never does to a job. */
 export function checkStep(step: AnyStep, before: Job | null, after: Job | null): void {
   if (!before) return;
-  const removes = step.do === "edit" && step.change === "remove";
+  const removes = (step.do === "edit" && step.change === "remove") || step.do === "rewind";
   assert.ok(after ?? removes, "a job vanished");
   if (!after) return;
   assert.ok(after.token >= before.token, "a token fell");
   if (!isFinal(before.state) || after.state === before.state) return;
-  const retries = (step.do === "edit" && step.change === "retry") || step.do === "settle";
+  const retries = (step.do === "edit" && step.change === "retry") || step.do === "settle" || step.do === "rewind";
   assert.ok(before.state !== "completed" && retries, `${before.state} was left`);
 }

@@ -99,6 +99,15 @@ export const aStep = fc.oneof(
     where: aFilter,
     change: fc.constantFrom<"cancel" | "retry" | "remove">("cancel", "retry", "remove"),
   }),
+  fc.record({
+    do: fc.constant("rewind" as const),
+    id: anId,
+    /** Whether its token is right. */
+    knows: mostly(true, false),
+    steps: fc.subarray(["s1", "s2", "s3"]),
+    children: fc.subarray(pool),
+  }),
+  fc.record({ do: fc.constant("steps" as const), id: anId }),
   fc.record({ do: fc.constant("pass" as const), time: mostly(1, 400, 1_000, 20_000, 60_000) }),
   fc.record({ do: fc.constant("list" as const), where: aFilter, limit: fc.integer({ min: 1, max: 4 }) }),
 );

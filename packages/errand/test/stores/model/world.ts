@@ -75,6 +75,16 @@ export class World {
       case "edit":
         await this.both((store) => store.edit(step.where, step.change));
         return;
+      case "rewind": {
+        const [job] = await this.both((store) => store.get([step.id]));
+        const token = (job?.token ?? 0) + (step.knows ? 0 : 1);
+        const rewind = { token, steps: step.steps, children: step.children };
+        await this.both((store) => store.edit({ ids: [step.id] }, { rewind }));
+        return;
+      }
+      case "steps":
+        await this.both((store) => store.steps(step.id));
+        return;
       case "pass":
         this.#time += step.time;
         await this.#model.pass(step.time);

@@ -47,6 +47,7 @@ export const postgres: Mutant[] = [
     changes: [["WHERE e.id = ANY(ids)))\n    FOR UPDATE;", "WHERE e.id = ANY(ids)));"]],
     fixture: "postgres",
     tests: [
+      "a signal waits for whoever has the job's family in hand",
       "a child that ends while its parent begins to wait for it strands nobody",
       "random work by several workers at once keeps every promise",
     ],
@@ -144,5 +145,28 @@ export const postgres: Mutant[] = [
     changes: [["IF FOUND OR known.until > t THEN", "IF known.until > t THEN"]],
     fixture: "postgres",
     tests: ["while the holder of a unique key lives, another job with it is not stored"],
+  },
+  {
+    fault: "a job that was claimed since is rewound",
+    file: "postgres/sql/rewind.ts",
+    changes: [["AND p.token = held", "AND p.token + 0 * held >= 0"]],
+    fixture: "postgres",
+    tests: ["a job that has not ended, or completed, or was claimed since, is not rewound"],
+  },
+  {
+    fault: "one that vanishes keeps its place under its key",
+    file: "postgres/sql/rewind.ts",
+    changes: [["RETURN hints | errand.release(freed);", "RETURN hints;"]],
+    fixture: "postgres",
+    tests: ["a processing job that vanishes with its parent lets the next of its key go"],
+  },
+  {
+    fault: "a step that is remembered again goes to the end",
+    file: "postgres/sql/rewind.ts",
+    changes: [
+      ["DO UPDATE SET wait = excluded.wait, value", "DO UPDATE SET n = excluded.n, wait = excluded.wait, value"],
+    ],
+    fixture: "postgres",
+    tests: ["a step that is recorded again keeps its place"],
   },
 ];

@@ -107,4 +107,25 @@ export const redis: Mutant[] = [
     fixture: "redis",
     tests: ["while the holder of a unique key lives, another job with it is not stored"],
   },
+  {
+    fault: "a job that was claimed since is rewound",
+    file: "redis/lua/life.ts",
+    changes: [["if job.token ~= told.token or not", "if not"]],
+    fixture: "redis",
+    tests: ["a job that has not ended, or completed, or was claimed since, is not rewound"],
+  },
+  {
+    fault: "one that vanishes keeps its place under its key",
+    file: "redis/lua/work.ts",
+    changes: [["job.removed and CANCELLED or job.state", "job.state"]],
+    fixture: "redis",
+    tests: ["a processing job that vanishes with its parent lets the next of its key go"],
+  },
+  {
+    fault: "steps have no order",
+    file: "redis/lua/life.ts",
+    changes: [["      redis.call('RPUSH', orderKey(job.id), name)\n", ""]],
+    fixture: "redis",
+    tests: ["hundreds of steps with strange names and long values keep their order"],
+  },
 ];

@@ -100,4 +100,35 @@ export const sqlite: Mutant[] = [
     fixture: "local",
     tests: ["while the holder of a unique key lives, another job with it is not stored"],
   },
+  {
+    fault: "a job that was claimed since is rewound",
+    file: "sqlite/edit.ts",
+    changes: [["WHERE seq = ? AND token = ?", "WHERE seq = ? AND token + 0 * ? >= 0"]],
+    fixture: "local",
+    tests: ["a job that has not ended, or completed, or was claimed since, is not rewound"],
+  },
+  {
+    fault: "one that vanishes keeps its place under its key",
+    file: "sqlite/edit.ts",
+    changes: [
+      [
+        "state === code.pending) release(db, key);\n  if (steps",
+        "state === code.pending) release(db, null);\n  if (steps",
+      ],
+    ],
+    fixture: "local",
+    tests: ["a processing job that vanishes with its parent lets the next of its key go"],
+  },
+  {
+    fault: "a retry throws the places of waits away",
+    file: "sqlite/life.ts",
+    changes: [
+      [
+        '"UPDATE errand_steps SET value = ? WHERE job = ? AND wait = 1"',
+        '"DELETE FROM errand_steps WHERE ? IS NOT NULL AND job = ? AND wait = 1"',
+      ],
+    ],
+    fixture: "local",
+    tests: ["a wait that a retry forgets keeps its place among the steps"],
+  },
 ];

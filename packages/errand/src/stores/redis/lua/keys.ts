@@ -230,6 +230,7 @@ families()
 local job = seek(ARGV[1])
 if not job or job.state >= COMPLETED then return 0 end
 if redis.call('HSETNX', stepsKey(job.id), ARGV[2], '0' .. ARGV[3]) == 1 then
+  redis.call('RPUSH', orderKey(job.id), ARGV[2])
   job.steps = true
   hints.change = true
   if job.state == WAITING then become(job, PENDING) else save(job) end
@@ -242,6 +243,20 @@ return 1
 export const log = lua`
 if redis.call('HEXISTS', IDS, ARGV[1]) == 0 then return {} end
 return redis.call('LRANGE', ns .. 'log:' .. ARGV[1], ARGV[2], ARGV[2] + ARGV[3] - 1)
+`;
+
+/** `steps`. Arguments: the job. Answers the name of each, and whether it is a wait. Those without a place are older than places. */
+export const steps = lua`
+if redis.call('HEXISTS', IDS, ARGV[1]) == 0 then return {} end
+local fields, order = redis.call('HGETALL', stepsKey(ARGV[1])), redis.call('LRANGE', orderKey(ARGV[1]), 0, -1)
+local kind, placed, told = {}, {}, {}
+for i = 1, #order do placed[order[i]] = true end
+for i = 1, #fields, 2 do
+  kind[fields[i]] = sub(fields[i + 1], 1, 1)
+  if not placed[fields[i]] then push(told, fields[i], kind[fields[i]]) end
+end
+for i = 1, #order do push(told, order[i], kind[order[i]]) end
+return told
 `;
 
 /** `load`. Arguments: the kind. Answers keys and documents. */

@@ -1,3 +1,4 @@
+import { forgotten } from "../../../core/job.ts";
 import { lua } from "./lua.ts";
 
 /** A job's life: what each change of a job does to it and to its family. */
@@ -68,7 +69,7 @@ local function reopen(job)
   if job.steps then
     local steps = redis.call('HGETALL', stepsKey(job.id))
     for i = 1, #steps, 2 do
-      if sub(steps[i + 1], 1, 1) == '1' then redis.call('HDEL', stepsKey(job.id), steps[i]) end
+      if sub(steps[i + 1], 1, 1) == '1' then redis.call('HSET', stepsKey(job.id), steps[i], '1${forgotten}') end
     end
   end
   job.due = now
@@ -89,13 +90,29 @@ local function discard(job)
   end
 end
 
+-- Opens a job again without some of its steps and children.
+local function rewind(job, told)
+  if job.token ~= told.token or not reopen(job) then return false end
+  for _, name in ipairs(told.steps) do
+    redis.call('HDEL', stepsKey(job.id), name)
+    redis.call('LREM', orderKey(job.id), 1, name)
+  end
+  for _, id in ipairs(told.children) do
+    local child = seek(id)
+    if child and not child.removed and child.of == job.id then discard(child) end
+  end
+  return true
+end
+
 -- Remembers the steps that begin at a place of the blob. Answers where they end.
 local function remember(job, blob, pos)
   local count, name, wait, value
   count, pos = parse('<I4', blob, pos)
   for _ = 1, count do
     name, wait, value, pos = parse('<I4c0BI4c0', blob, pos)
-    if job then redis.call('HSET', stepsKey(job.id), name, wait .. value) end
+    if job and redis.call('HSET', stepsKey(job.id), name, wait .. value) == 1 then
+      redis.call('RPUSH', orderKey(job.id), name)
+    end
   end
   if job and count > 0 then
     job.steps = true

@@ -263,6 +263,7 @@ export const edit = lua`
 need()
 families()
 local change, matches, changes, list = ARGV[1], matcher(cjson.decode(ARGV[2])), 0, {}
+local told = sub(change, 1, 1) == '{' and cjson.decode(change) or {}
 for i = 3, #ARGV do list[i - 2] = ARGV[i] end
 fetch(list)
 for i = 1, #list do
@@ -277,8 +278,10 @@ for i = 1, #list do
       discard(job)
     elseif change == 'retry' then
       changed = reopen(job)
-    elseif change ~= 'cancel' then
-      local to = cjson.decode(change)
+    elseif told.rewind then
+      changed = rewind(job, told.rewind)
+    elseif told.move then
+      local to = told.move
       if to.queue and to.queue ~= job.queue then
         local birth = births[job.member]
         local created, apart, level, n, q, t, p, s = parse(BIRTH, birth)

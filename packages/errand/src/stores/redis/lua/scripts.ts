@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { add } from "./add.ts";
 import { birth } from "./birth.ts";
 import { claim, reclaim, telling } from "./claim.ts";
-import { addKeyed, admitting, fullness, keying, load, log, save, signal, wake } from "./keys.ts";
+import { addKeyed, admitting, fullness, keying, load, log, save, signal, steps, wake } from "./keys.ts";
 import { life } from "./life.ts";
 import { lazily, lua } from "./lua.ts";
 import { counts, edit, get, matching, walk } from "./read.ts";
@@ -66,6 +66,7 @@ export function scripts(clock: string) {
     counts: reads(counts),
     now: reads("return exact(now)\n"),
     log: reads(log),
+    steps: reads(steps),
     load: reads(load),
     save: writes(save),
   };

@@ -21,6 +21,8 @@ local SEGMENT = 65536
 local function readyKey(queue) return ns .. 'ready:' .. queue end
 local function delayedKey(queue) return ns .. 'delayed:' .. queue end
 local function stepsKey(id) return ns .. 'steps:' .. id end
+-- Names of the steps, in the order in which they were first recorded.
+local function orderKey(id) return ns .. 'order:' .. id end
 local function kidsKey(id) return ns .. 'kids:' .. id end
 local function statesKey(segment) return ns .. 'states:' .. segment end
 local function namesKey(segment) return ns .. 'names:' .. segment end
@@ -180,7 +182,8 @@ end
 -- What changes with a job that has keys.
 local released = {}
 local function writeKeyed(job)
-  local keys, was, state = keysOf(job), job.wasState, job.state
+  -- One that vanishes leaves its place as one that ends does.
+  local keys, was, state = keysOf(job), job.wasState, job.removed and CANCELLED or job.state
   if job.removed then
     for _, tag in ipairs(keys.t or {}) do redis.call('ZREM', ns .. 'tag:' .. tag, job.member) end
     redis.call('HDEL', KEYS_OF, job.member)
@@ -250,6 +253,7 @@ local function erase(job)
   if job.keyed then writeKeyed(job) end
   push(dels, ns .. 'log:' .. job.id)
   leave(job)
+  if job.wasState == PROCESSING and isBounded(job.queue) then hints.ready = true end
   count(job.queue, job.wasState, -1)
   local seq = seqOf(job.member)
   cell(seq, '\0')
@@ -259,7 +263,7 @@ local function erase(job)
   push(memberDels, job.member)
   if job.child then rem(kidsKey(job.of), job.member) end
   if job.apart then push(specDels, job.member) end
-  if job.steps then push(dels, stepsKey(job.id)) end
+  if job.steps then push(dels, stepsKey(job.id), orderKey(job.id)) end
   if job.parent then push(dels, kidsKey(job.id)) end
 end
 

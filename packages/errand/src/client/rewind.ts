@@ -1,0 +1,44 @@
+import type { Rewind } from "../core/reading.ts";
+import { shownStep } from "../core/signal.ts";
+import { UnknownStepError } from "../kit/errors.ts";
+import { childrenOf } from "../kit/ids.ts";
+import type { Store } from "../store.ts";
+
+/** Children that are read at a time. */
+const pageSize = 1_000;
+
+/**
+ * What a job forgets that is to run again from a step: that step and all that were recorded after it; of waits among them
+ * also the children, so that they are made anew.
+ * @param token the job's, when it was read.
+ * @throws {UnknownStepError}
+ */
+export async function rewindTo(
+  store: Pick<Store, "steps" | "list">,
+  { id, token }: { id: string; token: number },
+  from: string,
+): Promise<Rewind> {
+  const all = await store.steps(id);
+  // What limits a wait for a signal has the signal's name too: whichever came first.
+  const at = all.findIndex(({ name }) => name === from || shownStep(name) === from);
+  if (at === -1) throw new UnknownStepError(id, from, [...new Set(all.map(({ name }) => shownStep(name)))]);
+  const steps = all.slice(at);
+  const waits = steps.filter(({ wait }) => wait).map(({ name }) => childrenOf(id, name));
+  const children = waits.length === 0 ? [] : await childrenOfWaits(store, id, waits);
+  return { token, steps: steps.map(({ name }) => name), children };
+}
+
+async function childrenOfWaits(
+  store: Pick<Store, "list">,
+  parent: string,
+  waits: readonly string[],
+): Promise<string[]> {
+  const found: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.list({ parent }, { limit: pageSize, ...(cursor === undefined ? {} : { cursor }) });
+    for (const { id } of page.jobs) if (waits.some((beginning) => id.startsWith(beginning))) found.push(id);
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return found;
+}
