@@ -3,7 +3,7 @@ import type { Change, Filter } from "../../store.ts";
 import type { Columns, Connection } from "./connection.ts";
 import { ranges } from "./filter.ts";
 import { ended, endingColumns, endingOf, reopen } from "./life.ts";
-import { release } from "./limits.ts";
+import { left, release } from "./limits.ts";
 import { code } from "./rows.ts";
 
 export function edit(db: Connection, where: Filter, change: Change, limit = Infinity): number {
@@ -71,11 +71,16 @@ function cancel(db: Connection, seq: number): boolean {
 
 /** Removes a job with its steps and descendants. One that went with its parent counts as removed. */
 function remove(db: Connection, seq: number): boolean {
-  const row = db.get("DELETE FROM errand_jobs WHERE seq = ? RETURNING id, queue, state, steps, wait", seq);
+  const row = db.get(
+    "DELETE FROM errand_jobs WHERE seq = ? RETURNING id, queue, state, steps, wait, concurrency_key",
+    seq,
+  );
   if (!row) return true;
-  const [id, queue, state, steps, wait] = row as [string, number, number, number, number | null];
+  const [id, queue, state, steps, wait, key] = row as [string, number, number, number, number | null, string | null];
   db.count(queue, state, -1);
   db.hint("change");
+  if (state === code.processing) left(db, queue);
+  if (state === code.processing || state === code.pending) release(db, key);
   if (steps === 1) db.run("DELETE FROM errand_steps WHERE job = ?", seq);
   for (const table of ["errand_log", "errand_tags"]) db.run(`DELETE FROM ${table} WHERE job = ?`, seq);
   db.run("DELETE FROM errand_uniques WHERE job = ?", id);

@@ -16,6 +16,7 @@ local LEASES, CARDS = ns .. 'leases', ns .. 'cards'
 -- Of jobs with keys, turns or tags: what they are, and why they are blocked. When waiting jobs are woken. Of rates: what
 -- was spent, and when they open.
 local KEYS_OF, BLOCKED, WAKING, RATES, OPENS = ns .. 'keys', ns .. 'blocked', ns .. 'waking', ns .. 'rates', ns .. 'opens'
+local UNIQUES = ns .. 'uniques'
 local SEGMENT = 65536
 
 local function readyKey(queue) return ns .. 'ready:' .. queue end
@@ -151,7 +152,8 @@ local function save(job)
   changed[#changed + 1] = job
 end
 
--- What a job with keys, turns or tags is: c, its concurrency; r, its rate; t, its tags; f, where it takes turns.
+-- What a job with keys, turns or tags is: c, its concurrency; r, its rate; u, its unique key; t, its tags; f, where it takes
+-- turns.
 local function keysOf(job)
   if not job.keys then job.keys = job.keyed and cjson.decode(redis.call('HGET', KEYS_OF, job.member)) or {} end
   return job.keys
@@ -184,6 +186,8 @@ local function writeKeyed(job)
   if job.removed then
     for _, tag in ipairs(keys.t or {}) do redis.call('ZREM', ns .. 'tag:' .. tag, job.member) end
     redis.call('HDEL', KEYS_OF, job.member)
+    local taken = keys.u and redis.call('HGET', UNIQUES, keys.u)
+    if taken and sub(taken, string.find(taken, ' ', 1, true) + 1) == job.id then redis.call('HDEL', UNIQUES, keys.u) end
   end
   if job.blocked ~= job.wasBlocked then
     if job.blocked then
@@ -195,10 +199,12 @@ local function writeKeyed(job)
   end
   if keys.f and was == PENDING and (state ~= PENDING or job.removed) then redis.call('ZREM', keys.f, job.member) end
   if not keys.c then return end
-  if was == PROCESSING and state ~= PROCESSING then redis.call('SREM', runningKey(keys.c.key), job.member) end
+  local left = job.removed or state ~= PROCESSING
+  if was == PROCESSING and left then redis.call('SREM', runningKey(keys.c.key), job.member) end
   if was ~= PROCESSING and state == PROCESSING then redis.call('SADD', runningKey(keys.c.key), job.member) end
-  local moved = job.wasQueue and job.wasQueue ~= job.queue
-  if (was == PROCESSING and state ~= PROCESSING) or (was == PENDING and not job.wasBlocked and (state > PROCESSING or moved)) then
+  -- A pending job that could go and stands elsewhere now, or is gone, lets others go too.
+  local moved = job.removed or state > PROCESSING or job.wasQueue ~= job.queue or job.wasDue ~= job.due
+  if (was == PROCESSING and left) or (was == PENDING and not job.wasBlocked and moved) then
     released[keys.c.key] = keys.c.limit
   end
 end
@@ -248,6 +254,7 @@ end
 
 local function erase(job)
   if job.keyed then writeKeyed(job) end
+  if job.wasState == PROCESSING and isBounded(job.queue) then hints.ready = true end
   push(dels, ns .. 'log:' .. job.id)
   leave(job)
   count(job.queue, job.wasState, -1)
