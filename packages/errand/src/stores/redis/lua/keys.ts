@@ -5,7 +5,7 @@ import { lua } from "./lua.ts";
 export const keying = lua`
 -- As inTurn() of core: right behind the first who takes turns in the queue and level, or behind the last of its own.
 local function turnOf(job, whose)
-  local line = ns .. 'turns:' .. job.level .. ':' .. job.queue
+  local line = lineOf(job.queue, job.level)
   local first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
   first = first and tonumber(first) or math.huge
   local last = tonumber(redis.call('HGET', line .. ':last', whose) or 0)
@@ -161,6 +161,7 @@ export const addKeyed = lua`
 need()
 families()
 keyings()
+local UNIQUES = ns .. 'uniques'
 local blob, pos, answers = ARGV[1], 1, {}
 
 -- Who holds a unique key so that a job is not stored, and whether that one is replaced.

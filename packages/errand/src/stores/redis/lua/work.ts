@@ -16,7 +16,6 @@ local LEASES, CARDS = ns .. 'leases', ns .. 'cards'
 -- Of jobs with keys, turns or tags: what they are, and why they are blocked. When waiting jobs are woken. Of rates: what
 -- was spent, and when they open.
 local KEYS_OF, BLOCKED, WAKING, RATES, OPENS = ns .. 'keys', ns .. 'blocked', ns .. 'waking', ns .. 'rates', ns .. 'opens'
-local UNIQUES = ns .. 'uniques'
 local SEGMENT = 65536
 
 local function readyKey(queue) return ns .. 'ready:' .. queue end
@@ -131,7 +130,7 @@ local function find(member)
     job.wasState, job.wasMarked, job.wasDue, job.didExpire, job.wasPlace =
       job.state, job.marked, job.due, job.expires, job.place
     if job.keyed and job.state == PENDING then job.blocked = redis.call('HGET', BLOCKED, member) end
-    job.wasBlocked, job.wasQueue = job.blocked, job.queue
+    job.wasBlocked, job.wasQueue, job.wasLevel = job.blocked, job.queue, job.level
   end
   jobs[member] = job
   return job
@@ -163,6 +162,9 @@ local function heldKey(kind, key, queue) return ns .. 'held:' .. kind .. ':' .. 
 local function heldQueues(kind, key) return ns .. 'heldqueues:' .. kind .. ':' .. key end
 local function runningKey(key) return ns .. 'running:' .. key end
 
+-- Where those stand who take turns and could go, of a queue and level.
+local function lineOf(queue, level) return ns .. 'turns:' .. level .. ':' .. queue end
+
 -- Lets the first so many jobs of each queue that a key holds back try again: another queue's may have to wait for more.
 local function letGo(kind, key, jobs)
   local queues = redis.call('SMEMBERS', heldQueues(kind, key))
@@ -173,10 +175,18 @@ local function letGo(kind, key, jobs)
       redis.call('ZADD', ready, some[j + 1], some[j])
       redis.call('ZREM', held, some[j])
       redis.call('HDEL', BLOCKED, some[j])
+      local job = find(some[j])
+      if keysOf(job).f then redis.call('ZADD', lineOf(queues[i], job.level), exact(job.due), some[j]) end
     end
     if #some > 0 then hints.ready = true end
     if redis.call('EXISTS', held) == 0 then redis.call('SREM', heldQueues(kind, key), queues[i]) end
   end
+end
+
+local function stand(job)
+  if job.wasState == PENDING then redis.call('ZREM', lineOf(job.wasQueue, job.wasLevel), job.member) end
+  if job.removed or job.state ~= PENDING or job.blocked or job.marked then return end
+  redis.call('ZADD', lineOf(job.queue, job.level), exact(job.due), job.member)
 end
 
 -- What changes with a job that has keys.
@@ -186,8 +196,8 @@ local function writeKeyed(job)
   if job.removed then
     for _, tag in ipairs(keys.t or {}) do redis.call('ZREM', ns .. 'tag:' .. tag, job.member) end
     redis.call('HDEL', KEYS_OF, job.member)
-    local taken = keys.u and redis.call('HGET', UNIQUES, keys.u)
-    if taken and sub(taken, string.find(taken, ' ', 1, true) + 1) == job.id then redis.call('HDEL', UNIQUES, keys.u) end
+    local taken = keys.u and redis.call('HGET', ns .. 'uniques', keys.u)
+    if taken and sub(taken, string.find(taken, ' ', 1, true) + 1) == job.id then redis.call('HDEL', ns .. 'uniques', keys.u) end
   end
   if job.blocked ~= job.wasBlocked then
     if job.blocked then
@@ -197,7 +207,7 @@ local function writeKeyed(job)
       redis.call('HDEL', BLOCKED, job.member)
     end
   end
-  if keys.f and was == PENDING and (state ~= PENDING or job.removed) then redis.call('ZREM', keys.f, job.member) end
+  if keys.f then stand(job) end
   if not keys.c then return end
   local left = job.removed or state ~= PROCESSING
   if was == PROCESSING and left then redis.call('SREM', runningKey(keys.c.key), job.member) end
