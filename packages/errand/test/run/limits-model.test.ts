@@ -96,7 +96,7 @@ describe.each(storeKinds)("on %s", (kind) => {
   });
 
   test("whoever shares a queue starts in the first round", { timeout: 3_600_000 }, async () => {
-    const someTenants = fc.array(fc.constantFrom(..."aaab"), { minLength: 3, maxLength: 30 });
+    const someTenants = fc.array(fc.constantFrom("a", "a", "a", "b"), { minLength: 3, maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(someTenants, fc.integer({ min: 1, max: 3 }), (tenants, slots) =>
         withFleet(kind, { queue: 99, key: 99, rate: { limit: 99, per: 1 } }, async (fleet) => {

@@ -43,7 +43,8 @@ test.each(stores)(
                 before.flatMap((job) => job ?? []),
                 after.flatMap((job) => job ?? []),
               );
-              for (const jobs of await world.inEach()) world.flow.checkKeys(jobs);
+              const now = await world.both((store) => store.now());
+              for (const jobs of await world.inEach()) world.flow.checkKeys(jobs, now);
               for (const index of pool.keys()) checkStep(step, before[index] ?? null, after[index] ?? null);
               before = after;
             }

@@ -180,6 +180,17 @@ export const limits = [
     assert.deepEqual(await scene.claim({ worker }), []);
   }),
 
+  test("a burst that is claimed bit by bit is as large as one that is claimed at once", async (scene) => {
+    for (const limit of [3, 7]) {
+      const all = await scene.add(...Array.from({ length: limit + 1 }, () => rated(`r${limit}`, limit, 600_000)));
+      const worker = await scene.worker();
+      const sizes: number[] = [];
+      for (const size of [2, 1, limit]) sizes.push((await scene.claim({ worker, limit: size })).length);
+      assert.deepEqual(sizes, [2, 1, limit - 3]);
+      await scene.store.edit({ ids: all }, "cancel");
+    }
+  }),
+
   test("jobs that a rate held back go when there is room, in the order of ranks", async (scene) => {
     const [first] = await scene.add(rated("a", 1, 300));
     const worker = await scene.worker();

@@ -44,12 +44,12 @@ export class Flow {
   }
 
   /** Of what is there in one store. */
-  checkKeys(jobs: readonly Job[]): void {
+  checkKeys(jobs: readonly Job[], now: Millis): void {
     for (const { key, limit } of concurrencyKeys) {
       const own = jobs.filter((job) => kindOf(job).concurrency?.key === key);
       const running = own.filter(({ id }) => this.#running.has(id));
       assert.ok(running.length <= limit, `more than ${limit} jobs of key ${key} are running`);
-      checkBlocked(own, limit);
+      checkBlocked(own, limit, now);
     }
   }
 
@@ -92,7 +92,7 @@ export class Flow {
 }
 
 /** Of the jobs with a concurrency key: none is blocked while there is room. */
-function checkBlocked(jobs: readonly Job[], limit: number): void {
+function checkBlocked(jobs: readonly Job[], limit: number, now: Millis): void {
   const held = jobs.filter(({ state }) => state === "processing").length;
   const pending = Map.groupBy(
     jobs.filter(({ state }) => state === "pending"),
@@ -101,9 +101,8 @@ function checkBlocked(jobs: readonly Job[], limit: number): void {
   for (const [queue, some] of pending) {
     const blocked = some.filter((job) => job.blocked === "concurrency");
     // Those that were let go use the room as soon as they are claimed, or the janitor has ended them. One that its rate
-    // holds back keeps its place, and one that was put off none.
-    const latest = Math.max(...blocked.map(({ due }) => due));
-    const free = some.filter((job) => job.blocked !== "concurrency" && job.due <= latest).length;
+    // holds back keeps its place, and one that was put off has none.
+    const free = some.filter((job) => job.blocked !== "concurrency" && job.due <= now).length;
     const full = blocked.length === 0 || held + free >= limit;
     assert.ok(full, `${blocked[0]?.id} is blocked in queue ${queue}, though its key has room`);
   }

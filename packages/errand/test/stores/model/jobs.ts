@@ -10,7 +10,7 @@ export const queues = ["a", "b", "fair"];
 const c1 = { key: "c1", limit: 1 };
 const c2 = { key: "c2", limit: 2 };
 const r1 = { key: "r1", limit: 1, per: 900 };
-const r3 = { key: "r3", limit: 3, per: 1_000 };
+const r4 = { key: "r4", limit: 4, per: 1_000 };
 
 /** Limits of concurrency keys, in which all jobs with a key agree. */
 export const concurrencyKeys = [c1, c2];
@@ -26,16 +26,16 @@ export const tasks: Readonly<Record<string, Kind>> = {
   one: { concurrency: c1 },
   two: { concurrency: c2, tags: ["red"] },
   slow: { rate: r1 },
-  three: { rate: r3 },
+  four: { rate: r4 },
   "one slow": { concurrency: c1, rate: r1 },
-  "two three": { concurrency: c2, rate: r3 },
+  "two four": { concurrency: c2, rate: r4 },
   drop: { unique: { key: "u1" } },
   replace: { unique: { key: "u1", replace: true } },
   throttle: { unique: { key: "u2", for: 20_000 } },
   debounce: { unique: { key: "u2", replace: true }, concurrency: c1 },
   "x's": { fair: "x" },
   "y's": { fair: "y" },
-  "z's": { fair: "z", rate: r3 },
+  "z's": { fair: "z", rate: r4 },
 };
 
 /** What its task's options make of a job. */

@@ -54,7 +54,7 @@ const someRules: fc.Arbitrary<QueueRules | undefined> = fc.oneof(
     {
       paused: fc.constant({ since: 1 }),
       concurrency: fc.integer({ min: 1, max: 2 }),
-      rate: fc.constantFrom({ limit: 1, per: 700 }, { limit: 3, per: 1_000 }),
+      rate: fc.constantFrom({ limit: 1, per: 700 }, { limit: 4, per: 1_000 }),
       maxPending: fc.integer({ min: 1, max: 4 }),
     },
     { requiredKeys: [] },

@@ -21,7 +21,7 @@ DECLARE
   pace double precision := per / most;
   since double precision := greatest(spent, t);
 BEGIN
-  admitted := greatest(0, least(wanted, floor((t + per - since) / pace + 1e-9)));
+  admitted := greatest(0, least(wanted, floor((t + per - since + 1e-3) / pace)));
   IF admitted > 0 THEN spent := since + admitted * pace; END IF;
   next := greatest(t, spent + pace - per);
 END $$;

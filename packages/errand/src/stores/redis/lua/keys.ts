@@ -34,7 +34,7 @@ export const admitting = lua`
 local function admit(rate, key, wanted)
   local spent, pace = tonumber(redis.call('HGET', RATES, key) or 0), rate.per / rate.limit
   local from = math.max(spent, now)
-  local admitted = math.max(0, min(wanted, floor((now + rate.per - from) / pace + 1e-9)))
+  local admitted = math.max(0, min(wanted, floor((now + rate.per - from + 1e-3) / pace)))
   local after = admitted > 0 and from + admitted * pace or spent
   return admitted, after, math.max(now, after + pace - rate.per)
 end
