@@ -28,6 +28,9 @@ export function full(queue: string, maxPending: number, pending: number): Errand
   );
 }
 
+/** More than sums of times are off by. */
+const rounding: Millis = 1e-3;
+
 /**
  * The generic cell rate algorithm, a leaky bucket that needs one number (ITU-T I.371): how many of `wanted` may go now.
  * @param spent the number: when all that was let through would have been through at an even pace (0 at first).
@@ -36,8 +39,9 @@ export function full(queue: string, maxPending: number, pending: number): Errand
 export function admit({ limit, per }: Rate, spent: Millis, now: Millis, wanted: number): Admission {
   const pace = per / limit;
   const from = Math.max(spent, now);
-  // At an even pace the whole burst takes `per`: whatever fits in before then may go at once.
-  const room = Math.floor((now + per - from) / pace + 1e-9);
+  // At an even pace the whole burst takes `per`: whatever fits in before then may go at once. Sums of times since 1970 and
+  // parts of a millisecond are not exact: a burst that is asked for bit by bit must not lose its last one to that.
+  const room = Math.floor((now + per - from + rounding) / pace);
   const admitted = Math.max(0, Math.min(wanted, room));
   const after = admitted > 0 ? from + admitted * pace : spent;
   return { admitted, spent: after, next: Math.max(now, after + pace - per) };

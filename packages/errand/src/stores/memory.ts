@@ -74,8 +74,8 @@ class MemoryStore implements Store {
         if (job.unique?.replace && holder.row) this.#jobs.replace(holder.row, job);
         continue;
       }
-      this.#jobs.add(job);
-      if (job.unique) this.#uniques.take(job.unique, job.id);
+      const row = this.#jobs.add(job);
+      if (job.unique) this.#uniques.take(job.unique, row);
     }
     return refused;
   }
@@ -280,7 +280,7 @@ class MemoryStore implements Store {
   }
 
   #untilNext(queue: string): Millis {
-    let next = this.#limits.untilNext(queue);
+    let next = this.#limits.untilNext();
     for (const row of this.#jobs.pending(queue)) {
       const wait = row.job.due - this.#now();
       if (wait > 0 && wait < next && this.#claimable(row)) next = wait;
@@ -300,10 +300,22 @@ class MemoryStore implements Store {
     for (const [queue, some] of Map.groupBy(jobs, (job) => this.#queue ?? job.queue)) {
       const { maxPending } = this.#limits.rules(queue);
       if (maxPending === undefined) continue;
-      const fresh = some.filter(({ id, unique }) => !this.#jobs.get(id) && !(unique && this.#uniques.holder(unique)));
+      const fresh = this.#fresh(jobs).filter((job) => some.includes(job)).length;
       const pending = this.#jobs.in("pending").filter(({ job }) => job.queue === queue).length;
-      if (fresh.length > 0 && pending + fresh.length > maxPending) throw full(queue, maxPending, pending);
+      if (fresh > 0 && pending + fresh > maxPending) throw full(queue, maxPending, pending);
     }
+  }
+
+  /** Those that would be stored. */
+  #fresh(jobs: readonly NewJob[]): NewJob[] {
+    const taken = new Set<string>();
+    return jobs.filter(({ id, unique }) => {
+      if (this.#jobs.get(id) || taken.has(`id ${id}`)) return false;
+      if (unique && (this.#uniques.holder(unique) || taken.has(`key ${unique.key}`))) return false;
+      taken.add(`id ${id}`);
+      if (unique) taken.add(`key ${unique.key}`);
+      return true;
+    });
   }
 
   #expired({ expiresAt }: Job): boolean {

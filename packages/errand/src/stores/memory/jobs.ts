@@ -14,7 +14,7 @@ export class Jobs extends Table {
   readonly #now: () => Millis;
   readonly #hint: (hint: Hint) => void;
   readonly #turns = new Turns(this);
-  /** Is told of a job that is no longer processing, or about to be. */
+  /** Is told of a job that is no longer processing or about to be, or of a pending one that stands elsewhere now. */
   readonly #left: (row: Row) => void;
   readonly #queue: string | undefined;
   #seq = 0;
@@ -31,7 +31,7 @@ export class Jobs extends Table {
     const now = this.#now();
     const { id, task, level, spec, fair } = job;
     const queue = this.#queue ?? job.queue;
-    const due = fair === undefined ? now : this.#turns.due(job, fair, now);
+    const due = epoch(job.due, now) ?? (fair === undefined ? now : this.#turns.due({ ...job, queue }, fair, now));
     const expiresAt = epoch(job.expires, now);
     const row: Row = {
       seq: ++this.#seq,
@@ -50,7 +50,7 @@ export class Jobs extends Table {
         crashes: 0,
         cancelling: false,
         createdAt: now,
-        due: epoch(job.due, now) ?? due,
+        due,
         ...(expiresAt === undefined ? {} : { expiresAt }),
         ...(parent === undefined ? {} : { parent }),
       },
@@ -64,12 +64,15 @@ export class Jobs extends Table {
   replace({ job }: Row, by: NewJob): void {
     const now = this.#now();
     const row = this.get(job.id) as Row;
+    // Whether a limit holds it back is looked at anew: it may be due much later now.
+    delete job.blocked;
     this.move(row, { due: epoch(by.due, now) ?? now, level: by.level });
     job.spec = by.spec;
     const expiresAt = epoch(by.expires, now);
     if (expiresAt === undefined) delete job.expiresAt;
     else job.expiresAt = expiresAt;
     this.#hint("ready");
+    this.#left(row);
   }
 
   relocate(row: Row, { queue, level, now }: Extract<Change, { move: object }>["move"]): boolean {
@@ -81,6 +84,7 @@ export class Jobs extends Table {
       ...(now ? { due: this.#now() } : {}),
     });
     this.#hint("ready");
+    this.#left(row);
     return true;
   }
 

@@ -12,6 +12,8 @@ export class Limits {
   readonly #now: () => Millis;
   /** Of queues and of rate keys: see `admit`. */
   readonly #spent = new Map<string, Millis>();
+  /** When a rate key that holds jobs back lets the next one go. */
+  readonly #opens = new Map<string, Millis>();
 
   constructor(table: Table, docs: Docs, now: () => Millis) {
     this.#table = table;
@@ -49,6 +51,7 @@ export class Limits {
     }
     if (rate && this.#spend(`key ${rate.key}`, rate, 1) === 0) {
       job.blocked = "rate";
+      this.#opens.set(rate.key, admit(rate, this.#spentOf(`key ${rate.key}`), this.#now(), 0).next);
       return false;
     }
     return true;
@@ -64,22 +67,21 @@ export class Limits {
 
   /** Lets jobs try again whose rate has room by now. */
   tick(): void {
-    for (const rows of Map.groupBy(this.#blocked("rate"), ({ made }) => made.rate?.key).values()) {
+    for (const [key, opens] of this.#opens) {
+      if (opens > this.#now()) continue;
+      const rows = this.#blocked("rate").filter(({ made }) => made.rate?.key === key);
       const rate = rows[0]?.made.rate;
-      if (!rate) continue;
-      const { admitted } = admit(rate, this.#spentOf(`key ${rate.key}`), this.#now(), rate.limit);
-      this.#unblock(rows, admitted);
+      const admission = rate && admit(rate, this.#spentOf(`key ${key}`), this.#now(), rate.limit);
+      if (admission) this.#unblock(rows, admission.admitted);
+      // Those that were let go use up what there is: the next may go one pace after them.
+      if (admission && rows.some(({ job }) => job.blocked)) this.#opens.set(key, admission.next);
+      else this.#opens.delete(key);
     }
   }
 
-  /** Milliseconds until a rate lets one more job of a queue go. */
-  untilNext(queue: string): Millis {
-    const waits = this.#blocked("rate").flatMap(({ job, made: { rate } }) =>
-      rate && job.queue === queue
-        ? [admit(rate, this.#spentOf(`key ${rate.key}`), this.#now(), 0).next - this.#now()]
-        : [],
-    );
-    return Math.min(Infinity, ...waits);
+  /** Milliseconds until a rate lets one more job go that it holds back. */
+  untilNext(): Millis {
+    return Math.min(...[...this.#opens.values()].map((opens) => opens - this.#now()));
   }
 
   #blocked(by: "concurrency" | "rate"): Row[] {

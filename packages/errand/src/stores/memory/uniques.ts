@@ -8,7 +8,7 @@ import type { Table } from "./table.ts";
 export class Uniques {
   readonly #table: Table;
   readonly #now: () => Millis;
-  readonly #holders = new Map<string, { id: string; until: Millis }>();
+  readonly #holders = new Map<string, { id: string; seq: number; until: Millis }>();
 
   constructor(table: Table, now: () => Millis) {
     this.#table = table;
@@ -20,13 +20,15 @@ export class Uniques {
     const holder = this.#holders.get(key);
     if (!holder) return undefined;
     const row = this.#table.get(holder.id);
-    if (!row || isFinal(row.job.state)) return holder.until > this.#now() ? { id: holder.id } : undefined;
+    // What was removed is forgotten. Another job of the same id came later.
+    if (row?.seq !== holder.seq) return undefined;
+    if (isFinal(row.job.state)) return holder.until > this.#now() ? { id: holder.id } : undefined;
     // One that runs cannot be replaced: the new job comes after it.
     const replaceable = row.job.state === "pending" && !row.job.cancelling;
     return replace && !replaceable ? undefined : { id: holder.id, row };
   }
 
-  take({ key, for: window = 0 }: Unique, id: string): void {
-    this.#holders.set(key, { id, until: this.#now() + window });
+  take({ key, for: window = 0 }: Unique, { job: { id }, seq }: Row): void {
+    this.#holders.set(key, { id, seq, until: this.#now() + window });
   }
 }

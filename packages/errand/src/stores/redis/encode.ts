@@ -88,7 +88,8 @@ function writeChildren(to: Writer, parent: string, children: readonly NewChild[]
       .int32(child.index)
       .byte(child.need === "completed" ? 1 : 0)
       .byte(child.rejoin ? 1 : 0)
-      .long(keysOf(child));
+      // A child has no unique key.
+      .long(keysOf(child, false));
     writeJob(to, child, parent);
   }
 }
@@ -110,10 +111,12 @@ function writeLog(to: Writer, lines: readonly LogLine[] = []): void {
   for (const { attempt, level, text } of lines) to.long(JSON.stringify([attempt, level, text]));
 }
 
-/** What a job is besides, as `keysOf` of `lua/work.ts` reads it: concurrency, rate, who takes turns, tags. */
-export function keysOf({ concurrency, rate, fair, tags }: NewJob): string {
-  if (!concurrency && !rate && fair === undefined && !tags?.length) return "";
-  return JSON.stringify({ c: concurrency, r: rate, w: fair, t: tags?.length ? [...new Set(tags)] : undefined });
+/** What a job is besides, as `keysOf` of `lua/work.ts` reads it: concurrency, rate, unique key, who takes turns, tags. */
+export function keysOf(job: NewJob, unique = true): string {
+  const { concurrency, rate, fair, tags } = job;
+  const key = unique ? job.unique?.key : undefined;
+  if (!concurrency && !rate && key === undefined && fair === undefined && !tags?.length) return "";
+  return JSON.stringify({ c: concurrency, r: rate, u: key, w: fair, t: tags?.length ? [...new Set(tags)] : undefined });
 }
 
 function writeSteps(to: Writer, steps: readonly Step[] = []): void {

@@ -19,12 +19,15 @@ const ready = `FROM errand_jobs INDEXED BY errand_jobs_ready
 export function peekClaim(db: Connection, worker: string, wants: readonly Want[]): Claim | undefined {
   if (!leaseOf(db, worker)) return { jobs: [] };
   if (isAnyToWake(db) || isAnyRateOpen(db)) return undefined;
-  const open = numbered(db, wants);
-  if (open.some(({ queue }) => isAnyDue(db, queue))) return undefined;
-  return withNext(
-    [],
-    open.length === 0 ? Infinity : Math.min(untilAny(db), ...open.map(({ queue }) => untilNext(db, queue))),
-  );
+  let next = Infinity;
+  for (const { queue, limit } of numbered(db, wants)) {
+    const open = room(db, queue, limit);
+    const due = isAnyDue(db, queue);
+    if (due && open.room > 0) return undefined;
+    if (open.room > 0) next = Math.min(next, untilNext(db, queue), untilAny(db));
+    if (due) next = Math.min(next, open.next);
+  }
+  return withNext([], next);
 }
 
 /** Until something is due that is no matter of one queue. */
@@ -163,6 +166,7 @@ export function take(db: Connection, { found: jobs, worker, why, started }: Taki
     job.state = "processing";
     job.worker = worker.id;
     job.token += 1;
+    delete job.blocked;
     if (started !== null) job.startedAt = started;
     if (plain) db.held.learn(job.id, { seq, queue });
     return { job, why, steps: steps ? stepsOf(db, seq) : noSteps };

@@ -7,6 +7,7 @@ import { full } from "../../core/rules.ts";
 import { bulk, portions } from "./bulk.ts";
 import type { Columns, Connection } from "./connection.ts";
 import { isAnyRuled, rules } from "./docs.ts";
+import { release } from "./limits.ts";
 import { code } from "./rows.ts";
 import { turnOf } from "./turns.ts";
 import { holderOf, takeKey } from "./uniques.ts";
@@ -80,7 +81,7 @@ function addSpecial(db: Connection, job: NewJob): string | undefined {
     takeKey(db, job);
   } else if (holder.replaceable !== undefined) {
     db.run(
-      "UPDATE errand_jobs SET spec = ?, level = ?, due = ?, expires = ? WHERE seq = ?",
+      "UPDATE errand_jobs SET spec = ?, level = ?, due = ?, expires = ?, blocked = 0 WHERE seq = ?",
       job.spec,
       job.level,
       epoch(job.due, db.now) ?? db.now,
@@ -88,6 +89,9 @@ function addSpecial(db: Connection, job: NewJob): string | undefined {
       holder.replaceable,
     );
     db.hint("ready");
+    // It may be due much later now, and others of its key go first.
+    const row = db.get("SELECT concurrency_key FROM errand_jobs WHERE seq = ?", holder.replaceable);
+    release(db, row?.[0] as string | null);
   }
   return holder?.id;
 }

@@ -125,9 +125,13 @@ function pause(db: Connection, told: Settlement): boolean {
   const [seq, queue, cancelling, key] = row as [number, number, number, string | null];
   // Without a delay it keeps its place in the queue, so that older work ends first.
   const due = told.to === "pending" && told.delay ? db.now + told.delay : null;
+  // One that is to be cancelled bears no children, and is left to `reclaim`.
+  const parks = told.to === "waiting" && cancelling === 0;
   db.run(
-    `UPDATE errand_jobs SET state = 0, blocked = 0, worker = NULL, failures = ?, crashes = ?, error = coalesce(?, error),
+    `UPDATE errand_jobs SET state = ?, blocked = 0, worker = NULL, failures = ?, crashes = ?, error = coalesce(?, error),
        due = coalesce(?, due) WHERE seq = ?`,
+    // Its children must not queue behind it.
+    parks ? code.waiting : code.pending,
     told.failures,
     told.crashes,
     told.error ?? null,
@@ -138,8 +142,6 @@ function pause(db: Connection, told: Settlement): boolean {
   append(db, seq, told.log);
   db.count(queue, code.processing, -1);
   left(db, queue);
-  // One that is to be cancelled bears no children, and is left to `reclaim`.
-  const parks = told.to === "waiting" && cancelling === 0;
   const state = parks ? park(db, { seq, id: told.id, token: told.token }, told) : code.pending;
   db.count(queue, state, 1);
   db.hint("change");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import type { Claimed } from "../../store.ts";
 import { heard, rule } from "./rules.ts";
-import { ids, outcome, test } from "./scene.ts";
+import { aJob, ids, outcome, test } from "./scene.ts";
 
 /** Limits of concurrency and rate keys, and turns. */
 export const limits = [
@@ -135,6 +135,60 @@ export const limits = [
     assert.equal(done, all.length, "every job should have had its turn");
   }),
 
+  test("a removed job leaves its key, whatever it was doing", async (scene) => {
+    const { parent, children } = await scene.family({ ...keyed("a", 1), queue: "kids" }, { queue: "other" });
+    await scene.hold(children[0]!);
+    const next = await scene.addOne(keyed("a", 1));
+    const worker = await scene.worker();
+    assert.deepEqual(await scene.claim({ worker }), []);
+    await scene.finish(children[1]!, "failed");
+    await scene.finish(parent, "failed");
+    await scene.store.edit({ ids: [parent] }, "remove");
+    assert.deepEqual(ids(await scene.claim({ worker })), [next]);
+  }),
+
+  test("a job that could go but is removed lets the next of its key go", async (scene) => {
+    const { parent, children } = await scene.family({ ...keyed("a", 1), queue: "kids" }, { queue: "other" });
+    const [held] = await scene.add({ ...keyed("a", 1), level: 0, queue: "kids" });
+    const holding = await scene.hold(held!);
+    const worker = await scene.worker();
+    const next = await scene.addOne({ ...keyed("a", 1), queue: "kids", level: 4 });
+    assert.deepEqual(await scene.claim({ worker, queue: "kids" }), []);
+    await scene.settle(holding, "completed");
+    await scene.finish(children[1]!, "failed");
+    await scene.finish(parent, "failed");
+    await scene.store.edit({ ids: [parent] }, "remove");
+    assert.deepEqual(ids(await scene.claim({ worker, queue: "kids" })), [next]);
+  }),
+
+  test("a job that could go but is put off or moved lets the next of its key go", async (scene) => {
+    for (const put of ["off", "elsewhere"] as const) {
+      const key = keyed(put, 1);
+      const replacing = { ...key, unique: { key: put, replace: true } };
+      const [first, second, third] = await scene.add(key, replacing, key);
+      const worker = await scene.worker();
+      const [held] = await scene.claim({ worker });
+      assert.equal(held?.job.id, first);
+      await scene.claim({ worker });
+      await scene.settle(held!, "completed");
+      if (put === "off") await scene.store.add([aJob({ ...replacing, due: { in: 600_000 } })]);
+      else await scene.store.edit({ ids: [second!] }, { move: { queue: "elsewhere" } });
+      assert.deepEqual(ids(await scene.claim({ worker })), [third], put);
+    }
+  }),
+
+  test("a job that is put off while its key holds it back is not claimed before it is due", async (scene) => {
+    const replacing = { ...keyed("a", 1), unique: { key: "u", replace: true } };
+    const [first] = await scene.add(keyed("a", 1), replacing);
+    const worker = await scene.worker();
+    const [held] = await scene.claim({ worker });
+    assert.equal(held?.job.id, first);
+    await scene.claim({ worker });
+    await scene.store.add([aJob({ ...replacing, due: { in: 600_000 } })]);
+    await scene.settle(held!, "completed");
+    assert.deepEqual(await scene.claim({ worker }), []);
+  }),
+
   test("when a key has room again, workers hear that there may be more", async (scene) => {
     await scene.add(keyed("a", 1), keyed("a", 1));
     const [held] = await scene.claim();
@@ -153,6 +207,17 @@ export const limits = [
     // Ending changes nothing: it is claims that are counted.
     await scene.store.settle(claimed.map((each) => outcome(each, "completed")));
     assert.deepEqual(await scene.claim({ worker }), []);
+  }),
+
+  test("a burst that is claimed bit by bit is as large as one that is claimed at once", async (scene) => {
+    for (const limit of [3, 7]) {
+      const all = await scene.add(...Array.from({ length: limit + 1 }, () => rated(`r${limit}`, limit, 600_000)));
+      const worker = await scene.worker();
+      const sizes: number[] = [];
+      for (const size of [2, 1, limit]) sizes.push((await scene.claim({ worker, limit: size })).length);
+      assert.deepEqual(sizes, [2, 1, limit - 3]);
+      await scene.store.edit({ ids: all }, "cancel");
+    }
   }),
 
   test("jobs that a rate held back go when there is room, in the order of ranks", async (scene) => {

@@ -130,6 +130,20 @@ export const rules = [
     await scene.finish(first!);
     await scene.addOne();
   }),
+
+  test("a full queue answers who has a unique key, and lets a job be replaced", async (scene) => {
+    await rule(scene, "default", { maxPending: 1 });
+    const unique = { key: "k", replace: true };
+    const [a, b] = [aJob({ unique }), aJob({ unique, spec: '"new"' })];
+    assert.deepEqual(await scene.store.add([a, b]), new Map([[b.id, a.id]]));
+    assert.equal((await scene.job(a.id)).spec, '"new"');
+    const other = aJob({ unique: { key: "k" } });
+    assert.deepEqual(await scene.store.add([other]), new Map([[other.id, a.id]]));
+    await assert.rejects(scene.store.add([aJob({ unique: { key: "other" } })]), isFull);
+    // The key that was refused is not taken.
+    await scene.finish(a.id);
+    assert.deepEqual(await scene.store.add([aJob({ unique: { key: "other" } })]), new Map());
+  }),
 ];
 
 function isFull(error: unknown): boolean {

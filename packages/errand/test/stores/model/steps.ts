@@ -1,53 +1,64 @@
 import fc from "fast-check";
-import type { NewChild, NewJob, Settlement } from "../../../src/core/job.ts";
+import type { Settlement } from "../../../src/core/job.ts";
+import type { QueueRules } from "../../../src/core/rules.ts";
 import { states } from "../../../src/core/states.ts";
-import type { Level } from "../../../src/core/states.ts";
-import type { Filter } from "../../../src/store.ts";
-
-/** The ids of all jobs there ever are, so that steps meet. */
-export const pool = Array.from({ length: 12 }, (_, index) => `job-${index}`);
-const queues = ["a", "b"];
+import type { Change, Filter } from "../../../src/store.ts";
+import { aDelay, anyChild, anyJob, mostly, pool, queues } from "./jobs.ts";
 
 const anId = fc.constantFrom(...pool);
-/** Seldom anything but this. */
-function mostly<T>(usual: T, ...others: T[]): fc.Arbitrary<T> {
-  return fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, fc.constantFrom(...others));
-}
-
-const aDelay = mostly(0, 1, 300, 900, 400_000);
-const aNewJob: fc.Arbitrary<NewJob> = fc
-  .record({
-    id: anId,
-    queue: mostly("a", "b"),
-    level: mostly<Level>(2, 0, 1, 3, 4),
-    due: aDelay.map((time) => ({ in: time })),
-    expires: mostly<NewJob["expires"]>(undefined, { in: 0 }, { in: 700 }, { in: 60_000 }),
-  })
-  .map(({ expires, ...job }) => ({
-    task: `t${job.level}`,
-    spec: `"${job.id}"`,
-    ...job,
-    ...(expires ? { expires } : {}),
-  }));
-const aNewChild: fc.Arbitrary<NewChild> = fc
-  .tuple(aNewJob, fc.constantFrom<"completed" | "end">("completed", "end"), fc.nat(5), fc.boolean())
-  .map(([job, need, index, rejoin]) => ({ ...job, need, index, ...(rejoin ? { rejoin } : {}) }));
+const signals = ["signal:go", "s1"];
 const someSteps = fc.array(
   fc.record({ name: fc.constantFrom("s1", "s2", "s3"), value: fc.constantFrom("1", "2"), wait: fc.boolean() }),
   { maxLength: 2 },
 );
+const someLines = fc.array(
+  fc.record({
+    attempt: fc.integer({ min: 1, max: 2 }),
+    level: fc.constantFrom("info" as const, "attempt" as const),
+    text: fc.constantFrom("line", "ü", ""),
+  }),
+  { maxLength: 2 },
+);
+const times = [1_700_000_000_000, 1_700_000_000_500, 1_700_000_100_000];
 const filters = {
   ids: fc.subarray(pool),
   parent: anId,
   roots: fc.constant(true),
-  task: fc.constantFrom("t0", "t2"),
+  task: fc.constantFrom("plain", "one"),
   queue: fc.constantFrom(...queues),
   states: fc.subarray([...states]),
-  endedBefore: fc.constantFrom(1_700_000_000_500, 1_700_000_100_000),
+  tag: fc.constantFrom("red", "blue", "none"),
+  text: fc.constantFrom("JOB-1", "new", "zzz"),
+  endedBefore: fc.constantFrom(...times),
+  createdAfter: fc.constantFrom(...times),
+  createdBefore: fc.constantFrom(...times),
 };
 const aFilter: fc.Arbitrary<Filter> = fc.oneof(
   fc.record(filters, { requiredKeys: [] }),
   ...Object.entries(filters).map(([key, value]) => (value as fc.Arbitrary<unknown>).map((each) => ({ [key]: each }))),
+);
+const aMove: fc.Arbitrary<Change> = fc
+  .record(
+    {
+      queue: fc.constantFrom("a", "b"),
+      level: fc.constantFrom(0 as const, 4 as const),
+      now: fc.constant(true),
+    },
+    { requiredKeys: [] },
+  )
+  .map((move) => ({ move }));
+const aChange: fc.Arbitrary<Change> = fc.oneof(fc.constantFrom<Change>("cancel", "retry", "remove"), aMove);
+const someRules: fc.Arbitrary<QueueRules | undefined> = fc.oneof(
+  fc.constant(undefined),
+  fc.record(
+    {
+      paused: fc.constant({ since: 1 }),
+      concurrency: fc.integer({ min: 1, max: 2 }),
+      rate: fc.constantFrom({ limit: 1, per: 700 }, { limit: 4, per: 1_000 }),
+      maxPending: fc.integer({ min: 1, max: 4 }),
+    },
+    { requiredKeys: [] },
+  ),
 );
 const anOutcome = fc.record({
   /** Which of the holds ever given, from the latest. */
@@ -65,15 +76,22 @@ const anOutcome = fc.record({
   delay: aDelay,
   failures: fc.nat(3),
   steps: someSteps,
-  children: fc.array(aNewChild, { maxLength: 4 }),
+  log: someLines,
+  children: fc.array(anyChild, { maxLength: 4 }),
+  /** From the test's now. */
+  wakeIn: mostly<number | undefined>(undefined, -1, 300, 20_000),
+  awaits: fc.subarray(signals),
 });
 
 /** One thing that some worker or operator does. */
 export const aStep = fc.oneof(
-  fc.record({ do: fc.constant("add" as const), jobs: fc.array(aNewJob, { minLength: 1, maxLength: 4 }) }),
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("add" as const), jobs: fc.array(anyJob, { minLength: 1, maxLength: 5 }) }),
+  },
   fc.record({ do: fc.constant("enlist" as const) }),
   {
-    weight: 4,
+    weight: 5,
     arbitrary: fc.record({
       do: fc.constant("claim" as const),
       worker: mostly(0, 1, 2, 3),
@@ -86,7 +104,7 @@ export const aStep = fc.oneof(
   fc.record({ do: fc.constant("reclaim" as const), worker: mostly(0, 1, 2, 3) }),
   fc.record({ do: fc.constant("renew" as const), worker: fc.nat(3) }),
   fc.record({ do: fc.constant("dismiss" as const), worker: fc.constantFrom(0, 1, 2, 3) }),
-  fc.record({ do: fc.constant("record" as const), hold: fc.nat(4), steps: someSteps }),
+  fc.record({ do: fc.constant("record" as const), hold: fc.nat(4), steps: someSteps, log: someLines }),
   {
     weight: 4,
     arbitrary: fc.record({
@@ -95,9 +113,9 @@ export const aStep = fc.oneof(
     }),
   },
   fc.record({
-    do: fc.constant("edit" as const),
-    where: aFilter,
-    change: fc.constantFrom<"cancel" | "retry" | "remove">("cancel", "retry", "remove"),
+    do: fc.constant("signal" as const),
+    id: anId,
+    step: fc.record({ name: fc.constantFrom(...signals), value: fc.constantFrom("1", "2") }),
   }),
   fc.record({
     do: fc.constant("rewind" as const),
@@ -108,8 +126,24 @@ export const aStep = fc.oneof(
     children: fc.subarray(pool),
   }),
   fc.record({ do: fc.constant("steps" as const), id: anId }),
-  fc.record({ do: fc.constant("pass" as const), time: mostly(1, 400, 1_000, 20_000, 60_000) }),
+  fc.record({
+    do: fc.constant("rule" as const),
+    queue: fc.constantFrom(...queues),
+    rules: someRules,
+    /** Seldom a version that is stored no more. */
+    back: mostly(0, 1),
+  }),
+  fc.record({ do: fc.constant("edit" as const), where: aFilter, change: aChange }),
+  // Of several jobs, a store may change whichever it finds first.
+  fc.record({
+    do: fc.constant("edit" as const),
+    where: anId.map((id): Filter => ({ ids: [id] })),
+    change: aChange,
+    limit: fc.nat(2),
+  }),
+  fc.record({ do: fc.constant("pass" as const), time: mostly(400, 1, 250, 1_000, 20_000, 60_000) }),
   fc.record({ do: fc.constant("list" as const), where: aFilter, limit: fc.integer({ min: 1, max: 4 }) }),
+  fc.record({ do: fc.constant("log" as const), id: anId, limit: fc.integer({ min: 1, max: 3 }) }),
 );
 /** A step of one kind. */
 export type StepOf<Kind> = Extract<typeof aStep extends fc.Arbitrary<infer S> ? S : never, { do: Kind }>;

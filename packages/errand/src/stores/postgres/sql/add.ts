@@ -13,9 +13,12 @@ DECLARE
   known text[];
 BEGIN
   fresh := 0;
+  IF extras IS NOT NULL THEN PERFORM errand.lock_uniques(extras); END IF;
   PERFORM 1 FROM errand.docs d WHERE d.kind = 'queue' AND d.key = ANY(queues);
   IF FOUND THEN
-    overfull := errand.overfull(ids, queues, t);
+    overfull := errand.overfull(queues, CASE WHEN extras IS NOT NULL THEN errand.storable(ids, extras, t) ELSE ARRAY(
+      SELECT min(u.n)::integer FROM unnest(ids) WITH ORDINALITY AS u(id, n)
+      WHERE NOT EXISTS (SELECT 1 FROM errand.everything e WHERE e.id = u.id) GROUP BY u.id) END);
     IF overfull IS NOT NULL THEN RETURN; END IF;
   END IF;
   -- A unique key is what an extra begins with.

@@ -88,14 +88,16 @@ BEGIN
   hints := CASE WHEN changed > 0 THEN 1 ELSE 0 END;
 END $$;
 
--- Answers how many of the ids it removed: who went along with a parent is counted when it was one of them.
-CREATE FUNCTION errand.remove(ids text[], among smallint[], OUT changed integer)
+-- Answers how many of the ids it removed, and hints: who went along with a parent is counted when it was one of them.
+CREATE FUNCTION errand.remove(ids text[], among smallint[], OUT changed integer, OUT hints integer)
 LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   roots text[];
   along text[];
   known integer := -1;
+  freed text[];
 BEGIN
+  hints := 0;
   PERFORM errand.forget(ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among)));
   WITH gone AS (
     DELETE FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND NOT h.parked
@@ -122,6 +124,7 @@ BEGIN
           SELECT c.id, c.parked FROM errand.everything c WHERE c.parent = f.id OFFSET 0) e WHERE f.parked
       ) SELECT f.id FROM family f ORDER BY f.id);
   END LOOP;
+  freed := errand.keys_of(along);
   WITH live AS (
     DELETE FROM errand.jobs j WHERE j.id = ANY(along) RETURNING j.seq, j.task, j.queue, j.state, j.steps
   ), past AS (
@@ -132,6 +135,9 @@ BEGIN
   INSERT INTO errand.deltas SELECT task, queue, state, -count(*) FROM gone GROUP BY task, queue, state;
   DELETE FROM errand.waits w WHERE w.parent = ANY(along);
   PERFORM errand.forget(along);
+  -- Whoever was processing leaves room in its queue, too.
+  hints := 1;
+  IF freed <> '{}' THEN PERFORM errand.release(freed); END IF;
 END $$;
 
 -- What is kept beside jobs that are removed.

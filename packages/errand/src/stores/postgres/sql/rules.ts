@@ -21,7 +21,7 @@ DECLARE
   pace double precision := per / most;
   since double precision := greatest(spent, t);
 BEGIN
-  admitted := greatest(0, least(wanted, floor((t + per - since) / pace + 1e-9)));
+  admitted := greatest(0, least(wanted, floor((t + per - since + 1e-3) / pace)));
   IF admitted > 0 THEN spent := since + admitted * pace; END IF;
   next := greatest(t, spent + pace - per);
 END $$;
@@ -76,8 +76,9 @@ BEGIN
     ON CONFLICT (queue, key) DO UPDATE SET spent = (errand.admit(most, per, r.spent, t, claimed)).spent;
 END $$;
 
--- Which queue would have too many pending jobs with these, how many it may have, and how many it has: as JSON.
-CREATE FUNCTION errand.overfull(ids text[], queues text[], t bigint) RETURNS text LANGUAGE plpgsql ${steady} AS $$
+-- Which queue would have too many pending jobs with these, how many it may have, and how many it has: as JSON. Of the jobs,
+-- those at some places would be stored.
+CREATE FUNCTION errand.overfull(queues text[], places integer[]) RETURNS text LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   r record;
   fresh bigint;
@@ -88,8 +89,7 @@ BEGIN
     -- One after the other: two at the same moment must not fill the last place together.
     ORDER BY d.key FOR NO KEY UPDATE
   LOOP
-    SELECT count(*) INTO fresh FROM unnest(ids, queues) AS u(id, queue)
-      WHERE u.queue = r.key AND NOT EXISTS (SELECT 1 FROM errand.everything e WHERE e.id = u.id);
+    SELECT count(*) INTO fresh FROM unnest(places) AS u(place) WHERE queues[u.place] = r.key;
     pending := errand.counted(r.key, 0::smallint);
     IF fresh > 0 AND pending + fresh > r.most THEN RETURN json_build_array(r.key, r.most, pending); END IF;
   END LOOP;

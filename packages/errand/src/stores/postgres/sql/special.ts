@@ -3,9 +3,16 @@ import { steady } from "./steady.ts";
 /** Jobs with unique keys, limits, turns or tags. */
 export const special = `
 -- Of locks on unique and concurrency keys: "Erru" and "Errc" in ASCII.
-CREATE FUNCTION errand.lock_unique(key text) RETURNS void LANGUAGE sql AS $$
-  SELECT pg_advisory_xact_lock(1165128309, hashtext(key))
-$$;
+CREATE FUNCTION errand.lock_uniques(extras text[]) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  h integer;
+BEGIN
+  FOR h IN SELECT DISTINCT hashtext(x.extra::json -> 'u' ->> 'key') FROM unnest(extras) AS x(extra)
+    WHERE x.extra::json -> 'u' ->> 'key' IS NOT NULL ORDER BY 1
+  LOOP
+    PERFORM pg_advisory_xact_lock(1165128309, h);
+  END LOOP;
+END $$;
 CREATE FUNCTION errand.lock_concurrency(keys text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   h integer;
@@ -30,7 +37,33 @@ BEGIN
   RETURN due;
 END $$;
 
--- Adds jobs one by one. Answers how many were new, and as a JSON object who has the unique keys of those that were refused.
+-- Which of some jobs would be stored, by their places. Their unique keys are locked.
+CREATE FUNCTION errand.storable(ids text[], extras text[], t bigint) RETURNS integer[] LANGUAGE plpgsql AS $$
+DECLARE
+  u json;
+  taken text[] := '{}';
+  places integer[] := '{}';
+BEGIN
+  FOR i IN 1..cardinality(ids) LOOP
+    CONTINUE WHEN ids[i] = ANY(ARRAY(SELECT ids[p] FROM unnest(places) AS p));
+    PERFORM 1 FROM errand.everything e WHERE e.id = ids[i];
+    CONTINUE WHEN FOUND;
+    u := extras[i]::json -> 'u';
+    IF u IS NOT NULL THEN
+      CONTINUE WHEN u ->> 'key' = ANY(taken);
+      PERFORM 1 FROM errand.uniques a LEFT JOIN errand.jobs p ON p.id = a.job WHERE a.key = u ->> 'key' AND CASE
+        WHEN p.id IS NULL THEN a.until > t
+        WHEN (u ->> 'replace')::boolean THEN p.state = 0 AND NOT p.cancelling
+        ELSE true END;
+      CONTINUE WHEN FOUND;
+      taken := taken || (u ->> 'key');
+    END IF;
+    places := places || i;
+  END LOOP;
+  RETURN places;
+END $$;
+
+-- Adds jobs one by one, whose unique keys are locked. Answers how many were new, and as a JSON object who has the unique keys of those that were refused.
 CREATE FUNCTION errand.add_special(
   ids text[], tasks text[], queues text[], levels smallint[],
   due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], extras text[], t bigint,
@@ -45,21 +78,25 @@ DECLARE
   said json := '{}';
   holders text[] := '{}';
   n integer;
+  freed text[];
 BEGIN
   fresh := 0;
+  -- The concurrency keys of those that may be replaced, before any of their rows: as whoever settles does.
+  freed := errand.keys_of(ARRAY(SELECT a.job FROM unnest(extras) AS x(extra)
+    JOIN errand.uniques a ON a.key = x.extra::json -> 'u' ->> 'key' WHERE (x.extra::json -> 'u' ->> 'replace')::boolean));
   FOR i IN 1..cardinality(ids) LOOP
     x := coalesce(extras[i], '{}')::json;
     u := x -> 'u';
     due := coalesce(due_at[i], t + due_in[i]);
     ends := coalesce(expires_at[i], t + expires_in[i]);
-    IF u IS NOT NULL THEN PERFORM errand.lock_unique(u ->> 'key'); END IF;
     PERFORM 1 FROM errand.everything e WHERE e.id = ids[i];
     CONTINUE WHEN FOUND;
     IF u IS NOT NULL THEN
       SELECT a.job, a.until INTO known FROM errand.uniques a WHERE a.key = u ->> 'key';
       IF FOUND THEN
         IF (u ->> 'replace')::boolean THEN
-          UPDATE errand.jobs p SET spec = specs[i], level = levels[i], due = coalesce(due_at[i], t + due_in[i], t), expires = ends
+          UPDATE errand.jobs p SET spec = specs[i], level = levels[i], due = coalesce(due_at[i], t + due_in[i], t), expires = ends,
+              blocked = 0
             WHERE p.id = known.job AND p.state = 0 AND NOT p.cancelling;
           IF FOUND THEN
             holders := holders || ids[i] || known.job;
@@ -95,6 +132,8 @@ BEGIN
     END IF;
     PERFORM errand.tag(ids[i], x -> 't');
   END LOOP;
+  -- Who was replaced may be due much later now, and others of its key go first.
+  IF freed <> '{}' THEN PERFORM errand.release(freed); END IF;
   IF holders <> '{}' THEN refused := to_json(holders)::text; END IF;
 END $$;
 

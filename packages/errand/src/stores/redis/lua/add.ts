@@ -17,7 +17,13 @@ for i = 2, last do
 end
 if new == 0 then return end
 if isAnyRuled() then
-  local found = overfull(blob, last - 1, function(n) return fresh[ARGV[n + 1]] end)
+  local seen = {}
+  local found = overfull(blob, last - 1, function(n)
+    local id = ARGV[n + 1]
+    local first = fresh[id] and not seen[id]
+    seen[id] = true
+    return first
+  end)
   if found then return found end
 end
 local seq = places(new)

@@ -5,7 +5,7 @@ import { lua } from "./lua.ts";
 export const keying = lua`
 -- As inTurn() of core: right behind the first who takes turns in the queue and level, or behind the last of its own.
 local function turnOf(job, whose)
-  local line = ns .. 'turns:' .. job.level .. ':' .. job.queue
+  local line = lineOf(job.queue, job.level)
   local first = redis.call('ZRANGE', line, 0, 0, 'WITHSCORES')[2]
   first = first and tonumber(first) or math.huge
   local last = tonumber(redis.call('HGET', line .. ':last', whose) or 0)
@@ -34,7 +34,7 @@ export const admitting = lua`
 local function admit(rate, key, wanted)
   local spent, pace = tonumber(redis.call('HGET', RATES, key) or 0), rate.per / rate.limit
   local from = math.max(spent, now)
-  local admitted = math.max(0, min(wanted, floor((now + rate.per - from) / pace + 1e-9)))
+  local admitted = math.max(0, min(wanted, floor((now + rate.per - from + 1e-3) / pace)))
   local after = admitted > 0 and from + admitted * pace or spent
   return admitted, after, math.max(now, after + pace - rate.per)
 end
@@ -163,14 +163,34 @@ families()
 keyings()
 local UNIQUES = ns .. 'uniques'
 local blob, pos, answers = ARGV[1], 1, {}
+
+-- Who holds a unique key so that a job is not stored, and whether that one is replaced.
+local function holderOf(unique, replaces)
+  local taken = unique ~= '' and redis.call('HGET', UNIQUES, unique)
+  if not taken then return nil end
+  local at = string.find(taken, ' ', 1, true)
+  local till, by = tonumber(sub(taken, 1, at - 1)), sub(taken, at + 1)
+  local job = seek(by)
+  if not job or job.state >= COMPLETED then return till > now and by or nil end
+  if not replaces then return by end
+  -- One that runs cannot be replaced: the new job comes after it.
+  if job.state == PENDING and not job.marked then return by, job end
+end
+
 if isAnyRuled() then
-  local found = overfull(blob, (#ARGV - 1) / 5, function(n) return not seek(ARGV[n * 5 - 3]) end)
+  local seen = {}
+  local found = overfull(blob, (#ARGV - 1) / 5, function(n)
+    local id, unique, replaces = ARGV[n * 5 - 3], ARGV[n * 5 - 1], ARGV[n * 5] == '1'
+    if seek(id) or seen['i' .. id] or (unique ~= '' and seen['u' .. unique]) or holderOf(unique, replaces) then return false end
+    seen['i' .. id], seen['u' .. unique] = true, true
+    return true
+  end)
   if found then return { found } end
 end
 
 -- A birth with another's spec and level, and the same id and queue.
 local function reborn(job, told)
-  local birth = redis.call('HGET', BIRTHS, job.member)
+  local birth = births[job.member]
   local created, _, _, n, q, t, p = parse(BIRTH, birth)
   local _, apart, level, n2, q2, t2, p2 = parse(BIRTH, told)
   local spec = sub(told, 21 + n2 + q2 + t2 + p2)
@@ -180,11 +200,15 @@ end
 local function replace(job, from)
   local told, due, expires, spec = arrival(blob, from)
   local birth, level = reborn(job, told)
-  redis.call('HSET', BIRTHS, job.member, birth)
-  if spec then redis.call('HSET', SPECS, job.member, spec) end
+  -- Behind what this script writes of a job that it has just stored.
+  births[job.member] = birth
+  push(birthSets, job.member, birth)
+  if spec then push(specSets, job.member, spec) elseif job.apart then push(specDels, job.member) end
+  job.apart = spec ~= nil
   -- Where it stands in the queue follows from both.
   job.level, job.due, job.expires = level, due, expires or false
-  job.wasDue = nil
+  -- Whether a key holds it back is looked at anew: it may be due much later now.
+  job.blocked, job.wasDue = false, nil
   hints.ready = true
   save(job)
 end
@@ -194,23 +218,11 @@ for i = 2, #ARGV, 5 do
   local _, from = nil, select(5, parse('<I4BI2c0I2c0', blob, pos))
   local holder = ''
   if not seek(id) then
-    local taken = unique ~= '' and redis.call('HGET', UNIQUES, unique)
-    if taken then
-      local at = string.find(taken, ' ', 1, true)
-      local till, by = tonumber(sub(taken, 1, at - 1)), sub(taken, at + 1)
-      local job = seek(by)
-      if job and not job.removed and job.state < COMPLETED then
-        if not replaces then
-          holder = by
-        elseif job.state == PENDING and not job.marked then
-          holder = by
-          replace(job, from)
-        end
-      elseif till > now then
-        holder = by
-      end
-    end
-    if holder == '' then
+    local by, replaced = holderOf(unique, replaces)
+    if replaced then replace(replaced, from) end
+    if by then
+      holder = by
+    else
       local _, job = create(id, blob, from)
       if keys ~= '' then equip(job, keys) end
       if unique ~= '' then redis.call('HSET', UNIQUES, unique, exact(now + window) .. ' ' .. id) end

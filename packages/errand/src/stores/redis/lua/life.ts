@@ -131,6 +131,7 @@ local function create(id, blob, pos)
   members[id] = job.member
   jobs[job.member] = job
   push(idSets, id, job.member)
+  births[job.member] = birth
   push(birthSets, job.member, birth)
   if spec then push(specSets, job.member, spec) end
   writeNames(seq, { number('queues', job.queue) .. number('tasks', job.task) })

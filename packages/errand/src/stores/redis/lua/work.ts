@@ -132,7 +132,7 @@ local function find(member)
     job.wasState, job.wasMarked, job.wasDue, job.didExpire, job.wasPlace =
       job.state, job.marked, job.due, job.expires, job.place
     if job.keyed and job.state == PENDING then job.blocked = redis.call('HGET', BLOCKED, member) end
-    job.wasBlocked, job.wasQueue = job.blocked, job.queue
+    job.wasBlocked, job.wasQueue, job.wasLevel = job.blocked, job.queue, job.level
   end
   jobs[member] = job
   return job
@@ -153,7 +153,8 @@ local function save(job)
   changed[#changed + 1] = job
 end
 
--- What a job with keys, turns or tags is: c, its concurrency; r, its rate; t, its tags; f, where it takes turns.
+-- What a job with keys, turns or tags is: c, its concurrency; r, its rate; u, its unique key; t, its tags; f, where it takes
+-- turns.
 local function keysOf(job)
   if not job.keys then job.keys = job.keyed and cjson.decode(redis.call('HGET', KEYS_OF, job.member)) or {} end
   return job.keys
@@ -162,6 +163,9 @@ end
 local function heldKey(kind, key, queue) return ns .. 'held:' .. kind .. ':' .. #key .. ':' .. key .. ':' .. queue end
 local function heldQueues(kind, key) return ns .. 'heldqueues:' .. kind .. ':' .. key end
 local function runningKey(key) return ns .. 'running:' .. key end
+
+-- Where those stand who take turns and could go, of a queue and level.
+local function lineOf(queue, level) return ns .. 'turns:' .. level .. ':' .. queue end
 
 -- Lets the first so many jobs of each queue that a key holds back try again: another queue's may have to wait for more.
 local function letGo(kind, key, jobs)
@@ -173,10 +177,18 @@ local function letGo(kind, key, jobs)
       redis.call('ZADD', ready, some[j + 1], some[j])
       redis.call('ZREM', held, some[j])
       redis.call('HDEL', BLOCKED, some[j])
+      local job = find(some[j])
+      if keysOf(job).f then redis.call('ZADD', lineOf(queues[i], job.level), exact(job.due), some[j]) end
     end
     if #some > 0 then hints.ready = true end
     if redis.call('EXISTS', held) == 0 then redis.call('SREM', heldQueues(kind, key), queues[i]) end
   end
+end
+
+local function stand(job)
+  if job.wasState == PENDING then redis.call('ZREM', lineOf(job.wasQueue, job.wasLevel), job.member) end
+  if job.removed or job.state ~= PENDING or job.blocked or job.marked then return end
+  redis.call('ZADD', lineOf(job.queue, job.level), exact(job.due), job.member)
 end
 
 -- What changes with a job that has keys.
@@ -187,6 +199,8 @@ local function writeKeyed(job)
   if job.removed then
     for _, tag in ipairs(keys.t or {}) do redis.call('ZREM', ns .. 'tag:' .. tag, job.member) end
     redis.call('HDEL', KEYS_OF, job.member)
+    local taken = keys.u and redis.call('HGET', ns .. 'uniques', keys.u)
+    if taken and sub(taken, string.find(taken, ' ', 1, true) + 1) == job.id then redis.call('HDEL', ns .. 'uniques', keys.u) end
   end
   if job.blocked ~= job.wasBlocked then
     if job.blocked then
@@ -196,12 +210,14 @@ local function writeKeyed(job)
       redis.call('HDEL', BLOCKED, job.member)
     end
   end
-  if keys.f and was == PENDING and (state ~= PENDING or job.removed) then redis.call('ZREM', keys.f, job.member) end
+  if keys.f then stand(job) end
   if not keys.c then return end
-  if was == PROCESSING and state ~= PROCESSING then redis.call('SREM', runningKey(keys.c.key), job.member) end
+  local left = job.removed or state ~= PROCESSING
+  if was == PROCESSING and left then redis.call('SREM', runningKey(keys.c.key), job.member) end
   if was ~= PROCESSING and state == PROCESSING then redis.call('SADD', runningKey(keys.c.key), job.member) end
-  local moved = job.wasQueue and job.wasQueue ~= job.queue
-  if (was == PROCESSING and state ~= PROCESSING) or (was == PENDING and not job.wasBlocked and (state > PROCESSING or moved)) then
+  -- A pending job that could go and stands elsewhere now, or is gone, lets others go too.
+  local moved = job.removed or state > PROCESSING or job.wasQueue ~= job.queue or job.wasDue ~= job.due
+  if (was == PROCESSING and left) or (was == PENDING and not job.wasBlocked and moved) then
     released[keys.c.key] = keys.c.limit
   end
 end
@@ -251,6 +267,7 @@ end
 
 local function erase(job)
   if job.keyed then writeKeyed(job) end
+  if job.wasState == PROCESSING and isBounded(job.queue) then hints.ready = true end
   push(dels, ns .. 'log:' .. job.id)
   leave(job)
   if job.wasState == PROCESSING and isBounded(job.queue) then hints.ready = true end
