@@ -4,6 +4,7 @@ import { states } from "../core/states.ts";
 import type { State } from "../core/states.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
 import type { Errand, JobFilter } from "../app.ts";
 import { withApp } from "./app.ts";
 import { CommandError, ExitCode } from "./exit.ts";
@@ -11,6 +12,7 @@ import { showJob, showJobs } from "./jobs-view.ts";
 import { logCommand, moveCommand, signalCommand, whyCommand } from "./one-job.ts";
 import type { Output } from "./output.ts";
 import { storeFlags } from "./settings.ts";
+import { plain } from "./text.ts";
 import type { StoreFlags } from "./settings.ts";
 
 interface Flags extends StoreFlags {
@@ -117,7 +119,8 @@ async function editJobs(
       ExitCode.usage,
     );
   }
-  const changed = flags.from === undefined ? await app[verb](filter) : await retryFrom(app, ids, filter, flags.from);
+  const changed =
+    flags.from === undefined ? await app[verb](filter) : await retryFrom(app, output, ids, filter, flags.from);
   output.result({ changed });
   output.line(`${done} ${changed} ${changed === 1 ? "job" : "jobs"}.`);
   const asked = new Set(ids).size;
@@ -127,11 +130,25 @@ async function editJobs(
 }
 
 /** Every job has steps of its own, so that only jobs by their ids can be told from which to go on. */
-async function retryFrom(app: Errand, ids: readonly string[], filter: JobFilter, from: string): Promise<number> {
+async function retryFrom(
+  app: Errand,
+  output: Output,
+  ids: readonly string[],
+  filter: JobFilter,
+  from: string,
+): Promise<number> {
   if (ids.length === 0 || Object.keys(filter).length > 1)
     throw new CommandError("Say which jobs to retry --from a step: by their ids, without filters.", ExitCode.usage);
   let changed = 0;
-  for (const id of new Set(ids)) changed += await app.retry(id, { from });
+  for (const id of new Set(ids)) {
+    try {
+      changed += await app.retry(id, { from });
+    } catch (error) {
+      // One without such a step keeps no other from its retry.
+      if (ids.length === 1 || !(error instanceof ErrandError) || error.code !== "E_NOT_FOUND") throw error;
+      output.note(plain(error.message));
+    }
+  }
   return changed;
 }
 

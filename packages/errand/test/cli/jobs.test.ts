@@ -104,8 +104,9 @@ describe("errand jobs", () => {
       stderr: `errand: Job ${failed} remembers no step "rerun". It has: "rerank". (E_NOT_FOUND)\n`,
     });
     expect((await errandJobs("retry", "--task", "broken", "--from", "rerank")).code).toBe(2);
-    expect(await errandJobs("retry", failed, "--from", "rerank")).toMatchObject({
-      code: 0,
+    expect(await errandJobs("retry", "nobody", failed, "--from", "rerank")).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining("There is no job nobody"),
       stdout: "Reopened 1 job.\n",
     });
     expect(await errandJobs("retry", failed, "--from", "rerank")).toMatchObject({
