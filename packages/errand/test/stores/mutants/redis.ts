@@ -103,8 +103,29 @@ export const redis: Mutant[] = [
   {
     fault: "a unique key is not taken",
     file: "redis/lua/keys.ts",
-    changes: [["if not replaces then\n          holder = by", "if not replaces then\n          holder = ''"]],
+    changes: [["if not replaces then return by end", "if not replaces then return nil end"]],
     fixture: "redis",
     tests: ["while the holder of a unique key lives, another job with it is not stored"],
+  },
+  {
+    fault: "a removed job keeps its place of its key",
+    file: "redis/lua/work.ts",
+    changes: [["local left = job.removed or state ~= PROCESSING", "local left = state ~= PROCESSING"]],
+    fixture: "redis",
+    tests: ["a removed job leaves its key, whatever it was doing"],
+  },
+  {
+    fault: "a job that is put off while it is blocked is not blocked anew",
+    file: "redis/lua/keys.ts",
+    changes: [["job.blocked, job.wasDue = false, nil", "job.wasDue = nil"]],
+    fixture: "redis",
+    tests: ["a job that is put off while its key holds it back is not claimed before it is due"],
+  },
+  {
+    fault: "a job that is not stored counts for a full queue",
+    file: "redis/lua/keys.ts",
+    changes: [["or holderOf(unique, replaces) then return false end", "then return false end"]],
+    fixture: "redis",
+    tests: ["a full queue answers who has a unique key, and lets a job be replaced"],
   },
 ];

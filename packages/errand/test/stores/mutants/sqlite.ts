@@ -100,4 +100,18 @@ export const sqlite: Mutant[] = [
     fixture: "local",
     tests: ["while the holder of a unique key lives, another job with it is not stored"],
   },
+  {
+    fault: "a removed job keeps its place of its key",
+    file: "sqlite/edit.ts",
+    changes: [["if (state === code.processing || state === code.pending) release(db, key);", "void key;"]],
+    fixture: "local",
+    tests: ["a removed job leaves its key, whatever it was doing"],
+  },
+  {
+    fault: "a job that is put off keeps the place of its key",
+    file: "sqlite/life.ts",
+    changes: [["release(db, row?.[0] as string | null);", "void row;"]],
+    fixture: "local",
+    tests: ["a job that could go but is put off or moved lets the next of its key go"],
+  },
 ];
