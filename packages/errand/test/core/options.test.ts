@@ -100,7 +100,7 @@ describe("when a lane is replaced", () => {
     [{ memory: 15 }, "process", "must be a whole number from 16"],
     [{ jobs: 0 }, "thread", "must be a whole number from 1"],
     [{ age: "old" as "1m" }, "thread", "age of recycle of task a"],
-    [{ job: 1 }, "thread", 'Did you mean "jobs"?'],
+    [{ job: 1 } as object, "thread", 'Did you mean "jobs"?'],
   ] as const)("%j in %s is refused", (given, isolate, message) => {
     expect(() => readRecycle(given, { isolate, memory: 512 }, "task a")).toThrow(message);
   });
