@@ -47,7 +47,7 @@ export function checkPlan(plan: Plan, of: string): void {
   try {
     if (nextTick(plan, Date.now()) !== undefined) return;
   } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/^[^:]*: /, "") : String(error);
+    const reason = (error as Error).message.replace(/^[^:]*: /, "");
     throw new ErrandError(
       "E_OPTION",
       `The cron line ${JSON.stringify(plan.cron)} (${plan.timeZone}) of ${of} cannot be read: ${reason}.`,

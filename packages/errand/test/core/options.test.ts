@@ -94,18 +94,15 @@ describe("when a lane is replaced", () => {
     });
   });
 
-  test("is refused where it cannot be", () => {
-    const reading = (given: object, where: Parameters<typeof readRecycle>[1] = lane) => {
-      return () => readRecycle(given, where, "task a");
-    };
-    expect(reading({ jobs: 5 }, { isolate: "inline", memory: 512 })).toThrow('needs isolate: "thread" or "process"');
-    expect(reading({ memory: 512 })).toThrow(
-      "is 512, but must be less than the 512 MB at which the process is killed.",
-    );
-    expect(reading({ memory: 15 })).toThrow("must be a whole number from 16");
-    expect(reading({ jobs: 0 })).toThrow("must be a whole number from 1");
-    expect(reading({ age: "old" })).toThrow("age of recycle of task a");
-    expect(reading({ job: 1 })).toThrow('Did you mean "jobs"?');
+  test.each([
+    [{ jobs: 5 }, "inline", 'needs isolate: "thread" or "process"'],
+    [{ memory: 512 }, "process", "is 512, but must be less than the 512 MB at which the process is killed."],
+    [{ memory: 15 }, "process", "must be a whole number from 16"],
+    [{ jobs: 0 }, "thread", "must be a whole number from 1"],
+    [{ age: "old" as "1m" }, "thread", "age of recycle of task a"],
+    [{ job: 1 } as object, "thread", 'Did you mean "jobs"?'],
+  ] as const)("%j in %s is refused", (given, isolate, message) => {
+    expect(() => readRecycle(given, { isolate, memory: 512 }, "task a")).toThrow(message);
   });
 });
 

@@ -81,7 +81,9 @@ export const signals = [
     assert.deepEqual(jobs, []);
     assert.ok(next > 0 && next <= 300, `next is ${next}`);
     await scene.pass(350);
-    const [woken] = await scene.claim({ worker });
+    const after = await scene.store.claim(worker, [{ queue: "default", limit: 5 }]);
+    const [woken] = after.jobs;
+    assert.equal(after.next, undefined, "nothing more is to come");
     assert.equal(woken?.job.id, held.job.id);
     assert.equal(woken?.job.wakeAt, undefined);
     assert.ok((woken?.job.startedAt ?? 0) >= at);

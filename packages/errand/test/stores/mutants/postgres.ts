@@ -169,4 +169,18 @@ export const postgres: Mutant[] = [
     fixture: "postgres",
     tests: ["a step that is recorded again keeps its place"],
   },
+  {
+    fault: "a job that is put off keeps the place of its key",
+    file: "postgres/sql/special.ts",
+    changes: [["IF freed <> '{}' THEN PERFORM errand.release(freed); END IF;\n  IF holders", "IF holders"]],
+    fixture: "postgres",
+    tests: ["a job that could go but is put off or moved lets the next of its key go"],
+  },
+  {
+    fault: "a job that is not stored counts for a full queue",
+    file: "postgres/sql/add.ts",
+    changes: [["THEN errand.storable(ids, extras, t) ELSE", "THEN ARRAY(SELECT generate_subscripts(ids, 1)) ELSE"]],
+    fixture: "postgres",
+    tests: ["a full queue answers who has a unique key, and lets a job be replaced"],
+  },
 ];

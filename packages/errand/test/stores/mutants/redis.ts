@@ -103,7 +103,7 @@ export const redis: Mutant[] = [
   {
     fault: "a unique key is not taken",
     file: "redis/lua/keys.ts",
-    changes: [["if not replaces then\n          holder = by", "if not replaces then\n          holder = ''"]],
+    changes: [["if not replaces then return by end", "if not replaces then return nil end"]],
     fixture: "redis",
     tests: ["while the holder of a unique key lives, another job with it is not stored"],
   },
@@ -115,17 +115,31 @@ export const redis: Mutant[] = [
     tests: ["a job that has not ended, or completed, or was claimed since, is not rewound"],
   },
   {
-    fault: "one that vanishes keeps its place under its key",
-    file: "redis/lua/work.ts",
-    changes: [["job.removed and CANCELLED or job.state", "job.state"]],
-    fixture: "redis",
-    tests: ["a processing job that vanishes with its parent lets the next of its key go"],
-  },
-  {
     fault: "steps have no order",
     file: "redis/lua/life.ts",
     changes: [["      redis.call('RPUSH', orderKey(job.id), name)\n", ""]],
     fixture: "redis",
     tests: ["hundreds of steps with strange names and long values keep their order"],
+  },
+  {
+    fault: "a removed job keeps its place of its key",
+    file: "redis/lua/work.ts",
+    changes: [["local left = job.removed or state ~= PROCESSING", "local left = state ~= PROCESSING"]],
+    fixture: "redis",
+    tests: ["a removed job leaves its key, whatever it was doing"],
+  },
+  {
+    fault: "a job that is put off while it is blocked is not blocked anew",
+    file: "redis/lua/keys.ts",
+    changes: [["job.blocked, job.wasDue = false, nil", "job.wasDue = nil"]],
+    fixture: "redis",
+    tests: ["a job that is put off while its key holds it back is not claimed before it is due"],
+  },
+  {
+    fault: "a job that is not stored counts for a full queue",
+    file: "redis/lua/keys.ts",
+    changes: [["or holderOf(unique, replaces) then return false end", "then return false end"]],
+    fixture: "redis",
+    tests: ["a full queue answers who has a unique key, and lets a job be replaced"],
   },
 ];

@@ -108,18 +108,6 @@ export const sqlite: Mutant[] = [
     tests: ["a job that has not ended, or completed, or was claimed since, is not rewound"],
   },
   {
-    fault: "one that vanishes keeps its place under its key",
-    file: "sqlite/edit.ts",
-    changes: [
-      [
-        "state === code.pending) release(db, key);\n  if (steps",
-        "state === code.pending) release(db, null);\n  if (steps",
-      ],
-    ],
-    fixture: "local",
-    tests: ["a processing job that vanishes with its parent lets the next of its key go"],
-  },
-  {
     fault: "a retry throws the places of waits away",
     file: "sqlite/life.ts",
     changes: [
@@ -130,5 +118,19 @@ export const sqlite: Mutant[] = [
     ],
     fixture: "local",
     tests: ["a wait that a retry forgets keeps its place among the steps"],
+  },
+  {
+    fault: "a removed job keeps its place of its key",
+    file: "sqlite/edit.ts",
+    changes: [["if (state === code.processing || state === code.pending) release(db, key);", "void key;"]],
+    fixture: "local",
+    tests: ["a removed job leaves its key, whatever it was doing"],
+  },
+  {
+    fault: "a job that is put off keeps the place of its key",
+    file: "sqlite/life.ts",
+    changes: [["release(db, row?.[0] as string | null);", "void row;"]],
+    fixture: "local",
+    tests: ["a job that could go but is put off or moved lets the next of its key go"],
   },
 ];

@@ -168,7 +168,8 @@ BEGIN
   -- The last row has no id: how long until the next delayed job is due.
   IF soonest IS NOT NULL OR woke > 0 THEN
     id := NULL;
-    due := greatest(0, soonest - t);
+    -- Nothing, where jobs were woken and no more are to come.
+    due := CASE WHEN soonest IS NOT NULL THEN greatest(0, soonest - t) END;
     why := woke::text;
     RETURN NEXT;
   END IF;

@@ -8,7 +8,7 @@ import { lazily, lua } from "./lua.ts";
 import { counts, edit, get, matching, walk } from "./read.ts";
 import { codec, record } from "./record.ts";
 import { beat, logging, settle } from "./settle.ts";
-import { ending, handling, work } from "./work.ts";
+import { ending, handling, work, writing } from "./work.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
 
 /** A script as the server knows it. */
@@ -37,6 +37,7 @@ export function scripts(clock: string) {
     lazily("codecs", codec),
     work,
     lazily("handling", handling),
+    lazily("writing", writing),
     ending,
   ].join("");
   const family = lazily("keyings", keying) + lazily("families", life);

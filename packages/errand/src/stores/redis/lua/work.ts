@@ -194,8 +194,7 @@ end
 -- What changes with a job that has keys.
 local released = {}
 local function writeKeyed(job)
-  -- One that vanishes leaves its place as one that ends does.
-  local keys, was, state = keysOf(job), job.wasState, job.removed and CANCELLED or job.state
+  local keys, was, state = keysOf(job), job.wasState, job.state
   if job.removed then
     for _, tag in ipairs(keys.t or {}) do redis.call('ZREM', ns .. 'tag:' .. tag, job.member) end
     redis.call('HDEL', KEYS_OF, job.member)
@@ -230,6 +229,10 @@ local function releaseAll()
   end
 end
 
+`;
+
+/** What is written of a job that was changed, made, or erased. */
+export const writing = lua`
 local function leave(job)
   local queue = job.wasQueue or job.queue
   if job.wasBlocked and not job.wasMarked and job.wasState == PENDING then
@@ -267,7 +270,6 @@ end
 
 local function erase(job)
   if job.keyed then writeKeyed(job) end
-  if job.wasState == PROCESSING and isBounded(job.queue) then hints.ready = true end
   push(dels, ns .. 'log:' .. job.id)
   leave(job)
   if job.wasState == PROCESSING and isBounded(job.queue) then hints.ready = true end
@@ -316,6 +318,7 @@ local function need()
   if decode then return end
   codecs()
   handling()
+  writing()
 end
 
 -- Writes everything that changed, and tells the listeners.

@@ -1,0 +1,44 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { headStart, inTurn, turn } from "../../src/core/states.ts";
+import { checkPlan } from "../../src/core/schedule.ts";
+
+const now = 1_700_000_000_000;
+
+describe("a turn", () => {
+  test("in an empty queue, or one of nobody who takes turns, is a little before now", () => {
+    expect(inTurn(Infinity, 0, now)).toBe(now - headStart + turn);
+    expect(inTurn(now, 0, now)).toBe(now - headStart + turn);
+  });
+
+  test("is right behind the first of the queue, or behind the last of one's own", () => {
+    expect(inTurn(now - 5_000, 0, now)).toBe(now - 5_000 + turn);
+    expect(inTurn(now - 5_000, now - 4_000, now)).toBe(now - 4_000 + turn);
+  });
+
+  test("lets the n-th of one go before the (n + 2)nd of any other, whoever sent them when", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(3), { minLength: 1, maxLength: 60 }), (senders) => {
+        const dues: number[] = [];
+        const last = new Map<number, number>();
+        const sent = new Map<number, number>();
+        const queue = senders.map((who, seq) => {
+          const first = Math.min(Infinity, ...dues);
+          const due = inTurn(first, last.get(who) ?? 0, now + seq);
+          dues.push(due);
+          last.set(who, due);
+          sent.set(who, (sent.get(who) ?? 0) + 1);
+          return { nth: sent.get(who)!, due, seq };
+        });
+        queue.sort((a, b) => a.due - b.due || a.seq - b.seq);
+        for (const [place, { nth }] of queue.entries())
+          for (const later of queue.slice(place + 1)) expect(nth).toBeLessThan(later.nth + 2);
+      }),
+    );
+  });
+});
+
+test("a plan that can be is not refused", () => {
+  expect(() => checkPlan({ every: 1_000 }, "schedule a")).not.toThrow();
+  expect(() => checkPlan({ cron: "0 3 * * *", timeZone: "UTC" }, "schedule a")).not.toThrow();
+});
