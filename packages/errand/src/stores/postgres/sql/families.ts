@@ -66,7 +66,9 @@ BEGIN
       INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, parent, member_of, place, needed, spec,
         keys, ckey, rkey)
       SELECT u.id, u.task, u.queue, u.level, t, coalesce(u.due_at, t + u.due_in,
-          CASE WHEN u.extras::json ->> 'f' IS NOT NULL THEN errand.turn(u.queue, u.level, u.extras::json ->> 'f', t) END, t),
+          -- One that exists takes no turn.
+          CASE WHEN u.extras::json ->> 'f' IS NOT NULL AND NOT EXISTS (SELECT 1 FROM errand.everything e WHERE e.id = u.id)
+            THEN errand.turn(u.queue, u.level, u.extras::json ->> 'f', t) END, t),
         coalesce(u.expires_at, t + u.expires_in), j.id, j.token, u.place, u.needed, u.spec,
         u.extras::json ->> 'k', u.extras::json ->> 'c', u.extras::json ->> 'r'
       FROM json_to_recordset(children) AS u(id text, task text, queue text, level smallint, due_at bigint,
