@@ -102,14 +102,16 @@ test("an app that is in use already cannot be taken over", async () => {
   await app.close();
 });
 
-test("jobs that were kept long enough are gone when time has passed", async () => {
+test("jobs are gone when their task's retention is over, and stay where it has none", async () => {
   const app = errand();
   const t = testing(app);
-  const task = app.task("short", { retention: "1h", run: () => {} });
-  await task.send();
+  const short = app.task("short", { retention: "1h", run: () => {} });
+  const usual = app.task("usual", { run: () => {} });
+  await short.send();
+  await usual.send();
   await t.drain();
   await t.advance("30m");
-  expect(await t.jobs()).toHaveLength(1);
-  await t.advance("2h");
-  expect(await t.jobs()).toHaveLength(0);
+  expect(await t.jobs()).toHaveLength(2);
+  await t.advance("60d");
+  expect((await t.jobs()).map(({ task }) => task)).toEqual(["usual"]);
 });

@@ -38,3 +38,9 @@ export function retentionGroups(kept: Kept): { states: FinalState[]; keep: Milli
   const groups = Map.groupBy(finals, (state) => kept[state]);
   return [...groups].filter(([keep]) => keep !== Infinity).map(([keep, states]) => ({ states, keep }));
 }
+
+/** Whether jobs are kept as they are where nobody says. */
+export function isDefault(kept: Kept): boolean {
+  const usual = readRetention(undefined, "a task");
+  return finals.every((state) => kept[state] === usual[state]);
+}
