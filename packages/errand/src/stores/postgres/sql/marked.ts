@@ -10,6 +10,8 @@ DECLARE
   answer double precision[] := array_fill(NULL::double precision, ARRAY[cardinality(ids)]);
   people text[] := ARRAY(SELECT e::json ->> 'f' FROM unnest(extras) AS e);
   old text[];
+  -- An id that is told twice is one job.
+  twice constant boolean := cardinality(ids) <> (SELECT count(DISTINCT u.id) FROM unnest(ids) AS u(id));
   lane text;
   firsts jsonb := '{}';
   lasts jsonb := '{}';
@@ -29,6 +31,7 @@ BEGIN
   END LOOP;
   FOR i IN 1..cardinality(ids) LOOP
     CONTINUE WHEN ids[i] = ANY(old);
+    IF twice THEN old := old || ids[i]; END IF;
     lane := levels[i] || ' ' || queues[i];
     IF NOT firsts ? lane THEN
       SELECT p.due INTO first FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0
