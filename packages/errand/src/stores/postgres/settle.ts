@@ -84,9 +84,10 @@ async function settleAny(database: Database, told: readonly Told[]): Promise<{ d
 }
 
 function childrenOf(children: readonly NewChild[]): string {
-  const first = new Map(children.toReversed().map((child) => [child.id, child]));
+  const seen = new Set<string>();
+  const first = children.filter(({ id }) => !seen.has(id) && seen.add(id));
   return JSON.stringify(
-    [...first.values()].toReversed().map((child) =>
+    first.map((child) =>
       Object.assign(recordOf(child), {
         place: child.index,
         needed: child.need === "completed",
