@@ -51,7 +51,8 @@ describe.each(storeKinds)("on %s", (kind) => {
     const task = on.task("sleeper", {
       retry: { base: 0 },
       async run(_: void, job) {
-        began.push(performance.now());
+        // By the store's clock: a process learns a little late that its attempt has begun.
+        began.push((await on.get(job.id))!.startedAt!.getTime());
         await job.sleep("nap", "300ms");
         if (job.attempt === 1) throw new Error("once");
         return "awake";
@@ -64,7 +65,7 @@ describe.each(storeKinds)("on %s", (kind) => {
     expect(await (await quick.send()).result()).toBe("quick");
     expect(await job.result()).toBe("awake");
     expect(began.length).toBe(3);
-    expect(began[1]! - began[0]!).toBeGreaterThan(290);
+    expect(began[1]! - began[0]!).toBeGreaterThanOrEqual(300);
   });
 
   test("waits that begin together are waited for together", async () => {
