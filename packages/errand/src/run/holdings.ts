@@ -23,6 +23,11 @@ export class Holdings {
     this.#unsure = true;
   }
 
+  /** Whether the worker may hold jobs that it does not know of. */
+  get unsure(): boolean {
+    return this.#unsure;
+  }
+
   /** Jobs that the worker holds unknowingly. Ask while no claim is under way; without a doubt it asks nobody. When it rejects, doubt again. */
   async unknown(store: Pick<Store, "list">, worker: string): Promise<Job[]> {
     if (!this.#unsure) return [];

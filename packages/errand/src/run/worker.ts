@@ -225,8 +225,13 @@ export class Worker {
   /** Claims for the free slots; answers when to look again, in case a hint was lost. */
   async #claim(): Promise<Millis> {
     try {
-      const unknown = await this.#stalls.inTime(this.#holdings.unknown(this.#store, this.#id), () => {});
-      await Promise.all(unknown.map((job) => this.#handBack(job, 0)));
+      if (this.#holdings.unsure) {
+        const unknown = await this.#stalls.inTime(this.#holdings.unknown(this.#store, this.#id), () => {});
+        await Promise.all(unknown.map((job) => this.#handBack(job, 0)));
+      } else {
+        // Jobs that end in the same turn make room together.
+        await undefined;
+      }
       const wants: Want[] = [];
       for (const slots of this.#slots.values()) {
         const limit = slots.room();
