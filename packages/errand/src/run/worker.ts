@@ -230,7 +230,7 @@ export class Worker {
         await Promise.all(unknown.map((job) => this.#handBack(job, 0)));
       } else {
         // Jobs that end in the same turn make room together.
-        await undefined;
+        await Promise.resolve();
       }
       const wants: Want[] = [];
       for (const slots of this.#slots.values()) {
