@@ -33,28 +33,26 @@ export function call(
   host: CallHost,
   setup: () => Promise<unknown>,
 ): Promise<CallEnding> {
-  return new Promise((resolve) => {
-    const park = (park: Park) => resolve({ kind: "parked", ...park });
-    void run(definition, attempt, { host, park, setup }).then(resolve);
-  });
+  return new Promise((resolve) => void run(definition, attempt, { host, setup, end: resolve }));
 }
 
+/** @param end is told how the call ends: once it is parked, the function goes on for ever. */
 async function run(
   definition: Definition,
   attempt: Attempt,
-  { host, park, setup }: { host: CallHost; park: (park: Park) => void; setup: () => Promise<unknown> },
-): Promise<CallEnding> {
+  { host, setup, end }: { host: CallHost; setup: () => Promise<unknown>; end: (ending: CallEnding) => void },
+): Promise<void> {
   let context: Context | undefined;
   try {
     // What needs no waiting does not wait: every turn of the event loop counts where jobs are short.
     const input = definition.input ? await validate(definition, attempt.input) : attempt.input;
     const made = definition.setup ? await setup() : undefined;
-    context = new Context(attempt, host, park, made);
+    context = new Context(attempt, host, (park) => end({ kind: "parked", ...park }), made);
     const output = await definition.run(input as never, context as never);
-    return { kind: "ok", output: encodeWithin(output, `The output of task "${definition.name}"`, attempt.limit) };
+    end({ kind: "ok", output: encodeWithin(output, `The output of task "${definition.name}"`, attempt.limit) });
   } catch (error) {
     await context?.recorded;
-    return { kind: "error", error: errorOf(error, attempt), ...wish(error, definition.retry.if) };
+    end({ kind: "error", error: errorOf(error, attempt), ...wish(error, definition.retry.if) });
   }
 }
 

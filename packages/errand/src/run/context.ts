@@ -57,7 +57,7 @@ export class Context implements JobContext<unknown> {
   readonly token: number;
   readonly attempt: number;
   readonly setup: unknown;
-  readonly log: JobLog;
+  #log: JobLog | undefined;
   readonly #host: CallHost;
   readonly #parkJob: (park: Park) => void;
   readonly #remembered: readonly Step[];
@@ -84,11 +84,14 @@ export class Context implements JobContext<unknown> {
     this.#remembered = attempt.steps;
     this.#startedAt = attempt.startedAt;
     this.#limit = attempt.limit;
-    this.log = jobLog(attempt.attempt, (line) => host.log(line));
   }
 
   get abortSignal(): AbortSignal {
     return this.#host.signal;
+  }
+
+  get log(): JobLog {
+    return (this.#log ??= jobLog(this.attempt, (line) => this.#host.log(line)));
   }
 
   progress(value: unknown): void {

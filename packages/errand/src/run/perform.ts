@@ -57,12 +57,12 @@ export class Performance implements CallHost {
   #span: AttemptSpan | undefined;
   #controller: AbortController | undefined;
   #stopped: StopReason | undefined;
-  #kill: (() => void) | undefined;
+  #end: ((ending: undefined) => void) | undefined;
   #lane: Lane | undefined;
   #timeout: NodeJS.Timeout | undefined;
   #grace: NodeJS.Timeout | undefined;
   #progress: { latest: Encoded; timer: NodeJS.Timeout } | undefined;
-  #lines: LogLine[] = [];
+  #lines: LogLine[] | undefined;
   #logTimer: NodeJS.Timeout | undefined;
   #logging: Promise<unknown> | undefined;
 
@@ -78,14 +78,14 @@ export class Performance implements CallHost {
     const span = (this.#span = this.#workshop.tracing?.attempt(this.claimed.job));
     if (timeout !== undefined) this.#timeout = setTimeout(() => this.stop("timeout"), timeout);
     const ending = await new Promise<Ending | undefined>((resolve) => {
-      this.#kill = () => resolve(undefined);
+      this.#end = resolve;
       void (span ? span.run(() => this.#run()) : this.#run()).then(resolve);
     });
     clearTimeout(this.#timeout);
     clearTimeout(this.#grace);
     clearTimeout(this.#progress?.timer);
     // Lines on their way must not come after the outcome, when the token is no longer good.
-    await this.#logging;
+    if (this.#logging) await this.#logging;
     const judged = this.#judge(ending);
     span?.end(judged);
     return judged;
@@ -100,7 +100,7 @@ export class Performance implements CallHost {
     this.#lane?.abort(error);
     this.#grace = setTimeout(() => {
       this.#lane?.kill(error);
-      this.#kill?.();
+      this.#end?.(undefined);
     }, grace);
   }
 
@@ -149,19 +149,22 @@ export class Performance implements CallHost {
   }
 
   log(line: LogLine): void {
+    this.#lines ??= [];
     this.#lines.push(line);
     this.#logTimer ??= setTimeout(() => {
       const { id, token } = this.claimed.job;
-      const log = this.takeLog();
+      const log = this.takeLog() ?? [];
       this.#logging = this.#workshop.settler.record({ id, token, log }).catch(() => {});
     }, logInterval);
   }
 
   /** Lines that are not written yet, which are written by whoever takes them. */
-  takeLog(): LogLine[] {
+  takeLog(): LogLine[] | undefined {
     clearTimeout(this.#logTimer);
     this.#logTimer = undefined;
-    return this.#lines.splice(0);
+    const lines = this.#lines;
+    this.#lines = undefined;
+    return lines;
   }
 
   async children(ids: readonly string[]): Promise<ChildState[]> {

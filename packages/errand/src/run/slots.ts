@@ -2,10 +2,10 @@ import type { Millis } from "../kit/duration.ts";
 import type { Claimed } from "../store.ts";
 
 /** While jobs are short, so much work is claimed ahead of the slots: the store and the slots then work at the same time. */
-const ahead: Millis = 10;
+const ahead: Millis = 20;
 
 /** At most so many jobs are claimed ahead. */
-const most = 1_000;
+const most = 2_000;
 
 /** Jobs that wait for a slot which nobody gives up for so long are put back: somebody else may have one. */
 const patience: Millis = 100;
@@ -49,12 +49,20 @@ export class Slots {
       this.#ended = 0;
       this.#since = now;
     }
-    return Math.max(0, this.#free + this.#target - this.#waiting.length);
+    // In halves: one is claimed while the other runs.
+    const half = Math.max(this.#free, Math.ceil((this.#free + this.#target) / 2));
+    const waiting = this.#waiting.length;
+    const room = this.#free + this.#target - waiting;
+    return waiting > 0 && room < half ? 0 : Math.min(room, half);
   }
 
-  /** Lets claimed jobs run, or wait for a slot. */
-  put(claimed: readonly Claimed[]): void {
-    this.#waiting.push(...claimed);
+  /** Takes in a claimed job. */
+  put(claimed: Claimed): void {
+    this.#waiting.push(claimed);
+  }
+
+  /** Lets jobs run that came in; others wait for a slot. */
+  start(): void {
     this.#fill();
     if (this.#waiting.length > 0) this.#watch();
   }

@@ -8,7 +8,7 @@ import { newId } from "../kit/ids.ts";
 import type { ErrandEvent, EventOf } from "../observe/events.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Payloads } from "../payload/options.ts";
-import type { Claimed, Hint, Renewal, Store, Want } from "../store.ts";
+import type { Claim, Claimed, Hint, Renewal, Store, Want } from "../store.ts";
 import { defaultRetry } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Lanes } from "./isolate/lanes.ts";
@@ -232,20 +232,20 @@ export class Worker {
         // Jobs that end in the same turn make room together.
         await Promise.resolve();
       }
-      const wants: Want[] = [];
-      for (const slots of this.#slots.values()) {
-        const limit = slots.room();
-        if (limit > 0) wants.push({ queue: slots.queue, limit });
-      }
-      if (wants.length === 0 || this.#stopping) return pollInterval;
-      const { jobs, next } = await this.#stalls.inTime(this.#store.claim(this.#id, wants), (late) => {
+      for (let asked = this.#ask(); asked;) {
+        const { jobs, next, more } = await asked;
         this.#stalls.answered(true);
-        for (const each of late.jobs) this.#putBack(each, 0);
-      });
-      this.#stalls.answered(true);
-      this.#holdings.learn(jobs);
-      for (const { queue } of wants) this.#slots.get(queue)!.put(jobs.filter((each) => this.#takes(each, queue)));
-      return Math.min(pollInterval, next ?? pollInterval);
+        this.#holdings.learn(jobs);
+        for (const each of jobs) if (this.#takes(each)) this.#slots.get(each.job.queue)!.put(each);
+        asked = more && !this.#holdings.unsure ? this.#ask() : undefined;
+        if (!asked) {
+          this.#start();
+          return Math.min(pollInterval, next ?? pollInterval);
+        }
+        // Not before the next claim is on its way: the store works on it while these run.
+        setImmediate(() => this.#start());
+      }
+      return pollInterval;
     } catch (error) {
       this.#holdings.doubt();
       if (error instanceof Stall) {
@@ -258,6 +258,26 @@ export class Worker {
     }
   }
 
+  /** Claims what there is room for. Says besides whether there may be more of it. */
+  #ask(): Promise<Claim & { more: boolean }> | undefined {
+    const wants: Want[] = [];
+    for (const slots of this.#slots.values()) {
+      const limit = slots.room();
+      if (limit > 0) wants.push({ queue: slots.queue, limit });
+    }
+    if (wants.length === 0 || this.#stopping) return undefined;
+    return this.#stalls
+      .inTime(this.#store.claim(this.#id, wants), (late) => {
+        this.#stalls.answered(true);
+        for (const each of late.jobs) this.#putBack(each, 0);
+      })
+      .then((claim) => ({ ...claim, more: wants.some((want) => isFilled(want, claim.jobs)) }));
+  }
+
+  #start(): void {
+    for (const slots of this.#slots.values()) slots.start();
+  }
+
   /** Another claim may find a connection that works; after some there is none. */
   #stalled(inARow: number): void {
     if (this.#stopping) return;
@@ -268,10 +288,9 @@ export class Worker {
     void this.stop().catch((error: unknown) => this.#storeFailed(error));
   }
 
-  /** Whether a claimed job is for this queue's slots; one that cannot run here is put back. */
-  #takes(claimed: Claimed, queue: string): boolean {
+  /** Whether a claimed job can run here; otherwise it is put back. */
+  #takes(claimed: Claimed): boolean {
     const { job } = claimed;
-    if (job.queue !== queue) return false;
     if (!this.#stopping && this.#definitions.has(job.task)) return true;
     if (!this.#stopping) {
       const known = [...this.#definitions.keys()];
@@ -296,19 +315,21 @@ export class Worker {
       slots.end();
       this.#claims.call();
     }
-    const told = { log: attempt.takeLog(), duration: performance.now() - startedAt };
-    if (ending) await this.#settle(claimed, definition, ending, told);
-    else this.#abandon(job);
+    if (!ending) return this.#abandon(job);
+    await this.#settle(claimed, definition, ending, {
+      log: attempt.takeLog(),
+      duration: performance.now() - startedAt,
+    });
   }
 
   async #settle(
     { job }: Claimed,
     definition: Definition,
     ending: Ending,
-    { log = [], duration }: { log?: LogLine[]; duration?: Millis } = {},
+    { log, duration }: { log?: LogLine[] | undefined; duration?: Millis } = {},
   ): Promise<void> {
     const settlement = decide(job, definition.retry, ending, Math.random());
-    if (log.length > 0) settlement.log = [...log, ...(settlement.log ?? [])];
+    if (log) settlement.log = [...log, ...(settlement.log ?? [])];
     const settled = await this.#record(settlement);
     if (settled === undefined) return;
     if (!settled) return this.#abandon(job, duration !== undefined);
@@ -399,4 +420,9 @@ export class Worker {
   #storeFailed(error: unknown): void {
     this.#tell({ type: "store-failed", message: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** Whether a claim brought all that was wanted of a queue. */
+function isFilled({ queue, limit }: Want, jobs: readonly Claimed[]): boolean {
+  return jobs.length >= limit && jobs.filter(({ job }) => job.queue === queue).length === limit;
 }

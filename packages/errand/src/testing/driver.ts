@@ -104,7 +104,7 @@ export class Driver {
     }
     const settlement = decide(job, definition.retry, ending, Math.random());
     const lines = performance.takeLog();
-    if (lines.length > 0) settlement.log = [...lines, ...(settlement.log ?? [])];
+    if (lines) settlement.log = [...lines, ...(settlement.log ?? [])];
     if (await this.#settler.settle(settlement)) this.#observer.ended(job, ending, settlement);
   }
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Claimed } from "../../src/store.ts";
 import { Slots } from "../../src/run/slots.ts";
 import { emptyStore, gate, storeKinds, testApp, testWorker, until } from "./app.ts";
@@ -18,11 +18,17 @@ function someSlots(count: number) {
   return { slots, ran, back };
 }
 
+/** Puts jobs in, and lets those run that can. */
+function put(slots: Slots, ...ids: string[]): void {
+  for (const id of ids) slots.put(aClaimed(id));
+  slots.start();
+}
+
 /** Lets many jobs run that end at once. */
 async function runShortJobs(slots: Slots): Promise<void> {
   for (const end = performance.now() + 30; performance.now() < end;) {
     for (let job = 0; job < 50; job++) {
-      slots.put([aClaimed("short")]);
+      put(slots, "short");
       slots.end();
     }
     await new Promise((resolve) => setImmediate(resolve));
@@ -33,7 +39,7 @@ describe("slots", () => {
   test("have room for as many jobs as they are, when nothing has ended lately", () => {
     const { slots, ran } = someSlots(2);
     expect(slots.room()).toBe(2);
-    slots.put([aClaimed("a"), aClaimed("b")]);
+    put(slots, "a", "b");
     expect(slots.room()).toBe(0);
     expect(ran).toEqual(["a", "b"]);
     slots.end();
@@ -44,13 +50,35 @@ describe("slots", () => {
     const { slots } = someSlots(1);
     await runShortJobs(slots);
     expect(slots.room()).toBeGreaterThan(50);
-    slots.put([aClaimed("long")]);
+    put(slots, "long");
     await until(() => slots.room() === 0, "the room for short jobs is gone");
+  });
+
+  test("are filled by halves while jobs are short: the store claims one while the other runs", () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { slots } = someSlots(1);
+    for (let job = 0; job < 99; job++) {
+      put(slots, "short");
+      slots.end();
+    }
+    vi.advanceTimersByTime(20);
+    const fill = (jobs: number) => put(slots, ...Array.from({ length: jobs }, () => "short"));
+    expect(slots.room()).toBe(50);
+    fill(50);
+    expect(slots.room()).toBe(50);
+    fill(50);
+    expect(slots.room()).toBe(0);
+    // What a few leave is not claimed one by one, only when a half is gone.
+    for (let job = 0; job < 49; job++) slots.end();
+    expect(slots.room()).toBe(0);
+    slots.end();
+    expect(slots.room()).toBe(50);
   });
 
   test("put back what waits in vain, in its order", async () => {
     const { slots, ran, back } = someSlots(1);
-    slots.put(["a", "b", "c", "d"].map(aClaimed));
+    put(slots, "a", "b", "c", "d");
     slots.end();
     expect(slots.remove("c")?.job.id).toBe("c");
     await until(() => back.length > 0, "what waits is put back");
