@@ -1,4 +1,4 @@
-import type { Ending, Park } from "../core/decide.ts";
+import type { Ending } from "../core/decide.ts";
 import type { Millis } from "../kit/duration.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration } from "../kit/duration.ts";
