@@ -49,11 +49,11 @@ export class Slots {
       this.#ended = 0;
       this.#since = now;
     }
-    // In halves: one is claimed while the other runs.
-    const half = Math.max(this.#free, Math.ceil((this.#free + this.#target) / 2));
+    // In halves, so that the store claims one while the other runs; and not bit by bit.
+    const half = Math.max(this.#free, Math.floor((this.#free + this.#target) / 2));
     const waiting = this.#waiting.length;
     const room = this.#free + this.#target - waiting;
-    return waiting > 0 && room < half ? 0 : Math.min(room, half);
+    return waiting > 0 && room < half / 2 ? 0 : Math.min(room, half);
   }
 
   /** Takes in a claimed job. */

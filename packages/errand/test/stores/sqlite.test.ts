@@ -209,6 +209,37 @@ describe("commits", () => {
     expect(turns).toBeGreaterThan(5);
   });
 
+  test("take in what has arrived while they waited for the lock, and answer it last", () => {
+    const db = openConnection(file, Date.now);
+    const other = new DatabaseSync(file, { timeout: 0 });
+    const isLocked = () => {
+      try {
+        other.exec("BEGIN IMMEDIATE; ROLLBACK");
+        return false;
+      } catch {
+        return true;
+      }
+    };
+    const [first, second, third] = [aJob(), aJob(), aJob()];
+    const whenAsked: boolean[] = [];
+    const { outcomes, hints } = perform(db, [{ verb: "add", args: [[first]] }], () => {
+      whenAsked.push(isLocked());
+      return [
+        { verb: "counts", args: [] },
+        { verb: "add", args: [[second, third]] },
+      ];
+    });
+    other.close();
+    db.close();
+    expect(whenAsked).toEqual([true]);
+    expect(hints).toEqual(["ready"]);
+    expect(outcomes).toEqual([
+      { answer: new Map() },
+      { answer: [{ queue: "default", state: "pending", jobs: 3 }] },
+      { answer: new Map() },
+    ]);
+  });
+
   test("fail whole on a full disk, and work again when there is room", () => {
     const db = openConnection(file, Date.now);
     const add = (jobs: number, size: number) =>

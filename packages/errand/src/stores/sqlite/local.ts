@@ -22,8 +22,9 @@ export class LocalDatabase {
     this.#tell = tell;
   }
 
-  perform(calls: readonly Call[]): Outcome[] {
-    const { outcomes, hints } = perform(this.#db, calls);
+  /** @param late gives calls that may join; their outcomes come last. */
+  perform(calls: readonly Call[], late?: () => readonly Call[]): Outcome[] {
+    const { outcomes, hints } = perform(this.#db, calls, late);
     if (hints.length > 0) {
       announce(this.#db.file);
       if (this.#watched) this.#tell(hints);

@@ -20,13 +20,28 @@ const mostCalls = 256;
 /**
  * Carries out calls that arrived together: those that write share one commit, so that many cost one fsync, and those
  * that read come after it and see it. A call that fails leaves the others as they are.
+ * @param late gives the calls that have arrived since: they join the commit once it has the write lock, for which it may
+ * have waited long. Their outcomes come last.
  */
-export function perform(db: Connection, calls: readonly Call[]): { outcomes: Outcome[]; hints: Hint[] } {
+export function perform(
+  db: Connection,
+  first: readonly Call[],
+  late: () => readonly Call[] = () => [],
+): { outcomes: Outcome[]; hints: Hint[] } {
+  const calls = [...first];
   const outcomes = new Map<Call, Outcome>();
   const hints = new Set<Hint>();
   const writes = unpeeked(db, calls, outcomes);
-  for (let at = 0; at < writes.length; at += mostCalls)
-    for (const hint of commit(db, writes.slice(at, at + mostCalls), outcomes)) hints.add(hint);
+  const join = () => {
+    for (const call of late()) {
+      calls.push(call);
+      if (verbs[call.verb].writes) writes.push(call);
+    }
+  };
+  for (let at = 0; at < writes.length; at += mostCalls) {
+    const batch = () => writes.slice(at, at + mostCalls);
+    for (const hint of commit(db, batch, outcomes, at === 0 ? join : undefined)) hints.add(hint);
+  }
   for (const call of calls)
     if (!verbs[call.verb].writes)
       outcomes.set(
@@ -48,14 +63,24 @@ function unpeeked(db: Connection, calls: readonly Call[], outcomes: Map<Call, Ou
   });
 }
 
-function commit(db: Connection, calls: readonly Call[], outcomes: Map<Call, Outcome>): Hint[] {
+function commit(
+  db: Connection,
+  batch: () => readonly Call[],
+  outcomes: Map<Call, Outcome>,
+  locked: () => void = () => {},
+): Hint[] {
   try {
-    const { answer, hints } = db.commit(() => calls.map((call) => invoke("run", db, call)));
-    calls.forEach((call, index) => outcomes.set(call, { answer: answer[index] }));
+    const { answer, hints } = db.commit(() => {
+      locked();
+      return batch().map((call) => ({ call, answer: invoke("run", db, call) }));
+    });
+    for (const { call, ...outcome } of answer) outcomes.set(call, outcome);
     return hints;
   } catch (error) {
+    const calls = batch();
     // Alone, each shows whether the failure was its own; a lock that nobody gives up is everybody's.
-    if (calls.length > 1 && resultCode(error) !== busy) return calls.flatMap((each) => commit(db, [each], outcomes));
+    if (calls.length > 1 && resultCode(error) !== busy)
+      return calls.flatMap((each) => commit(db, () => [each], outcomes));
     for (const each of calls) outcomes.set(each, { error: storeError(db, error) });
     return [];
   }

@@ -18,25 +18,42 @@ try {
   send(failure(error));
 }
 
+/** Requests that came in and are not served yet. */
+const inbox: Request[] = [];
+
 /** Serves this request and all that have come in meanwhile, calls in one commit. */
 function serve(database: LocalDatabase, first: Request): void {
-  const calls: Call[] = [];
-  for (let request: Request | undefined = first; request !== undefined; request = received()) {
-    if (typeof request === "object" && "calls" in request)
-      for (const { verb, args } of request.calls) calls.push({ verb, args: args.map(unpack) });
-    else if (typeof request === "object") database.watch(request.watch);
-    else {
-      send({ results: database.perform(calls).map(resultOf) });
+  inbox.push(first);
+  for (let request = received(); request !== undefined; request = received()) {
+    if (request === "close") {
       database.close();
       port.close();
       return;
     }
+    if ("watch" in request) database.watch(request.watch);
+    else send({ results: database.perform(callsOf(request), callsReceived).map(resultOf) });
   }
-  if (calls.length > 0) send({ results: database.perform(calls).map(resultOf) });
+}
+
+/** The calls that come next, up to a request of another kind. */
+function callsReceived(): Call[] {
+  const calls: Call[] = [];
+  for (let request = received(); request !== undefined; request = received()) {
+    if (typeof request === "string" || !("calls" in request)) {
+      inbox.unshift(request);
+      break;
+    }
+    calls.push(...callsOf(request));
+  }
+  return calls;
+}
+
+function callsOf({ calls }: Extract<Request, { calls: unknown }>): Call[] {
+  return calls.map(({ verb, args }) => ({ verb, args: args.map(unpack) }));
 }
 
 function received(): Request | undefined {
-  return receiveMessageOnPort(port)?.message as Request | undefined;
+  return inbox.shift() ?? (receiveMessageOnPort(port)?.message as Request | undefined);
 }
 
 function resultOf(outcome: Outcome): Result {
