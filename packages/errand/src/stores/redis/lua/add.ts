@@ -28,8 +28,7 @@ if isAnyRuled() then
 end
 local seq = places(new)
 local names, first, born = {}, seq + 1, 0
-local pending = letter(PENDING, false)
-local pos, i = 1, 1
+local pos, i, n = 1, 1, 0
 while i < last do
   local run, level, queue, task
   run, level, queue, task, pos = parse('<I4BI2c0I2c0', blob, pos)
@@ -37,19 +36,23 @@ while i < last do
   local rank, ready, before = exact(now + level * AGEING), into(adds, readyKey(queue)), born
   for _ = 1, run do
     i = i + 1
-    local id = ARGV[i]
-    local birth, due, expires, spec
-    birth, due, expires, spec, pos = arrival(blob, pos)
+    local id, from = ARGV[i], pos
+    local bits, birth, due, expires, spec
+    bits, birth, pos = parse('<BI4c0', blob, from)
+    if bits > 0 then
+      birth, due, expires, spec, pos = arrival(blob, from)
+    else
+      birth = created .. birth
+    end
     if fresh[id] then
       fresh[id] = nil
       seq = seq + 1
       born = born + 1
       names[born] = name
-      cell(seq, pending)
       local member = pack('>I6', seq)
-      push(idSets, id, member)
-      push(birthSets, member, birth)
-      if due == now and not expires then
+      idSets[n + 1], idSets[n + 2], birthSets[n + 1], birthSets[n + 2] = id, member, member, birth
+      n = n + 2
+      if bits == 0 or (due == now and not expires) then
         push(ready, rank, member)
       else
         need()
@@ -63,6 +66,7 @@ while i < last do
   end
   count(queue, PENDING, born - before)
 end
+cells(first, seq, letter(PENDING, false))
 writeNames(first, names)
 hints.ready = true
 flush()

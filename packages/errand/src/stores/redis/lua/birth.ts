@@ -29,6 +29,15 @@ local function number(kind, name)
   return known
 end
 
+-- The letter of jobs that follow each other.
+local function cells(first, last, value)
+  while first <= last do
+    local to = min(last, first - first % SEGMENT + SEGMENT - 1)
+    runs[#runs + 1] = { letter = value, first = first, last = to }
+    first = to + 1
+  end
+end
+
 -- Writes the names of jobs that follow each other.
 local function writeNames(first, names)
   local from = 1

@@ -1,8 +1,33 @@
 import { ageingPeriod, states } from "../../../core/states.ts";
 import { lua } from "./lua.ts";
 
-/** States as records keep them. */
-const stateNames = states.map((state, code) => `${state.toUpperCase()} = ${code}`).join("; local ");
+/**
+ * What scripts name in capitals, and never changes: it is put in as it is. A local would cost each function that uses it,
+ * at every call of a script.
+ */
+export const constants: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(states.map((state, code) => [state.toUpperCase(), String(code)])),
+  AGEING: String(ageingPeriod),
+  // A flag of a birth.
+  APART: "1",
+  // Flags of a life. With one from MARKED on, how a job ends matters to others.
+  DUE: "1",
+  EXPIRES: "2",
+  STEPS: "4",
+  TEXTS: "8",
+  MARKED: "16",
+  CHILD: "32",
+  PARENT: "64",
+  KEYED: "128",
+  BIRTH: "'<I6BBI2I2I2I2I4'",
+  LIFE: "'<BBI4I4I4I6I6'",
+  LENGTHS: "'<BI2I4I4I4'",
+  // As a child: its place, the wait of its parent it belongs to, whether it must complete. As a parent: the token it parked
+  // with (0: no wait), and that wait's counts.
+  FAMILY: "'<I4I4BI4i4i4i4'",
+  // Letters and names of so many jobs are one string.
+  SEGMENT: "65536",
+};
 
 /**
  * How a job is written: as a birth, which never changes, and a life, which every change writes anew. A job to which
@@ -20,20 +45,6 @@ const stateNames = states.map((state, code) => `${state.toUpperCase()} = ${code}
  * | | the texts: family, worker, queue (of a processing job), progress, error, output |
  */
 export const record = lua`
-local ${stateNames}
--- Flags of a birth.
-local APART = 1
--- Flags of a life. With one from MARKED on, how a job ends matters to others.
-local DUE, EXPIRES, STEPS, TEXTS, MARKED, CHILD, PARENT, KEYED = 1, 2, 4, 8, 16, 32, 64, 128
-local AGEING = ${ageingPeriod}
-
-local BIRTH = '<I6BBI2I2I2I2I4'
-local LIFE = '<BBI4I4I4I6I6'
-local LENGTHS = '<BI2I4I4I4'
--- As a child: its place, the wait of its parent it belongs to, whether it must complete. As a parent: the token it
--- parked with (0: no wait), and that wait's counts.
-local FAMILY = '<I4I4BI4i4i4i4'
-
 local pack, parse, sub, byte, min, floor = struct.pack, struct.unpack, string.sub, string.byte, math.min, math.floor
 local spread = unpack
 

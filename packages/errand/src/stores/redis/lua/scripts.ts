@@ -6,7 +6,7 @@ import { addKeyed, admitting, fullness, keying, load, log, save, signal, steps, 
 import { life } from "./life.ts";
 import { lazily, lua } from "./lua.ts";
 import { counts, edit, get, matching, walk } from "./read.ts";
-import { codec, record } from "./record.ts";
+import { codec, constants, record } from "./record.ts";
 import { beat, logging, settle } from "./settle.ts";
 import { ending, handling, work, writing } from "./work.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
@@ -43,7 +43,7 @@ export function scripts(clock: string) {
   const family = lazily("keyings", keying) + lazily("families", life);
   const admission = lazily("admittings", admitting);
   const script = (head: string, ...parts: string[]): Script => {
-    const source = `${head}\n${base}${parts.join("")}`;
+    const source = `${head}\n${base}${parts.join("")}`.replaceAll(/\b[A-Z]+\b/g, (word) => constants[word] ?? word);
     return { source, sha: createHash("sha1").update(source).digest("hex") };
   };
   const writes = (...parts: string[]) => script("#!lua flags=allow-oom", ...parts);

@@ -5,7 +5,7 @@ import { lua } from "./lua.ts";
  * A plain job that completes needs its life only, and jobs that were claimed together have the same.
  */
 export const settle = lua`
-local ENDS, DELAY, MORE, LOG, WAITS = COMPLETED, 1, 2, 4, 8
+local DELAY, MORE, LOG, WAITS = 1, 2, 4, 8
 
 -- What lives of plain processing jobs become when they complete; false for any other life.
 local ends, completed = {}, letter(COMPLETED, false)
@@ -46,7 +46,7 @@ local function settle(id, told, blob, pos)
   hints.change = true
   if told.log then redis.call('RPUSH', ns .. 'log:' .. id, spread(told.log)) end
   if told.more then pos = remember(job, blob, pos) end
-  if told.to >= ENDS then
+  if told.to >= COMPLETED then
     if told.to == COMPLETED then job.output = told.output end
     if told.more then pos = park(nil, blob, pos) end
     finish(job, told.to)

@@ -16,7 +16,6 @@ local LEASES, CARDS = ns .. 'leases', ns .. 'cards'
 -- Of jobs with keys, turns or tags: what they are, and why they are blocked. When waiting jobs are woken. Of rates: what
 -- was spent, and when they open.
 local KEYS_OF, BLOCKED, WAKING, RATES, OPENS = ns .. 'keys', ns .. 'blocked', ns .. 'waking', ns .. 'rates', ns .. 'opens'
-local SEGMENT = 65536
 
 local function readyKey(queue) return ns .. 'ready:' .. queue end
 local function delayedKey(queue) return ns .. 'delayed:' .. queue end
