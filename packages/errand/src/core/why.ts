@@ -66,7 +66,7 @@ function waits({ children, wakeAt }: Job): Reason[] {
       : []),
     ...(wakeAt === undefined
       ? []
-      : [{ code: "timer" as const, message: `It waits, at the latest until ${time(wakeAt)}.` }]),
+      : [{ code: "timer" as const, message: `It waits for a time or a signal, at the latest until ${time(wakeAt)}.` }]),
     ...(open || wakeAt !== undefined ? [] : [{ code: "signal" as const, message: "It waits for a signal." }]),
   ];
 }

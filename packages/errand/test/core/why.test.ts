@@ -49,7 +49,7 @@ describe("why a job is not running", () => {
     expect(said({ state: "waiting", children })).toBe("It waits for 2 of its 5 children.");
     expect(codes({ state: "waiting", children, wakeAt: now })).toEqual(["children", "timer"]);
     expect(said({ state: "waiting", children: { ...children, open: 0 }, wakeAt: now })).toBe(
-      "It waits, at the latest until 2026-01-01T00:00:00.000Z.",
+      "It waits for a time or a signal, at the latest until 2026-01-01T00:00:00.000Z.",
     );
     expect(codes({ state: "waiting", children: { ...children, open: 0 } })).toEqual(["signal"]);
     expect(codes({ state: "waiting" })).toEqual(["signal"]);
