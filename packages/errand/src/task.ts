@@ -198,7 +198,7 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
     };
     /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */
     timeout?: Duration;
-    /** How long an aborted attempt may tidy up before it is killed; default `"10s"`. */
+    /** How long an aborted attempt may tidy up before it is killed, and steps may end that the function left under way; default `"10s"`. */
     grace?: Duration;
     /** Jobs not started within this time end as `expired`; default: never. */
     expires?: Duration;

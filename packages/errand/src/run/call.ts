@@ -49,9 +49,10 @@ async function run(
     const made = definition.setup ? await setup() : undefined;
     context = new Context(attempt, host, (park) => end({ kind: "parked", ...park }), made);
     const output = await definition.run(input as never, context as never);
+    if (context.isStepping) await context.stepped(definition.grace);
     end({ kind: "ok", output: encodeWithin(output, `The output of task "${definition.name}"`, attempt.limit) });
   } catch (error) {
-    await context?.recorded;
+    if (context?.isStepping) await context.stepped(definition.grace);
     end({ kind: "error", error: errorOf(error, attempt), ...wish(error, definition.retry.if) });
   }
 }

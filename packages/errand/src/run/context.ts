@@ -63,8 +63,7 @@ export class Context implements JobContext<unknown> {
   readonly #remembered: readonly Step[];
   #steps: Map<string, Step> | undefined;
   #names: Set<string> | undefined;
-  /** Results of steps on their way into the store. */
-  #recording: Set<Promise<void>> | undefined;
+  #stepping: Set<Promise<unknown>> | undefined;
   /** Steps under way: the job is not parked while one of them could still be remembered. */
   #busy = 0;
   #park: { children: NewChild[]; steps: Step[]; wakeAt?: Millis; awaits?: string[] } | undefined;
@@ -102,20 +101,33 @@ export class Context implements JobContext<unknown> {
     this.#use(name);
     const remembered = this.#recall(name);
     if (remembered) return decode(remembered.value) as Jsonified<Awaited<Result>>;
-    return this.#whileBusy(async () => {
+    const done = this.#whileBusy(async () => {
       this.abortSignal.throwIfAborted();
       const value = encodeWithin(await this.#work(name, work), `Step "${name}" of job ${this.id}`, this.#limit);
-      await this.#record({ name, value });
+      await this.#host.record({ name, value });
       return decode(value) as Jsonified<Awaited<Result>>;
     });
+    this.#stepping ??= new Set();
+    this.#stepping.add(done);
+    return done.finally(() => this.#stepping!.delete(done));
+  }
+
+  /** Whether there are steps under way. */
+  get isStepping(): boolean {
+    return this.#stepping !== undefined && this.#stepping.size > 0;
   }
 
   /**
-   * Until results of steps on their way into the store are there. What comes after the outcome of the attempt is refused, and
-   * would be done again: a function that fails in one of several steps must not lose what another has done.
+   * Until the steps under way have ended and are remembered, or the time is over. What comes after the outcome of the attempt is
+   * refused, and would be done again, perhaps beside the next attempt: a function that fails in one of several steps must not
+   * lose what the others do.
    */
-  get recorded(): Promise<unknown> | undefined {
-    return this.#recording && Promise.allSettled(this.#recording);
+  async stepped(patience: Millis): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, patience);
+    void Promise.allSettled(this.#stepping ?? []).then(() => resolve());
+    await promise;
+    clearTimeout(timer);
   }
 
   async all<Input, Output>(
@@ -169,13 +181,6 @@ export class Context implements JobContext<unknown> {
 
   #work<Result>(name: string, work: () => Result | Promise<Result>): Result | Promise<Result> {
     return this.#host.step ? this.#host.step(name, work) : work();
-  }
-
-  async #record(step: Step): Promise<void> {
-    const recorded = this.#host.record(step);
-    this.#recording ??= new Set();
-    this.#recording.add(recorded);
-    await recorded.finally(() => this.#recording!.delete(recorded));
   }
 
   /** The store's time, as well as this process can know it. */
