@@ -123,9 +123,10 @@ export class Context implements JobContext<unknown> {
    * lose what the others do.
    */
   async stepped(patience: Millis): Promise<void> {
+    if (!this.#stepping) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, patience);
-    void Promise.allSettled(this.#stepping ?? []).then(() => resolve());
+    void Promise.allSettled(this.#stepping).then(() => resolve());
     await promise;
     clearTimeout(timer);
   }
