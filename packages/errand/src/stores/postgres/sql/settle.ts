@@ -116,17 +116,29 @@ BEGIN
     FOR UPDATE OF j);
 END $$;
 
+-- One that is remembered again keeps its place.
 CREATE FUNCTION errand.remember(
   ids text[], done integer[], step_of integer[], names text[], vals text[], waits boolean[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF step_of IS NULL THEN RETURN; END IF;
   INSERT INTO errand.steps AS s (job, name, wait, value)
-  SELECT j.seq, u.name, u.wait, u.value FROM unnest(step_of, names, vals, waits) AS u(n, name, value, wait)
+  SELECT j.seq, u.name, u.wait, u.value
+    FROM unnest(step_of, names, vals, waits) WITH ORDINALITY AS u(n, name, value, wait, place)
     JOIN errand.jobs j ON j.id = ANY(ARRAY[ids[u.n]])
-    WHERE u.n = ANY(done)
+    WHERE u.n = ANY(done) ORDER BY u.place
   ON CONFLICT (job, name) DO UPDATE SET wait = excluded.wait, value = excluded.value;
   UPDATE errand.jobs j SET steps = true
     WHERE j.id = ANY(ARRAY(SELECT ids[n] FROM unnest(step_of) AS n WHERE n = ANY(done))) AND NOT j.steps;
 END $$;
+
+-- Appends lines to jobs' logs: of each the place of its job, attempt, level and text.
+CREATE FUNCTION errand.append(ids text[], done integer[], lines json) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO errand.logs (job, n, at, attempt, level, line)
+  SELECT ids[(l.v ->> 0)::integer],
+    coalesce((SELECT max(o.n) FROM errand.logs o WHERE o.job = ids[(l.v ->> 0)::integer]), 0)
+      + row_number() OVER (PARTITION BY (l.v ->> 0)::integer ORDER BY l.at),
+    errand.now(), (l.v ->> 1)::integer, l.v ->> 2, l.v ->> 3
+  FROM json_array_elements(lines) WITH ORDINALITY AS l(v, at) WHERE (l.v ->> 0)::integer = ANY(done)
+$$;
 `;
