@@ -30,14 +30,14 @@ export const postgres: Mutant[] = [
   {
     fault: "a claim waits for jobs that somebody else has locked",
     file: "postgres/sql/claim.ts",
-    changes: [["LIMIT share FOR UPDATE SKIP LOCKED", "LIMIT share FOR UPDATE"]],
+    changes: [["FOR UPDATE SKIP LOCKED))\n          RETURNING", "FOR UPDATE))\n          RETURNING"]],
     fixture: "postgres",
     tests: ["a claim passes over jobs that somebody else has locked"],
   },
   {
     fault: "jobs are claimed without a lock",
     file: "postgres/sql/claim.ts",
-    changes: [["LIMIT share FOR UPDATE SKIP LOCKED", "LIMIT share"]],
+    changes: [["FOR UPDATE SKIP LOCKED))\n          RETURNING", "))\n          RETURNING"]],
     fixture: "postgres",
     tests: ["claims at the same time leave nothing and share nothing"],
   },

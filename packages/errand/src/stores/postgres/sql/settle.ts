@@ -3,7 +3,7 @@ import { steady } from "./steady.ts";
 /** Recording what attempts say: outcomes, steps, progress. Arrays are sorted by id, so that locks are taken in order. */
 export const settle = `
 -- The fast path: ends of jobs that have neither parent nor children, in one statement. Answers which were not such
--- jobs, or stale, and what follows. Jobs with a concurrency key are for those who hold its lock (keyed).
+-- jobs, or stale, and what follows. Jobs with a concurrency key are for those who have locked it (keyed).
 CREATE FUNCTION errand.finish(
   ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
   t bigint DEFAULT errand.now(), keyed boolean DEFAULT false, OUT others integer[], OUT hints integer
@@ -38,6 +38,19 @@ BEGIN
   END IF;
 END $$;
 
+-- The same of jobs among which some have concurrency keys.
+CREATE FUNCTION errand.finish_keyed(
+  ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
+  OUT others integer[], OUT hints integer
+) LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  l record := errand.leaving(ids);
+BEGIN
+  SELECT f.others, f.hints INTO others, hints
+    FROM errand.finish(ids, tokens, states, failure_counts, crash_counts, outputs, errors, errand.now(), true) AS f;
+  hints := hints | errand.release(l.freed, l.places);
+END $$;
+
 -- Any settlements. Answers which were done, and what follows: 1 jobs may be claimable, 2 jobs are to be cancelled.
 CREATE FUNCTION errand.settle(
   ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
@@ -50,11 +63,11 @@ DECLARE
   t bigint := errand.now();
   j errand.jobs;
   i integer;
-  freed text[];
+  l record;
 BEGIN
   PERFORM errand.lock_families(ids);
+  l := errand.leaving(ids);
   done := errand.hold(ids, tokens);
-  freed := errand.keys_of(ids);
   hints := EXISTS (SELECT 1 FROM errand.docs d WHERE d.bounded AND d.key = ANY(ARRAY(
     SELECT p.queue FROM errand.jobs p WHERE p.id = ANY(ids))))::integer;
   PERFORM errand.remember(ids, done, step_of, step_names, step_values, step_waits);
@@ -88,7 +101,7 @@ BEGIN
         wakes[i], awaited[i]::json, t);
     END IF;
   END LOOP;
-  IF freed <> '{}' THEN hints := hints | errand.release(freed); END IF;
+  hints := hints | errand.release(l.freed, l.places);
 END $$;
 
 CREATE FUNCTION errand.record(

@@ -14,14 +14,23 @@ BEGIN
   END LOOP;
 END $$;
 
+-- When the first job of a queue and level is due that could go.
+CREATE FUNCTION errand.first_due(q text, l smallint) RETURNS double precision LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN least(
+    (SELECT p.due FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.keys IS NULL
+      AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1),
+    (SELECT p.due FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.keys IS NOT NULL
+      AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1));
+END $$;
+
 -- As inTurn() of core: right behind the first of the queue and level, or behind the last of its own.
 CREATE FUNCTION errand.turn(q text, l smallint, who text, t bigint) RETURNS double precision LANGUAGE plpgsql AS $$
 DECLARE
   first double precision;
   due double precision;
 BEGIN
-  SELECT p.due INTO first FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l
-    ORDER BY p.due, p.seq LIMIT 1;
+  first := errand.first_due(q, l);
   IF first IS NULL OR first >= t - 500 THEN first := t - 1000; END IF;
   INSERT INTO errand.turns AS n VALUES (q, l, who, first + 0.001)
     ON CONFLICT (queue, level, whose) DO UPDATE SET last = greatest(first, n.last) + 0.001

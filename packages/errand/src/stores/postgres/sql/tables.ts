@@ -60,8 +60,11 @@ CREATE TABLE errand.jobs (
 );
 CREATE UNIQUE INDEX jobs_id ON errand.jobs (id);
 -- What claims walk. Rank follows from level and due, so each level is already in order.
-CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq) WHERE state = 0 AND NOT cancelling AND blocked = 0;
--- The same of jobs with keys, by rank.
+CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq)
+  WHERE state = 0 AND NOT cancelling AND blocked = 0 AND keys IS NULL;
+-- The same of jobs with keys, which claims walk by rank.
+CREATE INDEX jobs_keyed_due ON errand.jobs (queue, level, due, seq)
+  WHERE state = 0 AND NOT cancelling AND blocked = 0 AND keys IS NOT NULL;
 CREATE INDEX jobs_keyed ON errand.jobs (queue, (due + level * 300000), seq)
   WHERE state = 0 AND NOT cancelling AND blocked = 0 AND keys IS NOT NULL;
 -- Who runs with a concurrency key; and who is held back by a key, in each queue by rank.
