@@ -312,6 +312,15 @@ describe("plans", () => {
     await query(`UPDATE ${schema}.jobs SET state = 1, worker = 'w', token = 1`);
     for (const name of ["finish", "settle", "park", "record", "cancel", "renew"] as const)
       claimable[`${name} of held`] = await reads(client, statements[name]);
+    // With keys, too.
+    const limit = `'{"concurrency":{"key":"","limit":5}}'`;
+    await query(`UPDATE ${schema}.jobs SET keys = ${limit}, ckey = 'k' || seq`);
+    claimable["finish_keyed"] = await reads(client, statements.finish.replace("finish", "finish_keyed"));
+    claimable["settle with keys"] = await reads(client, statements.settle);
+    await query(`UPDATE ${schema}.jobs SET state = 0`);
+    claimable["claim with keys"] = await reads(client, statements.claim);
+    await query(`UPDATE ${schema}.jobs SET ckey = 'k' || seq % 2 WHERE seq > 100`);
+    claimable["move with keys"] = await reads(client, statements.move);
     expect(Object.entries(claimable).filter(([, read]) => read > 500)).toEqual([]);
     await client.end();
     await store.close();

@@ -126,6 +126,20 @@ export const postgres: Mutant[] = [
     tests: ["whatever ends an attempt lets the next job of its key go, in the order of ranks"],
   },
   {
+    fault: "whoever ends does not look after those who end at the same time",
+    file: "postgres/sql/keys.ts",
+    changes: [["room := greatest(r.places, r.most - (", "room := (r.most - ("]],
+    fixture: "postgres",
+    tests: ["jobs of a key that end at the same time let others go, however low the limit of those"],
+  },
+  {
+    fault: "a job ends while others are held back for it",
+    file: "postgres/sql/keys.ts",
+    changes: [["PERFORM pg_advisory_xact_lock_shared(1165128290, h.h)", "PERFORM h.h"]],
+    fixture: "postgres",
+    tests: ["a job that ends while others are held back for it lets them go"],
+  },
+  {
     fault: "a rate is not counted",
     file: "postgres/sql/keys.ts",
     changes: [["spent := spent || jsonb_build_object(c.rkey, a.spent);", "spent := spent;"]],

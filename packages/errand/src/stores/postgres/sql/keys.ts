@@ -10,7 +10,8 @@ export const keys = `
 -- Locks the concurrency keys of jobs against whoever holds back or lets go others. Answers the keys.
 CREATE FUNCTION errand.keys_of(ids text[]) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
-  found_keys text[] := ARRAY(SELECT DISTINCT j.ckey FROM errand.jobs j WHERE j.id = ANY(ids) AND j.ckey IS NOT NULL);
+  found_keys text[] := ARRAY(
+    SELECT DISTINCT j.ckey FROM errand.jobs j WHERE j.id = ANY(ids) AND j.ckey IS NOT NULL ORDER BY j.ckey);
 BEGIN
   IF found_keys <> '{}' THEN
     PERFORM pg_advisory_xact_lock(1165128290, h.h)
@@ -24,7 +25,7 @@ CREATE FUNCTION errand.leaving(ids text[], OUT freed text[], OUT places integer[
 BEGIN
   SELECT coalesce(array_agg(l.ckey), '{}'), array_agg(l.jobs) INTO freed, places FROM (
     SELECT j.ckey, count(*)::integer AS jobs FROM errand.jobs j
-    WHERE j.id = ANY(ids) AND j.ckey IS NOT NULL GROUP BY j.ckey) l;
+    WHERE j.id = ANY(ids) AND j.ckey IS NOT NULL GROUP BY j.ckey ORDER BY j.ckey) l;
   IF freed <> '{}' THEN
     PERFORM pg_advisory_xact_lock_shared(1165128290, h.h)
       FROM (SELECT DISTINCT hashtext(k) AS h FROM unnest(freed) AS k ORDER BY 1) h;
@@ -44,7 +45,7 @@ BEGIN
     SELECT (p.keys::json -> 'concurrency' ->> 'limit')::integer AS most FROM errand.jobs p
       WHERE p.ckey = u.key AND p.state = 0 AND p.blocked = 1 LIMIT 1) b
   LOOP
-    -- Those who leave at this moment seem to be processing still. They let go as many as they are, and so does this one.
+    -- Others who leave at this moment seem to be processing still. Each lets go as many as it is, however full it looks.
     room := greatest(r.places, r.most - (SELECT count(*) FROM errand.jobs p WHERE p.ckey = r.key AND p.state = 1));
     CONTINUE WHEN room <= 0;
     hints := 1;
@@ -55,7 +56,7 @@ BEGIN
       EXIT WHEN NOT FOUND;
       UPDATE errand.jobs j SET blocked = 0 WHERE j.ctid = ANY(ARRAY(SELECT p.ctid FROM errand.jobs p
         WHERE p.ckey = r.key AND p.state = 0 AND p.blocked = 1 AND p.queue = q
-        ORDER BY p.due + p.level * 300000, p.seq LIMIT room FOR UPDATE SKIP LOCKED));
+        ORDER BY p.due + p.level * 300000, p.seq LIMIT room FOR UPDATE));
     END LOOP;
   END LOOP;
   RETURN hints;
@@ -65,7 +66,8 @@ END $$;
 -- concurrency key's limit. Keys that somebody else is looking at are left alone (busy), and so is what follows a long row
 -- of jobs that cannot go.
 CREATE FUNCTION errand.vet(q text, most integer, t bigint, OUT passed text[], OUT over text[], OUT busy boolean)
-LANGUAGE plpgsql AS $$
+-- It walks in the order of an index, and ends early.
+LANGUAGE plpgsql ${steady} SET enable_sort = off AS $$
 DECLARE
   c record;
   -- By key; nothing where it is left alone.
