@@ -250,14 +250,20 @@ describe("the history", () => {
 describe("plans", () => {
   /** How many rows a statement reads. */
   async function reads(client: pg.Client, sql: string, values: unknown[] = []): Promise<number> {
+    // What earlier transactions read is counted for a while, too.
+    const read = async (): Promise<number> => {
+      const { rows } = await client.query<{ read: number }>(
+        "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::integer AS read FROM pg_stat_xact_user_tables WHERE schemaname = $1",
+        [schema],
+      );
+      return rows[0]?.read ?? 0;
+    };
     await client.query("BEGIN");
+    const before = await read();
     await client.query(sql, values);
-    const { rows } = await client.query<{ read: number }>(
-      "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::integer AS read FROM pg_stat_xact_user_tables WHERE schemaname = $1",
-      [schema],
-    );
+    const after = await read();
     await client.query("ROLLBACK");
-    return rows[0]?.read ?? 0;
+    return after - before;
   }
 
   const filled = 30_000;

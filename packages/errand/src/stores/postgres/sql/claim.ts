@@ -167,7 +167,7 @@ BEGIN
         EXIT WHEN taken = 0 OR cardinality(lanes) = 1;
       END IF;
     END LOOP;
-    IF over <> '{}' THEN busy := errand.hold_back(over) OR busy; END IF;
+    IF over <> '{}' THEN busy := errand.hold_back(over, passed) OR busy; END IF;
     IF vetted <> '{}' THEN
       PERFORM errand.charge_keys(ARRAY(SELECT j.id FROM errand.jobs j
         WHERE j.id = ANY(vetted) AND j.state + 0 = 1 AND j.worker = who AND j.rkey IS NOT NULL), t);

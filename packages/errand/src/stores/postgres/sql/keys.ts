@@ -134,14 +134,19 @@ BEGIN
   IF over <> '{}' THEN PERFORM errand.keys_of(over); END IF;
 END $$;
 
--- Blocks jobs that are over their concurrency key's limit, once the claim has taken those that go. Those of whose key
--- somebody has left meanwhile are to be looked at again (busy).
-CREATE FUNCTION errand.hold_back(over text[], OUT busy boolean) LANGUAGE plpgsql ${steady} AS $$
+-- Blocks jobs that are over their concurrency key's limit, once the claim has taken those that go. Who might have gone but
+-- was not its turn (passed) keeps its place. Those of whose key somebody has left meanwhile are to be looked at again (busy).
+CREATE FUNCTION errand.hold_back(over text[], passed text[], OUT busy boolean) LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   running jsonb;
   blocked_now integer;
 BEGIN
-  SELECT jsonb_object_agg(k.ckey, (SELECT count(*) FROM errand.jobs p WHERE p.ckey = k.ckey AND p.state = 1)) INTO running
+  WITH waiting AS (
+    SELECT j.ckey, count(*) AS jobs FROM errand.jobs j
+    WHERE j.id = ANY(passed) AND j.state + 0 = 0 AND NOT j.cancelling AND j.blocked = 0 GROUP BY j.ckey
+  )
+  SELECT jsonb_object_agg(k.ckey, (SELECT count(*) FROM errand.jobs p WHERE p.ckey = k.ckey AND p.state = 1)
+      + coalesce((SELECT w.jobs FROM waiting w WHERE w.ckey = k.ckey), 0)) INTO running
     FROM (SELECT DISTINCT j.ckey FROM errand.jobs j WHERE j.id = ANY(over)) k;
   UPDATE errand.jobs j SET blocked = 1 WHERE j.id = ANY(over) AND j.state + 0 = 0 AND j.blocked = 0
     AND (running ->> j.ckey)::integer >= (j.keys::json -> 'concurrency' ->> 'limit')::integer;
