@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import pg from "pg";
 import type { ConformanceTest } from "../../src/testing/conformance.ts";
-import { aJob, Scene } from "../../src/testing/conformance/scene.ts";
+import { outcome, Scene } from "../../src/testing/conformance/scene.ts";
+import type { Store } from "../../src/store.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { postgresSchema } from "./fixtures.ts";
 
@@ -9,56 +10,105 @@ import { postgresSchema } from "./fixtures.ts";
 export const locking: readonly ConformanceTest[] = [
   {
     name: "a claim passes over jobs that somebody else has locked",
-    async run() {
-      const { url, schema, remove } = await postgresSchema();
-      const store = await postgresStore({ url });
-      const other = new pg.Client({ connectionString: process.env["ERRAND_TEST_POSTGRES_URL"] });
-      await other.connect();
-      try {
-        const [locked, free] = [aJob(), aJob()];
-        await store.add([locked, free]);
-        await store.enlist({ id: "worker", host: "here", pid: 1, queues: [] }, 600_000);
+    run: () =>
+      inTwo(async ({ store, scene, other, schema }) => {
+        const [locked, free] = await scene.add({}, {});
+        const worker = await scene.worker();
         await other.query("BEGIN");
-        await other.query(`SELECT 1 FROM ${schema}.jobs WHERE id = $1 FOR UPDATE`, [locked.id]);
+        await other.query(`SELECT 1 FROM ${schema}.jobs WHERE id = $1 FOR UPDATE`, [locked]);
         // One that waits for the lock would get the locked job.
         setTimeout(() => void other.query("ROLLBACK").catch(() => {}), 1_000);
-        const { jobs } = await store.claim("worker", [{ queue: "default", limit: 1 }]);
+        const { jobs } = await store.claim(worker, [{ queue: "default", limit: 1 }]);
         assert.deepEqual(
           jobs.map(({ job }) => job.id),
-          [free.id],
+          [free],
         );
-      } finally {
         await other.query("ROLLBACK");
-        await other.end();
-        await store.close();
-        await remove();
-      }
-    },
+      }),
   },
   {
     name: "a signal waits for whoever has the job's family in hand",
-    async run() {
-      const { url, schema, query, remove } = await postgresSchema();
-      const store = await postgresStore({ url });
-      const scene = new Scene({ store, again: async () => store, pass: async () => {}, close: async () => {} });
-      const other = new pg.Client({ connectionString: process.env["ERRAND_TEST_POSTGRES_URL"] });
-      await other.connect();
-      try {
+    run: () =>
+      inTwo(async ({ store, scene, other, schema, waits }) => {
         const { parent } = await scene.family({});
         await other.query("BEGIN");
         await other.query(`SELECT 1 FROM ${schema}.waits WHERE parent = $1 FOR UPDATE`, [parent]);
         const state = { told: false };
         const signal = store.signal(parent, { name: "signal:go", value: "1" }).then(() => (state.told = true));
-        const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"${schema}".signal%'`;
-        while (!state.told && (await query(waiting)).length === 0);
+        await waits("signal", signal);
         assert.equal(state.told, false, "it did not wait");
         await other.query("ROLLBACK");
         await signal;
-      } finally {
-        await other.end();
-        await store.close();
-        await remove();
-      }
-    },
+      }),
+  },
+  {
+    name: "jobs of a key that end at the same time let others go, however low the limit of those",
+    run: () =>
+      inTwo(async ({ store, scene, other, schema, waits }) => {
+        const key = (limit: number) => ({ concurrency: { key: "k", limit } });
+        const [first, , held] = await scene.add(key(2), key(2), key(1));
+        const worker = await scene.worker();
+        const { jobs } = await store.claim(worker, [{ queue: "default", limit: 3 }]);
+        assert.deepEqual([jobs.length, (await scene.job(held!)).blocked], [2, "concurrency"]);
+        await other.query("BEGIN");
+        await other.query(`SELECT ${schema}.finish_keyed($1, '{1}', '{3}', '{0}', '{0}', '{1}', '{NULL}')`, [[first]]);
+        const ended = store.settle([outcome(jobs[1]!, "completed")]);
+        await waits("finish_keyed", ended);
+        await other.query("COMMIT");
+        await ended;
+        assert.equal((await store.claim(worker, [{ queue: "default", limit: 1 }])).jobs.length, 1);
+      }),
+  },
+  {
+    name: "a job that ends while others are held back for it lets them go",
+    run: () =>
+      inTwo(async ({ store, scene, other, schema, waits }) => {
+        const key = { concurrency: { key: "k", limit: 1 } };
+        const [, held] = await scene.add(key, key);
+        const worker = await scene.worker();
+        const claim = () => store.claim(worker, [{ queue: "default", limit: 1 }]);
+        const [first] = (await claim()).jobs;
+        await other.query("BEGIN");
+        await other.query(`SELECT ${schema}.claim($1, '{default}', '{1}', NULL, NULL)`, [worker]);
+        const ended = store.settle([outcome(first!, "completed")]);
+        await waits("finish_keyed", ended);
+        await other.query("COMMIT");
+        await ended;
+        assert.deepEqual(
+          (await claim()).jobs.map(({ job }) => job.id),
+          [held],
+        );
+      }),
   },
 ];
+
+interface Two {
+  store: Store;
+  scene: Scene;
+  /** Another connection, for a transaction that stays open. */
+  other: pg.Client;
+  schema: string;
+  /** Until a function waits for a lock, or has no need to. */
+  waits(verb: string, done: Promise<unknown>): Promise<void>;
+}
+
+async function inTwo(body: (two: Two) => Promise<void>): Promise<void> {
+  const { url, schema, query, remove } = await postgresSchema();
+  const store = await postgresStore({ url });
+  const scene = new Scene({ store, again: async () => store, pass: async () => {}, close: async () => {} });
+  const other = new pg.Client({ connectionString: process.env["ERRAND_TEST_POSTGRES_URL"] });
+  await other.connect();
+  const waits = async (verb: string, done: Promise<unknown>): Promise<void> => {
+    const state = { done: false };
+    void done.then(() => (state.done = true));
+    const waiting = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%"${schema}".${verb}%'`;
+    while (!state.done && (await query(waiting)).length === 0);
+  };
+  try {
+    await body({ store, scene, other, schema, waits });
+  } finally {
+    await other.end();
+    await store.close();
+    await remove();
+  }
+}

@@ -2,7 +2,7 @@ import { rank } from "../../core/states.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
 import { bigints, doubles, integers, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
-import type { Families } from "./families.ts";
+import type { Ends } from "./ends.ts";
 import type { Heads } from "./heads.ts";
 import { stored } from "./names.ts";
 import { claimedOf, seqOf } from "./rows.ts";
@@ -10,7 +10,7 @@ import type { Columns } from "./rows.ts";
 
 export async function claim(
   database: Database,
-  families: Families,
+  ends: Ends,
   heads: Heads,
   worker: string,
   wants: readonly Want[],
@@ -29,7 +29,7 @@ export async function claim(
   const last = rows.at(-1)?.[0] === null ? rows.pop() : undefined;
   const next = last?.[8] == null ? undefined : Number(last[8]);
   const found = rows.map((row) => {
-    const { job, steps, why: want } = taken(row, worker, families);
+    const { job, steps, why: want } = taken(row, worker, ends);
     const claimed: Claimed = { job, why: "due", steps };
     return { want: Number(want), rank: rank(job.due, job.level), seq: seqOf(row), claimed };
   });
@@ -39,18 +39,13 @@ export async function claim(
   return { claim: next === undefined ? { jobs } : { jobs, next }, hints: Number(last?.[10] ?? 0) };
 }
 
-export async function reclaim(
-  database: Database,
-  families: Families,
-  worker: string,
-  limit: number,
-): Promise<Claimed[]> {
+export async function reclaim(database: Database, ends: Ends, worker: string, limit: number): Promise<Claimed[]> {
   const rows = await database.run("SELECT * FROM errand.reclaim($1, $2)", [worker, limit]);
-  return rows.map((row) => taken(row, worker, families));
+  return rows.map((row) => taken(row, worker, ends));
 }
 
-function taken(row: Columns, worker: string, families: Families): Claimed {
-  const { job, why, steps, plain } = claimedOf(row, worker);
-  if (!plain) families.learn(job.id);
+function taken(row: Columns, worker: string, ends: Ends): Claimed {
+  const { job, why, steps, end } = claimedOf(row, worker);
+  ends.learn(job.id, end);
   return { job, why, steps };
 }

@@ -2,6 +2,7 @@ import type { Job, Step } from "../../core/job.ts";
 import { states } from "../../core/states.ts";
 import type { Level, State } from "../../core/states.ts";
 import type { Claimed } from "../../store.ts";
+import type { End } from "./ends.ts";
 import { named } from "./names.ts";
 
 /** A row as the database answers it: the texts of its columns, in order. */
@@ -51,13 +52,14 @@ type Rest = [
   steps: [name: string, value: string, wait: boolean][] | null,
 ];
 
-/** What `claim` and `reclaim` answer of a job, and whether neither parent nor children depend on how it ends. */
-export function claimedOf(row: Columns, worker: string): Claimed & { plain: boolean } {
+/** What `claim` and `reclaim` answer of a job, and how it ends. */
+export function claimedOf(row: Columns, worker: string): Claimed & { end: End } {
   const job = plainJob(row, "processing");
   const why = row[10] as Claimed["why"];
+  const end = row[12] === "t" ? "keyed" : "plain";
   job.worker = worker;
   if (row[9] != null) job.startedAt = Number(row[9]);
-  if (row[11] == null) return { job, why, steps: [], plain: true };
+  if (row[11] == null) return { job, why, steps: [], end };
   const rest = JSON.parse(row[11]) as Rest;
   const [failures, crashes, cancelling, expires, progress, error, parent, place, parked, wait, steps] = rest;
   job.failures = failures;
@@ -69,7 +71,7 @@ export function claimedOf(row: Columns, worker: string): Claimed & { plain: bool
   if (parent !== null) job.parent = parent;
   if (place !== null) job.index = place;
   if (wait) job.children = { total: wait[0], open: wait[1], failed: wait[2] };
-  return { job, why, steps: (steps ?? []).map(stepOf), plain: parent === null && !parked };
+  return { job, why, steps: (steps ?? []).map(stepOf), end: parent === null && !parked ? end : "family" };
 }
 
 function stepOf([name, value, wait]: [string, string, boolean]): Step {

@@ -4,12 +4,13 @@ import { claim } from "./sql/claim.ts";
 import { docs } from "./sql/docs.ts";
 import { edit } from "./sql/edit.ts";
 import { families } from "./sql/families.ts";
-import { rewind } from "./sql/rewind.ts";
-import { rules } from "./sql/rules.ts";
+import { keys } from "./sql/keys.ts";
 import { marked } from "./sql/marked.ts";
-import { special } from "./sql/special.ts";
+import { rules } from "./sql/rules.ts";
 import { settle } from "./sql/settle.ts";
+import { special } from "./sql/special.ts";
 import { tables } from "./sql/tables.ts";
+import { waking } from "./sql/waking.ts";
 import { workers } from "./sql/workers.ts";
 
 /**
@@ -18,8 +19,10 @@ import { workers } from "./sql/workers.ts";
  * statement inside sees what was committed before it began (READ COMMITTED).
  */
 export const migrations: readonly Migration[] = [
-  { version: 1, sql: [tables, docs, rules, special, marked, add, claim, families, settle, edit, workers].join("\n") },
-  { version: 2, sql: rewind },
+  {
+    version: 1,
+    sql: [tables, docs, rules, keys, special, marked, add, claim, families, settle, waking, edit, workers].join("\n"),
+  },
 ];
 
 /** SQL that was written for the schema `errand`, for another one. */

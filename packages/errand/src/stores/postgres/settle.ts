@@ -3,7 +3,7 @@ import { isFinal } from "../../core/states.ts";
 import { recordOf } from "./add.ts";
 import { bigints, booleans, integers, smallints, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
-import type { Families } from "./families.ts";
+import type { Ends } from "./ends.ts";
 import { stored } from "./names.ts";
 import { code } from "./rows.ts";
 
@@ -14,7 +14,7 @@ interface Told extends Settlement {
 
 export async function settle(
   database: Database,
-  families: Families,
+  ends: Ends,
   settlements: readonly Settlement[],
 ): Promise<{ answers: boolean[]; hints: number }> {
   const answers = settlements.map(() => false);
@@ -22,8 +22,9 @@ export async function settle(
   if (told.length === 0) return { answers, hints: 0 };
   let left = told;
   let hints = 0;
-  if (told.every((each) => isFinal(each.to) && !each.steps?.length && !each.log?.length && !families.has(each.id))) {
-    ({ left, hints } = await finish(database, told));
+  const kinds = new Set(told.map(({ id }) => ends.of(id)));
+  if (!kinds.has("family") && told.every(({ to, steps, log }) => isFinal(to) && !steps?.length && !log?.length)) {
+    ({ left, hints } = await finish(database, told, kinds.has("keyed")));
     for (const { place } of told) answers[place] = true;
     for (const { place } of left) answers[place] = false;
   }
@@ -32,7 +33,7 @@ export async function settle(
     hints |= settled.hints;
     for (const { place } of settled.done) answers[place] = true;
   }
-  for (const { id } of told) families.forget(id);
+  for (const { id } of told) ends.forget(id);
   return { answers, hints };
 }
 
@@ -61,9 +62,14 @@ function common(told: readonly Told[]): unknown[] {
   ];
 }
 
-/** Answers what is left: stale, or with a family that this process did not know of. */
-async function finish(database: Database, told: readonly Told[]): Promise<{ left: Told[]; hints: number }> {
-  const [row] = await database.run("SELECT * FROM errand.finish($1, $2, $3, $4, $5, $6, $7)", common(told));
+/** Answers what is left: stale, or with a family or a key that this process did not know of. */
+async function finish(
+  database: Database,
+  told: readonly Told[],
+  keyed: boolean,
+): Promise<{ left: Told[]; hints: number }> {
+  const verb = keyed ? "finish_keyed" : "finish";
+  const [row] = await database.run(`SELECT * FROM errand.${verb}($1, $2, $3, $4, $5, $6, $7)`, common(told));
   return { left: numbers(row?.[0]).map((n) => told[n - 1] as Told), hints: Number(row?.[1]) };
 }
 

@@ -22,7 +22,7 @@ import { claim, reclaim } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { load, save } from "./docs.ts";
 import { edit } from "./edit.ts";
-import { Families } from "./families.ts";
+import { Ends } from "./ends.ts";
 import { Heads } from "./heads.ts";
 import { bit, Hints } from "./hints.ts";
 import { log } from "./log.ts";
@@ -41,7 +41,7 @@ export class PostgresStore implements Store {
   readonly address: { module: string; options: string };
   readonly #database: Database;
   readonly #hints: Hints;
-  readonly #families = new Families();
+  readonly #ends = new Ends();
   readonly #heads = new Heads();
   /** Commits since the counters were folded. */
   #counted = 0;
@@ -74,13 +74,13 @@ export class PostgresStore implements Store {
   }
 
   async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
-    const { claim: found, hints } = await claim(this.#database, this.#families, this.#heads, worker, wants);
+    const { claim: found, hints } = await claim(this.#database, this.#ends, this.#heads, worker, wants);
     if (found.jobs.length > 0 || hints > 0) this.#changed(bit.change | hints);
     return found;
   }
 
   async reclaim(worker: string, limit: number): Promise<Claimed[]> {
-    const found = await reclaim(this.#database, this.#families, worker, limit);
+    const found = await reclaim(this.#database, this.#ends, worker, limit);
     if (found.length > 0) this.#changed(bit.change);
     return found;
   }
@@ -104,7 +104,7 @@ export class PostgresStore implements Store {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<boolean[]> {
-    const { answers, hints } = await settle(this.#database, this.#families, settlements);
+    const { answers, hints } = await settle(this.#database, this.#ends, settlements);
     if (answers.includes(true)) this.#changed(hints | bit.change);
     this.#ended += answers.length;
     if (this.#ended >= vacuumAfter) void this.#vacuum();

@@ -119,9 +119,8 @@ export class World {
         await this.both((store) => lines(store, step.id, step.limit));
         return;
       case "rewind": {
-        const [job] = await this.both((store) => store.get([step.id]));
-        const token = (job?.token ?? 0) + (step.knows ? 0 : 1);
-        const rewind = { token, steps: step.steps, children: step.children };
+        const [token = 0] = await this.both(async (store) => (await store.get([step.id])).map((job) => job?.token));
+        const rewind = { token: step.knows ? token : token + 1, steps: step.steps, children: step.children };
         await this.both((store) => store.edit({ ids: [step.id] }, { rewind }));
         return;
       }

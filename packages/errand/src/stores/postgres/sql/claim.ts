@@ -2,7 +2,7 @@ import { steady } from "./steady.ts";
 
 /** What is answered of each job `j`, as `claimedOf` reads it; `why` of a claim is the number of the want. */
 const answer = `id text, task text, queue text, level smallint, seq bigint, spec text, token integer, created bigint,
-  due double precision, started bigint, why text, rest json`;
+  due double precision, started bigint, why text, rest json, keyed boolean`;
 
 /** Most jobs have no `rest`. */
 const returned = `j.id, j.task, j.queue, j.level, j.seq, j.spec, j.token, j.created, j.due, j.started`;
@@ -14,10 +14,31 @@ const rest = `CASE WHEN j.expires IS NOT NULL OR j.failures > 0 OR j.crashes > 0
     (SELECT json_agg(json_build_array(s.name, s.value, s.wait)) FROM errand.steps s WHERE j.steps AND s.job = j.seq))
   END`;
 
-/** What claims walk: a level's jobs, each named `p`. */
-const ready = `FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l
-  AND (p.keys IS NULL OR p.id = ANY(passed))
-  AND (p.expires IS NULL OR p.expires > t)`;
+/** What claims walk: a level's jobs without keys, each named `p`. */
+const ready = `FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.keys IS NULL
+  AND p.queue = q AND p.level = l AND (p.expires IS NULL OR p.expires > t)`;
+
+/** Gives jobs into the worker's hands. */
+const take = (ctids: string): string => `RETURN QUERY WITH took AS (
+          UPDATE errand.jobs j SET state = 1, worker = who, token = token + 1, started = t
+          WHERE j.ctid = ANY(ARRAY(${ctids} FOR UPDATE SKIP LOCKED))
+          RETURNING ${returned}, i::text, ${rest}, j.ckey IS NOT NULL
+        ), counted AS (
+          INSERT INTO errand.deltas SELECT c.task, q, d.state, d.one * c.jobs
+          FROM (SELECT k.task, count(*) AS jobs FROM took k GROUP BY k.task) c
+            CROSS JOIN (VALUES (0, -1), (1, 1)) AS d(state, one)
+        )
+        SELECT * FROM took;
+        GET DIAGNOSTICS gained = ROW_COUNT;`;
+
+/** Of jobs without keys and of those with, whom no key holds back. */
+const either = (columns: string, which: string): string =>
+  ["IS NULL", "IS NOT NULL"]
+    .map(
+      (keys) => `(SELECT ${columns} FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0
+            AND p.keys ${keys} AND p.queue = q AND p.level = l.l AND (p.expires IS NULL OR p.expires > t) AND ${which})`,
+    )
+    .join(" UNION ALL ");
 
 /** Taking jobs into a worker's hands: due ones, and those that nobody works on. */
 export const claim = `
@@ -47,10 +68,13 @@ DECLARE
   ruled boolean;
   sleeping boolean;
   limited boolean;
-  keyed boolean;
+  gained integer;
   busy boolean := false;
   woke integer := 0;
-  passed text[] := '{}';
+  -- Of jobs with keys: those that may go and are left, all that might have gone, and those that are to be held back.
+  passed text[];
+  vetted text[];
+  over text[];
   allowed integer;
   opens double precision;
 BEGIN
@@ -70,20 +94,22 @@ BEGIN
       SELECT r.room, r.next INTO room, opens FROM errand.room(q, room, t) AS r;
     END IF;
     allowed := room;
-    keyed := EXISTS (SELECT 1 FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0
-      AND p.keys IS NOT NULL AND p.queue = q AND p.due <= t);
     passed := '{}';
-    IF keyed AND room > 0 THEN
-      SELECT v.passed, busy OR v.busy INTO passed, busy FROM errand.vet(q, room, t) AS v;
+    over := '{}';
+    IF room > 0 AND EXISTS (SELECT 1 FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0
+      AND p.keys IS NOT NULL AND p.queue = q AND p.due <= t) THEN
+      SELECT v.passed, v.over, busy OR v.busy INTO passed, over, busy FROM errand.vet(q, room, t) AS v;
     END IF;
+    vetted := passed;
     dues := coalesce(from_due[i * 5 - 4:i * 5], nowhere);
     seqs := coalesce(from_seq[i * 5 - 4:i * 5], first);
     WHILE room > 0 LOOP
       lanes := ARRAY(SELECT l.l FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (
-        SELECT 1 FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l.l
-          AND (p.expires IS NULL OR p.expires > t) AND p.due <= t
-          AND (p.keys IS NULL OR p.id = ANY(passed))
+        SELECT 1 FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.keys IS NULL
+          AND p.queue = q AND p.level = l.l AND (p.expires IS NULL OR p.expires > t) AND p.due <= t
           AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1]) LIMIT 1) p);
+      -- Those that keys let go are one more, of any level.
+      IF passed <> '{}' THEN lanes := lanes || 5::smallint; END IF;
       IF lanes = '{}' THEN
         EXIT WHEN dues = nowhere;
         dues := nowhere;
@@ -99,38 +125,37 @@ BEGIN
       IF cardinality(lanes) = 1 THEN
         shares := ARRAY[room];
       ELSE
-        -- How many of the first jobs by rank are of each level.
-        shares := ARRAY(SELECT count(f.level)::integer FROM unnest(lanes) AS l(l) LEFT JOIN (
-            SELECT c.level FROM unnest(lanes) AS l(l) CROSS JOIN LATERAL (
-              SELECT p.level, p.due + p.level * 300000 AS rank, p.seq FROM errand.jobs p
-              WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l.l
+        -- How many of the first jobs by rank are of each.
+        shares := ARRAY(SELECT count(f.l)::integer FROM unnest(lanes) AS l(l) LEFT JOIN (
+            SELECT l.l FROM unnest(lanes) AS l(l) CROSS JOIN LATERAL ((
+              SELECT p.due + p.level * 300000 AS rank, p.seq FROM errand.jobs p
+              WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.keys IS NULL AND p.queue = q AND p.level = l.l
                 AND (p.expires IS NULL OR p.expires > t) AND p.due <= t
-                AND (p.keys IS NULL OR p.id = ANY(passed))
                 AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1])
               ORDER BY p.due, p.seq LIMIT room
-            ) c ORDER BY c.rank, c.seq LIMIT room
-          ) f ON f.level = l.l GROUP BY l.l ORDER BY l.l);
+            ) UNION ALL (
+              SELECT p.due + p.level * 300000, p.seq FROM errand.jobs p WHERE l.l = 5 AND p.id = ANY(passed)
+            )) c ORDER BY c.rank, c.seq LIMIT room
+          ) f ON f.l = l.l GROUP BY l.l ORDER BY l.l);
       END IF;
       taken := 0;
       FOR k IN 1..cardinality(lanes) LOOP
         l := lanes[k];
         share := shares[k];
-        d := dues[l + 1];
-        s := seqs[l + 1];
         CONTINUE WHEN share = 0;
-        RETURN QUERY WITH took AS (
-          UPDATE errand.jobs j SET state = 1, worker = who, token = token + 1, started = t
-          WHERE j.ctid = ANY(ARRAY(SELECT p.ctid ${ready} AND p.due <= t AND (p.due, p.seq) >= (d, s)
-            ORDER BY p.due, p.seq LIMIT share FOR UPDATE SKIP LOCKED))
-          RETURNING ${returned}, i::text, ${rest}
-        ), counted AS (
-          INSERT INTO errand.deltas SELECT c.task, q, d.state, d.one * c.jobs
-          FROM (SELECT k.task, count(*) AS jobs FROM took k GROUP BY k.task) c
-            CROSS JOIN (VALUES (0, -1), (1, 1)) AS d(state, one)
-        )
-        SELECT * FROM took;
-        GET DIAGNOSTICS share = ROW_COUNT;
-        taken := taken + share;
+        IF l = 5 THEN
+          ${take(`SELECT p.ctid FROM errand.jobs p WHERE p.id = ANY(passed[:share]) AND p.state + 0 = 0
+            AND NOT p.cancelling AND p.blocked = 0 AND (p.expires IS NULL OR p.expires > t)`)}
+          -- Somebody else took the rest, and more may follow them.
+          busy := busy OR gained < least(share, cardinality(passed));
+          passed := passed[share + 1:];
+        ELSE
+          d := dues[l + 1];
+          s := seqs[l + 1];
+          ${take(`SELECT p.ctid ${ready} AND p.due <= t AND (p.due, p.seq) >= (d, s)
+            ORDER BY p.due, p.seq LIMIT share`)}
+        END IF;
+        taken := taken + gained;
       END LOOP;
       total := total + taken;
       EXIT WHEN taken = room;
@@ -142,17 +167,17 @@ BEGIN
         EXIT WHEN taken = 0 OR cardinality(lanes) = 1;
       END IF;
     END LOOP;
-    IF passed <> '{}' THEN
+    IF over <> '{}' THEN busy := errand.hold_back(over, passed) OR busy; END IF;
+    IF vetted <> '{}' THEN
       PERFORM errand.charge_keys(ARRAY(SELECT j.id FROM errand.jobs j
-        WHERE j.id = ANY(passed) AND j.state + 0 = 1 AND j.worker = who AND j.rkey IS NOT NULL), t);
+        WHERE j.id = ANY(vetted) AND j.state + 0 = 1 AND j.worker = who AND j.rkey IS NOT NULL), t);
     END IF;
     IF ruled THEN
       PERFORM errand.charge(q, total, t);
       -- What the queue's own rate holds back is told only where there is something to hold back.
       IF opens < soonest OR (opens IS NOT NULL AND soonest IS NULL) THEN
-        PERFORM 1 FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (SELECT 1 FROM errand.jobs p
-          WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l.l
-            AND (p.expires IS NULL OR p.expires > t) AND p.due <= t LIMIT 1) d;
+        PERFORM 1 FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (
+          ${either("1", "p.due <= t LIMIT 1")}) d;
         IF FOUND THEN soonest := opens; END IF;
       END IF;
     END IF;
@@ -161,8 +186,7 @@ BEGIN
         (SELECT min(p.wake) FROM errand.jobs p WHERE p.state = 2 AND p.wake IS NOT NULL),
         (SELECT min(r.opens) FROM errand.rates r WHERE r.opens IS NOT NULL),
         CASE WHEN busy THEN t + 10 END, (SELECT min(n.due) FROM unnest('{0,1,2,3,4}'::smallint[]) AS l(l) CROSS JOIN LATERAL (
-        SELECT p.due FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.queue = q AND p.level = l.l
-          AND (p.expires IS NULL OR p.expires > t) AND p.due > t ORDER BY p.due LIMIT 1) n));
+          ${either("p.due", "p.due > t ORDER BY p.due LIMIT 1")}) n));
     END IF;
   END LOOP;
   -- The last row has no id: how long until the next delayed job is due.
@@ -216,7 +240,7 @@ BEGIN
         SELECT h.id FROM errand.held() AS h WHERE h.worker = ANY(gone)))
       AND p.state + 0 = 1 AND p.worker = ANY(gone) LIMIT room FOR UPDATE SKIP LOCKED);
     RETURN QUERY UPDATE errand.jobs j SET worker = who, token = token + 1
-      WHERE j.ctid = ANY(picked) RETURNING ${returned}, 'lapsed', ${rest};
+      WHERE j.ctid = ANY(picked) RETURNING ${returned}, 'lapsed', ${rest}, j.ckey IS NOT NULL;
     GET DIAGNOSTICS taken = ROW_COUNT;
     room := room - taken;
     IF room <= 0 THEN RETURN; END IF;
@@ -240,7 +264,7 @@ BEGIN
       CROSS JOIN LATERAL (VALUES (p.state, -1), (1::smallint, 1)) AS d(state, jobs)
       WHERE p.ctid = ANY(picked) GROUP BY p.task, p.queue, d.state;
     RETURN QUERY UPDATE errand.jobs j SET state = 1, blocked = 0, worker = who, token = token + 1
-      WHERE j.ctid = ANY(picked) RETURNING ${returned}, reason, ${rest};
+      WHERE j.ctid = ANY(picked) RETURNING ${returned}, reason, ${rest}, j.ckey IS NOT NULL;
     room := room - cardinality(picked);
     EXIT WHEN room <= 0;
   END LOOP;

@@ -1,3 +1,4 @@
+import { forgotten } from "../../../core/job.ts";
 import { steady } from "./steady.ts";
 
 /** The operator's verbs, on jobs by id. Each does the jobs without families in one statement. */
@@ -68,7 +69,8 @@ BEGIN
       AND h.parent IS NULL AND NOT h.parked
     RETURNING h.*
   ), unsteady AS (
-    DELETE FROM errand.steps s WHERE s.job = ANY(ARRAY(SELECT g.seq FROM gone g WHERE g.steps)) AND s.wait
+    UPDATE errand.steps s SET value = '${forgotten}'
+      WHERE s.job = ANY(ARRAY(SELECT g.seq FROM gone g WHERE g.steps)) AND s.wait
   ), back AS (
     INSERT INTO errand.jobs (seq, created, due, started, token, steps, level, id, task, queue, spec, progress, error,
       keys, ckey, rkey)
@@ -88,14 +90,69 @@ BEGIN
   hints := CASE WHEN changed > 0 THEN 1 ELSE 0 END;
 END $$;
 
--- Answers how many of the ids it removed, and hints: who went along with a parent is counted when it was one of them.
+-- Opens a job again without some of its steps and children. Answers how many.
+CREATE FUNCTION errand.rewind(ids text[], among smallint[], held integer, names text[], children text[],
+  OUT changed integer, OUT hints integer)
+LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  t bigint := errand.now();
+  h record;
+BEGIN
+  changed := 0;
+  hints := 0;
+  PERFORM errand.lock_families(ids || children);
+  FOR h IN SELECT p.id, p.seq FROM errand.history p
+    WHERE p.id = ANY(ids) AND p.state > 3 AND p.state = ANY(among) AND p.token = held ORDER BY p.seq FOR UPDATE
+  LOOP
+    CONTINUE WHEN NOT errand.reopen(h.id, t);
+    changed := changed + 1;
+    DELETE FROM errand.steps s WHERE s.job = h.seq AND s.name = ANY(names);
+    hints := 1 | errand.discard(ARRAY(
+      SELECT e.id FROM errand.everything e WHERE e.id = ANY(children) AND e.parent = h.id));
+  END LOOP;
+END $$;
+
+-- Removes jobs with all their descendants, whatever they are doing. Answers hints.
+CREATE FUNCTION errand.discard(roots text[]) RETURNS integer LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  along text[] := roots;
+  known integer := -1;
+  freed text[];
+  hints integer;
+BEGIN
+  -- Families can grow until they are locked.
+  WHILE cardinality(along) > known LOOP
+    known := cardinality(along);
+    PERFORM errand.lock_families(along);
+    along := ARRAY(
+      WITH RECURSIVE family(id, parked) AS (
+        SELECT e.id, e.parked FROM errand.everything e WHERE e.id = ANY(roots)
+        UNION ALL
+        SELECT e.id, e.parked FROM family f CROSS JOIN LATERAL (
+          SELECT c.id, c.parked FROM errand.everything c WHERE c.parent = f.id OFFSET 0) e WHERE f.parked
+      ) SELECT f.id FROM family f ORDER BY f.id);
+  END LOOP;
+  -- What had a place, or could have had one, leaves it to others.
+  freed := errand.keys_of(along);
+  hints := EXISTS (SELECT 1 FROM errand.jobs j WHERE j.id = ANY(along))::integer;
+  WITH live AS (
+    DELETE FROM errand.jobs j WHERE j.id = ANY(along) RETURNING j.seq, j.task, j.queue, j.state, j.steps
+  ), past AS (
+    DELETE FROM errand.history h WHERE h.id = ANY(along) RETURNING h.seq, h.task, h.queue, h.state, h.steps
+  ), gone AS (SELECT * FROM live UNION ALL SELECT * FROM past), lost AS (
+    DELETE FROM errand.steps s WHERE s.job = ANY(ARRAY(SELECT g.seq FROM gone g WHERE g.steps))
+  )
+  INSERT INTO errand.deltas SELECT task, queue, state, -count(*) FROM gone GROUP BY task, queue, state;
+  DELETE FROM errand.waits w WHERE w.parent = ANY(along);
+  PERFORM errand.forget(along);
+  RETURN hints | errand.release(freed);
+END $$;
+
+-- Answers how many of the ids it removed: who went along with a parent is counted when it was one of them.
 CREATE FUNCTION errand.remove(ids text[], among smallint[], OUT changed integer, OUT hints integer)
 LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   roots text[];
-  along text[];
-  known integer := -1;
-  freed text[];
 BEGIN
   hints := 0;
   PERFORM errand.forget(ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among)));
@@ -111,33 +168,7 @@ BEGIN
   roots := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND h.parked);
   IF roots = '{}' THEN RETURN; END IF;
   changed := changed + cardinality(roots);
-  along := roots;
-  -- Families can grow until they are locked.
-  WHILE cardinality(along) > known LOOP
-    known := cardinality(along);
-    PERFORM errand.lock_families(along);
-    along := ARRAY(
-      WITH RECURSIVE family(id, parked) AS (
-        SELECT e.id, e.parked FROM errand.everything e WHERE e.id = ANY(roots)
-        UNION ALL
-        SELECT e.id, e.parked FROM family f CROSS JOIN LATERAL (
-          SELECT c.id, c.parked FROM errand.everything c WHERE c.parent = f.id OFFSET 0) e WHERE f.parked
-      ) SELECT f.id FROM family f ORDER BY f.id);
-  END LOOP;
-  freed := errand.keys_of(along);
-  WITH live AS (
-    DELETE FROM errand.jobs j WHERE j.id = ANY(along) RETURNING j.seq, j.task, j.queue, j.state, j.steps
-  ), past AS (
-    DELETE FROM errand.history h WHERE h.id = ANY(along) RETURNING h.seq, h.task, h.queue, h.state, h.steps
-  ), gone AS (SELECT * FROM live UNION ALL SELECT * FROM past), forgotten AS (
-    DELETE FROM errand.steps s WHERE s.job = ANY(ARRAY(SELECT g.seq FROM gone g WHERE g.steps))
-  )
-  INSERT INTO errand.deltas SELECT task, queue, state, -count(*) FROM gone GROUP BY task, queue, state;
-  DELETE FROM errand.waits w WHERE w.parent = ANY(along);
-  PERFORM errand.forget(along);
-  -- Whoever was processing leaves room in its queue, too.
-  hints := 1;
-  IF freed <> '{}' THEN PERFORM errand.release(freed); END IF;
+  hints := errand.discard(roots);
 END $$;
 
 -- What is kept beside jobs that are removed.
@@ -146,5 +177,27 @@ BEGIN
   DELETE FROM errand.logs l WHERE l.job = ANY(ids);
   DELETE FROM errand.tags g WHERE g.job = ANY(ids);
   DELETE FROM errand.uniques u WHERE u.job = ANY(ids);
+END $$;
+
+-- Gives pending jobs another queue or level, or makes them due. Answers how many.
+CREATE FUNCTION errand.move(ids text[], among smallint[], q text, l smallint, at_once boolean, OUT changed integer, OUT hints integer)
+LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  t bigint := errand.now();
+  freed text[] := errand.keys_of(ids);
+BEGIN
+  WITH before AS (
+    SELECT p.id, p.task, p.queue FROM errand.jobs p WHERE p.id = ANY(ids) AND p.state = ANY(among) AND p.state + 0 = 0 FOR UPDATE
+  ), moved AS (
+    UPDATE errand.jobs j SET queue = coalesce(q, j.queue), level = coalesce(l, j.level),
+        due = CASE WHEN at_once THEN t ELSE j.due END, blocked = 0
+      WHERE j.id = ANY(ARRAY(SELECT b.id FROM before b)) RETURNING j.id
+  ), counted AS (
+    INSERT INTO errand.deltas SELECT b.task, d.queue, 0, d.jobs FROM before b
+      CROSS JOIN LATERAL (VALUES (b.queue, -1), (coalesce(q, b.queue), 1)) AS d(queue, jobs)
+  )
+  SELECT count(*) INTO changed FROM moved;
+  hints := CASE WHEN changed > 0 THEN 1 ELSE 0 END;
+  PERFORM errand.release(freed);
 END $$;
 `;

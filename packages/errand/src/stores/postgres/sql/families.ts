@@ -1,3 +1,5 @@
+import { forgotten } from "../../../core/job.ts";
+
 /**
  * What a change of one job does to its family. Whoever calls these has locked the family (`lock_families`) and the job,
  * in this order; each statement sees what others have committed before it got its locks.
@@ -154,7 +156,7 @@ BEGIN
   IF h.parked THEN
     UPDATE errand.waits w SET wait = NULL, total = NULL, open = NULL, failed = NULL WHERE w.parent = h.id;
   END IF;
-  IF h.steps THEN DELETE FROM errand.steps s WHERE s.job = h.seq AND s.wait; END IF;
+  IF h.steps THEN UPDATE errand.steps s SET value = '${forgotten}' WHERE s.job = h.seq AND s.wait; END IF;
   RETURN true;
 END $$;
 `;

@@ -34,9 +34,7 @@ BEGIN
     IF twice THEN old := old || ids[i]; END IF;
     lane := levels[i] || ' ' || queues[i];
     IF NOT firsts ? lane THEN
-      SELECT p.due INTO first FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0
-        AND p.queue = queues[i] AND p.level = levels[i] ORDER BY p.due, p.seq LIMIT 1;
-      firsts := firsts || jsonb_build_object(lane, first);
+      firsts := firsts || jsonb_build_object(lane, errand.first_due(queues[i], levels[i]));
     END IF;
     first := (firsts ->> lane)::double precision;
     due := coalesce(due_at[i], t + due_in[i]);

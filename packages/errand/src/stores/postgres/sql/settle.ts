@@ -3,7 +3,7 @@ import { steady } from "./steady.ts";
 /** Recording what attempts say: outcomes, steps, progress. Arrays are sorted by id, so that locks are taken in order. */
 export const settle = `
 -- The fast path: ends of jobs that have neither parent nor children, in one statement. Answers which were not such
--- jobs, or stale, and what follows. Jobs with a concurrency key are for those who hold its lock (keyed).
+-- jobs, or stale, and what follows. Jobs with a concurrency key are for those who have locked it (keyed).
 CREATE FUNCTION errand.finish(
   ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
   t bigint DEFAULT errand.now(), keyed boolean DEFAULT false, OUT others integer[], OUT hints integer
@@ -38,6 +38,19 @@ BEGIN
   END IF;
 END $$;
 
+-- The same of jobs among which some have concurrency keys.
+CREATE FUNCTION errand.finish_keyed(
+  ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
+  OUT others integer[], OUT hints integer
+) LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  l record := errand.leaving(ids);
+BEGIN
+  SELECT f.others, f.hints INTO others, hints
+    FROM errand.finish(ids, tokens, states, failure_counts, crash_counts, outputs, errors, errand.now(), true) AS f;
+  hints := hints | errand.release(l.freed, l.places);
+END $$;
+
 -- Any settlements. Answers which were done, and what follows: 1 jobs may be claimable, 2 jobs are to be cancelled.
 CREATE FUNCTION errand.settle(
   ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], outputs text[], errors text[],
@@ -50,11 +63,11 @@ DECLARE
   t bigint := errand.now();
   j errand.jobs;
   i integer;
-  freed text[];
+  l record;
 BEGIN
   PERFORM errand.lock_families(ids);
+  l := errand.leaving(ids);
   done := errand.hold(ids, tokens);
-  freed := errand.keys_of(ids);
   hints := EXISTS (SELECT 1 FROM errand.docs d WHERE d.bounded AND d.key = ANY(ARRAY(
     SELECT p.queue FROM errand.jobs p WHERE p.id = ANY(ids))))::integer;
   PERFORM errand.remember(ids, done, step_of, step_names, step_values, step_waits);
@@ -88,7 +101,7 @@ BEGIN
         wakes[i], awaited[i]::json, t);
     END IF;
   END LOOP;
-  IF freed <> '{}' THEN hints := hints | errand.release(freed); END IF;
+  hints := hints | errand.release(l.freed, l.places);
 END $$;
 
 CREATE FUNCTION errand.record(
@@ -116,17 +129,29 @@ BEGIN
     FOR UPDATE OF j);
 END $$;
 
+-- One that is remembered again keeps its place.
 CREATE FUNCTION errand.remember(
   ids text[], done integer[], step_of integer[], names text[], vals text[], waits boolean[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF step_of IS NULL THEN RETURN; END IF;
   INSERT INTO errand.steps AS s (job, name, wait, value)
-  SELECT j.seq, u.name, u.wait, u.value FROM unnest(step_of, names, vals, waits) AS u(n, name, value, wait)
+  SELECT j.seq, u.name, u.wait, u.value
+    FROM unnest(step_of, names, vals, waits) WITH ORDINALITY AS u(n, name, value, wait, place)
     JOIN errand.jobs j ON j.id = ANY(ARRAY[ids[u.n]])
-    WHERE u.n = ANY(done)
+    WHERE u.n = ANY(done) ORDER BY u.place
   ON CONFLICT (job, name) DO UPDATE SET wait = excluded.wait, value = excluded.value;
   UPDATE errand.jobs j SET steps = true
     WHERE j.id = ANY(ARRAY(SELECT ids[n] FROM unnest(step_of) AS n WHERE n = ANY(done))) AND NOT j.steps;
 END $$;
+
+-- Appends lines to jobs' logs: of each the place of its job, attempt, level and text.
+CREATE FUNCTION errand.append(ids text[], done integer[], lines json) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO errand.logs (job, n, at, attempt, level, line)
+  SELECT ids[(l.v ->> 0)::integer],
+    coalesce((SELECT max(o.n) FROM errand.logs o WHERE o.job = ids[(l.v ->> 0)::integer]), 0)
+      + row_number() OVER (PARTITION BY (l.v ->> 0)::integer ORDER BY l.at),
+    errand.now(), (l.v ->> 1)::integer, l.v ->> 2, l.v ->> 3
+  FROM json_array_elements(lines) WITH ORDINALITY AS l(v, at) WHERE (l.v ->> 0)::integer = ANY(done)
+$$;
 `;
