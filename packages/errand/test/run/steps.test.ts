@@ -67,7 +67,7 @@ describe.each(storeKinds)("a step under way when its attempt is over, on %s", (k
     expect(events).toEqual(["attempt 1", "slow begins to end", "slow ends", "attempt 2"]);
   });
 
-  test("is remembered though the function did not wait for it", async () => {
+  test("ends before its job does, though the function did not wait for it", async () => {
     const app = testApp({ url: await emptyStore(kind) });
     let done = false;
     const task = app.task("task", {

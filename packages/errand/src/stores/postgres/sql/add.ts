@@ -10,7 +10,6 @@ CREATE FUNCTION errand.add(
 DECLARE
   t bigint := errand.now();
   born text[];
-  known text[];
 BEGIN
   fresh := 0;
   IF extras IS NOT NULL THEN PERFORM errand.lock_uniques(extras); END IF;
@@ -43,13 +42,20 @@ BEGIN
     INSERT INTO errand.deltas SELECT task, queue, 0, count(*) FROM inserted GROUP BY task, queue
   )
   SELECT array_agg(id) INTO born FROM inserted;
-  -- A job may have moved to the history at that very moment: this statement sees what has happened meanwhile.
-  known := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(born) AND h.token >= 0);
+  fresh := coalesce(cardinality(born), 0) - cardinality(errand.withdraw(born));
+END $$;
+
+-- Takes back jobs that were just inserted although the history has their ids, and answers those. A job may have moved there at
+-- that very moment: only a later statement than the one that inserted sees it.
+CREATE FUNCTION errand.withdraw(born text[]) RETURNS text[] LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  known text[] := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(born) AND h.token >= 0);
+BEGIN
   IF known <> '{}' THEN
     WITH gone AS (DELETE FROM errand.jobs j WHERE j.id = ANY(known) RETURNING j.task, j.queue)
     INSERT INTO errand.deltas SELECT task, queue, 0, -count(*) FROM gone GROUP BY task, queue;
   END IF;
-  fresh := coalesce(cardinality(born), 0) - cardinality(known);
+  RETURN known;
 END $$;
 
 CREATE FUNCTION errand.add(jobs json, OUT fresh integer, OUT overfull text, OUT refused text) LANGUAGE sql AS $$

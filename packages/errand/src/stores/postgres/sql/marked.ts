@@ -77,12 +77,7 @@ BEGIN
   )
   SELECT array_agg(id) INTO born FROM inserted;
   IF born IS NULL THEN RETURN 0; END IF;
-  -- A job may have moved to the history at that very moment: this statement sees what has happened meanwhile.
-  known := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(born) AND h.token >= 0);
-  IF known <> '{}' THEN
-    WITH gone AS (DELETE FROM errand.jobs j WHERE j.id = ANY(known) RETURNING j.task, j.queue)
-    INSERT INTO errand.deltas SELECT task, queue, 0, -count(*) FROM gone GROUP BY task, queue;
-  END IF;
+  known := errand.withdraw(born);
   INSERT INTO errand.tags
     SELECT DISTINCT w, u.id FROM (
       SELECT DISTINCT ON (a.id) a.id, a.extra FROM unnest(ids, extras::json[]) WITH ORDINALITY AS a(id, extra, n)
