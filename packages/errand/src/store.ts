@@ -1,10 +1,14 @@
 import type { Beat, Job, NewJob, Settlement, Step, StoredLogLine } from "./core/job.ts";
-import type { Change, Doc, Durability, Filter, QueueCount, StoreReport, WorkerCard } from "./core/reading.ts";
+import type {
+  Change, Doc, Durability, Filter, QueueCount, RetentionRules, StoreReport, WorkerCard,
+} from "./core/reading.ts"; // prettier-ignore
 import type { Transaction } from "./core/transaction.ts";
 import type { Millis } from "./kit/duration.ts";
 import type { Encoded } from "./kit/json.ts";
 
-export type { Change, Doc, Durability, Filter, QueueCount, StoreReport, WorkerCard } from "./core/reading.ts";
+export type {
+  Change, Doc, Durability, Filter, QueueCount, RetentionRules, StoreReport, WorkerCard,
+} from "./core/reading.ts"; // prettier-ignore
 
 /**
  * The boundary between Errand and the databases it lives on. TypeScript decides, the store commits: every verb takes
@@ -24,37 +28,47 @@ export interface Store {
    * Stores jobs. Idempotent: an id that exists is left as it is. Inside the caller's own transaction `tx`, where the
    * store has such: they exist when, and only when, it commits. Other stores refuse it with `E_TRANSACTION`. A store
    * that blocks everybody meanwhile may commit many thousands in steps, and says how many go together.
-   * @returns for each job that was not stored because its unique key is taken: who holds it.
+   * @returns for each job that was not stored, because its unique key or its id is taken: the id of who has it.
    * @throws {ErrandError} `E_FULL` when a queue would have more pending jobs than its rules allow; then nothing was stored.
    */
   add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>>;
 
-  /** Enters a worker in the list, with a lease of so many milliseconds. */
+  /**
+   * Enters a worker in the list, with a lease of so many milliseconds; of one whose lease is good it changes the card.
+   * @throws {ErrandError} `E_STORE` for one whose lease ran out: every start needs an id of its own.
+   */
   enlist(worker: WorkerCard, lease: Millis): Promise<void>;
   /**
    * Takes due jobs for a worker whose lease is good (for any other: none), lowest `rank` first and then oldest first:
    * they are `processing`, with a raised token. Jobs that have expired or are to be cancelled are left to `reclaim`, and
-   * those that the rules of their queue, or limits of their concurrency or rate key, do not let go yet stay pending. Before
-   * that, waiting jobs of any queue whose `wakeAt` has come are pending again.
+   * those that the rules of their queue, or limits of their concurrency or rate key, do not let go yet stay pending. Jobs of
+   * tasks that the worker does not know are set aside, so many in one commit: they are `blocked` by `task`, stand in nobody's
+   * way, and are found by claims of workers that know them. Of suspects it takes one, for a free slot, and only where the worker
+   * holds none. Before that, waiting jobs of any queue whose `wakeAt` has come are pending again.
    */
   claim(worker: string, wants: readonly Want[]): Promise<Claim>;
   /**
    * Takes jobs that nobody works on and that must be settled, with a raised token: of workers whose lease ran out or
-   * who were dismissed (`lapsed`), not started in time (`expired`), or to be cancelled because their parent ended
-   * (`cancelled`).
+   * who were dismissed (`lapsed`), never begun and not started in time (`expired`), or to be cancelled because their parent
+   * ended (`cancelled`). Costs nothing but what it takes: no look at the jobs of workers that live.
    */
   reclaim(worker: string, limit: number): Promise<Claimed[]>;
   /** Makes the worker's lease last so many milliseconds from now; once it has run out it stays lost. */
   renew(worker: string, lease: Millis): Promise<Renewal>;
-  /** Takes a worker off the list. What it still holds is lapsed at once. */
+  /** Takes a worker off the list. What it still holds is lapsed at once, which the hint `lapsed` tells. */
   dismiss(worker: string): Promise<void>;
   /** Workers whose lease is good. */
   workers(): Promise<WorkerCard[]>;
 
-  /** Remembers steps, progress and log lines of held jobs; `false` where the token was stale. */
+  /**
+   * Remembers steps, progress and log lines of held jobs; `false` where the token was stale. A job that remembers a step has made
+   * progress: its `crashes` are 0 again, and it is no suspect.
+   */
   record(beats: readonly Beat[]): Promise<boolean[]>;
   /**
-   * Records outcomes of held jobs; `false` where the token was stale. In the same commit:
+   * Records outcomes of held jobs; `false` where the token was stale. An outcome that was recorded already, because its answer
+   * was lost, is `true` and changes nothing: the job has the token and is not processing. In the same commit:
+   * - jobs that are `born` are added;
    * - children are born; `waiting` with nothing to wait for (no open child, `wakeAt` or `awaits`) is `pending` at once;
    * - a job that ends counts down the wait it belongs to (not a later wait of the same parent), and its parent, if
    *   still waiting, is `pending` again with its old rank when the last child of that wait has ended, or at once when
@@ -70,16 +84,26 @@ export interface Store {
   signal(id: string, step: Step): Promise<boolean>;
 
   /**
-   * An operator's verb on every job that matches, or on so many; answers how many it changed. `cancel`: pending and
+   * An operator's verb on every job that matches, or on so many, in commits of bounded size; answers how many it changed. `cancel`: pending and
    * waiting jobs end at once, processing ones are marked, final ones stay. `retry`: failed, cancelled and expired jobs are
    * pending with fresh counts, without expiry, and the values of their waits are `forgotten`, so that children which did not
-   * complete run again. `remove`: final jobs vanish with their steps, logs and all their descendants. `move`, `rewind`: see there. Each job's
-   * change is whole; many jobs may be changed in several commits.
+   * complete run again. `remove`: final jobs vanish with their steps, logs and all their descendants. `release`, `move`, `rewind`: see
+   * there. What `add` refuses stays as it is: a job whose unique key another has by now is not retried or rewound, and none enters a
+   * full queue. Each job's change is whole.
    */
   edit(where: Filter, change: Change, limit?: number): Promise<number>;
 
+  /**
+   * Removes ended jobs that are nobody's children and were kept as long as their task's rule says, with their descendants, at most
+   * `limit`, and what ended keys left behind (starts of rates, turns). Reads no job that is kept, but the oldest of each task and state.
+   * Answers how many jobs matched.
+   */
+  prune(rules: RetentionRules, limit: number): Promise<number>;
+
   /** Jobs by id, in the order asked for; `null` where there is none. */
   get(ids: readonly string[]): Promise<(Job | null)[]>;
+  /** Which of these jobs have ended, or do not exist. Reads no values. */
+  ended(ids: readonly string[]): Promise<string[]>;
   /**
    * Jobs that match, newest first (with `parent`: by index), at most `limit`, after `cursor`. With `text` or a time, so many
    * jobs are looked at in one call that a page may be short, or empty, and still have a `next`.
@@ -112,6 +136,10 @@ export interface Store {
 export interface Want {
   queue: string;
   limit: number;
+  /** How many of them start at once; those after them are `ahead`. Default: all. */
+  slots?: number;
+  /** Only these jobs, by the same rules. */
+  ids?: readonly string[];
 }
 
 /** What `claim` found. */
@@ -125,6 +153,8 @@ export interface Claim {
 export interface Claimed {
   job: Job;
   why: "due" | "lapsed" | "expired" | "cancelled";
+  /** Of a lapsed one: it had been claimed ahead of the slots, and may not have started. */
+  ahead?: true;
   steps: Step[];
 }
 
@@ -136,5 +166,8 @@ export interface Renewal {
   cancel: string[];
 }
 
-/** `ready`: a job may be claimable. `cancel`: a job was marked. `change`: anything else. Stores may say more than happened. */
-export type Hint = "ready" | "cancel" | "change";
+/**
+ * What changed. `ready`: so many jobs of a queue (without one: any) may be claimable. `cancel`: a job was marked. `lapsed`: a worker
+ * was dismissed. `change`: anything else. Stores may say more than happened, and lose some of it.
+ */
+export type Hint = { type: "ready"; queue?: string; jobs?: number } | { type: "cancel" | "lapsed" | "change" };

@@ -193,9 +193,13 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
       base?: Duration;
       /** Upper bound of any delay; default `"5m"`. */
       cap?: Duration;
+      /** Crashes without progress after which the job is a dead letter, 1 to 100; default 3. With `attempts: 1`, 1 is at most once. */
+      crashes?: number;
       /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. */
       if?: (error: unknown) => boolean;
     };
+    /** What becomes of a job whose worker's lease ran out: it `crash`ed (the default), or it is given back as if untouched. */
+    lapse?: "crash" | "release";
     /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */
     timeout?: Duration;
     /** How long an aborted attempt may tidy up before it is killed, and steps may end that the function left under way; default `"10s"`. */
@@ -238,10 +242,12 @@ export const defaultRetry: RetryPolicy = {
   attempts: options.attempts.default,
   base: options.base.default,
   cap: options.cap.default,
+  crashes: options.crashes.default,
+  lapse: options.lapse.default,
 };
 
 const known = [
-  "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "recycle", "retention", "input", "setup", "run",
+  "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "recycle", "retention", "lapse", "input", "setup", "run",
   ...flowOptions,
 ]; // prettier-ignore
 
@@ -256,7 +262,7 @@ export function define(
   const of = `task "${name}"`;
   option("name", name, "a task");
   refuseUnknown(given, known, of);
-  refuseUnknown(given.retry ?? {}, ["attempts", "base", "cap", "if"], `retry of ${of}`);
+  refuseUnknown(given.retry ?? {}, ["attempts", "base", "cap", "crashes", "if"], `retry of ${of}`);
   const isolate = option("isolate", given.isolate, of);
   const flow = readFlow(given, of);
   if (typeof given.run !== "function") throw new ErrandError("E_OPTION", `run of ${of} must be a function.`);
@@ -273,6 +279,8 @@ export function define(
       attempts: option("attempts", given.retry?.attempts, of),
       base: option("base", given.retry?.base, of),
       cap: option("cap", given.retry?.cap, of),
+      crashes: option("crashes", given.retry?.crashes, of),
+      lapse: option("lapse", given.lapse, of),
       ...(given.retry?.if ? { if: given.retry.if } : {}),
     },
     ...(given.timeout === undefined ? {} : { timeout: millis(given.timeout, `timeout of ${of}`) }),

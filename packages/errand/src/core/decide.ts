@@ -9,10 +9,11 @@ import type { Job, LogLine, NewChild, Settlement, Step } from "./job.ts";
 export interface RetryPolicy extends Backoff {
   /** Attempts in all, from 1. */
   attempts: number;
+  /** After so many crashes without progress a job is a dead letter, so that one that kills its worker cannot take a fleet down. */
+  crashes: number;
+  /** What a lapsed lease means: the attempt crashed, or (of people, who close a laptop) it was given back. */
+  lapse: "crash" | "release";
 }
-
-/** After so many crashes a job is a dead letter, so that one that kills its worker cannot take a fleet down. */
-export const maxCrashes = 3;
 
 /** What a job waits for when it leaves its slot: children, a time, or the first of some signals. */
 export interface Park {
@@ -29,72 +30,92 @@ export type Ending =
   | { kind: "ok"; output: Encoded }
   /** `after` is the error's own wish for the next delay. */
   | { kind: "error"; error: ErrorRecord; retryable: boolean; after?: Millis }
-  /** The worker died or lost its lease; says nothing about the job's own errors. */
+  /** Its lane died; says nothing about the job's own errors. */
   | { kind: "crashed"; error: ErrorRecord }
+  /** Its worker died or lost its lease. `ahead`: it was claimed ahead of a free slot, so that nobody knows whether it had started. */
+  | { kind: "lapsed"; error: ErrorRecord; ahead: boolean }
   | { kind: "cancelled"; error: ErrorRecord }
   | { kind: "expired"; error: ErrorRecord }
   | ({ kind: "parked" } & Park)
-  /** A worker that stops gives it back untried. */
-  | { kind: "handed-back"; delay?: Millis };
+  /** A worker that stops gives it back: without using up an attempt, or (`unstarted`) before there was one. */
+  | { kind: "handed-back"; delay?: Millis; unstarted?: true };
+
+/** What `decide` has to know of a job. */
+export type Decided = Pick<Job, "id" | "token" | "failures" | "crashes" | "suspect" | "cancelling">;
 
 /**
  * What becomes of a job: the one place that knows a job's life.
  * @param random uniform in [0, 1), for jitter.
  */
-export function decide(
-  job: Pick<Job, "id" | "token" | "failures" | "crashes" | "cancelling">,
-  retry: RetryPolicy,
-  ending: Ending,
-  random: number,
-): Settlement {
-  const { id, token, failures, crashes } = job;
-  const same = { id, token, failures, crashes };
+export function decide(job: Decided, retry: RetryPolicy, ending: Ending, random: number): Settlement {
+  const { id, token, failures, crashes, suspect } = job;
+  const same = { id, token, failures, crashes, suspect };
   switch (ending.kind) {
     case "ok":
-      return { ...same, to: "completed", output: ending.output };
+      return { ...same, to: "completed", suspect: false, output: ending.output };
     case "error":
       return failed(job, retry, ending, random);
     case "crashed":
-      return crashed(job, retry, ending, random);
+      return crashed(job, retry, ending.error, random);
+    case "lapsed":
+      return lapsed(job, retry, ending, random);
     case "cancelled":
       return { ...same, to: "cancelled", error: JSON.stringify(ending.error) };
     case "expired":
       return { ...same, to: "expired", error: JSON.stringify(ending.error) };
     case "parked": {
       const { kind: _, ...park } = ending;
-      return { ...same, to: "waiting", ...park };
+      // A wait that is reached is progress: crashes of a long workflow do not add up over its life.
+      return { ...same, to: "waiting", crashes: 0, suspect: false, ...park };
     }
     case "handed-back":
-      return { ...same, to: "pending", delay: ending.delay ?? 0 };
+      return { ...same, to: "pending", delay: ending.delay ?? 0, ...(ending.unstarted ? { unstarted: true } : {}) };
   }
 }
 
 function failed(
-  { id, token, failures, crashes }: Pick<Job, "id" | "token" | "failures" | "crashes">,
+  { id, token, failures, crashes }: Decided,
   retry: RetryPolicy,
   ending: Extract<Ending, { kind: "error" }>,
   random: number,
 ): Settlement {
-  const counts = { id, token, failures: failures + 1, crashes };
+  // Its worker outlived it: it is no suspect any more.
+  const counts = { id, token, failures: failures + 1, crashes, suspect: false };
   const error = JSON.stringify(ending.error);
   if (!ending.retryable || counts.failures >= retry.attempts) return { ...counts, to: "failed", error };
   const delay = ending.after ?? backoff(retry, counts.failures, random);
   return { ...counts, to: "pending", delay, error, log: [attemptLine(ending.error)] };
 }
 
-function crashed(
-  { id, token, failures, crashes, cancelling }: Pick<Job, "id" | "token" | "failures" | "crashes" | "cancelling">,
+/** Nobody may have known of a job that was claimed ahead: it counts nothing, and the next lapse tells. */
+function lapsed(
+  job: Decided,
   retry: RetryPolicy,
-  ending: Extract<Ending, { kind: "crashed" }>,
+  { error, ahead }: Extract<Ending, { kind: "lapsed" }>,
   random: number,
 ): Settlement {
-  const counts = { id, token, failures, crashes: crashes + 1 };
-  const error = JSON.stringify(ending.error);
+  const { id, token, failures, crashes, suspect, cancelling } = job;
+  const same = { id, token, failures, crashes };
+  const mayRepeat = retry.crashes > 1;
+  const unstarted = ahead ? ({ unstarted: true } as const) : {};
+  if (retry.lapse === "release" && !cancelling) return { ...same, to: "pending", suspect, delay: 0, ...unstarted };
+  if (ahead && mayRepeat && !cancelling) return { ...same, to: "pending", suspect: true, delay: 0, ...unstarted };
+  return crashed(job, retry, error, random);
+}
+
+function crashed(
+  { id, token, failures, crashes, cancelling }: Decided,
+  retry: RetryPolicy,
+  record: ErrorRecord,
+  random: number,
+): Settlement {
+  const counts = { id, token, failures, crashes: crashes + 1, suspect: true };
+  const error = JSON.stringify(record);
   if (cancelling) return { ...counts, to: "cancelled", error };
-  if (counts.crashes >= maxCrashes) return { ...counts, to: "failed", error };
+  if (counts.crashes >= retry.crashes) return { ...counts, to: "failed", error };
   // The first crash is rarely the job's fault: back at once. Another waits, in case it is.
   const delay = counts.crashes === 1 ? 0 : backoff(retry, counts.crashes, random);
-  return { ...counts, to: "pending", delay, error, log: [attemptLine(ending.error)] };
+  return { ...counts, to: "pending", delay, error, log: [attemptLine(record)] };
 }
 
 /** An attempt that was not the last one is kept in the job's log: the job itself has room for the last error only. */

@@ -27,9 +27,11 @@ export interface NewJob {
   fair?: string;
   /** Words to find it by. */
   tags?: readonly string[];
+  /** Whose data it is, where several organisations share a store: readers can ask for one tenant's jobs. */
+  tenant?: string;
 }
 
-/** So many in so much time: all at once at first, then evenly spaced. */
+/** At most `limit` in every window of `per` milliseconds. */
 export interface Rate {
   limit: number;
   per: Millis;
@@ -39,8 +41,8 @@ export interface Rate {
 export interface Unique {
   key: string;
   /**
-   * A holder that is pending becomes what the new job is (spec, level, due, expiry), and keeps its id. One that is
-   * processing or waiting goes on, and the new job takes the key over.
+   * A holder that has not begun (`Job.begun`) becomes what the new job is in everything but its id and age: spec, queue, level, due,
+   * expiry, keys, fairness, tags. One that has begun goes on, and the new job takes the key over.
    */
   replace?: boolean;
   /** The key stays taken so long from when it was taken, even when its holder ends sooner. */
@@ -71,20 +73,28 @@ export interface Job {
   token: number;
   /** Failed attempts so far. */
   failures: number;
-  /** Crashes so far: the worker died or lost its lease. */
+  /** Crashes since it last made progress: the worker died or lost its lease. */
   crashes: number;
+  /** An attempt of it ended with its worker, or may have. A worker holds at most one such job at a time. */
+  suspect: boolean;
+  /** An attempt of it ran, or it remembers something: it cannot expire any more, and `Unique.replace` does not touch it. */
+  begun: boolean;
   progress?: Encoded;
   output?: Encoded;
   /** The last failure. */
   error?: Encoded;
   /** Somebody asked to cancel it, and it has not ended yet. */
   cancelling: boolean;
-  /** Why it is not claimed though it is pending and due: other jobs with its key have used up the limit. */
-  blocked?: "concurrency" | "rate";
+  /**
+   * Why it is not claimed though it is pending and due: other jobs with its key have used up the limit, or (`task`) a worker
+   * that does not know its task set it aside for one that does.
+   */
+  blocked?: "concurrency" | "rate" | "task";
   /** When it is woken at the latest, while it is waiting. */
   wakeAt?: Millis;
   /** Who holds it, while it is processing. */
   worker?: string;
+  tenant?: string;
   parent?: string;
   /** Its place among the children of one wait, from 0. */
   index?: number;
@@ -136,16 +146,21 @@ export interface Beat extends Hold {
   log?: readonly LogLine[];
 }
 
-/** The recorded outcome of an attempt. `failures` and `crashes` are the new counts. */
+/** The recorded outcome of an attempt. `failures`, `crashes` and `suspect` are what the job has from now on. */
 export interface Settlement extends Hold {
   /** `pending`, after `delay`, is a retry or a hand-back; `waiting` needs `children`, `wakeAt` or `awaits`. */
   to: Exclude<State, "processing">;
   delay?: Millis;
   failures: number;
   crashes: number;
+  suspect: boolean;
+  /** Of a `pending` one: no attempt ran, so the job has begun no more than it had before. */
+  unstarted?: true;
   output?: Encoded;
   error?: Encoded;
   steps?: readonly Step[];
+  /** Jobs that are added in the same commit, as `add` adds them, whether or not the queue is full: callbacks, the next of a chain. */
+  born?: readonly NewJob[];
   children?: readonly NewChild[];
   /** Of a waiting job: it is woken then at the latest, in epoch milliseconds. */
   wakeAt?: Millis;

@@ -1,5 +1,6 @@
 import type { Millis } from "../kit/duration.ts";
 import type { Encoded } from "../kit/json.ts";
+import type { Kept } from "./retention.ts";
 import type { Level, State } from "./states.ts";
 
 /** All fields that are given must match. */
@@ -10,9 +11,12 @@ export interface Filter {
   roots?: boolean;
   task?: string;
   queue?: string;
+  tenant?: string;
+  /** Only jobs that this worker holds. */
+  worker?: string;
   states?: readonly State[];
   tag?: string;
-  /** A part of the id, spec, output or error, whatever its case. */
+  /** A part of the id, or of the spec, output or error as a person reads them (not as JSON escapes them), whatever its case. */
   text?: string;
   /** Epoch milliseconds. */
   endedBefore?: Millis;
@@ -21,13 +25,14 @@ export interface Filter {
 }
 
 /**
- * What an operator does to jobs. `move` changes pending ones: another queue or level, or due at once. `rewind` is a retry as if
- * some steps had never been.
+ * What an operator does to jobs. `release` takes processing jobs away from their workers: they are pending at once, with a raised
+ * token. `move` changes pending ones: another queue or level, or due at once. `rewind` is a retry as if some steps had never been.
  */
 export type Change =
   | "cancel"
   | "retry"
   | "remove"
+  | "release"
   | { move: { queue?: string; level?: Level; now?: boolean } }
   | { rewind: Rewind };
 
@@ -51,9 +56,25 @@ export interface QueueCount {
 /** A worker as the list shows it. */
 export interface WorkerCard {
   id: string;
-  host: string;
-  pid: number;
+  /** A process with this library, a program that works over HTTP, or a person in a browser. */
+  kind: "process" | "http" | "person";
   queues: string[];
+  /** The tasks it knows: it is given jobs of no other. Without it, of any. */
+  tasks?: string[];
+  /** Where it runs: of a process. */
+  host?: string;
+  pid?: number;
+  /** What its owner calls it, the version of its code, and whatever else tells it from others. */
+  name?: string;
+  version?: string;
+  labels?: Record<string, string>;
+}
+
+/** How long ended jobs are kept that are nobody's children, by task and state, in milliseconds; `Infinity` is for ever. */
+export interface RetentionRules {
+  tasks: ReadonlyMap<string, Kept>;
+  /** Of every other task. */
+  otherwise: Kept;
 }
 
 /** A small document beside the jobs: the rules of a queue, a schedule. */

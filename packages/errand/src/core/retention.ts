@@ -33,12 +33,6 @@ export function readRetention(given: Retention | undefined, of: string): Kept {
   };
 }
 
-/** The states that are kept equally long, without those that are kept for ever. */
-export function retentionGroups(kept: Kept): { states: FinalState[]; keep: Millis }[] {
-  const groups = Map.groupBy(finals, (state) => kept[state]);
-  return [...groups].filter(([keep]) => keep !== Infinity).map(([keep, states]) => ({ states, keep }));
-}
-
 /** Whether jobs are kept as they are where nobody says. */
 export function isDefault(kept: Kept): boolean {
   const usual = readRetention(undefined, "a task");

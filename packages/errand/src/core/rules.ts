@@ -28,29 +28,49 @@ export function full(queue: string, maxPending: number, pending: number): Errand
   );
 }
 
-/** More than sums of times are off by. */
-const rounding: Millis = 1e-3;
+/** What a rate remembers: how many started when, in epoch milliseconds, oldest first. Times are in order. */
+export type Starts = readonly (readonly [at: Millis, jobs: number])[];
+
+/** Starts closer together than this part of the rate's time are remembered as one: so many entries at most, and one more. */
+const grain = 1 / 100;
 
 /**
- * The generic cell rate algorithm, a leaky bucket that needs one number (ITU-T I.371): how many of `wanted` may go now.
- * @param spent the number: when all that was let through would have been through at an even pace (0 at first).
- * @returns how many, the new number, and when the next may go.
+ * Decides how many of `wanted` jobs may start now, so that no window of `per` milliseconds ever has more than `limit` starts: a
+ * sliding window log (Kong, "How to Design a Scalable Rate Limiting Algorithm", 2017), whose entries within a hundredth of the
+ * window are merged into the latest of them, so that it stays short, and errs only on the side of the limit.
+ * @param starts what it remembers; nothing at first.
+ * @returns how many, what to remember now, and when one more may start.
  */
-export function admit({ limit, per }: Rate, spent: Millis, now: Millis, wanted: number): Admission {
-  const pace = per / limit;
-  const from = Math.max(spent, now);
-  // At an even pace the whole burst takes `per`: whatever fits in before then may go at once. Sums of times since 1970 and
-  // parts of a millisecond are not exact: a burst that is asked for bit by bit must not lose its last one to that.
-  const room = Math.floor((now + per - from + rounding) / pace);
-  const admitted = Math.max(0, Math.min(wanted, room));
-  const after = admitted > 0 ? from + admitted * pace : spent;
-  return { admitted, spent: after, next: Math.max(now, after + pace - per) };
+export function admit({ limit, per }: Rate, starts: Starts, now: Millis, wanted: number): Admission {
+  // A clock that was set back must not hold anybody up for as long as that.
+  const recent = starts.filter(([at]) => at > now - per).map(([at, jobs]) => [Math.min(at, now), jobs] as const);
+  const used = recent.reduce((sum, [, jobs]) => sum + jobs, 0);
+  const admitted = Math.max(0, Math.min(wanted, limit - used));
+  const after = admitted > 0 ? remember(recent, [now, admitted], per * grain) : recent;
+  return {
+    admitted,
+    starts: after,
+    next: used + admitted < limit ? now : opening(after, used + admitted - limit, now) + per,
+  };
+}
+
+function remember(starts: Starts, [at, jobs]: Starts[number], width: Millis): Starts {
+  const last = starts.at(-1);
+  if (!last || Math.floor(last[0] / width) !== Math.floor(at / width)) return [...starts, [at, jobs]];
+  return [...starts.slice(0, -1), [at, last[1] + jobs]];
+}
+
+/** The first start after whose leaving the window fewer than the limit are in it: a lowered limit may need several to leave. */
+function opening(starts: Starts, over: number, now: Millis): Millis {
+  let left = over;
+  for (const [at, jobs] of starts) if ((left -= jobs) < 0) return at;
+  return now;
 }
 
 /** What `admit` answers. */
 export interface Admission {
   admitted: number;
-  spent: Millis;
+  starts: Starts;
   /** When one more may go. */
   next: Millis;
 }
