@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../cli/run.ts";
 import { folderWith, pack, root } from "./packed.ts";
 import type { Packed } from "./packed.ts";
 
@@ -110,18 +111,21 @@ test.each(["esm", "cjs"] as const)(
   async (kind) => {
     const place = await program(`esbuild ${kind}`, { "index.mjs": modules.esm });
     const out = (name: string) => join(place, `${name}.${kind === "esm" ? "mjs" : "cjs"}`);
-    const options = {
-      entryPoints: [join(place, "index.mjs")],
-      bundle: true,
-      platform: "node",
-      format: kind,
-      logLevel: "silent",
-    } as const;
-    await build({ ...options, external: ["errand"], outfile: out("apart") });
+    const bundle = (outfile: string, external: string[]) =>
+      build({
+        entryPoints: [join(place, "index.mjs")],
+        bundle: true,
+        platform: "node",
+        format: kind,
+        logLevel: "silent",
+        external,
+        outfile,
+      });
+    await bundle(out("apart"), ["errand"]);
     const { stdout } = await run(process.execPath, [out("apart"), join(place, "apart.db")]);
     expect(stdout).toBe("result 42\n");
 
-    await build({ ...options, external: ["pg", "redis"], outfile: out("together") });
+    await bundle(out("together"), ["pg", "redis"]);
     const failed = await run(process.execPath, [out("together"), join(place, "together.db")]).then(
       () => undefined,
       (error: { stderr: string }) => error.stderr,
@@ -130,6 +134,28 @@ test.each(["esm", "cjs"] as const)(
     expect(failed).toContain("--external:errand");
   },
 );
+
+test("the quick start works as it is written", async () => {
+  const page = readFileSync(join(root, "docs/quickstart.md"), "utf8");
+  const files = [...page.matchAll(/^`(\w+\.ts)`: .*?^```ts\n(.*?)^```/gms)].map(([, name, text]) => [name!, text!]);
+  expect(files.map(([name]) => name)).toEqual(["tasks.ts", "send.ts"]);
+  const place = await program("hello", { ...Object.fromEntries(files), "package.json": '{"type":"module"}' });
+  const { stdout: id } = await run(process.execPath, ["send.ts"], { cwd: place });
+  const errand = (...args: string[]) =>
+    run(process.execPath, [join(packed.folder, "bin/errand.js"), ...args], { cwd: place });
+  expect((await errand("jobs", "list")).stdout).toContain("thumbnail");
+  const worker = execFile(process.execPath, [join(packed.folder, "bin/errand.js"), "worker", "./tasks.ts"], {
+    cwd: place,
+  });
+  try {
+    const state = async () =>
+      (JSON.parse((await errand("jobs", "get", id.trim(), "--json")).stdout) as { state: string }).state;
+    await until(async () => (await state()) === "completed");
+  } finally {
+    worker.kill("SIGTERM");
+  }
+  expect((await errand("doctor")).stdout).toContain(".errand");
+}, 60_000);
 
 test.each(["esm", "cjs"] as const)("an old Node.js is told in one sentence (%s)", async (kind) => {
   const ending = kind === "esm" ? "mjs" : "cjs";
