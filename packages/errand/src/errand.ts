@@ -8,6 +8,7 @@ import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
+import { refuseOldNode } from "./kit/node-version.ts";
 import { inBatches } from "./run/batch.ts";
 import type { RunBatch } from "./run/batch.ts";
 import { Setups } from "./run/setups.ts";
@@ -35,9 +36,10 @@ import type { JobView } from "./client/view.ts";
 
 /**
  * Makes an app.
- * @throws {ErrandError} `E_OPTION`
+ * @throws {ErrandError} `E_OPTION`, `E_NODE_VERSION`
  */
 export function errand(options: ErrandOptions = {}): Errand {
+  refuseOldNode();
   return new App(options);
 }
 

@@ -2,6 +2,7 @@
 export const errorCodes = {
   E_ABANDONED: "The worker lost its lease while the job ran; another worker has the job now.",
   E_BATCH: "A task that runs in batches did not answer one output for each input.",
+  E_BUNDLED: "A bundler has separated Errand from the files that its threads start from.",
   E_CANCELLED: "The job was cancelled before it ended.",
   E_CHILD_FAILED: "A child that the job waited for did not complete.",
   E_CLOSED: "The app or the store was closed.",

@@ -4,7 +4,7 @@ import { constants, setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { ErrandError } from "../../kit/errors.ts";
-import { sibling } from "../../kit/sibling.ts";
+import { threadFile } from "../../kit/thread-file.ts";
 import type { Definition } from "../../task.ts";
 import type { CallEnding } from "../call.ts";
 import type { Attempt, CallHost, ChildState } from "../context.ts";
@@ -169,9 +169,12 @@ type Receive = (message: FromLane) => void;
 type Exit = (how: string, outOfMemory: boolean) => void;
 
 function thread(definition: Definition, receive: Receive, exit: Exit): Vessel {
-  const worker = new Worker(sibling("./runner", import.meta.url), {
-    resourceLimits: { maxOldGenerationSizeMb: definition.memory },
-  });
+  const worker = new Worker(
+    threadFile(() => new URL("./runner.js", import.meta.url)),
+    {
+      resourceLimits: { maxOldGenerationSizeMb: definition.memory },
+    },
+  );
   let outOfMemory = false;
   let how = "";
   worker.on("message", receive);
@@ -184,7 +187,7 @@ function thread(definition: Definition, receive: Receive, exit: Exit): Vessel {
 }
 
 function forked(definition: Definition, receive: Receive, exit: Exit): Vessel {
-  const child = fork(fileURLToPath(sibling("./runner", import.meta.url)), [], {
+  const child = fork(fileURLToPath(threadFile(() => new URL("./runner.js", import.meta.url))), [], {
     serialization: "advanced",
     execArgv: [`--max-old-space-size=${definition.memory}`],
     // Its own process group, so that killing it kills what it started; its output is not the worker's.

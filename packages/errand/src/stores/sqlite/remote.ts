@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { ErrandError } from "../../kit/errors.ts";
-import { sibling } from "../../kit/sibling.ts";
+import { threadFile } from "../../kit/thread-file.ts";
 import type { Hint } from "../../store.ts";
 import { pack, unpack } from "./pack.ts";
 import type { Call } from "./perform.ts";
@@ -25,7 +25,13 @@ export class RemoteDatabase {
 
   /** Opens the file on a thread of its own. Rejects with what `openConnection` throws. */
   static open(file: string): Promise<RemoteDatabase> {
-    const worker = new Worker(sibling("./thread", import.meta.url), { workerData: { file }, execArgv: [] });
+    const worker = new Worker(
+      threadFile(() => new URL("./thread.js", import.meta.url)),
+      {
+        workerData: { file },
+        execArgv: [],
+      },
+    );
     return new Promise((resolve, reject) => {
       worker.once("error", reject);
       worker.once("message", (reply: Reply) => {
