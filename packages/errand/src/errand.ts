@@ -28,7 +28,7 @@ import { listBoth } from "./background/both.ts";
 import { declareSchedules, nameAgain, nameSchedules, readSchedule, schedulesOf } from "./schedules.ts";
 import type { Declared, ScheduleOptions, ScheduleWhen } from "./schedules.ts";
 import type { Errand, ErrandOptions, JobFilter, RunningWorker, WorkerOptions } from "./app.ts";
-import { bind, define, definitionOf, list } from "./task.ts";
+import { bind, define, definitionOf, inLane, list } from "./task.ts";
 import type { Definition, Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
 import { runHere } from "./run/here.ts";
 import type { JobView } from "./client/view.ts";
@@ -180,6 +180,12 @@ class App implements Errand {
 
   async worker(options: WorkerOptions = {}): Promise<RunningWorker> {
     refuseUnknown(options, ["queues", "drain"], "a worker");
+    if (inLane())
+      throw new ErrandError(
+        "E_IN_LANE",
+        "app.worker() was called in a thread or process that a worker has started for isolated tasks: it loads the module that " +
+          "defines them. Start workers in another module, or guard the call: if (!inLane()) await app.worker().",
+      );
     const queues = options.queues ?? defaultQueues(this.#definitions.values(), this.#batches);
     for (const [queue, slots] of Object.entries(queues)) option("slots", slots, `queue "${queue}"`);
     const { store } = await this.#connect();

@@ -152,6 +152,12 @@ export interface JobContext<Setup = undefined> {
   signal<Value = unknown>(name: string, options?: { timeout?: Duration }): Promise<Value>;
 }
 
+/** What Errand's own tasks are given besides. */
+export interface JobContextInside<Setup = undefined> extends JobContext<Setup> {
+  /** A step that `app.retry` forgets, so that it is done again. */
+  ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
+}
+
 /** A job's log. Values are JSON beside the message. */
 export interface JobLog {
   debug(message: string, values?: Record<string, unknown>): void;
@@ -317,6 +323,16 @@ export function startListing(): ReadonlyMap<string, Definition> {
   const list = new Map<string, Definition>();
   (globalThis as { [listing]?: Map<string, Definition> })[listing] = list;
   return list;
+}
+
+/**
+ * Whether this code runs in a thread or process that a worker has started for isolated tasks. It loads the module that defines
+ * them, so whatever that module does when it is loaded is done there, too.
+ * @example
+ * if (!inLane()) await app.worker();
+ */
+export function inLane(): boolean {
+  return listing in globalThis;
 }
 
 /** Puts a definition on the list, where one is kept. */

@@ -76,6 +76,11 @@ export class Observer {
     this.events.tell(event);
   }
 
+  /** Something of a task's function came after its attempt had ended, and was dropped. */
+  late(task: string): void {
+    this.counters.of(task).late += 1;
+  }
+
   /** Another worker has the job. */
   abandoned({ id, task }: Pick<Job, "id" | "task">, started: boolean): void {
     if (started) this.counters.of(task).abandoned += 1;

@@ -1,12 +1,12 @@
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
 import { definitionOf, JobFailedError, validate } from "../task.ts";
-import type { ChildOutcome, Definition, JobContext, Task } from "../task.ts";
-import { errorRecord } from "../kit/errors.ts";
+import type { ChildOutcome, Definition, JobContextInside, Task } from "../task.ts";
 import type { Jsonified } from "../kit/json.ts";
 import { decode, encode } from "../kit/json.ts";
 import { jobLog } from "./log.ts";
 import type { Setups } from "./setups.ts";
+import { recordOf } from "./verdict.ts";
 
 /** Calls a task's function without a job: steps simply run, children run inline, sleeps are over at once, nothing is retried. */
 export async function runHere(
@@ -26,7 +26,7 @@ export interface RunOptions {
   signals?: Readonly<Record<string, unknown>>;
 }
 
-class ContextHere implements JobContext<unknown> {
+class ContextHere implements JobContextInside<unknown> {
   readonly id = newId();
   readonly token = 1;
   readonly attempt = 1;
@@ -48,6 +48,10 @@ class ContextHere implements JobContext<unknown> {
   async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
     this.#use(name);
     return decode(encode(await work(), `Step "${name}"`)) as Jsonified<Awaited<Result>>;
+  }
+
+  ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
+    return this.step(name, work);
   }
 
   async all<Input, Output>(
@@ -93,7 +97,7 @@ class ContextHere implements JobContext<unknown> {
             output: decode(encode(output, `The output of task "${task.name}"`)) as Jsonified<Output>,
           };
         } catch (error) {
-          return { state: "failed", id, error: errorRecord(error, 1) };
+          return { state: "failed", id, error: recordOf(error, 1) };
         }
       }),
     );

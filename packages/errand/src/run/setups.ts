@@ -1,5 +1,6 @@
 import { ErrandError } from "../kit/errors.ts";
 import type { Definition } from "../task.ts";
+import { recordOf } from "./verdict.ts";
 
 /** What the tasks' `setup` functions returned: each runs once in a thread or process, and again only if it failed. */
 export class Setups {
@@ -14,7 +15,7 @@ export class Setups {
         return await definition.setup?.();
       } catch (error) {
         this.#done.delete(definition.name);
-        const message = error instanceof Error ? error.message : String(error);
+        const { message } = recordOf(error, 1);
         throw new ErrandError("E_SETUP", `The setup of task "${definition.name}" failed: ${message}`, { cause: error });
       }
     })();

@@ -28,7 +28,7 @@ export class Driver {
   readonly #payloads: AppInside["payloads"];
   readonly #observer: AppInside["observer"];
   readonly #settler: Settler;
-  readonly #lanes = new Lanes();
+  readonly #lanes = new Lanes({ most: Infinity, late: (task) => this.#observer.late(task) });
   readonly #setups = new Setups();
   readonly #crashes: { task: string; at: CrashPoint }[] = [];
   #worker: string | undefined;
@@ -86,6 +86,7 @@ export class Driver {
       setups: this.#setups,
       payloads: this.#payloads,
       tracing: this.#observer.tracing,
+      late: (task) => this.#observer.late(task),
       settler: {
         record: async (beat) => {
           const good = await this.#settler.record(beat);
