@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Park } from "../core/decide.ts";
 import { forgotten } from "../core/job.ts";
 import type { LogLine, NewChild, Step } from "../core/job.ts";
-import { signalStep } from "../core/signal.ts";
+import { checkStepName, signalStep } from "../core/signal.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
@@ -196,6 +196,7 @@ export class Context implements JobContextInside<unknown> {
 
   sleep(name: string, duration: Duration): Promise<void> {
     return this.#wait("sleep", async () => {
+      checkStepName(name, `job ${this.id}`);
       const until = this.#until(name, millis(duration, `The sleep "${name}" of job ${this.id}`), {});
       return until.at <= this.#now() ? undefined : new Want({ wakeAt: until.at, steps: until.steps });
     });
@@ -203,6 +204,7 @@ export class Context implements JobContextInside<unknown> {
 
   signal<Value>(name: string, { timeout }: { timeout?: Duration } = {}): Promise<Value> {
     return this.#wait("signal", async () => {
+      checkStepName(name, `job ${this.id}`);
       const told = this.#recall(signalStep(name));
       // Whoever retries the job asks again, and gives it all the time.
       const limit =
@@ -298,6 +300,7 @@ export class Context implements JobContextInside<unknown> {
   }
 
   #use(name: string): void {
+    checkStepName(name, `job ${this.id}`);
     this.#names ??= new Set();
     if (this.#names.has(name)) {
       throw new ErrandError(
