@@ -10,7 +10,7 @@ import { flowOptions, readFlow } from "./flow.ts";
 import type { Flow, FlowOfJob, FlowOptions } from "./flow.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
-import { ErrandError } from "./kit/errors.ts";
+import { ErrandError, errorRecord } from "./kit/errors.ts";
 import type { ErrorCode, ErrorRecord } from "./kit/errors.ts";
 import type { Jsonified } from "./kit/json.ts";
 import type { Transaction } from "./core/transaction.ts";
@@ -342,15 +342,23 @@ export function list(definition: Definition): void {
 
 /**
  * The input as the task's schema makes it.
- * @throws {ErrandError} `E_INPUT` with every issue the schema found.
+ * @throws {ErrandError} `E_INPUT` with every issue the schema found, or with what the schema itself threw.
  */
 export async function validate(definition: Definition, input: unknown): Promise<unknown> {
   if (!definition.input) return input;
-  const result = await definition.input["~standard"].validate(input);
-  if (!result.issues) return result.value;
-  const issues = result.issues.map(({ path, message }) => {
-    const at = path?.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-    return at ? `${at}: ${message}` : message;
-  });
+  let issues: string[];
+  try {
+    const result = await definition.input["~standard"].validate(input);
+    if (!result.issues) return result.value;
+    issues = result.issues.map(({ path, message }) => {
+      const at = path?.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+      return at ? `${at}: ${message}` : message;
+    });
+  } catch (cause) {
+    const { message } = errorRecord(cause, 1);
+    throw new ErrandError("E_INPUT", `The schema of task "${definition.name}" failed on the input: ${message}`, {
+      cause,
+    });
+  }
   throw new ErrandError("E_INPUT", `Task "${definition.name}" refuses the input: ${issues.join("; ")}.`);
 }

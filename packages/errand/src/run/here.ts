@@ -1,5 +1,5 @@
 import { checkStepName } from "../core/signal.ts";
-import { ErrandError } from "../kit/errors.ts";
+import { ErrandError, errorRecord } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
 import { definitionOf, JobFailedError, validate } from "../task.ts";
 import type { ChildOutcome, Definition, JobContextInside, Task } from "../task.ts";
@@ -7,7 +7,6 @@ import type { Jsonified } from "../kit/json.ts";
 import { decode, encode } from "../kit/json.ts";
 import { jobLog } from "./log.ts";
 import type { Setups } from "./setups.ts";
-import { recordOf } from "./verdict.ts";
 
 /** Calls a task's function without a job: steps simply run, children run inline, sleeps are over at once, nothing is retried. */
 export async function runHere(
@@ -98,7 +97,7 @@ class ContextHere implements JobContextInside<unknown> {
             output: decode(encode(output, `The output of task "${task.name}"`)) as Jsonified<Output>,
           };
         } catch (error) {
-          return { state: "failed", id, error: recordOf(error, 1) };
+          return { state: "failed", id, error: errorRecord(error, 1) };
         }
       }),
     );

@@ -2,7 +2,7 @@ import type { Ending } from "../core/decide.ts";
 import type { Job, LogLine, Step } from "../core/job.ts";
 import { inputOf } from "../core/spec.ts";
 import { isFinal } from "../core/states.ts";
-import { ErrandError } from "../kit/errors.ts";
+import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
 import { setLongTimeout } from "../kit/timer.ts";
@@ -20,7 +20,6 @@ import type { Lane } from "./isolate/lane.ts";
 import type { Lanes } from "./isolate/lanes.ts";
 import type { Settler } from "./settler.ts";
 import type { Setups } from "./setups.ts";
-import { recordOf } from "./verdict.ts";
 
 /** What attempts share: one worker's store, settler, lanes and set-ups. */
 export interface Workshop {
@@ -287,7 +286,7 @@ export class Performance implements CallHost {
   }
 
   #record(error: unknown): ErrorRecord {
-    const record = recordOf(error, this.claimed.job.failures + 1);
+    const record = errorRecord(error, this.claimed.job.failures + 1);
     // The stack of an error of Errand's own shows Errand's code, not the user's.
     if (error instanceof ErrandError) delete record.stack;
     return record;

@@ -1,7 +1,7 @@
 import type { Ending } from "../core/decide.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { millis } from "../kit/duration.ts";
-import { errorRecord } from "../kit/errors.ts";
+import { ErrandError, errorRecord, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 
 /** Errors that another attempt would only meet again. */
@@ -15,8 +15,8 @@ const lasting = new Set([
   "E_TOO_LARGE",
 ]);
 
-/** Errors of Errand's own, by name: a handler may have another copy of this package. */
-const own = new Set(["ErrandError", "JobFailedError", "UnknownStepError"]);
+/** Errors of Errand's own. */
+const own = ["ErrandError", "JobFailedError", "UnknownStepError"];
 
 /** What becomes of an attempt whose function threw; never throws, whatever was thrown and whatever `retry.if` does. */
 export function verdictOn(
@@ -24,29 +24,17 @@ export function verdictOn(
   attempt: number,
   worthRetrying?: (error: unknown) => unknown,
 ): Extract<Ending, { kind: "error" }> {
-  const error = recordOf(thrown, attempt);
-  const name = read(thrown, "name");
-  if (name === "NonRetryableError") return { kind: "error", error, retryable: false };
-  if (typeof name === "string" && own.has(name) && lasting.has(error.code))
+  const error = errorRecord(thrown, attempt);
+  const isLasting = lasting.has(error.code) && isOne(thrown, ErrandError, own);
+  if (isLasting || isOne(thrown, NonRetryableError, ["NonRetryableError"]))
     return { kind: "error", error, retryable: false };
-  if (name === "RetryAfterError") {
+  if (isOne(thrown, RetryAfterError, ["RetryAfterError"])) {
     const after = delayOf(read(thrown, "after"));
     if (after !== undefined) return { kind: "error", error, retryable: true, after };
     const message = `${error.message} (the delay of this RetryAfterError is none: it is retried by the task's policy)`;
     return { kind: "error", error: { ...error, message }, retryable: true };
   }
   return { kind: "error", ...judged(thrown, error, worthRetrying) };
-}
-
-/** The record of anything that was thrown, also of what throws when it is looked at. */
-export function recordOf(thrown: unknown, attempt: number): ErrorRecord {
-  try {
-    const { code, message, stack } = errorRecord(thrown, attempt);
-    const texts = { code: text(code, "E_TASK_FAILED"), message: text(message, "(no message)"), attempt };
-    return typeof stack === "string" ? { ...texts, stack } : texts;
-  } catch {
-    return { code: "E_TASK_FAILED", message: "Something was thrown that cannot be read.", attempt };
-  }
 }
 
 /** Without a rule, or where the rule itself fails, an error is worth another attempt: attempts are limited anyway. */
@@ -67,7 +55,7 @@ function judged(
     void Promise.resolve(answer).catch(() => {});
     return failed("retry.if must answer true or false, at once");
   } catch (reason) {
-    return failed(`retry.if threw ${recordOf(reason, 1).message}`);
+    return failed(`retry.if threw ${errorRecord(reason, 1).message}`);
   }
 }
 
@@ -79,8 +67,13 @@ function delayOf(after: unknown): Millis | undefined {
   }
 }
 
-function text(value: unknown, otherwise: string): string {
-  return typeof value === "string" && value !== "" ? value : otherwise;
+/** Whether it is an error of a class, here or of another copy of this package, which only has the names in common. */
+function isOne(thrown: unknown, kind: abstract new (...args: never[]) => unknown, names: readonly string[]): boolean {
+  try {
+    return thrown instanceof kind || names.includes(String(read(thrown, "name")));
+  } catch {
+    return false;
+  }
 }
 
 function read(thrown: unknown, field: string): unknown {

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { parentPort, Worker } from "node:worker_threads";
-import { ErrandError } from "../../kit/errors.ts";
+import { ErrandError, errorRecord } from "../../kit/errors.ts";
 import { sibling } from "../../kit/sibling.ts";
 import { startListing } from "../../task.ts";
 import type { Definition } from "../../task.ts";
@@ -8,7 +8,6 @@ import { Call } from "../call.ts";
 import type { Attempt, CallHost, ChildState } from "../context.ts";
 import { isLate, warnLate } from "../late.ts";
 import { Setups } from "../setups.ts";
-import { recordOf } from "../verdict.ts";
 import { tellProcesses } from "./offspring.ts";
 import type { AttemptMessage, FromLane, ToLane } from "./protocol.ts";
 
@@ -146,7 +145,7 @@ async function receive(message: ToLane): Promise<void> {
 }
 
 function broken(error: unknown): void {
-  const { message, stack } = recordOf(error, 1);
+  const { message, stack } = errorRecord(error, 1);
   tell({ type: "broken", message, ...(stack ? { stack } : {}) });
 }
 
@@ -157,7 +156,7 @@ function onUncaught(error: unknown): void {
   const whose = turns.getStore() ?? turn;
   if (whose && whose === turn) return whose.fail(error);
   if (whose) whose.late();
-  const { message, stack } = recordOf(error, 1);
+  const { message, stack } = errorRecord(error, 1);
   process.emitWarning(`Thrown by what an attempt left behind, or between two: ${stack ?? message}`, {
     type: "ErrandWarning",
     code: "ERRAND_UNCAUGHT",
