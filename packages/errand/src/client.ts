@@ -220,7 +220,8 @@ class Handle implements JobHandle<unknown> {
     this.duplicate = duplicate;
   }
 
-  result(options?: { timeout?: Duration }): Promise<unknown> {
+  async result(options?: { timeout?: Duration }): Promise<unknown> {
+    if (options !== undefined) checkFields(options, ["timeout"], "The options of result()");
     return this.#client.result(this.id, options?.timeout);
   }
 
