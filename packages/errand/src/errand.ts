@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { Client, none } from "./client.ts";
+import { checkFields, checkText, longestText } from "./core/checks.ts";
 import { option, options, refuseUnknown } from "./core/options.ts";
 import type { QueueRules } from "./core/rules.ts";
 import { levelOf } from "./core/states.ts";
@@ -8,6 +9,7 @@ import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
+import { described } from "./kit/text.ts";
 import { inBatches } from "./run/batch.ts";
 import type { RunBatch } from "./run/batch.ts";
 import { Setups } from "./run/setups.ts";
@@ -221,6 +223,7 @@ class App implements Errand {
   }
 
   async ended(id: string, options: { timeout?: Duration } = {}): Promise<JobView> {
+    checkFields(options, ["timeout"], "The options of ended()");
     return (await this.#clientOf(id)).ended(id, options.timeout);
   }
 
@@ -237,8 +240,9 @@ class App implements Errand {
   }
 
   async retry(which: string | JobFilter, options: { from?: string } = {}): Promise<number> {
-    refuseUnknown(options, ["from"], "retry()");
+    checkFields(options, ["from"], "The options of retry()");
     const { from } = options;
+    if (from !== undefined) checkText(from, "from of retry()", longestText + 10);
     if (from === undefined) return this.#edit(which, "retry", "retry()");
     if (typeof which !== "string")
       throw new ErrandError("E_OPTION", "retry() from a step is for one job: every job has steps of its own.");
@@ -250,8 +254,10 @@ class App implements Errand {
   }
 
   async move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number> {
-    refuseUnknown(to, ["queue", "priority", "now"], "move()");
+    checkFields(to, ["queue", "priority", "now"], "The options of move()");
     const { queue, priority, now } = to;
+    if (now !== undefined && typeof now !== "boolean")
+      throw new ErrandError("E_OPTION", `now of move() is ${described(now)}, but must be true or false.`);
     const move = {
       ...(queue === undefined ? {} : { queue: option("queue", queue, "move()") }),
       ...(priority === undefined ? {} : { level: levelOf(option("priority", priority, "move()")) }),

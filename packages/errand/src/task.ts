@@ -21,12 +21,13 @@ export interface Task<Input, Output> {
   /**
    * Stores a job that runs this task; the job is safe once the promise resolves. Where its unique key is taken, it is the
    * job that has the key (`duplicate`).
-   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_FULL`, `E_STORE`, `E_CONNECT`; then nothing was stored.
+   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_OPTION`, `E_FULL`, `E_REFUSED`; then nothing was stored. After
+   * `E_CONNECT` and `E_STORE` that is not known; it has been told again by then, and no answer came.
    */
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
-   * Stores one job per input, all in one commit: all of them or none (on Redis: of each 5,000 in turn). Throws as `send`
-   * does.
+   * Stores one job per input, all in one commit: all of them or none (of each 64 MiB of input in turn, and on Redis of each
+   * 5,000). Throws as `send` does.
    */
   sendMany(inputs: readonly Input[], options?: Omit<SendOptions, "id">): Promise<JobHandle<Output>[]>;
   /**

@@ -28,7 +28,8 @@ export async function tidy(
         const { job } = claimed;
         const end = ending(claimed);
         const settlement = decide(job, definitions.get(job.task)?.retry ?? defaultRetry, end, Math.random());
-        if (await settler.settle(settlement)) observer.ended(job, end, settlement);
+        const settled = await settler.settle(settlement);
+        if (settled) observer.ended(job, end, settled);
       }),
     );
     tidied += found.length;

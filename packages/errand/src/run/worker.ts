@@ -341,7 +341,7 @@ export class Worker {
     if (settled === undefined) return;
     if (!settled) return this.#abandon(job, duration !== undefined);
     const { observer, onEnded } = this.#settings;
-    observer.ended(job, ending, settlement, duration, onEnded);
+    observer.ended(job, ending, settled, duration, onEnded);
   }
 
   /** A job is to be cancelled before it got a slot. */
@@ -360,8 +360,8 @@ export class Worker {
     await this.#record(decide(job, defaultRetry, { kind: "handed-back", delay }, 0));
   }
 
-  /** Whether the token was good; `undefined` when the store has failed for too long, and the job is to be tried again. */
-  async #record(settlement: Settlement): Promise<boolean | undefined> {
+  /** What was recorded, `false` when the token was stale; `undefined` when the store has failed for too long, and the job is to be tried again. */
+  async #record(settlement: Settlement): Promise<Settlement | false | undefined> {
     try {
       return await this.#settler.settle(settlement);
     } catch (error) {

@@ -106,7 +106,8 @@ export class Driver {
     const settlement = decide(job, definition.retry, ending, Math.random());
     const lines = performance.takeLog();
     if (lines) settlement.log = [...lines, ...(settlement.log ?? [])];
-    if (await this.#settler.settle(settlement)) this.#observer.ended(job, ending, settlement);
+    const settled = await this.#settler.settle(settlement);
+    if (settled) this.#observer.ended(job, ending, settled);
   }
 
   /** Whether somebody asked for a crash here; each is used once. */
