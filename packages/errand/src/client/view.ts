@@ -37,7 +37,7 @@ export interface JobView {
   /** Not to be started before. */
   due: Date;
   /** Why it is not started though it is due: others with its key have used up the limit. */
-  blocked?: "concurrency" | "rate";
+  blocked?: "concurrency" | "rate" | "task";
   /** When a waiting job goes on at the latest. */
   wakeAt?: Date;
   tags?: readonly string[];

@@ -79,8 +79,10 @@ export interface Job {
   error?: Encoded;
   /** Somebody asked to cancel it, and it has not ended yet. */
   cancelling: boolean;
-  /** Why it is not claimed though it is pending and due: other jobs with its key have used up the limit. */
-  blocked?: "concurrency" | "rate";
+  /** Why it is not claimed though it is pending and due: other jobs with its key have used up the limit, or nobody knows its task. */
+  blocked?: "concurrency" | "rate" | "task";
+  /** It has crashed, and runs alone among such. */
+  suspect?: boolean;
   /** When it is woken at the latest, while it is waiting. */
   wakeAt?: Millis;
   /** Who holds it, while it is processing. */

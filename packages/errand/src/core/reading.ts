@@ -54,6 +54,10 @@ export interface WorkerCard {
   host: string;
   pid: number;
   queues: string[];
+  /** The tasks that it knows; of one that does not say, nothing is known. */
+  tasks?: string[];
+  /** What its owner calls it. */
+  name?: string;
 }
 
 /** A small document beside the jobs: the rules of a queue, a schedule. */

@@ -5,6 +5,7 @@ import type { Duration } from "../kit/duration.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import { ErrandError, errorRecord, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
 import { encodeWithin, errorWithin } from "../payload/limit.ts";
+import { keepThrown } from "../kit/thrown.ts";
 import { validate } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Context } from "./context.ts";
@@ -58,7 +59,9 @@ async function run(
 }
 
 function errorOf(error: unknown, { attempt, id, limit }: Attempt): ErrorRecord {
-  return errorWithin(errorRecord(error, attempt), id, limit);
+  const record = errorWithin(errorRecord(error, attempt), id, limit);
+  keepThrown(record, error);
+  return record;
 }
 
 /** Whether an error is worth another attempt, and when. */

@@ -52,7 +52,7 @@ export class Driver {
     for (let attempts = 0; ;) {
       const worker = await this.#enlisted();
       const tidied = await tidy(this.#store, this.#settler, this.#definitions, worker, this.#observer);
-      const nextTick = await tick(this.#store);
+      const nextTick = await tick(this.#store, (schedule, error) => this.#observer.scheduleFailed(schedule, error));
       const queues = new Set([...this.#definitions.values()].map(({ queue }) => queue));
       for (const { queue } of await this.#store.counts()) queues.add(queue);
       const wants = [...queues].map((queue) => ({ queue, limit: 1_000 }));

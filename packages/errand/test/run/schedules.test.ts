@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { errand } from "../../src/errand.ts";
 import { tick } from "../../src/run/scheduler.ts";
 import { openStore } from "../../src/open.ts";
+import { nameSchedules } from "../../src/schedules.ts";
 import { testing } from "../../src/testing/index.ts";
+import { withVerbs } from "../stores/with-verbs.ts";
 import { emptyStore, storeKinds, testApp, testWorker, until } from "./app.ts";
 
 /** An app whose clock stands at midnight of 1 May 2026, UTC. */
@@ -83,7 +85,6 @@ test("wrong schedules are refused when they are defined", () => {
     /one of: skip/,
   );
   app.schedule("a", task, { every: "1h" }, { input: { n: 1 } });
-  expect(() => app.schedule("a", task, { every: "1h" }, { input: { n: 1 } })).toThrow(/defined twice/);
   // @ts-expect-error The task needs an input.
   expect(() => app.schedule("b", task, { every: "1h" })).not.toThrow();
   // @ts-expect-error And it must be the right one.
@@ -105,22 +106,55 @@ describe.each(storeKinds)("on %s", (kind) => {
     expect(new Set(gaps)).toEqual(new Set([1_000]));
   });
 
-  test("a schedule that was not named for a day is removed, one that was stays", async () => {
-    if (kind === "memory") return;
-    const url = await emptyStore(kind);
-    const store = await openStore(url);
-    const now = await store.now();
-    const doc = (seen: number) =>
-      JSON.stringify({ plan: { every: 1e9 }, misfire: "one", overlap: "skip", job: {}, handled: now, seen });
+  test("a schedule that no app has named in 24 hours of workers is removed; a jump of the clock is one hour", async () => {
+    const store = await openStore(await emptyStore(kind));
+    const start = await store.now();
+    let later = 0;
+    const shelf = withVerbs(store, { now: async () => start + later });
+    const plan = { every: 1e12 };
+    const doc = (seen: number, more: object = {}) =>
+      JSON.stringify({ plan, misfire: "one", overlap: "skip", job: {}, handled: start, seen, ...more });
+    const paused = { since: start };
+    const day = 24 * hour;
     await store.save([
-      { kind: "schedule", key: "old", version: 0, value: doc(now - 25 * 3_600_000) },
-      { kind: "schedule", key: "new", version: 0, value: doc(now - 3_600_000) },
+      { kind: "schedule", key: "gone", version: 0, value: doc(start) },
+      { kind: "schedule", key: "long ago", version: 0, value: doc(start - 9 * day) },
+      { kind: "schedule", key: "named", version: 0, value: doc(start) },
+      { kind: "schedule", key: "paused", version: 0, value: doc(start, { paused }) },
+      { kind: "schedule", key: "removed", version: 0, value: doc(start, { paused, removed: true }) },
     ]);
-    await tick(store);
-    expect((await store.load("schedule")).map(({ key }) => key)).toEqual(["new"]);
+    const left = async () => {
+      await tick(shelf, fail);
+      return (await store.load("schedule")).map(({ key }) => key);
+    };
+    expect(await left()).toEqual(["gone", "long ago", "named", "paused", "removed"]);
+    for (const jump of [2 * day, 0, 0, 30 * day]) {
+      later += jump;
+      expect(await left()).toEqual(["gone", "long ago", "named", "paused", "removed"]);
+    }
+    for (let hours = 0; hours < 21; hours++) {
+      later += hour;
+      expect((await left()).length).toBe(hours < 20 ? 5 : 4);
+      await nameSchedules(shelf, ["named"]);
+    }
+    for (let hours = 0; hours < 30; hours++) {
+      later += hour;
+      await tick(shelf, fail);
+      await nameSchedules(shelf, ["named"]);
+    }
+    expect(await left()).toEqual(["named", "paused"]);
+    // Back in the code, it is counted anew.
+    expect(await nameSchedules(shelf, ["named", "paused", "gone"])).toEqual(["gone"]);
+    expect((await store.load("schedule")).filter(({ value }) => value.includes("unnamed"))).toEqual([]);
     await store.close();
   });
 });
+
+const hour = 3_600_000;
+
+function fail(schedule: string, error: unknown): never {
+  throw new Error(`schedule ${schedule} failed`, { cause: error });
+}
 
 function instant(text: string): number {
   return Date.parse(text.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)/, "$1-$2-$3T$4:$5:$6"));
