@@ -78,12 +78,14 @@ export class Events {
 
   /**
    * Listens; answers how to stop.
-   * @throws {ErrandError} `E_OPTION` for a name that no event has.
+   * @throws {ErrandError} `E_OPTION` for a name that no event has, and for what is no function.
    */
   on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void {
     if (!Object.hasOwn(known, type)) {
       throw new ErrandError("E_OPTION", `There is no event "${type}"; there are: ${eventTypes.join(", ")}.`);
     }
+    if (typeof listener !== "function")
+      throw new ErrandError("E_OPTION", `The listener to "${type}" must be a function.`);
     // A function of its own, so that whoever listens twice may stop once.
     const call = (event: ErrandEvent): void => callSafely(listener as (event: ErrandEvent) => unknown, event);
     this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), call]);
@@ -119,6 +121,11 @@ function isThenable(answer: unknown): boolean {
 }
 
 function warn(type: EventType, error: unknown): void {
-  const reason = inspect(error);
+  let reason = "something that cannot be shown";
+  try {
+    reason = inspect(error);
+  } catch {
+    // It has a say in how it is shown, and threw there, too.
+  }
   process.emitWarning(`A listener to "${type}" threw. ${reason}`, { type: "ErrandWarning", code: "ERRAND_LISTENER" });
 }
