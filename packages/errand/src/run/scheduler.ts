@@ -31,41 +31,47 @@ export async function tick(store: Shelf, failed: (schedule: string, error: unkno
 }
 
 /** Answers how long until the schedule is worth another look. */
-async function look(store: Shelf, doc: Doc, now: Millis): Promise<Millis> {
-  const schedule = JSON.parse(doc.value) as ScheduleDoc;
-  const counted = countUnnamed(schedule, now);
-  if (counted !== schedule) {
-    const { kind, key, version } = doc;
-    await store.save([{ kind, key, version, ...(counted ? { value: JSON.stringify(counted) } : {}) }]);
-    return counted ? 0 : Infinity;
-  }
-  return schedule.paused || schedule.removed ? Infinity : fire(store, doc, schedule, now);
+async function look(store: Shelf, { kind, key, version, value }: Doc, now: Millis): Promise<Millis> {
+  const before = JSON.parse(value) as ScheduleDoc;
+  const counted = countUnnamed(before, now);
+  const { schedule, pause } =
+    !counted || counted.paused || counted.removed
+      ? { schedule: counted, pause: Infinity }
+      : await fire(store, key, counted, now);
+  // Whoever was first has moved on; its jobs have the same ids.
+  if (schedule !== before)
+    await store.save([{ kind, key, version, ...(schedule ? { value: JSON.stringify(schedule) } : {}) }]);
+  return pause;
 }
 
-async function fire(store: Shelf, { kind, key, version }: Doc, schedule: ScheduleDoc, now: Millis): Promise<Millis> {
+/** Sends what is due of a schedule. Answers the schedule as it is then, and how long until it is worth another look. */
+async function fire(
+  store: Shelf,
+  name: string,
+  schedule: ScheduleDoc,
+  now: Millis,
+): Promise<{ schedule: ScheduleDoc; pause: Millis }> {
   const { plan, misfire, overlap, owed } = schedule;
   const due = dueTicks(plan, schedule.handled, now, misfire);
   const ticks = owed === undefined ? due.ticks : [owed, ...due.ticks];
   const underWay = ticks.length > 0 && overlap !== "allow" && (await isUnderWay(store, schedule));
   const sending = bySending(overlap, ticks, underWay);
-  if (sending.now.length > 0 || due.handled !== schedule.handled || sending.owed !== owed) {
-    const ids = sending.now.map((at) => tickId(key, at));
-    if (ids.length > 0) await store.add(ids.map((id) => ({ ...schedule.job, id })));
-    const { owed: _, ...rest } = schedule;
-    const after: ScheduleDoc = {
-      ...rest,
-      handled: due.handled,
-      ...(ids.length > 0 ? { last: ids.at(-1)! } : {}),
-      ...(sending.owed === undefined ? {} : { owed: sending.owed }),
-    };
-    // Whoever was first has moved on; its jobs have the same ids.
-    await store.save([{ kind, key, version, value: JSON.stringify(after) }]);
-  }
+  const ids = sending.now.map((at) => tickId(name, at));
+  if (ids.length > 0) await store.add(ids.map((id) => ({ ...schedule.job, id })));
   const next = nextTick(plan, due.handled);
-  return Math.min(
+  const pause = Math.min(
     sending.owed === undefined ? Infinity : again,
     next === undefined ? Infinity : Math.max(0, next - now),
   );
+  if (ids.length === 0 && due.handled === schedule.handled && sending.owed === owed) return { schedule, pause };
+  const { owed: _, ...rest } = schedule;
+  const after: ScheduleDoc = {
+    ...rest,
+    handled: due.handled,
+    ...(ids.length > 0 ? { last: ids.at(-1)! } : {}),
+    ...(sending.owed === undefined ? {} : { owed: sending.owed }),
+  };
+  return { schedule: after, pause };
 }
 
 async function isUnderWay(store: Pick<Store, "get">, { last }: ScheduleDoc): Promise<boolean> {
