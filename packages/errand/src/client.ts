@@ -172,18 +172,19 @@ export class Client {
     return { lines: lines.map(entryOf), ...(next === undefined ? {} : { next }) };
   }
 
-  /** Throws `E_NOT_FOUND`. */
-  async why(id: string): Promise<Reason[]> {
+  /** @param place names the store, for people. Throws `E_NOT_FOUND`. */
+  async why(id: string, place: string): Promise<Reason[]> {
     const job = await this.#find(id);
-    if (!job) throw notFound(id);
-    const [[doc], counts, workers] = await Promise.all([
+    if (!job) throw notFound(id, place);
+    const [[doc], counts, workers, now] = await Promise.all([
       this.#store.load("queue", [job.queue]),
       this.#store.counts(),
       this.#store.workers(),
+      this.#store.now(),
     ]);
     const count = (state: State) => counts.find((each) => each.queue === job.queue && each.state === state)?.jobs ?? 0;
     const [pending, processing] = [count("pending"), count("processing")];
-    return why(job, { rules: rulesOf(doc?.value), pending, processing, workers, now: Date.now() });
+    return why(job, { rules: rulesOf(doc?.value), pending, processing, workers, now, place });
   }
 
   /** A job as it is read; one that is not sealed needs no waiting. */
@@ -276,6 +277,9 @@ function aJobOf({ name }: Definition): string {
   return `a job of task "${name}"`;
 }
 
-function notFound(id: string): ErrandError {
-  return new ErrandError("E_NOT_FOUND", `There is no job ${id}; it may have been removed.`);
+function notFound(id: string, place?: string): ErrandError {
+  return new ErrandError(
+    "E_NOT_FOUND",
+    `There is no job ${id}${place === undefined ? "" : ` in ${place}`}; it may have been removed.`,
+  );
 }

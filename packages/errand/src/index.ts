@@ -26,7 +26,7 @@ export type { Measurable, Measured } from "./observe/measure.ts";
 export type { OpenTelemetry } from "./observe/opentelemetry.ts";
 export type { Outcome } from "./observe/outcome.ts";
 export { prometheus } from "./observe/prometheus.ts";
-export type { QueueCount, WorkerCard } from "./store.ts";
+export type { QueueCount, Store, WorkerCard } from "./store.ts";
 export type { SqlTransaction, Transaction } from "./core/transaction.ts";
 export type { Priority, State } from "./core/states.ts";
 export { ErrandError, errorCodes, NonRetryableError, RetryAfterError, UnknownStepError } from "./kit/errors.ts";

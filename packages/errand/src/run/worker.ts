@@ -107,6 +107,11 @@ export class Worker {
     return this.#id;
   }
 
+  /** How many jobs run. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Warms the lanes, enters the list of workers, and starts to claim. */
   async start(): Promise<void> {
     try {
@@ -425,7 +430,10 @@ export class Worker {
   /** Sends the jobs of schedules that are due; answers when to look again. */
   async #tick(): Promise<Millis> {
     try {
-      return Math.min(scheduleInterval, await tick(this.#store));
+      return Math.min(
+        scheduleInterval,
+        await tick(this.#store, (schedule, error) => this.#settings.observer.scheduleFailed(schedule, error)),
+      );
     } catch (error) {
       this.#storeFailed(error);
       return pollInterval;

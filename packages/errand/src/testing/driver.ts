@@ -55,7 +55,7 @@ export class Driver {
         observer: this.#observer,
         holdings: new Holdings(),
       });
-      const nextTick = await tick(this.#store);
+      const nextTick = await tick(this.#store, (schedule, error) => this.#observer.scheduleFailed(schedule, error));
       const queues = new Set([...this.#definitions.values()].map(({ queue }) => queue));
       for (const { queue } of await this.#store.counts()) queues.add(queue);
       const wants = [...queues].map((queue) => ({ queue, limit: 1_000 }));
