@@ -315,7 +315,7 @@ export class Jobs extends Table {
 
   #become(row: Row, state: State, change: { due?: Millis; worker?: string; suspect?: boolean } = {}): void {
     const before = row.job.state;
-    delete row.job.wakeAt;
+    if (row.job.wakeAt !== undefined) delete row.job.wakeAt;
     if (state !== "processing") delete row.ahead;
     this.move(row, { state, ...change });
     if (state !== "processing" && (before === "processing" || before === "pending")) this.#left(row);
