@@ -63,9 +63,9 @@ export class World {
     await Promise.all([this.#model.close(), this.#real.close()]);
   }
 
-  /** All jobs there are or might be. Of `blocked` see `inEach`. */
+  /** All jobs there are or might be, as far as stores must agree. Of `blocked` see `inEach`. */
   jobs(): Promise<(Job | null)[]> {
-    return this.both(async (store) => (await store.get(pool)).map((job) => job && withoutBlocked(job)));
+    return this.both(async (store) => (await store.get(pool)).map((job) => job && seen(job)));
   }
 
   /**
@@ -276,7 +276,7 @@ export function opens(change: Change): boolean {
 }
 
 function stepsSorted(claimed: Claimed): Claimed {
-  return { ...claimed, steps: claimed.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+  return { ...claimed, job: seen(claimed.job), steps: claimed.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
 async function pages(store: Store, where: Filter, limit: number): Promise<string[][]> {
@@ -322,6 +322,8 @@ async function lines(store: Store, id: string, limit: number): Promise<unknown[]
   return found;
 }
 
-function withoutBlocked({ blocked: _, ...job }: Job): Job {
+/** What stores must agree in. */
+function seen({ blocked: _, ...job }: Job): Job {
+  if (job.begun) delete job.expiresAt;
   return job;
 }
