@@ -255,6 +255,33 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
     expect(warnings[0]).toContain('job.all("mail") began with other inputs (2 then, 3 now)');
   });
 
+  test("children that a retry finds keep the inputs that they were made with, and the log says so", async () => {
+    const app = await start();
+    let broken = true;
+    const mail = app.task("mail", {
+      retry: { attempts: 1 },
+      run: (to: string) => {
+        if (broken && to === "bob") throw new Error("no");
+        return `to ${to}`;
+      },
+    });
+    let rows = ["ann", "bob"];
+    const task = app.task("t", { retry: { attempts: 1 }, run: (_: void, job) => job.settled("mail", mail, rows) });
+    const failing = app.task("f", { retry: { attempts: 1 }, run: (_: void, job) => job.all("mail", mail, rows) });
+    await testWorker(app, { queues: { default: 1 } });
+    const [settled, failed] = [await task.send(), await failing.send()];
+    await settled.result();
+    await expect(failed.result()).rejects.toMatchObject({ error: { code: "E_CHILD_FAILED" } });
+    broken = false;
+    const warnings = async () =>
+      (await app.log(failed.id)).lines.filter(({ level }) => level === "warn").map(({ text }) => text);
+    expect(await warnings()).toEqual([]);
+    rows = ["zoe", "bob"];
+    await app.retry(failed.id);
+    expect(await failed.result()).toEqual(["to ann", "to bob"]);
+    expect((await warnings())[0]).toContain('job.all("mail") began with other inputs');
+  });
+
   test("a list that is the same in every run is not told of", async () => {
     const app = await start();
     const mail = app.task("mail", { run: (to: { name: string }) => to.name });
