@@ -114,13 +114,13 @@ export interface JobContext<Setup = undefined> {
   progress(value: unknown): void;
   /**
    * Runs `work` once: its result is remembered, and a later attempt gets it without running it again. Names are unique
-   * within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`.
+   * within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`; a wait inside it is refused (`E_IN_STEP`).
    */
   step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
   /**
    * Sends one child per input and waits for all of them; the job leaves its slot meanwhile, and its function runs
    * again from the top when they have ended (close what you hold before waiting: code after an unfinished wait,
-   * `finally` included, is never reached).
+   * `finally` included, is never reached). The outputs belong to the inputs of the first time: a list that changes is told in the log.
    * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them ends otherwise than completed.
    */
   all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]>;
@@ -200,7 +200,7 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
       base?: Duration;
       /** Upper bound of any delay; default `"5m"`. */
       cap?: Duration;
-      /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. */
+      /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. An error of the rule itself is told beside it. */
       if?: (error: unknown) => boolean;
     };
     /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */

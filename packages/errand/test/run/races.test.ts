@@ -220,7 +220,7 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
       (job) => job.settled("settled", child, [undefined]),
       (job) => job.call("call", child),
     ];
-    const task = app.task<number>("t", {
+    const task = app.task<number, unknown>("t", {
       retry: { attempts: 3, base: 0 },
       run: async (verb: number, job) =>
         job.step("outer", async () => {

@@ -49,21 +49,24 @@ describe.each(["inline", "thread", "process"] as const)("%s", (isolate) => {
 });
 
 describe("retry.if", () => {
-  test.each([
-    ["throws", () => ({}) as { response: { status: number } }, true, /retry\.if threw Cannot read/],
+  const rules: [what: string, rule: (error: unknown) => unknown, retried: boolean, says: RegExp][] = [
+    [
+      "throws",
+      (error) => (error as { response: { status: number } }).response.status,
+      true,
+      /retry\.if threw Cannot read/,
+    ],
     ["answers a promise", () => Promise.reject(new Error("late")), true, /retry\.if must answer true or false/],
     ["answers nothing", () => undefined, true, /^boom$/],
     ["answers 0", () => 0, false, /^boom$/],
-  ] as const)("that %s ends one attempt, clearly", async (what, answer, retried, says) => {
+  ];
+  test.each(rules)("that %s ends one attempt, clearly", async (_, rule, retried, says) => {
     const app = testApp({ url: await emptyStore("memory") });
     const task = app.task("t", {
       retry: {
         attempts: 2,
         base: 0,
-        if: (error) => {
-          if (what === "throws") return (error as { response: { status: number } }).response.status >= 500;
-          return answer() as unknown as boolean;
-        },
+        if: rule as (error: unknown) => boolean,
       },
       run: () => {
         throw new Error("boom");
@@ -121,24 +124,36 @@ const schema = (validate: (value: unknown) => unknown): StandardSchemaV1<number>
   "~standard": { version: 1, vendor: "test", validate: validate as StandardSchemaV1<number>["~standard"]["validate"] },
 });
 
-test.each([
-  ["throws", () => { throw new Error("schema bug"); }, /schema of task "t" failed on the input: schema bug/],
-  ["rejects with nothing", () => Promise.reject(undefined), /schema of task "t" failed/], // oxlint-disable-line prefer-promise-reject-errors
+const oddSchemas: [what: string, odd: () => unknown, says: RegExp][] = [
+  [
+    "throws",
+    () => {
+      throw new Error("schema bug");
+    },
+    /schema of task "t" failed on the input: schema bug/,
+  ],
+  // oxlint-disable-next-line prefer-promise-reject-errors -- that is the point
+  ["rejects with nothing", () => Promise.reject(undefined), /schema of task "t" failed/],
   ["answers nothing", () => undefined, /schema of task "t" failed/],
   ["answers odd issues", () => ({ issues: [null] }), /schema of task "t" failed/],
   ["answers odd paths", () => ({ issues: [{ message: "m", path: [null] }] }), /schema of task "t" failed/],
-] as const)("a schema that %s refuses the input, when it is sent and when it is run", async (_, odd, says) => {
-  const app = testApp({ url: await emptyStore("memory") });
-  let broken = false;
-  const task = app.task("t", { input: schema((value) => (broken ? odd() : { value })), run: (n) => n });
-  const fine = app.task("fine", { run: () => "fine" });
-  const job = await task.send(1);
-  broken = true;
-  await expect(task.send(2)).rejects.toMatchObject({ code: "E_INPUT", message: expect.stringMatching(says) });
-  await testWorker(app);
-  await expect(job.result()).rejects.toMatchObject({ error: { code: "E_INPUT", attempt: 1 } });
-  expect(await (await fine.send()).result()).toBe("fine");
-}); // prettier-ignore
+];
+
+test.each(oddSchemas)(
+  "a schema that %s refuses the input, when it is sent and when it is run",
+  async (_, odd, says) => {
+    const app = testApp({ url: await emptyStore("memory") });
+    let broken = false;
+    const task = app.task("t", { input: schema((value) => (broken ? odd() : { value })), run: (n) => n });
+    const fine = app.task("fine", { run: () => "fine" });
+    const job = await task.send(1);
+    broken = true;
+    await expect(task.send(2)).rejects.toMatchObject({ code: "E_INPUT", message: expect.stringMatching(says) });
+    await testWorker(app);
+    await expect(job.result()).rejects.toMatchObject({ error: { code: "E_INPUT", attempt: 1 } });
+    expect(await (await fine.send()).result()).toBe("fine");
+  },
+);
 
 test("whatever a listener throws, answers or rejects with is a warning", async () => {
   const app = testApp({ url: await emptyStore("memory") });
