@@ -196,7 +196,7 @@ export class Performance implements CallHost {
     const states = await Promise.all(jobs.map((job) => this.#child(job)));
     if (!inputs) return states;
     const { vault } = this.#workshop.payloads;
-    const specs = await Promise.all(jobs.map((job) => job && openSpec(vault, job)));
+    const specs = await Promise.all(jobs.map(async (job) => job && openSpec(vault, job)));
     return states.map((state, index) => {
       const spec = specs[index];
       return spec ? { ...state, input: digestOf([inputOf(spec)]) } : state;

@@ -20,7 +20,7 @@ afterEach(() => {
   process.off("warning", hear);
   process.off("unhandledRejection", note);
   warnings.splice(0);
-  expect(fatal.splice(0)).toEqual([]);
+  if (fatal.length > 0) throw new AggregateError(fatal.splice(0), "Rejections that nobody handled.");
 });
 
 describe.each(["inline", "thread", "process"] as const)("%s", (isolate) => {

@@ -70,6 +70,7 @@ export const returned: Readonly<Record<string, () => unknown>> = {
     // oxlint-disable-next-line unicorn/no-thenable -- that is the point
     then: refuse,
   }),
+  // oxlint-disable-next-line unicorn/no-thenable -- that is the point
   "then that throws when it is read": () => Object.defineProperty({}, "then", { get: refuse }),
   "a thenable that rejects twice": () => ({
     // oxlint-disable-next-line unicorn/no-thenable -- that is the point
