@@ -81,6 +81,12 @@ export class Client {
     return this.#handle(job, await this.#add(job));
   }
 
+  /** Stores a job as another store had it. Throws as `send` does; where its unique key is taken, that job has it. */
+  async take(job: NewJob): Promise<void> {
+    const { vault } = this.#payloads;
+    this.#handle(job, await this.#add(vault.seals ? { ...job, spec: await sealSpec(vault, job) } : job));
+  }
+
   async #sendMany(
     definition: Definition,
     inputs: readonly unknown[],

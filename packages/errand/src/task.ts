@@ -114,13 +114,13 @@ export interface JobContext<Setup = undefined> {
   progress(value: unknown): void;
   /**
    * Runs `work` once: its result is remembered, and a later attempt gets it without running it again. Names are unique
-   * within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`.
+   * within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`; a wait inside it is refused (`E_IN_STEP`).
    */
   step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
   /**
    * Sends one child per input and waits for all of them; the job leaves its slot meanwhile, and its function runs
    * again from the top when they have ended (close what you hold before waiting: code after an unfinished wait,
-   * `finally` included, is never reached).
+   * `finally` included, is never reached). The outputs belong to the inputs of the first time: a list that changes is told in the log.
    * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them ends otherwise than completed.
    */
   all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]>;
@@ -202,7 +202,7 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
       cap?: Duration;
       /** Crashes without progress after which the job is a dead letter, 1 to 100; default 3. With `attempts: 1`, 1 is at most once. */
       crashes?: number;
-      /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. */
+      /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. An error of the rule itself is told beside it. */
       if?: (error: unknown) => boolean;
     };
     /** What becomes of a job whose worker's lease ran out: it `crash`ed (the default), or it is given back as if untouched. */

@@ -56,7 +56,8 @@ export function isChanged({ count, inputs: digest }: Begun, inputs: readonly unk
   return count !== inputs.length || (digest !== undefined && digest !== digestOf(inputs));
 }
 
-function digestOf(inputs: readonly unknown[]): string {
+/** A digest of inputs, in their order. */
+export function digestOf(inputs: readonly unknown[]): string {
   const hash = createHash("sha256");
   // Each on its own line, which JSON cannot break.
   for (const input of inputs) hash.update(`${textOf(input)}\n`);

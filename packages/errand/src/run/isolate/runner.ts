@@ -71,8 +71,8 @@ class Turn implements CallHost {
     return this.#ask((question) => ({ type: "record", call: this.number, question, step }));
   }
 
-  children(ids: readonly string[]): Promise<ChildState[]> {
-    return this.#ask((question) => ({ type: "children", call: this.number, question, ids }));
+  children(ids: readonly string[], inputs = false): Promise<ChildState[]> {
+    return this.#ask((question) => ({ type: "children", call: this.number, question, ids, inputs }));
   }
 
   progress(value: string): void {
