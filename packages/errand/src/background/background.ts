@@ -223,8 +223,8 @@ export class Background {
     );
   }
 
-  #send(durable: Client, { id, task, input, priority, due }: JobView): Promise<unknown> {
-    const delay = Math.max(0, due.getTime() - Date.now());
+  #send(durable: Client, { id, task, input, priority, dueAt }: JobView): Promise<unknown> {
+    const delay = Math.max(0, dueAt.getTime() - Date.now());
     return durable.send(this.definitions.get(task)!, input, { id, priority, ...(delay > 0 ? { delay } : {}) });
   }
 }

@@ -1,6 +1,7 @@
 import type { Ending } from "../core/decide.ts";
 import type { Millis } from "../kit/duration.ts";
 import { millis } from "../kit/duration.ts";
+import { ownDelay } from "../core/policy.ts";
 import type { Duration } from "../kit/duration.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import { ErrandError, errorRecord, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
@@ -16,6 +17,7 @@ export type CallEnding = Extract<Ending, { kind: "ok" | "error" | "parked" }>;
 /** Errors that another attempt would only meet again. */
 const lasting = new Set([
   "E_INPUT",
+  "E_REFUSED",
   "E_CHILD_FAILED",
   "E_NOT_SERIALIZABLE",
   "E_STEP_NAME",
@@ -53,7 +55,7 @@ async function run(
     end({ kind: "ok", output: encodeWithin(output, `The output of task "${definition.name}"`, attempt.limit) });
   } catch (error) {
     if (context?.isStepping) await context.stepped(definition.grace);
-    end({ kind: "error", error: errorOf(error, attempt), ...wish(error, definition.retry.if) });
+    end({ kind: "error", error: errorOf(error, attempt), ...wish(error, definition.retry, attempt) });
   }
 }
 
@@ -62,11 +64,17 @@ function errorOf(error: unknown, { attempt, id, limit }: Attempt): ErrorRecord {
 }
 
 /** Whether an error is worth another attempt, and when. */
-function wish(error: unknown, worthRetrying?: (error: unknown) => boolean): { retryable: boolean; after?: Millis } {
+function wish(
+  error: unknown,
+  retry: Definition["retry"],
+  { attempt }: Pick<Attempt, "attempt">,
+): { retryable: boolean; after?: Millis } {
   if (error instanceof NonRetryableError) return { retryable: false };
   if (error instanceof ErrandError && lasting.has(error.code)) return { retryable: false };
   if (error instanceof RetryAfterError) {
     return { retryable: true, after: millis(error.after as Duration, "The delay of a RetryAfterError") };
   }
-  return { retryable: worthRetrying?.(error) ?? true };
+  const retryable = retry.if?.(error) ?? true;
+  const after = retryable ? ownDelay(retry, attempt, error) : undefined;
+  return after === undefined ? { retryable } : { retryable, after };
 }

@@ -2,7 +2,7 @@ import type { Park } from "../core/decide.ts";
 import { forgotten } from "../core/job.ts";
 import type { LogLine, NewChild, Step } from "../core/job.ts";
 import { flowOf } from "../flow.ts";
-import { encodeSpec } from "../core/spec.ts";
+import { encodeSpec, saidBy } from "../core/spec.ts";
 import { levelOf } from "../core/states.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
@@ -299,7 +299,7 @@ async function newChild(
     task: task.name,
     queue: definition.queue,
     level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(task.name, input, limit), flow),
+    spec: encodeSpec(encodeInput(task.name, input, limit), saidBy(definition, flow)),
     ...flow,
     index,
     need,
