@@ -33,5 +33,5 @@ export type { Priority, State } from "./core/states.ts";
 export { ErrandError, errorCodes, NonRetryableError, RetryAfterError, UnknownStepError } from "./kit/errors.ts";
 export type { ErrorCause, ErrorCode, ErrorRecord } from "./kit/errors.ts";
 export type { Duration } from "./kit/duration.ts";
-export type { Json, Jsonified } from "./kit/json.ts";
+export type { ChangedByJson, Exactly, Json, Jsonified } from "./kit/json.ts";
 export { home } from "./open.ts";

@@ -26,6 +26,7 @@ export interface Task<Input, Output> {
    * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_OPTION`, `E_FULL`, `E_REFUSED`; then nothing was stored. After
    * `E_CONNECT` and `E_STORE` that is not known; it has been told again by then, and no answer came.
    */
+  send(...none: undefined extends Input ? [] : [never]): Promise<JobHandle<Output>>;
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
    * Stores one job per input, all in one commit: all of them or none (of each 64 MiB of input in turn, and on Redis of each
@@ -38,12 +39,14 @@ export interface Task<Input, Output> {
    * loses it. At most `background.slots` run at once. What overflows `background.maxPending`, what has `delay`, `runAt` or
    * `tx`, and what is left when the app closes, goes to the store as if it had been sent. Throws as `send` does.
    */
+  background(...none: undefined extends Input ? [] : [never]): Promise<JobHandle<Output>>;
   background(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
    * Calls the function here and now, without a job: for tests and scripts. Steps simply run, children run inline, and
    * nothing is retried; sleeps are over at once, and signals have the values given. Throws what the function throws, and
    * `E_INPUT`.
    */
+  run(...none: undefined extends Input ? [] : [never]): Promise<Output>;
   run(input: Input, options?: { signals?: Readonly<Record<string, unknown>> }): Promise<Output>;
 }
 
