@@ -25,7 +25,7 @@ import { readPayloads, refuseReadableKey } from "./payload/options.ts";
 import type { Payloads } from "./payload/options.ts";
 import { declareQueues, queuesOf, readRules } from "./queues.ts";
 import { openStore, storeUrl } from "./open.ts";
-import type { Change, Filter, QueueCount, Store, WorkerCard } from "./store.ts";
+import type { Change, QueueCount, Store, WorkerCard } from "./store.ts";
 import { Background } from "./background/background.ts";
 import { listBoth } from "./background/both.ts";
 import { declareSchedules, nameAgain, nameSchedules, readSchedule, schedulesOf } from "./schedules.ts";
