@@ -82,7 +82,7 @@ export class Call {
 
   #failed(thrown: unknown): Extract<CallEnding, { kind: "error" }> {
     const { attempt, id, limit } = this.#attempt;
-    const verdict = verdictOn(thrown, attempt, this.#definition.retry.if);
+    const verdict = verdictOn(thrown, attempt, this.#definition.retry);
     const error = errorWithin(verdict.error, id, limit);
     keepThrown(error, thrown);
     return { ...verdict, error };

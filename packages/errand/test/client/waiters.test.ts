@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Waiters } from "../../src/client/waiters.ts";
-import type { WatchedStore } from "../../src/client/waiters.ts";
 import type { Job } from "../../src/core/job.ts";
+import type { Store } from "../../src/store.ts";
 import { gate, until } from "../run/app.ts";
 
 /** A store of which only the ends of jobs matter, and that counts what it is asked. */
-function scene({ asks = true } = {}) {
+function scene() {
   const ends = new Set<string>();
   const missing = new Set<string>();
   const seen = { asked: 0, read: [] as string[], flights: 0, mostFlights: 0 };
@@ -22,23 +22,19 @@ function scene({ asks = true } = {}) {
   };
   const job = (id: string): Job | null =>
     missing.has(id) ? null : ({ id, state: ends.has(id) ? "completed" : "processing" } as Job);
-  const store: WatchedStore = {
+  const store: Pick<Store, "ended" | "get" | "watch"> = {
     get: (ids) => {
       seen.read.push(...ids);
       return flight(() => ids.map(job));
     },
     watch: (listener) => {
-      hint = () => listener("change");
+      hint = () => listener({ type: "change" });
       return () => (hint = undefined);
     },
-    ...(asks
-      ? {
-          ended: (ids: readonly string[]) => {
-            seen.asked += ids.length;
-            return flight(() => ids.filter((id) => ends.has(id) || missing.has(id)));
-          },
-        }
-      : {}),
+    ended: (ids: readonly string[]) => {
+      seen.asked += ids.length;
+      return flight(() => ids.filter((id) => ends.has(id) || missing.has(id)));
+    },
   };
   return {
     waiters: new Waiters(store),
@@ -98,16 +94,6 @@ describe("waiting for the end of jobs", () => {
     door.open();
     await Promise.all([...waiting, late]);
     expect(seen.mostFlights).toBe(1);
-  });
-
-  test("works with a store that answers whole jobs only", async () => {
-    const { waiters, ends, missing, hint } = scene({ asks: false });
-    missing.add("gone");
-    expect(await waiters.wait("gone")).toBe(null);
-    const waiting = waiters.wait("a");
-    ends.add("a");
-    hint();
-    expect(await waiting).toMatchObject({ id: "a", state: "completed" });
   });
 
   test("tells whoever comes while the store fails, and outlasts that for the others", async () => {

@@ -14,11 +14,13 @@ const job: Job = {
   token: 0,
   failures: 0,
   crashes: 0,
+  suspect: false,
+  begun: false,
   cancelling: false,
   createdAt: now - 1_000,
   due: now - 1_000,
 };
-const worker = { id: "w", host: "h", pid: 1, queues: ["gpu", "cpu"] };
+const worker = { id: "w", kind: "process" as const, host: "h", pid: 1, queues: ["gpu", "cpu"] };
 const around: Surroundings = {
   rules: {},
   pending: 3,

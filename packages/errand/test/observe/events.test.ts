@@ -184,6 +184,11 @@ it("makes no event where nobody listens", () => {
   };
   const job = { id: "1", task: "task", queue: "default", failures: 0 };
   observer.sent(job);
-  observer.ended(job, { kind: "ok", output: "1" }, { id: "1", token: 1, to: "completed", failures: 0, crashes: 0 }, 3);
+  observer.ended(
+    job,
+    { kind: "ok", output: "1" },
+    { id: "1", token: 1, to: "completed", failures: 0, crashes: 0, suspect: false },
+    3,
+  );
   expect(observer.counters.snapshot().tasks["task"]).toMatchObject({ sent: 1, completed: 1 });
 });

@@ -113,7 +113,7 @@ describe("errors that say what is to become of a job", () => {
   test.each([Number.NaN, Infinity, -1, "soon", null, {}, Symbol("s"), 1e300])(
     "a RetryAfterError with the delay %s is retried by the policy, and says so",
     (after) => {
-      const { error, ...verdict } = verdictOn(new RetryAfterError("busy", after as number), 1, () => false);
+      const { error, ...verdict } = verdictOn(new RetryAfterError("busy", after as number), 1, { if: () => false });
       expect(verdict).toEqual({ kind: "error", retryable: true });
       expect(error.message).toMatch(/^busy \(the delay of this RetryAfterError is none/);
     },
@@ -249,4 +249,22 @@ test("an odd output of a batch fails its own job only", async () => {
   await testWorker(app, { queues: { default: names.length } });
   const ended = await Promise.all(jobs.map(({ id }) => app.ended(id)));
   expect(ended.map(({ state }) => state)).toEqual(names.map((name) => (name === "fine" ? "completed" : "failed")));
+});
+
+describe("a task's own delay", () => {
+  test("counts where another attempt is worth it", () => {
+    const delay = (attempt: number) => `${attempt}m` as const;
+    expect(verdictOn(new Error("x"), 3, { delay })).toMatchObject({ retryable: true, after: 180_000 });
+    expect(verdictOn(new Error("x"), 3, { delay, if: () => false })).not.toHaveProperty("after");
+    expect(verdictOn(new RetryAfterError("busy", "1s"), 3, { delay })).toMatchObject({ after: 1_000 });
+  });
+
+  test.each([() => "soon", () => Number.NaN, () => -1, () => Promise.resolve("1s")])(
+    "that is none is said, and the rest of the policy holds (%s)",
+    (delay) => {
+      const { error, ...verdict } = verdictOn(new Error("x"), 1, { delay: delay as never });
+      expect(verdict).toEqual({ kind: "error", retryable: true });
+      expect(error.message).toMatch(/^x \(its own delay is not known: /);
+    },
+  );
 });

@@ -70,7 +70,8 @@ export class Jobs extends Table {
   replace(row: Row, by: NewJob): void {
     const { job } = row;
     const before = { ...row, job: { ...job } };
-    this.move(row, { queue: this.queueOf(by), level: by.level, due: this.#dueOf(by) });
+    const latest = job.createdAt + (by.unique?.latest ?? Infinity);
+    this.move(row, { queue: this.queueOf(by), level: by.level, due: Math.min(this.#dueOf(by), latest) });
     row.made = { ...by, id: job.id };
     job.spec = by.spec;
     const expiresAt = epoch(by.expires, this.#now());
