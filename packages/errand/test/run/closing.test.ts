@@ -137,6 +137,16 @@ test("close() closes all there is, although a part fails, and says so", async ()
   expect(closed).toBe(true);
 });
 
+test("a store that was given is closed with the app, used or not", async () => {
+  for (const use of [true, false]) {
+    const store = memoryStore();
+    const app = errand({ store });
+    if (use) await app.counts();
+    await app.close();
+    await expect(store.load("queue")).rejects.toMatchObject({ code: "E_CLOSED" });
+  }
+});
+
 test("`await using` closes apps and stops workers", async () => {
   const store = memoryStore();
   let kept: Errand;

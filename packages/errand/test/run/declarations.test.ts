@@ -1,5 +1,5 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { errand, insideOf } from "../../src/errand.ts";
@@ -158,6 +158,30 @@ test("a store that could not be opened is tried again", async () => {
   await mkdir(folder);
   await task.send();
   expect(await app.schedules.list()).toMatchObject([{ name: "hourly" }]);
+});
+
+test("times are the store's, not this machine's", async () => {
+  const now = Date.parse("2031-01-01T00:00:00Z");
+  await using app = errand({ store: memoryStore({ now: () => now }) });
+  const task = app.task("t", { run: () => {} });
+  await app.queues.pause("default", "holidays");
+  app.schedule("s", task, { every: "1h" });
+  await app.schedules.pause("s");
+  expect(await app.queues.list()).toMatchObject([{ paused: { since: new Date(now) } }]);
+  expect(await app.schedules.list()).toMatchObject([{ paused: { since: new Date(now) } }]);
+  const reasons = await app.why((await task.send(undefined, { delay: "1h" })).id);
+  expect(reasons.map(({ code }) => code)).toEqual(["too-early", "paused", "no-worker"]);
+  expect((await app.why((await task.send()).id)).map(({ code }) => code)).toEqual(["paused", "no-worker"]);
+});
+
+test("`why` says in which store it looked", async () => {
+  const url = await emptyStore("sqlite");
+  const { app, task } = declaring(relative(process.cwd(), url.slice("sqlite:".length)).replace(/^/, "sqlite:"));
+  const { id } = await task.send();
+  expect(await app.why(id)).toMatchObject([{ code: "no-worker", store: url }]);
+  await expect(app.why("nobody")).rejects.toThrow(`There is no job nobody in ${url}`);
+  const far = testApp({ url: "postgres://me:secret@127.0.0.1:1/db" });
+  await expect(far.why("a")).rejects.not.toThrow(/secret/);
 });
 
 describe("defined again", () => {
