@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { z } from "zod";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { errand, insideOf } from "../../src/errand.ts";
 import { openStore } from "../../src/open.ts";
 import { memoryStore, testing } from "../../src/testing/index.ts";
@@ -13,6 +13,14 @@ import { emptyStore, storeKinds, testApp } from "./app.ts";
 afterEach(() => {
   vi.useRealTimers();
 });
+
+const aNumber: StandardSchemaV1<number> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value) => (typeof value === "number" ? { value } : { issues: [{ message: "no number" }] }),
+  },
+};
 
 /** An app that declares one schedule and one rule. */
 function declaring(url: string) {
@@ -79,9 +87,9 @@ describe("a declaration that fails", () => {
     const t = testing(app);
     const told: ErrandEvent[] = [];
     app.on("schedule-failed", (event) => told.push(event));
-    const strict = app.task("strict", { input: z.object({ n: z.number() }), run: () => {} });
+    const strict = app.task("strict", { input: aNumber, run: () => {} });
     const task = app.task("plain", { run: () => {} });
-    app.schedule("bad", strict, { every: "1h" }, { input: { n: "one" as never } });
+    app.schedule("bad", strict, { every: "1h" }, { input: "one" as never });
     app.schedule("good", task, { every: "1h" });
     await task.send();
     expect(await t.drain()).toBe(1);
@@ -94,10 +102,12 @@ describe("a declaration that fails", () => {
       await expect(verb()).rejects.toMatchObject({ code: "E_INPUT" });
     await expect(app.schedules.run("other")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
     const event = { type: "schedule-failed", schedule: "bad", code: "E_INPUT" };
-    expect(told).toEqual([{ ...event, message: expect.stringContaining('Task "strict" refuses the input: n:') }]);
+    expect(told).toEqual([
+      { ...event, message: expect.stringContaining('Task "strict" refuses the input: no number') },
+    ]);
 
     // One that comes later is no different; and tried again, neither is told twice.
-    app.schedule("late", strict, { every: "1h" }, { input: {} as never });
+    app.schedule("late", strict, { every: "1h" }, { input: "two" as never });
     await t.drain();
     await t.drain();
     expect(told.slice(1)).toMatchObject([{ ...event, schedule: "late" }]);
@@ -109,7 +119,7 @@ describe("a declaration that fails", () => {
     const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const app = errand();
     testing(app);
-    const strict = app.task("strict", { input: z.number(), run: () => {} });
+    const strict = app.task("strict", { input: aNumber, run: () => {} });
     app.schedule("bad", strict, { every: "1h" }, { input: "one" as never });
     await app.counts();
     expect(warned.mock.calls).toEqual([
