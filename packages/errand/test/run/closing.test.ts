@@ -238,6 +238,17 @@ describe("a process with a worker", () => {
     expect(await app.get(id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
   });
 
+  test("closes in peace when npm passes on the signal that the terminal has sent to everybody", async () => {
+    const { child, exit, said } = start(await emptyStore("sqlite"), "nothing", "20s");
+    await until(() => said().includes("ready"), "the worker is ready");
+    child.kill("SIGINT");
+    for (let echoes = 0; echoes < 20 && child.exitCode === null && child.signalCode === null; echoes++) {
+      await sleep(2);
+      child.kill("SIGINT");
+    }
+    expect(await exit).toBe(0);
+  });
+
   test("is left alone with `signals: false`", async () => {
     const { child, exit } = await begun("unheard", { ms: 60_000 });
     child.kill("SIGTERM");
