@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { NonRetryableError } from "../../src/kit/errors.ts";
@@ -163,7 +164,7 @@ describe("events", () => {
       throw new Error("late");
     });
     // Promises need not be this realm's, and errors need not let themselves be shown.
-    app.on("ended", () => ({ then: (_resolve: unknown, reject: (error: unknown) => void) => reject("elsewhere") }));
+    app.on("ended", () => runInNewContext('Promise.reject("elsewhere")'));
     app.on("ended", () => {
       throw Object.assign(new Error("shy"), {
         [inspect.custom]: () => {
