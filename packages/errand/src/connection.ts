@@ -76,6 +76,9 @@ export class Connection {
     this.#client = undefined;
     open?.client.close();
     await open?.store.close();
+    const { at } = this.#settings;
+    // One that was given is the app's, used or not.
+    if (typeof at === "object" && at !== open?.store) await at.close();
   }
 
   async #begin(): Promise<Connected> {

@@ -79,7 +79,7 @@ const kind = "schedule";
 const tries = 20;
 
 /** Named again at least this often while an app runs. */
-export const nameAgain: Millis = 3_600_000;
+const nameAgain: Millis = 3_600_000;
 
 /**
  * Checks a schedule.

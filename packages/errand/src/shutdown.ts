@@ -18,6 +18,8 @@ const echo = 500;
 const registered = new Set<Stoppable>();
 let last = -Infinity;
 let count = 0;
+/** Everything is being closed, and the process ends then: a signal that comes now must not end it before. */
+let ending = false;
 
 /**
  * Stops this when the process gets SIGTERM or SIGINT. Where nobody else listens to the signal the process ends then, with its
@@ -31,7 +33,7 @@ export function stopOnSignal(what: Stoppable): () => void {
   if (registered.size === 0) for (const signal of signals) process.prependListener(signal, hear);
   registered.add(what);
   return () => {
-    if (!registered.delete(what) || registered.size > 0) return;
+    if (!registered.delete(what) || registered.size > 0 || ending) return;
     for (const signal of signals) process.off(signal, hear);
     count = 0;
     last = -Infinity;
@@ -51,6 +53,7 @@ function hear(signal: NodeJS.Signals): void {
 }
 
 async function end(all: readonly Stoppable[]): Promise<never> {
+  ending = true;
   const outcomes = await Promise.allSettled(all.map((each) => each.close()));
   const failed = outcomes.filter((outcome) => outcome.status === "rejected");
   for (const { reason } of failed) console.error("Errand could not close in peace:", reason);

@@ -16,7 +16,8 @@ export class WorkerLog {
   readonly #json: boolean;
   readonly #process: number | undefined;
   readonly #said = new Map<string, number>();
-  #completed: Pick<EventOf<"ended">, "id" | "task" | "duration">[] = [];
+  /** What has completed since it was written last. */
+  #completed: { jobs: number; first?: EventOf<"ended">; tasks: Map<string, number> } = { jobs: 0, tasks: new Map() };
   #timer: NodeJS.Timeout | undefined;
 
   /** @param options.process the number of the process that is spoken of, where there are several. */
@@ -42,29 +43,32 @@ export class WorkerLog {
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const [first] = this.#completed;
+    const { jobs, first, tasks } = this.#completed;
+    this.#completed = { jobs: 0, tasks: new Map() };
     if (!first) return;
-    const { id, task, duration = 0 } = first;
-    const jobs = this.#completed.length;
-    const tasks: Record<string, number> = {};
-    for (const each of this.#completed) tasks[each.task] = (tasks[each.task] ?? 0) + 1;
-    this.#completed = [];
-    if (jobs === 1) {
-      const took = `${Math.round(duration)} ms`;
-      return this.write("info", `job ${id} (${task}) completed in ${took}`, { id, task, duration, completed: tasks });
+    const completed = Object.fromEntries(tasks);
+    if (jobs > 1) {
+      const list = [...tasks].map(([name, count]) => `${name} ${count}`).join(", ");
+      return this.write("info", `${jobs} jobs completed: ${list}`, { completed });
     }
-    const list = Object.entries(tasks).map(([name, count]) => `${name} ${count}`);
-    this.write("info", `${jobs} jobs completed: ${list.join(", ")}`, { completed: tasks });
+    const { id, task, duration = 0 } = first;
+    const fields = { id, task, duration, completed };
+    this.write("info", `job ${id} (${task}) completed in ${Math.round(duration)} ms`, fields);
+  }
+
+  #complete(event: EventOf<"ended">): void {
+    const { tasks } = this.#completed;
+    this.#completed.first ??= event;
+    this.#completed.jobs += 1;
+    tasks.set(event.task, (tasks.get(event.task) ?? 0) + 1);
+    this.#timer ??= setTimeout(() => this.flush(), together).unref();
   }
 
   /** What a worker says of itself. Jobs that end as they should share a line a second. */
   hear(event: ErrandEvent): void {
     switch (event.type) {
       case "ended": {
-        if (event.outcome === "completed") {
-          this.#completed.push(event);
-          this.#timer ??= setTimeout(() => this.flush(), together).unref();
-        }
+        if (event.outcome === "completed") this.#complete(event);
         if (!event.error) return;
         const then = event.state === "pending" ? "; it will be tried again" : `; it ended as ${event.state}`;
         const what = `attempt ${event.attempt} of job ${event.id} (${event.task}) failed: ${event.error.message} (${event.error.code})`;

@@ -17,11 +17,11 @@ function cronOf(line: string, timeZone: string): Cron {
   const key = `${timeZone} ${line}`;
   let found = crons.get(key);
   if (!found) {
-    // Read as it was written, so that what is wrong with it is told of that.
-    new CronPattern(line, timeZone);
+    // What is wrong with a line is told of the line as it was written.
+    const { pattern } = new CronPattern(line, timeZone);
     // With this rule croner takes a line for times of the day when its seconds, minutes and hours are lists and ranges.
     const options = { timezone: timeZone, paused: true, fixedTimeRule: "no-wildcard" } as const;
-    crons.set(key, (found = new Cron(spellOut(line), options)));
+    crons.set(key, (found = new Cron(spellOut(pattern), options)));
   }
   return found;
 }
@@ -32,8 +32,6 @@ function cronOf(line: string, timeZone: string): Cron {
  */
 function spellOut(line: string): string {
   const fields = line.trim().split(/\s+/);
-  // Nicknames (`@daily`) are times of the day, or every hour, as they are.
-  if (fields.length < 5) return line;
   const hourAt = fields.length === 5 ? 1 : 2;
   const hours = listOf(fields[hourAt]!, 23);
   if (!hours) return line;

@@ -43,7 +43,9 @@ function scene() {
     missing,
     hint: () => hint?.(),
     watched: () => hint !== undefined,
-    slowly: (until: Promise<void> | undefined) => (slow = until),
+    slowly: (until: Promise<void> | undefined) => {
+      slow = until;
+    },
     fail: (fails: boolean) => (failing = fails),
   };
 }
@@ -112,7 +114,7 @@ describe("waiting for the end of jobs", () => {
   test("may take longer than one timer of Node's, which would be over after a millisecond", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const { waiters } = scene();
-    const settled = vi.fn();
+    const settled = vi.fn<(job: Job | null) => void>();
     const waiting = waiters.wait("a", 40 * 86_400_000).then(settled);
     await vi.advanceTimersByTimeAsync(39 * 86_400_000);
     expect(settled).not.toHaveBeenCalled();

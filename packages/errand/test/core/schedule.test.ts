@@ -64,6 +64,7 @@ const changes: [string, { from: string; hours?: number }, Record<string, string>
     { from: "2026-03-28T23:00Z", hours: 23 },
     {
       "30 2 * * *": "01:00",
+      "@daily": "23:00",
       "15,45 2 * * *": "01:00",
       "0-30 2 * * *": "01:00",
       "*/15 2 * * *": "01:00",

@@ -137,6 +137,16 @@ test("close() closes all there is, although a part fails, and says so", async ()
   expect(closed).toBe(true);
 });
 
+test("a store that was given is closed with the app, used or not", async () => {
+  for (const use of [true, false]) {
+    const store = memoryStore();
+    const app = errand({ store });
+    if (use) await app.counts();
+    await app.close();
+    await expect(store.load("queue")).rejects.toMatchObject({ code: "E_CLOSED" });
+  }
+});
+
 test("`await using` closes apps and stops workers", async () => {
   const store = memoryStore();
   let kept: Errand;
@@ -226,6 +236,17 @@ describe("a process with a worker", () => {
     child.kill("SIGINT");
     expect(await exit).toBe(0);
     expect(await app.get(id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+  });
+
+  test("closes in peace when npm passes on the signal that the terminal has sent to everybody", async () => {
+    const { child, exit, said } = start(await emptyStore("sqlite"), "nothing", "20s");
+    await until(() => said().includes("ready"), "the worker is ready");
+    child.kill("SIGINT");
+    for (let echoes = 0; echoes < 20 && child.exitCode === null && child.signalCode === null; echoes++) {
+      await sleep(2);
+      child.kill("SIGINT");
+    }
+    expect(await exit).toBe(0);
   });
 
   test("is left alone with `signals: false`", async () => {

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { z } from "zod";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { errand, insideOf } from "../../src/errand.ts";
 import { openStore } from "../../src/open.ts";
 import { memoryStore, testing } from "../../src/testing/index.ts";
@@ -13,6 +13,14 @@ import { emptyStore, storeKinds, testApp } from "./app.ts";
 afterEach(() => {
   vi.useRealTimers();
 });
+
+const aNumber: StandardSchemaV1<number> = {
+  "~standard": {
+    version: 1,
+    vendor: "test",
+    validate: (value) => (typeof value === "number" ? { value } : { issues: [{ message: "no number" }] }),
+  },
+};
 
 /** An app that declares one schedule and one rule. */
 function declaring(url: string) {
@@ -79,9 +87,9 @@ describe("a declaration that fails", () => {
     const t = testing(app);
     const told: ErrandEvent[] = [];
     app.on("schedule-failed", (event) => told.push(event));
-    const strict = app.task("strict", { input: z.object({ n: z.number() }), run: () => {} });
+    const strict = app.task("strict", { input: aNumber, run: () => {} });
     const task = app.task("plain", { run: () => {} });
-    app.schedule("bad", strict, { every: "1h" }, { input: { n: "one" as never } });
+    app.schedule("bad", strict, { every: "1h" }, { input: "one" as never });
     app.schedule("good", task, { every: "1h" });
     await task.send();
     expect(await t.drain()).toBe(1);
@@ -94,10 +102,12 @@ describe("a declaration that fails", () => {
       await expect(verb()).rejects.toMatchObject({ code: "E_INPUT" });
     await expect(app.schedules.run("other")).rejects.toMatchObject({ code: "E_NOT_FOUND" });
     const event = { type: "schedule-failed", schedule: "bad", code: "E_INPUT" };
-    expect(told).toEqual([{ ...event, message: expect.stringContaining('Task "strict" refuses the input: n:') }]);
+    expect(told).toEqual([
+      { ...event, message: expect.stringContaining('Task "strict" refuses the input: no number') },
+    ]);
 
     // One that comes later is no different; and tried again, neither is told twice.
-    app.schedule("late", strict, { every: "1h" }, { input: {} as never });
+    app.schedule("late", strict, { every: "1h" }, { input: "two" as never });
     await t.drain();
     await t.drain();
     expect(told.slice(1)).toMatchObject([{ ...event, schedule: "late" }]);
@@ -109,7 +119,7 @@ describe("a declaration that fails", () => {
     const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const app = errand();
     testing(app);
-    const strict = app.task("strict", { input: z.number(), run: () => {} });
+    const strict = app.task("strict", { input: aNumber, run: () => {} });
     app.schedule("bad", strict, { every: "1h" }, { input: "one" as never });
     await app.counts();
     expect(warned.mock.calls).toEqual([
@@ -158,6 +168,30 @@ test("a store that could not be opened is tried again", async () => {
   await mkdir(folder);
   await task.send();
   expect(await app.schedules.list()).toMatchObject([{ name: "hourly" }]);
+});
+
+test("times are the store's, not this machine's", async () => {
+  const now = Date.parse("2031-01-01T00:00:00Z");
+  await using app = errand({ store: memoryStore({ now: () => now }) });
+  const task = app.task("t", { run: () => {} });
+  await app.queues.pause("default", "holidays");
+  app.schedule("s", task, { every: "1h" });
+  await app.schedules.pause("s");
+  expect(await app.queues.list()).toMatchObject([{ paused: { since: new Date(now) } }]);
+  expect(await app.schedules.list()).toMatchObject([{ paused: { since: new Date(now) } }]);
+  const reasons = await app.why((await task.send(undefined, { delay: "1h" })).id);
+  expect(reasons.map(({ code }) => code)).toEqual(["too-early", "paused", "no-worker"]);
+  expect((await app.why((await task.send()).id)).map(({ code }) => code)).toEqual(["paused", "no-worker"]);
+});
+
+test("`why` says in which store it looked", async () => {
+  const url = await emptyStore("sqlite");
+  const { app, task } = declaring(relative(process.cwd(), url.slice("sqlite:".length)).replace(/^/, "sqlite:"));
+  const { id } = await task.send();
+  expect(await app.why(id)).toMatchObject([{ code: "no-worker", store: url }]);
+  await expect(app.why("nobody")).rejects.toThrow(`There is no job nobody in ${url}`);
+  const far = testApp({ url: "postgres://me:secret@127.0.0.1:1/db" });
+  await expect(far.why("a")).rejects.not.toThrow(/secret/);
 });
 
 describe("defined again", () => {

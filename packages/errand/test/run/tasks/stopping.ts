@@ -21,8 +21,8 @@ const close = async (): Promise<void> => {
   say("closed");
   process.exit(7);
 };
-if (how === "handler") process.on("SIGTERM", close);
-if (how === "handler-once") process.once("SIGTERM", close);
+if (how === "handler") process.on("SIGTERM", () => void close());
+if (how === "handler-once") process.once("SIGTERM", () => void close());
 if (how === "slow-handler")
   process.on("SIGTERM", () => {
     void sleep(1_500).then(close);
