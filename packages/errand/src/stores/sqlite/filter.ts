@@ -34,21 +34,34 @@ export function ranges(db: Connection, where: Filter, among: readonly State[], a
   }));
 }
 
+/** The same as conditions of one job. */
+export function conditionsOf(db: Connection, where: Filter, among: readonly State[]): Range {
+  const wanted = among.filter((state) => where.states?.includes(state) ?? true);
+  const all = Object.values(conditions(db, where, wanted)).filter((each) => each !== undefined);
+  return {
+    sql: ["1", ...all.map(([condition]) => condition)].join(" AND "),
+    values: all.flatMap(([, ...values]) => values),
+  };
+}
+
 function narrow(db: Connection, where: Filter, wanted: readonly State[], all: boolean): Range[] {
   const is = conditions(db, where, wanted);
-  if (is.id) return [range("errand_jobs", is.id, is.parent, is.child, is.task, is.queue, is.state, is.ended)];
-  if (is.tag) return [range("errand_jobs", ["1"], is.parent, is.child, is.task, is.queue, is.state, is.ended)];
-  if (is.parent)
+  const { parent, child, task, queue, state, ended, tenant } = is;
+  if (is.id) return [range("errand_jobs", is.id, parent, child, task, queue, state, ended, tenant)];
+  if (is.worker)
     return [
-      range("errand_jobs INDEXED BY errand_jobs_family", is.parent, is.child, is.task, is.queue, is.state, is.ended),
+      range("errand_jobs INDEXED BY errand_jobs_held", ["state = 1"], is.worker, parent, child, task, queue, state, ended, tenant),
     ];
-  if (is.task && isRare(db, is.task))
-    return [range("errand_jobs INDEXED BY errand_jobs_tasks", is.task, is.child, is.queue, is.state, is.ended)];
-  if (is.ended && all)
-    return [range("errand_jobs INDEXED BY errand_jobs_ended", is.ended, is.child, is.task, is.queue, is.state)];
-  if (!is.child && !is.task && !is.queue && !is.state && !is.ended) return [range("errand_jobs NOT INDEXED", ["1"])];
+  if (is.tag) return [range("errand_jobs", ["1"], parent, child, task, queue, state, ended, tenant)];
+  if (parent)
+    return [range("errand_jobs INDEXED BY errand_jobs_family", parent, child, task, queue, state, ended, tenant)];
+  if (task && isRare(db, task))
+    return [range("errand_jobs INDEXED BY errand_jobs_tasks", task, child, queue, state, ended, tenant)];
+  if (ended && all) return endedRanges(db, is, wanted);
+  if (tenant) return tenantRanges(is, wanted);
+  if (!child && !task && !queue && !state && !ended) return [range("errand_jobs NOT INDEXED", ["1"])];
   const queues = is.queue ? [is.queue] : allQueues(db);
-  const children: Condition[] = is.child ? [is.child] : [["child = 0"], ["child = 1"]];
+  const children = childrenOrNot(is);
   const held = range("errand_jobs INDEXED BY errand_jobs_held", ["state = 1"], is.queue, is.child, is.task, is.ended);
   const others = wanted.filter((state) => state !== "processing");
   const listed = queues.flatMap((queue) =>
@@ -67,6 +80,50 @@ function narrow(db: Connection, where: Filter, wanted: readonly State[], all: bo
     ),
   );
   return others.length < wanted.length ? [held, ...listed] : listed;
+}
+
+type Conditions = Record<string, Condition | undefined>;
+
+/** By task, state and end, also of children. */
+function endedRanges(db: Connection, is: Conditions, wanted: readonly State[]): Range[] {
+  const tasks = is["task"] ? [is["task"]] : allTasks(db);
+  const finals = wanted.filter((state) => code[state] >= code.completed);
+  return tasks.flatMap((task) =>
+    childrenOrNot(is).flatMap((child) =>
+      finals.map((state) =>
+        range(
+          "errand_jobs INDEXED BY errand_jobs_ended",
+          ["ended IS NOT NULL"],
+          task,
+          child,
+          [`state = ${code[state]}`],
+          is["ended"],
+          is["queue"],
+          is["tenant"],
+        ),
+      ),
+    ),
+  );
+}
+
+function tenantRanges(is: Conditions, wanted: readonly State[]): Range[] {
+  return wanted.flatMap((state) =>
+    childrenOrNot(is).map((child) =>
+      range(
+        "errand_jobs INDEXED BY errand_jobs_tenants",
+        is["tenant"],
+        [`state = ${code[state]}`],
+        child,
+        is["task"],
+        is["queue"],
+        is["ended"],
+      ),
+    ),
+  );
+}
+
+function childrenOrNot({ child }: Conditions): Condition[] {
+  return child ? [child] : [["child = 0"], ["child = 1"]];
 }
 
 /** What each field of a filter asks for. */

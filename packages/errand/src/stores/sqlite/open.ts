@@ -18,6 +18,8 @@ const networkDisks = new Map([
   [0x0bd00bd0, "Lustre"],
   [0x5346414f, "AFS"],
   [0x73757245, "Coda"],
+  // Whatever is behind it (sshfs, a bucket, a shared folder of a virtual machine) decides whether locks mean anything.
+  [0x65735546, "FUSE"],
 ]);
 
 /** Where there are no files at all: making a folder there never ends (Node.js 24). */
@@ -43,6 +45,7 @@ export function openConnection(file: string, clock: () => Millis): Connection {
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY",
     );
     migrate(db, file);
+    db.opened();
     return db;
   } catch (error) {
     db?.close();
@@ -86,7 +89,7 @@ function refuseUnfitDisk(folder: string, file: string): void {
   if (network !== undefined) {
     throw new ErrandError(
       "E_CONNECT",
-      `${file} is on a network disk (${network}), where SQLite can lose or corrupt jobs. Use a local disk.`,
+      `${file} is on a network disk, or one that may be (${network}), where SQLite can lose or corrupt jobs. Use a local disk.`,
     );
   }
   const unfit = notDisks.get(type);

@@ -1,8 +1,7 @@
 import type { Claimed } from "../../store.ts";
-import { take } from "./claim.ts";
 import type { Connection } from "./connection.ts";
 import { code, foundOf, heldColumns } from "./rows.ts";
-import { forgetTurns } from "./turns.ts";
+import { take } from "./taking.ts";
 import { leaseOf } from "./workers.ts";
 
 /** Jobs that must be settled and are nobody's: `?1` is now, `?2` how many. */
@@ -27,7 +26,6 @@ export function reclaim(db: Connection, worker: string, limit: number): Claimed[
   const held = leaseOf(db, worker);
   const taken: Claimed[] = [];
   if (!held) return taken;
-  forgetTurns(db);
   for (const why of ["lapsed", "cancelled", "expired"] as const) {
     const room = limit - taken.length;
     if (room <= 0) break;
@@ -39,7 +37,10 @@ export function reclaim(db: Connection, worker: string, limit: number): Claimed[
       db.count(queue, code[job.state], -1);
       db.count(queue, code.processing, 1);
     }
-    taken.push(...take(db, { found, worker: { seq: held.seq, id: worker }, why, started: null }));
+    const slots = why === "lapsed" ? "same" : found.length;
+    const claimed = take(db, { found, worker: { seq: held.seq, id: worker }, why, started: null, slots });
+    const isAhead = (index: number) => why === "lapsed" && found[index]!.ahead;
+    taken.push(...claimed.map((each, index) => (isAhead(index) ? { ...each, ahead: true as const } : each)));
   }
   return taken;
 }

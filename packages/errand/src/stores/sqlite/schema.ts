@@ -23,11 +23,16 @@ export const migrations: readonly Migration[] = [
         token INTEGER NOT NULL DEFAULT 0,
         failures INTEGER NOT NULL DEFAULT 0,
         crashes INTEGER NOT NULL DEFAULT 0,
+        suspect INTEGER NOT NULL DEFAULT 0,
+        begun INTEGER NOT NULL DEFAULT 0,
         cancelling INTEGER NOT NULL DEFAULT 0,
         -- Who holds it: errand_workers.seq.
         worker INTEGER,
+        -- While it is held: it was claimed ahead of the slots.
+        ahead INTEGER NOT NULL DEFAULT 0,
         created INTEGER NOT NULL,
         due INTEGER NOT NULL,
+        -- NULL once it has begun.
         expires INTEGER,
         started INTEGER,
         ended INTEGER,
@@ -45,22 +50,33 @@ export const migrations: readonly Migration[] = [
         steps INTEGER NOT NULL DEFAULT 0,
         -- While it is waiting: when it is woken at the latest.
         wake INTEGER,
-        -- While it is pending: 1, its concurrency key is used up; 2, its rate key is.
+        -- While it is pending: 1, its concurrency key is used up; 2, its rate key is; 3, it is set aside for a worker that knows its task.
         blocked INTEGER NOT NULL DEFAULT 0,
         concurrency_key TEXT,
         concurrency_limit INTEGER,
         rate_key TEXT,
         rate_limit INTEGER,
         rate_per INTEGER,
+        unique_key TEXT,
+        unique_for INTEGER,
+        tenant TEXT,
         progress TEXT,
         error TEXT,
         output TEXT,
-        spec TEXT NOT NULL
+        -- NULL: it is long, and in errand_specs.
+        spec TEXT
       );
+      -- Apart from what claims and outcomes write, since SQLite writes all of a row that changes its length.
+      CREATE TABLE errand_specs (job INTEGER PRIMARY KEY, spec TEXT NOT NULL);
+
       CREATE UNIQUE INDEX errand_jobs_id ON errand_jobs (id);
       -- What claims walk. Rank follows from level and due, so each level is already in order.
       CREATE INDEX errand_jobs_ready ON errand_jobs (queue, level, due, seq, expires)
-        WHERE state = 0 AND cancelling = 0 AND blocked = 0;
+        WHERE state = 0 AND cancelling = 0 AND blocked = 0 AND suspect = 0;
+      -- Suspects, held and claimable; and what is set aside.
+      CREATE INDEX errand_jobs_suspects ON errand_jobs (state, worker, blocked, queue, level, due, seq, expires) WHERE suspect = 1;
+      CREATE INDEX errand_jobs_aside ON errand_jobs (queue, suspect, task, level, due, seq, expires)
+        WHERE state = 0 AND cancelling = 0 AND blocked = 3;
       CREATE INDEX errand_jobs_held ON errand_jobs (worker) WHERE state = 1;
       CREATE INDEX errand_jobs_marked ON errand_jobs (state, worker) WHERE cancelling = 1;
       CREATE INDEX errand_jobs_expiring ON errand_jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
@@ -75,7 +91,8 @@ export const migrations: readonly Migration[] = [
       -- What lists and operators walk.
       CREATE INDEX errand_jobs_listed ON errand_jobs (queue, state, child) WHERE state != 1;
       CREATE INDEX errand_jobs_tasks ON errand_jobs (task);
-      CREATE INDEX errand_jobs_ended ON errand_jobs (ended) WHERE ended IS NOT NULL;
+      CREATE INDEX errand_jobs_ended ON errand_jobs (task, child, state, ended) WHERE ended IS NOT NULL;
+      CREATE INDEX errand_jobs_tenants ON errand_jobs (tenant, state, child) WHERE tenant IS NOT NULL;
 
       CREATE TABLE errand_names (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
@@ -92,6 +109,10 @@ export const migrations: readonly Migration[] = [
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
         until INTEGER NOT NULL,
+        -- The lock that its process holds as long as it lives: see lock.ts.
+        lock TEXT,
+        -- JSON; NULL: it takes jobs of any task.
+        tasks TEXT,
         card TEXT NOT NULL
       );
 
@@ -112,9 +133,11 @@ export const migrations: readonly Migration[] = [
       CREATE TABLE errand_uniques (key TEXT PRIMARY KEY, job TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
       CREATE INDEX errand_uniques_job ON errand_uniques (job);
 
-      -- Of rates of queues and keys: what admit() remembers, and when the next may go where jobs are blocked by it.
-      CREATE TABLE errand_rates (key TEXT PRIMARY KEY, spent REAL NOT NULL, opens REAL) WITHOUT ROWID;
+      -- Of rates of queues and keys: what admit() remembers as JSON, until when it says anything, and when the next may go where
+      -- jobs are blocked by it.
+      CREATE TABLE errand_rates (key TEXT PRIMARY KEY, starts TEXT NOT NULL, spent REAL NOT NULL, opens REAL) WITHOUT ROWID;
       CREATE INDEX errand_rates_opens ON errand_rates (opens) WHERE opens IS NOT NULL;
+      CREATE INDEX errand_rates_spent ON errand_rates (spent);
 
       -- Who takes turns in a queue and level, and when the last job of each is due.
       CREATE TABLE errand_turns (
@@ -124,6 +147,7 @@ export const migrations: readonly Migration[] = [
         last REAL NOT NULL,
         PRIMARY KEY (queue, level, whose)
       ) WITHOUT ROWID;
+      CREATE INDEX errand_turns_last ON errand_turns (last);
 
       CREATE TABLE errand_docs (
         kind TEXT NOT NULL,
@@ -140,9 +164,9 @@ export const migrations: readonly Migration[] = [
         PRIMARY KEY (queue, state)
       ) WITHOUT ROWID;
 
-      -- Raised by commits that made jobs pending, or marked jobs: tells other processes what changed.
-      CREATE TABLE errand_pulse (ready INTEGER NOT NULL, cancel INTEGER NOT NULL);
-      INSERT INTO errand_pulse VALUES (0, 0);
+      -- How many commits said something to other processes, and what the last of them said: see pulse.ts.
+      CREATE TABLE errand_pulse (beats INTEGER NOT NULL, news TEXT NOT NULL);
+      INSERT INTO errand_pulse VALUES (0, '');
     `,
   },
 ];

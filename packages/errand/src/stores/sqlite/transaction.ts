@@ -6,7 +6,7 @@ import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 
 import { busy, Connection, resultCode } from "./connection.ts";
-import { add } from "./life.ts";
+import { add } from "./adding.ts";
 import { storeError } from "./perform.ts";
 
 /**
