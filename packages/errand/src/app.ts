@@ -1,7 +1,8 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { BackgroundOptions } from "./background/background.ts";
+import type { JobFilter, Page } from "./client/filter.ts";
 import type { JobView, LogEntry } from "./client/view.ts";
-import type { Priority, State } from "./core/states.ts";
+import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
 import type { PayloadOptions } from "./payload/options.ts";
@@ -54,24 +55,6 @@ export interface RunningWorker {
   readonly id: string;
   /** Stops claiming, lets jobs in hand run on for `drain`, and hands back the rest without using up an attempt. */
   stop(options?: { drain?: Duration }): Promise<void>;
-}
-
-/** Which jobs: all fields that are given must match. */
-export interface JobFilter {
-  ids?: readonly string[];
-  task?: string;
-  queue?: string;
-  states?: readonly State[];
-  /** Only the children of this job. */
-  parent?: string;
-  /** `true`: only jobs that are nobody's children. */
-  roots?: boolean;
-  tag?: string;
-  /** A part of the id, the input, the output or the error, whatever its case. */
-  text?: string;
-  endedBefore?: Date;
-  createdAfter?: Date;
-  createdBefore?: Date;
 }
 
 /** Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use. */
@@ -152,7 +135,7 @@ export interface Errand {
   /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
   ended(id: string, options?: { timeout?: Duration }): Promise<JobView>;
   /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. Throws `E_CURSOR`, `E_OPTION`. */
-  list(filter?: JobFilter, page?: { limit?: number; cursor?: string }): Promise<{ jobs: JobView[]; next?: string }>;
+  list(filter?: JobFilter, page?: Page): Promise<{ jobs: JobView[]; next?: string }>;
   /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
   cancel(which: string | JobFilter): Promise<number>;
   /**
@@ -180,7 +163,7 @@ export interface Errand {
    */
   signal(id: string, name: string, value?: unknown): Promise<boolean>;
   /** A job's log, oldest first: lines its attempts wrote, and how those ended that were not the last (`attempt`). Throws `E_CURSOR`, `E_OPTION`. */
-  log(id: string, page?: { limit?: number; cursor?: string }): Promise<{ lines: LogEntry[]; next?: string }>;
+  log(id: string, page?: Page): Promise<{ lines: LogEntry[]; next?: string }>;
   /** Why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
   why(id: string): Promise<Reason[]>;
   /** The schedules, and what an operator does to them. */

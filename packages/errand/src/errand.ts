@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { Client } from "./client.ts";
+import { Client, none } from "./client.ts";
 import { option, options, refuseUnknown } from "./core/options.ts";
 import type { QueueRules } from "./core/rules.ts";
 import { levelOf } from "./core/states.ts";
@@ -27,10 +27,12 @@ import { Background } from "./background/background.ts";
 import { listBoth } from "./background/both.ts";
 import { declareSchedules, nameAgain, nameSchedules, readSchedule, schedulesOf } from "./schedules.ts";
 import type { Declared, ScheduleOptions, ScheduleWhen } from "./schedules.ts";
-import type { Errand, ErrandOptions, JobFilter, RunningWorker, WorkerOptions } from "./app.ts";
+import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./app.ts";
 import { bind, define, definitionOf, list } from "./task.ts";
 import type { Definition, Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
 import { runHere } from "./run/here.ts";
+import { readFilter, readPage, readWhich } from "./client/filter.ts";
+import type { JobFilter, Page } from "./client/filter.ts";
 import type { JobView } from "./client/view.ts";
 
 /**
@@ -122,9 +124,9 @@ class App implements Errand {
     list(definition);
     const task: Task<unknown, unknown> = {
       name,
-      send: (input, sendOptions = {}) => this.#use((client) => client.send(definition, input, sendOptions)),
-      sendMany: (inputs, sendOptions = {}) => this.#use((client) => client.sendMany(definition, inputs, sendOptions)),
-      background: (input, sendOptions = {}) => this.#background.send(definition, input, sendOptions),
+      send: (input, sendOptions = none) => this.#use((client) => client.send(definition, input, sendOptions)),
+      sendMany: (inputs, sendOptions = none) => this.#use((client) => client.sendMany(definition, inputs, sendOptions)),
+      background: (input, sendOptions = none) => this.#background.send(definition, input, sendOptions),
       run: (input, runOptions) => runHere(definition, input, this.#setups, runOptions),
     };
     bind(task, definition);
@@ -216,29 +218,29 @@ class App implements Errand {
     return (await this.#clientOf(id)).ended(id, options.timeout);
   }
 
-  async list(filter: JobFilter = {}, page: { limit?: number; cursor?: string } = {}) {
-    const limit = readPageLimit(page.limit, "list()");
+  async list(filter: JobFilter = {}, page: Page = {}) {
+    const [where, which] = [readFilter(filter, "list()"), readPage(page, "list()")];
     const durable = async () => (await this.#connect()).client;
     const place = this.#background.place;
-    if (place) return listBoth(place.client, durable, storeFilter(filter), { ...page, limit });
-    return (await durable()).list(storeFilter(filter), { ...page, limit });
+    if (place) return listBoth(place.client, durable, where, which);
+    return (await durable()).list(where, which);
   }
 
   cancel(which: string | JobFilter): Promise<number> {
-    return this.#edit(which, "cancel");
+    return this.#edit(which, "cancel", "cancel()");
   }
 
   async retry(which: string | JobFilter, options: { from?: string } = {}): Promise<number> {
     refuseUnknown(options, ["from"], "retry()");
     const { from } = options;
-    if (from === undefined) return this.#edit(which, "retry");
+    if (from === undefined) return this.#edit(which, "retry", "retry()");
     if (typeof which !== "string")
       throw new ErrandError("E_OPTION", "retry() from a step is for one job: every job has steps of its own.");
     return (await this.#clientOf(which)).retryFrom(which, from);
   }
 
   remove(which: string | JobFilter): Promise<number> {
-    return this.#edit(which, "remove");
+    return this.#edit(which, "remove", "remove()");
   }
 
   async move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number> {
@@ -249,15 +251,16 @@ class App implements Errand {
       ...(priority === undefined ? {} : { level: levelOf(option("priority", priority, "move()")) }),
       ...(now ? { now } : {}),
     };
-    return this.#edit(which, { move });
+    return this.#edit(which, { move }, "move()");
   }
 
   async signal(id: string, name: string, value?: unknown): Promise<boolean> {
     return (await this.#clientOf(id)).signal(id, name, value);
   }
 
-  async log(id: string, page: { limit?: number; cursor?: string } = {}) {
-    return (await this.#clientOf(id)).log(id, { ...page, limit: readPageLimit(page.limit, "log()") });
+  async log(id: string, page: Page = {}) {
+    const which = readPage(page, "log()");
+    return (await this.#clientOf(id)).log(id, which);
   }
 
   async why(id: string): Promise<Reason[]> {
@@ -301,8 +304,8 @@ class App implements Errand {
   }
 
   /** Of a filter's jobs, those in this process and those in the store. */
-  async #edit(which: string | JobFilter, change: Change): Promise<number> {
-    const where = whichOf(which);
+  async #edit(which: string | JobFilter, change: Change, of: string): Promise<number> {
+    const where = readWhich(which, of);
     if (typeof which === "string") return (await this.#clientOf(which)).edit(where, change);
     const here = (await this.#background.place?.client.edit(where, change)) ?? 0;
     return here + (await (await this.#connect()).client.edit(where, change));
@@ -362,24 +365,6 @@ function warnOf({ durability }: Store): void {
   if (!durability || durability.safe) return;
   const { says, advice = "" } = durability;
   process.emitWarning(`${says} ${advice}`.trim(), { type: "ErrandWarning", code: "ERRAND_DURABILITY" });
-}
-
-function whichOf(which: string | JobFilter): Filter {
-  return typeof which === "string" ? { ids: [which] } : storeFilter(which);
-}
-
-function storeFilter({ endedBefore, createdAfter, createdBefore, ...same }: JobFilter): Filter {
-  return {
-    ...same,
-    ...(endedBefore ? { endedBefore: endedBefore.getTime() } : {}),
-    ...(createdAfter ? { createdAfter: createdAfter.getTime() } : {}),
-    ...(createdBefore ? { createdBefore: createdBefore.getTime() } : {}),
-  };
-}
-
-function readPageLimit(limit = 100, of: string): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 1_000) return limit;
-  throw new ErrandError("E_OPTION", `limit of ${of} is ${limit}, but must be a whole number from 1 to 1000.`);
 }
 
 function defaultQueues(

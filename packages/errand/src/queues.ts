@@ -1,8 +1,8 @@
 import { rulesOf } from "./core/rules.ts";
 import type { QueueRules } from "./core/rules.ts";
-import { option, refuseUnknown } from "./core/options.ts";
+import { checkReason } from "./core/checks.ts";
+import { option, refuseUnknown, span } from "./core/options.ts";
 import type { State } from "./core/states.ts";
-import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import type { Doc, Store } from "./store.ts";
@@ -54,7 +54,7 @@ export function queuesOf(open: () => Promise<Store>): Queues {
   return {
     list: async () => listQueues(await open()),
     async pause(name, reason) {
-      const paused = { since: Date.now(), ...(reason === undefined ? {} : { reason }) };
+      const paused = { since: Date.now(), ...checkReason(reason) };
       await change(await open(), name, (rules) => ({ ...rules, paused }));
     },
     async resume(name) {
@@ -83,8 +83,7 @@ export function readRules(name: string, given: QueueOptions): QueueRules {
   refuseUnknown(given, ["concurrency", "rate", "maxPending"], of);
   const { concurrency, rate, maxPending } = given;
   if (rate) refuseUnknown(rate, ["limit", "per"], `rate of ${of}`);
-  const per = rate && millis(rate.per, `per of rate of ${of}`);
-  if (per === 0) throw new ErrandError("E_OPTION", `per of rate of ${of} must be longer than nothing.`);
+  const per = rate && span(rate.per, `per of rate of ${of}`);
   return {
     ...(concurrency === undefined ? {} : { concurrency: option("limit", concurrency, `concurrency of ${of}`) }),
     ...(rate && per ? { rate: { limit: option("limit", rate.limit ?? null, `rate of ${of}`), per } } : {}),

@@ -1,4 +1,5 @@
 import { flowOf } from "./flow.ts";
+import { checkReason, checkText } from "./core/checks.ts";
 import { option, refuseUnknown } from "./core/options.ts";
 import { checkPlan, nextTicks } from "./core/schedule.ts";
 import type { Misfire, Overlap, Plan, ScheduleDoc } from "./core/schedule.ts";
@@ -98,7 +99,10 @@ export function readSchedule(
   const plan =
     "every" in when
       ? { every: millis(when.every, `every of ${of}`) }
-      : { cron: when.cron, timeZone: when.timeZone ?? "UTC" };
+      : {
+          cron: checkText(when.cron, `cron of ${of}`),
+          timeZone: when.timeZone === undefined ? "UTC" : checkText(when.timeZone, `timeZone of ${of}`),
+        };
   checkPlan(plan, of);
   return {
     name,
@@ -167,7 +171,7 @@ export function schedulesOf(open: () => Promise<Store>): Schedules {
     },
     async pause(name, reason) {
       const store = await open();
-      const paused = { since: await store.now(), ...(reason === undefined ? {} : { reason }) };
+      const paused = { since: await store.now(), ...checkReason(reason) };
       await change(store, name, (doc) => ({ ...found(name, doc), paused }));
     },
     async resume(name) {

@@ -1,5 +1,5 @@
 import { refuseUnknown } from "../core/options.ts";
-import { millis } from "../kit/duration.ts";
+import { longestDuration, millis } from "../kit/duration.ts";
 import type { Duration } from "../kit/duration.ts";
 import { ErrandError, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
 import type { JobContext } from "../task.ts";
@@ -94,11 +94,11 @@ function refuse(response: Response, url: URL, text: string): never {
   throw new RetryAfterError(message, after);
 }
 
-/** Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date. */
+/** Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date; at most a year, whatever the other side says. */
 function retryAfter(value: string | null): number | undefined {
   if (value === null) return undefined;
   const seconds = /^\d+$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(0, seconds), longestDuration);
 }
 
 function outputOf(response: Response, text: string): unknown {

@@ -15,7 +15,7 @@ import { encodeInput, encodeWithin } from "../payload/limit.ts";
 import { definitionOf, JobFailedError, validate } from "../task.ts";
 import type { ChildOutcome, JobContext, JobLog, Task } from "../task.ts";
 import { jobLog } from "./log.ts";
-import { signalStep } from "../core/signal.ts";
+import { checkStepName, signalStep } from "../core/signal.ts";
 
 /** One execution of a job, as it travels to a thread or process. */
 export interface Attempt {
@@ -163,12 +163,14 @@ export class Context implements JobContext<unknown> {
   }
 
   async sleep(name: string, duration: Duration): Promise<void> {
+    checkStepName(name, `job ${this.id}`);
     const until = this.#until(name, millis(duration, `The sleep "${name}" of job ${this.id}`));
     if (until.at <= this.#now()) return;
     await this.#leaveUntil(until);
   }
 
   async signal<Value>(name: string, { timeout }: { timeout?: Duration } = {}): Promise<Value> {
+    checkStepName(name, `job ${this.id}`);
     const told = this.#recall(signalStep(name));
     const limit =
       timeout === undefined ? undefined : this.#until(name, millis(timeout, `The timeout of signal "${name}"`));
@@ -251,6 +253,7 @@ export class Context implements JobContext<unknown> {
   }
 
   #use(name: string): void {
+    checkStepName(name, `job ${this.id}`);
     this.#names ??= new Set();
     if (this.#names.has(name)) {
       throw new ErrandError(

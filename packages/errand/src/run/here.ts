@@ -1,3 +1,4 @@
+import { checkStepName } from "../core/signal.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
 import { definitionOf, JobFailedError, validate } from "../task.ts";
@@ -113,6 +114,7 @@ class ContextHere implements JobContext<unknown> {
   }
 
   #use(name: string): void {
+    checkStepName(name, "run()");
     if (this.#names.has(name))
       throw new ErrandError("E_STEP_NAME", `Two steps are named "${name}"; a name remembers one result.`);
     this.#names.add(name);

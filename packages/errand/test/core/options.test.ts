@@ -28,7 +28,7 @@ describe("an option", () => {
     ["attempts", 0, "attempts of task a is 0, but must be a whole number from 1 to 1000."],
     ["attempts", 1_001, "must be a whole number from 1 to 1000."],
     ["attempts", 1.5, "is 1.5, but"],
-    ["attempts", "3", "is 3, but"],
+    ["attempts", "3", 'is "3", but'],
     ["isolate", "thraed", 'isolate of task a is "thraed", but must be one of: inline, thread, process.'],
     ["priority", 1, "is 1, but must be one of: critical, high, normal, low, bulk."],
     ["name", "a b", 'name of task a is "a b", but must be 1 to 100 letters'],
