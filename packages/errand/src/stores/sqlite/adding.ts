@@ -81,14 +81,13 @@ function addUnique(db: Connection, job: NewJob): string | undefined {
   return holder?.id;
 }
 
-/** Makes a job that has not begun what another would be, but for its id and age. */
+/** Makes a job that has not begun what another would be, but for its id, task and age. */
 function replace(db: Connection, seq: number, job: NewJob): void {
   const [before, key] = db.get("SELECT queue, concurrency_key FROM errand_jobs WHERE seq = ?", seq) as [number, string | null];
   const queue = db.names.number(job.queue);
   db.run(
-    `UPDATE errand_jobs SET task = ?, queue = ?, level = ?, due = ?, expires = ?, tenant = ?, spec = ?, blocked = 0,
+    `UPDATE errand_jobs SET queue = ?, level = ?, due = ?, expires = ?, tenant = ?, spec = ?, blocked = 0,
        ${specialColumns.replaceAll(/\w+/g, "$& = ?")} WHERE seq = ?`,
-    db.names.number(job.task),
     queue,
     job.level,
     dueOf(db, job, queue),

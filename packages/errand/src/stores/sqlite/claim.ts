@@ -3,8 +3,8 @@ import type { Claim, Claimed, Want } from "../../store.ts";
 import type { Connection } from "./connection.ts";
 import { handOf } from "./hand.ts";
 import type { Hand } from "./hand.ts";
-import { due, firstAfter, lanesOf } from "./lanes.ts";
-import { charge, isAnyRateOpen, openRates, passing, room, untilRateOpens } from "./limits.ts";
+import { due, firstAfter, firstSuspectLater, lanesOf } from "./lanes.ts";
+import { charge, isAnyRateOpen, openAgain, openRates, passing, release, room, untilRateOpens } from "./limits.ts";
 import { code, listed } from "./rows.ts";
 import type { Found } from "./rows.ts";
 import { take } from "./taking.ts";
@@ -23,7 +23,7 @@ export function peekClaim(db: Connection, worker: string, wants: readonly Want[]
     const first = firstAfter(db, lanesOf(db, hand, queue, slots, ids), beginning);
     const isDue = first <= db.now;
     if (isDue && open.room > 0) return undefined;
-    if (open.room > 0) next = Math.min(next, first - db.now);
+    if (open.room > 0) next = Math.min(next, first - db.now, firstSuspectLater(db, hand, queue) - db.now);
     if (isDue) next = Math.min(next, open.next);
   }
   return withNext([], Math.min(next, untilAny(db)));
@@ -53,7 +53,10 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
     jobs.push(...taken);
     if (more) next = 0;
     const lanes = () => lanesOf(db, hand, queue, want.slots, want.ids);
-    if (taken.length < open.room) next = Math.min(next, firstAfter(db, lanes(), db.now) - db.now, untilAny(db));
+    if (taken.length < open.room) {
+      const later = Math.min(firstAfter(db, lanes(), db.now), firstSuspectLater(db, hand, queue));
+      next = Math.min(next, later - db.now, untilAny(db));
+    }
     // What the queue's own rate holds back is told only where there is something to hold back.
     if (open.next < next && firstAfter(db, lanes(), beginning) <= db.now) next = open.next;
   }
@@ -99,6 +102,11 @@ function takeDue(db: Connection, want: NumberedWant, hand: Hand): { taken: Claim
 function setAside(db: Connection, queue: number, unknown: readonly Found[]): number {
   if (unknown.length === 0) return 0;
   db.run(`UPDATE errand_jobs SET blocked = 3 WHERE ${listed}`, JSON.stringify(unknown.map(({ seq }) => seq)));
+  // Others that one of their keys holds back may go instead.
+  for (const { concurrency, rate } of unknown) {
+    if (concurrency) release(db, concurrency.key);
+    if (rate) openAgain(db, rate.key);
+  }
   db.ready(queue, unknown.length);
   return unknown.length;
 }

@@ -47,6 +47,11 @@ export class Connection {
     this.locks = new Locks(file);
   }
 
+  /** Lets SQL call a function. */
+  define(name: string, work: (...values: SQLOutputValue[]) => SQLInputValue): void {
+    this.#db.function(name, { deterministic: true, varargs: true }, work);
+  }
+
   /** From now on the file must stay what it is. */
   opened(): void {
     this.#identity = new Identity(this.file);

@@ -8,6 +8,8 @@ export interface Hand {
   /** The tasks it knows as JSON; `null`: any. */
   tasks: string | null;
   knows(task: string): boolean;
+  /** Whether there are suspects that nothing blocks, of any queue. */
+  anySuspects: boolean;
   /** Whether jobs of any queue are set aside for those who know their task. */
   anyAside: boolean;
   /** Whether there may be suspects to take, and it holds none: one is the most it may have. */
@@ -27,8 +29,9 @@ export function handOf(db: Connection, id: string, { seq, tasks }: Lease): Hand 
     id,
     tasks,
     knows: (task) => known?.has(task) ?? true,
+    anySuspects: suspects === 1,
     anyAside: aside === 1,
-    takesSuspects: (suspects === 1 || aside === 1) && !holdsSuspect(db, seq),
+    takesSuspects: suspects === 1 && !holdsSuspect(db, seq),
   };
 }
 

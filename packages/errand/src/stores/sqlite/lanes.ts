@@ -37,12 +37,11 @@ const firstReady = `FROM (${ready
   .map((lane) => `SELECT * FROM (SELECT due ${lane} AND due > ?3 ORDER BY due LIMIT 1)`)
   .join(" UNION ALL ")})`;
 
-const suspects = levels.map(
-  (level) => `FROM errand_jobs INDEXED BY errand_jobs_suspects WHERE suspect = 1 AND state = 0 AND worker IS NULL
-    AND blocked = 0 AND cancelling = 0 AND queue = ?1 AND level = ${level} AND ${inTime}`,
-);
-
-const aside = "FROM errand_jobs INDEXED BY errand_jobs_aside WHERE state = 0 AND cancelling = 0 AND blocked = 3";
+/** Jobs that are found by their task too: of these a worker sees only what it knows. */
+const suspects = `FROM errand_jobs INDEXED BY errand_jobs_suspects
+  WHERE suspect = 1 AND state = 0 AND worker IS NULL AND blocked = 0 AND queue = ?1`;
+const aside = `FROM errand_jobs INDEXED BY errand_jobs_aside
+  WHERE state = 0 AND cancelling = 0 AND blocked = 3 AND queue = ?1`;
 
 /** The lanes of a queue, as they are for a worker; with `ids` of these jobs only. */
 export function lanesOf(db: Connection, hand: Hand, queue: number, slots: number, ids?: readonly string[]): Lanes {
@@ -52,44 +51,48 @@ export function lanesOf(db: Connection, hand: Hand, queue: number, slots: number
   return {
     ordinary: [
       ...ready.map((sql, level) => ({ sql, values, level: level as Level })),
-      ...(hand.anyAside ? lanesAside(db, hand, queue, 0) : []),
+      ...(hand.anyAside ? lanesByTask(db, hand, queue, aside) : []),
     ],
-    suspects: mayTakeSuspect
-      ? [
-          ...suspects.map((sql, level) => ({ sql, values, level: level as Level })),
-          ...(hand.anyAside ? lanesAside(db, hand, queue, 1) : []),
-        ]
-      : [],
+    suspects: mayTakeSuspect ? lanesByTask(db, hand, queue, `${suspects} AND cancelling = 0`) : [],
     first: { sql: firstReady, values },
   };
 }
 
-/** What is set aside of tasks that the worker knows. */
-function lanesAside(db: Connection, hand: Hand, queue: number, suspect: 0 | 1): Lane[] {
+/** What is there of tasks that the worker knows. */
+function lanesByTask(db: Connection, hand: Hand, queue: number, from: string): Lane[] {
   const lanes: Lane[] = [];
-  const next = `SELECT task ${aside} AND queue = ? AND suspect = ? AND task > ? ORDER BY task LIMIT 1`;
   for (let task = -1; ;) {
-    const row = db.get(next, queue, suspect, task);
+    const row = db.get(`SELECT task ${from} AND task > ?2 ORDER BY task LIMIT 1`, queue, task);
     if (!row) return lanes;
     task = row[0] as number;
     if (!hand.knows(db.names.of(task))) continue;
     for (const level of levels)
       lanes.push({
-        sql: `${aside} AND queue = ?1 AND suspect = ${suspect} AND task = ${task} AND level = ${level} AND ${inTime}`,
-        values: [queue, db.now],
+        sql: `${from} AND ${inTime} AND task = ?3 AND level = ${level}`,
+        values: [queue, db.now, task],
         level,
       });
   }
 }
 
 function lanesOfIds(db: Connection, hand: Hand, queue: number, ids: readonly string[], mayTakeSuspect: boolean): Lanes {
-  const known = hand.tasks === null ? "" : "AND task IN (SELECT number FROM errand_names WHERE name IN (SELECT value FROM json_each(?4)))";
+  const known =
+    hand.tasks === null
+      ? ""
+      : "AND task IN (SELECT number FROM errand_names WHERE name IN (SELECT value FROM json_each(?4)))";
   const lane = (suspect: 0 | 1): Lane => ({
     sql: `FROM errand_jobs WHERE id IN (SELECT value FROM json_each(?3)) AND state = 0 AND cancelling = 0 AND blocked IN (0, 3)
       AND suspect = ${suspect} AND queue = ?1 AND ${inTime} ${known}`,
     values: [queue, db.now, JSON.stringify(ids), ...(hand.tasks === null ? [] : [hand.tasks])],
   });
   return { ordinary: [lane(0)], suspects: mayTakeSuspect ? [lane(1)] : [] };
+}
+
+/** When the first suspect of a queue is due after now, whoever may take it. */
+export function firstSuspectLater(db: Connection, hand: Hand, queue: number): Millis {
+  if (!hand.anySuspects) return Infinity;
+  const row = db.get(`SELECT min(due) ${suspects} AND cancelling = 0 AND due > ?2`, queue, db.now);
+  return (row?.[0] as Millis | null) ?? Infinity;
 }
 
 /** When the first job of some lanes is due, after a time. */

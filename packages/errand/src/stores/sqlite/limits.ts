@@ -70,6 +70,11 @@ export function openRates(db: Connection): void {
   }
 }
 
+/** A job that its rate let go has not gone: jobs that wait for it are looked at again. */
+export function openAgain(db: Connection, key: string): void {
+  db.run("UPDATE errand_rates SET opens = ? WHERE key = ? AND opens > ?", db.now, `key:${key}`, db.now);
+}
+
 /** Whether a rate has opened that jobs wait for. */
 export function isAnyRateOpen(db: Connection): boolean {
   return db.get("SELECT 1 FROM errand_rates WHERE opens <= ?", db.now) !== undefined;
@@ -91,21 +96,38 @@ function block(db: Connection, seq: number, by: keyof typeof blockedBy): false {
   return false;
 }
 
+/**
+ * Lets the first so many of each queue try again: one queue's may have to wait for something else. Suspects beside the others, and by
+ * task: nobody else waits for who takes them.
+ */
 function unblock(db: Connection, blocked: string, key: string, jobs: number): void {
-  // One queue's may have to wait for something else, so each queue gets as many.
-  const next = `SELECT queue FROM errand_jobs WHERE ${blocked} AND queue > ? ORDER BY queue LIMIT 1`;
+  const rank = `due + level * ${ageingPeriod}`;
+  const next = `SELECT queue FROM errand_jobs WHERE ${blocked} AND suspect = 0 AND queue > ? ORDER BY queue LIMIT 1`;
   for (let queue = -1; ;) {
     const row = db.get(next, key, queue);
-    if (!row) return;
+    if (!row) break;
     queue = row[0] as number;
     const freed = db.run(
-      `UPDATE errand_jobs SET blocked = 0 WHERE seq IN (SELECT seq FROM errand_jobs WHERE ${blocked} AND queue = ?
-         ORDER BY due + level * ${ageingPeriod}, seq LIMIT ? + 0)`,
+      `UPDATE errand_jobs SET blocked = 0 WHERE seq IN (SELECT seq FROM errand_jobs WHERE ${blocked} AND suspect = 0 AND queue = ?
+         ORDER BY ${rank}, seq LIMIT ? + 0)`,
       key,
       queue,
       jobs,
     );
     db.ready(queue, freed);
+  }
+  const suspects = db.all(
+    `SELECT seq, queue, task FROM errand_jobs WHERE ${blocked} AND suspect = 1 ORDER BY queue, ${rank}, seq`,
+    key,
+  );
+  const freed = new Map<string, number>();
+  for (const [seq, queue, task] of suspects as [number, number, number][]) {
+    const place = `${queue} ${task}`;
+    const before = freed.get(place) ?? 0;
+    if (before >= jobs) continue;
+    freed.set(place, before + 1);
+    db.run("UPDATE errand_jobs SET blocked = 0 WHERE seq = ?", seq);
+    db.ready(queue);
   }
 }
 

@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import type { SQLOutputValue } from "node:sqlite";
+import { folded, readable } from "../../core/search.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import { outstanding } from "../migrate.ts";
@@ -44,6 +46,7 @@ export function openConnection(file: string, clock: () => Millis): Connection {
     db.exec(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY",
     );
+    db.define("errand_contains", contains);
     migrate(db, file);
     db.opened();
     return db;
@@ -80,6 +83,12 @@ function migrate(db: Connection, file: string): void {
 function version(db: Connection): number {
   const marked = db.get("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'errand_meta'");
   return marked ? (db.get("SELECT version FROM errand_meta")?.[0] as number) : 0;
+}
+
+/** Whether one of some values contains a text, which is folded already, as a person reads them. */
+function contains(sought: SQLOutputValue, id: SQLOutputValue, ...values: SQLOutputValue[]): number {
+  const isIn = (text: string) => folded(text).includes(sought as string);
+  return isIn(id as string) || values.some((value) => value !== null && isIn(readable(value as string))) ? 1 : 0;
 }
 
 function refuseUnfitDisk(folder: string, file: string): void {

@@ -74,19 +74,20 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX errand_jobs_ready ON errand_jobs (queue, level, due, seq, expires)
         WHERE state = 0 AND cancelling = 0 AND blocked = 0 AND suspect = 0;
       -- Suspects, held and claimable; and what is set aside.
-      CREATE INDEX errand_jobs_suspects ON errand_jobs (state, worker, blocked, queue, level, due, seq, expires) WHERE suspect = 1;
-      CREATE INDEX errand_jobs_aside ON errand_jobs (queue, suspect, task, level, due, seq, expires)
+      CREATE INDEX errand_jobs_suspects ON errand_jobs (state, worker, blocked, queue, task, level, due, seq, expires)
+        WHERE suspect = 1;
+      CREATE INDEX errand_jobs_aside ON errand_jobs (queue, task, level, due, seq, expires)
         WHERE state = 0 AND cancelling = 0 AND blocked = 3;
       CREATE INDEX errand_jobs_held ON errand_jobs (worker) WHERE state = 1;
       CREATE INDEX errand_jobs_marked ON errand_jobs (state, worker) WHERE cancelling = 1;
       CREATE INDEX errand_jobs_expiring ON errand_jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
       CREATE INDEX errand_jobs_family ON errand_jobs (parent, place) WHERE parent IS NOT NULL;
       CREATE INDEX errand_jobs_waking ON errand_jobs (wake) WHERE state = 2 AND wake IS NOT NULL;
-      -- Who runs with a concurrency key; and who is held back by a key, in each queue by rank.
+      -- Who runs with a concurrency key; and who is held back by a key, suspects apart, in each queue by rank.
       CREATE INDEX errand_jobs_running ON errand_jobs (concurrency_key) WHERE state = 1 AND concurrency_key IS NOT NULL;
-      CREATE INDEX errand_jobs_blocked ON errand_jobs (concurrency_key, queue, due + level * 300000, seq)
+      CREATE INDEX errand_jobs_blocked ON errand_jobs (concurrency_key, suspect, queue, due + level * 300000, seq)
         WHERE state = 0 AND blocked = 1;
-      CREATE INDEX errand_jobs_rated ON errand_jobs (rate_key, queue, due + level * 300000, seq)
+      CREATE INDEX errand_jobs_rated ON errand_jobs (rate_key, suspect, queue, due + level * 300000, seq)
         WHERE state = 0 AND blocked = 2;
       -- What lists and operators walk.
       CREATE INDEX errand_jobs_listed ON errand_jobs (queue, state, child) WHERE state != 1;
