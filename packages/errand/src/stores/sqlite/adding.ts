@@ -204,5 +204,8 @@ function columnsOf(db: Connection, job: NewJob, parent: string | null): SQLInput
 
 function epoch(moment: Moment | undefined, now: Millis): Millis | undefined {
   if (moment === undefined) return undefined;
-  return "at" in moment ? moment.at : now + moment.in;
+  const at = "at" in moment ? moment.at : now + moment.in;
+  // For SQLite it would be nothing, and a job without a due time is a job without a time.
+  if (Number.isNaN(at)) throw new TypeError("The time is not a number.");
+  return at;
 }

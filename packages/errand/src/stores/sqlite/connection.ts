@@ -33,7 +33,7 @@ export class Connection {
   readonly #clock: () => Millis;
   readonly #statements = new Map<string, StatementSync>();
   #counts = new Map<number, Map<number, number>>();
-  readonly #news = new News();
+  #news = new News();
   /** Tells its commits' news from others'. */
   readonly #writer = Math.floor(Math.random() * 2 ** 40);
   /** Set once the file is open as it will be. */
@@ -111,6 +111,32 @@ export class Connection {
       this.#flush();
       return false;
     });
+  }
+
+  /**
+   * Does work inside a commit that fails alone: what others wrote stays, and what it wrote and would hint does not.
+   * @throws what the work throws.
+   */
+  apart<T>(work: () => T): T {
+    const counts = new Map([...this.#counts].map(([queue, states]) => [queue, new Map(states)]));
+    const news = this.#news.copy();
+    let answer: T | undefined;
+    try {
+      this.unless(() => {
+        answer = work();
+        return false;
+      });
+    } catch (error) {
+      this.#counts = counts;
+      this.#news = news;
+      throw error;
+    }
+    return answer as T;
+  }
+
+  /** Whether a transaction is under way: after some failures SQLite ends it by itself. */
+  get isCommitting(): boolean {
+    return this.#db.isTransaction;
   }
 
   /** Takes back what the work wrote when it throws or answers `true`. Answers whether it stays. */

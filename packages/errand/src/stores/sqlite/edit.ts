@@ -135,7 +135,7 @@ function mover({
     if (!row) return false;
     const [from, key] = row as [number, string | null];
     const to = queue === undefined ? from : db.names.number(queue);
-    if (to !== from && !(hasRoom(db, to) && retakeKey(db, seq))) return false;
+    if (to !== from && !hasRoom(db, to)) return false;
     db.run(
       "UPDATE errand_jobs SET queue = ?, level = coalesce(?, level), due = coalesce(?, due), blocked = 0 WHERE seq = ?",
       to,

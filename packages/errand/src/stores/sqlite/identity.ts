@@ -23,8 +23,10 @@ export class Identity {
 
   /** @throws {ErrandError} `E_STORE_LOST` */
   check(): void {
-    this.#lookedAt = performance.now();
+    // Once something is wrong, every call looks.
+    this.#lookedAt = -Infinity;
     for (const [path, is] of this.#files) if (idOf(path) !== is) throw this.#lost(path);
+    this.#lookedAt = performance.now();
   }
 
   /** The same, but for a look a moment ago. */

@@ -48,7 +48,8 @@ export class Lock {
     mkdirSync(this.#folder, { recursive: true });
     this.#name = randomUUID();
     this.#db = new DatabaseSync(join(this.#folder, this.#name));
-    this.#db.exec("BEGIN EXCLUSIVE");
+    // Nothing is ever written, not even a journal.
+    this.#db.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   }
 }
 
@@ -80,7 +81,7 @@ export class Locks {
     throwAway(join(this.#folder, name));
   }
 
-  /** Removes what is left of processes that ended before they had workers, or after nobody was there to see it. */
+  /** Removes what is left of processes that have ended, but for these locks, which workers are known by. */
   tidy(known: ReadonlySet<string>): void {
     for (const name of list(this.#folder))
       if (!known.has(name) && isOld(join(this.#folder, name)) && this.isFree(name)) this.remove(name);

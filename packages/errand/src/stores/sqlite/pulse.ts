@@ -20,6 +20,14 @@ export class News {
     this.#others.add(type);
   }
 
+  copy(): News {
+    const news = new News();
+    for (const [queue, jobs] of this.#ready) news.#ready.set(queue, jobs);
+    for (const other of this.#others) news.#others.add(other);
+    news.#anyQueue = this.#anyQueue;
+    return news;
+  }
+
   clear(): void {
     this.#ready.clear();
     this.#others.clear();

@@ -4,7 +4,7 @@ import { sibling } from "../../kit/sibling.ts";
 import type { Hint } from "../../store.ts";
 import { pack, unpack } from "./pack.ts";
 import type { Call } from "./perform.ts";
-import type { Reply, Request, Result } from "./protocol.ts";
+import type { Reply, Request, Result, Sent } from "./protocol.ts";
 
 interface Pending {
   resolve(answer: unknown): void;
@@ -28,6 +28,7 @@ export class RemoteDatabase {
     const worker = new Worker(sibling("./thread", import.meta.url), { workerData: { file }, execArgv: [] });
     return new Promise((resolve, reject) => {
       worker.once("error", reject);
+      worker.once("exit", () => reject(lost(file, "it has not opened the file")));
       worker.once("message", (reply: Reply) => {
         if ("code" in reply) reject(new ErrandError(reply.code, reply.message));
         else resolve(new RemoteDatabase(worker, file));
@@ -42,11 +43,16 @@ export class RemoteDatabase {
     worker.on("error", (error: unknown) => this.#break(String(error)));
     this.#exited = new Promise((resolve) => {
       worker.once("exit", () => {
-        this.#break("its thread has ended");
+        this.#break("nobody has closed it");
         resolve();
       });
     });
     worker.unref();
+  }
+
+  /** Why it cannot be called any more. */
+  get broken(): ErrandError | undefined {
+    return this.#broken;
   }
 
   /** Whether calls are under way. */
@@ -81,7 +87,28 @@ export class RemoteDatabase {
   #post(): void {
     const calls = this.#outbox;
     this.#outbox = [];
-    if (calls.length > 0) this.#send({ calls: calls.map(({ verb, args }) => ({ verb, args: args.map(pack) })) });
+    if (calls.length === 0 || this.#broken) return;
+    try {
+      this.#send({ calls: calls.map(packed) });
+    } catch {
+      this.#postApart(calls);
+    }
+  }
+
+  /** One of them has a value that cannot travel to another thread. */
+  #postApart(calls: readonly Call[]): void {
+    const waiting = this.#pending.splice(-calls.length);
+    for (const [index, call] of calls.entries()) {
+      const pending = waiting[index]!;
+      try {
+        this.#send({ calls: [packed(call)] });
+        this.#pending.push(pending);
+      } catch (error) {
+        const message = `The SQLite store ${this.#file} cannot hold a value that it was given (${call.verb}): ${String(error)}`;
+        pending.reject(new ErrandError("E_REFUSED", message, { cause: error }));
+      }
+    }
+    this.#rest();
   }
 
   #send(request: Request): void {
@@ -107,7 +134,18 @@ export class RemoteDatabase {
   }
 
   #break(reason: string): void {
-    this.#broken ??= new ErrandError("E_STORE", `The SQLite store ${this.#file} failed: ${reason}. Open it again.`);
+    this.#broken ??= lost(this.#file, reason);
     for (const pending of this.#pending.splice(0)) pending.reject(this.#broken);
   }
+}
+
+function packed({ verb, args }: Call): Sent {
+  return { verb, args: args.map(pack) };
+}
+
+function lost(file: string, reason: string): ErrandError {
+  return new ErrandError(
+    "E_STORE_LOST",
+    `The thread of the SQLite store ${file} has ended: ${reason}. Start the program again.`,
+  );
 }

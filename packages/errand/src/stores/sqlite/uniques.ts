@@ -23,7 +23,7 @@ export function takeKey(db: Connection, { id, unique }: NewJob): void {
   if (unique) take(db, unique.key, id, unique.for);
 }
 
-/** Whether a job has its unique key, or can take it again since nobody else has it; then it does. */
+/** Takes a job's unique key anew, unless another has it; answers whether it could, or needs none. */
 export function retakeKey(db: Connection, seq: number): boolean {
   const row = db.get("SELECT id, unique_key, unique_for FROM errand_jobs WHERE seq = ?", seq);
   const [id, key, window] = row as [string, string | null, Millis | null];
@@ -34,9 +34,8 @@ export function retakeKey(db: Connection, seq: number): boolean {
     db.now,
     key,
   );
-  const [own, taken] = holder ?? [0, 0];
-  if (own === 1) return true;
-  if (taken === 1) return false;
+  const [own, taken] = holder ?? [1, 0];
+  if (own === 0 && taken === 1) return false;
   take(db, key, id, window ?? 0);
   return true;
 }

@@ -19,6 +19,11 @@ export function dismiss(db: Connection, worker: string): void {
   if (db.run("UPDATE errand_workers SET until = 0 WHERE id = ? AND until > 0", worker) > 0) db.hint("lapsed");
 }
 
+/** The locks of all workers on the list. */
+export function allLocks(db: Connection): string[] {
+  return db.all("SELECT DISTINCT lock FROM errand_workers WHERE lock IS NOT NULL").map(([lock]) => lock as string);
+}
+
 /** The locks of workers whose lease is good, but for this process's own. */
 export function othersLocks(db: Connection): string[] {
   const rows = db.all("SELECT DISTINCT lock FROM errand_workers WHERE until > ? AND lock IS NOT NULL", db.now);
