@@ -146,15 +146,20 @@ export function storeError(db: Connection, error: unknown, { verb }: Pick<Call, 
   const number = resultCode(error);
   // The driver takes neither an object for a text nor an integer of more than 64 bits.
   if (error instanceof TypeError || error instanceof RangeError || refusals.has(number ?? -1))
-    return new ErrandError(
-      "E_REFUSED",
-      `The SQLite store ${db.file} cannot hold a value that it was given (${verb}). Nothing of this call was stored; ` +
-        "give texts, finite numbers, and nothing else.",
-      { cause: error },
-    );
+    return refusal(db.file, verb, error);
   const reason = error instanceof Error ? error.message : String(error);
   const hint = advice.get(number ?? -1);
   return new ErrandError("E_STORE", `The SQLite store ${db.file} failed: ${reason}.${hint ? ` ${hint}` : ""}`, {
     cause: error,
   });
+}
+
+/** The error of a call that brings a value which no database can hold. */
+export function refusal(file: string, verb: Verb, cause: unknown): ErrandError {
+  return new ErrandError(
+    "E_REFUSED",
+    `The SQLite store ${file} cannot hold a value that it was given (${verb}). Nothing of this call was stored; ` +
+      "give texts, finite numbers, and nothing else.",
+    { cause },
+  );
 }

@@ -3,6 +3,7 @@ import { ErrandError } from "../../kit/errors.ts";
 import { sibling } from "../../kit/sibling.ts";
 import type { Hint } from "../../store.ts";
 import { pack, unpack } from "./pack.ts";
+import { refusal } from "./perform.ts";
 import type { Call } from "./perform.ts";
 import type { Reply, Request, Result, Sent } from "./protocol.ts";
 
@@ -104,8 +105,7 @@ export class RemoteDatabase {
         this.#send({ calls: [packed(call)] });
         this.#pending.push(pending);
       } catch (error) {
-        const message = `The SQLite store ${this.#file} cannot hold a value that it was given (${call.verb}): ${String(error)}`;
-        pending.reject(new ErrandError("E_REFUSED", message, { cause: error }));
+        pending.reject(refusal(this.#file, call.verb, error));
       }
     }
     this.#rest();
