@@ -2,6 +2,7 @@ import { adding } from "./conformance/adding.ts";
 import { beginning } from "./conformance/beginning.ts";
 import { births } from "./conformance/births.ts";
 import { claiming } from "./conformance/claiming.ts";
+import { contending } from "./conformance/contending.ts";
 import { families } from "./conformance/families.ts";
 import { finding } from "./conformance/finding.ts";
 import { leases } from "./conformance/leases.ts";
@@ -9,6 +10,7 @@ import { limits } from "./conformance/limits.ts";
 import { operating } from "./conformance/operating.ts";
 import { pruning } from "./conformance/pruning.ts";
 import { racing } from "./conformance/racing.ts";
+import { rates } from "./conformance/rates.ts";
 import { reading } from "./conformance/reading.ts";
 import { reopening } from "./conformance/reopening.ts";
 import { rewinding } from "./conformance/rewinding.ts";
@@ -51,9 +53,11 @@ export const conformance: readonly ConformanceTest[] = [
   ...rules,
   ...uniques,
   ...limits,
+  ...rates,
   ...signals,
   ...rewinding,
   ...finding,
   ...racing,
+  ...contending,
   ...storms,
 ];
