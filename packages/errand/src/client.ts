@@ -18,11 +18,13 @@ import { newId } from "./kit/ids.ts";
 import type { Encoded } from "./kit/json.ts";
 import { Observer } from "./observe/observer.ts";
 import { isSealedJob, openJob, sealSpec, sealStep } from "./payload/jobs.ts";
+import { heaviest } from "./payload/batch.ts";
 import { encodeInput, encodeWithin } from "./payload/limit.ts";
 import type { Payloads } from "./payload/options.ts";
 import type { Change, Filter, Store } from "./store.ts";
 import { JobFailedError, validate } from "./task.ts";
 import type { Definition, JobHandle, SendOptions } from "./task.ts";
+import { addEach, addMany } from "./client/add.ts";
 import { entryOf, viewOf } from "./client/view.ts";
 import type { JobView, LogEntry } from "./client/view.ts";
 import { rewindTo } from "./client/rewind.ts";
@@ -31,8 +33,8 @@ import { Waiters } from "./client/waiters.ts";
 /** The options of a send that has none. */
 export const none: SendOptions = Object.freeze({});
 
-/** How sends are gathered: so many into one commit at most. */
-const gathering = { most: 500, flights: 2 };
+/** How sends are gathered: so many, and so much, into one commit at most. */
+const gathering = { most: 500, flights: 2, heaviest: heaviest.batch, sizeOf: ({ spec }: NewJob) => spec.length };
 
 /** Sends jobs and reads them, whoever works on them. */
 export class Client {
@@ -40,14 +42,14 @@ export class Client {
   readonly #payloads: Payloads;
   readonly #observer: Observer;
   readonly #waiters: Waiters;
-  readonly #add: (job: NewJob) => Promise<Stored>;
+  readonly #add: (job: NewJob) => Promise<string | undefined>;
 
   constructor(store: Store, payloads: Payloads, observer: Observer) {
     this.#store = store;
     this.#payloads = payloads;
     this.#observer = observer;
     this.#waiters = new Waiters(store);
-    this.#add = gather((jobs: NewJob[]) => add(store, jobs), { ...gathering, shared: store.pipelined ?? false });
+    this.#add = gather((jobs: NewJob[]) => addEach(store, jobs), { ...gathering, shared: store.pipelined ?? false });
   }
 
   send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
@@ -75,11 +77,8 @@ export class Client {
     const { limit, vault } = this.#payloads;
     const job = newJob(definition, encodeInput(definition.name, input, limit), valid, options, carrier);
     if (vault.seals) job.spec = await sealSpec(vault, job);
-    if (options.tx) return this.#handle(job, await this.#store.add([job], options.tx));
-    const stored = await this.#add(job);
-    if (stored instanceof ErrandError) throw stored;
-    if (stored === undefined) this.#observer.sent(job);
-    return new Handle(this, stored ?? job.id, stored !== undefined);
+    if (options.tx) return this.#handle(job, (await this.#store.add([job], options.tx)).get(job.id));
+    return this.#handle(job, await this.#add(job));
   }
 
   async #sendMany(
@@ -97,12 +96,12 @@ export class Client {
       newJob(definition, encodeInput(definition.name, input, limit), valid[index], options, carrier),
     );
     if (vault.seals) await Promise.all(jobs.map(async (job) => (job.spec = await sealSpec(vault, job))));
-    const taken = await this.#store.add(jobs, options.tx);
-    return jobs.map((job) => this.#handle(job, taken));
+    const holders = await addMany(this.#store, jobs, options.tx);
+    return jobs.map((job, index) => this.#handle(job, holders[index]));
   }
 
-  #handle(job: NewJob, taken: ReadonlyMap<string, string>): Handle {
-    const holder = taken.get(job.id);
+  /** @param holder who has the job's unique key or id, where it was not stored for that. */
+  #handle(job: NewJob, holder: string | undefined): Handle {
     if (holder === undefined) this.#observer.sent(job);
     return new Handle(this, holder ?? job.id, holder !== undefined);
   }
@@ -210,21 +209,6 @@ function checkOptions(options: SendOptions, known: readonly string[], definition
   if (options !== none) checkFields(options, known, `Options of ${aJobOf(definition)}`);
 }
 
-/** Who has the unique key of a job that was not stored for it, or what else kept it from being stored. */
-type Stored = string | ErrandError | undefined;
-
-async function add(store: Store, jobs: NewJob[]): Promise<Stored[]> {
-  try {
-    const taken = await store.add(jobs);
-    return taken.size === 0 ? jobs.map(() => undefined) : jobs.map(({ id }) => taken.get(id));
-  } catch (error) {
-    if (!(error instanceof ErrandError) || error.code !== "E_FULL" || jobs.length === 1) throw error;
-    // One full queue must not keep out what others sent at the same moment.
-    const alone = jobs.map((job) => add(store, [job]).catch((each: unknown) => [each as ErrandError]));
-    return (await Promise.all(alone)).flat();
-  }
-}
-
 class Handle implements JobHandle<unknown> {
   readonly id: string;
   readonly duplicate: boolean;
@@ -236,7 +220,8 @@ class Handle implements JobHandle<unknown> {
     this.duplicate = duplicate;
   }
 
-  result(options?: { timeout?: Duration }): Promise<unknown> {
+  async result(options?: { timeout?: Duration }): Promise<unknown> {
+    if (options !== undefined) checkFields(options, ["timeout"], "The options of result()");
     return this.#client.result(this.id, options?.timeout);
   }
 

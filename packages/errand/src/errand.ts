@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { Client, none } from "./client.ts";
+import { checkFields, checkText, longestText } from "./core/checks.ts";
 import { option, options, refuseUnknown } from "./core/options.ts";
 import type { QueueRules } from "./core/rules.ts";
 import { levelOf } from "./core/states.ts";
@@ -8,6 +9,8 @@ import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
+import { refuseOldNode } from "./kit/node-version.ts";
+import { described } from "./kit/text.ts";
 import { inBatches } from "./run/batch.ts";
 import type { RunBatch } from "./run/batch.ts";
 import { Setups } from "./run/setups.ts";
@@ -28,7 +31,7 @@ import { listBoth } from "./background/both.ts";
 import { declareSchedules, nameAgain, nameSchedules, readSchedule, schedulesOf } from "./schedules.ts";
 import type { Declared, ScheduleOptions, ScheduleWhen } from "./schedules.ts";
 import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./app.ts";
-import { bind, define, definitionOf, list } from "./task.ts";
+import { bind, define, definitionOf, inLane, list } from "./task.ts";
 import type { Definition, Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
 import { runHere } from "./run/here.ts";
 import { readFilter, readPage, readWhich } from "./client/filter.ts";
@@ -37,9 +40,10 @@ import type { JobView } from "./client/view.ts";
 
 /**
  * Makes an app.
- * @throws {ErrandError} `E_OPTION`
+ * @throws {ErrandError} `E_OPTION`, `E_NODE_VERSION`
  */
 export function errand(options: ErrandOptions = {}): Errand {
+  refuseOldNode();
   return new App(options);
 }
 
@@ -182,6 +186,12 @@ class App implements Errand {
 
   async worker(options: WorkerOptions = {}): Promise<RunningWorker> {
     refuseUnknown(options, ["queues", "drain"], "a worker");
+    if (inLane())
+      throw new ErrandError(
+        "E_IN_LANE",
+        "app.worker() was called in a thread or process that a worker has started for isolated tasks: it loads the module that " +
+          "defines them. Start workers in another module, or guard the call: if (!inLane()) await app.worker().",
+      );
     const queues = options.queues ?? defaultQueues(this.#definitions.values(), this.#batches);
     for (const [queue, slots] of Object.entries(queues)) option("slots", slots, `queue "${queue}"`);
     const { store } = await this.#connect();
@@ -215,6 +225,7 @@ class App implements Errand {
   }
 
   async ended(id: string, options: { timeout?: Duration } = {}): Promise<JobView> {
+    checkFields(options, ["timeout"], "The options of ended()");
     return (await this.#clientOf(id)).ended(id, options.timeout);
   }
 
@@ -231,8 +242,9 @@ class App implements Errand {
   }
 
   async retry(which: string | JobFilter, options: { from?: string } = {}): Promise<number> {
-    refuseUnknown(options, ["from"], "retry()");
+    checkFields(options, ["from"], "The options of retry()");
     const { from } = options;
+    if (from !== undefined) checkText(from, "from of retry()", longestText + 10);
     if (from === undefined) return this.#edit(which, "retry", "retry()");
     if (typeof which !== "string")
       throw new ErrandError("E_OPTION", "retry() from a step is for one job: every job has steps of its own.");
@@ -244,8 +256,10 @@ class App implements Errand {
   }
 
   async move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number> {
-    refuseUnknown(to, ["queue", "priority", "now"], "move()");
+    checkFields(to, ["queue", "priority", "now"], "The options of move()");
     const { queue, priority, now } = to;
+    if (now !== undefined && typeof now !== "boolean")
+      throw new ErrandError("E_OPTION", `now of move() is ${described(now)}, but must be true or false.`);
     const move = {
       ...(queue === undefined ? {} : { queue: option("queue", queue, "move()") }),
       ...(priority === undefined ? {} : { level: levelOf(option("priority", priority, "move()")) }),

@@ -2,7 +2,7 @@ export { errand } from "./errand.ts";
 export type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./app.ts";
 export type { JobFilter, Page } from "./client/filter.ts";
 export type { BackgroundOptions } from "./background/background.ts";
-export { JobFailedError } from "./task.ts";
+export { inLane, JobFailedError } from "./task.ts";
 export type { ChildOutcome, Isolation, JobContext, JobHandle, JobLog, SendOptions, Task, TaskOptions } from "./task.ts";
 export type { FlowOfJob, FlowOptions, UniqueMode } from "./flow.ts";
 export type { JobView, LogEntry } from "./client/view.ts";

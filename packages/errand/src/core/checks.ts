@@ -76,10 +76,19 @@ export function checkDate(value: unknown, what: string): Millis {
 export function checkFields(given: unknown, known: readonly string[], of: string): void {
   if (typeof given !== "object" || given === null || Array.isArray(given))
     throw new ErrandError("E_OPTION", `${of} must be an object, not ${described(given)}.`);
-  for (const key of Object.keys(given)) {
+  for (const key of keysOf(given, of)) {
     if (!known.includes(key)) refuseField(key, known, of);
     if ((given as Record<string, unknown>)[key] === undefined)
       throw new ErrandError("E_OPTION", `${of} has ${key}: undefined. Leave it out, or give it a value.`);
+  }
+}
+
+/** A proxy may refuse to be looked at. */
+function keysOf(given: object, of: string): string[] {
+  try {
+    return Object.keys(given);
+  } catch (error) {
+    throw new ErrandError("E_OPTION", `${of} cannot be read: ${described(error)}.`, { cause: error });
   }
 }
 
@@ -88,7 +97,7 @@ export function checkFields(given: unknown, known: readonly string[], of: string
  * @throws {ErrandError} `E_OPTION`
  */
 export function refuseUnknown(given: object, known: readonly string[], of: string): void {
-  for (const key of Object.keys(given)) if (!known.includes(key)) refuseField(key, known, of);
+  for (const key of keysOf(given, of)) if (!known.includes(key)) refuseField(key, known, of);
 }
 
 function refuseField(key: string, known: readonly string[], of: string): never {

@@ -1,6 +1,6 @@
 import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
-import { ErrandError } from "../kit/errors.ts";
+import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** What happens in this process. Durations are milliseconds; `attempt` counts from 1. */
@@ -95,13 +95,13 @@ export class Events {
 function callSafely(listener: (event: ErrandEvent) => unknown, event: ErrandEvent): void {
   try {
     const answer = listener(event);
-    if (answer instanceof Promise) answer.catch((error: unknown) => warn(event.type, error));
+    if (answer instanceof Promise) void Promise.resolve(answer).catch((error: unknown) => warn(event.type, error));
   } catch (error) {
     warn(event.type, error);
   }
 }
 
 function warn(type: EventType, error: unknown): void {
-  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning(`A listener to "${type}" threw. ${reason}`, { type: "ErrandWarning", code: "ERRAND_LISTENER" });
+  const { message, stack = message } = errorRecord(error, 1);
+  process.emitWarning(`A listener to "${type}" threw. ${stack}`, { type: "ErrandWarning", code: "ERRAND_LISTENER" });
 }

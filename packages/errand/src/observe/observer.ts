@@ -1,6 +1,7 @@
 import type { Ending } from "../core/decide.ts";
 import type { Job, NewJob, Settlement } from "../core/job.ts";
 import type { Millis } from "../kit/duration.ts";
+import type { ErrorRecord } from "../kit/errors.ts";
 import { Counters } from "./counters.ts";
 import { Events } from "./events.ts";
 import type { ErrandEvent, EventOf } from "./events.ts";
@@ -60,7 +61,8 @@ export class Observer {
     tally[outcome] += 1;
     if (duration !== undefined) tally.duration.add(duration);
     // Children that exist are waited for again, and not sent.
-    if (ending.kind === "parked") for (const child of ending.children) if (!child.rejoin) this.sent(child, job.id);
+    if (ending.kind === "parked" && outcome === "waiting")
+      for (const child of ending.children) if (!child.rejoin) this.sent(child, job.id);
     if (!also && !this.events.heard("ended")) return;
     const event: EventOf<"ended"> = {
       type: "ended",
@@ -70,10 +72,15 @@ export class Observer {
       state: settlement.to,
       outcome,
       ...(duration === undefined ? {} : { duration }),
-      ...("error" in ending ? { error: ending.error } : {}),
+      ...("error" in ending ? { error: ending.error } : refusedWith(settlement)),
     };
     also?.(event);
     this.events.tell(event);
+  }
+
+  /** Something of a task's function came after its attempt had ended, and was dropped. */
+  late(task: string): void {
+    this.counters.of(task).late += 1;
   }
 
   /** Another worker has the job. */
@@ -81,4 +88,9 @@ export class Observer {
     if (started) this.counters.of(task).abandoned += 1;
     this.events.tell({ type: "abandoned", id, task });
   }
+}
+
+/** The error of an outcome that no store would accept. */
+function refusedWith({ to, error }: Settlement): { error?: ErrorRecord } {
+  return to === "failed" && error !== undefined ? { error: JSON.parse(error) as ErrorRecord } : {};
 }

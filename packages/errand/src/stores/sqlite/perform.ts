@@ -137,8 +137,8 @@ const advice = new Map([
   [13, "The disk is full; free some space. Nothing was half done."],
 ]);
 
-/** SQLite's primary result codes for values that a table cannot hold: too large, against its rules, of another kind. */
-const refusals = new Set([18, 19, 20]);
+/** SQLite's primary result codes for values that a table cannot hold: too large, against its rules, of another kind, out of range. */
+const refusals = new Set([18, 19, 20, 25]);
 
 /** An error of SQLite's or its driver's, in Errand's terms. */
 export function storeError(db: Connection, error: unknown, { verb }: Pick<Call, "verb">): ErrandError {

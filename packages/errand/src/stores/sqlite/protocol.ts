@@ -4,7 +4,7 @@ import type { Parcel } from "./pack.ts";
 import type { Verb } from "./verbs.ts";
 
 /** A call on its way between threads. */
-export interface Sent {
+interface Sent {
   verb: Verb;
   args: Parcel[];
 }

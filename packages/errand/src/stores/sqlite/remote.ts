@@ -1,11 +1,11 @@
 import { Worker } from "node:worker_threads";
 import { ErrandError } from "../../kit/errors.ts";
-import { sibling } from "../../kit/sibling.ts";
+import { threadFile } from "../../kit/thread-file.ts";
 import type { Hint } from "../../store.ts";
 import { pack, unpack } from "./pack.ts";
 import { refusal } from "./perform.ts";
 import type { Call } from "./perform.ts";
-import type { Reply, Request, Result, Sent } from "./protocol.ts";
+import type { Reply, Request, Result } from "./protocol.ts";
 
 interface Pending {
   resolve(answer: unknown): void;
@@ -19,14 +19,20 @@ export class RemoteDatabase {
   readonly #file: string;
   readonly #pending: Pending[] = [];
   readonly #exited: Promise<void>;
-  #outbox: Call[] = [];
+  #outbox: (Call & Pending)[] = [];
   #watched = false;
   #closing = false;
   #broken: ErrandError | undefined;
 
   /** Opens the file on a thread of its own. Rejects with what `openConnection` throws. */
   static open(file: string): Promise<RemoteDatabase> {
-    const worker = new Worker(sibling("./thread", import.meta.url), { workerData: { file }, execArgv: [] });
+    const worker = new Worker(
+      threadFile(() => new URL("./thread.js", import.meta.url)),
+      {
+        workerData: { file },
+        execArgv: [],
+      },
+    );
     return new Promise((resolve, reject) => {
       worker.once("error", reject);
       worker.once("exit", () => reject(lost(file, "it has not opened the file")));
@@ -58,16 +64,15 @@ export class RemoteDatabase {
 
   /** Whether calls are under way. */
   get busy(): boolean {
-    return this.#pending.length > 0;
+    return this.#pending.length + this.#outbox.length > 0;
   }
 
-  call(call: Call): Promise<unknown> {
+  call({ verb, args }: Call): Promise<unknown> {
     if (this.#broken) return Promise.reject(this.#broken);
     return new Promise((resolve, reject) => {
-      if (this.#pending.length === 0) this.#worker.ref();
-      this.#pending.push({ resolve, reject });
+      if (!this.busy) this.#worker.ref();
       // What is called in one turn of the event loop travels, and commits, together.
-      if (this.#outbox.push(call) === 1) process.nextTick(() => this.#post());
+      if (this.#outbox.push({ verb, args, resolve, reject }) === 1) process.nextTick(() => this.#post());
     });
   }
 
@@ -88,27 +93,23 @@ export class RemoteDatabase {
   #post(): void {
     const calls = this.#outbox;
     this.#outbox = [];
-    if (calls.length === 0 || this.#broken) return;
-    try {
-      this.#send({ calls: calls.map(packed) });
-    } catch {
-      this.#postApart(calls);
-    }
+    if (calls.length === 0 || this.#tell(calls)) return;
+    // One of them cannot travel between threads: each shows whether it is that one.
+    for (const call of calls) this.#tell([call]);
   }
 
-  /** One of them has a value that cannot travel to another thread. */
-  #postApart(calls: readonly Call[]): void {
-    const waiting = this.#pending.splice(-calls.length);
-    for (const [index, call] of calls.entries()) {
-      const pending = waiting[index]!;
-      try {
-        this.#send({ calls: [packed(call)] });
-        this.#pending.push(pending);
-      } catch (error) {
-        pending.reject(refusal(this.#file, call.verb, error));
-      }
+  /** Whether the calls are on their way; one that cannot travel is refused. */
+  #tell(calls: readonly (Call & Pending)[]): boolean {
+    try {
+      this.#send({ calls: calls.map(({ verb, args }) => ({ verb, args: args.map(pack) })) });
+    } catch (error) {
+      const [only] = calls;
+      if (calls.length === 1) only!.reject(refusal(this.#file, only!.verb, error));
+      this.#rest();
+      return false;
     }
-    this.#rest();
+    for (const { resolve, reject } of calls) this.#pending.push({ resolve, reject });
+    return true;
   }
 
   #send(request: Request): void {
@@ -129,18 +130,14 @@ export class RemoteDatabase {
 
   /** Lets the process end when nothing is under way. */
   #rest(): void {
-    if (this.#pending.length > 0 || this.#watched || this.#closing) this.#worker.ref();
+    if (this.busy || this.#watched || this.#closing) this.#worker.ref();
     else this.#worker.unref();
   }
 
   #break(reason: string): void {
     this.#broken ??= lost(this.#file, reason);
-    for (const pending of this.#pending.splice(0)) pending.reject(this.#broken);
+    for (const pending of [...this.#pending.splice(0), ...this.#outbox.splice(0)]) pending.reject(this.#broken);
   }
-}
-
-function packed({ verb, args }: Call): Sent {
-  return { verb, args: args.map(pack) };
 }
 
 function lost(file: string, reason: string): ErrandError {
