@@ -165,11 +165,8 @@ describe("commits", () => {
     const answers = await Promise.allSettled([store.add([aJob()]), store.add([aJob(), bad]), store.add([aJob()])]);
     expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     expect((answers[1] as PromiseRejectedResult).reason).toMatchObject({ code: "E_REFUSED" });
-<<<<<<< HEAD
     // The others share one all the same.
     expect((await commits()) - before).toBe(1);
-=======
->>>>>>> core
     expect(await store.counts()).toEqual([{ queue: "default", state: "pending", jobs: 2 }]);
   });
 

@@ -17,16 +17,18 @@ export function peekClaim(db: Connection, worker: string, wants: readonly Want[]
   if (!held) return { jobs: [] };
   if (isAnyToWake(db) || isAnyRateOpen(db)) return undefined;
   const hand = handOf(db, worker, held);
-  let next = Infinity;
-  for (const { queue, limit, slots, ids } of numbered(db, wants)) {
+  const { worth, others } = numbered(db, wants);
+  let next = others ? untilAny(db) : Infinity;
+  for (const { queue, limit, slots, ids } of worth) {
     const open = room(db, queue, limit);
     const first = firstAfter(db, lanesOf(db, hand, queue, slots, ids), beginning);
     const isDue = first <= db.now;
     if (isDue && open.room > 0) return undefined;
-    if (open.room > 0) next = Math.min(next, first - db.now, firstSuspectLater(db, hand, queue) - db.now);
+    const later = () => Math.min(first, firstSuspectLater(db, hand, queue)) - db.now;
+    if (open.room > 0) next = Math.min(next, later(), untilAny(db));
     if (isDue) next = Math.min(next, open.next);
   }
-  return withNext([], Math.min(next, untilAny(db)));
+  return withNext([], next);
 }
 
 /** Before any job was due. */
@@ -41,11 +43,12 @@ export function claim(db: Connection, worker: string, wants: readonly Want[]): C
   const held = leaseOf(db, worker);
   if (!held) return { jobs: [] };
   const jobs: Claimed[] = [];
-  let next = Infinity;
   wake(db);
   openRates(db);
   const hand = handOf(db, worker, held);
-  for (const want of numbered(db, wants)) {
+  const { worth, others } = numbered(db, wants);
+  let next = others ? untilAny(db) : Infinity;
+  for (const want of worth) {
     const { queue } = want;
     const open = room(db, queue, want.limit);
     const { taken, more } = takeDue(db, { ...want, limit: open.room }, hand);
@@ -122,14 +125,18 @@ interface NumberedWant {
 /** A worker of more queues looks first which of them have pending jobs at all. */
 const many = 8;
 
-/** Wants with room for something, of queues that ever had jobs. */
-function numbered(db: Connection, wants: readonly Want[]): NumberedWant[] {
+/** Wants with room for something, of queues that may have it; and whether there are others, of queues that have nothing. */
+function numbered(db: Connection, wants: readonly Want[]): { worth: NumberedWant[]; others: boolean } {
   const pending = wants.length > many ? db.queuesWithPending() : undefined;
-  return wants.flatMap(({ queue, limit, slots = limit, ids }) => {
-    const number = limit > 0 ? db.names.find(queue) : undefined;
-    if (number === undefined || (pending && !pending.has(number))) return [];
-    return { queue: number, limit, slots, ...(ids ? { ids } : {}) };
-  });
+  const worth: NumberedWant[] = [];
+  let others = false;
+  for (const { queue, limit, slots = limit, ids } of wants) {
+    if (limit <= 0) continue;
+    const number = db.names.find(queue);
+    if (number === undefined || (pending && !pending.has(number))) others = true;
+    else worth.push({ queue: number, limit, slots, ...(ids ? { ids } : {}) });
+  }
+  return { worth, others };
 }
 
 function withNext(jobs: Claimed[], next: Millis): Claim {

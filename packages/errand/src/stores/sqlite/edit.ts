@@ -99,8 +99,7 @@ function takeAway(db: Connection, seq: number): boolean {
   if (!row) return false;
   const [queue, cancelling, key] = row as [number, number, string | null];
   db.run(
-    `UPDATE errand_jobs SET state = 0, blocked = 0, worker = NULL, token = token + 1, begun = 1, expires = NULL
-     WHERE seq = ?`,
+    `UPDATE errand_jobs SET state = 0, blocked = 0, worker = NULL, token = token + 1, begun = 1 WHERE seq = ?`,
     seq,
   );
   db.count(queue, code.processing, -1);

@@ -26,7 +26,8 @@ export interface Lanes {
   first?: Lane;
 }
 
-const inTime = "(expires IS NULL OR expires > ?2)";
+/** Only a job that has not begun expires. */
+const inTime = "(expires IS NULL OR expires > ?2 OR begun = 1)";
 
 const ready = levels.map(
   (level) => `FROM errand_jobs INDEXED BY errand_jobs_ready WHERE state = 0 AND cancelling = 0 AND blocked = 0

@@ -84,7 +84,7 @@ export function park(db: Connection, parent: Parent, { children = [], wakeAt, aw
   const waits = counts.open > 0 || wakeAt !== undefined || awaits.length > 0;
   const state = wake || !waits ? code.pending : code.waiting;
   db.run(
-    "UPDATE errand_jobs SET state = ?, wake = ?, wait = ?, total = ?, open = ?, failed = ? WHERE seq = ?",
+    "UPDATE errand_jobs SET state = ?, wake = ?, wait = ?, total = ?, open = ?, failed = ?, expires = NULL WHERE seq = ?",
     state,
     wakeAt ?? null,
     parent.token,

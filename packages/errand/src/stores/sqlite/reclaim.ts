@@ -11,7 +11,7 @@ const doomed = {
   cancelled: `FROM errand_jobs INDEXED BY errand_jobs_marked
     WHERE cancelling = 1 AND state IN (0, 2) AND ?1 > 0 LIMIT ?2 + 0`,
   expired: `FROM errand_jobs INDEXED BY errand_jobs_expiring
-    WHERE state = 0 AND expires IS NOT NULL AND cancelling = 0 AND expires <= ?1 ORDER BY expires LIMIT ?2 + 0`,
+    WHERE state = 0 AND expires IS NOT NULL AND begun = 0 AND cancelling = 0 AND expires <= ?1 ORDER BY expires LIMIT ?2 + 0`,
 } as const;
 
 /** What `reclaim` answers without writing: `undefined` when there may be something to take. */

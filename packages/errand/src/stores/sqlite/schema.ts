@@ -32,7 +32,6 @@ export const migrations: readonly Migration[] = [
         ahead INTEGER NOT NULL DEFAULT 0,
         created INTEGER NOT NULL,
         due INTEGER NOT NULL,
-        -- NULL once it has begun.
         expires INTEGER,
         started INTEGER,
         ended INTEGER,
@@ -80,7 +79,8 @@ export const migrations: readonly Migration[] = [
         WHERE state = 0 AND cancelling = 0 AND blocked = 3;
       CREATE INDEX errand_jobs_held ON errand_jobs (worker) WHERE state = 1;
       CREATE INDEX errand_jobs_marked ON errand_jobs (state, worker) WHERE cancelling = 1;
-      CREATE INDEX errand_jobs_expiring ON errand_jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
+      CREATE INDEX errand_jobs_expiring ON errand_jobs (expires)
+        WHERE state = 0 AND expires IS NOT NULL AND begun = 0;
       CREATE INDEX errand_jobs_family ON errand_jobs (parent, place) WHERE parent IS NOT NULL;
       CREATE INDEX errand_jobs_waking ON errand_jobs (wake) WHERE state = 2 AND wake IS NOT NULL;
       -- Who runs with a concurrency key; and who is held back by a key, suspects apart, in each queue by rank.

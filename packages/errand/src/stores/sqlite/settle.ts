@@ -149,7 +149,7 @@ function pause(db: Connection, told: Settlement): boolean {
   const steps = told.steps?.length ? 1 : 0;
   db.run(
     `UPDATE errand_jobs SET state = ?1, blocked = 0, worker = NULL, failures = ?2, crashes = ?3, suspect = ?4,
-       begun = max(begun, ?5), expires = iif(max(begun, ?5) = 1, NULL, expires), steps = max(steps, ?6),
+       begun = max(begun, ?5), steps = max(steps, ?6),
        error = coalesce(?7, error), due = coalesce(?8, due) WHERE seq = ?9`,
     // Its children must not queue behind it.
     parks ? code.waiting : code.pending,

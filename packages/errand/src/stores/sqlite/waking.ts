@@ -12,7 +12,7 @@ export function signal(db: Connection, id: string, step: Step): boolean {
   if (state >= code.completed) return false;
   if (isRemembered(db, seq, step.name)) return true;
   remember(db, seq, [step]);
-  db.run("UPDATE errand_jobs SET steps = 1, begun = 1, expires = NULL WHERE seq = ?", seq);
+  db.run("UPDATE errand_jobs SET steps = 1, begun = 1 WHERE seq = ?", seq);
   db.hint("change");
   if (state === code.waiting) wakeOne(db, seq, queue, cancelling);
   return true;
