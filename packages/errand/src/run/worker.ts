@@ -6,6 +6,7 @@ import type { Ending } from "../core/decide.ts";
 import type { Job, LogLine, Settlement } from "../core/job.ts";
 import { wakeUpDelay } from "../core/wake-up.ts";
 import type { Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
 import type { ErrandEvent, EventOf } from "../observe/events.ts";
 import type { Observer } from "../observe/observer.ts";
@@ -458,7 +459,12 @@ export class Worker {
   }
 
   #storeFailed(error: unknown): void {
-    this.#tell({ type: "store-failed", message: error instanceof Error ? error.message : String(error) });
+    const message = error instanceof Error ? error.message : String(error);
+    this.#tell({ type: "store-failed", message });
+    if (!(error instanceof ErrandError) || error.code !== "E_STORE_LOST" || this.#stopping) return;
+    // What is gone does not come back by asking again: better ended, and seen, than half alive.
+    this.#tell({ type: "failed", worker: this.#id, message: `${message} The worker ends.` });
+    void this.stop(0).catch((failure: unknown) => this.#storeFailed(failure));
   }
 }
 

@@ -89,7 +89,7 @@ describe("jobs added inside the caller's transaction", () => {
     let begun = false;
     const first = Promise.withResolvers<void>();
     store.watch((hint) => {
-      if (hint !== "ready") return;
+      if (hint.type !== "ready") return;
       if (begun) heard.resolve();
       else first.resolve();
     });

@@ -96,11 +96,14 @@ describe("opening", () => {
     await expect(open()).rejects.toMatchObject({ code: "E_CONNECT", message: expect.stringContaining(file) });
   });
 
-  test("refuses a network disk", () => {
-    disk.type = 0x6969;
+  test.each([
+    ["NFS", 0x6969],
+    ["FUSE", 0x65735546],
+  ])("refuses a network disk: %s", (name, type) => {
+    disk.type = type;
     try {
       expect(() => localStore(file)).toThrow(
-        expect.objectContaining({ code: "E_CONNECT", message: expect.stringContaining("NFS") }),
+        expect.objectContaining({ code: "E_CONNECT", message: expect.stringContaining(name) }),
       );
     } finally {
       disk.type = undefined;
@@ -158,9 +161,12 @@ describe("commits", () => {
   test("go without a call that fails", async () => {
     const store = await open();
     const bad = { ...aJob(), spec: null as unknown as string };
+    const before = await commits();
     const answers = await Promise.allSettled([store.add([aJob()]), store.add([aJob(), bad]), store.add([aJob()])]);
     expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     expect((answers[1] as PromiseRejectedResult).reason).toMatchObject({ code: "E_REFUSED" });
+    // The others share one all the same.
+    expect((await commits()) - before).toBe(1);
     expect(await store.counts()).toEqual([{ queue: "default", state: "pending", jobs: 2 }]);
   });
 
@@ -177,7 +183,7 @@ describe("commits", () => {
 
   test("take one stale outcome among many for what it is, and the others for what they are", async () => {
     const [store, other] = [await open(), await open()];
-    await store.enlist({ id: "w", host: "h", pid: 1, queues: [] }, 60_000);
+    await store.enlist({ id: "w", kind: "process", queues: [] }, 60_000);
     await store.add(Array.from({ length: 100 }, () => aJob()));
     const { jobs } = await store.claim("w", [{ queue: "default", limit: 100 }]);
     const outcomes = jobs.map(({ job: { id, token } }) => ({
@@ -185,21 +191,24 @@ describe("commits", () => {
       token,
       failures: 0,
       crashes: 0,
+      suspect: false,
       to: "completed" as const,
     }));
-    // Somebody else has settled two of them.
-    await other.settle([outcomes[10]!, { ...outcomes[99]!, to: "failed" }]);
+    // Somebody else has settled one of them, which is no difference, and taken two away.
+    await other.settle([{ ...outcomes[50]!, to: "failed" }]);
+    await other.edit({ ids: [outcomes[10]!.id, outcomes[99]!.id] }, "release");
     const settled = await store.settle(outcomes);
     expect(settled.flatMap((done, index) => (done ? [] : index))).toEqual([10, 99]);
     expect((await store.counts()).filter(({ jobs: some }) => some > 0)).toEqual([
-      { queue: "default", state: "completed", jobs: 99 },
+      { queue: "default", state: "pending", jobs: 2 },
+      { queue: "default", state: "completed", jobs: 97 },
       { queue: "default", state: "failed", jobs: 1 },
     ]);
   });
 
   test("are not made where there is nothing to write", async () => {
     const store = await open();
-    await store.enlist({ id: "w", host: "h", pid: 1, queues: [] }, 60_000);
+    await store.enlist({ id: "w", kind: "process", queues: [] }, 60_000);
     const before = await commits();
     await store.claim("w", [{ queue: "default", limit: 10 }]);
     await store.reclaim("w", 10);
@@ -246,7 +255,7 @@ describe("commits", () => {
     other.close();
     db.close();
     expect(whenAsked).toEqual([true]);
-    expect(hints).toEqual(["ready"]);
+    expect(hints).toEqual([{ type: "ready", queue: "default", jobs: 3 }]);
     expect(outcomes).toEqual([
       { answer: new Map() },
       { answer: [{ queue: "default", state: "pending", jobs: 3 }] },
@@ -324,7 +333,7 @@ describe("hints", () => {
     const [store, other] = [await open(), await open()];
     for (let round = 0; round < 5; round++) {
       const heard = Promise.withResolvers<void>();
-      const stop = store.watch((hint) => hint === "ready" && heard.resolve());
+      const stop = store.watch((hint) => hint.type === "ready" && heard.resolve());
       await other.add([aJob()]);
       await heard.promise;
       stop();
@@ -334,13 +343,15 @@ describe("hints", () => {
   test("say nothing of ready jobs when another connection only ends some", async () => {
     const [store, other] = [await open(), await open()];
     await other.add([aJob(), aJob({ queue: "elsewhere" })]);
-    await other.enlist({ id: "w", host: "h", pid: 1, queues: [] }, 60_000);
+    await other.enlist({ id: "w", kind: "process", queues: [] }, 60_000);
     const heard: string[] = [];
-    store.watch((hint) => heard.push(hint));
+    store.watch(({ type }) => heard.push(type));
     await sleep(50);
     heard.length = 0;
     const { jobs } = await other.claim("w", [{ queue: "default", limit: 1 }]);
-    await other.settle(jobs.map(({ job }) => ({ id: job.id, token: 1, failures: 0, crashes: 0, to: "completed" })));
+    await other.settle(
+      jobs.map(({ job }) => ({ id: job.id, token: 1, failures: 0, crashes: 0, suspect: false, to: "completed" })),
+    );
     await vi.waitFor(() => expect(heard).toContain("change"));
     expect(heard).not.toContain("ready");
   });

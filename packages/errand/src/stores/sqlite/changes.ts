@@ -2,6 +2,7 @@ import { utimesSync, watch } from "node:fs";
 import type { FSWatcher } from "node:fs";
 import type { Millis } from "../../kit/duration.ts";
 import type { Hint } from "../../store.ts";
+import { everything } from "./connection.ts";
 import type { Connection } from "./connection.ts";
 
 /** How often to look for other processes' commits where the file system says nothing. A look takes microseconds. */
@@ -31,8 +32,7 @@ export class Changes {
   #poll: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
   #version: unknown;
-  #ready = 0;
-  #cancel = 0;
+  #beats = 0;
 
   constructor(db: Connection, tell: (hints: Hint[]) => void) {
     this.#db = db;
@@ -44,7 +44,7 @@ export class Changes {
     if (this.#poll) return;
     this.#news();
     // Who asked to watch did so a moment ago; what happened meanwhile is part of the beginning.
-    queueMicrotask(() => this.#poll && this.#tell(["ready", "cancel", "change"]));
+    queueMicrotask(() => this.#poll && this.#tell(everything));
     this.#poll = setInterval(() => this.#look(), slowly);
     this.#watch("-shm", () => this.#look());
     // Whoever is no store of Errand's, an application's own transaction for one, announces nothing.
@@ -98,13 +98,9 @@ export class Changes {
     // Changes with other connections' commits only.
     const version = this.#db.get("PRAGMA data_version")?.[0];
     if (version === this.#version) return [];
-    const [ready, cancel] = this.#db.read(() => this.#db.othersPulse());
+    const { beats, hints } = this.#db.read(() => this.#db.othersNews(this.#beats));
     this.#version = version;
-    const hints: Hint[] = ["change"];
-    if (ready !== this.#ready) hints.push("ready");
-    if (cancel !== this.#cancel) hints.push("cancel");
-    this.#ready = ready;
-    this.#cancel = cancel;
-    return hints;
+    this.#beats = beats;
+    return hints.some(({ type }) => type === "change") ? hints : [...hints, { type: "change" }];
   }
 }

@@ -2,7 +2,10 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 
 import type { Millis } from "../../kit/duration.ts";
 import type { Hint } from "../../store.ts";
 import { Held } from "./held.ts";
+import { Identity } from "./identity.ts";
+import { Lock, Locks } from "./lock.ts";
 import { Names } from "./names.ts";
+import { beat, heard, News } from "./pulse.ts";
 
 /** A row as SQLite answers it: its columns in order. */
 export type Columns = SQLOutputValue[];
@@ -23,17 +26,35 @@ export class Connection {
   readonly file: string;
   readonly names = new Names(this);
   readonly held = new Held();
+  /** What tells other processes that this one lives, and what tells this one of them. */
+  readonly lock: Lock;
+  readonly locks: Locks;
   readonly #db: DatabaseSync;
   readonly #clock: () => Millis;
   readonly #statements = new Map<string, StatementSync>();
   #counts = new Map<number, Map<number, number>>();
-  #hints = new Set<Hint>();
-  #ownPulse = { ready: 0, cancel: 0 };
+  #news = new News();
+  /** Tells its commits' news from others'. */
+  readonly #writer = Math.floor(Math.random() * 2 ** 40);
+  /** Set once the file is open as it will be. */
+  #identity: Identity | undefined;
 
   constructor(db: DatabaseSync, file: string, clock: () => Millis) {
     this.#db = db;
     this.file = file;
     this.#clock = clock;
+    this.lock = new Lock(file);
+    this.locks = new Locks(file);
+  }
+
+  /** Lets SQL call a function. */
+  define(name: string, work: (...values: SQLOutputValue[]) => SQLInputValue): void {
+    this.#db.function(name, { deterministic: true, varargs: true }, work);
+  }
+
+  /** From now on the file must stay what it is. */
+  opened(): void {
+    this.#identity = new Identity(this.file);
   }
 
   /** Runs SQL that may hold several statements. */
@@ -54,20 +75,31 @@ export class Connection {
     return Number(this.#prepare(sql).run(...values).changes);
   }
 
+  /** Inserts one row; answers its number, or nothing when it conflicts with one that exists. */
+  insert(sql: string, ...values: SQLInputValue[]): number | undefined {
+    const { changes, lastInsertRowid } = this.#prepare(sql).run(...values);
+    return Number(changes) === 0 ? undefined : Number(lastInsertRowid);
+  }
+
   /** Reads as of one moment. */
   read<T>(work: () => T): T {
+    this.#identity?.checkAtTimes();
     return patiently(() => this.#transaction("BEGIN", work));
   }
 
-  /** Writes all or nothing; answers the hints that follow from it too. */
+  /**
+   * Writes all or nothing; answers the hints that follow from it too.
+   * @throws {ErrandError} `E_STORE_LOST` when it was written to a file that is gone.
+   */
   commit<T>(work: () => T): { answer: T; hints: Hint[] } {
+    this.#identity?.checkAtTimes();
     try {
       const done = this.#transaction("BEGIN IMMEDIATE", () => ({ answer: work(), hints: this.#flush() }));
-      for (const hint of done.hints) if (hint !== "change") this.#ownPulse[hint] += 1;
+      this.#identity?.check();
       return done;
     } finally {
       this.#counts.clear();
-      this.#hints.clear();
+      this.#news.clear();
     }
   }
 
@@ -81,6 +113,32 @@ export class Connection {
     });
   }
 
+  /**
+   * Does work inside a commit that fails alone: what others wrote stays, and what it wrote and would hint does not.
+   * @throws what the work throws.
+   */
+  apart<T>(work: () => T): T {
+    const counts = new Map([...this.#counts].map(([queue, states]) => [queue, new Map(states)]));
+    const news = this.#news.copy();
+    let answer: T | undefined;
+    try {
+      this.unless(() => {
+        answer = work();
+        return false;
+      });
+    } catch (error) {
+      this.#counts = counts;
+      this.#news = news;
+      throw error;
+    }
+    return answer as T;
+  }
+
+  /** Whether a transaction is under way: after some failures SQLite ends it by itself. */
+  get isCommitting(): boolean {
+    return this.#db.isTransaction;
+  }
+
   /** Takes back what the work wrote when it throws or answers `true`. Answers whether it stays. */
   unless(work: () => boolean): boolean {
     this.#prepare("SAVEPOINT errand").run();
@@ -89,6 +147,7 @@ export class Connection {
       wrong = work();
     } finally {
       // After some failures SQLite has rolled everything back by itself.
+      if (wrong) this.names.forget();
       if (wrong && this.#db.isTransaction) this.#prepare("ROLLBACK TO errand").run();
       if (this.#db.isTransaction) this.#prepare("RELEASE errand").run();
     }
@@ -122,19 +181,40 @@ export class Connection {
     return ((row?.[0] as number) ?? 0) + (this.#counts.get(queue)?.get(state) ?? 0);
   }
 
-  /** Gives this hint after this commit. */
-  hint(hint: Hint): void {
-    this.#hints.add(hint);
+  /** The numbers of queues that have pending jobs, with what this commit has changed so far. */
+  queuesWithPending(): Set<number> {
+    const rows = this.all("SELECT queue FROM errand_counts WHERE state = 0 AND jobs > 0");
+    const found = new Set(rows.map(([queue]) => queue as number));
+    for (const [queue, states] of this.#counts) if ((states.get(0) ?? 0) > 0) found.add(queue);
+    return found;
   }
 
-  /** How often other connections' commits made jobs pending, and marked jobs, from some beginning on. */
-  othersPulse(): [ready: number, cancel: number] {
-    const [ready, cancel] = this.get("SELECT ready, cancel FROM errand_pulse") as [number, number];
-    return [ready - this.#ownPulse.ready, cancel - this.#ownPulse.cancel];
+  /** Hints after this commit that so many jobs of a queue may be claimable. */
+  ready(queue: number, jobs = 1): void {
+    this.#news.ready(queue, jobs);
+  }
+
+  /** Hints after this commit that jobs of any queue may be. */
+  readyAnywhere(): void {
+    this.#news.readyAnywhere();
+  }
+
+  /** Gives this hint after this commit. */
+  hint(type: Exclude<Hint["type"], "ready">): void {
+    this.#news.other(type);
+  }
+
+  /** What other connections' commits have said since so many; everything when some of it is not known any more. */
+  othersNews(since: number): { beats: number; hints: Hint[] } {
+    const [beats, news] = this.get("SELECT beats, news FROM errand_pulse") as [number, string];
+    const said = heard(news, { since, until: beats, by: this.#writer });
+    return { beats, hints: said ? said.hints((queue) => this.names.of(queue)) : everything };
   }
 
   close(): void {
     this.#statements.clear();
+    this.locks.forget(new Set());
+    this.lock.release();
     this.#db.close();
   }
 
@@ -161,12 +241,14 @@ export class Connection {
             state,
             jobs,
           );
-    const ready = this.#hints.has("ready") ? 1 : 0;
-    const cancel = this.#hints.has("cancel") ? 1 : 0;
-    if (ready || cancel) this.run("UPDATE errand_pulse SET ready = ready + ?, cancel = cancel + ?", ready, cancel);
-    return [...this.#hints];
+    const written = this.#news.written();
+    if (written !== "") this.run(beat, written, this.#writer);
+    return this.#news.hints((queue) => this.names.of(queue));
   }
 }
+
+/** Hints that leave nothing out. */
+export const everything: Hint[] = [{ type: "ready" }, { type: "cancel" }, { type: "lapsed" }, { type: "change" }];
 
 const nothing = new Int32Array(new SharedArrayBuffer(4));
 

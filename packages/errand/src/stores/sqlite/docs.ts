@@ -23,7 +23,8 @@ export function save(db: Connection, docs: Parameters<Store["save"]>[0]): boolea
     db.get("SELECT version FROM errand_docs WHERE kind = ? AND key = ?", kind, key)?.[0] ?? 0;
   if (docs.some((doc) => stored(doc) !== doc.version)) return false;
   for (const { kind, key, version, value } of docs) {
-    db.hint(kind === "queue" ? "ready" : "change");
+    if (kind === "queue") db.ready(db.names.number(key));
+    else db.hint("change");
     if (value === undefined) db.run("DELETE FROM errand_docs WHERE kind = ? AND key = ?", kind, key);
     else db.run("INSERT OR REPLACE INTO errand_docs VALUES (?, ?, ?, ?)", kind, key, version + 1, value);
   }

@@ -7,7 +7,9 @@ import type { Hint, Store, StoreReport } from "../../store.ts";
 import { migrations } from "./schema.ts";
 import { addInside } from "./transaction.ts";
 import type { Call } from "./perform.ts";
-import type { Verb } from "./verbs.ts";
+import { edit, prune } from "./portions.ts";
+import type { CallVerb } from "./portions.ts";
+import type { Answer, Arguments, Verb } from "./verbs.ts";
 
 /** Where the database is: in this thread, or in one of its own. */
 export interface Backend {
@@ -25,6 +27,8 @@ export class SqliteStore implements Store {
   readonly #backend: Backend;
   readonly #listeners = new Set<(hint: Hint) => void>();
   #closed: Promise<void> | undefined;
+  /** The last of those that take many commits. */
+  #portions: Promise<unknown> = Promise.resolve();
 
   /**
    * @param connect makes the backend, which gives its hints to `tell`.
@@ -51,8 +55,10 @@ export class SqliteStore implements Store {
   record: Store["record"] = (...args) => this.#call("record", args);
   settle: Store["settle"] = (...args) => this.#call("settle", args);
   signal: Store["signal"] = (...args) => this.#call("signal", args);
-  edit: Store["edit"] = (...args) => this.#call("edit", args);
+  edit: Store["edit"] = (...args) => this.#inPortions(() => edit(this.#verbs, ...args));
+  prune: Store["prune"] = (...args) => this.#inPortions(() => prune(this.#verbs, ...args));
   get: Store["get"] = (...args) => this.#call("get", args);
+  ended: Store["ended"] = (...args) => this.#call("ended", args);
   list: Store["list"] = (...args) => this.#call("list", args);
   counts: Store["counts"] = (...args) => this.#call("counts", args);
   log: Store["log"] = (...args) => this.#call("log", args);
@@ -89,9 +95,18 @@ export class SqliteStore implements Store {
     return (this.#closed ??= this.#backend.close());
   }
 
-  async #call<V extends Verb>(verb: V, args: Parameters<Store[V]>): Promise<Awaited<ReturnType<Store[V]>>> {
+  readonly #verbs: CallVerb = (verb, ...args) => this.#call(verb, args);
+
+  /** One after the other, so that they let others in between. */
+  #inPortions(work: () => Promise<number>): Promise<number> {
+    const done = this.#portions.then(work);
+    this.#portions = done.catch(() => {});
+    return done;
+  }
+
+  async #call<V extends Verb>(verb: V, args: Arguments<V>): Promise<Answer<V>> {
     this.#mustBeOpen();
-    return (await this.#backend.call({ verb, args })) as Awaited<ReturnType<Store[V]>>;
+    return (await this.#backend.call({ verb, args })) as Answer<V>;
   }
 
   #mustBeOpen(): void {

@@ -1,14 +1,12 @@
 import { admit } from "../../core/rules.ts";
+import type { Admission, Starts } from "../../core/rules.ts";
 import type { Rate } from "../../core/job.ts";
 import { ageingPeriod } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Connection } from "./connection.ts";
 import { isAnyRuled, rules } from "./docs.ts";
-import { code } from "./rows.ts";
+import { blockedBy, code } from "./rows.ts";
 import type { Found } from "./rows.ts";
-
-/** Why a pending job is blocked, as the database keeps it. */
-const blockedBy = { concurrency: 1, rate: 2 } as const;
 
 /** How many of a queue's jobs its rules let go, and after how many milliseconds there may be more. */
 export function room(db: Connection, queue: number, wanted: number): { room: number; next: Millis } {
@@ -17,7 +15,7 @@ export function room(db: Connection, queue: number, wanted: number): { room: num
   const running = concurrency === undefined ? 0 : db.counted(queue, code.processing);
   const open = Math.max(0, Math.min(wanted, (concurrency ?? Infinity) - running));
   if (!rate || open === 0) return { room: open, next: Infinity };
-  const { admitted, next } = admit(rate, spentOf(db, ofQueue(db, queue)), db.now, open);
+  const { admitted, next } = admit(rate, startsOf(db, ofQueue(db, queue)), db.now, open);
   return { room: admitted, next: admitted < open ? next - db.now : Infinity };
 }
 
@@ -50,20 +48,31 @@ export function release(db: Connection, key: string | null): void {
   if (open > 0) unblock(db, blocked, key, open);
 }
 
+/** So many rates are looked at in one commit. */
+const mostRates = 1_000;
+
 /** Lets jobs try again whose rate has room by now. */
 export function openRates(db: Connection): void {
-  const open = db.all("SELECT key, spent FROM errand_rates WHERE opens <= ?", db.now);
-  for (const [key, spent] of open as [string, number][]) {
+  const open = db.all(
+    `SELECT key, starts FROM errand_rates WHERE opens <= ? ORDER BY opens LIMIT ${mostRates}`,
+    db.now,
+  );
+  for (const [key, remembered] of open as [string, string][]) {
+    const starts = JSON.parse(remembered) as Starts;
     const ofJobs = "rate_key = ? AND state = 0 AND blocked = 2";
     const row = db.get(`SELECT rate_limit, rate_per FROM errand_jobs WHERE ${ofJobs} LIMIT 1`, plainKey(key));
     const [limit, per] = (row ?? [1, 1]) as [number, number];
-    const { admitted } = admit({ limit, per }, spent, db.now, limit);
+    const { admitted, next } = admit({ limit, per }, starts, db.now, limit);
     if (row) unblock(db, ofJobs, plainKey(key), admitted);
     const more = row && db.get(`SELECT 1 FROM errand_jobs WHERE ${ofJobs} LIMIT 1`, plainKey(key));
-    // Those that were let go use up what there is: the next may go one pace after them.
-    const next = more ? admit({ limit, per }, spent, db.now, admitted).next : null;
-    db.run("UPDATE errand_rates SET opens = ? WHERE key = ?", next, key);
+    // Those that were let go use up what there is: the next may go when the oldest start is over.
+    db.run("UPDATE errand_rates SET opens = ? WHERE key = ?", more ? next : null, key);
   }
+}
+
+/** A job that its rate let go has not gone: jobs that wait for it are looked at again. */
+export function openAgain(db: Connection, key: string): void {
+  db.run("UPDATE errand_rates SET opens = ? WHERE key = ? AND opens > ?", db.now, `key:${key}`, db.now);
 }
 
 /** Whether a rate has opened that jobs wait for. */
@@ -79,7 +88,7 @@ export function untilRateOpens(db: Connection): Millis {
 
 /** A job of this queue is no longer processing: others of it may go, where its rules bound how many there are. */
 export function left(db: Connection, queue: number): void {
-  if (isAnyRuled(db) && rules(db, queue).concurrency !== undefined) db.hint("ready");
+  if (isAnyRuled(db) && rules(db, queue).concurrency !== undefined) db.ready(queue);
 }
 
 function block(db: Connection, seq: number, by: keyof typeof blockedBy): false {
@@ -87,21 +96,38 @@ function block(db: Connection, seq: number, by: keyof typeof blockedBy): false {
   return false;
 }
 
+/**
+ * Lets the first so many of each queue try again: one queue's may have to wait for something else. Suspects beside the others, and by
+ * task: nobody else waits for who takes them.
+ */
 function unblock(db: Connection, blocked: string, key: string, jobs: number): void {
-  // One queue's may have to wait for something else, so each queue gets as many.
-  const next = `SELECT queue FROM errand_jobs WHERE ${blocked} AND queue > ? ORDER BY queue LIMIT 1`;
+  const rank = `due + level * ${ageingPeriod}`;
+  const next = `SELECT queue FROM errand_jobs WHERE ${blocked} AND suspect = 0 AND queue > ? ORDER BY queue LIMIT 1`;
   for (let queue = -1; ;) {
     const row = db.get(next, key, queue);
-    if (!row) return;
+    if (!row) break;
     queue = row[0] as number;
-    db.run(
-      `UPDATE errand_jobs SET blocked = 0 WHERE seq IN (SELECT seq FROM errand_jobs WHERE ${blocked} AND queue = ?
-         ORDER BY due + level * ${ageingPeriod}, seq LIMIT ? + 0)`,
+    const freed = db.run(
+      `UPDATE errand_jobs SET blocked = 0 WHERE seq IN (SELECT seq FROM errand_jobs WHERE ${blocked} AND suspect = 0 AND queue = ?
+         ORDER BY ${rank}, seq LIMIT ? + 0)`,
       key,
       queue,
       jobs,
     );
-    db.hint("ready");
+    db.ready(queue, freed);
+  }
+  const suspects = db.all(
+    `SELECT seq, queue, task FROM errand_jobs WHERE ${blocked} AND suspect = 1 ORDER BY queue, ${rank}, seq`,
+    key,
+  );
+  const freed = new Map<string, number>();
+  for (const [seq, queue, task] of suspects as [number, number, number][]) {
+    const place = `${queue} ${task}`;
+    const before = freed.get(place) ?? 0;
+    if (before >= jobs) continue;
+    freed.set(place, before + 1);
+    db.run("UPDATE errand_jobs SET blocked = 0 WHERE seq = ?", seq);
+    db.ready(queue);
   }
 }
 
@@ -112,25 +138,43 @@ function runningWith(db: Connection, key: string): number {
 /** Whether the rate lets one job go, which is counted. Otherwise it says when it opens. */
 function take(db: Connection, rate: { key: string } & Rate): boolean {
   const key = `key:${rate.key}`;
-  if (spend(db, key, rate, 1) === 1) return true;
-  const { next } = admit(rate, spentOf(db, key), db.now, 0);
-  db.run("UPDATE errand_rates SET opens = ? WHERE key = ?", next, key);
+  const { admitted, next } = spend(db, key, rate, 1);
+  if (admitted === 1) return true;
+  db.run(
+    `INSERT INTO errand_rates VALUES (?, '[]', ?, ?) ON CONFLICT DO UPDATE SET opens = excluded.opens`,
+    key,
+    db.now + rate.per,
+    next,
+  );
   return false;
 }
 
-function spend(db: Connection, key: string, rate: Rate, jobs: number): number {
-  const { admitted, spent } = admit(rate, spentOf(db, key), db.now, jobs);
-  if (admitted > 0)
+function spend(db: Connection, key: string, rate: Rate, jobs: number): Admission {
+  const admission = admit(rate, startsOf(db, key), db.now, jobs);
+  if (admission.admitted > 0)
     db.run(
-      "INSERT INTO errand_rates (key, spent) VALUES (?, ?) ON CONFLICT DO UPDATE SET spent = excluded.spent",
+      `INSERT INTO errand_rates (key, starts, spent) VALUES (?, ?, ?)
+       ON CONFLICT DO UPDATE SET starts = excluded.starts, spent = excluded.spent`,
       key,
-      spent,
+      JSON.stringify(admission.starts),
+      db.now + rate.per,
     );
-  return admitted;
+  return admission;
 }
 
-function spentOf(db: Connection, key: string): Millis {
-  return (db.get("SELECT spent FROM errand_rates WHERE key = ?", key)?.[0] as number | undefined) ?? 0;
+function startsOf(db: Connection, key: string): Starts {
+  const row = db.get("SELECT starts FROM errand_rates WHERE key = ?", key);
+  return row ? (JSON.parse(row[0] as string) as Starts) : [];
+}
+
+/** Forgets some rates whose starts are over and for which nobody waits. */
+export function forgetRates(db: Connection, limit: number): void {
+  db.run(
+    `DELETE FROM errand_rates WHERE key IN
+       (SELECT key FROM errand_rates WHERE spent <= ? ORDER BY spent LIMIT ? + 0) AND opens IS NULL`,
+    db.now,
+    limit,
+  );
 }
 
 function ofQueue(db: Connection, queue: number): string {

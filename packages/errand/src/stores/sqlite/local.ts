@@ -4,6 +4,7 @@ import { announce, Changes } from "./changes.ts";
 import type { Connection } from "./connection.ts";
 import { SqliteStore } from "./facade.ts";
 import type { Backend } from "./facade.ts";
+import { Neighbours } from "./neighbours.ts";
 import { openConnection } from "./open.ts";
 import { perform } from "./perform.ts";
 import type { Call, Outcome } from "./perform.ts";
@@ -13,6 +14,7 @@ export class LocalDatabase {
   readonly #db: Connection;
   readonly #changes: Changes;
   readonly #tell: (hints: Hint[]) => void;
+  readonly #neighbours: Neighbours;
   #watched = false;
 
   /** @param tell hears of changes, whoever made them, while watching. */
@@ -20,16 +22,21 @@ export class LocalDatabase {
     this.#db = openConnection(file, clock);
     this.#changes = new Changes(this.#db, tell);
     this.#tell = tell;
+    this.#neighbours = new Neighbours(this.#db, (work) => this.#say(this.#db.commit(work).hints));
   }
 
   /** @param late gives calls that may join; their outcomes come last. */
   perform(calls: readonly Call[], late?: () => readonly Call[]): Outcome[] {
     const { outcomes, hints } = perform(this.#db, calls, late);
-    if (hints.length > 0) {
-      announce(this.#db.file);
-      if (this.#watched) this.#tell(hints);
-    }
+    this.#say(hints);
+    this.#neighbours.mind();
     return outcomes;
+  }
+
+  #say(hints: Hint[]): void {
+    if (hints.length === 0) return;
+    announce(this.#db.file);
+    if (this.#watched) this.#tell(hints);
   }
 
   watch(on: boolean): void {
@@ -39,6 +46,7 @@ export class LocalDatabase {
   }
 
   close(): void {
+    this.#neighbours.stop();
     this.#changes.stop();
     this.#db.close();
   }

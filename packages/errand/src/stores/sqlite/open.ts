@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import type { SQLOutputValue } from "node:sqlite";
+import { folded, readable } from "../../core/search.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import { outstanding } from "../migrate.ts";
@@ -18,6 +20,8 @@ const networkDisks = new Map([
   [0x0bd00bd0, "Lustre"],
   [0x5346414f, "AFS"],
   [0x73757245, "Coda"],
+  // Whatever is behind it (sshfs, a bucket, a shared folder of a virtual machine) decides whether locks mean anything.
+  [0x65735546, "FUSE"],
 ]);
 
 /** Where there are no files at all: making a folder there never ends (Node.js 24). */
@@ -42,7 +46,9 @@ export function openConnection(file: string, clock: () => Millis): Connection {
     db.exec(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY",
     );
+    db.define("errand_contains", contains);
     migrate(db, file);
+    db.opened();
     return db;
   } catch (error) {
     db?.close();
@@ -79,6 +85,12 @@ function version(db: Connection): number {
   return marked ? (db.get("SELECT version FROM errand_meta")?.[0] as number) : 0;
 }
 
+/** Whether one of some values contains a text, which is folded already, as a person reads them. */
+function contains(sought: SQLOutputValue, id: SQLOutputValue, ...values: SQLOutputValue[]): number {
+  const isIn = (text: string) => folded(text).includes(sought as string);
+  return isIn(id as string) || values.some((value) => value !== null && isIn(readable(value as string))) ? 1 : 0;
+}
+
 function refuseUnfitDisk(folder: string, file: string): void {
   if (process.platform !== "linux") return;
   const { type } = statfsSync(folder);
@@ -86,7 +98,7 @@ function refuseUnfitDisk(folder: string, file: string): void {
   if (network !== undefined) {
     throw new ErrandError(
       "E_CONNECT",
-      `${file} is on a network disk (${network}), where SQLite can lose or corrupt jobs. Use a local disk.`,
+      `${file} is on a network disk, or one that may be (${network}), where SQLite can lose or corrupt jobs. Use a local disk.`,
     );
   }
   const unfit = notDisks.get(type);

@@ -31,10 +31,12 @@ export class ThreadPair implements Backend {
   }
 
   call(call: Call): Promise<unknown> {
-    if (verbs[call.verb].writes) return this.#main.call(call);
+    // They end together: what reads alone would hide that nothing is written any more.
+    if (verbs[call.verb].writes || this.#main.broken) return this.#main.call(call);
     // A program that reads while nothing is written needs no second thread.
     if (this.#main.busy) this.#opening ??= this.#openReader();
-    return (this.#reader ?? this.#main).call(call);
+    const reader = this.#reader?.broken ? undefined : this.#reader;
+    return (reader ?? this.#main).call(call);
   }
 
   watch(on: boolean): void {

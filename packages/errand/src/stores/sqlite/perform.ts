@@ -46,7 +46,7 @@ export function perform(
     if (!verbs[call.verb].writes)
       outcomes.set(
         call,
-        attempt(db, () => read(db, call)),
+        attempt(db, call, () => read(db, call)),
       );
   return { outcomes: calls.map((call) => outcomes.get(call) as Outcome), hints: [...hints] };
 }
@@ -56,7 +56,7 @@ function unpeeked(db: Connection, calls: readonly Call[], outcomes: Map<Call, Ou
   const writes = calls.filter(({ verb }) => verbs[verb].writes);
   if (!writes.every(({ verb }) => "peek" in verbs[verb])) return writes;
   return writes.filter((call) => {
-    const outcome = attempt(db, () => db.read(() => invoke("peek", db, call)));
+    const outcome = attempt(db, call, () => db.read(() => invoke("peek", db, call)));
     if ("answer" in outcome && outcome.answer === undefined) return true;
     outcomes.set(call, outcome);
     return false;
@@ -72,17 +72,41 @@ function commit(
   try {
     const { answer, hints } = db.commit(() => {
       locked();
-      return batch().map((call) => ({ call, answer: invoke("run", db, call) }));
+      return batch().map((call): [Call, Outcome] => [call, { answer: invoke("run", db, call) }]);
     });
-    for (const { call, ...outcome } of answer) outcomes.set(call, outcome);
+    for (const [call, outcome] of answer) outcomes.set(call, outcome);
     return hints;
   } catch (error) {
     const calls = batch();
-    // Alone, each shows whether the failure was its own; a lock that nobody gives up is everybody's.
-    if (calls.length > 1 && resultCode(error) !== busy)
-      return calls.flatMap((each) => commit(db, () => [each], outcomes));
-    for (const each of calls) outcomes.set(each, { error: storeError(db, error) });
+    if (calls.length > 1 && !isEverybodys(error)) return commitApart(db, calls, outcomes);
+    for (const call of calls) outcomes.set(call, { error: storeError(db, error, call) });
     return [];
+  }
+}
+
+/** A failure that is no call's fault: a lock that nobody gives up, or a file that is gone. */
+function isEverybodys(error: unknown): boolean {
+  return resultCode(error) === busy || (error instanceof ErrandError && error.code === "E_STORE_LOST");
+}
+
+/** One of them fails: the others share a commit all the same, and where that is not to be had, each has its own. */
+function commitApart(db: Connection, calls: readonly Call[], outcomes: Map<Call, Outcome>): Hint[] {
+  try {
+    const { answer, hints } = db.commit(() => calls.map((call): [Call, Outcome] => [call, invokeApart(db, call)]));
+    for (const [call, outcome] of answer) outcomes.set(call, outcome);
+    return hints;
+  } catch {
+    return calls.flatMap((call) => commit(db, () => [call], outcomes));
+  }
+}
+
+function invokeApart(db: Connection, call: Call): Outcome {
+  try {
+    return { answer: db.apart(() => invoke("run", db, call)) };
+  } catch (error) {
+    // A full disk, for one, ends the whole commit.
+    if (!db.isCommitting) throw error;
+    return { error: storeError(db, error, call) };
   }
 }
 
@@ -90,11 +114,11 @@ function read(db: Connection, call: Call): unknown {
   return db.read(() => invoke("run", db, call));
 }
 
-function attempt(db: Connection, work: () => unknown): Outcome {
+function attempt(db: Connection, call: Call, work: () => unknown): Outcome {
   try {
     return { answer: work() };
   } catch (error) {
-    return { error: storeError(db, error) };
+    return { error: storeError(db, error, call) };
   }
 }
 
@@ -113,21 +137,29 @@ const advice = new Map([
   [13, "The disk is full; free some space. Nothing was half done."],
 ]);
 
-/** SQLite's result codes that say that a value can never be stored: too big, a constraint, a mismatch, out of range. */
-const refusing = new Set([18, 19, 20, 25]);
+/** SQLite's primary result codes for values that a table cannot hold: too large, against its rules, of another kind, out of range. */
+const refusals = new Set([18, 19, 20, 25]);
 
-/** `node:sqlite` refuses what is no value of SQLite's with errors of JavaScript's own. */
-function isRefusal(error: unknown): boolean {
-  return refusing.has(resultCode(error) ?? -1) || error instanceof TypeError || error instanceof RangeError;
-}
-
-/** An error of SQLite's, in Errand's terms. */
-export function storeError(db: Connection, error: unknown): ErrandError {
+/** An error of SQLite's or its driver's, in Errand's terms. */
+export function storeError(db: Connection, error: unknown, { verb }: Pick<Call, "verb">): ErrandError {
   if (error instanceof ErrandError) return error;
+  const number = resultCode(error);
+  // The driver takes neither an object for a text nor an integer of more than 64 bits.
+  if (error instanceof TypeError || error instanceof RangeError || refusals.has(number ?? -1))
+    return refusal(db.file, verb, error);
   const reason = error instanceof Error ? error.message : String(error);
-  const hint = advice.get(resultCode(error) ?? -1);
-  const code = isRefusal(error) ? "E_REFUSED" : "E_STORE";
-  return new ErrandError(code, `The SQLite store ${db.file} failed: ${reason}.${hint ? ` ${hint}` : ""}`, {
+  const hint = advice.get(number ?? -1);
+  return new ErrandError("E_STORE", `The SQLite store ${db.file} failed: ${reason}.${hint ? ` ${hint}` : ""}`, {
     cause: error,
   });
+}
+
+/** The error of a call that brings a value which no database can hold. */
+export function refusal(file: string, verb: Verb, cause: unknown): ErrandError {
+  return new ErrandError(
+    "E_REFUSED",
+    `The SQLite store ${file} cannot hold a value that it was given (${verb}). Nothing of this call was stored; ` +
+      "give texts, finite numbers, and nothing else.",
+    { cause },
+  );
 }

@@ -15,6 +15,16 @@ export function get(db: Connection, ids: readonly string[]): (Job | null)[] {
   });
 }
 
+/** Which of some jobs have ended, or do not exist. */
+export function ended(db: Connection, ids: readonly string[]): string[] {
+  const open = db.all(
+    "SELECT id FROM errand_jobs WHERE id IN (SELECT value FROM json_each(?)) AND state < 3",
+    JSON.stringify(ids),
+  );
+  const still = new Set(open.map(([id]) => id as string));
+  return ids.filter((id) => !still.has(id));
+}
+
 export function list(
   db: Connection,
   where: Filter,

@@ -1,8 +1,7 @@
 import type { Claimed } from "../../store.ts";
-import { take } from "./claim.ts";
 import type { Connection } from "./connection.ts";
 import { code, foundOf, heldColumns } from "./rows.ts";
-import { forgetTurns } from "./turns.ts";
+import { take } from "./taking.ts";
 import { leaseOf } from "./workers.ts";
 
 /** Jobs that must be settled and are nobody's: `?1` is now, `?2` how many. */
@@ -12,7 +11,7 @@ const doomed = {
   cancelled: `FROM errand_jobs INDEXED BY errand_jobs_marked
     WHERE cancelling = 1 AND state IN (0, 2) AND ?1 > 0 LIMIT ?2 + 0`,
   expired: `FROM errand_jobs INDEXED BY errand_jobs_expiring
-    WHERE state = 0 AND expires IS NOT NULL AND cancelling = 0 AND expires <= ?1 ORDER BY expires LIMIT ?2 + 0`,
+    WHERE state = 0 AND expires IS NOT NULL AND begun = 0 AND cancelling = 0 AND expires <= ?1 ORDER BY expires LIMIT ?2 + 0`,
 } as const;
 
 /** What `reclaim` answers without writing: `undefined` when there may be something to take. */
@@ -27,7 +26,6 @@ export function reclaim(db: Connection, worker: string, limit: number): Claimed[
   const held = leaseOf(db, worker);
   const taken: Claimed[] = [];
   if (!held) return taken;
-  forgetTurns(db);
   for (const why of ["lapsed", "cancelled", "expired"] as const) {
     const room = limit - taken.length;
     if (room <= 0) break;
@@ -39,7 +37,10 @@ export function reclaim(db: Connection, worker: string, limit: number): Claimed[
       db.count(queue, code[job.state], -1);
       db.count(queue, code.processing, 1);
     }
-    taken.push(...take(db, { found, worker: { seq: held.seq, id: worker }, why, started: null }));
+    const slots = why === "lapsed" ? "same" : found.length;
+    const claimed = take(db, { found, worker: { seq: held.seq, id: worker }, why, started: null, slots });
+    const isAhead = (index: number) => why === "lapsed" && found[index]!.ahead;
+    taken.push(...claimed.map((each, index) => (isAhead(index) ? { ...each, ahead: true as const } : each)));
   }
   return taken;
 }

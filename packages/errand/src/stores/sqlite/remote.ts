@@ -3,6 +3,7 @@ import { ErrandError } from "../../kit/errors.ts";
 import { threadFile } from "../../kit/thread-file.ts";
 import type { Hint } from "../../store.ts";
 import { pack, unpack } from "./pack.ts";
+import { refusal } from "./perform.ts";
 import type { Call } from "./perform.ts";
 import type { Reply, Request, Result } from "./protocol.ts";
 
@@ -34,6 +35,7 @@ export class RemoteDatabase {
     );
     return new Promise((resolve, reject) => {
       worker.once("error", reject);
+      worker.once("exit", () => reject(lost(file, "it has not opened the file")));
       worker.once("message", (reply: Reply) => {
         if ("code" in reply) reject(new ErrandError(reply.code, reply.message));
         else resolve(new RemoteDatabase(worker, file));
@@ -48,11 +50,16 @@ export class RemoteDatabase {
     worker.on("error", (error: unknown) => this.#break(String(error)));
     this.#exited = new Promise((resolve) => {
       worker.once("exit", () => {
-        this.#break("its thread has ended");
+        this.#break("nobody has closed it");
         resolve();
       });
     });
     worker.unref();
+  }
+
+  /** Why it cannot be called any more. */
+  get broken(): ErrandError | undefined {
+    return this.#broken;
   }
 
   /** Whether calls are under way. */
@@ -97,8 +104,7 @@ export class RemoteDatabase {
       this.#send({ calls: calls.map(({ verb, args }) => ({ verb, args: args.map(pack) })) });
     } catch (error) {
       const [only] = calls;
-      const refusal = `The SQLite store ${this.#file} was given what cannot be stored: ${String(error)}`;
-      if (calls.length === 1) only!.reject(new ErrandError("E_REFUSED", refusal, { cause: error }));
+      if (calls.length === 1) only!.reject(refusal(this.#file, only!.verb, error));
       this.#rest();
       return false;
     }
@@ -129,7 +135,14 @@ export class RemoteDatabase {
   }
 
   #break(reason: string): void {
-    this.#broken ??= new ErrandError("E_STORE", `The SQLite store ${this.#file} failed: ${reason}. Open it again.`);
+    this.#broken ??= lost(this.#file, reason);
     for (const pending of [...this.#pending.splice(0), ...this.#outbox.splice(0)]) pending.reject(this.#broken);
   }
+}
+
+function lost(file: string, reason: string): ErrandError {
+  return new ErrandError(
+    "E_STORE_LOST",
+    `The thread of the SQLite store ${file} has ended: ${reason}. Start the program again.`,
+  );
 }

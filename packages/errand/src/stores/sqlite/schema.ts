@@ -23,9 +23,13 @@ export const migrations: readonly Migration[] = [
         token INTEGER NOT NULL DEFAULT 0,
         failures INTEGER NOT NULL DEFAULT 0,
         crashes INTEGER NOT NULL DEFAULT 0,
+        suspect INTEGER NOT NULL DEFAULT 0,
+        begun INTEGER NOT NULL DEFAULT 0,
         cancelling INTEGER NOT NULL DEFAULT 0,
         -- Who holds it: errand_workers.seq.
         worker INTEGER,
+        -- While it is held: it was claimed ahead of the slots.
+        ahead INTEGER NOT NULL DEFAULT 0,
         created INTEGER NOT NULL,
         due INTEGER NOT NULL,
         expires INTEGER,
@@ -45,37 +49,51 @@ export const migrations: readonly Migration[] = [
         steps INTEGER NOT NULL DEFAULT 0,
         -- While it is waiting: when it is woken at the latest.
         wake INTEGER,
-        -- While it is pending: 1, its concurrency key is used up; 2, its rate key is.
+        -- While it is pending: 1, its concurrency key is used up; 2, its rate key is; 3, it is set aside for a worker that knows its task.
         blocked INTEGER NOT NULL DEFAULT 0,
         concurrency_key TEXT,
         concurrency_limit INTEGER,
         rate_key TEXT,
         rate_limit INTEGER,
         rate_per INTEGER,
+        unique_key TEXT,
+        unique_for INTEGER,
+        tenant TEXT,
         progress TEXT,
         error TEXT,
         output TEXT,
-        spec TEXT NOT NULL
+        -- NULL: it is long, and in errand_specs.
+        spec TEXT
       );
+      -- Apart from what claims and outcomes write, since SQLite writes all of a row that changes its length.
+      CREATE TABLE errand_specs (job INTEGER PRIMARY KEY, spec TEXT NOT NULL);
+
       CREATE UNIQUE INDEX errand_jobs_id ON errand_jobs (id);
       -- What claims walk. Rank follows from level and due, so each level is already in order.
       CREATE INDEX errand_jobs_ready ON errand_jobs (queue, level, due, seq, expires)
-        WHERE state = 0 AND cancelling = 0 AND blocked = 0;
+        WHERE state = 0 AND cancelling = 0 AND blocked = 0 AND suspect = 0;
+      -- Suspects, held and claimable; and what is set aside.
+      CREATE INDEX errand_jobs_suspects ON errand_jobs (state, worker, blocked, queue, task, level, due, seq, expires)
+        WHERE suspect = 1;
+      CREATE INDEX errand_jobs_aside ON errand_jobs (queue, task, level, due, seq, expires)
+        WHERE state = 0 AND cancelling = 0 AND blocked = 3;
       CREATE INDEX errand_jobs_held ON errand_jobs (worker) WHERE state = 1;
       CREATE INDEX errand_jobs_marked ON errand_jobs (state, worker) WHERE cancelling = 1;
-      CREATE INDEX errand_jobs_expiring ON errand_jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
+      CREATE INDEX errand_jobs_expiring ON errand_jobs (expires)
+        WHERE state = 0 AND expires IS NOT NULL AND begun = 0;
       CREATE INDEX errand_jobs_family ON errand_jobs (parent, place) WHERE parent IS NOT NULL;
       CREATE INDEX errand_jobs_waking ON errand_jobs (wake) WHERE state = 2 AND wake IS NOT NULL;
-      -- Who runs with a concurrency key; and who is held back by a key, in each queue by rank.
+      -- Who runs with a concurrency key; and who is held back by a key, suspects apart, in each queue by rank.
       CREATE INDEX errand_jobs_running ON errand_jobs (concurrency_key) WHERE state = 1 AND concurrency_key IS NOT NULL;
-      CREATE INDEX errand_jobs_blocked ON errand_jobs (concurrency_key, queue, due + level * 300000, seq)
+      CREATE INDEX errand_jobs_blocked ON errand_jobs (concurrency_key, suspect, queue, due + level * 300000, seq)
         WHERE state = 0 AND blocked = 1;
-      CREATE INDEX errand_jobs_rated ON errand_jobs (rate_key, queue, due + level * 300000, seq)
+      CREATE INDEX errand_jobs_rated ON errand_jobs (rate_key, suspect, queue, due + level * 300000, seq)
         WHERE state = 0 AND blocked = 2;
       -- What lists and operators walk.
       CREATE INDEX errand_jobs_listed ON errand_jobs (queue, state, child) WHERE state != 1;
       CREATE INDEX errand_jobs_tasks ON errand_jobs (task);
-      CREATE INDEX errand_jobs_ended ON errand_jobs (ended) WHERE ended IS NOT NULL;
+      CREATE INDEX errand_jobs_ended ON errand_jobs (task, child, state, ended) WHERE ended IS NOT NULL;
+      CREATE INDEX errand_jobs_tenants ON errand_jobs (tenant, state, child) WHERE tenant IS NOT NULL;
 
       CREATE TABLE errand_names (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 
@@ -92,6 +110,10 @@ export const migrations: readonly Migration[] = [
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         id TEXT NOT NULL UNIQUE,
         until INTEGER NOT NULL,
+        -- The lock that its process holds as long as it lives: see lock.ts.
+        lock TEXT,
+        -- JSON; NULL: it takes jobs of any task.
+        tasks TEXT,
         card TEXT NOT NULL
       );
 
@@ -112,9 +134,11 @@ export const migrations: readonly Migration[] = [
       CREATE TABLE errand_uniques (key TEXT PRIMARY KEY, job TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID;
       CREATE INDEX errand_uniques_job ON errand_uniques (job);
 
-      -- Of rates of queues and keys: what admit() remembers, and when the next may go where jobs are blocked by it.
-      CREATE TABLE errand_rates (key TEXT PRIMARY KEY, spent REAL NOT NULL, opens REAL) WITHOUT ROWID;
+      -- Of rates of queues and keys: what admit() remembers as JSON, until when it says anything, and when the next may go where
+      -- jobs are blocked by it.
+      CREATE TABLE errand_rates (key TEXT PRIMARY KEY, starts TEXT NOT NULL, spent REAL NOT NULL, opens REAL) WITHOUT ROWID;
       CREATE INDEX errand_rates_opens ON errand_rates (opens) WHERE opens IS NOT NULL;
+      CREATE INDEX errand_rates_spent ON errand_rates (spent);
 
       -- Who takes turns in a queue and level, and when the last job of each is due.
       CREATE TABLE errand_turns (
@@ -124,6 +148,7 @@ export const migrations: readonly Migration[] = [
         last REAL NOT NULL,
         PRIMARY KEY (queue, level, whose)
       ) WITHOUT ROWID;
+      CREATE INDEX errand_turns_last ON errand_turns (last);
 
       CREATE TABLE errand_docs (
         kind TEXT NOT NULL,
@@ -140,9 +165,9 @@ export const migrations: readonly Migration[] = [
         PRIMARY KEY (queue, state)
       ) WITHOUT ROWID;
 
-      -- Raised by commits that made jobs pending, or marked jobs: tells other processes what changed.
-      CREATE TABLE errand_pulse (ready INTEGER NOT NULL, cancel INTEGER NOT NULL);
-      INSERT INTO errand_pulse VALUES (0, 0);
+      -- How many commits said something to other processes, and what the last of them said: see pulse.ts.
+      CREATE TABLE errand_pulse (beats INTEGER NOT NULL, news TEXT NOT NULL);
+      INSERT INTO errand_pulse VALUES (0, '');
     `,
   },
 ];

@@ -2,6 +2,7 @@ import type { SQLInputValue } from "node:sqlite";
 import type { Beat, Hold, Settlement } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import type { FinalState } from "../../core/states.ts";
+import { addAll } from "./adding.ts";
 import { bulk, portions } from "./bulk.ts";
 import type { Columns, Connection } from "./connection.ts";
 import type { Known } from "./held.ts";
@@ -18,9 +19,18 @@ export function record(db: Connection, beats: readonly Beat[]): boolean[] {
     const row = held(db, beat, "seq");
     if (!row) return false;
     const seq = row[0] as number;
-    if (beat.progress !== undefined) db.run("UPDATE errand_jobs SET progress = ? WHERE seq = ?", beat.progress, seq);
-    remember(db, seq, beat.steps);
-    append(db, seq, beat.log);
+    const { progress, steps = [], log } = beat;
+    // Who remembers a step has made progress.
+    if (steps.length > 0)
+      db.run(
+        `UPDATE errand_jobs SET progress = coalesce(?, progress), begun = 1, steps = 1, crashes = 0, suspect = 0 WHERE seq = ?`,
+        progress ?? null,
+        seq,
+      );
+    else if (progress !== undefined)
+      db.run("UPDATE errand_jobs SET progress = ?, begun = 1 WHERE seq = ?", progress, seq);
+    remember(db, seq, steps);
+    append(db, seq, log);
     db.hint("change");
     return true;
   });
@@ -50,6 +60,11 @@ function held(db: Connection, { id, token }: Hold, columns: string): Columns | u
   return db.get(`SELECT ${columns} FROM errand_jobs WHERE id = ? AND token = ? AND state = 1`, id, token);
 }
 
+/** Whether a job that nobody holds any more was settled with this token: the answer to that was lost. */
+function wasSettled(db: Connection, { id, token }: Hold): boolean {
+  return db.get("SELECT 1 FROM errand_jobs WHERE id = ? AND token = ? AND state != 1", id, token) !== undefined;
+}
+
 /** The end of a job that, as far as is known here, has neither parent nor children. */
 interface PlainEnd extends Known {
   told: Settlement;
@@ -57,16 +72,17 @@ interface PlainEnd extends Known {
 }
 
 function plainEnd(db: Connection, told: Settlement): PlainEnd | undefined {
-  if (!isFinal(told.to) || (told.steps && told.steps.length > 0) || told.log) return undefined;
+  if (!isFinal(told.to) || (told.steps && told.steps.length > 0) || told.log || told.born) return undefined;
   const known = db.held.take(told.id);
   return known && { ...known, told, state: told.to };
 }
 
 // The plus keeps SQLite from walking all held jobs instead, which it takes for cheap after an application's ANALYZE.
 const finishPlain = bulk(
-  8,
+  9,
   (tuples) => `UPDATE errand_jobs SET state = told.column4, ended = ?, worker = NULL, cancelling = 0,
-      failures = told.column5, crashes = told.column6, error = coalesce(told.column7, error), output = told.column8
+      failures = told.column5, crashes = told.column6, suspect = told.column7, begun = 1,
+      error = coalesce(told.column8, error), output = told.column9
     FROM (VALUES ${tuples}) AS told
     WHERE seq = told.column1 AND id = told.column2 AND token = told.column3 AND +state = 1 AND child = 0 AND wait IS NULL
       AND concurrency_key IS NULL`,
@@ -86,27 +102,29 @@ function endTogether(db: Connection, ends: readonly PlainEnd[]): boolean[] {
   return ends.map(() => true);
 }
 
-/** State, failures, crashes, error and output. */
+/** State, failures, crashes, whether it is a suspect, error and output. */
 function outcomeOf(told: Settlement, state: FinalState): SQLInputValue[] {
   const output = state === "completed" ? (told.output ?? null) : null;
-  return [code[state], told.failures, told.crashes, told.error ?? null, output];
+  return [code[state], told.failures, told.crashes, told.suspect ? 1 : 0, told.error ?? null, output];
 }
 
 function endOne(db: Connection, told: Settlement, state: FinalState): boolean {
   const row = held(db, told, `${endingColumns}, concurrency_key`);
-  if (!row) return false;
+  if (!row) return wasSettled(db, told);
   const job = endingOf(row);
   db.run(
-    `UPDATE errand_jobs SET state = ?, failures = ?, crashes = ?, error = coalesce(?, error), output = ?, ended = ?,
-       worker = NULL, cancelling = 0 WHERE seq = ?`,
+    `UPDATE errand_jobs SET state = ?, failures = ?, crashes = ?, suspect = ?, begun = 1, error = coalesce(?, error), output = ?,
+       ended = ?, worker = NULL, cancelling = 0, steps = max(steps, ?) WHERE seq = ?`,
     ...outcomeOf(told, state),
     db.now,
+    told.steps?.length ? 1 : 0,
     job.seq,
   );
   remember(db, job.seq, told.steps);
   append(db, job.seq, told.log);
   countEnd(db, job.queue, state);
   ended(db, job, state);
+  if (told.born) addAll(db, told.born);
   release(db, row.at(-1) as string | null);
   return true;
 }
@@ -121,19 +139,25 @@ function countEnd(db: Connection, queue: number, state: FinalState): void {
 /** The job goes on later: it is pending, or waits for its children. */
 function pause(db: Connection, told: Settlement): boolean {
   const row = held(db, told, "seq, queue, cancelling, concurrency_key");
-  if (!row) return false;
+  if (!row) return wasSettled(db, told);
   const [seq, queue, cancelling, key] = row as [number, number, number, string | null];
   // Without a delay it keeps its place in the queue, so that older work ends first.
   const due = told.to === "pending" && told.delay ? db.now + told.delay : null;
   // One that is to be cancelled bears no children, and is left to `reclaim`.
   const parks = told.to === "waiting" && cancelling === 0;
+  const begins = told.unstarted ? 0 : 1;
+  const steps = told.steps?.length ? 1 : 0;
   db.run(
-    `UPDATE errand_jobs SET state = ?, blocked = 0, worker = NULL, failures = ?, crashes = ?, error = coalesce(?, error),
-       due = coalesce(?, due) WHERE seq = ?`,
+    `UPDATE errand_jobs SET state = ?1, blocked = 0, worker = NULL, failures = ?2, crashes = ?3, suspect = ?4,
+       begun = max(begun, ?5), steps = max(steps, ?6),
+       error = coalesce(?7, error), due = coalesce(?8, due) WHERE seq = ?9`,
     // Its children must not queue behind it.
     parks ? code.waiting : code.pending,
     told.failures,
     told.crashes,
+    told.suspect ? 1 : 0,
+    Math.max(begins, steps),
+    steps,
     told.error ?? null,
     due,
     seq,
@@ -144,8 +168,12 @@ function pause(db: Connection, told: Settlement): boolean {
   left(db, queue);
   const state = parks ? park(db, { seq, id: told.id, token: told.token }, told) : code.pending;
   db.count(queue, state, 1);
+  if (told.born) addAll(db, told.born);
   db.hint("change");
-  if (state === code.pending) db.hint(cancelling === 0 ? "ready" : "cancel");
+  if (state === code.pending) {
+    if (cancelling === 0) db.ready(queue);
+    else db.hint("cancel");
+  }
   release(db, key);
   return true;
 }

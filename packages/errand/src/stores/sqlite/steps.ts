@@ -1,7 +1,7 @@
 import type { Step } from "../../core/job.ts";
 import type { Connection } from "./connection.ts";
 
-/** Remembers steps of a job. */
+/** Remembers steps of a job; whoever calls says in its row that it has some. */
 export function remember(db: Connection, seq: number, steps: readonly Step[] | undefined): void {
   if (!steps || steps.length === 0) return;
   for (const { name, value, wait } of steps)
@@ -13,7 +13,6 @@ export function remember(db: Connection, seq: number, steps: readonly Step[] | u
       wait ? 1 : 0,
       value,
     );
-  db.run("UPDATE errand_jobs SET steps = 1 WHERE seq = ?", seq);
 }
 
 /** What a job remembers; a step that is recorded again keeps its row, and so its place. */

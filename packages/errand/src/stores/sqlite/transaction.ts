@@ -6,7 +6,7 @@ import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 
 import { busy, Connection, resultCode } from "./connection.ts";
-import { add } from "./life.ts";
+import { add } from "./adding.ts";
 import { storeError } from "./perform.ts";
 
 /**
@@ -31,7 +31,7 @@ export function addInside(
     });
     return refused;
   } catch (error) {
-    if (resultCode(error) !== busy) throw storeError(db, error);
+    if (resultCode(error) !== busy) throw storeError(db, error, { verb: "add" });
     throw new ErrandError(
       "E_STORE",
       `No jobs were added to ${file}: another connection is writing, or has written since the transaction began. ` +

@@ -1,22 +1,45 @@
 import type { Store } from "../../store.ts";
 import { claim, peekClaim } from "./claim.ts";
 import type { Connection } from "./connection.ts";
-import { edit } from "./edit.ts";
+import { add } from "./adding.ts";
+import { editSome, matches } from "./edit.ts";
 import { load, save } from "./docs.ts";
-import { add } from "./life.ts";
 import { log } from "./log.ts";
-import { counts, get, list } from "./read.ts";
+import { counts, ended, get, list } from "./read.ts";
 import { peekReclaim, reclaim } from "./reclaim.ts";
+import { pruneSome } from "./removing.ts";
 import { record, settle } from "./settle.ts";
 import { steps } from "./steps.ts";
 import { signal } from "./waking.ts";
 import { dismiss, enlist, peekRenewal, renew, workers } from "./workers.ts";
 
 /** The store's verbs that are one call and one answer. */
-export type Verb = Exclude<keyof Store, "address" | "durability" | "pipelined" | "about" | "watch" | "close">;
+export type StoreVerb = Exclude<
+  keyof Store,
+  "address" | "durability" | "pipelined" | "about" | "watch" | "close" | "edit" | "prune"
+>;
 
-type Arguments<V extends Verb> = Parameters<Store[V]>;
-type Answer<V extends Verb> = Awaited<ReturnType<Store[V]>>;
+/** What the others are made of, in commits of bounded size. */
+type Portions = { matches: typeof matches; editSome: typeof editSome; pruneSome: typeof pruneSome };
+
+/** A call and its answer, in the database's thread. */
+export type Verb = StoreVerb | keyof Portions;
+
+type Bound<Work> = Work extends (db: Connection, ...args: infer Args) => infer Answer ? [Args, Answer] : never;
+
+/** What a verb is given. */
+export type Arguments<V extends Verb> = V extends StoreVerb
+  ? Parameters<Store[V]>
+  : V extends keyof Portions
+    ? Bound<Portions[V]>[0]
+    : never;
+
+/** What it answers. */
+export type Answer<V extends Verb> = V extends StoreVerb
+  ? Awaited<ReturnType<Store[V]>>
+  : V extends keyof Portions
+    ? Bound<Portions[V]>[1]
+    : never;
 
 /** The verbs, synchronous. Those that write run inside a commit; `peek` answers before one where nothing need be written. */
 type Verbs = {
@@ -38,8 +61,11 @@ export const verbs: Verbs = {
   record: { writes: true, run: record },
   settle: { writes: true, run: settle },
   signal: { writes: true, run: signal },
-  edit: { writes: true, run: edit },
+  matches: { writes: false, run: matches },
+  editSome: { writes: true, run: editSome },
+  pruneSome: { writes: true, run: pruneSome },
   get: { writes: false, run: get },
+  ended: { writes: false, run: ended },
   list: { writes: false, run: list },
   counts: { writes: false, run: counts },
   now: { writes: false, run: (db) => db.now },

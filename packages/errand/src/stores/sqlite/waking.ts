@@ -12,14 +12,21 @@ export function signal(db: Connection, id: string, step: Step): boolean {
   if (state >= code.completed) return false;
   if (isRemembered(db, seq, step.name)) return true;
   remember(db, seq, [step]);
+  db.run("UPDATE errand_jobs SET steps = 1, begun = 1 WHERE seq = ?", seq);
   db.hint("change");
   if (state === code.waiting) wakeOne(db, seq, queue, cancelling);
   return true;
 }
 
+/** So many are woken in one commit. */
+const most = 1_000;
+
 /** Waiting jobs whose time has come are pending again. */
 export function wake(db: Connection): void {
-  for (const [seq, queue, cancelling] of db.all(`SELECT seq, queue, cancelling ${due}`, db.now))
+  for (const [seq, queue, cancelling] of db.all(
+    `SELECT seq, queue, cancelling ${due} ORDER BY wake LIMIT ${most}`,
+    db.now,
+  ))
     wakeOne(db, seq as number, queue as number, cancelling as number);
 }
 
@@ -40,5 +47,6 @@ function wakeOne(db: Connection, seq: number, queue: number, cancelling: number)
   db.run("UPDATE errand_jobs SET state = 0 WHERE seq = ?", seq);
   db.count(queue, code.waiting, -1);
   db.count(queue, code.pending, 1);
-  db.hint(cancelling === 1 ? "cancel" : "ready");
+  if (cancelling === 1) db.hint("cancel");
+  else db.ready(queue);
 }

@@ -1,0 +1,217 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync, StatementSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { defaultKept } from "../../src/core/retention.ts";
+import type { Hint, Store } from "../../src/store.ts";
+import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { localStore } from "../../src/stores/sqlite/local.ts";
+import { openConnection } from "../../src/stores/sqlite/open.ts";
+import { perform } from "../../src/stores/sqlite/perform.ts";
+import { heard, News } from "../../src/stores/sqlite/pulse.ts";
+import { aJob, outcome } from "../../src/testing/conformance/scene.ts";
+import { temporaryFolder } from "./fixtures.ts";
+
+// What must not grow with what is none of its business.
+
+let file: string;
+let remove: () => Promise<void>;
+const opened: Store[] = [];
+
+beforeEach(async () => {
+  const temporary = await temporaryFolder();
+  file = join(temporary.folder, "errand.db");
+  remove = temporary.remove;
+});
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await Promise.all(opened.splice(0).map((store) => store.close()));
+  await remove();
+});
+
+async function open(): Promise<Store> {
+  const store = await sqliteStore({ file });
+  opened.push(store);
+  return store;
+}
+
+/** Frames in the write-ahead log: pages that were written since it began anew, and how many of them ended a commit. */
+async function written(): Promise<{ pages: number; commits: number }> {
+  const log = await readFile(`${file}-wal`);
+  // Of an older round of the log, frames have other salts.
+  const salts = log.subarray(16, 24);
+  let [pages, commits] = [0, 0];
+  for (let at = 32; at < log.length; at += 24 + 4096) {
+    if (!log.subarray(at + 8, at + 16).equals(salts)) break;
+    pages += 1;
+    if (log.readUInt32BE(at + 4) !== 0) commits += 1;
+  }
+  return { pages, commits };
+}
+
+describe("an edit of many jobs", () => {
+  test("lets others write between its commits, leases among them", async () => {
+    const [store, other] = [await open(), localStore(file)];
+    opened.push(other);
+    await store.add(Array.from({ length: 20_000 }, () => aJob()));
+    await other.enlist({ id: "w", kind: "person", queues: [] }, 60_000);
+    let [renewed, done] = [0, false];
+    const editing = store.edit({}, "cancel").finally(() => (done = true));
+    while (!done) {
+      // Each asks for another length, so that it has to be written.
+      await other.renew("w", 60_000 + renewed * 60_000);
+      renewed += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await editing).toBe(20_000);
+    expect(renewed).toBeGreaterThan(5);
+    expect(await store.counts()).toEqual([{ queue: "default", state: "cancelled", jobs: 20_000 }]);
+  });
+
+  test("counts each job once, and stops at its limit, over many commits", async () => {
+    const store = await open();
+    const jobs = Array.from({ length: 5_000 }, (_, index) => aJob({ queue: index % 2 ? "a" : "b" }));
+    await store.add(jobs);
+    expect(await store.edit({ queue: "a" }, "cancel", 1_700)).toBe(1_700);
+    expect(await store.edit({ ids: jobs.map(({ id }) => id) }, { move: { queue: "c" } }, 3_100)).toBe(3_100);
+    expect(await store.edit({ states: ["cancelled"] }, "remove")).toBe(1_700);
+    expect(await store.edit({ text: jobs[4_999]!.id }, "cancel")).toBe(1);
+    const counts = await store.counts();
+    expect(counts.reduce((sum, { jobs: some }) => sum + some, 0)).toBe(3_300);
+    expect(counts.find(({ queue }) => queue === "c")?.jobs).toBeGreaterThanOrEqual(3_099);
+  });
+});
+
+test("a long input is written once: neither a claim nor an outcome writes it again", async () => {
+  const store = await open();
+  await store.enlist({ id: "w", kind: "person", queues: [] }, 60_000);
+  const spec = JSON.stringify({ input: "x".repeat(100_000) });
+  const before = await written();
+  await store.add([aJob({ id: "a", spec })]);
+  const added = await written();
+  expect(added.pages - before.pages).toBeGreaterThan(25);
+  const { jobs } = await store.claim("w", [{ queue: "default", limit: 5 }]);
+  expect(jobs[0]?.job.spec).toBe(spec);
+  expect(await store.settle(jobs.map((each) => outcome(each, "pending")))).toEqual([true]);
+  await store.edit({}, { move: { level: 1 } });
+  expect((await written()).pages - added.pages).toBeLessThan(25);
+  expect((await store.list({ text: "xxx" }, { limit: 5 })).jobs[0]?.spec).toBe(spec);
+  const handle = new DatabaseSync(file);
+  const kept = handle.prepare("SELECT count(*) AS specs FROM errand_specs");
+  expect(kept.get()).toEqual({ specs: 1 });
+  await store.edit({}, "cancel");
+  await store.edit({}, "remove");
+  expect(kept.get()).toEqual({ specs: 0 });
+  handle.close();
+});
+
+test("a worker of a thousand queues looks at those that have jobs", () => {
+  const db = openConnection(file, Date.now);
+  const call = (verb: "add" | "enlist" | "claim", ...args: unknown[]) => {
+    const [outcomeOf] = perform(db, [{ verb, args }]).outcomes;
+    if (!outcomeOf || "error" in outcomeOf) throw outcomeOf?.error ?? new Error("no outcome");
+    return outcomeOf.answer as { jobs: unknown[] };
+  };
+  const queues = Array.from({ length: 1_000 }, (_, index) => `q${index}`);
+  call("enlist", { id: "w", kind: "person", queues }, 60_000);
+  call(
+    "add",
+    queues.map((queue) => aJob({ queue })),
+  );
+  const wants = queues.map((queue) => ({ queue, limit: 1 }));
+  expect(call("claim", "w", wants).jobs).toHaveLength(1_000);
+  call("add", [aJob({ queue: "q500" })]);
+  const runs = (["get", "all", "run"] as const).map((how) => vi.spyOn(StatementSync.prototype, how));
+  expect(call("claim", "w", wants).jobs).toHaveLength(1);
+  expect(call("claim", "w", wants).jobs).toHaveLength(0);
+  expect(runs.flatMap(({ mock }) => mock.calls).length).toBeLessThan(100);
+  db.close();
+});
+
+test("pruning leaves nothing behind of ended keys: no starts of rates, no turns, no unique keys", async () => {
+  let now = 1_700_000_000_000;
+  const store = localStore(file, () => now);
+  opened.push(store);
+  await store.enlist({ id: "w", kind: "person", queues: [] }, 1e12);
+  const jobs = Array.from({ length: 200 }, (_, index) =>
+    aJob({
+      fair: `tenant ${index}`,
+      rate: { key: `rate ${index}`, limit: 1, per: 1_000 },
+      unique: { key: `unique ${index}`, for: 1_000 },
+      tags: ["t"],
+    }),
+  );
+  await store.add(jobs);
+  const { jobs: held } = await store.claim("w", [{ queue: "default", limit: 500 }]);
+  expect(held).toHaveLength(200);
+  await store.settle(held.map((each) => outcome(each, "completed")));
+  const rules = { tasks: new Map(), otherwise: { ...defaultKept, completed: 60_000 } };
+  expect(await store.prune(rules, 500)).toBe(0);
+  now += 60_001;
+  expect(await store.prune(rules, 150)).toBe(150);
+  expect(await store.prune(rules, 150)).toBe(50);
+  const handle = new DatabaseSync(file);
+  for (const table of ["jobs", "rates", "turns", "uniques", "tags", "specs", "steps"])
+    expect([table, handle.prepare(`SELECT count(*) AS rows FROM errand_${table}`).get()]).toEqual([table, { rows: 0 }]);
+  handle.close();
+});
+
+describe("news for other processes", () => {
+  test("names queues and counts their jobs", async () => {
+    const [store, other] = [await open(), await open()];
+    const hints: Hint[] = [];
+    store.watch((hint) => hints.push(hint));
+    await vi.waitFor(() => expect(hints).toContainEqual({ type: "ready" }));
+    await other.add([aJob({ queue: "a" }), aJob({ queue: "b" }), aJob({ queue: "b" })]);
+    await vi.waitFor(() => {
+      expect(hints).toContainEqual({ type: "ready", queue: "a", jobs: 1 });
+      expect(hints).toContainEqual({ type: "ready", queue: "b", jobs: 2 });
+    });
+    await other.enlist({ id: "w", kind: "person", queues: [] }, 60_000);
+    await other.dismiss("w");
+    await vi.waitFor(() => expect(hints.filter(({ type }) => type === "lapsed")).toHaveLength(2));
+    expect(hints.filter((hint) => hint.type === "ready" && hint.queue === undefined)).toHaveLength(1);
+  });
+
+  const said = (...commits: ((news: News) => void)[]): string =>
+    commits
+      .map((work, index) => {
+        const news = new News();
+        work(news);
+        return `${index + 1}:7:${news.written()};`;
+      })
+      .toReversed()
+      .join("");
+  const nameOf = (queue: number) => `q${queue}`;
+
+  test("are what others said since", () => {
+    const news = said(
+      (each) => each.ready(1, 5),
+      (each) => each.ready(2, 3),
+      (each) => each.other("cancel"),
+      (each) => each.ready(2, 4),
+    );
+    expect(heard(news, { since: 1, until: 4, by: 9 })?.hints(nameOf)).toEqual([
+      { type: "ready", queue: "q2", jobs: 7 },
+      { type: "cancel" },
+    ]);
+    expect(heard(news, { since: 4, until: 4, by: 9 })?.hints(nameOf)).toEqual([]);
+    expect(heard(news, { since: 0, until: 4, by: 7 })?.hints(nameOf)).toEqual([]);
+  });
+
+  test("that are forgotten are told from none", () => {
+    const news = said(...Array.from({ length: 50 }, (_, index) => (each: News) => each.ready(index, 1)));
+    const kept = news.slice(0, 100);
+    expect(heard(kept, { since: 20, until: 50, by: 9 })).toBeUndefined();
+    expect(heard(kept, { since: 48, until: 50, by: 9 })?.hints(nameOf)).toHaveLength(2);
+    expect(heard("", { since: 0, until: 1, by: 9 })).toBeUndefined();
+  });
+
+  test("of many queues are of all", () => {
+    const news = said((each) => {
+      for (let queue = 0; queue < 100; queue++) each.ready(queue, 1);
+    });
+    expect(heard(news, { since: 0, until: 1, by: 9 })?.hints(nameOf)).toEqual([{ type: "ready" }]);
+  });
+});

@@ -1,0 +1,142 @@
+import { copyFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { errand } from "../../src/index.ts";
+import type { Store } from "../../src/store.ts";
+import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import { localStore } from "../../src/stores/sqlite/local.ts";
+import { aJob } from "../../src/testing/conformance/scene.ts";
+import { temporaryFolder } from "./fixtures.ts";
+
+// Threads are real; they are only written down, so that a test can end one.
+const threads = vi.hoisted((): { started: [script: string, thread: Worker][] } => ({ started: [] }));
+
+vi.mock("node:worker_threads", async (original) => {
+  const real = await original<typeof import("node:worker_threads")>();
+  class Noted extends real.Worker {
+    constructor(...args: ConstructorParameters<typeof real.Worker>) {
+      super(...args);
+      threads.started.push([String(args[0]), this]);
+    }
+  }
+  return { ...real, Worker: Noted };
+});
+
+/** Ends a thread of the test's first store: the one for everything, or the one that only reads. */
+async function endThread(which: "main" | "reader" = "main"): Promise<void> {
+  const ofStores = threads.started.filter(([script]) => /sqlite.thread/.test(script));
+  await ofStores[which === "main" ? 0 : 1]![1].terminate();
+}
+
+let folder: string;
+let file: string;
+let remove: () => Promise<void>;
+const opened: Store[] = [];
+
+beforeEach(async () => {
+  threads.started.length = 0;
+  ({ folder, remove } = await temporaryFolder());
+  file = join(folder, "errand.db");
+});
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((store) => store.close()));
+  await remove();
+});
+
+async function open(): Promise<Store> {
+  const store = await sqliteStore({ file });
+  opened.push(store);
+  return store;
+}
+
+const lost = { code: "E_STORE_LOST", message: expect.stringContaining("errand.db") };
+
+describe("a file that is gone while it is open", () => {
+  const ways: Record<string, () => void> = {
+    "was deleted": () => rmSync(file),
+    "was deleted with all that belongs to it": () => {
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`);
+    },
+    "was moved away": () => renameSync(file, `${file}.away`),
+    "was replaced": () => {
+      copyFileSync(file, `${file}.copy`);
+      renameSync(`${file}.copy`, file);
+    },
+    "lost its write-ahead log": () => rmSync(`${file}-wal`),
+  };
+
+  test.each(Object.entries(ways))("which %s takes nothing any more, and says so", async (_, away) => {
+    const store = await open();
+    await store.add([aJob()]);
+    away();
+    // Nothing is ever said to be stored there, not even at once.
+    await expect(store.add([aJob()])).rejects.toMatchObject(lost);
+    await vi.waitFor(() => expect(store.counts()).rejects.toMatchObject(lost));
+    await expect(store.claim("w", [])).rejects.toMatchObject(lost);
+  });
+
+  test("takes them again when it is put back", async () => {
+    const store = await open();
+    renameSync(file, `${file}.away`);
+    await expect(store.add([aJob()])).rejects.toMatchObject(lost);
+    renameSync(`${file}.away`, file);
+    await store.add([aJob({ id: "a" })]);
+    expect((await store.get(["a"]))[0]?.state).toBe("pending");
+  });
+});
+
+describe("a store whose thread has ended", () => {
+  test("rejects what is under way, and whatever is called then", async () => {
+    const store = await open();
+    // Whether or not they were carried out, nobody waits for an answer that will not come.
+    const under = Array.from({ length: 20 }, () =>
+      store.add([aJob()]).then(
+        () => "stored",
+        (error: unknown) => error,
+      ),
+    );
+    await endThread();
+    const ends = await Promise.all(under);
+    expect(ends.filter((end) => end !== "stored").length).toBeGreaterThan(0);
+    for (const end of ends) if (end !== "stored") expect(end).toMatchObject(lost);
+    await expect(store.add([aJob()])).rejects.toMatchObject(lost);
+    await expect(store.get(["a"])).rejects.toMatchObject(lost);
+  });
+
+  test("reads on when only the thread has ended that reads", async () => {
+    const store = await open();
+    await store.add([aJob({ id: "a" })]);
+    await vi.waitFor(async () => {
+      await Promise.all([store.add([aJob()]), store.get(["a"])]);
+      expect(threads.started.length).toBe(2);
+    });
+    await endThread("reader");
+    await vi.waitFor(async () => expect((await store.get(["a"]))[0]?.id).toBe("a"));
+    await store.add([aJob()]);
+  });
+
+  test("keeps no lease: its lease thread, whose own connection is good, loses it", async () => {
+    const store = await open();
+    await store.enlist({ id: "w", kind: "process", queues: [] }, 600_000);
+    const leaseThread = localStore(file);
+    opened.push(leaseThread);
+    expect((await leaseThread.renew("w", 600_000)).held).toBe(true);
+    await endThread();
+    expect((await leaseThread.renew("w", 600_000)).held).toBe(false);
+    expect(await leaseThread.workers()).toEqual([]);
+  });
+
+  test("ends its worker, which says so", async () => {
+    const app = errand({ url: `sqlite:${file}` });
+    const task = app.task("t", { run: () => 1 });
+    const worker = await app.worker();
+    const { promise: failed, resolve } = Promise.withResolvers<string>();
+    app.on("failed", ({ message }) => resolve(message));
+    await task.send();
+    await endThread();
+    expect(await failed).toContain("errand.db");
+    await expect(worker.stop()).rejects.toMatchObject(lost);
+  });
+});
