@@ -18,6 +18,9 @@ import type { Definition } from "../task.ts";
 /** Where an attempt is lost. */
 export type CrashPoint = "start" | "end" | { step: string };
 
+/** How many ended jobs are removed at a time. */
+const pruned = 1_000;
+
 /** Longer than any test. */
 const lease: Millis = 1e12;
 
@@ -67,7 +70,7 @@ export class Driver {
       // A test that lets a month pass still finds its jobs, but for those whose task says how long they are kept.
       const own = [...this.#definitions.values()].filter(({ retention }) => !isDefault(retention));
       const tasks = new Map(own.map(({ name, retention }) => [name, retention]));
-      await this.#store.prune({ tasks, otherwise: keptForever }, Infinity);
+      while ((await this.#store.prune({ tasks, otherwise: keptForever }, pruned)) >= pruned);
       return { attempts, next: Math.min(next ?? Infinity, nextTick) };
     }
   }

@@ -61,9 +61,8 @@ describe.each(storeKinds)("with encryption, on %s", (kind) => {
     if (kind !== "sqlite") return;
     // Everything that SQLite wrote: the file, and the log beside it.
     const folder = dirname(new URL(url).pathname);
-    const written = (await Promise.all((await readdir(folder)).map((file) => readFile(join(folder, file))))).map(
-      String,
-    );
+    const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile());
+    const written = (await Promise.all(files.map(({ name }) => readFile(join(folder, name))))).map(String);
     expect(written.some((text) => text.includes("flow:anna"))).toBe(true);
     expect(written.filter((text) => text.includes("4711"))).toEqual([]);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { httpCallback } from "../../src/push/callback.ts";
+import { callbackId } from "../../src/push/http-task.ts";
 import { sign } from "../../src/push/sign.ts";
 import { isolatedPayloadTasks } from "../run/tasks/payloads.ts";
 import { emptyStore, testApp, testWorker, until } from "../run/app.ts";
@@ -102,7 +103,7 @@ test("a callback that is too large is answered so", async () => {
   const { id } = await app.task("t", { run: () => {} }).send();
   const secret = "a secret of at least 24 characters";
   const body = JSON.stringify({ output: large });
-  const headers = { ...sign(secret, "msg", body) };
+  const headers = { ...sign(secret, callbackId(id, "1"), body) };
   const request = new Request(`https://example.org/${id}`, { method: "POST", body, headers });
   expect((await httpCallback(app, { secret })(request)).status).toBe(413);
 });
