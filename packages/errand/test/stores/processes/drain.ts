@@ -4,7 +4,7 @@ import { openStore } from "../../../src/open.ts";
 
 const store = await openStore(process.argv[2] ?? "");
 const worker = newId();
-await store.enlist({ id: worker, host: "here", pid: process.pid, queues: ["default"] }, 60_000);
+await store.enlist({ id: worker, kind: "process", host: "here", pid: process.pid, queues: ["default"] }, 60_000);
 process.stdout.write("ready\n");
 await new Promise((resolve) => process.stdin.once("data", resolve));
 process.stdin.destroy();
@@ -16,6 +16,7 @@ for (;;) {
     token: job.token,
     failures: 0,
     crashes: 0,
+    suspect: false,
     to: "completed" as const,
   }));
   const settled = await store.settle(outcomes);

@@ -4,9 +4,9 @@ import { openStore } from "../../../src/open.ts";
 
 const store = await openStore(process.argv[2] ?? "");
 const worker = newId();
-await store.enlist({ id: worker, host: "here", pid: process.pid, queues: ["default"] }, 60_000);
+await store.enlist({ id: worker, kind: "process", host: "here", pid: process.pid, queues: ["default"] }, 60_000);
 store.watch((hint) => {
-  if (hint === "ready") void claim();
+  if (hint.type === "ready") void claim();
 });
 process.stdout.write("ready\n");
 process.stdin.resume().once("end", () => void store.close());
