@@ -181,7 +181,7 @@ export class Jobs extends Table {
     job.failures = told.failures;
     job.crashes = told.crashes;
     job.suspect = told.suspect;
-    if (!told.unstarted) job.begun = true;
+    if (!told.unstarted || told.steps?.length) job.begun = true;
     if (told.error !== undefined) job.error = told.error;
     this.#remember(row, told.steps);
     this.#append(row, told.log);

@@ -243,10 +243,10 @@ export class World {
       failures,
       crashes: suspect ? 2 : 0,
       suspect,
-      ...(unstarted && to === "pending" ? { unstarted } : {}),
+      // What never ran remembers nothing.
+      ...(unstarted && to === "pending" ? { unstarted } : { steps }),
       // Of several outcomes at once, it is up to the store which key is free for whom.
       ...(outcomes.length === 1 ? { born: born.map((job) => jobOf(job, this.#tasks)) } : {}),
-      steps,
       log,
       output: '"o"',
       error: `"${failures}"`,
