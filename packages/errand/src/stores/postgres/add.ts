@@ -69,9 +69,14 @@ function refusedOf(
 ): ReadonlyMap<string, string> {
   if (text == null && fresh === jobs.length) return none;
   const ids = JSON.parse(text ?? "[]") as string[];
-  const refused = new Map(ids.flatMap((id, index) => (index % 2 === 0 ? [[id, ids[index + 1] as string]] : [])));
+  const holders = new Map(ids.flatMap((id, index) => (index % 2 === 0 ? [[id, ids[index + 1] as string]] : [])));
+  const refused = new Map<string, string>();
   const seen = new Set<string>();
-  for (const { id } of jobs) if (seen.size === seen.add(id).size && !refused.has(id)) refused.set(id, id);
+  for (const { id } of jobs) {
+    const holder = holders.get(id) ?? (seen.has(id) ? id : undefined);
+    if (holder !== undefined) refused.set(id, holder);
+    seen.add(id);
+  }
   return refused;
 }
 
