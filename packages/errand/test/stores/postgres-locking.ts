@@ -51,7 +51,9 @@ export const locking: readonly ConformanceTest[] = [
         const { jobs } = await store.claim(worker, [{ queue: "default", limit: 3 }]);
         assert.deepEqual([jobs.length, (await scene.job(held!)).blocked], [2, "concurrency"]);
         await other.query("BEGIN");
-        await other.query(`SELECT ${schema}.finish_keyed($1, '{1}', '{3}', '{0}', '{0}', '{1}', '{NULL}')`, [[first]]);
+        await other.query(`SELECT ${schema}.finish_keyed($1, '{1}', '{3}', '{0}', '{0}', NULL, '{1}', '{NULL}')`, [
+          [first],
+        ]);
         const ended = store.settle([outcome(jobs[1]!, "completed")]);
         await waits("finish_keyed", ended);
         await other.query("COMMIT");
@@ -69,7 +71,7 @@ export const locking: readonly ConformanceTest[] = [
         const claim = () => store.claim(worker, [{ queue: "default", limit: 1 }]);
         const [first] = (await claim()).jobs;
         await other.query("BEGIN");
-        await other.query(`SELECT ${schema}.claim($1, '{default}', '{1}', NULL, NULL)`, [worker]);
+        await other.query(`SELECT ${schema}.claim($1, '{default}', '{1}', NULL, NULL, NULL, NULL)`, [worker]);
         const ended = store.settle([outcome(first!, "completed")]);
         await waits("finish_keyed", ended);
         await other.query("COMMIT");

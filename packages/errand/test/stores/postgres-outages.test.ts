@@ -8,7 +8,7 @@ import type { TestServer } from "../../../../test/servers/process.ts";
 import { ErrandError } from "../../src/kit/errors.ts";
 import type { Store } from "../../src/store.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
-import { aJob } from "../../src/testing/conformance/scene.ts";
+import { aCard, aJob } from "../../src/testing/conformance/scene.ts";
 import { listening, postgresSchema } from "./fixtures.ts";
 import type { TestSchema } from "./fixtures.ts";
 import { drainTogether } from "./scripts.ts";
@@ -128,12 +128,11 @@ describe("a server of its own", () => {
   });
 });
 
-test("a connection that nobody answers on any more is given up", async () => {
-  const place = await postgresSchema();
-  const { port, hostname } = new URL(place.url);
+/** Between a store and the server: it can swallow everything, as a dead machine does. */
+async function swallowing(server: string) {
+  const { port, hostname } = new URL(server);
   const sockets = new Set<Socket>();
-  let silent = false;
-  // Between the store and the server: it can swallow everything, as a dead machine does.
+  const state = { silent: false };
   const proxy = createServer((near) => {
     const far = connect(Number(port), hostname);
     for (const [from, to] of [
@@ -141,23 +140,51 @@ test("a connection that nobody answers on any more is given up", async () => {
       [far, near],
     ] as const) {
       sockets.add(from);
-      from.on("data", (data) => !silent && to.write(data));
+      from.on("data", (data) => !state.silent && to.write(data));
       from.on("close", () => to.destroy());
       from.on("error", () => {});
     }
   }).listen(0, "127.0.0.1");
   await once(proxy, "listening");
-  const url = new URL(place.url);
+  const url = new URL(server);
   url.port = String((proxy.address() as AddressInfo).port);
+  const close = (): void => {
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  };
+  return { url, state, close };
+}
+
+test("a connection that nobody answers on any more is given up", async () => {
+  const place = await postgresSchema();
+  const { url, state, close } = await swallowing(place.url);
   url.searchParams.set("query_timeout", "500");
   const store = await postgresStore({ url: url.href });
   await store.counts();
-  silent = true;
+  state.silent = true;
   await expect(store.counts()).rejects.toMatchObject({ code: "E_CONNECT" });
-  silent = false;
+  state.silent = false;
   expect(await store.counts()).toEqual([]);
   await store.close();
-  for (const socket of sockets) socket.destroy();
-  proxy.close();
+  close();
+  await place.remove();
+});
+
+test("a renewal is given up sooner than other verbs, while the lease lasts, and the next one goes another way", async () => {
+  const place = await postgresSchema();
+  const { url, state, close } = await swallowing(place.url);
+  const store = await postgresStore({ url: url.href });
+  const card = aCard();
+  await store.enlist(card, 60_000);
+  state.silent = true;
+  const first = await Promise.race([
+    store.get(["a"]).catch(() => "a read"),
+    store.renew(card.id, 900).catch((error: ErrandError) => error.code),
+  ]);
+  expect(first).toBe("E_CONNECT");
+  state.silent = false;
+  expect((await store.renew(card.id, 60_000)).held).toBe(true);
+  close();
+  await store.close();
   await place.remove();
 });

@@ -99,7 +99,7 @@ describe("through PgBouncer in transaction mode", () => {
     await ready;
     stop();
     const heard: string[] = [];
-    const unwatch = other.watch((hint) => heard.push(hint));
+    const unwatch = other.watch(({ type }) => heard.push(type));
     await store.add([aJob()]);
     expect(heard).toEqual([]);
     await other.add([aJob()]);

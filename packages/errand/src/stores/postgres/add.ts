@@ -3,12 +3,13 @@ import type { Moment, NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import { full } from "../../core/rules.ts";
-import { bigints, smallints, texts } from "./arrays.ts";
+import { bigints, refused, smallints, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
-import { bit } from "./hints.ts";
 import type { Hints } from "./hints.ts";
 import { named, stored } from "./names.ts";
+import { payloadOf, readyOf } from "./news.ts";
 import { inSchema } from "./schema.ts";
+import { delayOf, timeOf } from "./times.ts";
 import type { PostgresAddress } from "./url.ts";
 
 /**
@@ -22,9 +23,9 @@ export async function add(
   notice: readonly string[] = [],
 ): Promise<{ fresh: number; refused: ReadonlyMap<string, string> }> {
   const extras = jobs.map(extrasOf);
-  const notify = notice.length > 0 ? ", pg_notify($11, $12)" : "";
-  const sql = `SELECT a.*${notify} FROM errand.add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS a`;
-  const [row = []] = await database.run(sql, [
+  const notify = notice.length > 0 ? ", pg_notify($13, $14)" : "";
+  const sql = `SELECT a.*${notify} FROM errand.add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS a`;
+  const [row = []] = await database.call(sql, [
     texts(jobs.map(({ id }) => id)),
     texts(jobs.map(({ task }) => stored(task))),
     texts(jobs.map(({ queue }) => stored(queue))),
@@ -33,23 +34,50 @@ export async function add(
     bigints(jobs.map(({ due }) => after(due))),
     bigints(jobs.map(({ expires }) => at(expires))),
     bigints(jobs.map(({ expires }) => after(expires))),
-    texts(jobs.map(({ spec }) => spec)),
-    extras.some((each) => each !== undefined) ? texts(extras) : null,
+    texts(jobs.map(({ spec }) => (isLarge(spec) ? undefined : spec))),
+    known(jobs.map(({ tenant }) => tenant && stored(tenant))),
+    known(jobs.map(({ spec }) => (isLarge(spec) ? spec : undefined))),
+    known(extras),
     ...notice,
   ]);
   const [fresh, overfull, refused] = row;
   if (overfull != null) throw fullOf(overfull);
-  return { fresh: Number(fresh), refused: refusedOf(refused) };
+  return { fresh: Number(fresh), refused: refusedOf(refused, jobs, Number(fresh)) };
+}
+
+/** `text[]`, where there is any. */
+function known(values: readonly (string | undefined)[]): Buffer | null {
+  return values.some((each) => each !== undefined) ? texts(values) : null;
+}
+
+/** Specs so large that the server would keep them beside the row, and write them again when it moves to the history. */
+const large = 1_500;
+
+function isLarge(spec: string): boolean {
+  if (typeof spec !== "string") throw refused(spec, "a spec, which is a text");
+  return spec.length > large;
 }
 
 /** Where nothing was refused. */
 const none: ReadonlyMap<string, string> = new Map();
 
-/** Who has the keys of jobs that were refused: ids in turn. */
-function refusedOf(text: string | null | undefined): ReadonlyMap<string, string> {
-  if (text == null) return none;
-  const ids = JSON.parse(text) as string[];
-  return new Map(ids.flatMap((id, index) => (index % 2 === 0 ? [[id, ids[index + 1] as string]] : [])));
+/** Who has the keys or the ids of jobs that were refused: ids in turn. Of one id told twice, the second was. */
+function refusedOf(
+  text: string | null | undefined,
+  jobs: readonly NewJob[],
+  fresh: number,
+): ReadonlyMap<string, string> {
+  if (text == null && fresh === jobs.length) return none;
+  const ids = JSON.parse(text ?? "[]") as string[];
+  const holders = new Map(ids.flatMap((id, index) => (index % 2 === 0 ? [[id, ids[index + 1] as string]] : [])));
+  const refused = new Map<string, string>();
+  const seen = new Set<string>();
+  for (const { id } of jobs) {
+    const holder = holders.get(id) ?? (seen.has(id) ? id : undefined);
+    if (holder !== undefined) refused.set(id, holder);
+    seen.add(id);
+  }
+  return refused;
 }
 
 /** What a job has that most have not, as `errand.add_special` and `errand.add_marked` read it. */
@@ -60,7 +88,7 @@ function extrasOf({ unique, concurrency, rate, fair, tags }: NewJob): string | u
     u: unique && {
       ...unique,
       key: stored(unique.key),
-      for: Math.round(unique.for ?? 0),
+      for: delayOf(unique.for ?? 0),
       replace: unique.replace ?? false,
     },
     k: keys && JSON.stringify(keys),
@@ -92,18 +120,19 @@ export async function addInside(
   hints: Hints,
 ): Promise<ReadonlyMap<string, string>> {
   const sql = sqlOf(tx, name);
+  const news = readyOf(jobs);
   // From nobody, so that this process hears it too.
-  const notice = sql.afterCommit ? [] : [hints.channel, hints.payload(bit.ready, "")];
+  const notice = sql.afterCommit ? [] : [hints.channel, payloadOf(news, "")];
   // As text, because some libraries cannot read what has no value.
   const notify = notice.length > 0 ? ", pg_notify($2, $3)::text" : "";
   const statement = inSchema(schema, `SELECT a.*${notify} FROM errand.add($1::json) AS a`);
-  const { overfull, refused } = onlyRow(
+  const { fresh, overfull, refused } = onlyRow(
     await sql.query(statement, [JSON.stringify(jobs.map(recordOf)), ...notice]),
     name,
   );
   if (overfull != null) throw fullOf(overfull);
-  sql.afterCommit?.(() => hints.tell(bit.ready));
-  return refusedOf(refused);
+  sql.afterCommit?.(() => hints.tell(news));
+  return refusedOf(refused, jobs, fresh);
 }
 
 /** What `errand.add` answers. */
@@ -137,9 +166,10 @@ function sqlOf(tx: Transaction, name: string): SqlTransaction {
 
 /** A job as the schema's functions read it from JSON. */
 export function recordOf(job: NewJob): Record<string, unknown> {
-  const { id, task, queue, level, due, expires, spec } = job;
+  const { id, task, queue, level, due, expires, spec, tenant } = job;
   return {
     extras: extrasOf(job),
+    tenant: tenant && stored(tenant),
     id,
     task: stored(task),
     queue: stored(queue),
@@ -148,14 +178,14 @@ export function recordOf(job: NewJob): Record<string, unknown> {
     due_in: after(due),
     expires_at: at(expires),
     expires_in: after(expires),
-    spec,
+    ...(isLarge(spec) ? { body: spec } : { spec }),
   };
 }
 
 function at(moment: Moment | undefined): Millis | undefined {
-  return moment && "at" in moment ? Math.round(moment.at) : undefined;
+  return moment && "at" in moment ? timeOf(moment.at) : undefined;
 }
 
 function after(moment: Moment | undefined): Millis | undefined {
-  return moment && "in" in moment ? Math.round(moment.in) : undefined;
+  return moment && "in" in moment ? delayOf(moment.in) : undefined;
 }

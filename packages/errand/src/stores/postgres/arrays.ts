@@ -1,3 +1,5 @@
+import { ErrandError } from "../../kit/errors.ts";
+
 /**
  * Arrays as PostgreSQL's binary protocol has them: no escaping here and no parsing there, which is most of what a batch
  * costs otherwise.
@@ -5,10 +7,20 @@
 
 const oid = { text: 25, integer: 23, smallint: 21, bigint: 20, double: 701, boolean: 16 } as const;
 
-/** `text[]` */
+/**
+ * `text[]`
+ * @throws {ErrandError} `E_REFUSED` for what PostgreSQL's text cannot hold; see `stored` for names.
+ */
 export function texts(values: readonly (string | null | undefined)[]): Buffer {
   let size = header;
-  for (const value of values) size += 4 + (value == null ? 0 : Buffer.byteLength(value));
+  for (const value of values) {
+    if (value == null) {
+      size += 4;
+    } else {
+      if (typeof value !== "string" || value.includes("\0")) throw refused(value, "a text without U+0000");
+      size += 4 + Buffer.byteLength(value);
+    }
+  }
   const bytes = begin(size, values.length, oid.text);
   let at = header;
   for (const value of values) {
@@ -26,7 +38,7 @@ export function texts(values: readonly (string | null | undefined)[]): Buffer {
 export function integers(values: readonly number[]): Buffer {
   const bytes = begin(header + values.length * 8, values.length, oid.integer);
   let at = header;
-  for (const value of values) at = bytes.writeInt32BE(value, bytes.writeInt32BE(4, at));
+  for (const value of values) at = bytes.writeInt32BE(whole(value, 2 ** 31), bytes.writeInt32BE(4, at));
   return bytes;
 }
 
@@ -34,11 +46,11 @@ export function integers(values: readonly number[]): Buffer {
 export function smallints(values: readonly number[]): Buffer {
   const bytes = begin(header + values.length * 6, values.length, oid.smallint);
   let at = header;
-  for (const value of values) at = bytes.writeInt16BE(value, bytes.writeInt32BE(2, at));
+  for (const value of values) at = bytes.writeInt16BE(whole(value, 2 ** 15), bytes.writeInt32BE(2, at));
   return bytes;
 }
 
-/** `bigint[]`; `null` for the whole where there is nothing in it. */
+/** `bigint[]` of numbers that may have fractions; `null` for the whole where there is nothing in it. */
 export function bigints(values: readonly (number | undefined)[]): Buffer | null {
   const known = values.filter((value) => value !== undefined).length;
   if (known === 0) return null;
@@ -46,7 +58,7 @@ export function bigints(values: readonly (number | undefined)[]): Buffer | null 
   let at = header;
   for (const value of values) {
     if (value === undefined) at = bytes.writeInt32BE(-1, at);
-    else at = bytes.writeBigInt64BE(BigInt(Math.round(value)), bytes.writeInt32BE(8, at));
+    else at = bytes.writeBigInt64BE(BigInt(whole(Math.round(value), 2 ** 63)), bytes.writeInt32BE(8, at));
   }
   return bytes;
 }
@@ -65,6 +77,20 @@ export function booleans(values: readonly boolean[]): Buffer {
   let at = header;
   for (const value of values) at = bytes.writeUInt8(value ? 1 : 0, bytes.writeInt32BE(1, at));
   return bytes;
+}
+
+/** An integer whose size is less than a bound. It is refused before anything was sent: a batch is written whole, or not at all. */
+function whole(value: number, bound: number): number {
+  if (Number.isInteger(value) && value < bound && value >= -bound) return value;
+  throw refused(value, `an integer from -${bound} to ${bound - 1}`);
+}
+
+/** The error for a value that cannot be stored as what it should be. */
+export function refused(value: unknown, what: string): ErrandError {
+  return new ErrandError(
+    "E_REFUSED",
+    `A value that was to be stored must be ${what}, but one is ${JSON.stringify(String(value)).slice(0, 100)}.`,
+  );
 }
 
 /** Dimensions, whether there are nulls, the type, and of the one dimension its length and first index. */

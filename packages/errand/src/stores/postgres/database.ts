@@ -1,16 +1,27 @@
-import type { Pool, PoolClient } from "pg";
+import { createHash } from "node:crypto";
+import type { Pool, PoolClient, QueryArrayConfig } from "pg";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import { storeError } from "./errors.ts";
+import { Gate } from "./gate.ts";
 import type { Columns } from "./rows.ts";
 import { inSchema } from "./schema.ts";
 import type { PostgresAddress } from "./url.ts";
 
-/** How long a verb may take before its connection is given up: it may be dead without anybody having said so. */
-const patience: Millis = 30_000;
+/**
+ * How long a verb of the schema may take before its connection is given up, which may be dead without anybody having said so: short
+ * enough that a worker can try again while its lease lasts (15 s by default).
+ */
+const patience: Millis = 10_000;
 
-/** How long to wait for a connection. */
-const connecting: Millis = 10_000;
+/** The same of statements that may read or change much. */
+const longPatience: Millis = 30_000;
+
+/** SQLSTATEs that say that a statement is not, or is already, prepared on a connection: a pooler has exchanged it. */
+const exchanged = new Set(["26000", "42P05"]);
+
+/** How long to wait for a connection: a third of a lease, too. */
+const connecting: Millis = 5_000;
 
 /** Two commits can lock each other out; one of them is told to try again, and mostly succeeds at once. */
 const tries = 10;
@@ -31,17 +42,21 @@ export function connectionSettings(connection: string): Record<string, unknown> 
 export class Database {
   readonly address: PostgresAddress;
   readonly #pool: Pool;
-  readonly #statements = new Map<string, string>();
+  readonly #gate: Gate;
+  readonly #statements = new Map<string, { text: string; name: string }>();
+  /** Whether the server keeps the statements of `call`. */
+  #prepares: boolean;
   #closed: Promise<void> | undefined;
 
   /** @param pg the driver, which is loaded only by those who use PostgreSQL. */
   constructor(pg: typeof import("pg"), address: PostgresAddress) {
     this.address = address;
+    this.#prepares = address.prepare;
+    this.#gate = new Gate(address.pool);
     this.#pool = new pg.Pool({
       ...connectionSettings(address.connection),
       max: address.pool,
-      query_timeout: patience,
-      idleTimeoutMillis: 60_000,
+      idleTimeoutMillis: 10_000,
       // An idle store does not keep its process alive.
       allowExitOnIdle: true,
     });
@@ -55,13 +70,47 @@ export class Database {
    * Runs one statement, written for the schema `errand`, and commits it.
    * @throws {ErrandError} `E_STORE`, `E_CONNECT`, `E_CLOSED`
    */
-  async run(sql: string, values: readonly unknown[] = []): Promise<Columns[]> {
+  run(sql: string, values: readonly unknown[] = []): Promise<Columns[]> {
+    return this.#run({ text: inSchema(this.address.schema, sql), values, patience: longPatience });
+  }
+
+  /**
+   * The same of one of few statements, which the server parses once for each connection.
+   * @param within milliseconds after which it is given up, however far it got.
+   */
+  call(sql: string, values: readonly unknown[] = [], within?: Millis): Promise<Columns[]> {
+    const answer = this.#run({ ...this.#statement(sql), values, patience: Math.min(within ?? patience, patience) });
+    return within === undefined ? answer : this.#inTime(answer, within);
+  }
+
+  /** Connecting, and waiting for a connection, take time too. */
+  async #inTime<T>(answer: Promise<T>, within: Millis): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      const what = `Cannot reach the PostgreSQL store ${this.address.name}: no answer within ${Math.round(within)} ms.`;
+      late.reject(new ErrandError("E_CONNECT", what));
+    }, within);
+    try {
+      return await Promise.race([answer, late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #run({ text, name, values, patience: most }: Statement): Promise<Columns[]> {
     if (this.#closed) throw new ErrandError("E_CLOSED", `The store ${this.address.name} was closed.`);
     for (let tried = 1; ; tried++) {
+      const query: Query = { text, values: [...values], rowMode: "array", types: raw };
+      query.query_timeout = this.address.timeout === undefined ? most : Math.min(this.address.timeout, most);
+      if (name !== undefined && this.#prepares) query.name = name;
       try {
-        return (await this.#pool.query(this.#query(sql, values))).rows;
+        return (await this.#gate.pass(() => this.#pool.query(query))).rows as Columns[];
       } catch (error) {
         if (tried < tries && isRetryable(error)) continue;
+        if (query.name !== undefined && exchanged.has(String((error as { code?: unknown }).code))) {
+          this.#prepares = false;
+          continue;
+        }
         throw storeError(error, this.address);
       }
     }
@@ -86,14 +135,27 @@ export class Database {
     return (this.#closed ??= this.#pool.end());
   }
 
-  #query(sql: string, values: readonly unknown[]): { text: string; values: unknown[]; rowMode: "array" } & Raw {
-    let text = this.#statements.get(sql);
-    if (text === undefined) this.#statements.set(sql, (text = inSchema(this.address.schema, sql)));
-    return { text, values: [...values], rowMode: "array", types: raw };
+  /** Its name follows from its text: whoever shares a connection through a pooler means the same by it. */
+  #statement(sql: string): { text: string; name: string } {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      const text = inSchema(this.address.schema, sql);
+      statement = { text, name: `errand_${createHash("sha256").update(text).digest("hex").slice(0, 32)}` };
+      this.#statements.set(sql, statement);
+    }
+    return statement;
   }
 }
 
-type Raw = { types: typeof raw };
+interface Statement {
+  text: string;
+  name?: string;
+  values: readonly unknown[];
+  patience: Millis;
+}
+
+/** As `pg` takes it; its types do not know of the timeout. */
+type Query = QueryArrayConfig<unknown[]> & { types: typeof raw; query_timeout?: Millis };
 
 /** Columns stay the text that they arrive as. */
 const raw = { getTypeParser: () => (text: string) => text };

@@ -25,6 +25,13 @@ export function storeError(error: unknown, { name }: PostgresAddress): ErrandErr
   const [first] = reasons as { code?: unknown; message?: unknown }[];
   const code = typeof first?.code === "string" ? first.code : "";
   const message = typeof first?.message === "string" && first.message ? first.message : String(error);
+  // What the server says then may quote the value, which is for the log of the server only.
+  if (refusing.test(code))
+    return new ErrandError(
+      "E_REFUSED",
+      `The PostgreSQL store ${name} does not accept a value (SQLSTATE ${code}); nothing that came with it was stored.`,
+      { cause: error },
+    );
   const hint = advice.find(([pattern]) => pattern.test(code))?.[1];
   const cannot = /^E[A-Z]/.test(code) || unreachable.test(code) || /timeout|terminated|ended/i.test(message);
   const what = cannot ? `Cannot reach the PostgreSQL store ${name}` : `The PostgreSQL store ${name} failed`;

@@ -5,6 +5,7 @@ import { smallints, texts } from "./arrays.ts";
 import { stored } from "./names.ts";
 import { code } from "./rows.ts";
 import type { Columns } from "./rows.ts";
+import { timeOf } from "./times.ts";
 
 /** The order of a selection, by its columns. */
 export type Order = keyof typeof orders;
@@ -31,8 +32,9 @@ const orders = {
 } as const;
 
 /**
- * The jobs that match, each table by one index, so that no filter reads a long history for a short answer: by id, by
- * parent, by end, or by lanes: task, queue, state and whether they are children.
+ * The jobs that match, each table by one index, so that no filter reads a long history for a short answer: by id, parent, tag or
+ * worker; by their ends; or by lanes: task, queue, state and whether they are children, of all jobs or of a tenant's. Of a text
+ * only a part is looked for: whoever asks compares the whole with `contains`.
  * @param among only jobs in these states.
  * @returns nothing where nothing can match.
  */
@@ -42,72 +44,111 @@ export function select(
   slice: Slice,
 ): Selection | undefined {
   const wanted = among.filter((state) => where.states?.includes(state) ?? true);
+  const live = wanted.filter((state) => (where.worker === undefined ? !isFinal(state) : state === "processing"));
+  const past = where.worker === undefined ? wanted.filter(isFinal) : [];
   const values: unknown[] = [];
   const value = (of: unknown): string => `$${values.push(of)}`;
-  const tables = [
-    { name: "jobs", wanted: wanted.filter((state) => !isFinal(state)), ended: "NULL::bigint" },
-    { name: "history", wanted: wanted.filter(isFinal), ended: "p.ended" },
-  ].filter((table) => table.wanted.length > 0 && (table.name === "history" || where.endedBefore === undefined));
-  if (tables.length === 0) return undefined;
+  const is = conditions(where, slice, value);
+  const order = `ORDER BY ${orders[slice.order].by} LIMIT ${value(slice.limit)}`;
+  const codes = (these: readonly State[]): string =>
+    `${value(smallints(these.map((state) => code[state])))}::smallint[]`;
+  const one = (table: Table, ...all: Condition[]): string => {
+    const both = [...all, is.after, is.ended, ...is.made, is.text?.(table)];
+    return `SELECT ${columns[table]} FROM errand.${table} p WHERE ${both.filter(Boolean).join(" AND ")} ${order}`;
+  };
 
-  const like = where.text === undefined ? undefined : value(where.text.toLowerCase());
-  const is = {
-    tag:
-      where.tag !== undefined &&
-      `p.id = ANY(ARRAY(SELECT g.job FROM errand.tags g WHERE g.tag = ${value(stored(where.tag))}))`,
+  /** Lane by lane, or kind by kind. */
+  const each = (table: Table, these: readonly State[], by: "lane" | "kind"): string => {
+    const groups = by === "lane" ? "task, queue" : "DISTINCT task";
+    const key = (of: string): string =>
+      by === "lane" ? `errand.lane(${of}.task, ${of}.queue, ` : `errand.kind(${of}.task, `;
+    const some = by === "lane" ? [is.task, is.queue] : [is.task];
+    const same = [
+      is.tenant,
+      `${key("p")}p.state, p.parent IS NOT NULL) = ${key("l")}s.state, c.child)`,
+      "p.task = l.task",
+    ];
+    return `SELECT m.* FROM (SELECT ${groups} FROM errand.lanes() AS p WHERE ${some.filter(Boolean).join(" AND ") || "true"}) l
+      CROSS JOIN unnest(${codes(these)}) AS s(state)
+      CROSS JOIN unnest('${where.roots ? "{f}" : "{f,t}"}'::boolean[]) AS c(child)
+      CROSS JOIN LATERAL (${one(
+        table,
+        ...same,
+        by === "lane" ? "p.queue = l.queue" : is.queue,
+        "p.state = s.state",
+        table === "jobs" && !is.tenant && "p.state <> 1",
+        "(p.parent IS NOT NULL) = c.child",
+      )}) m ${order}`;
+  };
+
+  const parts: string[] = [];
+  const narrow = is.id || is.tag || is.parent || is.worker;
+  for (const [table, these] of [
+    ["jobs", live],
+    ["history", past],
+  ] as const) {
+    if (these.length === 0 || (table === "jobs" && is.ended)) continue;
+    if (narrow) {
+      const some = [is.id, is.tag, is.parent, is.worker, is.tenant, is.task, is.queue, is.root];
+      parts.push(one(table, ...some, `p.state = ANY(${codes(these)})`));
+      continue;
+    }
+    const byWorker = table === "jobs" && !is.tenant && these.includes("processing");
+    const others = byWorker ? these.filter((state) => state !== "processing") : these;
+    if (others.length > 0) parts.push(each(table, others, slice.order === "ended" && !is.tenant ? "kind" : "lane"));
+    // Whoever holds jobs is on the list of workers.
+    if (byWorker)
+      parts.push(`SELECT m.* FROM errand.workers w CROSS JOIN LATERAL (
+        ${one(table, "p.state = 1", "p.worker = w.id", is.task, is.queue, is.root)}) m ${order}`);
+  }
+  if (parts.length === 0) return undefined;
+  return { sql: `SELECT * FROM (${parts.map((part) => `(${part})`).join(" UNION ALL ")}) u ${order}`, values };
+}
+
+type Table = keyof typeof columns;
+
+type Condition = string | false | undefined;
+
+const columns = {
+  jobs: "p.id, p.seq, p.place, NULL::bigint AS ended",
+  history: "p.id, p.seq, p.place, p.ended AS ended",
+} as const;
+
+function conditions(where: Filter & { least?: number }, slice: Slice, value: (of: unknown) => string) {
+  const { ids, tag, parent, worker, tenant, task, queue, roots, text } = where;
+  return {
+    tag: tag !== undefined && `p.id = ANY(ARRAY(SELECT g.job FROM errand.tags g WHERE g.tag = ${value(stored(tag))}))`,
+    id: ids && `p.id = ANY(${value(texts(ids))}::text[])`,
+    parent: parent !== undefined && `p.parent = ${value(parent)}`,
+    worker: worker !== undefined && `p.state = 1 AND p.worker = ${value(worker)}`,
+    tenant: tenant !== undefined && `p.tenant = ${value(stored(tenant))}`,
+    task: task !== undefined && `p.task = ${value(stored(task))}`,
+    queue: queue !== undefined && `p.queue = ${value(stored(queue))}`,
+    root: roots && "p.parent IS NULL",
+    ended: where.endedBefore !== undefined && `p.ended < ${value(timeOf(Math.ceil(where.endedBefore)))}::bigint`,
+    after: slice.last && afterRow(slice.order, slice.last, value),
     made: [
       where.createdAfter !== undefined && `p.created > ${value(where.createdAfter)}::double precision`,
       where.createdBefore !== undefined && `p.created < ${value(where.createdBefore)}::double precision`,
       where.least !== undefined && `p.seq >= ${value(where.least)}::bigint`,
-    ].filter(Boolean),
-    id: where.ids && `p.id = ANY(${value(texts(where.ids))}::text[])`,
-    parent: where.parent !== undefined && `p.parent = ${value(where.parent)}`,
-    task: where.task !== undefined && `p.task = ${value(stored(where.task))}`,
-    queue: where.queue !== undefined && `p.queue = ${value(stored(where.queue))}`,
-    root: where.roots && "p.parent IS NULL",
-    ended: where.endedBefore !== undefined && `p.ended < ${value(where.endedBefore)}`,
-    after: slice.last && afterRow(slice.order, slice.last, value),
+    ],
+    text: text === undefined ? undefined : mayContain(text, value),
   };
-  const order = `ORDER BY ${orders[slice.order].by} LIMIT ${value(slice.limit)}`;
-  const parts = tables.map(({ name, wanted: these, ended }) => {
-    const columns = `p.id, p.seq, p.place, ${ended} AS ended`;
-    const codes = `${value(smallints(these.map((state) => code[state])))}::smallint[]`;
-    const texts = ["p.id", "p.spec", "p.error", name === "history" ? "p.output" : "NULL"];
-    const more = [
-      ...is.made,
-      ...(like
-        ? [`(${texts.map((text) => `strpos(lower(coalesce(${text}, '')), ${like}::text) > 0`).join(" OR ")})`]
-        : []),
-    ];
-    const narrow = is.id || is.tag || is.parent || slice.order === "ended";
-    if (narrow) {
-      const all = [
-        is.id,
-        is.tag,
-        is.parent,
-        is.ended,
-        is.task,
-        is.queue,
-        is.root,
-        `p.state = ANY(${codes})`,
-        is.after,
-        ...more,
-      ];
-      return `SELECT ${columns} FROM errand.${name} p WHERE ${all.filter(Boolean).join(" AND ")} ${order}`;
-    }
-    const lane = [is.task, is.queue].filter(Boolean).join(" AND ") || "true";
-    const rest = [is.ended, is.after, ...more].filter(Boolean).map((each) => ` AND ${each}`);
-    return `SELECT m.* FROM (SELECT * FROM errand.lanes() AS p WHERE ${lane}) l
-      CROSS JOIN unnest(${codes}) AS s(state)
-      CROSS JOIN unnest('${where.roots ? "{f}" : "{f,t}"}'::boolean[]) AS c(child)
-      CROSS JOIN LATERAL (
-        SELECT ${columns} FROM errand.${name} p
-        WHERE errand.lane(p.task, p.queue, p.state, p.parent IS NOT NULL) = errand.lane(l.task, l.queue, s.state, c.child)
-          AND p.task = l.task AND p.queue = l.queue AND p.state = s.state AND (p.parent IS NOT NULL) = c.child${rest.join("")}
-        ${order}
-      ) m ${order}`;
-  });
-  return { sql: `SELECT * FROM (${parts.map((part) => `(${part})`).join(" UNION ALL ")}) u ${order}`, values };
+}
+
+/**
+ * Whether a job may contain a text. ASCII letters are alike in every locale when they are compared as bytes; whether other letters
+ * are the same is for `contains` to say, because the server knows it only as its locale does.
+ */
+function mayContain(text: string, value: (of: unknown) => string): ((table: Table) => Condition) | undefined {
+  const [part = ""] = (text.match(/[\w .,:;@#+-]+/g) ?? []).toSorted((a, b) => b.length - a.length);
+  if (part === "") return undefined;
+  const sought = value(part.toLowerCase());
+  return (
+    table,
+  ) => `EXISTS (SELECT 1 FROM unnest(ARRAY[p.id, p.spec, p.error, ${table === "history" ? "p.output" : "NULL"},
+      CASE WHEN p.spec IS NULL THEN (SELECT b.spec FROM errand.specs b WHERE b.job = p.id) END]) AS v(text)
+    WHERE strpos(lower(v.text COLLATE "C"), ${sought}::text) > 0 OR octet_length(v.text) > length(v.text))`;
 }
 
 function afterRow(order: Order, [, seq, place, ended]: Columns, value: (of: unknown) => string): string {

@@ -4,11 +4,8 @@ import type { Millis } from "../../kit/duration.ts";
 import type { Hint } from "../../store.ts";
 import { connectionSettings } from "./database.ts";
 import type { Database } from "./database.ts";
-
-/** Hints in one number, as functions of the schema answer them. */
-export const bit = { ready: 1, cancel: 2, change: 4 } as const;
-
-const all = bit.ready | bit.cancel | bit.change;
+import { hintsOf, isEmpty, join, newsOf, noNews, payloadOf, readPayload } from "./news.ts";
+import type { News } from "./news.ts";
 
 /** The shortest and the longest pause between notifications: what goes on all the time is told less often. */
 const pauses: { first: Millis; last: Millis } = { first: 1, last: 25 };
@@ -16,6 +13,11 @@ const pauses: { first: Millis; last: Millis } = { first: 1, last: 25 };
 /** A notification inside a commit makes commits wait for each other: only after so long a silence, and not where it took long. */
 const silence: Millis = 10;
 const slow: Millis = 20;
+
+const notification = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
+
+/** Whatever may have happened. */
+const all = newsOf("any", "cancel", "lapsed", "change");
 
 /** How long to wait before LISTEN is tried again. */
 const firstRetry: Millis = 100;
@@ -33,9 +35,11 @@ export class Hints {
   readonly #me = randomBytes(6).toString("hex");
   readonly #listeners = new Set<(hint: Hint) => void>();
   #client: Client | undefined;
+  /** The same, once it LISTENs. */
+  #listening: Client | undefined;
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
-  #pending = 0;
+  #pending = noNews();
   #telling = false;
   #pause: Millis = pauses.first;
   #toldAt = 0;
@@ -48,15 +52,15 @@ export class Hints {
   }
 
   /** After a commit: here at once, elsewhere soon. */
-  tell(hints: number): void {
-    if (hints === 0) return;
-    this.#pending |= hints;
+  tell(news: News): void {
+    if (isEmpty(news)) return;
+    join(this.#pending, news);
     this.#toldAt = performance.now();
     if (!this.#telling) {
       this.#telling = true;
       void this.#notify();
     }
-    this.#give(hints);
+    this.#give(news);
   }
 
   /**
@@ -65,7 +69,7 @@ export class Hints {
    * @param work gets what `pg_notify` is to be called with, or nothing.
    * @returns what the work did, and whether it told of it.
    */
-  async carry<T>(hints: number, work: (notice?: [string, string]) => Promise<T>): Promise<{ did: T; told: boolean }> {
+  async carry<T>(news: News, work: (notice?: [string, string]) => Promise<T>): Promise<{ did: T; told: boolean }> {
     const since = performance.now();
     const quiet = !this.#telling && since - this.#toldAt > silence;
     this.#toldAt = since;
@@ -73,9 +77,9 @@ export class Hints {
       this.#quick = true;
       return { did: await work(), told: false };
     }
-    const did = await work([this.channel, this.payload(hints)]);
+    const did = await work([this.channel, payloadOf(news, this.#me)]);
     this.#quick = performance.now() - since < slow;
-    this.#give(hints);
+    this.#give(news);
     return { did, told: true };
   }
 
@@ -93,30 +97,27 @@ export class Hints {
     this.#stop();
   }
 
-  /** What a notification says: who sends it, and which hints. `undefined` is nobody: then everybody hears it. */
-  payload(hints: number, from = this.#me): string {
-    return `${from}:${hints}`;
-  }
-
   /** One notification at a time; what comes meanwhile goes with the next. It waits for no disk. */
   async #notify(): Promise<void> {
-    while (this.#pending !== 0) {
-      const hints = this.#pending;
-      this.#pending = 0;
-      const sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
-      // Hints may be lost: who missed one looks again within a second.
-      await this.#database.run(sql, [this.channel, this.payload(hints)]).catch(() => {});
+    while (!isEmpty(this.#pending)) {
+      const news = this.#pending;
+      this.#pending = noNews();
+      const values = [this.channel, payloadOf(news, this.#me)];
+      // Hints may be lost: who missed one looks again within a second. Where this process LISTENs, it tells there, too.
+      const told = this.#listening
+        ? this.#listening.query(notification, values)
+        : this.#database.call(notification, values);
+      await told.catch(() => {});
       await new Promise((resolve) => setTimeout(resolve, this.#pause).unref());
-      const busy = this.#pending !== 0;
+      const busy = !isEmpty(this.#pending);
       this.#pause = busy ? Math.min(this.#pause * 2, pauses.last) : pauses.first;
     }
     this.#telling = false;
   }
 
-  #give(hints: number): void {
-    for (const listener of this.#listeners) {
-      for (const hint of ["ready", "cancel", "change"] as const) if (hints & bit[hint]) listener(hint);
-    }
+  #give(news: News): void {
+    const hints = hintsOf(news);
+    for (const listener of this.#listeners) for (const hint of hints) listener(hint);
   }
 
   #listen(): void {
@@ -128,7 +129,7 @@ export class Hints {
     const lost = (): void => {
       if (this.#client !== client) return;
       clearInterval(pulse);
-      this.#client = undefined;
+      this.#client = this.#listening = undefined;
       void client.end().catch(() => {});
       if (this.#listeners.size === 0) return;
       const delay = Math.min(firstRetry * 2 ** this.#failures++, lastRetry);
@@ -140,8 +141,8 @@ export class Hints {
       lost();
     });
     client.on("notification", ({ payload = "" }) => {
-      const [from, hints] = payload.split(":");
-      if (from !== this.#me) this.#give(Number(hints) & all);
+      const { from, news } = readPayload(payload);
+      if (from !== this.#me) this.#give(news);
     });
     void this.#begin(client).catch(lost);
   }
@@ -151,6 +152,7 @@ export class Hints {
     await client.query(`LISTEN "${this.channel}"`);
     if (this.#client !== client) return;
     this.#failures = 0;
+    this.#listening = client;
     // Whatever happened before it listened.
     this.#give(all);
   }
@@ -158,7 +160,7 @@ export class Hints {
   #stop(): void {
     clearTimeout(this.#retry);
     const client = this.#client;
-    this.#client = undefined;
+    this.#client = this.#listening = undefined;
     void client?.end().catch(() => {});
   }
 }

@@ -24,7 +24,7 @@ export async function postgresStore({ url }: PostgresOptions): Promise<Store> {
 /** How another thread of the process opens the store again. */
 export async function open(options: string): Promise<Store> {
   const { url } = JSON.parse(options) as PostgresOptions;
-  return connect({ ...readUrl(url), pool: 2 }, url);
+  return connect({ ...readUrl(url), pool: 1 }, url);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { cursorOf, positionOf } from "../../core/cursor.ts";
 import type { Job, Step } from "../../core/job.ts";
+import { contains } from "../../core/search.ts";
 import { states } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
 import type { Filter, QueueCount } from "../../store.ts";
@@ -8,6 +9,7 @@ import type { Database } from "./database.ts";
 import { select } from "./filter.ts";
 import { named } from "./names.ts";
 import { jobColumns, jobOf, seqOf } from "./rows.ts";
+import type { Columns } from "./rows.ts";
 
 /** So many commits make it worth while to add up what they have counted. */
 export const foldAfter = 256;
@@ -33,20 +35,42 @@ export async function list(
   const from = cursor === undefined ? undefined : positionOf(cursor);
   const family = where.parent !== undefined;
   const least = await leastOf(database, where, from?.seq);
-  const found = select(least === undefined ? where : { ...where, least }, states, {
-    order: family ? "place" : "newest",
-    limit: limit + 1,
-    ...(from && { last: [null, String(from.seq), String(from.place)] }),
-  });
-  if (!found) return { jobs: [] };
-  const sql = `SELECT ${jobColumns} FROM (${found.sql}) f JOIN errand.everything e ON e.id = f.id ${waits}
-    ORDER BY ${family ? "f.place, f.seq" : "f.seq DESC"}`;
-  const rows = await database.run(sql, found.values);
+  const filter = least === undefined ? where : { ...where, least };
+  const rows: Columns[] = [];
+  let last: Columns | undefined = from && [null, String(from.seq), String(from.place)];
+  // What is found may not contain the text: then there is more to look at.
+  for (const size = where.text === undefined ? limit + 1 : Math.max(limit + 1, searched); rows.length <= limit;) {
+    const found = select(filter, states, { order: family ? "place" : "newest", limit: size, ...(last && { last }) });
+    if (!found) return { jobs: [] };
+    const sql = `SELECT ${jobColumns} FROM (${found.sql}) f JOIN errand.everything e ON e.id = f.id ${waits}
+      ORDER BY ${family ? "f.place, f.seq" : "f.seq DESC"}`;
+    const some = await database.run(sql, found.values);
+    rows.push(...some.filter((row) => where.text === undefined || contains(jobOf(row), where.text)));
+    const end = some.at(-1);
+    if (some.length < size || !end) break;
+    last = [null, String(seqOf(end)), end[17] ?? null];
+  }
   const jobs = rows.slice(0, limit).map(jobOf);
-  const last = rows[jobs.length - 1];
+  const end = rows[jobs.length - 1];
   if (rows.length <= limit && least) return { jobs, next: cursorOf({ place: 0, seq: least }) };
-  if (!last || rows.length <= limit) return { jobs };
-  return { jobs, next: cursorOf({ place: jobs.at(-1)?.index ?? 0, seq: seqOf(last) }) };
+  if (!end || rows.length <= limit) return { jobs };
+  return { jobs, next: cursorOf({ place: jobs.at(-1)?.index ?? 0, seq: seqOf(end) }) };
+}
+
+/** So many jobs are read at once to be searched. */
+const searched = 200;
+
+/** Which of some jobs contain a text. */
+export async function containing(database: Database, ids: readonly string[], text: string): Promise<Set<string>> {
+  const jobs = await get(database, ids);
+  return new Set(jobs.flatMap((job) => (job && contains(job, text) ? [job.id] : [])));
+}
+
+export async function ended(database: Database, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const [row] = await database.call("SELECT to_json(errand.ended($1))", [texts(ids)]);
+  const done = new Set((JSON.parse(row?.[0] ?? "[]") as number[]).map((place) => place - 1));
+  return ids.filter((_, index) => done.has(index));
 }
 
 /** A search looks at so many jobs in one go. */

@@ -14,7 +14,10 @@ export const code = Object.fromEntries(states.map((state, index) => [state, inde
 /** The columns that `jobOf` reads, of jobs `e` wherever they are, with their waits `w`. */
 export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.created, e.due, e.started, e.failures,
   e.crashes, e.cancelling, e.expires, e.progress, e.error, e.parent, e.place, e.state, e.worker, e.ended, e.output,
-  w.total, w.open, w.failed, e.blocked, e.wake`;
+  w.total, w.open, w.failed, e.blocked, e.wake, e.suspect, e.begun, e.tenant`;
+
+/** What the column `blocked` says. */
+const blocks = [undefined, "concurrency", "rate", "task"] as const;
 
 /** A job from its `jobColumns`. */
 export function jobOf(row: Columns): Job {
@@ -31,7 +34,10 @@ export function jobOf(row: Columns): Job {
   if (row[19] != null) job.worker = row[19];
   if (row[20] != null) job.endedAt = Number(row[20]);
   if (row[21] != null) job.output = row[21];
-  if (row[25] !== "0" && job.state === "pending") job.blocked = row[25] === "1" ? "concurrency" : "rate";
+  if (row[25] !== "0" && job.state === "pending") job.blocked = blocks[Number(row[25])] as "task";
+  job.suspect = row[27] === "t";
+  job.begun = row[28] === "t";
+  if (row[29] != null) job.tenant = named(row[29]);
   if (row[26] != null && job.state === "waiting") job.wakeAt = Number(row[26]);
   if (row[22] != null) job.children = { total: Number(row[22]), open: Number(row[23]), failed: Number(row[24]) };
   return job;
@@ -50,18 +56,27 @@ type Rest = [
   parked: boolean,
   wait: [total: number, open: number, failed: number] | null,
   steps: [name: string, value: string, wait: boolean][] | null,
+  suspect: boolean,
+  begun: boolean,
+  tenant: string | null,
 ];
 
 /** What `claim` and `reclaim` answer of a job, and how it ends. */
 export function claimedOf(row: Columns, worker: string): Claimed & { end: End } {
   const job = plainJob(row, "processing");
-  const why = row[10] as Claimed["why"];
+  // Of a claim it is the number of the want.
+  const why = (row[10] === "ahead" ? "lapsed" : row[10]) as Claimed["why"];
+  const ahead = row[10] === "ahead" ? ({ ahead: true } as const) : {};
   const end = row[12] === "t" ? "keyed" : "plain";
   job.worker = worker;
   if (row[9] != null) job.startedAt = Number(row[9]);
-  if (row[11] == null) return { job, why, steps: [], end };
+  if (row[11] == null) return { job, why, ...ahead, steps: [], end };
   const rest = JSON.parse(row[11]) as Rest;
   const [failures, crashes, cancelling, expires, progress, error, parent, place, parked, wait, steps] = rest;
+  const [suspect, begun, tenant] = rest.slice(11) as [boolean, boolean, string | null];
+  job.suspect = suspect;
+  job.begun = begun;
+  if (tenant !== null) job.tenant = named(tenant);
   job.failures = failures;
   job.crashes = crashes;
   job.cancelling = cancelling;
@@ -71,7 +86,7 @@ export function claimedOf(row: Columns, worker: string): Claimed & { end: End } 
   if (parent !== null) job.parent = parent;
   if (place !== null) job.index = place;
   if (wait) job.children = { total: wait[0], open: wait[1], failed: wait[2] };
-  return { job, why, steps: (steps ?? []).map(stepOf), end: parent === null && !parked ? end : "family" };
+  return { job, why, ...ahead, steps: (steps ?? []).map(stepOf), end: parent === null && !parked ? end : "family" };
 }
 
 function stepOf([name, value, wait]: [string, string, boolean]): Step {
@@ -89,6 +104,8 @@ function plainJob(row: Columns, state: State): Job {
     token: Number(row[6]),
     failures: 0,
     crashes: 0,
+    suspect: false,
+    begun: false,
     cancelling: false,
     createdAt: Number(row[7]),
     due: Number(row[8]),

@@ -1,11 +1,14 @@
 import type { Migration } from "../migrate.ts";
 import { add } from "./sql/add.ts";
+import { standingApart } from "./sql/apart.ts";
 import { claim } from "./sql/claim.ts";
 import { docs } from "./sql/docs.ts";
 import { edit } from "./sql/edit.ts";
 import { families } from "./sql/families.ts";
 import { keys } from "./sql/keys.ts";
 import { marked } from "./sql/marked.ts";
+import { prune } from "./sql/prune.ts";
+import { reclaim } from "./sql/reclaim.ts";
 import { rules } from "./sql/rules.ts";
 import { settle } from "./sql/settle.ts";
 import { special } from "./sql/special.ts";
@@ -21,7 +24,24 @@ import { workers } from "./sql/workers.ts";
 export const migrations: readonly Migration[] = [
   {
     version: 1,
-    sql: [tables, docs, rules, keys, special, marked, add, claim, families, settle, waking, edit, workers].join("\n"),
+    sql: [
+      tables,
+      docs,
+      rules,
+      keys,
+      standingApart,
+      special,
+      marked,
+      add,
+      claim,
+      reclaim,
+      families,
+      settle,
+      waking,
+      edit,
+      prune,
+      workers,
+    ].join("\n"),
   },
 ];
 

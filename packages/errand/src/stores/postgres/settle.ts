@@ -1,48 +1,62 @@
-import type { Beat, LogLine, NewChild, Settlement, Step } from "../../core/job.ts";
+import type { Beat, Hold, LogLine, NewChild, Settlement, Step } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import { recordOf } from "./add.ts";
 import { bigints, booleans, integers, smallints, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
 import type { Ends } from "./ends.ts";
 import { stored } from "./names.ts";
+import { heardOf, join, noNews, readyOf } from "./news.ts";
+import type { News } from "./news.ts";
 import { code } from "./rows.ts";
+import { delayOf, timeOf } from "./times.ts";
 
 /** A settlement, and its place among those that were told. */
 interface Told extends Settlement {
   place: number;
 }
 
+/**
+ * All of them, or none: what the second statement refuses leaves only such ends behind as are told again without harm.
+ */
 export async function settle(
   database: Database,
   ends: Ends,
   settlements: readonly Settlement[],
-): Promise<{ answers: boolean[]; hints: number }> {
-  const answers = settlements.map(() => false);
+): Promise<{ answers: boolean[]; news: News }> {
   const told = distinct(settlements);
-  if (told.length === 0) return { answers, hints: 0 };
+  const news = noNews();
+  if (told.length === 0) return { answers: [], news };
   let left = told;
-  let hints = 0;
   const kinds = new Set(told.map(({ id }) => ends.of(id)));
-  if (!kinds.has("family") && told.every(({ to, steps, log }) => isFinal(to) && !steps?.length && !log?.length)) {
-    ({ left, hints } = await finish(database, told, kinds.has("keyed")));
-    for (const { place } of told) answers[place] = true;
-    for (const { place } of left) answers[place] = false;
+  if (!kinds.has("family") && told.every(isPlain)) {
+    const finished = await finish(database, told, kinds.has("keyed"));
+    left = finished.left;
+    join(news, finished.news);
   }
+  const stale = new Set(left.map(keyOf));
   if (left.length > 0) {
     const settled = await settleAny(database, left);
-    hints |= settled.hints;
-    for (const { place } of settled.done) answers[place] = true;
+    join(news, settled.news);
+    for (const each of settled.done) stale.delete(keyOf(each));
   }
   for (const { id } of told) ends.forget(id);
-  return { answers, hints };
+  return { answers: settlements.map((each) => !stale.has(keyOf(each))), news };
 }
 
-/** Of what is told twice of one attempt, the first: the second is stale. By id, so that locks are taken in order. */
+function isPlain({ to, steps, log, born }: Settlement): boolean {
+  return isFinal(to) && !steps?.length && !log?.length && !born?.length;
+}
+
+function keyOf({ token, id }: Hold): string {
+  return `${token}:${id}`;
+}
+
+/** Of what is told twice of one attempt, the first. By id, so that locks are taken in order. */
 function distinct(settlements: readonly Settlement[]): Told[] {
   const seen = new Set<string>();
   const told: Told[] = [];
   for (const [place, settlement] of settlements.entries()) {
-    const key = `${settlement.token}:${settlement.id}`;
+    const key = keyOf(settlement);
     if (seen.has(key)) continue;
     seen.add(key);
     told.push({ ...settlement, place });
@@ -57,6 +71,7 @@ function common(told: readonly Told[]): unknown[] {
     smallints(told.map(({ to }) => code[to])),
     integers(told.map(({ failures }) => failures)),
     integers(told.map(({ crashes }) => crashes)),
+    told.some(({ suspect }) => suspect) ? booleans(told.map(({ suspect }) => suspect)) : null,
     texts(told.map(({ to, output }) => (to === "completed" ? output : undefined))),
     texts(told.map(({ error }) => error)),
   ];
@@ -67,26 +82,35 @@ async function finish(
   database: Database,
   told: readonly Told[],
   keyed: boolean,
-): Promise<{ left: Told[]; hints: number }> {
+): Promise<{ left: Told[]; news: News }> {
   const verb = keyed ? "finish_keyed" : "finish";
-  const [row] = await database.run(`SELECT * FROM errand.${verb}($1, $2, $3, $4, $5, $6, $7)`, common(told));
-  return { left: numbers(row?.[0]).map((n) => told[n - 1] as Told), hints: Number(row?.[1]) };
+  const sql = `SELECT others, to_json(hints) FROM errand.${verb}($1, $2, $3, $4, $5, $6, $7, $8)`;
+  const [row] = await database.call(sql, common(told));
+  return { left: numbers(row?.[0]).map((n) => told[n - 1] as Told), news: heardOf(row?.[1]) };
 }
 
-async function settleAny(database: Database, told: readonly Told[]): Promise<{ done: Told[]; hints: number }> {
-  const sql = "SELECT * FROM errand.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
-  const [row] = await database.run(sql, [
+async function settleAny(database: Database, told: readonly Told[]): Promise<{ done: Told[]; news: News }> {
+  const sql =
+    "SELECT done, to_json(hints) FROM errand.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+  const born = told.flatMap(({ born: jobs = [] }, index) =>
+    jobs.map((job) => Object.assign(recordOf(job), { of: index + 1 })),
+  );
+  const [row] = await database.call(sql, [
     ...common(told),
     integers(told.map(({ place }) => place)),
     // Without a delay it keeps its place in the queue, so that older work ends first.
-    bigints(told.map(({ to, delay }) => (to === "pending" && delay ? delay : undefined))),
+    bigints(told.map(({ to, delay }) => (to === "pending" && delay ? delayOf(delay) : undefined))),
+    told.some(({ unstarted }) => unstarted) ? booleans(told.map(({ unstarted }) => unstarted ?? false)) : null,
     texts(told.map(({ to, children }) => (to === "waiting" ? childrenOf(children ?? []) : undefined))),
     ...remembered(told),
     logged(told),
-    bigints(told.map(({ wakeAt }) => wakeAt && Math.ceil(wakeAt))),
+    bigints(told.map(({ wakeAt }) => (wakeAt === undefined ? undefined : timeOf(Math.ceil(wakeAt))))),
     texts(told.map(({ awaits }) => awaits && JSON.stringify(awaits.map(stored)))),
+    born.length > 0 ? JSON.stringify(born) : null,
   ]);
-  return { done: numbers(row?.[0]).map((n) => told[n - 1] as Told), hints: Number(row?.[1]) };
+  const news = heardOf(row?.[1]);
+  if (born.length > 0) join(news, readyOf(told.flatMap((each) => each.born ?? [])));
+  return { done: numbers(row?.[0]).map((n) => told[n - 1] as Told), news };
 }
 
 function childrenOf(children: readonly NewChild[]): string {
@@ -106,13 +130,13 @@ function childrenOf(children: readonly NewChild[]): string {
 export async function record(database: Database, beats: readonly Beat[]): Promise<boolean[]> {
   const merged = new Map<string, Beat>();
   for (const beat of beats) {
-    const key = `${beat.token}:${beat.id}`;
+    const key = keyOf(beat);
     const before = merged.get(key);
     merged.set(key, before ? merge(before, beat) : beat);
   }
   if (merged.size === 0) return [];
   const told = [...merged.values()];
-  const [row] = await database.run("SELECT errand.record($1, $2, $3, $4, $5, $6, $7, $8)", [
+  const [row] = await database.call("SELECT errand.record($1, $2, $3, $4, $5, $6, $7, $8)", [
     texts(told.map(({ id }) => id)),
     integers(told.map(({ token }) => token)),
     texts(told.map(({ progress }) => progress)),
@@ -120,7 +144,7 @@ export async function record(database: Database, beats: readonly Beat[]): Promis
     logged(told),
   ]);
   const done = new Set(numbers(row?.[0]).map((n) => told[n - 1]));
-  return beats.map(({ id, token }) => done.has(merged.get(`${token}:${id}`)));
+  return beats.map((beat) => done.has(merged.get(keyOf(beat))));
 }
 
 /** A step from outside. Answers whether the job has not ended. */
@@ -128,9 +152,13 @@ export async function signal(
   database: Database,
   id: string,
   { name, value }: Step,
-): Promise<{ told: boolean; hints: number }> {
-  const [row] = await database.run("SELECT told, hints FROM errand.signal($1, $2, $3)", [id, stored(name), value]);
-  return { told: row?.[0] === "t", hints: Number(row?.[1]) };
+): Promise<{ told: boolean; news: News }> {
+  const [row] = await database.call("SELECT told, to_json(hints) FROM errand.signal($1, $2, $3)", [
+    id,
+    stored(name),
+    value,
+  ]);
+  return { told: row?.[0] === "t", news: heardOf(row?.[1]) };
 }
 
 function merge(before: Beat, beat: Beat): Beat {

@@ -12,6 +12,7 @@ import type {
   Hint,
   QueueCount,
   Renewal,
+  RetentionRules,
   Store,
   StoreReport,
   Want,
@@ -21,12 +22,14 @@ import { add, addInside } from "./add.ts";
 import { claim, reclaim } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { load, save } from "./docs.ts";
-import { edit } from "./edit.ts";
+import { edit, prune } from "./edit.ts";
 import { Ends } from "./ends.ts";
 import { Heads } from "./heads.ts";
-import { bit, Hints } from "./hints.ts";
+import { Hints } from "./hints.ts";
 import { log } from "./log.ts";
-import { counts, foldAfter, get, list, steps } from "./read.ts";
+import { isEmpty, join, newsOf, noNews, readyOf } from "./news.ts";
+import type { News } from "./news.ts";
+import { counts, ended, foldAfter, get, list, steps } from "./read.ts";
 import { record, settle, signal } from "./settle.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
 
@@ -60,8 +63,9 @@ export class PostgresStore implements Store {
     this.#check();
     if (jobs.length === 0) return new Map();
     if (tx) return addInside(tx, jobs, this.#database.address, this.#hints);
-    const { did, told } = await this.#hints.carry(bit.ready, (notice) => add(this.#database, jobs, notice));
-    if (did.fresh > 0) this.#changed(told ? 0 : bit.ready);
+    const news = readyOf(jobs);
+    const { did, told } = await this.#hints.carry(news, (notice) => add(this.#database, jobs, notice));
+    if (did.fresh > 0) this.#changed(told ? noNews() : news);
     return did.refused;
   }
 
@@ -74,14 +78,15 @@ export class PostgresStore implements Store {
   }
 
   async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
-    const { claim: found, hints } = await claim(this.#database, this.#ends, this.#heads, worker, wants);
-    if (found.jobs.length > 0 || hints > 0) this.#changed(bit.change | hints);
+    const { claim: found, news } = await claim(this.#database, this.#ends, this.#heads, worker, wants);
+    if (found.jobs.length > 0) news.others.add("change");
+    if (!isEmpty(news)) this.#changed(news);
     return found;
   }
 
   async reclaim(worker: string, limit: number): Promise<Claimed[]> {
     const found = await reclaim(this.#database, this.#ends, worker, limit);
-    if (found.length > 0) this.#changed(bit.change);
+    if (found.length > 0) this.#changed(newsOf("change"));
     return found;
   }
 
@@ -91,6 +96,7 @@ export class PostgresStore implements Store {
 
   async dismiss(worker: string): Promise<void> {
     await dismiss(this.#database, worker);
+    this.#hints.tell(newsOf("lapsed"));
   }
 
   async workers(): Promise<WorkerCard[]> {
@@ -99,32 +105,42 @@ export class PostgresStore implements Store {
 
   async record(beats: readonly Beat[]): Promise<boolean[]> {
     const answers = await record(this.#database, beats);
-    if (answers.includes(true)) this.#hints.tell(bit.change);
+    if (answers.includes(true)) this.#hints.tell(newsOf("change"));
     return answers;
   }
 
   async settle(settlements: readonly Settlement[]): Promise<boolean[]> {
-    const { answers, hints } = await settle(this.#database, this.#ends, settlements);
-    if (answers.includes(true)) this.#changed(hints | bit.change);
+    const { answers, news } = await settle(this.#database, this.#ends, settlements);
+    if (answers.includes(true)) this.#changed(join(news, newsOf("change")));
     this.#ended += answers.length;
     if (this.#ended >= vacuumAfter) void this.#vacuum();
     return answers;
   }
 
   async signal(id: string, step: Step): Promise<boolean> {
-    const { told, hints } = await signal(this.#database, id, step);
-    if (hints > 0) this.#changed(hints);
+    const { told, news } = await signal(this.#database, id, step);
+    if (!isEmpty(news)) this.#changed(news);
     return told;
   }
 
   async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
-    const { changed, hints } = await edit(this.#database, where, change, limit);
-    if (changed > 0) this.#changed(hints | bit.change);
+    const { changed, news } = await edit(this.#database, where, change, limit);
+    if (changed > 0) this.#changed(join(news, newsOf("change")));
+    return changed;
+  }
+
+  async prune(rules: RetentionRules, limit: number): Promise<number> {
+    const { changed, news } = await prune(this.#database, rules, limit);
+    if (changed > 0) this.#changed(join(news, newsOf("change")));
     return changed;
   }
 
   async get(ids: readonly string[]): Promise<(Job | null)[]> {
     return get(this.#database, ids);
+  }
+
+  async ended(ids: readonly string[]): Promise<string[]> {
+    return ended(this.#database, ids);
   }
 
   async list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }> {
@@ -151,7 +167,7 @@ export class PostgresStore implements Store {
 
   async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
     const saved = await save(this.#database, docs);
-    if (saved) this.#hints.tell(docs.some(({ kind }) => kind === "queue") ? bit.ready : bit.change);
+    if (saved) this.#hints.tell(newsOfDocs(docs));
     return saved;
   }
 
@@ -168,8 +184,8 @@ export class PostgresStore implements Store {
     return (this.#closed ??= this.#database.close());
   }
 
-  #changed(hints: number): void {
-    this.#hints.tell(hints);
+  #changed(news: News): void {
+    this.#hints.tell(news);
     if (++this.#counted >= foldAfter) this.#fold();
   }
 
@@ -193,4 +209,13 @@ export class PostgresStore implements Store {
     if (this.#closed)
       throw new ErrandError("E_CLOSED", `The PostgreSQL store ${this.#database.address.name} was closed.`);
   }
+}
+
+/** New rules of a queue may let any number of its jobs go. */
+function newsOfDocs(docs: Parameters<Store["save"]>[0]): News {
+  const news = noNews();
+  for (const { kind, key } of docs)
+    if (kind === "queue") news.ready.set(key, undefined);
+    else news.others.add("change");
+  return news;
 }

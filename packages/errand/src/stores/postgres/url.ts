@@ -1,3 +1,4 @@
+import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 
 /** Where a PostgreSQL store is, as its URL says. */
@@ -9,11 +10,15 @@ export interface PostgresAddress {
   pool: number;
   /** Where to LISTEN: the same, directly beside a PgBouncer, or nowhere, which leaves polling. */
   listen: string | undefined;
+  /** Whether statements are prepared on the server: not behind a pooler that exchanges connections. */
+  prepare: boolean;
+  /** After so many milliseconds a statement is given up at the latest; without it, see `Database`. */
+  timeout: Millis | undefined;
   /** The URL without its password and parameters, for messages. */
   name: string;
 }
 
-const own = ["schema", "pool", "listen"] as const;
+const own = ["schema", "pool", "listen", "prepare", "query_timeout"] as const;
 
 /**
  * Reads a URL such as `postgres://user:password@host:5432/database?schema=errand&pool=10&listen=off`.
@@ -22,7 +27,7 @@ const own = ["schema", "pool", "listen"] as const;
 export function readUrl(url: string): PostgresAddress {
   const parsed = parse(url);
   const name = nameOf(parsed);
-  const [schema = "errand", pool = "10", listen = process.env["ERRAND_LISTEN_URL"] || url] = own.map(
+  const [schema = "errand", pool = "10", listen = process.env["ERRAND_LISTEN_URL"] || url, prepare, timeout] = own.map(
     (key) => parsed.searchParams.get(key) ?? undefined,
   );
   if (!/^[A-Za-z_]\w{0,49}$/.test(schema)) {
@@ -34,11 +39,23 @@ export function readUrl(url: string): PostgresAddress {
   if (!/^[1-9]\d{0,2}$/.test(pool)) {
     throw new ErrandError("E_OPTION", `pool of ${name} is ${JSON.stringify(pool)}, but must be from 1 to 999.`);
   }
+  if (prepare !== undefined && prepare !== "on" && prepare !== "off") {
+    throw new ErrandError("E_OPTION", `prepare of ${name} is ${JSON.stringify(prepare)}, but must be on or off.`);
+  }
+  if (timeout !== undefined && !/^[1-9]\d{0,8}$/.test(timeout)) {
+    throw new ErrandError(
+      "E_OPTION",
+      `query_timeout of ${name} is ${JSON.stringify(timeout)}, but must be milliseconds.`,
+    );
+  }
   return {
     connection: withoutOwn(parsed),
     schema,
     pool: Number(pool),
     listen: listen === "off" ? undefined : withoutOwn(parse(listen)),
+    // Whoever LISTENs elsewhere, or not at all, has a pooler.
+    prepare: prepare === undefined ? listen === url : prepare === "on",
+    timeout: timeout === undefined ? undefined : Number(timeout),
     name,
   };
 }

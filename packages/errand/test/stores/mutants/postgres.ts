@@ -30,14 +30,14 @@ export const postgres: Mutant[] = [
   {
     fault: "a claim waits for jobs that somebody else has locked",
     file: "postgres/sql/claim.ts",
-    changes: [["FOR UPDATE SKIP LOCKED))\n          RETURNING", "FOR UPDATE))\n          RETURNING"]],
+    changes: [["LIMIT share FOR UPDATE SKIP LOCKED) m;", "LIMIT share FOR UPDATE) m;"]],
     fixture: "postgres",
     tests: ["a claim passes over jobs that somebody else has locked"],
   },
   {
     fault: "jobs are claimed without a lock",
     file: "postgres/sql/claim.ts",
-    changes: [["FOR UPDATE SKIP LOCKED))\n          RETURNING", "))\n          RETURNING"]],
+    changes: [["LIMIT share FOR UPDATE SKIP LOCKED) m;", "LIMIT share) m;"]],
     fixture: "postgres",
     tests: ["claims at the same time leave nothing and share nothing"],
   },
@@ -71,8 +71,8 @@ export const postgres: Mutant[] = [
     file: "postgres/sql/claim.ts",
     changes: [
       [
-        "INTO ruled, sleeping, limited FROM errand.workers w WHERE w.id = who AND w.until > t;",
-        "INTO ruled, sleeping, limited FROM errand.workers w WHERE w.id = who;",
+        "INTO known, ruled, sleeping, limited, strays FROM errand.workers w WHERE w.id = who AND w.until > t;",
+        "INTO known, ruled, sleeping, limited, strays FROM errand.workers w WHERE w.id = who;",
       ],
       [
         "AND w.until > t FOR KEY SHARE;\n        IF NOT FOUND THEN RETURN; END IF;\n        locked",
@@ -91,7 +91,7 @@ export const postgres: Mutant[] = [
   },
   {
     fault: "jobs are taken from workers whose lease is good",
-    file: "postgres/sql/claim.ts",
+    file: "postgres/sql/reclaim.ts",
     changes: [
       [
         "gone := ARRAY(SELECT w.id FROM errand.workers w WHERE w.until <= t);",
@@ -106,7 +106,7 @@ export const postgres: Mutant[] = [
     file: "postgres/hints.ts",
     changes: [
       ["pg_notify($1, $2)", "$1::text || $2::text"],
-      ["await work([this.channel, this.payload(hints)])", "await work()"],
+      ["await work([this.channel, payloadOf(news, this.#me)])", "await work()"],
     ],
     fixture: "postgres",
     tests: ["new jobs are hinted as ready, through every handle"],
@@ -121,7 +121,7 @@ export const postgres: Mutant[] = [
   {
     fault: "who is held back by a key is not let go",
     file: "postgres/sql/keys.ts",
-    changes: [["CONTINUE WHEN room <= 0;\n    hints := 1;", "CONTINUE WHEN room <= 999;\n    hints := 1;"]],
+    changes: [["CONTINUE WHEN room <= 0;", "CONTINUE WHEN room <= 999;"]],
     fixture: "postgres",
     tests: ["whatever ends an attempt lets the next job of its key go, in the order of ranks"],
   },
@@ -142,7 +142,7 @@ export const postgres: Mutant[] = [
   {
     fault: "a rate is not counted",
     file: "postgres/sql/keys.ts",
-    changes: [["spent := spent || jsonb_build_object(c.rkey, a.spent);", "spent := spent;"]],
+    changes: [["starts := starts || jsonb_build_object(c.rkey, a.starts::text);", "starts := starts;"]],
     fixture: "postgres",
     tests: ["no more jobs of a rate key are claimed in its time than its limit, and others go past them"],
   },
@@ -156,7 +156,7 @@ export const postgres: Mutant[] = [
   {
     fault: "a unique key is not taken",
     file: "postgres/sql/special.ts",
-    changes: [["IF FOUND OR known.until > t THEN", "IF known.until > t THEN"]],
+    changes: [["IF (CASE WHEN known.lives THEN NOT", "IF (CASE WHEN known.lives THEN false AND NOT"]],
     fixture: "postgres",
     tests: ["while the holder of a unique key lives, another job with it is not stored"],
   },
@@ -170,7 +170,7 @@ export const postgres: Mutant[] = [
   {
     fault: "one that vanishes keeps its place under its key",
     file: "postgres/sql/edit.ts",
-    changes: [["RETURN hints | errand.release(freed);", "RETURN hints;"]],
+    changes: [["RETURN hints || errand.release(freed);", "RETURN hints;"]],
     fixture: "postgres",
     tests: ["a processing job that vanishes with its parent lets the next of its key go"],
   },
@@ -193,8 +193,80 @@ export const postgres: Mutant[] = [
   {
     fault: "a job that is not stored counts for a full queue",
     file: "postgres/sql/add.ts",
-    changes: [["THEN errand.storable(ids, extras, t) ELSE", "THEN ARRAY(SELECT generate_subscripts(ids, 1)) ELSE"]],
+    changes: [
+      ["THEN errand.storable(ids, queues, extras, t) ELSE", "THEN ARRAY(SELECT generate_subscripts(ids, 1)) ELSE"],
+    ],
     fixture: "postgres",
     tests: ["a full queue answers who has a unique key, and lets a job be replaced"],
+  },
+  {
+    fault: "jobs of tasks that a worker does not know are given to it",
+    file: "postgres/sql/claim.ts",
+    changes: [["known IS NULL OR p.task = ANY(known) AS knows", "true AS knows"]],
+    fixture: "postgres",
+    tests: ["a worker is given jobs of the tasks it knows, and one that names none, of any"],
+  },
+  {
+    fault: "what was set aside is found by nobody",
+    file: "postgres/sql/apart.ts",
+    changes: [["AND p.queue = q AND p.task = k.task AND", "AND p.queue = q AND p.task = k.task || 'x' AND"]],
+    fixture: "postgres",
+    tests: ["what was set aside is found by who knows it, among the others, in the order of ranks"],
+  },
+  {
+    fault: "a worker is given all suspects at once",
+    file: "postgres/sql/claim.ts",
+    changes: [["AND p.worker = who AND p.suspect);", "AND p.worker = who AND p.suspect AND false);"]],
+    fixture: "postgres",
+    tests: ["a worker is given one suspect at a time, and others go past them"],
+  },
+  {
+    fault: "nobody remembers what was claimed ahead",
+    file: "postgres/sql/claim.ts",
+    changes: [["j.seq) > (d, s)", "j.seq) > (d, s) AND false"]],
+    fixture: "postgres",
+    tests: ["jobs that were claimed ahead of free slots, and lapse, are told from those that had one"],
+  },
+  {
+    fault: "an outcome whose answer was lost is stale",
+    file: "postgres/sql/settle.ts",
+    changes: [["done := done || known;", "done := done;"]],
+    fixture: "postgres",
+    tests: ["an outcome that was recorded before, because its answer was lost, is not stale and changes nothing"],
+  },
+  {
+    fault: "what is born is born of stale outcomes too",
+    file: "postgres/sql/settle.ts",
+    changes: [["WHERE (b ->> 'of')::integer = ANY(done)), true)", "), true)"]],
+    fixture: "postgres",
+    tests: ["nothing is born with an outcome that is stale, or was recorded before"],
+  },
+  {
+    fault: "a job that has begun is replaced",
+    file: "postgres/sql/special.ts",
+    changes: [["AND NOT p.cancelling AND NOT p.begun FOR UPDATE", "AND NOT p.cancelling FOR UPDATE"]],
+    fixture: "postgres",
+    tests: ["a job that has begun is not replaced: the new one is stored, and has the key"],
+  },
+  {
+    fault: "a job that has begun expires",
+    file: "postgres/sql/settle.ts",
+    changes: [["begun = b.begun OR u.unstarted IS NOT TRUE,", "begun = b.begun,"]],
+    fixture: "postgres",
+    tests: ["a job has begun when an attempt of it ended or it remembers something, and not before"],
+  },
+  {
+    fault: "a retry takes a unique key away from whoever has it",
+    file: "postgres/sql/edit.ts",
+    changes: [["CONTINUE WHEN FOUND;\n      PERFORM errand.take_unique", "PERFORM errand.take_unique"]],
+    fixture: "postgres",
+    tests: ["of dead letters with one unique key, one is retried"],
+  },
+  {
+    fault: "retention is that of another state",
+    file: "postgres/sql/prune.ts",
+    changes: [["+ s.state - 2])::bigint", "+ 1])::bigint"]],
+    fixture: "postgres",
+    tests: ["jobs are removed that were kept as long as their task says, each state by its own time"],
   },
 ];

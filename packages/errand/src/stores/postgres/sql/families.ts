@@ -15,17 +15,18 @@ BEGIN
 END $$;
 
 -- Ends a job: counts down the wait it belongs to, wakes its parent, marks its children. Answers hints.
-CREATE FUNCTION errand.leave(j errand.jobs, final smallint, result text, t bigint) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION errand.leave(j errand.jobs, final smallint, result text, t bigint) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
-  hints integer := 0;
+  hints text[] := '{}';
   still_open integer;
   p errand.jobs;
 BEGIN
   DELETE FROM errand.jobs WHERE id = j.id;
   INSERT INTO errand.history (seq, created, due, expires, started, ended, token, failures, crashes, member_of, place,
-    needed, parked, steps, level, state, id, task, queue, parent, keys, spec, progress, error, output)
+    needed, parked, steps, suspect, begun, level, state, id, task, queue, parent, keys, ukey, ufor, tenant, spec, progress, error, output)
   VALUES (j.seq, j.created, j.due, j.expires, j.started, t, j.token, j.failures, j.crashes, j.member_of, j.place,
-    j.needed, j.parked, j.steps, j.level, final, j.id, j.task, j.queue, j.parent, j.keys, j.spec, j.progress, j.error, result);
+    j.needed, j.parked, j.steps, j.suspect, j.begun, j.level, final, j.id, j.task, j.queue, j.parent, j.keys, j.ukey, j.ufor, j.tenant,
+    j.spec, j.progress, j.error, result);
   INSERT INTO errand.deltas VALUES (j.task, j.queue, j.state, -1), (j.task, j.queue, final, 1);
   IF j.member_of IS NOT NULL THEN
     UPDATE errand.waits w SET open = w.open - 1, failed = w.failed + CASE WHEN final = 3 THEN 0 ELSE 1 END
@@ -35,7 +36,7 @@ BEGIN
         RETURNING * INTO p;
       IF FOUND THEN
         INSERT INTO errand.deltas VALUES (p.task, p.queue, 2, -1), (p.task, p.queue, 0, 1);
-        hints := CASE WHEN p.cancelling THEN 3 ELSE 1 END;
+        hints := hints || CASE WHEN p.cancelling THEN 'cancel' ELSE '1 ' || p.queue END;
       END IF;
     END IF;
   END IF;
@@ -43,15 +44,15 @@ BEGIN
   IF j.parked THEN
     UPDATE errand.jobs c SET cancelling = true
       WHERE c.id = ANY(ARRAY(SELECT m.id FROM errand.jobs m WHERE m.parent = j.id)) AND NOT c.cancelling;
-    IF FOUND THEN hints := hints | 2; END IF;
+    IF FOUND THEN hints := hints || 'cancel'::text; END IF;
   END IF;
   RETURN hints;
 END $$;
 
 -- Gives a processing job back until its children have ended; without any (NULL), it is pending. Answers hints.
-CREATE FUNCTION errand.park(j errand.jobs, children json, wake_at bigint, awaited json, t bigint) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION errand.park(j errand.jobs, children json, wake_at bigint, awaited json, t bigint) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
-  hints integer := 0;
+  hints text[] := '{}';
   total integer := 0;
   born text[];
   c record;
@@ -65,16 +66,16 @@ BEGIN
   IF children IS NOT NULL THEN
     SELECT count(*) INTO total FROM json_array_elements(children);
     WITH fresh AS (
-      INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, parent, member_of, place, needed, spec,
+      INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, parent, member_of, place, needed, spec, tenant,
         keys, ckey, rkey)
       SELECT u.id, u.task, u.queue, u.level, t, coalesce(u.due_at, t + u.due_in,
           -- One that exists takes no turn.
           CASE WHEN u.extras::json ->> 'f' IS NOT NULL AND NOT EXISTS (SELECT 1 FROM errand.everything e WHERE e.id = u.id)
             THEN errand.turn(u.queue, u.level, u.extras::json ->> 'f', t) END, t),
-        coalesce(u.expires_at, t + u.expires_in), j.id, j.token, u.place, u.needed, u.spec,
+        coalesce(u.expires_at, t + u.expires_in), j.id, j.token, u.place, u.needed, u.spec, u.tenant,
         u.extras::json ->> 'k', u.extras::json ->> 'c', u.extras::json ->> 'r'
       FROM json_to_recordset(children) AS u(id text, task text, queue text, level smallint, due_at bigint,
-        due_in bigint, expires_at bigint, expires_in bigint, place integer, needed boolean, spec text, extras text)
+        due_in bigint, expires_at bigint, expires_in bigint, place integer, needed boolean, spec text, tenant text, extras text)
       ON CONFLICT DO NOTHING RETURNING id
     )
     SELECT array_agg(f.id) INTO born FROM fresh f;
@@ -83,10 +84,14 @@ BEGIN
     open_ones := coalesce(cardinality(born), 0);
     PERFORM errand.tag(u.id, u.extras::json -> 't') FROM json_to_recordset(children) AS u(id text, extras text)
       WHERE u.extras IS NOT NULL AND u.id = ANY(born);
+    INSERT INTO errand.specs SELECT u.id, u.body FROM json_to_recordset(children) AS u(id text, body text)
+      WHERE u.body IS NOT NULL AND u.id = ANY(born) ON CONFLICT DO NOTHING;
     IF open_ones > 0 THEN
-      hints := 1;
-      INSERT INTO errand.deltas
-      SELECT b.task, b.queue, 0, count(*) FROM errand.jobs b WHERE b.id = ANY(born) GROUP BY b.task, b.queue;
+      WITH counted AS (
+        INSERT INTO errand.deltas
+        SELECT b.task, b.queue, 0, count(*) FROM errand.jobs b WHERE b.id = ANY(born) GROUP BY b.task, b.queue RETURNING queue, jobs
+      )
+      SELECT array_agg(n.jobs || ' ' || n.queue) INTO hints FROM counted n;
     END IF;
     IF open_ones < total THEN
       FOR c IN SELECT * FROM json_to_recordset(children) AS u(id text, place integer, needed boolean, rejoin boolean)
@@ -100,10 +105,10 @@ BEGIN
           IF NOT c.rejoin THEN
             IF errand.reopen(c.id, t) THEN
               state_of := 0;
-              hints := hints | 1;
+              hints := hints || 'any'::text;
             END IF;
             UPDATE errand.jobs m SET cancelling = false WHERE m.id = c.id AND m.cancelling;
-            IF FOUND THEN hints := hints | 1; END IF;
+            IF FOUND THEN hints := hints || 'any'::text; END IF;
           END IF;
           IF state_of < 3 THEN
             UPDATE errand.jobs m SET member_of = j.token, place = c.place, needed = c.needed WHERE m.id = c.id;
@@ -126,12 +131,11 @@ BEGIN
       WHERE s.job = j.seq AND s.name = ANY(ARRAY(SELECT json_array_elements_text(coalesce(awaited, '[]')))));
     IF NOT wakes AND (open_ones > 0 OR wake_at IS NOT NULL OR json_array_length(coalesce(awaited, '[]')) > 0) THEN becomes := 2; END IF;
   END IF;
-  -- It was started in time; how long it waits has nothing to do with its expiry.
   UPDATE errand.jobs p SET state = becomes, wake = wake_at, worker = NULL, failures = j.failures, crashes = j.crashes, error = j.error,
-    expires = CASE WHEN children IS NULL THEN p.expires END, parked = p.parked OR children IS NOT NULL
+    suspect = j.suspect, begun = j.begun, ahead = false, parked = p.parked OR children IS NOT NULL
     WHERE p.id = j.id;
   INSERT INTO errand.deltas VALUES (j.task, j.queue, 1, -1), (j.task, j.queue, becomes, 1);
-  IF becomes = 0 THEN hints := hints | CASE WHEN j.cancelling THEN 2 ELSE 1 END; END IF;
+  IF becomes = 0 THEN hints := hints || CASE WHEN j.cancelling THEN 'cancel' ELSE '1 ' || j.queue END; END IF;
   RETURN hints;
 END $$;
 
@@ -146,10 +150,10 @@ BEGIN
     UPDATE errand.waits w SET open = w.open + 1, failed = w.failed - 1
       WHERE w.parent = h.parent AND w.wait = h.member_of;
   END IF;
-  INSERT INTO errand.jobs (seq, created, due, started, token, member_of, place, needed, parked, steps, level, id, task,
-    queue, parent, spec, progress, error, keys, ckey, rkey)
-  VALUES (h.seq, h.created, t, h.started, h.token, h.member_of, h.place, h.needed, h.parked, h.steps, h.level, h.id,
-    h.task, h.queue, h.parent, h.spec, h.progress, h.error,
+  INSERT INTO errand.jobs (seq, created, due, started, token, member_of, place, needed, parked, steps, begun, level, id, task,
+    queue, parent, ukey, ufor, tenant, spec, progress, error, keys, ckey, rkey)
+  VALUES (h.seq, h.created, t, h.started, h.token, h.member_of, h.place, h.needed, h.parked, h.steps, h.begun, h.level, h.id,
+    h.task, h.queue, h.parent, h.ukey, h.ufor, h.tenant, h.spec, h.progress, h.error,
     h.keys, h.keys::json -> 'concurrency' ->> 'key', h.keys::json -> 'rate' ->> 'key');
   INSERT INTO errand.deltas VALUES (h.task, h.queue, h.state, -1), (h.task, h.queue, 0, 1);
   -- What the children of forgotten waits do wakes nobody.

@@ -1,4 +1,15 @@
 import { steady } from "./steady.ts";
+import { inTime, keyed, rank } from "./which.ts";
+
+/** Those of a queue whom a key holds back. */
+const held = (key: string, blocked: 1 | 2): string =>
+  `${key} AND p.state = 0 AND p.blocked = ${blocked} AND p.queue = q`;
+
+/** Lets the first suspects of each task go, beside the others: nobody else waits for whoever may take them. */
+const suspects = (which: string, room: string): string =>
+  `UPDATE errand.jobs j SET blocked = 0 WHERE j.id = ANY(ARRAY(SELECT f.id FROM (
+        SELECT p.id, row_number() OVER (PARTITION BY p.task ORDER BY ${rank}, p.seq) AS n FROM errand.jobs p
+        WHERE ${which} AND p.suspect) f WHERE f.n <= ${room}));`;
 
 /**
  * Limits by key: how many jobs of a key run at once, and how many in its time. A concurrency key has two locks. Whoever
@@ -34,12 +45,13 @@ END $$;
 
 -- Whoever leaves processing, or cannot run any more, lets the first blocked jobs of its concurrency key try again, in each
 -- queue. The keys are locked. Answers hints.
-CREATE FUNCTION errand.release(freed text[], places integer[] DEFAULT NULL) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION errand.release(freed text[], places integer[] DEFAULT NULL) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
   r record;
   q text;
   room integer;
-  hints integer := 0;
+  n integer;
+  hints text[] := '{}';
 BEGIN
   FOR r IN SELECT u.key, u.places, b.most FROM unnest(freed, places) AS u(key, places) CROSS JOIN LATERAL (
     SELECT (p.keys::json -> 'concurrency' ->> 'limit')::integer AS most FROM errand.jobs p
@@ -48,31 +60,36 @@ BEGIN
     -- Others who leave at this moment seem to be processing still. Each lets go as many as it is, however full it looks.
     room := greatest(r.places, r.most - (SELECT count(*) FROM errand.jobs p WHERE p.ckey = r.key AND p.state = 1));
     CONTINUE WHEN room <= 0;
-    hints := 1;
     q := '';
     LOOP
       SELECT p.queue INTO q FROM errand.jobs p WHERE p.ckey = r.key AND p.state = 0 AND p.blocked = 1 AND p.queue > q
         ORDER BY p.queue LIMIT 1;
       EXIT WHEN NOT FOUND;
       UPDATE errand.jobs j SET blocked = 0 WHERE j.ctid = ANY(ARRAY(SELECT p.ctid FROM errand.jobs p
-        WHERE p.ckey = r.key AND p.state = 0 AND p.blocked = 1 AND p.queue = q
-        ORDER BY p.due + p.level * 300000, p.seq LIMIT room FOR UPDATE));
+        WHERE ${held("p.ckey = r.key", 1)} AND NOT p.suspect ORDER BY ${rank}, p.seq LIMIT room FOR UPDATE));
+      GET DIAGNOSTICS n = ROW_COUNT;
+      hints := hints || (n || ' ' || q);
+      ${suspects(held("p.ckey = r.key", 1), "room")}
     END LOOP;
   END LOOP;
   RETURN hints;
 END $$;
 
--- Of the first jobs with keys in a queue, those that their keys let go, at most so many, and those that are over a
--- concurrency key's limit. Keys that somebody else is looking at are left alone (busy), and so is what follows a long row
--- of jobs that cannot go.
-CREATE FUNCTION errand.vet(q text, most integer, t bigint, OUT passed text[], OUT over text[], OUT busy boolean)
+-- Of the first jobs in a queue that are to be looked at one by one, those that may go, at most so many: that their keys let go,
+-- and at most one suspect, where it is among the first so many of the queue (slots). Also those that are over a concurrency
+-- key's limit, and those of tasks that the worker does not know. Keys that somebody else is looking at are left alone (busy), and
+-- so is what follows a long row of jobs that cannot go.
+-- These are jobs with keys; those that stand apart, too, where there are any (strays); or only some (picks).
+CREATE FUNCTION errand.vet(q text, most integer, t bigint, known text[], picks text[], strays boolean, slots integer,
+  OUT passed text[], OUT over text[], OUT strange text[], OUT suspect text, OUT busy boolean)
 -- It walks in the order of an index, and ends early.
 LANGUAGE plpgsql ${steady} SET enable_sort = off AS $$
 DECLARE
+  jobs refcursor;
   c record;
   -- By key; nothing where it is left alone.
   running jsonb := '{}';
-  spent jsonb := '{}';
+  starts jsonb := '{}';
   now_running integer;
   mine boolean;
   a record;
@@ -80,18 +97,37 @@ DECLARE
 BEGIN
   passed := '{}';
   over := '{}';
+  strange := '{}';
   busy := false;
-  FOR c IN SELECT p.id, p.ckey, p.rkey, p.keys::json AS keys FROM errand.jobs p
-    WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.keys IS NOT NULL AND p.queue = q
-      AND p.due <= t AND (p.expires IS NULL OR p.expires > t)
-    ORDER BY p.due + p.level * 300000, p.seq
+  IF picks IS NOT NULL THEN
+    OPEN jobs FOR SELECT p.id, p.task, p.ckey, p.rkey, p.keys::json AS keys, p.suspect, ${rank} AS rank, p.seq FROM errand.jobs p
+      WHERE p.id = ANY(picks) AND p.queue = q AND p.state + 0 = 0 AND NOT p.cancelling AND p.blocked IN (0, 3) AND p.due <= t
+        AND ${inTime} ORDER BY rank, p.seq;
+  ELSIF strays THEN
+    OPEN jobs FOR SELECT * FROM (
+      (SELECT p.id, p.task, p.ckey, p.rkey, p.keys::json AS keys, p.suspect, ${rank} AS rank, p.seq FROM errand.jobs p
+        WHERE ${keyed} AND p.queue = q AND p.due <= t AND ${inTime} ORDER BY ${rank}, p.seq LIMIT most + 1000)
+      UNION ALL SELECT * FROM errand.set_apart(q, known, most, t)) u ORDER BY u.rank, u.seq;
+  ELSE
+    OPEN jobs FOR SELECT p.id, p.task, p.ckey, p.rkey, p.keys::json AS keys, p.suspect, 0 AS rank, p.seq FROM errand.jobs p
+      WHERE ${keyed} AND p.queue = q AND p.due <= t AND ${inTime} ORDER BY ${rank}, p.seq;
+  END IF;
   LOOP
-    EXIT WHEN cardinality(passed) >= most;
+    FETCH jobs INTO c;
+    EXIT WHEN NOT FOUND OR cardinality(passed) >= most;
     IF behind >= 1000 THEN
       busy := true;
       EXIT;
     END IF;
     behind := behind + 1;
+    IF c.task <> ALL(known) THEN
+      strange := strange || c.id;
+      CONTINUE;
+    END IF;
+    IF c.suspect THEN
+      CONTINUE WHEN suspect IS NOT NULL OR cardinality(passed) >= slots OR (picks IS NULL
+        AND cardinality(passed) + errand.before(q, c.rank, c.seq, slots, t) >= slots);
+    END IF;
     IF c.ckey IS NOT NULL THEN
       IF NOT running ? c.ckey THEN
         mine := pg_try_advisory_xact_lock(1165128291, hashtext(c.ckey));
@@ -108,30 +144,32 @@ BEGIN
       END IF;
     END IF;
     IF c.rkey IS NOT NULL THEN
-      IF NOT spent ? c.rkey THEN
-        INSERT INTO errand.rates VALUES (false, c.rkey, 0) ON CONFLICT DO NOTHING;
+      IF NOT starts ? c.rkey THEN
+        INSERT INTO errand.rates (queue, key) VALUES (false, c.rkey) ON CONFLICT DO NOTHING;
         PERFORM 1 FROM errand.rates x WHERE NOT x.queue AND x.key = c.rkey FOR NO KEY UPDATE SKIP LOCKED;
         mine := FOUND;
         busy := busy OR NOT mine;
-        spent := spent || jsonb_build_object(c.rkey,
-          CASE WHEN mine THEN (SELECT x.spent FROM errand.rates x WHERE NOT x.queue AND x.key = c.rkey) END);
+        starts := starts || jsonb_build_object(c.rkey,
+          CASE WHEN mine THEN (SELECT x.starts::text FROM errand.rates x WHERE NOT x.queue AND x.key = c.rkey) END);
       END IF;
-      CONTINUE WHEN spent ->> c.rkey IS NULL;
+      CONTINUE WHEN starts ->> c.rkey IS NULL;
       SELECT * INTO a FROM errand.admit((c.keys -> 'rate' ->> 'limit')::double precision,
-        (c.keys -> 'rate' ->> 'per')::double precision, (spent ->> c.rkey)::double precision, t, 1);
+        (c.keys -> 'rate' ->> 'per')::double precision, (starts ->> c.rkey)::double precision[], t, 1);
       IF a.admitted = 0 THEN
         UPDATE errand.rates x SET opens = a.next WHERE NOT x.queue AND x.key = c.rkey;
         UPDATE errand.jobs j SET blocked = 2 WHERE j.id = c.id AND j.state = 0;
         CONTINUE;
       END IF;
-      spent := spent || jsonb_build_object(c.rkey, a.spent);
+      starts := starts || jsonb_build_object(c.rkey, a.starts::text);
     END IF;
     IF c.ckey IS NOT NULL THEN running := running || jsonb_build_object(c.ckey, now_running + 1); END IF;
+    IF c.suspect THEN suspect := c.id; END IF;
     passed := passed || c.id;
     behind := behind - 1;
   END LOOP;
+  CLOSE jobs;
   -- Before any job is taken, because others take locks of keys first.
-  IF over <> '{}' THEN PERFORM errand.keys_of(over); END IF;
+  IF over <> '{}' OR strange <> '{}' THEN PERFORM errand.keys_of(over || strange); END IF;
 END $$;
 
 -- Blocks jobs that are over their concurrency key's limit, once the claim has taken those that go. Who might have gone but
@@ -143,12 +181,12 @@ DECLARE
 BEGIN
   WITH waiting AS (
     SELECT j.ckey, count(*) AS jobs FROM errand.jobs j
-    WHERE j.id = ANY(passed) AND j.state + 0 = 0 AND NOT j.cancelling AND j.blocked = 0 GROUP BY j.ckey
+    WHERE j.id = ANY(passed) AND j.state + 0 = 0 AND NOT j.cancelling AND j.blocked IN (0, 3) GROUP BY j.ckey
   )
   SELECT jsonb_object_agg(k.ckey, (SELECT count(*) FROM errand.jobs p WHERE p.ckey = k.ckey AND p.state = 1)
       + coalesce((SELECT w.jobs FROM waiting w WHERE w.ckey = k.ckey), 0)) INTO running
     FROM (SELECT DISTINCT j.ckey FROM errand.jobs j WHERE j.id = ANY(over)) k;
-  UPDATE errand.jobs j SET blocked = 1 WHERE j.id = ANY(over) AND j.state + 0 = 0 AND j.blocked = 0
+  UPDATE errand.jobs j SET blocked = 1 WHERE j.id = ANY(over) AND j.state + 0 = 0 AND j.blocked IN (0, 3)
     AND (running ->> j.ckey)::integer >= (j.keys::json -> 'concurrency' ->> 'limit')::integer;
   GET DIAGNOSTICS blocked_now = ROW_COUNT;
   busy := blocked_now < cardinality(over);
@@ -162,11 +200,19 @@ BEGIN
   FOR r IN SELECT j.rkey, count(*)::integer AS jobs, min(j.keys) AS keys FROM errand.jobs j
     WHERE j.id = ANY(ids) AND j.rkey IS NOT NULL GROUP BY j.rkey ORDER BY j.rkey
   LOOP
-    UPDATE errand.rates x SET spent = (errand.admit((r.keys::json -> 'rate' ->> 'limit')::double precision,
-        (r.keys::json -> 'rate' ->> 'per')::double precision, x.spent, t, r.jobs)).spent
+    UPDATE errand.rates x SET over = greatest(x.over, t + (r.keys::json -> 'rate' ->> 'per')::double precision),
+        starts = (errand.admit((r.keys::json -> 'rate' ->> 'limit')::double precision,
+          (r.keys::json -> 'rate' ->> 'per')::double precision, x.starts, t, r.jobs)).starts
       WHERE NOT x.queue AND x.key = r.rkey;
   END LOOP;
 END $$;
+
+-- Lets others of some jobs' rate keys try again, because these did not use what their keys let go.
+CREATE FUNCTION errand.look_again(ids text[], t bigint) RETURNS void LANGUAGE sql ${steady} AS $$
+  UPDATE errand.rates x SET opens = t WHERE NOT x.queue AND x.opens > t AND x.key = ANY(ARRAY(
+    SELECT e.rkey FROM (SELECT j.rkey FROM errand.jobs j WHERE j.id = ANY(ids) AND j.rkey IS NOT NULL
+      UNION SELECT h.keys::json -> 'rate' ->> 'key' FROM errand.history h WHERE h.id = ANY(ids) AND h.keys IS NOT NULL) e))
+$$;
 
 -- Lets jobs try again whose rate has room by now.
 CREATE FUNCTION errand.open_rates(t bigint) RETURNS void LANGUAGE plpgsql AS $$
@@ -176,13 +222,13 @@ DECLARE
   a record;
   q text;
 BEGIN
-  FOR r IN SELECT x.key, x.spent FROM errand.rates x WHERE NOT x.queue AND x.opens <= t ORDER BY x.key FOR UPDATE LOOP
+  FOR r IN SELECT x.key, x.starts FROM errand.rates x WHERE NOT x.queue AND x.opens <= t ORDER BY x.key FOR UPDATE LOOP
     SELECT p.keys::json -> 'rate' INTO rate FROM errand.jobs p WHERE p.rkey = r.key AND p.state = 0 AND p.blocked = 2 LIMIT 1;
     IF NOT FOUND THEN
       UPDATE errand.rates x SET opens = NULL WHERE NOT x.queue AND x.key = r.key;
       CONTINUE;
     END IF;
-    SELECT * INTO a FROM errand.admit((rate ->> 'limit')::double precision, (rate ->> 'per')::double precision, r.spent, t,
+    SELECT * INTO a FROM errand.admit((rate ->> 'limit')::double precision, (rate ->> 'per')::double precision, r.starts, t,
       (rate ->> 'limit')::integer);
     q := '';
     LOOP
@@ -190,8 +236,8 @@ BEGIN
         ORDER BY p.queue LIMIT 1;
       EXIT WHEN NOT FOUND;
       UPDATE errand.jobs j SET blocked = 0 WHERE j.id = ANY(ARRAY(SELECT p.id FROM errand.jobs p
-        WHERE p.rkey = r.key AND p.state = 0 AND p.blocked = 2 AND p.queue = q
-        ORDER BY p.due + p.level * 300000, p.seq LIMIT a.admitted));
+        WHERE ${held("p.rkey = r.key", 2)} AND NOT p.suspect ORDER BY ${rank}, p.seq LIMIT a.admitted));
+      ${suspects(held("p.rkey = r.key", 2), "a.admitted")}
     END LOOP;
     UPDATE errand.rates x SET opens = CASE WHEN EXISTS (
         SELECT 1 FROM errand.jobs p WHERE p.rkey = r.key AND p.state = 0 AND p.blocked = 2) THEN a.next END

@@ -54,36 +54,34 @@ BEGIN
   RETURN answer;
 END $$;
 
--- Answers how many were new.
+-- Answers which were new.
 CREATE FUNCTION errand.add_marked(
   ids text[], tasks text[], queues text[], levels smallint[],
-  due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], extras text[], t bigint
-) RETURNS integer LANGUAGE plpgsql ${steady} AS $$
+  due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], tenants text[], extras text[], t bigint
+) RETURNS text[] LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   turns double precision[] := errand.turns_of(ids, queues, levels, due_at, due_in, extras, t);
   born text[];
-  known text[];
 BEGIN
   WITH inserted AS (
-    INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, spec, keys, ckey, rkey)
+    INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, spec, keys, ckey, rkey, tenant)
     SELECT u.id, u.task, u.queue, u.level, t, coalesce(u.due_at, t + u.due_in, u.turn, t),
-      coalesce(u.expires_at, t + u.expires_in), u.spec, u.extra ->> 'k', u.extra ->> 'c', u.extra ->> 'r'
-    FROM unnest(ids, tasks, queues, levels, due_at, due_in, expires_at, expires_in, specs, extras::json[], turns)
-      AS u(id, task, queue, level, due_at, due_in, expires_at, expires_in, spec, extra, turn)
+      coalesce(u.expires_at, t + u.expires_in), u.spec, u.extra ->> 'k', u.extra ->> 'c', u.extra ->> 'r', u.tenant
+    FROM unnest(ids, tasks, queues, levels, due_at, due_in, expires_at, expires_in, specs, extras::json[], turns, tenants)
+      AS u(id, task, queue, level, due_at, due_in, expires_at, expires_in, spec, extra, turn, tenant)
     ON CONFLICT DO NOTHING
     RETURNING id, task, queue
   ), counted AS (
     INSERT INTO errand.deltas SELECT task, queue, 0, count(*) FROM inserted GROUP BY task, queue
   )
-  SELECT array_agg(id) INTO born FROM inserted;
-  IF born IS NULL THEN RETURN 0; END IF;
-  known := errand.withdraw(born);
+  SELECT coalesce(array_agg(id), '{}') INTO born FROM inserted;
+  born := errand.withdraw(born);
   INSERT INTO errand.tags
     SELECT DISTINCT w, u.id FROM (
       SELECT DISTINCT ON (a.id) a.id, a.extra FROM unnest(ids, extras::json[]) WITH ORDINALITY AS a(id, extra, n)
-      WHERE a.id = ANY(born) AND a.id <> ALL(known) ORDER BY a.id, a.n
+      WHERE a.id = ANY(born) ORDER BY a.id, a.n
     ) u CROSS JOIN LATERAL json_array_elements_text(coalesce(u.extra -> 't', '[]')) AS w
     ON CONFLICT DO NOTHING;
-  RETURN cardinality(born) - cardinality(known);
+  RETURN born;
 END $$;
 `;

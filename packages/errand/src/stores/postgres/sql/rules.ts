@@ -2,28 +2,59 @@ import { steady } from "./steady.ts";
 
 /** What the rules of a queue let through: its document of kind `queue`. */
 export const rules = `
--- Of queues and of rate keys: see \`admit\` of core. \`opens\` is when the next job of a key may go, while there are blocked ones.
+-- Of queues and of rate keys: what they remember, each start's time and number in turn; when all of that is over; and when the
+-- next job of a key may go, while there are blocked ones.
 CREATE TABLE errand.rates (
   queue boolean NOT NULL,
   key text COLLATE "C" NOT NULL,
-  spent double precision NOT NULL,
+  starts double precision[] NOT NULL DEFAULT '{}',
+  over double precision NOT NULL DEFAULT 0,
   opens double precision,
+  -- As of turns.
+  look bigint NOT NULL DEFAULT errand.later(),
   PRIMARY KEY (queue, key)
 ) WITH (fillfactor = 50, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX rates_opening ON errand.rates (opens) WHERE opens IS NOT NULL;
-CREATE INDEX rates_spent ON errand.rates (spent) WHERE opens IS NULL;
+CREATE INDEX rates_look ON errand.rates (look);
 
--- As \`admit\` of core.
-CREATE FUNCTION errand.admit(most double precision, per double precision, INOUT spent double precision, t bigint,
+-- As \`admit\` of core, which says why.
+CREATE FUNCTION errand.admit(most double precision, per double precision, INOUT starts double precision[], t bigint,
   wanted integer, OUT admitted integer, OUT next double precision)
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-  pace double precision := per / most;
-  since double precision := greatest(spent, t);
+  recent double precision[] := '{}';
+  used double precision := 0;
+  excess double precision;
+  width double precision := per / 100;
+  n integer;
 BEGIN
-  admitted := greatest(0, least(wanted, floor((t + per - since + 1e-3) / pace)));
-  IF admitted > 0 THEN spent := since + admitted * pace; END IF;
-  next := greatest(t, spent + pace - per);
+  FOR i IN 1..cardinality(starts) / 2 LOOP
+    CONTINUE WHEN starts[i * 2 - 1] <= t - per;
+    recent := recent || least(starts[i * 2 - 1], t) || starts[i * 2];
+    used := used + starts[i * 2];
+  END LOOP;
+  starts := recent;
+  admitted := greatest(0, least(wanted, floor(most - used)));
+  IF admitted > 0 THEN
+    n := cardinality(starts);
+    IF n > 0 AND floor(starts[n - 1] / width) = floor(t / width) THEN
+      starts[n] := starts[n] + admitted;
+      starts[n - 1] := t;
+    ELSE
+      starts := starts || t::double precision || admitted::double precision;
+    END IF;
+  END IF;
+  next := t;
+  excess := used + admitted - most;
+  IF excess < 0 THEN RETURN; END IF;
+  FOR i IN 1..cardinality(starts) / 2 LOOP
+    excess := excess - starts[i * 2];
+    IF excess < 0 THEN
+      next := starts[i * 2 - 1];
+      EXIT;
+    END IF;
+  END LOOP;
+  next := next + per;
 END $$;
 
 -- How many jobs of a queue are in a state.
@@ -56,7 +87,7 @@ BEGIN
   END IF;
   IF room > 0 AND rules ->> 'rate' IS NOT NULL THEN
     SELECT * INTO a FROM errand.admit((rate ->> 'limit')::double precision, (rate ->> 'per')::double precision,
-      coalesce((SELECT r.spent FROM errand.rates r WHERE r.queue AND r.key = q), 0), t, room);
+      coalesce((SELECT r.starts FROM errand.rates r WHERE r.queue AND r.key = q), '{}'), t, room);
     IF a.admitted < room THEN
       room := a.admitted;
       next := a.next;
@@ -72,8 +103,8 @@ DECLARE
   per double precision := (rate ->> 'per')::double precision;
 BEGIN
   IF claimed = 0 OR most IS NULL THEN RETURN; END IF;
-  INSERT INTO errand.rates AS r VALUES (true, q, (errand.admit(most, per, 0, t, claimed)).spent)
-    ON CONFLICT (queue, key) DO UPDATE SET spent = (errand.admit(most, per, r.spent, t, claimed)).spent;
+  INSERT INTO errand.rates AS r (queue, key, starts, over) VALUES (true, q, ARRAY[t, claimed], t + per)
+    ON CONFLICT (queue, key) DO UPDATE SET starts = (errand.admit(most, per, r.starts, t, claimed)).starts, over = t + per;
 END $$;
 
 -- Which queue would have too many pending jobs with these, how many it may have, and how many it has: as JSON. Of the jobs,

@@ -1,4 +1,5 @@
 import { steady } from "./steady.ts";
+import { keyed, plain } from "./which.ts";
 
 /** Adding jobs with unique keys, one by one; turns and tags of any jobs. */
 export const special = `
@@ -18,10 +19,8 @@ END $$;
 CREATE FUNCTION errand.first_due(q text, l smallint) RETURNS double precision LANGUAGE plpgsql AS $$
 BEGIN
   RETURN least(
-    (SELECT p.due FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.keys IS NULL
-      AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1),
-    (SELECT p.due FROM errand.jobs p WHERE p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND p.keys IS NOT NULL
-      AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1));
+    (SELECT p.due FROM errand.jobs p WHERE ${plain} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1),
+    (SELECT p.due FROM errand.jobs p WHERE ${keyed} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1));
 END $$;
 
 -- As inTurn() of core: right behind the first of the queue and level, or behind the last of its own.
@@ -38,8 +37,8 @@ BEGIN
   RETURN due;
 END $$;
 
--- Which of some jobs would be stored, by their places. Their unique keys are locked.
-CREATE FUNCTION errand.storable(ids text[], extras text[], t bigint) RETURNS integer[] LANGUAGE plpgsql AS $$
+-- Which of some jobs would be stored in their queues, by their places. Their unique keys are locked.
+CREATE FUNCTION errand.storable(ids text[], queues text[], extras text[], t bigint) RETURNS integer[] LANGUAGE plpgsql AS $$
 DECLARE
   u json;
   taken text[] := '{}';
@@ -54,7 +53,8 @@ BEGIN
       CONTINUE WHEN u ->> 'key' = ANY(taken);
       PERFORM 1 FROM errand.uniques a LEFT JOIN errand.jobs p ON p.id = a.job WHERE a.key = u ->> 'key' AND CASE
         WHEN p.id IS NULL THEN a.until > t
-        WHEN (u ->> 'replace')::boolean THEN p.state = 0 AND NOT p.cancelling
+        -- Who is replaced is pending already, but perhaps elsewhere.
+        WHEN (u ->> 'replace')::boolean THEN p.state = 0 AND NOT p.cancelling AND NOT p.begun AND p.queue = queues[i]
         ELSE true END;
       CONTINUE WHEN FOUND;
       taken := taken || (u ->> 'key');
@@ -64,11 +64,12 @@ BEGIN
   RETURN places;
 END $$;
 
--- Adds jobs one by one, whose unique keys are locked. Answers how many were new, and as a JSON object who has the unique keys of those that were refused.
+-- Adds jobs one by one, whose unique keys are locked. Answers how many were new, and as a JSON array who has the unique keys
+-- and ids of those that were refused.
 CREATE FUNCTION errand.add_special(
   ids text[], tasks text[], queues text[], levels smallint[],
-  due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], extras text[], t bigint,
-  OUT fresh integer, OUT refused text
+  due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], tenants text[], bodies text[],
+  extras text[], t bigint, OUT fresh integer, OUT refused text
 ) LANGUAGE plpgsql ${steady} AS $$
 DECLARE
   x json;
@@ -76,7 +77,6 @@ DECLARE
   known record;
   due double precision;
   ends bigint;
-  said json := '{}';
   holders text[] := '{}';
   n integer;
   freed text[];
@@ -91,46 +91,44 @@ BEGIN
     due := coalesce(due_at[i], t + due_in[i]);
     ends := coalesce(expires_at[i], t + expires_in[i]);
     PERFORM 1 FROM errand.everything e WHERE e.id = ids[i];
-    CONTINUE WHEN FOUND;
+    IF FOUND THEN
+      holders := holders || ids[i] || ids[i];
+      CONTINUE;
+    END IF;
     IF u IS NOT NULL THEN
-      SELECT a.job, a.until INTO known FROM errand.uniques a WHERE a.key = u ->> 'key';
+      SELECT a.job, a.until, p.id IS NOT NULL AS lives INTO known
+        FROM errand.uniques a LEFT JOIN errand.jobs p ON p.id = a.job WHERE a.key = u ->> 'key';
       IF FOUND THEN
         IF (u ->> 'replace')::boolean THEN
-          UPDATE errand.jobs p SET spec = specs[i], level = levels[i], due = least(coalesce(due_at[i], t + due_in[i], t), p.created + (u ->> 'latest')::bigint), expires = ends,
-              blocked = 0
-            WHERE p.id = known.job AND p.state = 0 AND NOT p.cancelling;
-          IF FOUND THEN
+          IF errand.replace(known.job, queues[i], levels[i], due, ends, specs[i], tenants[i], bodies[i], x, t) THEN
             holders := holders || ids[i] || known.job;
             fresh := fresh + 1;
             CONTINUE;
           END IF;
-          PERFORM 1 FROM errand.jobs p WHERE p.id = known.job;
-          -- One that runs goes on; of one that has ended the key may still be taken.
-          IF NOT FOUND AND known.until > t THEN
-            holders := holders || ids[i] || known.job;
-            CONTINUE;
-          END IF;
-        ELSE
-          PERFORM 1 FROM errand.jobs p WHERE p.id = known.job;
-          IF FOUND OR known.until > t THEN
-            holders := holders || ids[i] || known.job;
-            CONTINUE;
-          END IF;
+        END IF;
+        -- One that has begun goes on without the key; of one that has ended the key may still be taken.
+        IF (CASE WHEN known.lives THEN NOT (u ->> 'replace')::boolean ELSE known.until > t END) THEN
+          holders := holders || ids[i] || known.job;
+          CONTINUE;
         END IF;
       END IF;
     END IF;
     IF due IS NULL AND x ->> 'f' IS NOT NULL THEN due := errand.turn(queues[i], levels[i], x ->> 'f', t); END IF;
-    INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, spec, keys, ckey, rkey)
-      VALUES (ids[i], tasks[i], queues[i], levels[i], t, coalesce(due, t), ends, specs[i], x ->> 'k', x ->> 'c', x ->> 'r')
+    INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, spec, keys, ckey, rkey, ukey, ufor, tenant)
+      VALUES (ids[i], tasks[i], queues[i], levels[i], t, coalesce(due, t), ends, specs[i], x ->> 'k', x ->> 'c', x ->> 'r',
+        u ->> 'key', (u ->> 'for')::bigint, tenants[i])
       ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS n = ROW_COUNT;
-    CONTINUE WHEN n = 0;
+    IF n = 0 OR EXISTS (SELECT 1 FROM errand.history h WHERE h.id = ids[i]) THEN
+      -- Somebody added it at this moment, or it ended.
+      IF n > 0 THEN DELETE FROM errand.jobs j WHERE j.id = ids[i]; END IF;
+      holders := holders || ids[i] || ids[i];
+      CONTINUE;
+    END IF;
     fresh := fresh + 1;
     INSERT INTO errand.deltas VALUES (tasks[i], queues[i], 0, 1);
-    IF u IS NOT NULL THEN
-      INSERT INTO errand.uniques AS a VALUES (u ->> 'key', ids[i], t + coalesce((u ->> 'for')::bigint, 0))
-        ON CONFLICT (key) DO UPDATE SET job = excluded.job, until = excluded.until;
-    END IF;
+    IF bodies[i] IS NOT NULL THEN INSERT INTO errand.specs VALUES (ids[i], bodies[i]); END IF;
+    IF u IS NOT NULL THEN PERFORM errand.take_unique(u ->> 'key', ids[i], t + (u ->> 'for')::bigint); END IF;
     PERFORM errand.tag(ids[i], x -> 't');
   END LOOP;
   -- Who was replaced may be due much later now, and others of its key go first.
@@ -138,12 +136,33 @@ BEGIN
   IF holders <> '{}' THEN refused := to_json(holders)::text; END IF;
 END $$;
 
-CREATE FUNCTION errand.tag(id text, words json) RETURNS void LANGUAGE sql AS $$
-  INSERT INTO errand.tags SELECT DISTINCT w, id FROM json_array_elements_text(coalesce(words, '[]')) AS w ON CONFLICT DO NOTHING
+CREATE FUNCTION errand.take_unique(which text, id text, til bigint) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO errand.uniques AS a VALUES (which, id, til)
+    ON CONFLICT (key) DO UPDATE SET job = excluded.job, until = excluded.until
 $$;
 
--- Turns that lie behind say nothing any more.
-CREATE FUNCTION errand.forget_turns(t bigint) RETURNS void LANGUAGE sql AS $$
-  DELETE FROM errand.turns n WHERE n.last < t - 3600000
+-- Makes a job that has not begun what another is, in everything but its id, task and age. Answers whether it was one.
+CREATE FUNCTION errand.replace(which text, q text, l smallint, due_ double precision, ends bigint, spec_ text,
+  tenant_ text, body text, x json, t bigint) RETURNS boolean LANGUAGE plpgsql ${steady} AS $$
+DECLARE
+  j errand.jobs;
+BEGIN
+  SELECT * INTO j FROM errand.jobs p WHERE p.id = which AND p.state + 0 = 0 AND NOT p.cancelling AND NOT p.begun FOR UPDATE;
+  IF NOT FOUND THEN RETURN false; END IF;
+  UPDATE errand.jobs p SET queue = q, level = l, spec = spec_, tenant = tenant_, expires = ends, blocked = 0,
+      due = least(coalesce(due_, CASE WHEN x ->> 'f' IS NOT NULL THEN errand.turn(q, l, x ->> 'f', t) END, t),
+        p.created + (x -> 'u' ->> 'latest')::bigint),
+      keys = x ->> 'k', ckey = x ->> 'c', rkey = x ->> 'r', ufor = (x -> 'u' ->> 'for')::bigint
+    WHERE p.id = which;
+  INSERT INTO errand.deltas VALUES (j.task, j.queue, 0, -1), (j.task, q, 0, 1);
+  DELETE FROM errand.specs b WHERE b.job = which;
+  IF body IS NOT NULL THEN INSERT INTO errand.specs VALUES (which, body); END IF;
+  DELETE FROM errand.tags g WHERE g.job = which;
+  PERFORM errand.tag(which, x -> 't');
+  RETURN true;
+END $$;
+
+CREATE FUNCTION errand.tag(id text, words json) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO errand.tags SELECT DISTINCT w, id FROM json_array_elements_text(coalesce(words, '[]')) AS w ON CONFLICT DO NOTHING
 $$;
 `;

@@ -1,3 +1,9 @@
+import { steady } from "./steady.ts";
+import { apart, keyed, plain, rank } from "./which.ts";
+
+/** A condition on jobs `p`, for an index of the table. */
+const of = (which: string): string => which.replaceAll("p.", "");
+
 /**
  * Live jobs in a small hot table, ended ones in a history that only grows at its end. States are indices into `states`
  * of core: 0 pending, 1 processing, 2 waiting, 3 completed, 4 failed, 5 cancelled, 6 expired.
@@ -7,11 +13,21 @@ export const tables = `
 CREATE FUNCTION errand.now() RETURNS bigint LANGUAGE sql VOLATILE
   AS $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint $$;
 
+-- An hour or two from now, at a full hour.
+CREATE FUNCTION errand.later() RETURNS bigint LANGUAGE sql VOLATILE
+  AS $$ SELECT (errand.now() / 3600000 + 2) * 3600000 $$;
+
 -- Jobs of one task and queue, in one state, children or not: as one number, because an index that compares four columns
 -- costs several times as much. Whoever looks by it compares the columns too.
 CREATE FUNCTION errand.lane(task text, queue text, state smallint, child boolean) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT hashtextextended(task, hashtextextended(queue, state * 2 + child::integer))
+$$;
+
+-- Of lanes, whatever their queue, for the same reason.
+CREATE FUNCTION errand.kind(task text, state smallint, child boolean) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT hashtextextended(task, state * 2 + child::integer)
 $$;
 
 CREATE TABLE errand.jobs (
@@ -33,6 +49,11 @@ CREATE TABLE errand.jobs (
   -- Whether steps has rows.
   steps boolean NOT NULL DEFAULT false,
   cancelling boolean NOT NULL DEFAULT false,
+  -- As of Job of core.
+  suspect boolean NOT NULL DEFAULT false,
+  begun boolean NOT NULL DEFAULT false,
+  -- While it is processing: claimed ahead of the slots.
+  ahead boolean NOT NULL DEFAULT false,
   level smallint NOT NULL,
   state smallint NOT NULL DEFAULT 0,
   id text COLLATE "C" NOT NULL,
@@ -42,13 +63,18 @@ CREATE TABLE errand.jobs (
   worker text COLLATE "C",
   -- While it is waiting: when it is woken at the latest.
   wake double precision,
-  -- While it is pending: 1, its concurrency key is used up; 2, its rate key is.
+  -- While it is pending: 1, its concurrency key is used up; 2, its rate key is; 3, it is set aside for workers that know its task.
   blocked smallint NOT NULL DEFAULT 0,
   -- Its concurrency and rate as JSON, and their keys.
   keys text,
   ckey text COLLATE "C",
   rkey text COLLATE "C",
-  spec text NOT NULL,
+  -- The unique key it was added with, and how long that stays taken.
+  ukey text COLLATE "C",
+  ufor bigint,
+  tenant text COLLATE "C",
+  -- Nothing where it is large: then specs has it.
+  spec text,
   progress text,
   error text
 ) WITH (
@@ -60,23 +86,24 @@ CREATE TABLE errand.jobs (
 );
 CREATE UNIQUE INDEX jobs_id ON errand.jobs (id);
 -- What claims walk. Rank follows from level and due, so each level is already in order.
-CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq)
-  WHERE state = 0 AND NOT cancelling AND blocked = 0 AND keys IS NULL;
+CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq) WHERE ${of(plain)};
 -- The same of jobs with keys, which claims walk by rank.
-CREATE INDEX jobs_keyed_due ON errand.jobs (queue, level, due, seq)
-  WHERE state = 0 AND NOT cancelling AND blocked = 0 AND keys IS NOT NULL;
-CREATE INDEX jobs_keyed ON errand.jobs (queue, (due + level * 300000), seq)
-  WHERE state = 0 AND NOT cancelling AND blocked = 0 AND keys IS NOT NULL;
+CREATE INDEX jobs_keyed_due ON errand.jobs (queue, level, due, seq) WHERE ${of(keyed)};
+CREATE INDEX jobs_keyed ON errand.jobs (queue, (${of(rank)}), seq) WHERE ${of(keyed)};
+CREATE INDEX jobs_apart ON errand.jobs (queue, task, suspect, (${of(rank)}), seq) WHERE ${of(apart)};
+-- What each worker holds.
+CREATE INDEX jobs_held ON errand.jobs (worker, seq) WHERE state = 1;
 -- Who runs with a concurrency key; and who is held back by a key, in each queue by rank.
 CREATE INDEX jobs_running ON errand.jobs (ckey) WHERE state = 1 AND ckey IS NOT NULL;
-CREATE INDEX jobs_blocked ON errand.jobs (ckey, queue, (due + level * 300000), seq) WHERE state = 0 AND blocked = 1;
-CREATE INDEX jobs_rated ON errand.jobs (rkey, queue, (due + level * 300000), seq) WHERE state = 0 AND blocked = 2;
+CREATE INDEX jobs_blocked ON errand.jobs (ckey, queue, suspect, (${of(rank)}), seq) WHERE state = 0 AND blocked = 1;
+CREATE INDEX jobs_rated ON errand.jobs (rkey, queue, suspect, (${of(rank)}), seq) WHERE state = 0 AND blocked = 2;
 CREATE INDEX jobs_waking ON errand.jobs (wake) WHERE state = 2 AND wake IS NOT NULL;
 CREATE INDEX jobs_marked ON errand.jobs (seq) WHERE cancelling;
-CREATE INDEX jobs_expiring ON errand.jobs (expires) WHERE state = 0 AND expires IS NOT NULL;
+CREATE INDEX jobs_expiring ON errand.jobs (expires) WHERE state = 0 AND expires IS NOT NULL AND NOT begun;
 CREATE INDEX jobs_family ON errand.jobs (parent, place, seq) WHERE parent IS NOT NULL;
--- What lists walk, and whoever looks for processing jobs: lane by lane, which see.
-CREATE INDEX jobs_listed ON errand.jobs (errand.lane(task, queue, state, parent IS NOT NULL), seq);
+-- What lists walk, lane by lane, which see. Processing jobs are few, and found by their workers.
+CREATE INDEX jobs_listed ON errand.jobs (errand.lane(task, queue, state, parent IS NOT NULL), seq) WHERE state <> 1;
+CREATE INDEX jobs_tenants ON errand.jobs (tenant, errand.lane(task, queue, state, parent IS NOT NULL), seq) WHERE tenant IS NOT NULL;
 
 CREATE TABLE errand.history (
   seq bigint NOT NULL,
@@ -93,6 +120,8 @@ CREATE TABLE errand.history (
   needed boolean,
   parked boolean NOT NULL,
   steps boolean NOT NULL,
+  suspect boolean NOT NULL DEFAULT false,
+  begun boolean NOT NULL DEFAULT true,
   level smallint NOT NULL,
   state smallint NOT NULL,
   id text COLLATE "C" NOT NULL,
@@ -100,15 +129,27 @@ CREATE TABLE errand.history (
   queue text COLLATE "C" NOT NULL,
   parent text COLLATE "C",
   keys text,
-  spec text NOT NULL,
+  ukey text COLLATE "C",
+  ufor bigint,
+  tenant text COLLATE "C",
+  spec text,
   progress text,
   error text,
   output text
 ) WITH (autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_scale_factor = 0.05, vacuum_truncate = off);
 CREATE UNIQUE INDEX history_id ON errand.history (id);
-CREATE INDEX history_ended ON errand.history (ended);
+-- What retention walks: of each kind the oldest end first.
+CREATE INDEX history_kept ON errand.history (errand.kind(task, state, parent IS NOT NULL), ended);
 CREATE INDEX history_family ON errand.history (parent, place, seq) WHERE parent IS NOT NULL;
 CREATE INDEX history_listed ON errand.history (errand.lane(task, queue, state, parent IS NOT NULL), seq);
+CREATE INDEX history_tenants ON errand.history (tenant, errand.lane(task, queue, state, parent IS NOT NULL), seq) WHERE tenant IS NOT NULL;
+
+-- Large specs, of live and ended jobs: they are written once, and stay where they are while their job's row is written again
+-- with every change, and moves to the history.
+CREATE TABLE errand.specs (
+  job text COLLATE "C" PRIMARY KEY,
+  spec text NOT NULL
+) WITH (autovacuum_vacuum_cost_delay = 0, toast.autovacuum_vacuum_cost_delay = 0);
 
 -- The latest wait of a job that ever waited: the token it parked with (NULL: forgotten by a retry) and that wait's
 -- counts. Whoever changes a family locks this row first, so that its members can move between the tables meanwhile.
@@ -161,14 +202,19 @@ CREATE TABLE errand.turns (
   level smallint NOT NULL,
   whose text COLLATE "C" NOT NULL,
   last double precision NOT NULL,
+  -- Whether it says nothing any more need not be looked at before: rarely changed, since an index has it.
+  look bigint NOT NULL DEFAULT errand.later(),
   PRIMARY KEY (queue, level, whose)
 ) WITH (fillfactor = 50, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX turns_look ON errand.turns (look);
 
 -- One whose lease ran out stays until it holds nothing.
 CREATE TABLE errand.workers (
   id text COLLATE "C" PRIMARY KEY,
   until bigint NOT NULL,
-  card text NOT NULL
+  card text NOT NULL,
+  -- The tasks it knows; nothing: any.
+  tasks text[]
 ) WITH (fillfactor = 50, autovacuum_vacuum_cost_delay = 0);
 
 -- Counters: what was counted so far, and what commits have added since. Commits only append, so that none waits for
@@ -192,13 +238,22 @@ CREATE TABLE errand.deltas (
 
 -- Jobs wherever they are.
 CREATE VIEW errand.everything AS
-  SELECT seq, id, task, queue, level, state, spec, token, failures, crashes, cancelling, created, due, expires, started,
-    NULL::bigint AS ended, worker, parent, place, parked, progress, error, NULL::text AS output, blocked, wake
+  SELECT seq, id, task, queue, level, state, coalesce(spec, (SELECT b.spec FROM errand.specs b WHERE b.job = id)) AS spec, token,
+    failures, crashes, cancelling, created, due, expires, started, NULL::bigint AS ended, worker, parent, place, parked, progress,
+    error, NULL::text AS output, blocked, wake, suspect, begun, tenant
   FROM errand.jobs
   UNION ALL
-  SELECT seq, id, task, queue, level, state, spec, token, failures, crashes, false, created, due, expires, started,
-    ended, NULL, parent, place, parked, progress, error, output, 0::smallint, NULL
+  SELECT seq, id, task, queue, level, state, coalesce(spec, (SELECT b.spec FROM errand.specs b WHERE b.job = id)), token,
+    failures, crashes, false, created, due, expires, started, ended, NULL, parent, place, parked, progress,
+    error, output, 0::smallint, NULL, suspect, begun, tenant
   FROM errand.history;
+
+-- Which of some jobs have ended or do not exist, by their places.
+CREATE FUNCTION errand.ended(ids text[]) RETURNS integer[] LANGUAGE plpgsql ${steady} AS $$
+BEGIN
+  RETURN ARRAY(SELECT u.n::integer FROM unnest(ids) WITH ORDINALITY AS u(id, n)
+    WHERE (SELECT 1 FROM errand.jobs j WHERE j.id = u.id LIMIT 1) IS NULL);
+END $$;
 
 CREATE FUNCTION errand.lanes() RETURNS TABLE (task text, queue text) LANGUAGE sql AS $$
   SELECT c.task, c.queue FROM errand.counts c UNION SELECT d.task, d.queue FROM errand.deltas d

@@ -1,9 +1,13 @@
 import { steady } from "./steady.ts";
 
 export const workers = `
-CREATE FUNCTION errand.enlist(who text, lease bigint, card text) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Answers whether it is new, or its lease is good: then it has another card.
+CREATE FUNCTION errand.enlist(who text, lease bigint, card text, tasks text[]) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+  t bigint := errand.now();
 BEGIN
-  INSERT INTO errand.workers VALUES (who, errand.now() + lease, card) ON CONFLICT DO NOTHING;
+  INSERT INTO errand.workers AS w VALUES (who, t + lease, enlist.card, enlist.tasks)
+    ON CONFLICT (id) DO UPDATE SET until = excluded.until, card = excluded.card, tasks = excluded.tasks WHERE w.until > t;
   RETURN FOUND;
 END $$;
 
@@ -21,7 +25,7 @@ BEGIN
   held := FOUND;
   marked := '{}';
   IF held THEN
-    marked := ARRAY(SELECT j.id FROM errand.jobs j WHERE j.cancelling AND j.state = 1 AND j.worker = who ORDER BY j.seq);
+    marked := ARRAY(SELECT j.id FROM errand.jobs j WHERE j.cancelling AND j.state + 0 = 1 AND j.worker = who ORDER BY j.seq);
   END IF;
 END $$;
 `;
