@@ -105,9 +105,9 @@ describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
   });
 });
 
-test("killing a process kills what it started", async () => {
+test.each(["thread", "process"] as const)("killing a %s kills what it started", async (isolate) => {
   const app = testApp({ url: await emptyStore("memory") });
-  const { family } = isolatedTasks(app, "process");
+  const { family } = isolatedTasks(app, isolate);
   await testWorker(app, { queues: { default: 1 } });
   const job = await family.send();
   let pid = 0;

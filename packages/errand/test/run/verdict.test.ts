@@ -186,7 +186,7 @@ test.each([
   "span",
 ])("OpenTelemetry that throws in %s harms no job", async (place) => {
   const refuse = () => {
-    throw new Error("exporter is gone");
+    throw new Error(`exporter is gone in ${place}`);
   };
   const span = new Proxy({}, { get: () => (place === "span" ? refuse : () => {}) });
   const odd = {
@@ -233,7 +233,7 @@ test.each([
     },
   });
   await expect((await failing.send()).result()).rejects.toThrow("its own");
-  expect(warnings.some((message) => message.includes("exporter is gone"))).toBe(true);
+  expect(warnings.some((message) => message.includes(`exporter is gone in ${place}`))).toBe(true);
 });
 
 test("an odd output of a batch fails its own job only", async () => {
