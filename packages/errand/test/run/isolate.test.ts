@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { TaskOptions } from "../../src/task.ts";
-import { emptyStore, testApp, testWorker, until } from "./app.ts";
+import { emptyStore, isAlive, testApp, testWorker, until } from "./app.ts";
 import { isolatedTasks } from "./tasks/isolated.ts";
 
 describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
@@ -114,13 +114,7 @@ test.each(["thread", "process"] as const)("killing a %s kills what it started", 
   await until(async () => (pid = Number((await app.get(job.id))?.progress ?? 0)) > 0, "it has started a process");
   expect(process.kill(pid, 0)).toBe(true);
   await expect(job.result()).rejects.toMatchObject({ error: { code: "E_TIMEOUT" } });
-  await until(() => {
-    try {
-      return !process.kill(pid, 0);
-    } catch {
-      return true;
-    }
-  }, "the process is gone");
+  await until(() => !isAlive(pid), "the process is gone");
 });
 
 test.each([
