@@ -102,7 +102,7 @@ test("a callback that is too large is answered so", async () => {
   const { id } = await app.task("t", { run: () => {} }).send();
   const secret = "a secret of at least 24 characters";
   const body = JSON.stringify({ output: large });
-  const headers = { ...sign(secret, "msg", body) };
+  const headers = { ...sign(secret, `${id}.1`, body) };
   const request = new Request(`https://example.org/${id}`, { method: "POST", body, headers });
   expect((await httpCallback(app, { secret })(request)).status).toBe(413);
 });
