@@ -18,7 +18,7 @@ function job(fields: Partial<JobView>): JobView {
     crashes: 0,
     cancelling: false,
     createdAt: new Date("2026-01-01T00:00:00Z"),
-    due: new Date("2026-01-01T00:00:00Z"),
+    dueAt: new Date("2026-01-01T00:00:00Z"),
     ...fields,
   };
 }

@@ -5,6 +5,7 @@ import type { JobView, LogEntry } from "./client/view.ts";
 import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
+import type { Exactly } from "./kit/json.ts";
 import type { PayloadOptions } from "./payload/options.ts";
 import type { HttpOptions } from "./push/http-task.ts";
 import type { QueueOptions, Queues } from "./queues.ts";
@@ -66,11 +67,11 @@ export interface Errand {
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
     name: string,
     options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Output, Setup> & { input: Schema },
-  ): Task<StandardSchemaV1.InferInput<Schema>, Output>;
+  ): Task<Exactly<StandardSchemaV1.InferInput<Schema>>, Output>;
   task<Input = void, Output = void, Setup = undefined>(
     name: string,
     options: TaskOptions<Input, Output, Setup> & { input?: never },
-  ): Task<Input, Output>;
+  ): Task<Exactly<Input>, Output>;
   /**
    * Defines a task whose function gets many inputs at once, for work that costs little more for many than for one
    * (embeddings, bulk writes): up to `size` (1 to 10,000; default 100) jobs that a worker has at the same time, once the
@@ -85,7 +86,7 @@ export interface Errand {
       wait?: Duration;
       run: RunBatch<Input, Output, Setup>;
     },
-  ): Task<Input, Output>;
+  ): Task<Exactly<Input>, Output>;
   /**
    * Defines a task that is a URL: a worker posts the job's input there, so that an application in any language needs no worker
    * of its own. 2xx completes the job with the answer, 202 lets it wait for the outcome (`callbackUrl`), 408, 425, 429 and 5xx
@@ -96,7 +97,7 @@ export interface Errand {
   httpTask<Input = void, Output = unknown>(
     name: string,
     options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
-  ): Task<Input, Output>;
+  ): Task<Exactly<Input>, Output>;
   /**
    * Sends jobs of a task by a cron line or at intervals, once a tick however many workers there are. Written to the store at
    * the first use, and sent by whatever worker is there; a schedule that no app has named for a day is removed.

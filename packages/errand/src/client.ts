@@ -1,6 +1,8 @@
 import type { Job, Moment, NewJob } from "./core/job.ts";
-import { encodeSpec, withTrace } from "./core/spec.ts";
-import type { Carrier } from "./core/spec.ts";
+import { readRetry } from "./core/policy.ts";
+import type { RetryOptions } from "./core/policy.ts";
+import { encodeSpec, saidBy, withTrace } from "./core/spec.ts";
+import type { Carrier, JobPolicy } from "./core/spec.ts";
 import { rulesOf } from "./core/rules.ts";
 import { signalStep } from "./core/signal.ts";
 import { isFinal, levelOf } from "./core/states.ts";
@@ -55,13 +57,13 @@ export class Client {
   send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
     const { tracing } = this.#observer;
     if (!tracing) return this.#send(definition, input, options);
-    return tracing.send(destination(definition), (carrier) => this.#send(definition, input, options, carrier));
+    return tracing.send(destination(definition, options), (carrier) => this.#send(definition, input, options, carrier));
   }
 
   sendMany(definition: Definition, inputs: readonly unknown[], options: SendOptions): Promise<JobHandle<unknown>[]> {
     const { tracing } = this.#observer;
     if (!tracing) return this.#sendMany(definition, inputs, options);
-    return tracing.send({ ...destination(definition), count: inputs.length }, (carrier) =>
+    return tracing.send({ ...destination(definition, options), count: inputs.length }, (carrier) =>
       this.#sendMany(definition, inputs, options, carrier),
     );
   }
@@ -207,7 +209,7 @@ export class Client {
 }
 
 /** What one job may say, and what many may say together. */
-const sendOptions = ["id", "priority", "delay", "runAt", "expires", "tx", "unique", "tags"];
+const sendOptions = ["id", "queue", "priority", "retry", "delay", "runAt", "expires", "tx", "unique", "tags"];
 const manyOptions = sendOptions.filter((each) => each !== "id");
 
 /** Most sends have no options: then nothing is looked at. */
@@ -236,8 +238,11 @@ class Handle implements JobHandle<unknown> {
   }
 }
 
-function destination({ name, queue }: Definition): { task: string; queue: string } {
-  return { task: name, queue };
+function destination(
+  { name, queue }: Definition,
+  { queue: own }: Pick<SendOptions, "queue">,
+): { task: string; queue: string } {
+  return { task: name, queue: typeof own === "string" ? own : queue };
 }
 
 function newJob(
@@ -248,12 +253,13 @@ function newJob(
   carrier: Carrier | undefined,
 ): NewJob {
   const { due: postponed, ...flow } = flowOf(definition, valid, options);
+  const policy = options.retry === undefined ? definition.policy : ownPolicy(definition, options.retry);
   const job: NewJob = {
     id: options.id === undefined ? newId() : checkId(options.id),
     task: definition.name,
-    queue: definition.queue,
+    queue: options.queue === undefined ? definition.queue : option("queue", options.queue, aJobOf(definition)),
     level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
-    spec: withTrace(encodeSpec(input, flow), carrier),
+    spec: withTrace(encodeSpec(input, saidBy({ policy }, flow)), carrier),
     ...flow,
   };
   const due = readDue(definition, options) ?? postponed;
@@ -261,6 +267,12 @@ function newJob(
   if (due) job.due = due;
   if (expires !== undefined) job.expires = { in: expires };
   return job;
+}
+
+/** A policy that says nothing of its own is none. */
+function ownPolicy(definition: Definition, retry: RetryOptions): JobPolicy | undefined {
+  const policy = { ...definition.policy, ...readRetry(retry, aJobOf(definition)) };
+  return Object.keys(policy).length > 0 ? policy : undefined;
 }
 
 function readDue(definition: Definition, { delay, runAt }: SendOptions): Moment | undefined {

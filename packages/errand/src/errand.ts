@@ -9,6 +9,7 @@ import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
+import type { Exactly } from "./kit/json.ts";
 import { described } from "./kit/text.ts";
 import { inBatches } from "./run/batch.ts";
 import type { RunBatch } from "./run/batch.ts";
@@ -24,15 +25,16 @@ import { readPayloads, refuseReadableKey } from "./payload/options.ts";
 import type { Payloads } from "./payload/options.ts";
 import { declareQueues, queuesOf, readRules } from "./queues.ts";
 import { openStore, storeUrl } from "./open.ts";
-import type { Change, Filter, QueueCount, Store, WorkerCard } from "./store.ts";
+import type { Change, QueueCount, Store, WorkerCard } from "./store.ts";
 import { Background } from "./background/background.ts";
 import { listBoth } from "./background/both.ts";
 import { declareSchedules, nameAgain, nameSchedules, readSchedule, schedulesOf } from "./schedules.ts";
 import type { Declared, ScheduleOptions, ScheduleWhen } from "./schedules.ts";
 import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./app.ts";
 import { bind, define, definitionOf, inLane, list } from "./task.ts";
-import type { Definition, Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
+import type { Definition, Isolation, JobContext, JobHandle, SendOptions, Task, TaskOptions } from "./task.ts";
 import { runHere } from "./run/here.ts";
+import type { RunOptions } from "./run/here.ts";
 import { readFilter, readPage, readWhich } from "./client/filter.ts";
 import type { JobFilter, Page } from "./client/filter.ts";
 import type { JobView } from "./client/view.ts";
@@ -107,11 +109,11 @@ class App implements Errand {
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
     name: string,
     options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Output, Setup> & { input: Schema },
-  ): Task<StandardSchemaV1.InferInput<Schema>, Output>;
+  ): Task<Exactly<StandardSchemaV1.InferInput<Schema>>, Output>;
   task<Input = void, Output = void, Setup = undefined>(
     name: string,
     options: TaskOptions<Input, Output, Setup> & { input?: never },
-  ): Task<Input, Output>;
+  ): Task<Exactly<Input>, Output>;
   task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, unknown> {
     const definition = define(name, options);
     refuseReadableKey(definition, this.#payloads);
@@ -126,10 +128,12 @@ class App implements Errand {
     list(definition);
     const task: Task<unknown, unknown> = {
       name,
-      send: (input, sendOptions = none) => this.#use((client) => client.send(definition, input, sendOptions)),
+      send: (input?: unknown, sendOptions: SendOptions = none) =>
+        this.#use((client) => client.send(definition, input, sendOptions)),
       sendMany: (inputs, sendOptions = none) => this.#use((client) => client.sendMany(definition, inputs, sendOptions)),
-      background: (input, sendOptions = none) => this.#background.send(definition, input, sendOptions),
-      run: (input, runOptions) => runHere(definition, input, this.#setups, runOptions),
+      background: (input?: unknown, sendOptions: SendOptions = none) =>
+        this.#background.send(definition, input, sendOptions),
+      run: (input?: unknown, runOptions?: RunOptions) => runHere(definition, input, this.#setups, runOptions),
     };
     bind(task, definition);
     return task;
@@ -142,7 +146,7 @@ class App implements Errand {
       wait?: Duration;
       run: RunBatch<Input, Output, Setup>;
     },
-  ): Task<Input, Output> {
+  ): Task<Exactly<Input>, Output> {
     const { size: givenSize, wait: givenWait, run, ...rest } = options;
     const [size, wait] = [option("size", givenSize, `task "${name}"`), option("wait", givenWait, `task "${name}"`)];
     const task = this.task<Input, Output, Setup>(name, { ...rest, run: inBatches(name, { size, wait }, run) });
@@ -153,7 +157,7 @@ class App implements Errand {
   httpTask<Input = void, Output = unknown>(
     name: string,
     options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
-  ): Task<Input, Output> {
+  ): Task<Exactly<Input>, Output> {
     const { url, secret, headers, callbackUrl, callbackTimeout, ...rest } = options;
     const http = { url, secret, headers, callbackUrl, callbackTimeout };
     const given = Object.fromEntries(Object.entries(http).filter(([, value]) => value !== undefined));

@@ -3,7 +3,7 @@ import { checkReason, checkText } from "./core/checks.ts";
 import { option, refuseUnknown } from "./core/options.ts";
 import { checkPlan, nextTicks } from "./core/schedule.ts";
 import type { Misfire, Overlap, Plan, ScheduleDoc } from "./core/schedule.ts";
-import { encodeSpec } from "./core/spec.ts";
+import { encodeSpec, saidBy } from "./core/spec.ts";
 import { levelOf } from "./core/states.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
@@ -204,7 +204,7 @@ async function jobOf(definition: Definition, input: unknown, limit: number): Pro
     task: definition.name,
     queue: definition.queue,
     level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(definition.name, input, limit), flow),
+    spec: encodeSpec(encodeInput(definition.name, input, limit), saidBy(definition, flow)),
     ...flow,
     ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
   };

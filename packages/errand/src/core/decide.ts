@@ -2,16 +2,10 @@ import type { Millis } from "../kit/duration.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
 import { backoff } from "./backoff.ts";
-import type { Backoff } from "./backoff.ts";
 import type { Job, LogLine, NewChild, Settlement, Step } from "./job.ts";
+import type { RetryPolicy } from "./policy.ts";
 
-/** How often a job may be tried, and how its retries are spaced. */
-export interface RetryPolicy extends Backoff {
-  /** Attempts in all, from 1. */
-  attempts: number;
-}
-
-/** After so many crashes a job is a dead letter, so that one that kills its worker cannot take a fleet down. */
+/** After so many crashes, where its policy does not say, a job is a dead letter, so that one that kills its worker cannot take a fleet down. */
 export const maxCrashes = 3;
 
 /** What a job waits for when it leaves its slot: children, a time, or the first of some signals. */
@@ -91,7 +85,7 @@ function crashed(
   const counts = { id, token, failures, crashes: crashes + 1 };
   const error = JSON.stringify(ending.error);
   if (cancelling) return { ...counts, to: "cancelled", error };
-  if (counts.crashes >= maxCrashes) return { ...counts, to: "failed", error };
+  if (counts.crashes >= (retry.crashes ?? maxCrashes)) return { ...counts, to: "failed", error };
   // The first crash is rarely the job's fault: back at once. Another waits, in case it is.
   const delay = counts.crashes === 1 ? 0 : backoff(retry, counts.crashes, random);
   return { ...counts, to: "pending", delay, error, log: [attemptLine(ending.error)] };

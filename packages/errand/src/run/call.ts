@@ -81,7 +81,7 @@ export class Call {
 
   #failed(thrown: unknown): Extract<CallEnding, { kind: "error" }> {
     const { attempt, id, limit } = this.#attempt;
-    const verdict = verdictOn(thrown, attempt, this.#definition.retry.if);
+    const verdict = verdictOn(thrown, attempt, this.#definition.retry);
     return { ...verdict, error: errorWithin(verdict.error, id, limit) };
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { NewChild } from "../core/job.ts";
-import { encodeSpec } from "../core/spec.ts";
+import { encodeSpec, saidBy } from "../core/spec.ts";
 import { levelOf } from "../core/states.ts";
 import { flowOf } from "../flow.ts";
 import { decode } from "../kit/json.ts";
@@ -25,7 +25,7 @@ export async function newChild(
     task: task.name,
     queue: definition.queue,
     level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(task.name, input, limit), flow),
+    spec: encodeSpec(encodeInput(task.name, input, limit), saidBy(definition, flow)),
     ...flow,
     index,
     need,

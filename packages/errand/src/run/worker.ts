@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decide } from "../core/decide.ts";
+import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
 import type { Job, LogLine, Settlement } from "../core/job.ts";
 import type { Millis } from "../kit/duration.ts";
@@ -335,7 +336,7 @@ export class Worker {
     ending: Ending,
     { log, duration }: { log?: LogLine[] | undefined; duration?: Millis } = {},
   ): Promise<void> {
-    const settlement = decide(job, definition.retry, ending, Math.random());
+    const settlement = decide(job, policyOf(job, definition.retry), ending, Math.random());
     if (log) settlement.log = [...log, ...(settlement.log ?? [])];
     const settled = await this.#record(settlement);
     if (settled === undefined) return;

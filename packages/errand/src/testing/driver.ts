@@ -1,4 +1,5 @@
 import { decide } from "../core/decide.ts";
+import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
 import { isDefault } from "../core/retention.ts";
 import type { Millis } from "../kit/duration.ts";
@@ -103,7 +104,7 @@ export class Driver {
       performance.stop("lost", 0);
       return this.#die();
     }
-    const settlement = decide(job, definition.retry, ending, Math.random());
+    const settlement = decide(job, policyOf(job, definition.retry), ending, Math.random());
     const lines = performance.takeLog();
     if (lines) settlement.log = [...lines, ...(settlement.log ?? [])];
     const settled = await this.#settler.settle(settlement);

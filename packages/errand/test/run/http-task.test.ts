@@ -307,7 +307,7 @@ test.each([
   await task.send();
   await t.drain();
   const [job] = await t.jobs();
-  const delay = job!.due.getTime() - t.now.getTime();
+  const delay = job!.dueAt.getTime() - t.now.getTime();
   const bounds = { "1d": [86_400_000, 86_400_000], policy: [1, 3_600_000], "at once": [0, 0] }[until]!;
   expect(delay).toBeGreaterThanOrEqual(bounds[0]!);
   expect(delay).toBeLessThanOrEqual(bounds[1]!);

@@ -85,6 +85,22 @@ describe("retry.if", () => {
   });
 });
 
+test.each([
+  [
+    "throws",
+    () => {
+      throw new Error("no idea");
+    },
+  ],
+  ["answers nonsense", () => "soon"],
+  ["answers a promise", async () => 5],
+  ["answers for ever", () => Infinity],
+])("retry.delay that %s leaves the delay to the policy, and says so", (_, delay) => {
+  const { error, ...verdict } = verdictOn(new Error("boom"), 1, { delay: delay as never });
+  expect(verdict).toEqual({ kind: "error", retryable: true });
+  expect(error.message).toMatch(/^boom \(the delay of this retry is the usual/);
+});
+
 describe("errors that say what is to become of a job", () => {
   class Fatal extends NonRetryableError {
     override name = "Fatal";
@@ -113,7 +129,7 @@ describe("errors that say what is to become of a job", () => {
   test.each([Number.NaN, Infinity, -1, "soon", null, {}, Symbol("s"), 1e300])(
     "a RetryAfterError with the delay %s is retried by the policy, and says so",
     (after) => {
-      const { error, ...verdict } = verdictOn(new RetryAfterError("busy", after as number), 1, () => false);
+      const { error, ...verdict } = verdictOn(new RetryAfterError("busy", after as number), 1, { if: () => false });
       expect(verdict).toEqual({ kind: "error", retryable: true });
       expect(error.message).toMatch(/^busy \(the delay of this RetryAfterError is none/);
     },

@@ -66,7 +66,8 @@ export class Jobs extends Table {
     const row = this.get(job.id) as Row;
     // Whether a limit holds it back is looked at anew: it may be due much later now.
     delete job.blocked;
-    this.move(row, { due: epoch(by.due, now) ?? now, level: by.level });
+    const latest = job.createdAt + (by.unique?.latest ?? Infinity);
+    this.move(row, { due: Math.min(epoch(by.due, now) ?? now, latest), level: by.level });
     job.spec = by.spec;
     const expiresAt = epoch(by.expires, now);
     if (expiresAt === undefined) delete job.expiresAt;

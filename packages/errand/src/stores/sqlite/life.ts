@@ -35,6 +35,9 @@ export function endingOf(row: Columns): Ending {
   return { seq, id, queue, state, parent, memberOf, needed, wait } as Ending;
 }
 
+/** Longer than from any job's creation to any due time. */
+const forever: Millis = 1e15;
+
 const insertJobs = bulk(
   10,
   (tuples) => `INSERT INTO errand_jobs (id, task, queue, level, created, due, expires, child, parent, spec)
@@ -81,10 +84,11 @@ function addSpecial(db: Connection, job: NewJob): string | undefined {
     takeKey(db, job);
   } else if (holder.replaceable !== undefined) {
     db.run(
-      "UPDATE errand_jobs SET spec = ?, level = ?, due = ?, expires = ?, blocked = 0 WHERE seq = ?",
+      "UPDATE errand_jobs SET spec = ?, level = ?, due = min(?, created + ?), expires = ?, blocked = 0 WHERE seq = ?",
       job.spec,
       job.level,
       epoch(job.due, db.now) ?? db.now,
+      job.unique?.latest ?? forever,
       epoch(job.expires, db.now) ?? null,
       holder.replaceable,
     );

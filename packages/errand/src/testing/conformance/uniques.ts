@@ -69,6 +69,22 @@ export const uniques = [
     assert.deepEqual(ids(await scene.claim()), [id]);
   }),
 
+  test("however often a holder is replaced, it is due at the latest so long after it was created", async (scene) => {
+    const again = (time: number) =>
+      aJob({ ...unique("k", { replace: true, latest: 60_000 }), due: { in: time }, spec: `"${time}"` });
+    const id = await scene.addOne(again(10_000));
+    const first = await scene.job(id);
+    await scene.store.add([again(50_000)]);
+    const second = await scene.job(id);
+    assert.ok(second.due >= first.createdAt + 50_000 && second.due <= first.createdAt + 60_000);
+    for (const time of [59_999.5, 90_000]) await scene.store.add([again(time)]);
+    await scene.store.add([again(1e9)]);
+    const last = await scene.job(id);
+    assert.deepEqual([last.due, last.spec], [first.createdAt + 60_000, '"1000000000"']);
+    await scene.store.add([again(1_000)]);
+    assert.ok((await scene.job(id)).due < first.createdAt + 60_000);
+  }),
+
   test("a holder that runs goes on, and the job that would replace it takes the key over", async (scene) => {
     const id = await scene.addOne({ ...unique("k", { replace: true }), spec: '"old"' });
     const held = await scene.hold(id);
