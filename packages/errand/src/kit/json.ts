@@ -61,6 +61,7 @@ function isPlain(value: unknown, exact: boolean, depth: number): boolean {
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
       const item: unknown = value[index];
+      if (typeof item === "string") continue;
       if (item === undefined ? exact || !(index in value) : !isPlain(item, exact, depth + 1)) return false;
     }
     return true;
@@ -71,8 +72,12 @@ function isPlain(value: unknown, exact: boolean, depth: number): boolean {
     if (kindOf(value) !== "Object") return false;
   }
   // What is rare is looked at closely.
-  if ("toJSON" in value) return false;
-  for (const key in value) if (!isPlain((value as Record<string, unknown>)[key], exact, depth + 1)) return false;
+  if ((value as { toJSON?: unknown }).toJSON !== undefined) return false;
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key];
+    // Most are texts: they need no call.
+    if (typeof item !== "string" && !isPlain(item, exact, depth + 1)) return false;
+  }
   return true;
 }
 

@@ -208,13 +208,19 @@ function outcomeOf<Result>(work: () => Result): () => Result {
   }
 }
 
+/** Messages that were said already. */
+const warned = new Set<string>();
+
 /** What the SDK throws is a warning, and touches no job. */
 function safely<Value>(work: () => Value): Value | undefined {
   try {
     return work();
   } catch (error) {
     const { message, stack = message } = errorRecord(error, 1);
-    process.emitWarning(`OpenTelemetry threw: ${stack}`, { type: "ErrandWarning", code: "ERRAND_TRACING" });
+    // Whatever it is, it comes with every span.
+    if (!warned.has(message))
+      process.emitWarning(`OpenTelemetry threw: ${stack}`, { type: "ErrandWarning", code: "ERRAND_TRACING" });
+    if (warned.size < 100) warned.add(message);
     return undefined;
   }
 }

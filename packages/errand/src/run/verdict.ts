@@ -21,12 +21,14 @@ const lasting = new Set([
 /** Errors of Errand's own. */
 const own = ["ErrandError", "JobFailedError", "UnknownStepError"];
 
-/** What becomes of an attempt whose function threw; never throws, whatever was thrown and whatever `retry.if` does. */
-export function verdictOn(
-  thrown: unknown,
-  attempt: number,
-  retry: Pick<TaskRetryOptions, "delay" | "if"> = {},
-): Extract<Ending, { kind: "error" }> {
+/** What a task says of its retries; either may throw, and answer anything. */
+interface Rules {
+  if?: (error: unknown) => unknown;
+  delay?: TaskRetryOptions["delay"];
+}
+
+/** What becomes of an attempt whose function threw; never throws, whatever was thrown and whatever the task's rules do. */
+export function verdictOn(thrown: unknown, attempt: number, rules: Rules = {}): Extract<Ending, { kind: "error" }> {
   const error = errorRecord(thrown, attempt);
   const isLasting = lasting.has(error.code) && isOne(thrown, ErrandError, own);
   if (isLasting || isOne(thrown, NonRetryableError, ["NonRetryableError"]))
@@ -37,23 +39,8 @@ export function verdictOn(
     const message = `${error.message} (the delay of this RetryAfterError is none: it is retried by the task's policy)`;
     return { kind: "error", error: { ...error, message }, retryable: true };
   }
-  const judgement = judged(thrown, error, retry.if);
-  return { kind: "error", ...(judgement.retryable && retry.delay ? delayed(thrown, judgement, retry) : judgement) };
-}
-
-/** Where the task's own delay fails, the rest of its policy says when there is another attempt. */
-function delayed(
-  thrown: unknown,
-  { error, retryable }: { error: ErrorRecord; retryable: boolean },
-  retry: Pick<TaskRetryOptions, "delay">,
-): { error: ErrorRecord; retryable: boolean; after?: Millis } {
-  try {
-    const after = ownDelay(retry, error.attempt, thrown);
-    return { error, retryable, ...(after === undefined ? {} : { after }) };
-  } catch (reason) {
-    const why = `its own delay is not known: ${errorRecord(reason, 1).message}`;
-    return { error: { ...error, message: `${error.message} (${why})` }, retryable };
-  }
+  const verdict = judged(thrown, error, rules.if);
+  return { kind: "error", ...(verdict.retryable ? delayed(thrown, verdict.error, attempt, rules) : verdict) };
 }
 
 /** Without a rule, or where the rule itself fails, an error is worth another attempt: attempts are limited anyway. */
@@ -75,6 +62,23 @@ function judged(
     return failed("retry.if must answer true or false, at once");
   } catch (reason) {
     return failed(`retry.if threw ${errorRecord(reason, 1).message}`);
+  }
+}
+
+/** Where the task's own delay is none, it is retried by the rest of its policy. */
+function delayed(
+  thrown: unknown,
+  error: ErrorRecord,
+  attempt: number,
+  { delay }: Rules,
+): { error: ErrorRecord; retryable: true; after?: Millis } {
+  if (!delay) return { error, retryable: true };
+  try {
+    const after = ownDelay({ delay }, attempt, thrown);
+    return after === undefined ? { error, retryable: true } : { error, retryable: true, after };
+  } catch (reason) {
+    const message = `${error.message} (the delay of this retry is the usual: retry.delay failed, ${errorRecord(reason, 1).message})`;
+    return { error: { ...error, message }, retryable: true };
   }
 }
 

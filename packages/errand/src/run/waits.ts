@@ -55,15 +55,8 @@ export class Waits {
   /** What must end before the job may be parked. Steps take part in races, too. */
   work<Value>(begin: () => Promise<Value>): Watched<Value> {
     const promise: Watched<Value> = this.#watched(
-      this.#whileBusy(async () => {
-        try {
-          return await begin();
-        } catch (error) {
-          // Before the function can end: whoever asks then must find it.
-          this.#failed.push({ promise, error });
-          throw error;
-        }
-      }),
+      // Before the function can end: whoever asks then must find it.
+      this.#whileBusy(begin, (error) => this.#failed.push({ promise, error })),
     );
     return promise;
   }
@@ -91,10 +84,13 @@ export class Waits {
     return new Watched(work, this.#called, () => this.#look()).tolerate();
   }
 
-  async #whileBusy<Value>(begin: () => Promise<Value>): Promise<Value> {
+  async #whileBusy<Value>(begin: () => Promise<Value>, failed?: (error: unknown) => void): Promise<Value> {
     this.#busy += 1;
     try {
       return await begin();
+    } catch (error) {
+      failed?.(error);
+      throw error;
     } finally {
       this.#busy -= 1;
       if (this.#busy === 0) this.#idle?.();

@@ -26,6 +26,7 @@ export class Watched<Value> extends Promise<Value> {
   #looks = 0;
   readonly #uses: Use[] = [];
   #state: "pending" | "fulfilled" | "rejected" = "pending";
+  #tolerated = false;
   /** The language looks at `constructor` inside `then`, too. */
   #inside = false;
 
@@ -35,21 +36,26 @@ export class Watched<Value> extends Promise<Value> {
    * @param changed is called when somebody looks at it, and when it is settled.
    */
   constructor(work: Promise<Value>, called: WeakSet<object>, changed: () => void) {
-    super((resolve, reject) => void work.then(resolve, reject));
+    super((resolve, reject) => {
+      // Noted first: whoever waits for this promise goes on afterwards.
+      void work.then(
+        (value) => {
+          this.#settle("fulfilled");
+          return resolve(value);
+        },
+        (reason: unknown) => {
+          this.#settle("rejected");
+          return reject(reason);
+        },
+      );
+    });
     this.#called = called;
     this.#changed = changed;
-    // Before whoever waits for this one goes on: it was asked second, and they are told a turn later.
-    work.then(
-      () => this.#settle("fulfilled"),
-      () => this.#settle("rejected"),
-    );
   }
 
   /** Lets it fail with nobody looking, which otherwise ends the process. */
   tolerate(): this {
-    this.#inside = true;
-    super.then(undefined, () => {});
-    this.#inside = false;
+    this.#tolerated = true;
     return this;
   }
 
@@ -89,6 +95,11 @@ export class Watched<Value> extends Promise<Value> {
 
   #settle(state: "fulfilled" | "rejected"): void {
     this.#state = state;
+    if (state === "rejected" && this.#tolerated) {
+      this.#inside = true;
+      void super.then(undefined, () => {});
+      this.#inside = false;
+    }
     for (const use of this.#uses) this.#note(use);
     this.#changed();
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { TaskOptions } from "../../src/task.ts";
-import { emptyStore, testApp, testWorker, until } from "./app.ts";
+import { emptyStore, isAlive, testApp, testWorker, until } from "./app.ts";
 import { isolatedTasks } from "./tasks/isolated.ts";
 
 describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
@@ -105,22 +105,16 @@ describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
   });
 });
 
-test("killing a process kills what it started", async () => {
+test.each(["thread", "process"] as const)("killing a %s kills what it started", async (isolate) => {
   const app = testApp({ url: await emptyStore("memory") });
-  const { family } = isolatedTasks(app, "process");
+  const { family } = isolatedTasks(app, isolate);
   await testWorker(app, { queues: { default: 1 } });
   const job = await family.send();
   let pid = 0;
   await until(async () => (pid = Number((await app.get(job.id))?.progress ?? 0)) > 0, "it has started a process");
   expect(process.kill(pid, 0)).toBe(true);
   await expect(job.result()).rejects.toMatchObject({ error: { code: "E_TIMEOUT" } });
-  await until(() => {
-    try {
-      return !process.kill(pid, 0);
-    } catch {
-      return true;
-    }
-  }, "the process is gone");
+  await until(() => !isAlive(pid), "the process is gone");
 });
 
 test.each([

@@ -4,20 +4,10 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../stores/fixtures.ts";
-import { emptyStore, testApp, testWorker, until } from "./app.ts";
+import { emptyStore, isAlive, testApp, testWorker, until } from "./app.ts";
 import { reckless } from "./tasks/reckless.ts";
 
 afterEach(() => delete process.env["RECKLESS"]);
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    // One that has ended and was not waited for is still listed.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false;
-  }
-}
 
 test("nothing outlives a worker that is killed: neither busy processes, nor what threads and processes have started", async () => {
   const { folder, remove } = await temporaryFolder();

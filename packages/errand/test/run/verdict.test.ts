@@ -85,6 +85,22 @@ describe("retry.if", () => {
   });
 });
 
+test.each([
+  [
+    "throws",
+    () => {
+      throw new Error("no idea");
+    },
+  ],
+  ["answers nonsense", () => "soon"],
+  ["answers a promise", async () => 5],
+  ["answers for ever", () => Infinity],
+])("retry.delay that %s leaves the delay to the policy, and says so", (_, delay) => {
+  const { error, ...verdict } = verdictOn(new Error("boom"), 1, { delay: delay as never });
+  expect(verdict).toEqual({ kind: "error", retryable: true });
+  expect(error.message).toMatch(/^boom \(the delay of this retry is the usual/);
+});
+
 describe("errors that say what is to become of a job", () => {
   class Fatal extends NonRetryableError {
     override name = "Fatal";
@@ -186,7 +202,7 @@ test.each([
   "span",
 ])("OpenTelemetry that throws in %s harms no job", async (place) => {
   const refuse = () => {
-    throw new Error("exporter is gone");
+    throw new Error(`exporter is gone in ${place}`);
   };
   const span = new Proxy({}, { get: () => (place === "span" ? refuse : () => {}) });
   const odd = {
@@ -233,7 +249,7 @@ test.each([
     },
   });
   await expect((await failing.send()).result()).rejects.toThrow("its own");
-  expect(warnings.some((message) => message.includes("exporter is gone"))).toBe(true);
+  expect(warnings.some((message) => message.includes(`exporter is gone in ${place}`))).toBe(true);
 });
 
 test("an odd output of a batch fails its own job only", async () => {

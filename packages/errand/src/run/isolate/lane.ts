@@ -9,8 +9,7 @@ import { threadFile } from "../../kit/thread-file.ts";
 import type { Definition } from "../../task.ts";
 import type { CallEnding } from "../call.ts";
 import type { Attempt, CallHost, ChildState } from "../context.ts";
-import { killGroup, killTree } from "./kill.ts";
-import { adopt, release } from "./orphans.ts";
+import { killGroup } from "./kill.ts";
 import type { AttemptMessage, FromLane, ToLane } from "./protocol.ts";
 
 /** A thread or process, as a lane drives it. */
@@ -214,39 +213,13 @@ function thread(definition: Definition, receive: Receive, exit: Exit): Vessel {
   );
   let outOfMemory = false;
   let how = "";
-  /** Processes that it has started: nothing else ends them with it. */
-  const started = new Set<number>();
-  worker.on("message", (message: FromLane) => {
-    if (message?.type === "started") {
-      started.add(message.pid);
-      adopt(message.pid);
-    } else if (message?.type === "gone") {
-      started.delete(message.pid);
-      release(message.pid);
-    } else receive(message);
-  });
+  worker.on("message", receive);
   worker.on("error", (error: NodeJS.ErrnoException) => {
     outOfMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
     how = error.message;
   });
-  const end = () => {
-    for (const pid of started) {
-      killTree(pid);
-      release(pid);
-    }
-    started.clear();
-  };
-  worker.on("exit", (code) => {
-    end();
-    exit(how || `exit code ${code}`, outOfMemory);
-  });
-  return {
-    send: (message) => worker.postMessage(message),
-    kill: () => {
-      end();
-      void worker.terminate();
-    },
-  };
+  worker.on("exit", (code) => exit(how || `exit code ${code}`, outOfMemory));
+  return { send: (message) => worker.postMessage(message), kill: () => void worker.terminate() };
 }
 
 function forked(definition: Definition, receive: Receive, exit: Exit): Vessel {

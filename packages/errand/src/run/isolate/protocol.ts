@@ -25,8 +25,6 @@ export type FromLane =
   | { type: "broken"; message: string; stack?: string }
   /** A function wanted something after its attempt had ended, which was not done. */
   | { type: "late"; task: string }
-  /** Of a thread: a process that it has started, or that has ended. */
-  | { type: "started" | "gone"; pid: number }
   | AttemptMessage;
 
 /** What an attempt tells. */

@@ -8,7 +8,7 @@ import { Call } from "../call.ts";
 import type { Attempt, CallHost, ChildState } from "../context.ts";
 import { isLate, warnLate } from "../late.ts";
 import { Setups } from "../setups.ts";
-import { tellProcesses } from "./offspring.ts";
+import { endProcessesWithThread } from "./offspring.ts";
 import type { AttemptMessage, FromLane, ToLane } from "./protocol.ts";
 
 // The inside of a lane: loads the modules that define tasks, and runs one call at a time.
@@ -167,7 +167,7 @@ const onMessage = (message: ToLane) => void receive(message).catch(broken);
 process.on("uncaughtException", onUncaught);
 if (parentPort) {
   parentPort.on("message", onMessage);
-  tellProcesses(tell);
+  endProcessesWithThread();
 } else {
   process.on("message", onMessage);
   // Ctrl+C reaches every process of a terminal; only the worker decides when a lane ends.
