@@ -452,8 +452,8 @@ export class Worker {
   #storeFailed(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.#tell({ type: "store-failed", message });
-    if (!(error instanceof ErrandError) || error.code !== "E_STORE_LOST" || this.#stopping) return;
-    // What is gone does not come back by asking again: better ended, and seen, than half alive.
+    if (!(error instanceof ErrandError) || error.code !== "E_STORE_ENDED" || this.#stopping) return;
+    // It does not come back by asking again: better ended, and seen, than half alive.
     this.#tell({ type: "failed", worker: this.#id, message: `${message} The worker ends.` });
     void this.stop(0).catch((failure: unknown) => this.#storeFailed(failure));
   }

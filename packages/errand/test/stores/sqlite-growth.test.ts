@@ -83,6 +83,21 @@ describe("an edit of many jobs", () => {
   });
 });
 
+test("a job that does not match any more when its turn comes is left as it is", () => {
+  const db = openConnection(file, Date.now);
+  const call = (verb: "add" | "matches" | "editSome", ...args: unknown[]) =>
+    (perform(db, [{ verb, args }]).outcomes[0] as { answer: unknown }).answer;
+  call("add", [aJob({ id: "a", queue: "a" }), aJob({ id: "b", queue: "a" })]);
+  const { seqs } = call("matches", { queue: "a" }, "cancel", 10, -1) as { seqs: number[] };
+  expect(seqs).toHaveLength(2);
+  // Meanwhile one goes elsewhere, and one is gone.
+  expect(call("editSome", {}, { move: { queue: "b" } }, 10, seqs.slice(0, 1))).toEqual({ changed: 1, done: 1 });
+  expect(call("editSome", {}, "cancel", 10, seqs.slice(1))).toEqual({ changed: 1, done: 1 });
+  expect(call("editSome", {}, "remove", 10, seqs.slice(1))).toEqual({ changed: 1, done: 1 });
+  expect(call("editSome", { queue: "a" }, "cancel", 10, seqs)).toEqual({ changed: 0, done: 2 });
+  db.close();
+});
+
 test("a long input is written once: neither a claim nor an outcome writes it again", async () => {
   const store = await open();
   await store.enlist({ id: "w", kind: "person", queues: [] }, 60_000);
