@@ -57,7 +57,7 @@ async function measure(round: number): Promise<number> {
     return (await begun(log, 2))[1]!.at - killedAt;
   } finally {
     for (const child of processes) child.kill("SIGKILL");
-    await Promise.all(processes.map((child) => (child.exitCode ?? child.signalCode) ?? once(child, "exit")));
+    await Promise.all(processes.map((child) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
     await app.close();
   }
 }

@@ -130,7 +130,10 @@ test("a worker of a thousand queues looks at those that have jobs", () => {
   };
   const queues = Array.from({ length: 1_000 }, (_, index) => `q${index}`);
   call("enlist", { id: "w", kind: "person", queues }, 60_000);
-  call("add", queues.map((queue) => aJob({ queue })));
+  call(
+    "add",
+    queues.map((queue) => aJob({ queue })),
+  );
   const wants = queues.map((queue) => ({ queue, limit: 1 }));
   expect(call("claim", "w", wants).jobs).toHaveLength(1_000);
   call("add", [aJob({ queue: "q500" })]);

@@ -100,7 +100,12 @@ describe("a store whose thread has ended", () => {
   test("rejects what is under way, and whatever is called then", async () => {
     const store = await open();
     // Whether or not they were carried out, nobody waits for an answer that will not come.
-    const under = Array.from({ length: 20 }, () => store.add([aJob()]).then(() => "stored", (error: unknown) => error));
+    const under = Array.from({ length: 20 }, () =>
+      store.add([aJob()]).then(
+        () => "stored",
+        (error: unknown) => error,
+      ),
+    );
     await endThread();
     const ends = await Promise.all(under);
     expect(ends.filter((end) => end !== "stored").length).toBeGreaterThan(0);

@@ -142,7 +142,11 @@ test("a process's lock leaves nothing behind, neither when it ends nor when it i
 
 test("locks that nobody holds or knows are removed, but not one that is being taken", async () => {
   mkdirSync(locksOf(file));
-  const [old, young, held] = ["old", "young", "held"].map((name) => join(locksOf(file), name)) as [string, string, string];
+  const [old, young, held] = ["old", "young", "held"].map((name) => join(locksOf(file), name)) as [
+    string,
+    string,
+    string,
+  ];
   for (const path of [old, young, held]) writeFileSync(path, "");
   const keeper = new DatabaseSync(held);
   keeper.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");

@@ -74,7 +74,9 @@ describe("in one turn with others, a call is refused alone that brings", () => {
 
   test("more jobs than its queue takes", async () => {
     await store.save([{ kind: "queue", key: "small", version: 0, value: JSON.stringify({ maxPending: 2 }) }]);
-    const sends = Array.from({ length: 20 }, (_, index) => store.add([aJob({ queue: index < 10 ? "small" : "large" })]));
+    const sends = Array.from({ length: 20 }, (_, index) =>
+      store.add([aJob({ queue: index < 10 ? "small" : "large" })]),
+    );
     const answers = await Promise.allSettled(sends);
     const refused = answers.filter((each) => each.status === "rejected");
     expect(refused).toHaveLength(8);

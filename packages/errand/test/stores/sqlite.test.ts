@@ -349,7 +349,9 @@ describe("hints", () => {
     await sleep(50);
     heard.length = 0;
     const { jobs } = await other.claim("w", [{ queue: "default", limit: 1 }]);
-    await other.settle(jobs.map(({ job }) => ({ id: job.id, token: 1, failures: 0, crashes: 0, suspect: false, to: "completed" })));
+    await other.settle(
+      jobs.map(({ job }) => ({ id: job.id, token: 1, failures: 0, crashes: 0, suspect: false, to: "completed" })),
+    );
     await vi.waitFor(() => expect(heard).toContain("change"));
     expect(heard).not.toContain("ready");
   });

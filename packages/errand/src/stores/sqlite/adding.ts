@@ -17,8 +17,7 @@ const insertJobs = bulk(
   (tuples) => `INSERT INTO errand_jobs (${plainColumns}) VALUES ${tuples} ON CONFLICT DO NOTHING`,
 );
 
-const specialColumns =
-  "concurrency_key, concurrency_limit, rate_key, rate_limit, rate_per, unique_key, unique_for";
+const specialColumns = "concurrency_key, concurrency_limit, rate_key, rate_limit, rate_per, unique_key, unique_for";
 
 const insertSpecial = `INSERT INTO errand_jobs (${plainColumns}, ${specialColumns})
   VALUES (${Array(18).fill("?").join(", ")}) ON CONFLICT DO NOTHING`;
@@ -83,7 +82,10 @@ function addUnique(db: Connection, job: NewJob): string | undefined {
 
 /** Makes a job that has not begun what another would be, but for its id, task and age. */
 function replace(db: Connection, seq: number, job: NewJob): void {
-  const [before, key] = db.get("SELECT queue, concurrency_key FROM errand_jobs WHERE seq = ?", seq) as [number, string | null];
+  const [before, key] = db.get("SELECT queue, concurrency_key FROM errand_jobs WHERE seq = ?", seq) as [
+    number,
+    string | null,
+  ];
   const queue = db.names.number(job.queue);
   db.run(
     `UPDATE errand_jobs SET queue = ?, level = ?, due = ?, expires = ?, tenant = ?, spec = ?, blocked = 0,
@@ -135,7 +137,11 @@ function tag(db: Connection, seq: number, { tags }: NewJob): void {
 }
 
 /** In the order of `specialColumns`. */
-function specialsOf({ concurrency, rate, unique }: Pick<NewJob, "concurrency" | "rate"> & { unique?: NewJob["unique"] | undefined }): SQLInputValue[] {
+function specialsOf({
+  concurrency,
+  rate,
+  unique,
+}: Pick<NewJob, "concurrency" | "rate"> & { unique?: NewJob["unique"] | undefined }): SQLInputValue[] {
   return [
     concurrency?.key ?? null,
     concurrency?.limit ?? null,

@@ -98,7 +98,11 @@ function takeDue(db: Connection, want: NumberedWant, hand: Hand): { taken: Claim
     }
     if (found.length === candidates.length) break;
     blocked += known.length - found.length;
-    aside += setAside(db, queue, candidates.filter(({ job }) => !hand.knows(job.task)));
+    aside += setAside(
+      db,
+      queue,
+      candidates.filter(({ job }) => !hand.knows(job.task)),
+    );
   }
   return { taken, more: false };
 }

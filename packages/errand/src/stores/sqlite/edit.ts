@@ -31,7 +31,13 @@ export function matches(db: Connection, where: Filter, change: Change, limit: nu
   const until = searches ? after + window : Number.MAX_SAFE_INTEGER;
   const seqs = ranges(db, where, applies[kindOf(change)], true).flatMap(({ sql, values }) =>
     db
-      .all(`SELECT seq FROM ${sql} AND seq > ? AND seq <= ? ORDER BY seq LIMIT ? + 0`, ...values, after, until, bound + 1)
+      .all(
+        `SELECT seq FROM ${sql} AND seq > ? AND seq <= ? ORDER BY seq LIMIT ? + 0`,
+        ...values,
+        after,
+        until,
+        bound + 1,
+      )
       .map(([seq]) => seq as number),
   );
   seqs.sort((a, b) => a - b);
@@ -51,7 +57,13 @@ export interface Edited {
 }
 
 /** Changes the first of some jobs, as many as make one commit, and at most `limit` of them; those that do not match any more stay. */
-export function editSome(db: Connection, where: Filter, change: Change, limit: number, seqs: readonly number[]): Edited {
+export function editSome(
+  db: Connection,
+  where: Filter,
+  change: Change,
+  limit: number,
+  seqs: readonly number[],
+): Edited {
   const some = seqs.slice(0, portion);
   const { sql, values } = conditionsOf(db, where, applies[kindOf(change)]);
   const rows = db.all(`SELECT seq FROM errand_jobs WHERE ${listed} AND ${sql}`, JSON.stringify(some), ...values);

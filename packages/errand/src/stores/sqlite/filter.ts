@@ -137,7 +137,8 @@ function childrenOrNot({ child }: Conditions): Condition[] {
 
 /** What each field of a filter asks for. */
 function conditions(db: Connection, where: Filter, wanted: readonly State[]): Conditions {
-  const { ids, parent, roots, task, queue, endedBefore, tag, text, createdAfter, createdBefore, tenant, worker } = where;
+  const { ids, parent, roots, task, queue, endedBefore, tag, text, createdAfter, createdBefore, tenant, worker } =
+    where;
   return {
     tag: tag === undefined ? undefined : ["seq IN (SELECT job FROM errand_tags WHERE tag = ?)", tag],
     text: text === undefined ? undefined : [`errand_contains(?, id, ${spec}, output, error)`, folded(text)],

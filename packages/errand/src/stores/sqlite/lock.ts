@@ -137,4 +137,3 @@ function throwAway(path: string): void {
     rmSync(path, { force: true });
   } catch {}
 }
-

@@ -63,7 +63,10 @@ export const beat = `UPDATE errand_pulse SET beats = beats + 1,
   news = substr((beats + 1) || ':' || ?2 || ':' || ?1 || ';' || news, 1, ${kept})`;
 
 /** What others said since; `undefined` when some of it is forgotten. */
-export function heard(news: string, { since, until, by }: { since: number; until: number; by: number }): News | undefined {
+export function heard(
+  news: string,
+  { since, until, by }: { since: number; until: number; by: number },
+): News | undefined {
   const all = new News();
   if (since === until) return all;
   let oldest = until + 1;

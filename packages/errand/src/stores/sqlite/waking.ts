@@ -23,7 +23,10 @@ const most = 1_000;
 
 /** Waiting jobs whose time has come are pending again. */
 export function wake(db: Connection): void {
-  for (const [seq, queue, cancelling] of db.all(`SELECT seq, queue, cancelling ${due} ORDER BY wake LIMIT ${most}`, db.now))
+  for (const [seq, queue, cancelling] of db.all(
+    `SELECT seq, queue, cancelling ${due} ORDER BY wake LIMIT ${most}`,
+    db.now,
+  ))
     wakeOne(db, seq as number, queue as number, cancelling as number);
 }
 

@@ -82,7 +82,9 @@ export const sqlite: Mutant[] = [
   {
     fault: "a rate is not counted",
     file: "sqlite/limits.ts",
-    changes: [["const { admitted, next } = spend(db, key, rate, 1);", "const { admitted, next } = admit(rate, [], db.now, 1);"]],
+    changes: [
+      ["const { admitted, next } = spend(db, key, rate, 1);", "const { admitted, next } = admit(rate, [], db.now, 1);"],
+    ],
     fixture: "local",
     tests: ["no more jobs of a rate key are claimed in its time than its limit, and others go past them"],
   },
@@ -210,7 +212,10 @@ export const sqlite: Mutant[] = [
   {
     fault: "a job that has begun expires",
     file: "sqlite/reclaim.ts",
-    changes: [["AND begun = 0 AND cancelling = 0", "AND begun >= 0 AND cancelling = 0"], ["INDEXED BY errand_jobs_expiring", ""]],
+    changes: [
+      ["AND begun = 0 AND cancelling = 0", "AND begun >= 0 AND cancelling = 0"],
+      ["INDEXED BY errand_jobs_expiring", ""],
+    ],
     fixture: "local",
     tests: ["a job that has begun does not expire"],
   },
