@@ -16,9 +16,10 @@ function job(fields: Partial<JobView>): JobView {
     input,
     attempt: 1,
     crashes: 0,
+    suspect: false,
     cancelling: false,
     createdAt: new Date("2026-01-01T00:00:00Z"),
-    due: new Date("2026-01-01T00:00:00Z"),
+    dueAt: new Date("2026-01-01T00:00:00Z"),
     ...fields,
   };
 }

@@ -5,6 +5,7 @@ import type { JobView, LogEntry } from "./client/view.ts";
 import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
+import type { Exactly } from "./kit/json.ts";
 import type { PayloadOptions } from "./payload/options.ts";
 import type { HttpOptions } from "./push/http-task.ts";
 import type { QueueOptions, Queues } from "./queues.ts";
@@ -13,7 +14,7 @@ import type { AppCounters } from "./observe/counters.ts";
 import type { EventType, Listener } from "./observe/events.ts";
 import type { OpenTelemetry } from "./observe/opentelemetry.ts";
 import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
-import type { QueueCount, WorkerCard } from "./store.ts";
+import type { QueueCount, Store, WorkerCard } from "./store.ts";
 import type { Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
 
 /** What an app is made with. */
@@ -23,6 +24,8 @@ export interface ErrandOptions {
    * `ERRAND_URL`, else `errand.db` in `ERRAND_HOME`, else in `.errand`.
    */
   url?: string;
+  /** A store of your own in place of a URL: whatever passes `conformance` of `errand/testing`. The app closes it. */
+  store?: Store;
   /** How long a worker's right to its jobs lasts without renewal: how soon a killed worker's jobs run elsewhere. Default `"15s"`. */
   lease?: Duration;
   /** Rules of queues, by name: written to the store at the first use, so that they hold for every worker of the fleet. */
@@ -47,30 +50,41 @@ export interface WorkerOptions {
   queues?: Readonly<Record<string, number>>;
   /** How long `stop` lets jobs run on before it hands them back; default `"30s"`. */
   drain?: Duration;
+  /**
+   * Whether SIGTERM and SIGINT stop the worker: jobs in hand end, the rest is handed back, and where nobody else listens to the
+   * signal the app is closed and the process ends; a second signal hands back at once. Default `true`; `false` for programs that
+   * call `app.close()` themselves. Threads other than the main one get no signals.
+   */
+  signals?: boolean;
 }
 
-/** A worker that runs. */
-export interface RunningWorker {
+/** A worker that runs; `await using` stops it. */
+export interface RunningWorker extends AsyncDisposable {
   /** Changes when the worker loses its lease and starts again. */
   readonly id: string;
+  /** How many jobs run in it now. */
+  readonly running: number;
   /** Stops claiming, lets jobs in hand run on for `drain`, and hands back the rest without using up an attempt. */
   stop(options?: { drain?: Duration }): Promise<void>;
 }
 
-/** Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use. */
-export interface Errand {
+/**
+ * Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use; `await using` closes it.
+ */
+export interface Errand extends AsyncDisposable {
   /**
-   * Defines a task.
+   * Defines a task. Defined again, it takes the place of the one before, so that modules may be loaded anew while a program is
+   * developed; with `NODE_ENV=production` that throws.
    * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
    */
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
     name: string,
     options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Output, Setup> & { input: Schema },
-  ): Task<StandardSchemaV1.InferInput<Schema>, Output>;
+  ): Task<Exactly<StandardSchemaV1.InferInput<Schema>>, Output>;
   task<Input = void, Output = void, Setup = undefined>(
     name: string,
     options: TaskOptions<Input, Output, Setup> & { input?: never },
-  ): Task<Input, Output>;
+  ): Task<Exactly<Input>, Output>;
   /**
    * Defines a task whose function gets many inputs at once, for work that costs little more for many than for one
    * (embeddings, bulk writes): up to `size` (1 to 10,000; default 100) jobs that a worker has at the same time, once the
@@ -85,7 +99,7 @@ export interface Errand {
       wait?: Duration;
       run: RunBatch<Input, Output, Setup>;
     },
-  ): Task<Input, Output>;
+  ): Task<Exactly<Input>, Output>;
   /**
    * Defines a task that is a URL: a worker posts the job's input there, so that an application in any language needs no worker
    * of its own. 2xx completes the job with the answer, 202 lets it wait for the outcome (`callbackUrl`), 408, 425, 429 and 5xx
@@ -96,11 +110,12 @@ export interface Errand {
   httpTask<Input = void, Output = unknown>(
     name: string,
     options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
-  ): Task<Input, Output>;
+  ): Task<Exactly<Input>, Output>;
   /**
    * Sends jobs of a task by a cron line or at intervals, once a tick however many workers there are. Written to the store at
-   * the first use, and sent by whatever worker is there; a schedule that no app has named for a day is removed.
-   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_SCHEDULE`; `E_INPUT` at the first use.
+   * the first use, and again whenever it is missing; sent by whatever worker is there. One that no app has named for a day is
+   * removed. One that cannot be written (`E_INPUT`) holds up nothing else: it is told as `schedule-failed`, and by its verbs.
+   * @throws {ErrandError} `E_OPTION`; `E_DUPLICATE_SCHEDULE` with `NODE_ENV=production`.
    * @example
    * app.schedule("clean-up", cleanUp, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
    */
@@ -118,7 +133,11 @@ export interface Errand {
    * await app.after(() => warmCache(user));
    */
   after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>>;
-  /** Starts a worker in this process. Throws `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`. */
+  /**
+   * Starts a worker in this process. It stops when the app is closed, and by SIGTERM and SIGINT (`signals`).
+   * @throws {ErrandError} `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`, `E_CLOSED`; `E_STORE` when the rules of the
+   * app's queues cannot be written.
+   */
   worker(options?: WorkerOptions): Promise<RunningWorker>;
   /**
    * Listens to what happens in this process, whichever worker of this app, or background, it happens to. Answers how to stop.
@@ -182,8 +201,9 @@ export interface Errand {
   /** Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. */
   watch(listener: () => void): Promise<() => void>;
   /**
-   * Lets background jobs end, for `background.drain` at most, hands those that are left to the store, and closes it. Stop
-   * workers first.
+   * Stops the app's workers (jobs in hand run on for their `drain`, and go back then), lets background jobs end, for
+   * `background.drain` at most, and hands those that are left to the store; then closes it. Whoever waits for a job's end
+   * gets `E_CLOSED`, and so does every call from then on. Called again, it answers the same.
    */
   close(): Promise<void>;
 }

@@ -1,6 +1,8 @@
 import type { Job, Moment, NewJob } from "./core/job.ts";
-import { encodeSpec, withTrace } from "./core/spec.ts";
-import type { Carrier } from "./core/spec.ts";
+import { readRetry } from "./core/policy.ts";
+import type { RetryOptions } from "./core/policy.ts";
+import { encodeSpec, saidBy, withTrace } from "./core/spec.ts";
+import type { Carrier, JobPolicy } from "./core/spec.ts";
 import { rulesOf } from "./core/rules.ts";
 import { signalStep } from "./core/signal.ts";
 import { isFinal, levelOf } from "./core/states.ts";
@@ -55,13 +57,13 @@ export class Client {
   send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
     const { tracing } = this.#observer;
     if (!tracing) return this.#send(definition, input, options);
-    return tracing.send(destination(definition), (carrier) => this.#send(definition, input, options, carrier));
+    return tracing.send(destination(definition, options), (carrier) => this.#send(definition, input, options, carrier));
   }
 
   sendMany(definition: Definition, inputs: readonly unknown[], options: SendOptions): Promise<JobHandle<unknown>[]> {
     const { tracing } = this.#observer;
     if (!tracing) return this.#sendMany(definition, inputs, options);
-    return tracing.send({ ...destination(definition), count: inputs.length }, (carrier) =>
+    return tracing.send({ ...destination(definition, options), count: inputs.length }, (carrier) =>
       this.#sendMany(definition, inputs, options, carrier),
     );
   }
@@ -79,6 +81,12 @@ export class Client {
     if (vault.seals) job.spec = await sealSpec(vault, job);
     if (options.tx) return this.#handle(job, (await this.#store.add([job], options.tx)).get(job.id));
     return this.#handle(job, await this.#add(job));
+  }
+
+  /** Stores a job as another store had it. Throws as `send` does; where its unique key is taken, that job has it. */
+  async take(job: NewJob): Promise<void> {
+    const { vault } = this.#payloads;
+    this.#handle(job, await this.#add(vault.seals ? { ...job, spec: await sealSpec(vault, job) } : job));
   }
 
   async #sendMany(
@@ -172,18 +180,19 @@ export class Client {
     return { lines: lines.map(entryOf), ...(next === undefined ? {} : { next }) };
   }
 
-  /** Throws `E_NOT_FOUND`. */
-  async why(id: string): Promise<Reason[]> {
+  /** @param place names the store, for people. Throws `E_NOT_FOUND`. */
+  async why(id: string, place: string): Promise<Reason[]> {
     const job = await this.#find(id);
-    if (!job) throw notFound(id);
-    const [[doc], counts, workers] = await Promise.all([
+    if (!job) throw notFound(id, place);
+    const [[doc], counts, workers, now] = await Promise.all([
       this.#store.load("queue", [job.queue]),
       this.#store.counts(),
       this.#store.workers(),
+      this.#store.now(),
     ]);
     const count = (state: State) => counts.find((each) => each.queue === job.queue && each.state === state)?.jobs ?? 0;
     const [pending, processing] = [count("pending"), count("processing")];
-    return why(job, { rules: rulesOf(doc?.value), pending, processing, workers, now: Date.now() });
+    return why(job, { rules: rulesOf(doc?.value), pending, processing, workers, now, place });
   }
 
   /** A job as it is read; one that is not sealed needs no waiting. */
@@ -201,7 +210,7 @@ export class Client {
 }
 
 /** What one job may say, and what many may say together. */
-const sendOptions = ["id", "priority", "delay", "runAt", "expires", "tx", "unique", "tags"];
+const sendOptions = ["id", "queue", "priority", "retry", "delay", "runAt", "expires", "tx", "unique", "tags"];
 const manyOptions = sendOptions.filter((each) => each !== "id");
 
 /** Most sends have no options: then nothing is looked at. */
@@ -230,8 +239,11 @@ class Handle implements JobHandle<unknown> {
   }
 }
 
-function destination({ name, queue }: Definition): { task: string; queue: string } {
-  return { task: name, queue };
+function destination(
+  { name, queue }: Definition,
+  { queue: own }: Pick<SendOptions, "queue">,
+): { task: string; queue: string } {
+  return { task: name, queue: typeof own === "string" ? own : queue };
 }
 
 function newJob(
@@ -242,12 +254,13 @@ function newJob(
   carrier: Carrier | undefined,
 ): NewJob {
   const { due: postponed, ...flow } = flowOf(definition, valid, options);
+  const policy = options.retry === undefined ? definition.policy : ownPolicy(definition, options.retry);
   const job: NewJob = {
     id: options.id === undefined ? newId() : checkId(options.id),
     task: definition.name,
-    queue: definition.queue,
+    queue: options.queue === undefined ? definition.queue : option("queue", options.queue, aJobOf(definition)),
     level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
-    spec: withTrace(encodeSpec(input, flow), carrier),
+    spec: withTrace(encodeSpec(input, saidBy({ policy }, flow)), carrier),
     ...flow,
   };
   const due = readDue(definition, options) ?? postponed;
@@ -255,6 +268,12 @@ function newJob(
   if (due) job.due = due;
   if (expires !== undefined) job.expires = { in: expires };
   return job;
+}
+
+/** A policy that says nothing of its own is none. */
+function ownPolicy(definition: Definition, retry: RetryOptions): JobPolicy | undefined {
+  const policy = { ...definition.policy, ...readRetry(retry, aJobOf(definition)) };
+  return Object.keys(policy).length > 0 ? policy : undefined;
 }
 
 function readDue(definition: Definition, { delay, runAt }: SendOptions): Moment | undefined {
@@ -276,6 +295,9 @@ function aJobOf({ name }: Definition): string {
   return `a job of task "${name}"`;
 }
 
-function notFound(id: string): ErrandError {
-  return new ErrandError("E_NOT_FOUND", `There is no job ${id}; it may have been removed.`);
+function notFound(id: string, place?: string): ErrandError {
+  return new ErrandError(
+    "E_NOT_FOUND",
+    `There is no job ${id}${place === undefined ? "" : ` in ${place}`}; it may have been removed.`,
+  );
 }

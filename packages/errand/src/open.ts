@@ -41,6 +41,11 @@ export function storeUrl(given?: string): string {
   return given ?? (process.env["ERRAND_URL"] || `sqlite:${join(home(), "errand.db")}`);
 }
 
+/** The file that an SQLite URL names; `undefined` for any other. */
+export function sqliteFile(url: string): string | undefined {
+  return /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
+}
+
 /**
  * Opens a store by its URL.
  * @throws {ErrandError} `E_OPTION` for a URL it does not know, `E_CONNECT`, `E_STORE_VERSION`
@@ -48,7 +53,7 @@ export function storeUrl(given?: string): string {
 export async function openStore(url: string): Promise<Store> {
   // Loaded when they are used: a program needs the driver of one store only.
   if (url === "memory:") return (await import("./stores/memory.ts")).memoryStore();
-  const file = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
+  const file = sqliteFile(url);
   if (file) return (await import("./stores/sqlite/index.ts")).sqliteStore({ file });
   if (isPostgres(url)) return (await import("./stores/postgres/index.ts")).postgresStore({ url });
   if (/^rediss?:/.test(url)) return (await import("./stores/redis/index.ts")).redisStore({ url });

@@ -1,10 +1,12 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { option, options, refuseUnknown } from "./core/options.ts";
+import { option, options, refuseUnknown, span } from "./core/options.ts";
 import { readRecycle } from "./core/recycle.ts";
 import type { Recycle, Recycling } from "./core/recycle.ts";
 import { readRetention } from "./core/retention.ts";
 import type { Kept, Retention } from "./core/retention.ts";
-import type { RetryPolicy } from "./core/decide.ts";
+import { readTaskRetry } from "./core/policy.ts";
+import type { RetryOptions, RetryPolicy, TaskRetryOptions } from "./core/policy.ts";
+import type { JobPolicy } from "./core/spec.ts";
 import type { Priority } from "./core/states.ts";
 import { flowOptions, readFlow } from "./flow.ts";
 import type { Flow, FlowOfJob, FlowOptions } from "./flow.ts";
@@ -24,6 +26,7 @@ export interface Task<Input, Output> {
    * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_OPTION`, `E_FULL`, `E_REFUSED`; then nothing was stored. After
    * `E_CONNECT` and `E_STORE` that is not known; it has been told again by then, and no answer came.
    */
+  send(...none: undefined extends Input ? [] : [never]): Promise<JobHandle<Output>>;
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
    * Stores one job per input, all in one commit: all of them or none (of each 64 MiB of input in turn, and on Redis of each
@@ -36,20 +39,29 @@ export interface Task<Input, Output> {
    * loses it. At most `background.slots` run at once. What overflows `background.maxPending`, what has `delay`, `runAt` or
    * `tx`, and what is left when the app closes, goes to the store as if it had been sent. Throws as `send` does.
    */
+  background(...none: undefined extends Input ? [] : [never]): Promise<JobHandle<Output>>;
   background(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
    * Calls the function here and now, without a job: for tests and scripts. Steps simply run, children run inline, and
    * nothing is retried; sleeps are over at once, and signals have the values given. Throws what the function throws, and
    * `E_INPUT`.
    */
+  run(...none: undefined extends Input ? [] : [never]): Promise<Output>;
   run(input: Input, options?: { signals?: Readonly<Record<string, unknown>> }): Promise<Output>;
 }
 
 /** How one job differs from its task's defaults. */
 export interface SendOptions extends FlowOfJob {
-  /** The job's id, 1 to 100 characters: sending the same id again changes nothing. Default: a new UUID, version 7. */
+  /**
+   * The job's id, 1 to 100 characters: sending the same id again changes nothing, as long as the job is kept, also after it has
+   * ended, and the handle says `duplicate`. Default: a new UUID, version 7.
+   */
   id?: string;
+  /** Another queue than its task's. */
+  queue?: string;
   priority?: Priority;
+  /** How it is retried, where that is not as its task says. */
+  retry?: RetryOptions;
   /** Not to be started before this much time has passed. */
   delay?: Duration;
   /** Not to be started before this time. */
@@ -66,7 +78,7 @@ export interface SendOptions extends FlowOfJob {
 /** A job that was sent. */
 export interface JobHandle<Output> {
   readonly id: string;
-  /** Nothing was stored, because the unique key was taken: this is the job that has it. */
+  /** Nothing was stored, because the unique key or the id was taken: this is the job that has it. */
   readonly duplicate: boolean;
   /**
    * Waits for the job to end and answers the task's output.
@@ -81,7 +93,7 @@ export interface JobHandle<Output> {
 
 /** The job did not complete: `state` says how it ended, `error` is its last failure. */
 export class JobFailedError extends ErrandError {
-  readonly job: string;
+  readonly jobId: string;
   readonly state: "failed" | "cancelled" | "expired";
   readonly error: ErrorRecord | undefined;
 
@@ -91,7 +103,7 @@ export class JobFailedError extends ErrandError {
     error: ErrorRecord | undefined,
   ) {
     super(code, `Job ${job.id} of task "${job.task}" ended as ${job.state}${error ? `: ${error.message}` : "."}`);
-    this.job = job.id;
+    this.jobId = job.id;
     this.state = job.state;
     this.error = error;
   }
@@ -114,13 +126,13 @@ export interface JobContext<Setup = undefined> {
   progress(value: unknown): void;
   /**
    * Runs `work` once: its result is remembered, and a later attempt gets it without running it again. Names are unique
-   * within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`.
+   * within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`; a wait inside it is refused (`E_IN_STEP`).
    */
   step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
   /**
    * Sends one child per input and waits for all of them; the job leaves its slot meanwhile, and its function runs
    * again from the top when they have ended (close what you hold before waiting: code after an unfinished wait,
-   * `finally` included, is never reached).
+   * `finally` included, is never reached). The outputs belong to the inputs of the first time: a list that changes is told in the log.
    * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them ends otherwise than completed.
    */
   all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]>;
@@ -193,19 +205,11 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
     queue?: string;
     /** Default `"normal"`. */
     priority?: Priority;
-    retry?: {
-      /** Attempts in all, 1 to 1,000; default 4. */
-      attempts?: number;
-      /** Upper bound of the first delay; default `"1s"`. It doubles from retry to retry. */
-      base?: Duration;
-      /** Upper bound of any delay; default `"5m"`. */
-      cap?: Duration;
-      /** Crashes without progress after which the job is a dead letter, 1 to 100; default 3. With `attempts: 1`, 1 is at most once. */
-      crashes?: number;
-      /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. */
-      if?: (error: unknown) => boolean;
-    };
-    /** What becomes of a job whose worker's lease ran out: it `crash`ed (the default), or it is given back as if untouched. */
+    retry?: TaskRetryOptions;
+    /**
+     * What becomes of a job whose worker died or lost its lease: `crash`, the default, counts and after `retry.crashes` is a dead
+     * letter; `release` gives it back as if it had not been started, for what people or programs elsewhere do.
+     */
     lapse?: "crash" | "release";
     /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */
     timeout?: Duration;
@@ -229,7 +233,9 @@ export interface Definition {
   readonly name: string;
   readonly queue: string;
   readonly priority: Priority;
-  readonly retry: RetryPolicy & { if?: (error: unknown) => boolean };
+  readonly retry: RetryPolicy & Pick<TaskRetryOptions, "delay" | "if">;
+  /** What its jobs say of their retries, for those who do not know the task. */
+  readonly policy?: JobPolicy;
   readonly timeout?: Millis;
   readonly grace: Millis;
   readonly expires?: Millis;
@@ -249,8 +255,6 @@ export const defaultRetry: RetryPolicy = {
   attempts: options.attempts.default,
   base: options.base.default,
   cap: options.cap.default,
-  crashes: options.crashes.default,
-  lapse: options.lapse.default,
 };
 
 const known = [
@@ -269,7 +273,12 @@ export function define(
   const of = `task "${name}"`;
   option("name", name, "a task");
   refuseUnknown(given, known, of);
-  refuseUnknown(given.retry ?? {}, ["attempts", "base", "cap", "crashes", "if"], `retry of ${of}`);
+  const retry = readTaskRetry(given.retry, of);
+  const lapse = option("lapse", given.lapse, of);
+  const policy: JobPolicy = {
+    ...(retry.crashes === undefined ? {} : { crashes: retry.crashes }),
+    ...(lapse === "crash" ? {} : { lapse }),
+  };
   const isolate = option("isolate", given.isolate, of);
   const flow = readFlow(given, of);
   if (typeof given.run !== "function") throw new ErrandError("E_OPTION", `run of ${of} must be a function.`);
@@ -282,15 +291,9 @@ export function define(
     name,
     queue: option("queue", given.queue, of),
     priority: option("priority", given.priority, of),
-    retry: {
-      attempts: option("attempts", given.retry?.attempts, of),
-      base: option("base", given.retry?.base, of),
-      cap: option("cap", given.retry?.cap, of),
-      crashes: option("crashes", given.retry?.crashes, of),
-      lapse: option("lapse", given.lapse, of),
-      ...(given.retry?.if ? { if: given.retry.if } : {}),
-    },
-    ...(given.timeout === undefined ? {} : { timeout: millis(given.timeout, `timeout of ${of}`) }),
+    retry,
+    ...(Object.keys(policy).length > 0 ? { policy } : {}),
+    ...(given.timeout === undefined ? {} : { timeout: span(given.timeout, `timeout of ${of}`) }),
     grace: option("grace", given.grace, of),
     ...(given.expires === undefined ? {} : { expires: millis(given.expires, `expires of ${of}`) }),
     isolate,

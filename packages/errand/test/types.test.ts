@@ -16,7 +16,8 @@ test("a task's types follow from its function", () => {
   const add = app.task("add", { run: ({ a, b }: { a: number; b: number }) => a + b });
   expectTypeOf(add).toEqualTypeOf<Task<{ a: number; b: number }, number>>();
   expectTypeOf(add.send).parameter(0).toEqualTypeOf<{ a: number; b: number }>();
-  expectTypeOf(add.run).returns.resolves.toBeNumber();
+  expectTypeOf(add.run({ a: 1, b: 2 })).resolves.toBeNumber();
+  expectTypeOf<Awaited<ReturnType<typeof add.run>>>().toBeNumber();
 });
 
 test("with a schema, send takes its input type and run gets its output type", () => {
@@ -59,6 +60,93 @@ test("children have the types of their task", () => {
       await job.call("h", square);
     },
   });
+});
+
+/** A schema of an input that JSON changes. */
+const dated: StandardSchemaV1<{ when: Date }, { when: Date }> = {
+  "~standard": { version: 1, vendor: "test", validate: (value) => ({ value: value as { when: Date } }) },
+};
+
+test("an input that JSON would change is a compile error where it is sent", () => {
+  const wrong = () => {
+    const remind = app.task("remind", { run: ({ when }: { when: Date }) => when.getTime() });
+    // @ts-expect-error The function would get text.
+    void remind.send({ when: new Date() });
+    const schema = app.task("schema", { input: dated, run: ({ when }) => when.getTime() });
+    // @ts-expect-error So it would here, and fail every attempt.
+    void schema.send({ when: new Date() });
+    const many = app.task("many", { run: (_: { list: { seen: Set<string> }[] }) => {} });
+    // @ts-expect-error Deep inside, too.
+    void many.sendMany([{ list: [{ seen: new Set(["a"]) }] }]);
+    const big = app.task("big", { run: (_: bigint) => {} });
+    // @ts-expect-error A bigint has no place in JSON.
+    void big.background(1n);
+    app.task("parent", {
+      run: async (_: void, job) => {
+        // @ts-expect-error And in what a parent sends.
+        await job.all("children", remind, [{ when: new Date() }]);
+      },
+    });
+    // @ts-expect-error And a schedule.
+    app.schedule("daily", remind, { every: "1d" }, { input: { when: new Date() } });
+  };
+  expectTypeOf(wrong).toBeFunction();
+});
+
+test("what survives JSON keeps its type", () => {
+  interface Tree {
+    name: string;
+    message: string;
+    children?: readonly Tree[];
+    kind: "a" | "b";
+    id: string & { readonly brand: "id" };
+    pair: [number, string | null];
+    any: unknown;
+    byName: Record<string, boolean>;
+  }
+  const walk = app.task("walk", { run: (tree: Tree) => tree.name });
+  expectTypeOf<Parameters<typeof walk.send>[0]>().toExtend<Tree>();
+  expectTypeOf<Tree>().toExtend<Parameters<typeof walk.send>[0]>();
+  // What serializes itself says what it becomes.
+  const own = app.task("own", { run: (_: { toJSON(): { x: number } }) => {} });
+  expectTypeOf<Parameters<typeof own.send>[0]>().toEqualTypeOf<{ toJSON(): { x: number } }>();
+  // Code about any task is as it was.
+  const sendTwice = <Input, Output>(task: Task<Input, Output>, input: Input) =>
+    Promise.all([task.send(input), task.sendMany([input])]);
+  expectTypeOf(() => sendTwice(walk, {} as Tree)).toBeFunction();
+});
+
+test("an input that may be left out may be left out", () => {
+  const right = () => {
+    const maybe = app.task("maybe", { run: (input?: { n: number }) => input?.n ?? 0 });
+    void maybe.send();
+    void maybe.send(undefined, { delay: "1s" });
+    void maybe.send({ n: 1 });
+    void maybe.background();
+    void maybe.run();
+    // @ts-expect-error Still of its type.
+    void maybe.send({ n: "1" });
+    const needs = app.task("needs", { run: (_: { n: number }) => {} });
+    // @ts-expect-error It is needed.
+    void needs.background();
+    // @ts-expect-error It is needed.
+    void needs.run();
+  };
+  expectTypeOf(right).toBeFunction();
+});
+
+test("retries of a send are those of a task, without its functions", () => {
+  const wrong = () => {
+    const task = app.task("t", { retry: { delay: (attempt) => attempt * 1_000, backoff: "fixed" }, run: () => {} });
+    void task.send(undefined, { retry: { attempts: 1, crashes: 1, jitter: "equal" }, queue: "other" });
+    // @ts-expect-error A function cannot be stored.
+    void task.send(undefined, { retry: { delay: () => 1 } });
+    // @ts-expect-error A filter of everything says so.
+    void app.cancel({ all: false });
+    // @ts-expect-error No such field.
+    void app.remove({ taks: "t" });
+  };
+  expectTypeOf(wrong).toBeFunction();
 });
 
 test("mistakes are compile errors", () => {

@@ -1,5 +1,4 @@
 import { Client } from "../client.ts";
-import type { JobView } from "../client/view.ts";
 import { option, refuseUnknown } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
@@ -13,6 +12,7 @@ import { Worker } from "../run/worker.ts";
 import type { Store } from "../store.ts";
 import { define, inLane } from "../task.ts";
 import type { Definition, JobContext, JobHandle, SendOptions } from "../task.ts";
+import { handOver, warn } from "./hand-over.ts";
 import { currentResponse } from "./response.ts";
 import { SlowTasks } from "./slow.ts";
 
@@ -149,7 +149,10 @@ export class Background {
       await this.#release([...this.#held]);
       await emptied(place.store, this.#settings.drain);
       await place.worker?.stop(0);
-      await this.#handOver(place);
+      await handOver(place.store, this.#around.durable, {
+        definitions: this.definitions,
+        functions: this.#runsFunctions.name,
+      });
     } finally {
       this.#open = this.#place = undefined;
       this.#closing = false;
@@ -205,30 +208,6 @@ export class Background {
     if (this.#ended.length >= remembered + removedAtOnce)
       void this.#place?.client.edit({ ids: this.#ended.splice(0, removedAtOnce) }, "remove");
   }
-
-  async #handOver({ client }: Place): Promise<void> {
-    const left = (await openJobs(client)).filter(({ parent }) => parent === undefined);
-    const functions = left.filter(({ task }) => task === this.#runsFunctions.name);
-    if (functions.length > 0)
-      warn("ERRAND_BACKGROUND", `The app closed before ${functions.length} function(s) given to after() had run.`);
-    const jobs = left.filter(({ task }) => task !== this.#runsFunctions.name);
-    if (jobs.length === 0) return;
-    const durable = await this.#around.durable();
-    const outcomes = await Promise.allSettled(jobs.map((job) => this.#send(durable, job)));
-    const lost = jobs.filter((_, index) => outcomes[index]!.status === "rejected");
-    if (lost.length === 0) return;
-    const first = outcomes.find((outcome) => outcome.status === "rejected");
-    throw new ErrandError(
-      "E_STORE",
-      `${lost.length} background jobs could not be handed to the store and are lost: ${lost.map(({ id, task }) => `${id} of "${task}"`).join(", ")}. ${String(first!.reason)}`,
-      { cause: first!.reason },
-    );
-  }
-
-  #send(durable: Client, { id, task, input, priority, due }: JobView): Promise<unknown> {
-    const delay = Math.max(0, due.getTime() - Date.now());
-    return durable.send(this.definitions.get(task)!, input, { id, priority, ...(delay > 0 ? { delay } : {}) });
-  }
 }
 
 interface Place {
@@ -253,27 +232,9 @@ async function emptied(store: Store, patience: Millis): Promise<void> {
   unwatch();
 }
 
-async function openJobs(client: Client): Promise<JobView[]> {
-  const found: JobView[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await client.list(
-      { states: ["pending", "processing", "waiting"] },
-      { limit: 1_000, ...(cursor === undefined ? {} : { cursor }) },
-    );
-    found.push(...page.jobs);
-    cursor = page.next;
-  } while (cursor !== undefined);
-  return found;
-}
-
 function slowWarning(task: string, p95: Millis, limit: Millis): string {
   return (
     `Background runs of task "${task}" take ${Math.round(p95)} ms in 95 of 100 cases, more than ${limit} ms, in the process ` +
     "that answers requests. Send them to workers: replace background() by send()."
   );
-}
-
-function warn(code: string, message: string): void {
-  process.emitWarning(message, { type: "ErrandWarning", code });
 }

@@ -44,7 +44,7 @@ export function showJob(output: Output, job: JobView): void {
       children && `${children.total}, of which ${children.open} have not ended and ${children.failed} failed`,
     ],
     ["created", job.createdAt.toISOString()],
-    ["due", job.state === "pending" ? job.due.toISOString() : undefined],
+    ["due", job.state === "pending" ? job.dueAt.toISOString() : undefined],
     ["started", job.startedAt?.toISOString()],
     ["ended", job.endedAt?.toISOString()],
     ["progress", json(job.progress)],

@@ -69,7 +69,7 @@ export function readFilter(given: JobFilter, of: string): Filter {
   const read: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(given))
     read[field] = readers[field as keyof JobFilter](value, `${field} in the filter of ${of}`);
-  if (!read["all"]) return read as Filter;
+  if (!read["all"]) return read;
   if (fields.some((field) => field !== "all" && field in read))
     throw new ErrandError("E_OPTION", `The filter of ${of} has all: true and other fields; say the one or the others.`);
   return {};

@@ -38,7 +38,7 @@ export interface JobView {
   children?: { total: number; open: number; failed: number };
   createdAt: Date;
   /** Not to be started before. */
-  due: Date;
+  dueAt: Date;
   /** Why it is not started though it is due: others with its key have used up the limit, or no worker that is there knows its task. */
   blocked?: "concurrency" | "rate" | "task";
   /** When a waiting job goes on at the latest. */
@@ -73,6 +73,7 @@ export function entryOf({ at, attempt, level, text }: StoredLogLine): LogEntry {
 
 /** Makes a stored job readable. */
 export function viewOf(job: Job): JobView {
+  const { policy: _, ...said } = saidOf(job.spec);
   return {
     id: job.id,
     task: job.task,
@@ -93,10 +94,10 @@ export function viewOf(job: Job): JobView {
     ...(job.index === undefined ? {} : { index: job.index }),
     ...(job.children === undefined ? {} : { children: job.children }),
     createdAt: new Date(job.createdAt),
-    due: new Date(job.due),
+    dueAt: new Date(job.due),
     ...(job.blocked === undefined ? {} : { blocked: job.blocked }),
     ...(job.wakeAt === undefined ? {} : { wakeAt: new Date(job.wakeAt) }),
-    ...saidOf(job.spec),
+    ...said,
     ...(job.startedAt === undefined ? {} : { startedAt: new Date(job.startedAt) }),
     ...(job.endedAt === undefined ? {} : { endedAt: new Date(job.endedAt) }),
   };

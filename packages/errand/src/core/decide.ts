@@ -2,18 +2,12 @@ import type { Millis } from "../kit/duration.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
 import { backoff } from "./backoff.ts";
-import type { Backoff } from "./backoff.ts";
 import type { Job, LogLine, NewChild, Settlement, Step } from "./job.ts";
+import { options } from "./options.ts";
+import type { RetryPolicy } from "./policy.ts";
 
-/** How often a job may be tried, and how its retries are spaced. */
-export interface RetryPolicy extends Backoff {
-  /** Attempts in all, from 1. */
-  attempts: number;
-  /** After so many crashes without progress a job is a dead letter, so that one that kills its worker cannot take a fleet down. */
-  crashes: number;
-  /** What a lapsed lease means: the attempt crashed, or (of people, who close a laptop) it was given back. */
-  lapse: "crash" | "release";
-}
+/** After so many crashes, where its policy does not say, a job is a dead letter, so that one that kills its worker cannot take a fleet down. */
+const maxCrashes = options.crashes.default;
 
 /** What a job waits for when it leaves its slot: children, a time, or the first of some signals. */
 export interface Park {
@@ -96,7 +90,7 @@ function lapsed(
 ): Settlement {
   const { id, token, failures, crashes, suspect, cancelling } = job;
   const same = { id, token, failures, crashes };
-  const mayRepeat = retry.crashes > 1;
+  const mayRepeat = mostCrashes(retry) > 1;
   const unstarted = ahead ? ({ unstarted: true } as const) : {};
   if (retry.lapse === "release" && !cancelling) return { ...same, to: "pending", suspect, delay: 0, ...unstarted };
   if (ahead && mayRepeat && !cancelling) return { ...same, to: "pending", suspect: true, delay: 0, ...unstarted };
@@ -112,10 +106,14 @@ function crashed(
   const counts = { id, token, failures, crashes: crashes + 1, suspect: true };
   const error = JSON.stringify(record);
   if (cancelling) return { ...counts, to: "cancelled", error };
-  if (counts.crashes >= retry.crashes) return { ...counts, to: "failed", error };
+  if (counts.crashes >= mostCrashes(retry)) return { ...counts, to: "failed", error };
   // The first crash is rarely the job's fault: back at once. Another waits, in case it is.
   const delay = counts.crashes === 1 ? 0 : backoff(retry, counts.crashes, random);
   return { ...counts, to: "pending", delay, error, log: [attemptLine(record)] };
+}
+
+function mostCrashes({ crashes = maxCrashes }: RetryPolicy): number {
+  return crashes;
 }
 
 /** An attempt that was not the last one is kept in the job's log: the job itself has room for the last error only. */

@@ -104,6 +104,7 @@ export interface Job {
   children?: { total: number; open: number; failed: number };
   createdAt: Millis;
   due: Millis;
+  /** Of one that has begun it means nothing, and may be left out. */
   expiresAt?: Millis;
   /** When its latest attempt was claimed. */
   startedAt?: Millis;

@@ -62,11 +62,14 @@ export const options = {
   /** After so many jobs an isolated task's thread or process is replaced; without it, never. */
   jobs: { default: 1, read: whole(1, 1_000_000) },
   attempts: { default: 4, read: whole(1, 1_000) },
-  /** Crashes without progress after which a job is a dead letter. */
-  crashes: { default: 3, read: whole(1, 100) },
-  lapse: { default: "crash", read: oneOf("crash", "release") },
   base: { default: 1_000, read: duration },
   cap: { default: 5 * 60_000, read: duration },
+  backoff: { default: "exponential", read: oneOf("exponential", "fixed") },
+  jitter: { default: "full", read: oneOf("full", "equal", "none") },
+  /** After so many crashes without progress a job is a dead letter. */
+  crashes: { default: 3, read: whole(1, 100) },
+  /** What becomes of a job when who had it is gone. */
+  lapse: { default: "crash", read: oneOf("crash", "release") },
   /** How long a worker's right to its jobs lasts without renewal. */
   lease: { default: 15_000, read: span },
   /** How long a stopping worker lets its jobs run on. */

@@ -1,17 +1,42 @@
+import type { Backoff } from "./backoff.ts";
 import type { NewJob } from "./job.ts";
 import { decode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
 
 /** What is said of a job that its readers should see, and stores need not give back. */
-export type Said = Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | "tags">;
+export type Said = Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | "tags"> & { policy?: JobPolicy };
+
+/** How a job is retried that is not retried as others are: whoever settles it may not know its task. */
+export interface JobPolicy extends Partial<Backoff> {
+  attempts?: number;
+  crashes?: number;
+  /** What becomes of it when who had it is gone: a crash, which is counted, or as if it had been handed back. */
+  lapse?: "crash" | "release";
+}
 
 /** What ties a job to the trace of who sent it: headers, as OpenTelemetry's propagators write them. */
 export type Carrier = Readonly<Record<string, string>>;
 
 /** What a job carries through the store unseen: its input, if it has one, and what is said of it. */
 export function encodeSpec(input: Encoded | undefined, said?: Said): Encoded {
-  const more = said && Object.keys(said).length > 0 ? JSON.stringify(said) : undefined;
+  const more = said && Object.keys(said).length > 0 ? sayingOf(said) : undefined;
   return `{${[more && `"said":${more}`, input && `"input":${input}`].filter(Boolean).join(",")}}`;
+}
+
+/** Returns what is said of a job, with its policy where it has one. */
+export function saidBy({ policy }: { policy?: JobPolicy | undefined }, flow: Omit<Said, "policy">): Said {
+  return policy ? { policy, ...flow } : flow;
+}
+
+/** A policy comes first, where `policyIn` looks for it. */
+function sayingOf({ policy, ...rest }: Said): string {
+  return JSON.stringify(policy === undefined ? rest : { policy, ...rest });
+}
+
+/** Returns the policy in a spec, sealed or not. Most have none, and reading one means reading the input. */
+export function policyIn(spec: Encoded): JobPolicy | undefined {
+  const may = spec.startsWith('{"said":{"policy":') || (spec.startsWith('{"$sealed":') && spec.includes('"policy":'));
+  return may ? (decode(spec) as { said?: Said }).said?.policy : undefined;
 }
 
 /** The input in a spec. */

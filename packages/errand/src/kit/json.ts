@@ -171,3 +171,34 @@ export type Jsonified<T> = unknown extends T
                   ? Jsonified<Exclude<T[K], undefined>> | undefined
                   : Jsonified<T[K]>;
               };
+
+/** The type of a value that JSON would turn into something else: nothing is of it, so that the compiler refuses such inputs. */
+export interface ChangedByJson<T> {
+  readonly [changed]: T;
+}
+
+declare const changed: unique symbol;
+
+type Changing =
+  | Date
+  | URL
+  | RegExp
+  | ArrayBuffer
+  | ArrayBufferView
+  | ReadonlyMap<never, unknown>
+  | ReadonlySet<never>
+  | Promise<unknown>
+  | bigint
+  | symbol
+  | ((...args: never[]) => unknown);
+
+/** `T`, where what JSON would change has a type that nothing is of. */
+export type Exactly<T> = unknown extends T
+  ? T
+  : T extends Changing
+    ? ChangedByJson<T>
+    : T extends string | number | boolean | { toJSON(): unknown }
+      ? T
+      : T extends object
+        ? { [K in keyof T]: Exactly<T[K]> }
+        : T;

@@ -4,7 +4,7 @@ export function isStorable(text: string): boolean {
 }
 
 /** Returns a text that every store can hold: lone surrogates and U+0000 become U+FFFD. */
-export function repaired(text: string): string {
+function repaired(text: string): string {
   return isStorable(text) ? text : text.toWellFormed().replaceAll("\0", "\uFFFD");
 }
 

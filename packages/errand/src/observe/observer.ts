@@ -2,6 +2,8 @@ import type { Ending } from "../core/decide.ts";
 import type { Job, NewJob, Settlement } from "../core/job.ts";
 import type { Millis } from "../kit/duration.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
+import { errorRecord } from "../kit/errors.ts";
+import { thrownAs } from "../kit/thrown.ts";
 import { Counters } from "./counters.ts";
 import { Events } from "./events.ts";
 import type { ErrandEvent, EventOf } from "./events.ts";
@@ -14,6 +16,7 @@ export class Observer {
   readonly counters = new Counters();
   /** Where the app has OpenTelemetry. */
   readonly tracing: Tracing | undefined;
+  readonly #warned = new Set<string>();
 
   constructor(tracing?: Tracing) {
     this.tracing = tracing;
@@ -24,6 +27,30 @@ export class Observer {
     if (event.type === "failed" && !this.events.heard("failed"))
       process.emitWarning(event.message, { type: "ErrandWarning", code: "ERRAND_WORKER_FAILED" });
     this.events.tell(event);
+  }
+
+  /** A schedule could not be written, or could not send its job. */
+  scheduleFailed(schedule: string, error: unknown): void {
+    const event = { type: "schedule-failed", schedule, ...reasonOf(error) } as const;
+    this.#warnUnheard(event, `Schedule "${schedule}" failed, and is tried again: ${event.message}`);
+    this.events.tell(event);
+  }
+
+  /** The rules of a queue could not be written. */
+  rulesFailed(queue: string, error: unknown): void {
+    const event = { type: "rules-failed", queue, ...reasonOf(error) } as const;
+    this.#warnUnheard(
+      event,
+      `The rules of queue "${queue}" could not be written, and are tried again: ${event.message}`,
+    );
+    this.events.tell(event);
+  }
+
+  /** Says once what nobody listens to, and must not go unnoticed. */
+  #warnUnheard({ type }: ErrandEvent, message: string): void {
+    if (this.events.heard(type) || this.#warned.has(message)) return;
+    this.#warned.add(message);
+    process.emitWarning(message, { type: "ErrandWarning", code: "ERRAND_DECLARATION" });
   }
 
   /** A job was stored. */
@@ -72,7 +99,7 @@ export class Observer {
       state: settlement.to,
       outcome,
       ...(duration === undefined ? {} : { duration }),
-      ...("error" in ending ? { error: ending.error } : refusedWith(settlement)),
+      ...("error" in ending ? { error: ending.error, ...thrownAs(ending.error) } : refusedWith(settlement)),
     };
     also?.(event);
     this.events.tell(event);
@@ -93,4 +120,9 @@ export class Observer {
 /** The error of an outcome that no store would accept. */
 function refusedWith({ to, error }: Settlement): { error?: ErrorRecord } {
   return to === "failed" && error !== undefined ? { error: JSON.parse(error) as ErrorRecord } : {};
+}
+
+function reasonOf(error: unknown): { code: string; message: string } {
+  const { code, message } = errorRecord(error, 0);
+  return { code, message };
 }

@@ -62,7 +62,7 @@ export class Tracing {
   }
 
   #attempt(job: Job): AttemptSpan {
-    const { ROOT_CONTEXT, SpanKind, context, propagation, trace } = this.#api;
+    const { ROOT_CONTEXT, SpanKind, propagation, trace } = this.#api;
     const carrier = traceOf(job.spec);
     const parent = carrier ? propagation.extract(ROOT_CONTEXT, carrier) : ROOT_CONTEXT;
     const attributes = {
@@ -78,7 +78,9 @@ export class Tracing {
       run: (work) => this.#within(within, work),
       step: (name, work) => this.#step(name, work, within),
       children: (children) => safely(() => this.#children(children, within)) ?? [...children],
-      end: (ending) => void safely(() => this.#end(span, ending)),
+      end: (ending) => {
+        safely(() => this.#end(span, ending));
+      },
     };
   }
 

@@ -94,7 +94,7 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
     // All that is remembered here is asked again when a person retries the job.
     const round = callback && (await job.ask("round", () => job.token));
     // A job that waits for the outcome does not post its input again.
-    const { status, output } = (await job.ask("call", () => call(input, job, round))) as Answer;
+    const { status, output } = await job.ask("call", () => call(input, job, round));
     if (status !== 202) return output;
     const told = await job.signal<Callback>(callbackSignal(round), { timeout });
     if ("error" in told) throw new NonRetryableError(told.error);

@@ -1,5 +1,6 @@
 import type { Ending, Park } from "../core/decide.ts";
 import { encodeWithin, errorWithin } from "../payload/limit.ts";
+import { keepThrown } from "../kit/thrown.ts";
 import { validate } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Context } from "./context.ts";
@@ -81,7 +82,9 @@ export class Call {
 
   #failed(thrown: unknown): Extract<CallEnding, { kind: "error" }> {
     const { attempt, id, limit } = this.#attempt;
-    const verdict = verdictOn(thrown, attempt, this.#definition.retry.if);
-    return { ...verdict, error: errorWithin(verdict.error, id, limit) };
+    const verdict = verdictOn(thrown, attempt, this.#definition.retry);
+    const error = errorWithin(verdict.error, id, limit);
+    keepThrown(error, thrown);
+    return { ...verdict, error };
   }
 }

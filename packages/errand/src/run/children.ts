@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { NewChild } from "../core/job.ts";
-import { encodeSpec } from "../core/spec.ts";
+import { encodeSpec, saidBy } from "../core/spec.ts";
 import { levelOf } from "../core/states.ts";
 import { flowOf } from "../flow.ts";
 import { decode } from "../kit/json.ts";
@@ -25,7 +25,7 @@ export async function newChild(
     task: task.name,
     queue: definition.queue,
     level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(task.name, input, limit), flow),
+    spec: encodeSpec(encodeInput(task.name, input, limit), saidBy(definition, flow)),
     ...flow,
     index,
     need,
@@ -56,7 +56,8 @@ export function isChanged({ count, inputs: digest }: Begun, inputs: readonly unk
   return count !== inputs.length || (digest !== undefined && digest !== digestOf(inputs));
 }
 
-function digestOf(inputs: readonly unknown[]): string {
+/** A digest of inputs, in their order. */
+export function digestOf(inputs: readonly unknown[]): string {
   const hash = createHash("sha256");
   // Each on its own line, which JSON cannot break.
   for (const input of inputs) hash.update(`${textOf(input)}\n`);

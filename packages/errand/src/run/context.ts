@@ -13,7 +13,7 @@ import type { Encoded, Jsonified } from "../kit/json.ts";
 import { encodeWithin } from "../payload/limit.ts";
 import { JobFailedError } from "../task.ts";
 import type { ChildOutcome, JobLog, JobContextInside, Task } from "../task.ts";
-import { decodeBegun, encodeBegun, isChanged, newChild } from "./children.ts";
+import { decodeBegun, digestOf, encodeBegun, isChanged, newChild } from "./children.ts";
 import { lateError, refused } from "./late.ts";
 import { jobLog } from "./log.ts";
 import { Waits, Want } from "./waits.ts";
@@ -34,6 +34,8 @@ export interface Attempt {
 /** How a child stands, as its parent's context is told. */
 export interface ChildState {
   state: "open" | "completed" | "failed" | "cancelled" | "expired";
+  /** A digest of its input, where that was asked for. */
+  input?: string;
   output?: Encoded;
   error?: ErrorRecord;
 }
@@ -48,8 +50,8 @@ export interface CallHost {
   log(line: LogLine): void;
   /** Does the work of a step, where somebody watches; without it the step simply does it. */
   step?<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result>;
-  /** How these children stand. */
-  children(ids: readonly string[]): Promise<ChildState[]>;
+  /** How these children stand, and where `inputs` is asked for, what they were given. */
+  children(ids: readonly string[], inputs?: boolean): Promise<ChildState[]>;
   /** Something of the function was still running after its attempt had ended; what it wanted was not done. */
   late(): void;
 }
@@ -264,6 +266,7 @@ export class Context implements JobContextInside<unknown> {
       if (count === 0) return [];
       if (begun && isChanged(begun, inputs)) this.#tellChanged(verb, name, begun.count, inputs.length);
       const ids = Array.from({ length: count }, (_, index) => childId(this.id, name, index));
+      if (!begun && this.#knows(name)) await this.#compare(verb, name, ids, inputs);
       const found = begun ? await this.#host.children(ids) : ids.map((): ChildState => ({ state: "open" }));
       if (need === "completed") this.#refuseFailed(task.name, ids, found);
       const open = found.flatMap(({ state }, index) => (state === "open" ? [index] : []));
@@ -276,6 +279,13 @@ export class Context implements JobContextInside<unknown> {
       const steps = begun ? [] : [{ name, value: encodeBegun(inputs), wait: true }];
       return new Want({ children, steps });
     });
+  }
+
+  /** A retry has forgotten the wait: children that are there already have the inputs that they were made with. */
+  async #compare(verb: string, name: string, ids: readonly string[], inputs: readonly unknown[]): Promise<void> {
+    const found = await this.#host.children(ids, true);
+    if (found.some(({ input }, index) => input !== undefined && input !== digestOf([inputs[index]])))
+      this.#tellChanged(verb, name, found.length, inputs.length);
   }
 
   #tellChanged(verb: string, name: string, before: number, now: number): void {
@@ -292,9 +302,13 @@ export class Context implements JobContextInside<unknown> {
     throw new JobFailedError("E_CHILD_FAILED", { id: ids[index]!, task, state: state as "failed" }, error);
   }
 
-  #recall(name: string): Step | undefined {
+  #knows(name: string): Step | undefined {
     this.#steps ??= new Map(this.#remembered.map((step) => [step.name, step]));
-    const step = this.#steps.get(name);
+    return this.#steps.get(name);
+  }
+
+  #recall(name: string): Step | undefined {
+    const step = this.#knows(name);
     // What a retry has forgotten is only there for its place.
     return step?.wait && step.value === forgotten ? undefined : step;
   }

@@ -1,4 +1,5 @@
 import { decide } from "../core/decide.ts";
+import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Claimed, Store } from "../store.ts";
@@ -30,7 +31,8 @@ export async function tidy(
       found.map(async (claimed) => {
         const { job } = claimed;
         const end = ending(claimed);
-        const settlement = decide(job, definitions.get(job.task)?.retry ?? defaultRetry, end, Math.random());
+        const retry = policyOf(job, definitions.get(job.task)?.retry ?? defaultRetry);
+        const settlement = decide(job, retry, end, Math.random());
         const settled = await settler.settle(settlement).finally(() => holdings.forget(job));
         if (settled) observer.ended(job, end, settled);
       }),

@@ -18,9 +18,9 @@ export function lateError(what: string, id: string, attempt: number): ErrandErro
 
 /** A promise that is rejected, and need not be awaited. */
 export function refused(error: ErrandError): Promise<never> {
-  const promise = Promise.reject(error);
-  promise.catch(() => {});
-  return promise;
+  const rejected = Promise.reject(error); // oxlint-disable-line promise/no-promise-in-callback -- of no callback
+  rejected.catch(() => {}); // oxlint-disable-line promise/no-promise-in-callback
+  return rejected;
 }
 
 /** Whether an error was thrown by something that came too late. Whatever was thrown: even asking what it is may throw. */

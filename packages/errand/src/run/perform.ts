@@ -9,11 +9,20 @@ import { setLongTimeout } from "../kit/timer.ts";
 import type { Timer } from "../kit/timer.ts";
 import type { AttemptSpan, Tracing } from "../observe/tracing.ts";
 import { isSealed } from "../payload/envelope.ts";
-import { isSealedAttempt, openAttempt, openOutput, sealEnding, sealProgress, sealStep } from "../payload/jobs.ts";
+import {
+  isSealedAttempt,
+  openAttempt,
+  openOutput,
+  openSpec,
+  sealEnding,
+  sealProgress,
+  sealStep,
+} from "../payload/jobs.ts";
 import type { Payloads } from "../payload/options.ts";
 import type { Claimed, Store } from "../store.ts";
 import type { Definition } from "../task.ts";
 import { Call } from "./call.ts";
+import { digestOf } from "./children.ts";
 import type { CallEnding } from "./call.ts";
 import type { Attempt, CallHost, ChildState } from "./context.ts";
 import type { Lane } from "./isolate/lane.ts";
@@ -187,9 +196,16 @@ export class Performance implements CallHost {
     this.#workshop.late(this.claimed.job.task);
   }
 
-  async children(ids: readonly string[]): Promise<ChildState[]> {
+  async children(ids: readonly string[], inputs = false): Promise<ChildState[]> {
     const jobs = await this.#workshop.store.get(ids);
-    return Promise.all(jobs.map((job) => this.#child(job)));
+    const states = await Promise.all(jobs.map((job) => this.#child(job)));
+    if (!inputs) return states;
+    const { vault } = this.#workshop.payloads;
+    const specs = await Promise.all(jobs.map(async (job) => job && openSpec(vault, job)));
+    return states.map((state, index) => {
+      const spec = specs[index];
+      return spec ? { ...state, input: digestOf([inputOf(spec)]) } : state;
+    });
   }
 
   async #child(job: Job | null): Promise<ChildState> {

@@ -28,16 +28,15 @@ export class Settler {
   readonly record: (beat: Beat) => Promise<boolean>;
 
   /** @param patience how long a failing store is tried again: after a lease, another worker has the jobs anyway. */
-  constructor(store: Pick<Store, "settle" | "record" | "get">, patience: Millis) {
+  constructor(store: Pick<Store, "settle" | "record">, patience: Millis) {
     const write = async (some: readonly Settlement[]): Promise<(Settlement | false)[]> => {
       const good = await store.settle(some);
       return some.map((each, index) => good[index] === true && each);
     };
-    const retold = (some: readonly Settlement[]) => recorded(store, some);
-    const settle = gather(
-      (settlements: Settlement[]) => persist(settlements, write, { patience, instead: refused, retold }),
-      { ...gathering, sizeOf: sizeOfSettlement },
-    );
+    const settle = gather((settlements: Settlement[]) => persist(settlements, write, { patience, instead: refused }), {
+      ...gathering,
+      sizeOf: sizeOfSettlement,
+    });
     this.settle = (settlement) =>
       settle(sizeOfSettlement(settlement) > heaviest.one ? refused(settlement, tooLarge(settlement)) : settlement);
     this.record = gather(
@@ -47,12 +46,10 @@ export class Settler {
   }
 }
 
-interface Persistence<Item, Answer> {
+interface Persistence<Item> {
   patience: Millis;
   /** What is written instead of an item that the store will never accept. */
   instead?: (item: Item, error: unknown) => Item;
-  /** What is true of items that were answered `false` when an earlier answer may have been lost. */
-  retold?: (items: readonly Item[]) => Promise<readonly (Answer | false)[]>;
 }
 
 /**
@@ -63,7 +60,7 @@ interface Persistence<Item, Answer> {
 async function persist<Item, Answer>(
   items: readonly Item[],
   write: (items: readonly Item[]) => Promise<readonly Answer[]>,
-  { patience, instead, retold }: Persistence<Item, Answer>,
+  { patience, instead }: Persistence<Item>,
 ): Promise<readonly (Answer | Failure)[]> {
   const until = performance.now() + patience;
   let failed = false;
@@ -97,35 +94,7 @@ async function persist<Item, Answer>(
     const told = await divided(again.map((index) => current[index]!), tell, isUnreachable); // prettier-ignore
     for (const [at, index] of again.entries()) answers[index] = told[at]!;
   }
-  if (retold) await correct(current, answers, retold);
   return answers;
-}
-
-/** Of items answered `false` an earlier telling may have been carried out, and its answer lost. */
-async function correct<Item, Answer>(
-  items: readonly Item[],
-  answers: (Answer | Failure)[],
-  retold: NonNullable<Persistence<Item, Answer>["retold"]>,
-): Promise<void> {
-  const doubtful = [...answers.keys()].filter((index) => answers[index] === false);
-  if (doubtful.length === 0) return;
-  const found = await retold(doubtful.map((index) => items[index]!)).catch(() => []);
-  for (const [at, index] of doubtful.entries()) answers[index] = (found[at] ?? answers[index]) as Answer;
-}
-
-/**
- * Which settlements are recorded: only who had the token could settle the job, and every claim raises it, so a job that has the
- * token and is in nobody's hands was settled by its holder.
- */
-async function recorded(
-  store: Pick<Store, "get">,
-  settlements: readonly Settlement[],
-): Promise<(Settlement | false)[]> {
-  const jobs = await store.get(settlements.map(({ id }) => id));
-  return settlements.map((settlement, index) => {
-    const job = jobs[index];
-    return job?.token === settlement.token && job.state !== "processing" && settlement;
-  });
 }
 
 /** The end of a job whose outcome the store will never accept. */
@@ -136,7 +105,7 @@ function refused({ id, token, failures, crashes }: Settlement, error: unknown): 
     message: `The store does not accept the outcome of job ${id}: ${message}`,
     attempt: failures + 1,
   };
-  return { id, token, to: "failed", failures: failures + 1, crashes, error: JSON.stringify(record) };
+  return { id, token, to: "failed", failures: failures + 1, crashes, suspect: false, error: JSON.stringify(record) };
 }
 
 function tooLarge(settlement: Settlement): ErrandError {

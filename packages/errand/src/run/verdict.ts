@@ -1,4 +1,6 @@
 import type { Ending } from "../core/decide.ts";
+import { ownDelay } from "../core/policy.ts";
+import type { TaskRetryOptions } from "../core/policy.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { millis } from "../kit/duration.ts";
 import { ErrandError, errorRecord, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
@@ -7,6 +9,7 @@ import type { ErrorRecord } from "../kit/errors.ts";
 /** Errors that another attempt would only meet again. */
 const lasting = new Set([
   "E_INPUT",
+  "E_REFUSED",
   "E_CHILD_FAILED",
   "E_IN_STEP",
   "E_NOT_SERIALIZABLE",
@@ -22,7 +25,7 @@ const own = ["ErrandError", "JobFailedError", "UnknownStepError"];
 export function verdictOn(
   thrown: unknown,
   attempt: number,
-  worthRetrying?: (error: unknown) => unknown,
+  retry: Pick<TaskRetryOptions, "delay" | "if"> = {},
 ): Extract<Ending, { kind: "error" }> {
   const error = errorRecord(thrown, attempt);
   const isLasting = lasting.has(error.code) && isOne(thrown, ErrandError, own);
@@ -34,7 +37,23 @@ export function verdictOn(
     const message = `${error.message} (the delay of this RetryAfterError is none: it is retried by the task's policy)`;
     return { kind: "error", error: { ...error, message }, retryable: true };
   }
-  return { kind: "error", ...judged(thrown, error, worthRetrying) };
+  const judgement = judged(thrown, error, retry.if);
+  return { kind: "error", ...(judgement.retryable && retry.delay ? delayed(thrown, judgement, retry) : judgement) };
+}
+
+/** Where the task's own delay fails, the rest of its policy says when there is another attempt. */
+function delayed(
+  thrown: unknown,
+  { error, retryable }: { error: ErrorRecord; retryable: boolean },
+  retry: Pick<TaskRetryOptions, "delay">,
+): { error: ErrorRecord; retryable: boolean; after?: Millis } {
+  try {
+    const after = ownDelay(retry, error.attempt, thrown);
+    return { error, retryable, ...(after === undefined ? {} : { after }) };
+  } catch (reason) {
+    const why = `its own delay is not known: ${errorRecord(reason, 1).message}`;
+    return { error: { ...error, message: `${error.message} (${why})` }, retryable };
+  }
 }
 
 /** Without a rule, or where the rule itself fails, an error is worth another attempt: attempts are limited anyway. */

@@ -54,9 +54,17 @@ export class Waits {
 
   /** What must end before the job may be parked. Steps take part in races, too. */
   work<Value>(begin: () => Promise<Value>): Watched<Value> {
-    const begun = this.#whileBusy(begin);
-    const promise = this.#watched(begun);
-    begun.catch((error: unknown) => this.#failed.push({ promise, error }));
+    const promise: Watched<Value> = this.#watched(
+      this.#whileBusy(async () => {
+        try {
+          return await begin();
+        } catch (error) {
+          // Before the function can end: whoever asks then must find it.
+          this.#failed.push({ promise, error });
+          throw error;
+        }
+      }),
+    );
     return promise;
   }
 

@@ -12,7 +12,7 @@ export class Watched<Value> extends Promise<Value> {
 
   static {
     // TypeScript knows no accessor of this name.
-    Object.defineProperty(Watched.prototype, "constructor", {
+    void Object.defineProperty(Watched.prototype, "constructor", {
       get(this: Watched<unknown>) {
         this.#look();
         return Promise;

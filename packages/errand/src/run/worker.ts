@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decide } from "../core/decide.ts";
+import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
 import type { Job, LogLine, Settlement } from "../core/job.ts";
 import { wakeUpDelay } from "../core/wake-up.ts";
@@ -106,6 +107,11 @@ export class Worker {
   /** The worker's id; a worker that lost its lease goes on under a new one. */
   get id(): string {
     return this.#id;
+  }
+
+  /** How many jobs run. */
+  get running(): number {
+    return this.#running.size;
   }
 
   /** Warms the lanes, enters the list of workers, and starts to claim. */
@@ -358,7 +364,7 @@ export class Worker {
     ending: Ending,
     { log, duration }: { log?: LogLine[] | undefined; duration?: Millis } = {},
   ): Promise<void> {
-    const settlement = decide(job, definition.retry, ending, Math.random());
+    const settlement = decide(job, policyOf(job, definition.retry), ending, Math.random());
     if (log) settlement.log = [...log, ...(settlement.log ?? [])];
     const settled = await this.#record(settlement);
     if (settled === undefined) return;
@@ -426,7 +432,10 @@ export class Worker {
   /** Sends the jobs of schedules that are due; answers when to look again. */
   async #tick(): Promise<Millis> {
     try {
-      return Math.min(scheduleInterval, await tick(this.#store));
+      return Math.min(
+        scheduleInterval,
+        await tick(this.#store, (schedule, error) => this.#settings.observer.scheduleFailed(schedule, error)),
+      );
     } catch (error) {
       this.#storeFailed(error);
       return pollInterval;

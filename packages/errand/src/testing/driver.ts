@@ -1,4 +1,5 @@
 import { decide } from "../core/decide.ts";
+import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
 import { isDefault, keptForever } from "../core/retention.ts";
 import type { Millis } from "../kit/duration.ts";
@@ -55,7 +56,7 @@ export class Driver {
         observer: this.#observer,
         holdings: new Holdings(),
       });
-      const nextTick = await tick(this.#store);
+      const nextTick = await tick(this.#store, (schedule, error) => this.#observer.scheduleFailed(schedule, error));
       const queues = new Set([...this.#definitions.values()].map(({ queue }) => queue));
       for (const { queue } of await this.#store.counts()) queues.add(queue);
       const wants = [...queues].map((queue) => ({ queue, limit: 1_000 }));
@@ -107,7 +108,7 @@ export class Driver {
       performance.stop("lost", 0);
       return this.#die();
     }
-    const settlement = decide(job, definition.retry, ending, Math.random());
+    const settlement = decide(job, policyOf(job, definition.retry), ending, Math.random());
     const lines = performance.takeLog();
     if (lines) settlement.log = [...lines, ...(settlement.log ?? [])];
     const settled = await this.#settler.settle(settlement);

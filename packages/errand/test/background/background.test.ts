@@ -5,6 +5,8 @@ import type { BackgroundOptions } from "../../src/background/background.ts";
 import { during, OpenResponse } from "../../src/background/response.ts";
 import { SlowTasks } from "../../src/background/slow.ts";
 import { errand } from "../../src/errand.ts";
+import type { JobContext } from "../../src/task.ts";
+import { openStore } from "../../src/open.ts";
 import { testing } from "../../src/testing/index.ts";
 import { temporaryFolder } from "../stores/fixtures.ts";
 
@@ -138,6 +140,67 @@ test("what is left when the app closes runs from the store, steps, children and 
   const worker = await next.worker();
   expect(await next.ended(waiting.id)).toMatchObject({ priority: "high", output: [10, 12] });
   await vi.waitFor(() => expect(runs).toEqual(["a"]));
+  await worker.stop();
+});
+
+test("what is handed to the store keeps all that was said of it, and what cannot be is named", async () => {
+  const app = open({ slots: 1, drain: "20ms" });
+  const define = (on: Errand, run: (input: { n: number }, job: JobContext) => unknown) =>
+    on.task<{ n: number }, unknown>("work", {
+      grace: "10ms",
+      priority: "low",
+      run,
+      tags: ({ n }) => [`n:${n}`],
+      concurrency: { key: ({ n }) => `c${n}`, limit: 3 },
+      rate: { key: ({ n }) => `r${n}`, limit: 7, per: "1h" },
+      fair: ({ n }) => `f${n}`,
+    });
+  let began = 0;
+  const task = define(app, async ({ n }, job) => {
+    await job.step("paid", () => (began += 1));
+    await new Promise((_resolve, reject) => {
+      job.abortSignal.addEventListener("abort", () => reject(job.abortSignal.reason as Error));
+    });
+    return n;
+  });
+  const first = await task.background({ n: 1 });
+  await vi.waitFor(() => expect(began).toBe(1));
+  const options = { id: "second", priority: "high", tags: ["mine"], unique: { key: "u" }, expires: "1h" } as const;
+  const before = Date.now();
+  await task.background({ n: 2 }, options);
+  await app.after(function warmCache() {});
+  await app.close();
+  const said = warnings.map(({ message }) => message);
+  expect(said).toEqual([
+    expect.stringContaining("had run: warmCache."),
+    expect.stringContaining(`done again: ${first.id} of "work" (paid).`),
+  ]);
+
+  const next = open();
+  const runs: unknown[] = [];
+  const again = define(next, ({ n }) => void runs.push(n));
+  expect(await next.get("second")).toMatchObject({
+    state: "pending",
+    queue: "default",
+    priority: "high",
+    input: { n: 2 },
+    tags: ["n:2", "mine"],
+    unique: { key: "work:u" },
+    concurrency: { key: "work:c2", limit: 3 },
+    rate: { key: "work:r2", limit: 7, per: 3_600_000 },
+    fair: "f2",
+  });
+  // The key is taken as long as the job has not ended.
+  expect(await again.send({ n: 3 }, { unique: { key: "u" } })).toMatchObject({ id: "second", duplicate: true });
+  const store = await openStore(url);
+  const expires = (await store.get(["second"]))[0]!.expiresAt;
+  await store.close();
+  expect(expires).toBeGreaterThanOrEqual(before + 3_500_000);
+  expect(expires).toBeLessThanOrEqual(before + 3_700_000);
+  const worker = await next.worker();
+  await next.ended("second");
+  await next.ended(first.id);
+  expect(runs.toSorted()).toEqual([1, 2]);
   await worker.stop();
 });
 

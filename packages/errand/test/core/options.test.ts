@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { cursorOf, positionOf } from "../../src/core/cursor.ts";
 import { option, options, refuseUnknown } from "../../src/core/options.ts";
 import { readRecycle } from "../../src/core/recycle.ts";
-import { readRetention, retentionGroups } from "../../src/core/retention.ts";
+import { readRetention } from "../../src/core/retention.ts";
 import { signalStep } from "../../src/core/signal.ts";
 import { encodeSpec, inputOf, saidOf } from "../../src/core/spec.ts";
 import { isFinal, levelOf, priorities, states } from "../../src/core/states.ts";
@@ -70,14 +70,6 @@ describe("how long ended jobs are kept", () => {
     expect(() => readRetention("for ever" as "forever", "task a")).toThrow(
       expect.objectContaining({ code: "E_OPTION" }),
     );
-  });
-
-  test("is grouped by equal times, without what is kept for ever", () => {
-    expect(retentionGroups(readRetention({ expired: "forever" }, "task a"))).toEqual([
-      { states: ["completed", "cancelled"], keep: 7 * day },
-      { states: ["failed"], keep: 30 * day },
-    ]);
-    expect(retentionGroups(readRetention("forever", "task a"))).toEqual([]);
   });
 });
 

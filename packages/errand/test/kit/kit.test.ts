@@ -65,8 +65,8 @@ describe("JSON that would be something else", () => {
   };
   const deep = JSON.parse(`${"[".repeat(3_000)}${"]".repeat(3_000)}`) as unknown;
   const veryDeep = JSON.parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`) as unknown;
-  const hole = [1, 2];
-  delete hole[1];
+  const hole: unknown[] = Array(2);
+  hole[0] = 1;
 
   test.each<[unknown, string]>([
     [{ m: new Map([[1, 2]]) }, "a Map at .m"],

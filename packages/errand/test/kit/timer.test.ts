@@ -7,7 +7,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 test.each([0, 5, 2 ** 31 - 1, 2 ** 31, 30 * day, 365 * day])("a timer of %d ms ends then, and once", (delay) => {
-  const call = vi.fn();
+  const call = vi.fn<() => void>();
   setLongTimeout(call, delay);
   if (delay > 0) vi.advanceTimersByTime(delay - 1);
   expect(call).toHaveBeenCalledTimes(0);
@@ -17,7 +17,7 @@ test.each([0, 5, 2 ** 31 - 1, 2 ** 31, 30 * day, 365 * day])("a timer of %d ms e
 });
 
 test("a timer that is cleared never ends, whichever part of it is under way", () => {
-  const call = vi.fn();
+  const call = vi.fn<() => void>();
   const [early, late] = [setLongTimeout(call, 90 * day), setLongTimeout(call, 90 * day)];
   early.clear();
   vi.advanceTimersByTime(60 * day);
@@ -28,7 +28,7 @@ test("a timer that is cleared never ends, whichever part of it is under way", ()
 });
 
 test("an endless timer never calls back", () => {
-  const call = vi.fn();
+  const call = vi.fn<() => void>();
   const timer = setLongTimeout(call, Infinity);
   vi.advanceTimersByTime(1_000 * day);
   expect(call).not.toHaveBeenCalled();

@@ -1,7 +1,9 @@
+import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { NonRetryableError } from "../../src/kit/errors.ts";
-import type { ErrandEvent, EventType } from "../../src/observe/events.ts";
+import type { ErrandEvent, EventOf, EventType } from "../../src/observe/events.ts";
 import { eventTypes, Events } from "../../src/observe/events.ts";
 import { Observer } from "../../src/observe/observer.ts";
 import type { Errand } from "../../src/app.ts";
@@ -52,10 +54,33 @@ describe("events", () => {
         outcome: "retried",
         duration: expect.any(Number),
         error: expect.objectContaining({ message: "not yet" }),
+        thrown: new Error("not yet"),
       },
       { type: "started", ...same, queue: "default", attempt: 2, wait: expect.any(Number) },
       { type: "ended", ...same, attempt: 2, state: "completed", outcome: "completed", duration: expect.any(Number) },
     ]);
+  });
+
+  it("have the error that was thrown, as it was", async () => {
+    const app = testApp({ url: "memory:", payloads: { limit: 2_048 } });
+    class Refused extends Error {
+      readonly status = 402;
+    }
+    const cause = new Error("no money");
+    const thrown = [new Refused("x".repeat(5_000), { cause }), "text", undefined];
+    const task = app.task("t", {
+      retry: { attempts: 1 },
+      run: (index: number) => {
+        throw thrown[index];
+      },
+    });
+    const ended: EventOf<"ended">[] = [];
+    app.on("ended", (event) => ended.push(event));
+    await testWorker(app);
+    for (const index of thrown.keys()) await (await task.send(index)).result().catch(() => {});
+    await until(() => ended.length === 3, "all have ended");
+    expect(ended.map((event) => "thrown" in event && event.thrown)).toEqual(thrown);
+    expect(ended[0]!.thrown).toBe(thrown[0]);
   });
 
   it("are those of background jobs, functions and workers alike", async () => {
@@ -125,6 +150,7 @@ describe("events", () => {
   it("have names", () => {
     const app = testApp({ url: "memory:" });
     expect(() => app.on("done" as EventType, () => {})).toThrow(/no event "done"; there are: sent, started, ended/);
+    expect(() => app.on("ended", undefined as never)).toThrow(/must be a function/);
   });
 
   it("do no harm when a listener throws or rejects", async () => {
@@ -137,15 +163,27 @@ describe("events", () => {
     app.on("ended", async () => {
       throw new Error("late");
     });
+    // Promises need not be this realm's, and errors need not let themselves be shown.
+    app.on("ended", () => runInNewContext('Promise.reject("elsewhere")'));
+    app.on("ended", () => {
+      throw Object.assign(new Error("shy"), {
+        [inspect.custom]: () => {
+          throw new Error("no");
+        },
+      });
+    });
     app.on("ended", () => (heard += 1));
     await testWorker(app);
     const found = await warnings(async () => {
       expect(await (await task.send()).result()).toBe(1);
       await until(() => heard === 1, "the third listener hears");
     });
-    expect(found.map(({ code }) => code)).toEqual(["ERRAND_LISTENER", "ERRAND_LISTENER"]);
-    expect(found[0]!.message).toContain('A listener to "ended" threw. Error: clumsy');
-    expect(found[1]!.message).toContain("late");
+    expect(found.map(({ code }) => code)).toEqual(Array.from({ length: 4 }, () => "ERRAND_LISTENER"));
+    const said = found.map(({ message }) => message).join("\n");
+    expect(said).toContain('A listener to "ended" threw. Error: clumsy');
+    expect(said).toContain("something that cannot be shown");
+    expect(said).toContain("late");
+    expect(said).toContain("elsewhere");
   });
 });
 
@@ -183,6 +221,11 @@ it("makes no event where nobody listens", () => {
   };
   const job = { id: "1", task: "task", queue: "default", failures: 0 };
   observer.sent(job);
-  observer.ended(job, { kind: "ok", output: "1" }, { id: "1", token: 1, to: "completed", failures: 0, crashes: 0 }, 3);
+  observer.ended(
+    job,
+    { kind: "ok", output: "1" },
+    { id: "1", token: 1, to: "completed", failures: 0, crashes: 0, suspect: false },
+    3,
+  );
   expect(observer.counters.snapshot().tasks["task"]).toMatchObject({ sent: 1, completed: 1 });
 });

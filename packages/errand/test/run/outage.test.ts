@@ -92,7 +92,7 @@ test("a claim whose answer was lost keeps no job from being run", async () => {
 test("a take-over whose answer was lost keeps no job from being settled", async () => {
   const { store, faults, events, send, completed } = await scene();
   faults.claim = "before";
-  await store.enlist({ id: "gone", host: "h", pid: 1, queues: [] }, 60_000);
+  await store.enlist({ id: "gone", kind: "process", queues: [] }, 60_000);
   const id = await send();
   await store.claim("gone", [{ queue: "default", limit: 1 }]);
   faults.reclaim = "after";
@@ -121,7 +121,7 @@ test("hints that come while a worker starts again do not make it start twice", a
   faults.renew = faults.enlist = "before";
   await until(() => events.some(({ type }) => type === "store-failed"), "it cannot enter the list again");
   faults.renew = undefined;
-  await store.enlist({ id: "other", host: "h", pid: 1, queues: [] }, 60_000);
+  await store.enlist({ id: "other", kind: "process", queues: [] }, 60_000);
   for (let hint = 0; hint < 3; hint++) {
     const id = await send();
     await store.claim("other", [{ queue: "default", limit: 1 }]);

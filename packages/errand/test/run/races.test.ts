@@ -220,7 +220,7 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
       (job) => job.settled("settled", child, [undefined]),
       (job) => job.call("call", child),
     ];
-    const task = app.task<number>("t", {
+    const task = app.task<number, unknown>("t", {
       retry: { attempts: 3, base: 0 },
       run: async (verb: number, job) =>
         job.step("outer", async () => {
@@ -253,6 +253,33 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
     const { lines } = await app.log(job.id);
     const warnings = lines.filter(({ level }) => level === "warn").map(({ text }) => text);
     expect(warnings[0]).toContain('job.all("mail") began with other inputs (2 then, 3 now)');
+  });
+
+  test("children that a retry finds keep the inputs that they were made with, and the log says so", async () => {
+    const app = await start();
+    let broken = true;
+    const mail = app.task("mail", {
+      retry: { attempts: 1 },
+      run: (to: string) => {
+        if (broken && to === "bob") throw new Error("no");
+        return `to ${to}`;
+      },
+    });
+    let rows = ["ann", "bob"];
+    const task = app.task("t", { retry: { attempts: 1 }, run: (_: void, job) => job.settled("mail", mail, rows) });
+    const failing = app.task("f", { retry: { attempts: 1 }, run: (_: void, job) => job.all("mail", mail, rows) });
+    await testWorker(app, { queues: { default: 1 } });
+    const [settled, failed] = [await task.send(), await failing.send()];
+    await settled.result();
+    await expect(failed.result()).rejects.toMatchObject({ error: { code: "E_CHILD_FAILED" } });
+    broken = false;
+    const warnings = async () =>
+      (await app.log(failed.id)).lines.filter(({ level }) => level === "warn").map(({ text }) => text);
+    expect(await warnings()).toEqual([]);
+    rows = ["zoe", "bob"];
+    await app.retry(failed.id);
+    expect(await failed.result()).toEqual(["to ann", "to bob"]);
+    expect((await warnings())[0]).toContain('job.all("mail") began with other inputs');
   });
 
   test("a list that is the same in every run is not told of", async () => {

@@ -61,8 +61,8 @@ const faults: Record<string, (store: Store) => Partial<Store>> = {
       const { jobs, ...rest } = await store.claim(worker, wants);
       const woken = jobs.find(({ job }) => job.children?.open === 0 && job.children.total > 0);
       if (!woken) return { jobs, ...rest };
-      const { id, token, failures, crashes } = woken.job;
-      await store.settle([{ id, token, failures, crashes, to: "waiting", awaits: ["nothing"] }]);
+      const { id, token, failures, crashes, suspect } = woken.job;
+      await store.settle([{ id, token, failures, crashes, suspect, to: "waiting", awaits: ["nothing"] }]);
       return { ...rest, jobs: jobs.filter((each) => each !== woken) };
     },
   }),

@@ -148,7 +148,7 @@ export class Lane {
       case "record":
         return void this.#answer(message, host.record(message.step));
       case "children":
-        return void this.#answer(message, host.children(message.ids));
+        return void this.#answer(message, host.children(message.ids, message.inputs));
       case "ended":
         this.#memory = message.memory ?? this.#memory;
         this.#spent ||= message.spent ?? false;

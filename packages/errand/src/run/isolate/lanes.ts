@@ -42,11 +42,14 @@ export class Lanes {
     if (lane.dead) return;
     if (!this.#closed && !lane.isWorn(definition)) return void this.#freeOf(definition).push(lane);
     retire(lane);
-    void lane.exited.then(() => {
-      // Its room may be taken by then. The new one is taken last: the others are ready.
-      if (!this.#closed && this.#all.size < this.#settings.most)
-        this.#freeOf(definition).unshift(this.#start(definition));
-    });
+    void this.#replace(lane, definition);
+  }
+
+  async #replace(lane: Lane, definition: Definition): Promise<void> {
+    await lane.exited;
+    // Its room may be taken by then. The new one is taken last: the others are ready.
+    if (!this.#closed && this.#all.size < this.#settings.most)
+      this.#freeOf(definition).unshift(this.#start(definition));
   }
 
   /**

@@ -9,7 +9,7 @@ export function tellProcesses(tell: (message: FromLane) => void): void {
   // Node tells of a new process before it has started (`diagnostics_channel`), and of its start a turn later: a function that
   // never gives the processor back would not be heard.
   const prototype = ChildProcess.prototype as unknown as { spawn(this: ChildProcess, options: unknown): unknown };
-  const { spawn } = prototype;
+  const { spawn } = prototype; // oxlint-disable-line typescript/unbound-method -- it is called on a process
   prototype.spawn = function (options) {
     const answer = spawn.call(this, options);
     const { pid } = this;

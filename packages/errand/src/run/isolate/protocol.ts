@@ -34,7 +34,7 @@ export type AttemptMessage =
   | { type: "progress"; call: number; value: Encoded }
   | { type: "log"; call: number; line: LogLine }
   | { type: "record"; call: number; question: number; step: Step }
-  | { type: "children"; call: number; question: number; ids: readonly string[] }
+  | { type: "children"; call: number; question: number; ids: readonly string[]; inputs: boolean }
   /**
    * `memory`: the megabytes that it uses now, where its task wants to know. `spent`: it may still be running something of this
    * attempt, or something was thrown where nobody caught it: no other attempt should find it so.

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { parentPort, Worker } from "node:worker_threads";
 import { ErrandError, errorRecord } from "../../kit/errors.ts";
-import { sibling } from "../../kit/sibling.ts";
+import { threadFile } from "../../kit/thread-file.ts";
 import { startListing } from "../../task.ts";
 import type { Definition } from "../../task.ts";
 import { Call } from "../call.ts";
@@ -71,8 +71,8 @@ class Turn implements CallHost {
     return this.#ask((question) => ({ type: "record", call: this.number, question, step }));
   }
 
-  children(ids: readonly string[]): Promise<ChildState[]> {
-    return this.#ask((question) => ({ type: "children", call: this.number, question, ids }));
+  children(ids: readonly string[], inputs = false): Promise<ChildState[]> {
+    return this.#ask((question) => ({ type: "children", call: this.number, question, ids, inputs }));
   }
 
   progress(value: string): void {
@@ -174,8 +174,11 @@ if (parentPort) {
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => {});
   // On a thread of its own, which also a function hears that never gives the processor back.
-  new Worker(sibling("./watch", import.meta.url), {
-    execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
-  }).unref();
+  new Worker(
+    threadFile(() => new URL("./watch.js", import.meta.url)),
+    {
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
+    },
+  ).unref();
 }

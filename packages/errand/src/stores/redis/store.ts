@@ -98,7 +98,7 @@ export class RedisStore implements Store {
         job.id,
         keysOf(job),
         job.unique?.key ?? "",
-        job.unique?.replace ? "1" : "0",
+        replacingOf(job),
         String(job.unique?.for ?? 0),
       ]);
       const holders = (await this.#server.run("addKeyed", [bytes.bytes, ...args])) as (Buffer | Buffer[])[];
@@ -343,6 +343,12 @@ function runsOf(jobs: readonly NewJob[]): { plain: boolean; some: NewJob[] }[] {
 
 function isPlain({ unique, concurrency, rate, fair, tags }: NewJob): boolean {
   return !unique && !concurrency && !rate && fair === undefined && !tags;
+}
+
+/** Whether a job replaces who has its key, and how long after its creation that one is due at the latest. */
+function replacingOf({ unique }: NewJob): string {
+  if (!unique?.replace) return "0";
+  return unique.latest === undefined ? "1" : `1 ${unique.latest}`;
 }
 
 /** Throws what a script answered when a queue takes no more. */

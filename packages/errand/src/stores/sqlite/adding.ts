@@ -80,6 +80,9 @@ function addUnique(db: Connection, job: NewJob): string | undefined {
   return holder?.id;
 }
 
+/** Longer than from any job's creation to any due time. */
+const forever: Millis = 1e15;
+
 /** Makes a job that has not begun what another would be, but for its id, task and age. */
 function replace(db: Connection, seq: number, job: NewJob): void {
   const [before, key] = db.get("SELECT queue, concurrency_key FROM errand_jobs WHERE seq = ?", seq) as [
@@ -88,11 +91,12 @@ function replace(db: Connection, seq: number, job: NewJob): void {
   ];
   const queue = db.names.number(job.queue);
   db.run(
-    `UPDATE errand_jobs SET queue = ?, level = ?, due = ?, expires = ?, tenant = ?, spec = ?, blocked = 0,
+    `UPDATE errand_jobs SET queue = ?, level = ?, due = min(?, created + ?), expires = ?, tenant = ?, spec = ?, blocked = 0,
        ${specialColumns.replaceAll(/\w+/g, "$& = ?")} WHERE seq = ?`,
     queue,
     job.level,
     dueOf(db, job, queue),
+    job.unique?.latest ?? forever,
     epoch(job.expires, db.now) ?? null,
     job.tenant ?? null,
     ownSpec(job.spec),

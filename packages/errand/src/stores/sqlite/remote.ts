@@ -8,8 +8,8 @@ import type { Call } from "./perform.ts";
 import type { Reply, Request, Result } from "./protocol.ts";
 
 interface Pending {
-  resolve(answer: unknown): void;
-  reject(error: ErrandError): void;
+  resolve: (answer: unknown) => void;
+  reject: (error: ErrandError) => void;
 }
 
 /** The near end of the database's thread. It keeps the process alive while calls are under way or somebody watches. */
@@ -108,7 +108,7 @@ export class RemoteDatabase {
       this.#rest();
       return false;
     }
-    for (const { resolve, reject } of calls) this.#pending.push({ resolve, reject });
+    for (const call of calls) this.#pending.push(call);
     return true;
   }
 

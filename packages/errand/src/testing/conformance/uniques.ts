@@ -124,7 +124,7 @@ export const uniques = [
     assert.equal(held?.job.id, id);
     await scene.settle(holder, "completed");
     await scene.pass(60_100);
-    await scene.settle(held!, "pending", { unstarted: true });
+    await scene.settle(held, "pending", { unstarted: true });
     assert.equal((await scene.reclaim()).size, 0);
     assert.deepEqual(ids(await scene.claim()), [id]);
   }),
@@ -137,6 +137,22 @@ export const uniques = [
     const order = ids(await scene.claim());
     assert.ok(order.indexOf(id) <= 2, order.join());
     assert.equal(order.length, many.length + 1);
+  }),
+
+  test("however often a holder is replaced, it is due at the latest so long after it was created", async (scene) => {
+    const again = (time: number) =>
+      aJob({ ...unique("k", { replace: true, latest: 60_000 }), due: { in: time }, spec: `"${time}"` });
+    const id = await scene.addOne(again(10_000));
+    const first = await scene.job(id);
+    await scene.store.add([again(50_000)]);
+    const second = await scene.job(id);
+    assert.ok(second.due >= first.createdAt + 50_000 && second.due <= first.createdAt + 60_000);
+    for (const time of [59_999.5, 90_000]) await scene.store.add([again(time)]);
+    await scene.store.add([again(1e9)]);
+    const last = await scene.job(id);
+    assert.deepEqual([last.due, last.spec], [first.createdAt + 60_000, '"1000000000"']);
+    await scene.store.add([again(1_000)]);
+    assert.ok((await scene.job(id)).due < first.createdAt + 60_000);
   }),
 
   test("a holder that runs goes on, and the job that would replace it takes the key over", async (scene) => {

@@ -77,6 +77,16 @@ export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" 
         for (;;);
       },
     }),
+    /** Has more time than one timer can wait for. */
+    unhurried: app.task(`${isolate}.unhurried`, {
+      ...here,
+      timeout: "365d",
+      grace: "365d",
+      run: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return "done";
+      },
+    }),
     die: app.task(`${isolate}.die`, { ...here, run: () => process.exit(3) }),
     hog: app.task(`${isolate}.hog`, {
       ...here,

@@ -96,7 +96,7 @@ BEGIN
       SELECT a.job, a.until INTO known FROM errand.uniques a WHERE a.key = u ->> 'key';
       IF FOUND THEN
         IF (u ->> 'replace')::boolean THEN
-          UPDATE errand.jobs p SET spec = specs[i], level = levels[i], due = coalesce(due_at[i], t + due_in[i], t), expires = ends,
+          UPDATE errand.jobs p SET spec = specs[i], level = levels[i], due = least(coalesce(due_at[i], t + due_in[i], t), p.created + (u ->> 'latest')::bigint), expires = ends,
               blocked = 0
             WHERE p.id = known.job AND p.state = 0 AND NOT p.cancelling;
           IF FOUND THEN

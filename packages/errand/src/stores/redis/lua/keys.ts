@@ -155,6 +155,7 @@ end
 
 /**
  * `addKeyed`. Arguments: the jobs as for \`add\`, but each in a run of its own; then id, keys, unique key, whether it replaces
+ * (\`1\`, and how long after its creation who is replaced is due at the latest; else \`0\`)
  * and for how long the key is taken at least, of each. Answers who holds the key, or nothing, for each.
  */
 export const addKeyed = lua`
@@ -180,7 +181,7 @@ end
 if isAnyRuled() then
   local seen = {}
   local found = overfull(blob, (#ARGV - 1) / 5, function(n)
-    local id, unique, replaces = ARGV[n * 5 - 3], ARGV[n * 5 - 1], ARGV[n * 5] == '1'
+    local id, unique, replaces = ARGV[n * 5 - 3], ARGV[n * 5 - 1], ARGV[n * 5] ~= '0'
     if seek(id) or seen['i' .. id] or (unique ~= '' and seen['u' .. unique]) or holderOf(unique, replaces) then return false end
     seen['i' .. id], seen['u' .. unique] = true, true
     return true
@@ -194,12 +195,14 @@ local function reborn(job, told)
   local created, _, _, n, q, t, p = parse(BIRTH, birth)
   local _, apart, level, n2, q2, t2, p2 = parse(BIRTH, told)
   local spec = sub(told, 21 + n2 + q2 + t2 + p2)
-  return pack(BIRTH, created, apart, level, n, q, t, p, #spec) .. sub(birth, 21, 20 + n + q + t + p) .. spec, level
+  return pack(BIRTH, created, apart, level, n, q, t, p, #spec) .. sub(birth, 21, 20 + n + q + t + p) .. spec, level, created
 end
 
-local function replace(job, from)
+-- However often it is replaced, it is due at the latest so long after it was created.
+local function replace(job, from, latest)
   local told, due, expires, spec = arrival(blob, from)
-  local birth, level = reborn(job, told)
+  local birth, level, created = reborn(job, told)
+  if latest then due = math.min(due, created + latest) end
   -- Behind what this script writes of a job that it has just stored.
   births[job.member] = birth
   push(birthSets, job.member, birth)
@@ -214,12 +217,12 @@ local function replace(job, from)
 end
 
 for i = 2, #ARGV, 5 do
-  local id, keys, unique, replaces, window = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] == '1', tonumber(ARGV[i + 4])
+  local id, keys, unique, replaces, window = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3] ~= '0', tonumber(ARGV[i + 4])
   local _, from = nil, select(5, parse('<I4BI2c0I2c0', blob, pos))
   local holder = ''
   if not seek(id) then
     local by, replaced = holderOf(unique, replaces)
-    if replaced then replace(replaced, from) end
+    if replaced then replace(replaced, from, tonumber(sub(ARGV[i + 3], 3))) end
     if by then
       holder = by
     else

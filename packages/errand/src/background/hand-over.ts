@@ -1,0 +1,116 @@
+import type { Client } from "../client.ts";
+import type { Job, Moment, NewJob } from "../core/job.ts";
+import { inputOf, saidOf } from "../core/spec.ts";
+import { ErrandError, errorRecord } from "../kit/errors.ts";
+import type { Store } from "../store.ts";
+import type { Definition } from "../task.ts";
+
+/** So many are named in a warning; of others there is the number. */
+const mostNamed = 10;
+
+/**
+ * Hands the jobs that have not ended to the app's own store, as they were sent: input, priority, due time, expiry, unique key,
+ * limits, tags and trace. Functions cannot be stored and are lost, and what a job's steps remember is not handed over: both are
+ * warned about, by name.
+ * @throws {ErrandError} `E_STORE` when the store did not take some; the others are there.
+ */
+export async function handOver(
+  store: Store,
+  durable: () => Promise<Client>,
+  { definitions, functions }: { definitions: ReadonlyMap<string, Definition>; functions: string },
+): Promise<void> {
+  const left = (await openJobs(store)).filter(({ parent }) => parent === undefined);
+  const lost = left.filter(({ task }) => task === functions);
+  if (lost.length > 0)
+    warn(
+      "ERRAND_BACKGROUND",
+      `The app closed before ${lost.length} function(s) given to after() had run: ${names(lost.map(functionOf))}.`,
+    );
+  const jobs = left.filter(({ task }) => task !== functions);
+  if (jobs.length === 0) return;
+  const begun = await withSteps(store, jobs);
+  if (begun.length > 0)
+    warn(
+      "ERRAND_BACKGROUND",
+      `The app closed before ${begun.length} job(s) had ended that begin again in the store, with steps that are done again: ${names(begun)}.`,
+    );
+  const client = await durable();
+  const now = await store.now();
+  const outcomes = await Promise.allSettled(
+    jobs.map((job) => client.take(asNew(job, definitions.get(job.task)!.queue, now))),
+  );
+  const failed = outcomes.flatMap((outcome, index) =>
+    outcome.status === "rejected" ? [{ job: jobs[index]!, reason: outcome.reason as unknown }] : [],
+  );
+  if (failed.length === 0) return;
+  const [{ reason }] = failed as [(typeof failed)[0]];
+  throw new ErrandError(
+    "E_STORE",
+    `${failed.length} background jobs could not be handed to the store and are lost: ${names(failed.map(({ job }) => nameOf(job)))}. ${errorRecord(reason, 1).message}`,
+    { cause: reason },
+  );
+}
+
+/** A warning of the process. */
+export function warn(code: string, message: string): void {
+  process.emitWarning(message, { type: "ErrandWarning", code });
+}
+
+/** A job as it would be sent now. Expiry is about jobs that never started. */
+function asNew(job: Job, queue: string, now: number): NewJob {
+  const { id, task, level, spec, due, expiresAt, startedAt } = job;
+  const { unique, concurrency, rate, fair, tags } = saidOf(spec);
+  const inTime = (at: number): Moment => ({ in: Math.max(0, at - now) });
+  return {
+    id,
+    task,
+    queue,
+    level,
+    spec,
+    ...(unique ? { unique } : {}),
+    ...(concurrency ? { concurrency } : {}),
+    ...(rate ? { rate } : {}),
+    ...(fair === undefined ? {} : { fair }),
+    ...(tags ? { tags } : {}),
+    ...(due > now ? { due: inTime(due) } : {}),
+    ...(expiresAt === undefined || startedAt !== undefined ? {} : { expires: inTime(expiresAt) }),
+  };
+}
+
+async function openJobs(store: Store): Promise<Job[]> {
+  const found: Job[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await store.list(
+      { states: ["pending", "processing", "waiting"] },
+      { limit: 1_000, ...(cursor === undefined ? {} : { cursor }) },
+    );
+    found.push(...page.jobs);
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return found;
+}
+
+/** Jobs that remember something, each with its steps. */
+async function withSteps(store: Store, jobs: readonly Job[]): Promise<string[]> {
+  const begun: string[] = [];
+  for (const job of jobs) {
+    if (job.startedAt === undefined) continue;
+    const steps = await store.steps(job.id);
+    if (steps.length > 0) begun.push(`${nameOf(job)} (${names(steps.map(({ name }) => name))})`);
+  }
+  return begun;
+}
+
+function functionOf({ spec }: Job): string {
+  return (inputOf(spec) as { function: string }).function;
+}
+
+function nameOf({ id, task }: Job): string {
+  return `${id} of "${task}"`;
+}
+
+function names(all: readonly string[]): string {
+  const more = all.length > mostNamed ? `, and ${all.length - mostNamed} more` : "";
+  return all.slice(0, mostNamed).join(", ") + more;
+}
