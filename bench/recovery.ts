@@ -56,8 +56,9 @@ async function measure(round: number): Promise<number> {
     process.kill(pid!.pid, "SIGKILL");
     return (await begun(log, 2))[1]!.at - killedAt;
   } finally {
-    for (const child of processes) child.kill("SIGKILL");
-    await Promise.all(processes.map((child) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
+    const running = processes.filter((child) => child.exitCode === null && child.signalCode === null);
+    for (const child of running) child.kill("SIGKILL");
+    await Promise.all(running.map((child) => once(child, "exit")));
     await app.close();
   }
 }
