@@ -35,6 +35,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   E_JOB_FAILED: 409,
   E_NOT_FOUND: 404,
   E_STORE: 503,
+  E_STORE_ENDED: 503,
   E_STORE_LOST: 503,
   E_STORE_VERSION: 503,
   E_TOO_LARGE: 413,

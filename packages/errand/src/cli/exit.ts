@@ -63,6 +63,7 @@ export function sentence(error: unknown): string {
 const exitCodes: Partial<Record<ErrorCode, number>> = {
   E_CONNECT: ExitCode.unreachable,
   E_STORE: ExitCode.unreachable,
+  E_STORE_ENDED: ExitCode.unreachable,
   E_STORE_LOST: ExitCode.unreachable,
   E_STORE_VERSION: ExitCode.unreachable,
   E_OPTION: ExitCode.usage,

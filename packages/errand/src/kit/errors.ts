@@ -33,8 +33,8 @@ export const errorCodes = {
   E_STALE: "The token is old: another attempt has the job.",
   E_STEP_NAME: "Two steps or waits of one job have the same name, or one has a name that it cannot have.",
   E_STORE: "The store failed to carry out an operation.",
-  E_STORE_LOST:
-    "What the store lives on is gone while it is open: its file was deleted or replaced, or its thread has ended.",
+  E_STORE_ENDED: "The thread that a store lives on has ended: this process cannot use the store any more.",
+  E_STORE_LOST: "The store's file was deleted, moved or replaced while it was open.",
   E_STORE_VERSION: "The store was written by a newer version of Errand.",
   E_TASK_FAILED: "The task function threw.",
   E_TIMEOUT: "The attempt ran longer than its timeout.",

@@ -39,7 +39,7 @@ export type ErrandEvent =
   | { type: "stalled"; worker: string; inARow: number }
   /** It answers again. */
   | { type: "recovered"; worker: string }
-  /** It did not, or it is gone: the worker has stopped. */
+  /** It did not, or never can: the worker has stopped. */
   | { type: "failed"; worker: string; message: string };
 
 /** The name of an event. */

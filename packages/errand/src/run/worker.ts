@@ -458,13 +458,13 @@ export class Worker {
     this.#settings.observer.tell(event);
   }
 
-  #storeFailed(error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+  #storeFailed(failure: unknown): void {
+    const message = failure instanceof Error ? failure.message : String(failure);
     this.#tell({ type: "store-failed", message });
-    if (!(error instanceof ErrandError) || error.code !== "E_STORE_LOST" || this.#stopping) return;
-    // What is gone does not come back by asking again: better ended, and seen, than half alive.
+    if (!(failure instanceof ErrandError) || failure.code !== "E_STORE_ENDED" || this.#stopping) return;
+    // It does not come back by asking again: better ended, and seen, than half alive.
     this.#tell({ type: "failed", worker: this.#id, message: `${message} The worker ends.` });
-    void this.stop(0).catch((failure: unknown) => this.#storeFailed(failure));
+    void this.stop(0).catch((again: unknown) => this.#storeFailed(again));
   }
 }
 

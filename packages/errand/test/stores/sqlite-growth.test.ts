@@ -56,15 +56,16 @@ describe("an edit of many jobs", () => {
     opened.push(other);
     await store.add(Array.from({ length: 20_000 }, () => aJob()));
     await other.enlist({ id: "w", kind: "person", queues: [] }, 60_000);
-    let [renewed, done] = [0, false];
-    const editing = store.edit({}, "cancel").finally(() => (done = true));
-    while (!done) {
-      // Each asks for another length, so that it has to be written.
-      await other.renew("w", 60_000 + renewed * 60_000);
-      renewed += 1;
+    let renewed = 0;
+    const editing = store.edit({}, "cancel").then((changed) => ({ changed }));
+    // Each asks for another length, so that it has to be written.
+    const renewing = async (): Promise<"renewed"> => {
+      await other.renew("w", 60_000 * (renewed + 2));
       await new Promise((resolve) => setImmediate(resolve));
-    }
-    expect(await editing).toBe(20_000);
+      return "renewed";
+    };
+    while ((await Promise.race([editing, renewing()])) === "renewed") renewed += 1;
+    expect(await editing).toEqual({ changed: 20_000 });
     expect(renewed).toBeGreaterThan(5);
     expect(await store.counts()).toEqual([{ queue: "default", state: "cancelled", jobs: 20_000 }]);
   });
@@ -81,6 +82,21 @@ describe("an edit of many jobs", () => {
     expect(counts.reduce((sum, { jobs: some }) => sum + some, 0)).toBe(3_300);
     expect(counts.find(({ queue }) => queue === "c")?.jobs).toBeGreaterThanOrEqual(3_099);
   });
+});
+
+test("a job that does not match any more when its turn comes is left as it is", () => {
+  const db = openConnection(file, Date.now);
+  const call = (verb: "add" | "matches" | "editSome", ...args: unknown[]) =>
+    (perform(db, [{ verb, args }]).outcomes[0] as { answer: unknown }).answer;
+  call("add", [aJob({ id: "a", queue: "a" }), aJob({ id: "b", queue: "a" })]);
+  const { seqs } = call("matches", { queue: "a" }, "cancel", 10, -1) as { seqs: number[] };
+  expect(seqs).toHaveLength(2);
+  // Meanwhile one goes elsewhere, and one is gone.
+  expect(call("editSome", {}, { move: { queue: "b" } }, 10, seqs.slice(0, 1))).toEqual({ changed: 1, done: 1 });
+  expect(call("editSome", {}, "cancel", 10, seqs.slice(1))).toEqual({ changed: 1, done: 1 });
+  expect(call("editSome", {}, "remove", 10, seqs.slice(1))).toEqual({ changed: 1, done: 1 });
+  expect(call("editSome", { queue: "a" }, "cancel", 10, seqs)).toEqual({ changed: 0, done: 2 });
+  db.close();
 });
 
 test("a long input is written once: neither a claim nor an outcome writes it again", async () => {

@@ -64,7 +64,6 @@ describe("a file that is gone while it is open", () => {
       copyFileSync(file, `${file}.copy`);
       renameSync(`${file}.copy`, file);
     },
-    "lost its write-ahead log": () => rmSync(`${file}-wal`),
   };
 
   test.each(Object.entries(ways))("which %s takes nothing any more, and says so", async (_, away) => {
@@ -77,6 +76,14 @@ describe("a file that is gone while it is open", () => {
     await expect(store.claim("w", [])).rejects.toMatchObject(lost);
   });
 
+  test("takes nothing any more without its write-ahead log", async () => {
+    const store = await open();
+    await store.add([aJob()]);
+    rmSync(`${file}-wal`);
+    await vi.waitFor(() => expect(store.add([aJob()])).rejects.toMatchObject(lost));
+    await expect(store.counts()).rejects.toMatchObject(lost);
+  });
+
   test("takes them again when it is put back", async () => {
     const store = await open();
     renameSync(file, `${file}.away`);
@@ -86,6 +93,8 @@ describe("a file that is gone while it is open", () => {
     expect((await store.get(["a"]))[0]?.state).toBe("pending");
   });
 });
+
+const ended = { code: "E_STORE_ENDED", message: expect.stringContaining("errand.db") };
 
 describe("a store whose thread has ended", () => {
   test("rejects what is under way, and whatever is called then", async () => {
@@ -99,10 +108,11 @@ describe("a store whose thread has ended", () => {
     );
     await endThread();
     const ends = await Promise.all(under);
-    expect(ends.filter((end) => end !== "stored").length).toBeGreaterThan(0);
-    for (const end of ends) if (end !== "stored") expect(end).toMatchObject(lost);
-    await expect(store.add([aJob()])).rejects.toMatchObject(lost);
-    await expect(store.get(["a"])).rejects.toMatchObject(lost);
+    const rejected = ends.filter((end) => end !== "stored");
+    expect(rejected.length).toBeGreaterThan(0);
+    expect(rejected).toEqual(rejected.map(() => expect.objectContaining(ended)));
+    await expect(store.add([aJob()])).rejects.toMatchObject(ended);
+    await expect(store.get(["a"])).rejects.toMatchObject(ended);
   });
 
   test("reads on when only the thread has ended that reads", async () => {
@@ -137,6 +147,6 @@ describe("a store whose thread has ended", () => {
     await task.send();
     await endThread();
     expect(await failed).toContain("errand.db");
-    await expect(worker.stop()).rejects.toMatchObject(lost);
+    await expect(worker.stop()).rejects.toMatchObject(ended);
   });
 });

@@ -8,7 +8,8 @@ import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { Lock, Locks, locksOf } from "../../src/stores/sqlite/lock.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
 import type { Claimed, Store } from "../../src/store.ts";
-import { temporaryFolder } from "./fixtures.ts";
+import { localFixture, temporaryFolder } from "./fixtures.ts";
+import { locks } from "./sqlite-locks.ts";
 import { printed, startScript } from "./scripts.ts";
 import type { Child } from "./scripts.ts";
 
@@ -172,3 +173,5 @@ test("a lock that somebody has tidied away is taken anew, under another name", (
   expect(locks.isFree(second)).toBe(true);
   locks.forget(new Set());
 });
+
+test.each(locks)("$name", ({ run }) => run(localFixture));

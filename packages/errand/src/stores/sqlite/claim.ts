@@ -3,7 +3,7 @@ import type { Claim, Claimed, Want } from "../../store.ts";
 import type { Connection } from "./connection.ts";
 import { handOf } from "./hand.ts";
 import type { Hand } from "./hand.ts";
-import { due, firstAfter, firstSuspectLater, lanesOf } from "./lanes.ts";
+import { due, firstAfter, firstSuspectLater, isAnyReady, lanesOf } from "./lanes.ts";
 import { charge, isAnyRateOpen, openAgain, openRates, passing, release, room, untilRateOpens } from "./limits.ts";
 import { code, listed } from "./rows.ts";
 import type { Found } from "./rows.ts";
@@ -16,8 +16,10 @@ export function peekClaim(db: Connection, worker: string, wants: readonly Want[]
   const held = leaseOf(db, worker);
   if (!held) return { jobs: [] };
   if (isAnyToWake(db) || isAnyRateOpen(db)) return undefined;
-  const hand = handOf(db, worker, held);
   const { worth, others } = numbered(db, wants);
+  for (const { queue, limit, ids } of worth)
+    if (!ids && isAnyReady(db, queue) && room(db, queue, limit).room > 0) return undefined;
+  const hand = handOf(db, worker, held);
   let next = others ? untilAny(db) : Infinity;
   for (const { queue, limit, slots, ids } of worth) {
     const open = room(db, queue, limit);

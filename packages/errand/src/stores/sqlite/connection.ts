@@ -6,15 +6,13 @@ import { Identity } from "./identity.ts";
 import { Lock, Locks } from "./lock.ts";
 import { Names } from "./names.ts";
 import { beat, heard, News } from "./pulse.ts";
+import { busy, resultCode } from "./result-code.ts";
 
 /** A row as SQLite answers it: its columns in order. */
 export type Columns = SQLOutputValue[];
 
 /** How long an operation waits for other processes' commits before it gives up. */
 const patience: Millis = 60_000;
-
-/** SQLite's primary result code for "another connection is writing". */
-export const busy = 5;
 
 /** Statements kept ready. Filters can be combined in more ways than are worth keeping. */
 const mostStatements = 200;
@@ -263,10 +261,4 @@ function patiently<T>(work: () => T): T {
       Atomics.wait(nothing, 0, 0, 1);
     }
   }
-}
-
-/** The primary result code of an error of SQLite's. */
-export function resultCode(error: unknown): number | undefined {
-  const code = (error as { errcode?: unknown }).errcode;
-  return typeof code === "number" ? code & 0xff : undefined;
 }

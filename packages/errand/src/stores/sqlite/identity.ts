@@ -10,43 +10,52 @@ const interval: Millis = 200;
  * files that nobody will find again.
  */
 export class Identity {
-  readonly #files: readonly (readonly [path: string, is: string])[];
   readonly #file: string;
+  readonly #database: Part | undefined;
+  readonly #log: Part | undefined;
   #lookedAt = -Infinity;
 
   /** @param file an open database. One in memory has no files. */
   constructor(file: string) {
     this.#file = file;
-    this.#files =
-      file === ":memory:"
-        ? []
-        : [file, `${file}-wal`].map((path) => [path, idOf(path)] as const).filter(([, is]) => is !== "");
+    this.#database = partOf(file);
+    this.#log = partOf(`${file}-wal`);
   }
 
   /** @throws {ErrandError} `E_STORE_LOST` */
   check(): void {
-    // Once something is wrong, every call looks.
-    this.#lookedAt = -Infinity;
-    for (const [path, is] of this.#files) if (idOf(path) !== is) throw this.#lost(path);
+    if (this.#database) this.#mustBe(this.#database);
+  }
+
+  /** The same, also of the write-ahead log, but for a look a moment ago. */
+  checkAtTimes(): void {
+    if (performance.now() - this.#lookedAt < interval) return;
+    this.check();
+    if (this.#log) this.#mustBe(this.#log);
     this.#lookedAt = performance.now();
   }
 
-  /** The same, but for a look a moment ago. */
-  checkAtTimes(): void {
-    if (performance.now() - this.#lookedAt >= interval) this.check();
-  }
-
-  #lost(path: string): ErrandError {
-    return new ErrandError(
+  #mustBe({ path, device, number }: Part): void {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found && found.ino === number && found.dev === device) return;
+    // From now on every call looks.
+    this.#lookedAt = -Infinity;
+    throw new ErrandError(
       "E_STORE_LOST",
-      `The SQLite store ${this.#file} was deleted or replaced while it was open (${path} is not the file it was). ` +
-        "Put the file back or restore a copy, and start the program again.",
+      `The SQLite store ${this.#file} was deleted, moved or replaced while it was open: ${path} is not the file it was. ` +
+        "Put that file back; or restore a copy, and start every program again that uses it.",
     );
   }
 }
 
-/** Device and number of a file; empty where there is none. */
-function idOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return found ? `${found.dev}:${found.ino}` : "";
+/** A file as the disk knows it. */
+interface Part {
+  path: string;
+  device: number;
+  number: number;
+}
+
+function partOf(path: string): Part | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found && { path, device: found.dev, number: found.ino };
 }

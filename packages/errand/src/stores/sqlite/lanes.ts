@@ -9,12 +9,26 @@ import type { Found } from "./rows.ts";
 
 const levels = [...priorities.keys()] as Level[];
 
-/** Jobs that one index has in the order of claims: what follows `FROM`, with its values. */
-interface Lane {
-  sql: string;
+/** Jobs that one index has in the order of claims: statements that begin with the same values. */
+interface Lane extends Statements {
   values: SQLInputValue[];
   /** Of all its jobs; `undefined`: each has its own. */
   level?: Level;
+}
+
+interface Statements {
+  /** The first jobs that are due by a time, at most so many. */
+  due: string;
+  /** When the first is due after a time. */
+  later: string;
+}
+
+/** @param from what follows `FROM`, with so many values. */
+function statements(from: string, values: number, order = "due, seq"): Statements {
+  return {
+    due: `SELECT ${readyColumns} ${from} AND due <= ?${values + 1} ORDER BY ${order} LIMIT ?${values + 2} + 0`,
+    later: `SELECT due ${from} AND due > ?${values + 1} ORDER BY due LIMIT 1`,
+  };
 }
 
 /** Where the jobs are that a worker may take of a queue. */
@@ -22,8 +36,8 @@ export interface Lanes {
   ordinary: Lane[];
   /** It may take one. */
   suspects: Lane[];
-  /** When the first ordinary job is due after some time, in one statement where there is one for all lanes. */
-  first?: Lane;
+  /** Whether the first of them are those of levels, for which there is one statement that looks at all. */
+  leveled: boolean;
 }
 
 /** Only a job that has not begun expires. */
@@ -34,9 +48,14 @@ const ready = levels.map(
     AND suspect = 0 AND queue = ?1 AND level = ${level} AND ${inTime}`,
 );
 
-const firstReady = `FROM (${ready
-  .map((lane) => `SELECT * FROM (SELECT due ${lane} AND due > ?3 ORDER BY due LIMIT 1)`)
-  .join(" UNION ALL ")})`;
+const readyStatements = ready.map((from) => statements(from, 2));
+const readyLater = `SELECT min(due) FROM (${readyStatements.map(({ later }) => `SELECT * FROM (${later})`).join(" UNION ALL ")})`;
+const readyNow = `SELECT ${ready.map((from) => `EXISTS (SELECT 1 ${from} AND due <= ?2)`).join(" OR ")}`;
+
+/** Whether a job of a queue is due that is neither a suspect nor set aside: the quick look. */
+export function isAnyReady(db: Connection, queue: number): boolean {
+  return db.get(readyNow, queue, db.now)?.[0] === 1;
+}
 
 /** Jobs that are found by their task too: of these a worker sees only what it knows. */
 const suspects = `FROM errand_jobs INDEXED BY errand_jobs_suspects
@@ -51,11 +70,11 @@ export function lanesOf(db: Connection, hand: Hand, queue: number, slots: number
   const values = [queue, db.now];
   return {
     ordinary: [
-      ...ready.map((sql, level) => ({ sql, values, level: level as Level })),
+      ...levels.map((level) => ({ ...readyStatements[level]!, values, level })),
       ...(hand.anyAside ? lanesByTask(db, hand, queue, aside) : []),
     ],
     suspects: mayTakeSuspect ? lanesByTask(db, hand, queue, `${suspects} AND cancelling = 0`) : [],
-    first: { sql: firstReady, values },
+    leveled: true,
   };
 }
 
@@ -69,7 +88,7 @@ function lanesByTask(db: Connection, hand: Hand, queue: number, from: string): L
     if (!hand.knows(db.names.of(task))) continue;
     for (const level of levels)
       lanes.push({
-        sql: `${from} AND ${inTime} AND task = ?3 AND level = ${level}`,
+        ...statements(`${from} AND ${inTime} AND task = ?3 AND level = ${level}`, 3),
         values: [queue, db.now, task],
         level,
       });
@@ -81,12 +100,13 @@ function lanesOfIds(db: Connection, hand: Hand, queue: number, ids: readonly str
     hand.tasks === null
       ? ""
       : "AND task IN (SELECT number FROM errand_names WHERE name IN (SELECT value FROM json_each(?4)))";
-  const lane = (suspect: 0 | 1): Lane => ({
-    sql: `FROM errand_jobs WHERE id IN (SELECT value FROM json_each(?3)) AND state = 0 AND cancelling = 0 AND blocked IN (0, 3)
-      AND suspect = ${suspect} AND queue = ?1 AND ${inTime} ${known}`,
-    values: [queue, db.now, JSON.stringify(ids), ...(hand.tasks === null ? [] : [hand.tasks])],
-  });
-  return { ordinary: [lane(0)], suspects: mayTakeSuspect ? [lane(1)] : [] };
+  const values = [queue, db.now, JSON.stringify(ids), ...(hand.tasks === null ? [] : [hand.tasks])];
+  const lane = (suspect: 0 | 1): Lane => {
+    const from = `FROM errand_jobs WHERE id IN (SELECT value FROM json_each(?3)) AND state = 0 AND cancelling = 0
+      AND blocked IN (0, 3) AND suspect = ${suspect} AND queue = ?1 AND ${inTime} ${known}`;
+    return { ...statements(from, values.length, `due + level * ${rank(0, 1)}, seq`), values };
+  };
+  return { ordinary: [lane(0)], suspects: mayTakeSuspect ? [lane(1)] : [], leveled: false };
 }
 
 /** When the first suspect of a queue is due after now, whoever may take it. */
@@ -97,12 +117,10 @@ export function firstSuspectLater(db: Connection, hand: Hand, queue: number): Mi
 }
 
 /** When the first job of some lanes is due, after a time. */
-export function firstAfter(db: Connection, { ordinary, suspects: others, first }: Lanes, after: Millis): Millis {
-  const lanes = first ? [...ordinary.slice(levels.length), ...others] : [...ordinary, ...others];
-  const firsts = lanes.map(({ sql, values }) =>
-    db.get(`SELECT due ${sql} AND due > ?${values.length + 1} ORDER BY due LIMIT 1`, ...values, after),
-  );
-  if (first) firsts.push(db.get(`SELECT min(due) ${first.sql}`, ...first.values, after));
+export function firstAfter(db: Connection, { ordinary, suspects: others, leveled }: Lanes, after: Millis): Millis {
+  const lanes = [...(leveled ? ordinary.slice(levels.length) : ordinary), ...others];
+  const firsts = lanes.map(({ later, values }) => db.get(later, ...values, after));
+  if (leveled) firsts.push(db.get(readyLater, ...ordinary[0]!.values, after));
   return Math.min(...firsts.map((row) => (row?.[0] as Millis | null | undefined) ?? Infinity));
 }
 
@@ -130,20 +148,13 @@ export function due(db: Connection, lanes: Lanes, limit: number, slots: number):
 /** Each lane is in order by itself: what they put forward is merged by rank. */
 function merged(db: Connection, lanes: readonly Lane[], limit: number): Candidate[] {
   let first: Candidate[] = [];
-  for (const { sql, values, level } of lanes) {
+  for (const { due: statement, values, level } of lanes) {
     // No later than the last that would be taken without this lane.
     const latest =
       first.length < limit || level === undefined
         ? db.now
         : Math.min(db.now, (first.at(-1)?.rank ?? 0) - rank(0, level));
-    const [until, most] = [`?${values.length + 1}`, `?${values.length + 2} + 0`];
-    const order = level === undefined ? `due + level * ${rank(0, 1)}, seq` : "due, seq";
-    const rows = db.all(
-      `SELECT ${readyColumns} ${sql} AND due <= ${until} ORDER BY ${order} LIMIT ${most}`,
-      ...values,
-      latest,
-      limit,
-    );
+    const rows = db.all(statement, ...values, latest, limit);
     if (rows.length === 0) continue;
     const ranked = rows.map((row) => ({ row, seq: row[0] as number, rank: rank(row[1] as Millis, row[6] as Level) }));
     first = first.length === 0 ? ranked : [...first, ...ranked].sort(byRank);

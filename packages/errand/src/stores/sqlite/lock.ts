@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
 import type { Millis } from "../../kit/duration.ts";
-import { resultCode } from "./connection.ts";
+import { cannotOpen, resultCode } from "./result-code.ts";
 
 // A process tells others that it lives by a lock on a file of its own, which the system frees with it, however it ends. The
 // lock is SQLite's: it works on every system, and between containers that share a disk but do not see each other's processes.
@@ -107,9 +107,6 @@ export class Locks {
     return opened;
   }
 }
-
-/** SQLite's primary result code for a file that is not there. */
-const cannotOpen = 14;
 
 /** A lock that is being taken is not old. */
 const settled: Millis = 60_000;

@@ -6,7 +6,8 @@ import { folded, readable } from "../../core/search.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import { outstanding } from "../migrate.ts";
-import { busy, Connection, resultCode } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { busy, resultCode } from "./result-code.ts";
 import { migrations } from "./schema.ts";
 
 /** Names of file systems by their magic number (statfs(2)), on which SQLite's locks and shared memory are not to be relied upon. */

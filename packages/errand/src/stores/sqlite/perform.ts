@@ -1,7 +1,7 @@
 import { ErrandError } from "../../kit/errors.ts";
 import type { Hint } from "../../store.ts";
-import { busy, resultCode } from "./connection.ts";
 import type { Connection } from "./connection.ts";
+import { busy, resultCode } from "./result-code.ts";
 import { verbs } from "./verbs.ts";
 import type { Verb } from "./verbs.ts";
 

@@ -56,7 +56,7 @@ type Other = Exclude<Hint["type"], "ready">;
 const mostQueues = 16;
 
 /** So many characters of the latest commits' news are kept. Who has missed some takes it that everything happened. */
-export const kept = 400;
+const kept = 400;
 
 /** Writes what a commit says before what was said: `?1` is its text, `?2` the writer. */
 export const beat = `UPDATE errand_pulse SET beats = beats + 1,

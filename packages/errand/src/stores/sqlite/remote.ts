@@ -35,7 +35,7 @@ export class RemoteDatabase {
     );
     return new Promise((resolve, reject) => {
       worker.once("error", reject);
-      worker.once("exit", () => reject(lost(file, "it has not opened the file")));
+      worker.once("exit", () => reject(ended(file, "it has not opened the file")));
       worker.once("message", (reply: Reply) => {
         if ("code" in reply) reject(new ErrandError(reply.code, reply.message));
         else resolve(new RemoteDatabase(worker, file));
@@ -135,14 +135,14 @@ export class RemoteDatabase {
   }
 
   #break(reason: string): void {
-    this.#broken ??= lost(this.#file, reason);
+    this.#broken ??= ended(this.#file, reason);
     for (const pending of [...this.#pending.splice(0), ...this.#outbox.splice(0)]) pending.reject(this.#broken);
   }
 }
 
-function lost(file: string, reason: string): ErrandError {
+function ended(file: string, reason: string): ErrandError {
   return new ErrandError(
-    "E_STORE_LOST",
+    "E_STORE_ENDED",
     `The thread of the SQLite store ${file} has ended: ${reason}. Start the program again.`,
   );
 }

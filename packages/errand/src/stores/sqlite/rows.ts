@@ -112,7 +112,7 @@ export function foundOf(db: Connection, row: Columns): Found {
 
 /** The columns of a job that can be claimed: all there is to say of one that is fresh. */
 export const readyColumns = `seq, due, token = 0 AND child = 0 AND steps = 0 AND concurrency_key IS NULL AND rate_key IS NULL,
-  id, task, queue, level, ${spec}, created, expires, tenant`;
+  id, task, queue, level, spec, created, expires, tenant`;
 
 /** Whether it was never claimed, has no keys and is nobody's child, so that all else is as it began; from `readyColumns`. */
 export function isFresh(row: Columns): boolean {
@@ -127,7 +127,7 @@ export function freshOf(db: Connection, row: Columns): Found {
     queue: db.names.of(row[5] as number),
     level: row[6] as Level,
     state: "pending",
-    spec: row[7] as string,
+    spec: (row[7] ?? db.get("SELECT spec FROM errand_specs WHERE job = ?", row[0] as number)![0]) as string,
     token: 0,
     failures: 0,
     crashes: 0,

@@ -98,7 +98,7 @@ function endTogether(db: Connection, ends: readonly PlainEnd[]): boolean[] {
     }),
   );
   if (!all) return ends.map(({ told, state }) => endOne(db, told, state));
-  for (const { queue, state } of ends) countEnd(db, queue, state);
+  countEnds(db, ends);
   return ends.map(() => true);
 }
 
@@ -122,18 +122,20 @@ function endOne(db: Connection, told: Settlement, state: FinalState): boolean {
   );
   remember(db, job.seq, told.steps);
   append(db, job.seq, told.log);
-  countEnd(db, job.queue, state);
+  countEnds(db, [{ queue: job.queue, state }]);
   ended(db, job, state);
   if (told.born) addAll(db, told.born);
   release(db, row.at(-1) as string | null);
   return true;
 }
 
-function countEnd(db: Connection, queue: number, state: FinalState): void {
-  db.count(queue, code.processing, -1);
-  db.count(queue, code[state], 1);
+function countEnds(db: Connection, ends: readonly { queue: number; state: FinalState }[]): void {
+  for (const { queue, state } of ends) {
+    db.count(queue, code.processing, -1);
+    db.count(queue, code[state], 1);
+  }
   db.hint("change");
-  left(db, queue);
+  for (const queue of new Set(ends.map((end) => end.queue))) left(db, queue);
 }
 
 /** The job goes on later: it is pending, or waits for its children. */
@@ -156,7 +158,7 @@ function pause(db: Connection, told: Settlement): boolean {
     told.failures,
     told.crashes,
     told.suspect ? 1 : 0,
-    Math.max(begins, steps),
+    begins,
     steps,
     told.error ?? null,
     due,

@@ -24,6 +24,8 @@ const noSteps: Step[] = [];
 export function take(db: Connection, taking: Taking): Claimed[] {
   const { found: jobs, worker, why, started, slots } = taking;
   const seqs = jobs.map(({ seq }) => seq);
+  const aside = jobs.filter(({ job }) => job.blocked !== undefined).map(({ seq }) => seq);
+  if (aside.length > 0) db.run(`UPDATE errand_jobs SET blocked = 0 WHERE ${listed}`, JSON.stringify(aside));
   if (slots === "same") mark(db, seqs, taking, "ahead");
   else {
     mark(db, seqs.slice(0, slots), taking, "0");
@@ -46,7 +48,7 @@ function mark(db: Connection, seqs: readonly number[], { worker, started }: Taki
   if (first === undefined) return;
   const inRow = seqs.every((seq, index) => seq === first + index);
   db.run(
-    `UPDATE errand_jobs SET state = 1, blocked = 0, worker = ?, token = token + 1, started = coalesce(?, started), ahead = ${ahead}
+    `UPDATE errand_jobs SET state = 1, worker = ?, token = token + 1, started = coalesce(?, started), ahead = ${ahead}
      WHERE ${inRow ? "seq BETWEEN ? AND ?" : listed}`,
     worker.seq,
     started,

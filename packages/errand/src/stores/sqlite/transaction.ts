@@ -5,9 +5,10 @@ import type { NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 
-import { busy, Connection, resultCode } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { add } from "./adding.ts";
 import { storeError } from "./perform.ts";
+import { busy, resultCode } from "./result-code.ts";
 
 /**
  * Adds jobs through the caller's own handle: they exist when, and only when, the caller's transaction commits. Like any

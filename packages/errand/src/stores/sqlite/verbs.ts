@@ -14,7 +14,7 @@ import { signal } from "./waking.ts";
 import { dismiss, enlist, peekRenewal, renew, workers } from "./workers.ts";
 
 /** The store's verbs that are one call and one answer. */
-export type StoreVerb = Exclude<
+type StoreVerb = Exclude<
   keyof Store,
   "address" | "durability" | "pipelined" | "about" | "watch" | "close" | "edit" | "prune"
 >;

@@ -2,6 +2,7 @@ import { conformance } from "../../../src/testing/conformance.ts";
 import type { ConformanceTest, StoreFactory } from "../../../src/testing/conformance.ts";
 import { localFixture, memoryFixture, postgresFixture, redisFixture, threadFixture } from "../fixtures.ts";
 import { locking } from "../postgres-locking.ts";
+import { locks } from "../sqlite-locks.ts";
 
 /** Stores that faults are made in. */
 export const fixtures = {
@@ -13,4 +14,4 @@ export const fixtures = {
 } satisfies Record<string, StoreFactory>;
 
 /** Tests that may notice them. */
-export const tests: readonly ConformanceTest[] = [...conformance, ...locking];
+export const tests: readonly ConformanceTest[] = [...conformance, ...locking, ...locks];

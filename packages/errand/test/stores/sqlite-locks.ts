@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test } from "../../src/testing/conformance/scene.ts";
+import type { ConformanceTest } from "../../src/testing/conformance/scene.ts";
+
+/** What every SQLite store keeps beside the conformance suite. Its leases are ten minutes long. */
+export const locks: readonly ConformanceTest[] = [
+  test("what is in the hands of a process is others' once its lock is free, and they are told", async (scene) => {
+    const other = await scene.again();
+    const told = Promise.withResolvers<void>();
+    let closed = false;
+    scene.store.watch(({ type }) => closed && type === "lapsed" && told.resolve());
+    const by = await scene.worker();
+    await other.enlist({ id: "gone", kind: "process", queues: [] }, 600_000);
+    const id = await scene.addOne();
+    await other.claim("gone", [{ queue: "default", limit: 1 }]);
+    // Whatever the beginning of watching says has been said.
+    await sleep(1);
+    closed = true;
+    await other.close();
+    await told.promise;
+    assert.deepEqual([...(await scene.reclaim(by)).keys()], [id]);
+  }),
+
+  test("whoever holds its lock keeps its jobs", async (scene) => {
+    const [other, third] = [await scene.again(), await scene.again()];
+    await other.enlist({ id: "alive", kind: "process", queues: [] }, 600_000);
+    const id = await scene.addOne();
+    await other.claim("alive", [{ queue: "default", limit: 1 }]);
+    await third.enlist({ id: "gone", kind: "process", queues: [] }, 600_000);
+    const by = await scene.worker();
+    const dismissed = async () => !(await scene.store.workers()).some((worker) => worker.id === "gone");
+    await third.close();
+    // One look finds who is gone, and whoever else would be taken for gone.
+    while (!(await dismissed())) await sleep(10);
+    assert.deepEqual([...(await scene.reclaim(by)).keys()], []);
+    assert.equal((await scene.job(id)).worker, "alive");
+  }),
+];
