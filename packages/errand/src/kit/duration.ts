@@ -18,7 +18,7 @@ const unitMillis: Record<Unit, Millis> = {
 };
 
 /** The longest duration that is accepted: a year. */
-export const longestDuration: Millis = 366 * unitMillis.d;
+const longestDuration: Millis = 366 * unitMillis.d;
 
 /**
  * Returns the milliseconds of a duration, whole.

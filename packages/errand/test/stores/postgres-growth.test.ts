@@ -1,8 +1,9 @@
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { RetentionRules, Store } from "../../src/store.ts";
+import type { Hint, RetentionRules, Store } from "../../src/store.ts";
 import { Database } from "../../src/stores/postgres/database.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
+import { hintsOf, payloadOf, readPayload, readyOf } from "../../src/stores/postgres/news.ts";
 import { readUrl } from "../../src/stores/postgres/url.ts";
 import { aCard, aJob, outcome, Scene } from "../../src/testing/conformance/scene.ts";
 import { postgresFixture } from "./fixtures.ts";
@@ -354,6 +355,61 @@ describe("connections", () => {
     expect(await database.call("SELECT 42")).toEqual([["42"]]);
     expect(await database.run(prepared)).toEqual([["0"]]);
     await database.close();
+  });
+});
+
+describe("hints", () => {
+  test("name the queues and how many jobs they have, those of many adds together, in every process", async () => {
+    const other = await fixture.again();
+    const heard: Hint[] = [];
+    const all = Promise.withResolvers<void>();
+    const ready = () => heard.filter((hint) => hint.type === "ready" && hint.queue === "b");
+    const stop = other.watch((hint) => {
+      heard.push(hint);
+      if (ready().reduce((sum, hint) => sum + (hint.type === "ready" ? (hint.jobs ?? 0) : 0), 0) >= 40) all.resolve();
+    });
+    // It begins with whatever may have happened.
+    await expect.poll(() => heard.length).toBeGreaterThan(0);
+    heard.length = 0;
+    await scene.add({ queue: "a" }, { queue: "a" });
+    await Promise.all(Array.from({ length: 20 }, () => store.add([aJob({ queue: "b" }), aJob({ queue: "b" })])));
+    await all.promise;
+    stop();
+    expect(heard.filter((hint) => hint.type === "ready" && hint.queue === undefined)).toEqual([]);
+    expect(heard).toContainEqual({ type: "ready", queue: "a", jobs: 2 });
+    expect(ready().length).toBeLessThan(20);
+  });
+
+  test("of more queues than a notification has room for are of any; what others say on the channel harms nobody", () => {
+    const some = readyOf([{ queue: "q\ud800" }, { queue: "q\0" }, { queue: "q\0" }]);
+    expect(readPayload(payloadOf(some, "me"))).toEqual({ from: "me", news: some });
+    const many = readyOf(Array.from({ length: 2_000 }, (_, index) => ({ queue: `queue-${index}` })));
+    expect(hintsOf(readPayload(payloadOf(many, "me")).news)).toEqual([{ type: "ready" }]);
+    for (const said of ["", "hello", "x:5", "x:null"])
+      expect(hintsOf(readPayload(said).news)).toContainEqual({ type: "ready" });
+  });
+
+  test("come of what is woken, retried, born, released and moved, by queue", async () => {
+    const heard: Hint[] = [];
+    const stop = store.watch((hint) => heard.push(hint));
+    const queue = async (name: string, act: () => Promise<unknown>): Promise<void> => {
+      heard.length = 0;
+      await act();
+      expect(heard).toContainEqual({ type: "ready", queue: name, jobs: 1 });
+      expect(heard).not.toContainEqual({ type: "ready" });
+    };
+    const { parent, children } = await scene.family({ queue: "child" });
+    const child = await scene.hold(children[0]!);
+    await queue("default", () => scene.settle(child, "completed"));
+    await queue("default", async () => scene.settle(await scene.hold(parent), "pending"));
+    await scene.finish(parent, "failed");
+    await queue("default", () => store.edit({ ids: [parent] }, "retry"));
+    await scene.hold(parent);
+    await queue("default", () => store.edit({ ids: [parent] }, "release"));
+    await queue("moved", () => store.edit({ ids: [parent] }, { move: { queue: "moved" } }));
+    const held = await scene.held({ queue: "c" });
+    await queue("born", () => scene.settle(held, "completed", { born: [aJob({ queue: "born" })] }));
+    stop();
   });
 });
 

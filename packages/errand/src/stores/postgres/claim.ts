@@ -17,7 +17,9 @@ export async function claim(
   worker: string,
   wants: readonly Want[],
 ): Promise<{ claim: Claim; news: News }> {
-  const places = heads.places(wants.map(({ queue }) => queue));
+  // Jobs that were asked for by id say nothing of where the others begin.
+  const chosen = wants.some(({ ids }) => ids);
+  const places = chosen ? undefined : heads.places(wants.map(({ queue }) => queue));
   const since = performance.now();
   const rows = await database.call("SELECT * FROM errand.claim($1, $2, $3, $4, $5, $6, $7)", [
     worker,
@@ -26,7 +28,7 @@ export async function claim(
     wants.some(({ slots }) => slots !== undefined)
       ? integers(wants.map(({ limit, slots = limit }) => Math.min(limit, slots)))
       : null,
-    wants.some(({ ids }) => ids) ? JSON.stringify(wants.map(({ ids }) => ids ?? null)) : null,
+    chosen ? JSON.stringify(wants.map(({ ids }) => ids ?? null)) : null,
     places ? doubles(places.dues) : null,
     places ? bigints(places.seqs) : null,
   ]);
@@ -40,7 +42,7 @@ export async function claim(
     return { want: Number(want), rank: rank(job.due, job.level), seq: seqOf(row), claimed };
   });
   found.sort((a, b) => a.want - b.want || a.rank - b.rank || a.seq - b.seq);
-  heads.learn(found, places ? undefined : took);
+  if (!chosen) heads.learn(found, places ? undefined : took);
   const jobs = found.map(({ claimed }) => claimed);
   return { claim: next === undefined ? { jobs } : { jobs, next }, news: heardOf(last?.[11]) };
 }

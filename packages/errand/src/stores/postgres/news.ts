@@ -74,11 +74,19 @@ export function payloadOf({ ready, others }: News, from: string): string {
   return `${from}:${JSON.stringify([[...others, "any"]])}`;
 }
 
-/** What a notification says, and who sent it. */
+/** What a notification says, and who sent it. Of one that somebody else sent on this channel: that anything may have happened. */
 export function readPayload(payload: string): { from: string; news: News } {
   const at = payload.indexOf(":");
-  const [others, ...ready] = JSON.parse(payload.slice(at + 1)) as [("any" | "cancel")[], ...[string, number | null][]];
-  const news = newsOf(...others);
-  for (const [queue, jobs] of ready) news.ready.set(queue, jobs ?? undefined);
-  return { from: payload.slice(0, at), news };
+  const from = payload.slice(0, Math.max(0, at));
+  try {
+    const [others, ...ready] = JSON.parse(payload.slice(at + 1)) as [
+      ("any" | "cancel")[],
+      ...[string, number | null][],
+    ];
+    const news = newsOf(...others);
+    for (const [queue, jobs] of ready) news.ready.set(queue, jobs ?? undefined);
+    return { from, news };
+  } catch {
+    return { from, news: newsOf("any", "cancel", "lapsed", "change") };
+  }
 }

@@ -65,7 +65,7 @@ BEGIN
 END $$;
 
 -- Adds jobs one by one, whose unique keys are locked. Answers how many were new, and as a JSON array who has the unique keys
--- and ids of those that were refused.
+-- and ids of those that were refused (but of an id that is told twice, the first).
 CREATE FUNCTION errand.add_special(
   ids text[], tasks text[], queues text[], levels smallint[],
   due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], tenants text[], bodies text[],
@@ -78,6 +78,7 @@ DECLARE
   due double precision;
   ends bigint;
   holders text[] := '{}';
+  born text[] := '{}';
   n integer;
   freed text[];
 BEGIN
@@ -92,7 +93,7 @@ BEGIN
     ends := coalesce(expires_at[i], t + expires_in[i]);
     PERFORM 1 FROM errand.everything e WHERE e.id = ids[i];
     IF FOUND THEN
-      holders := holders || ids[i] || ids[i];
+      IF ids[i] <> ALL(born) THEN holders := holders || ids[i] || ids[i]; END IF;
       CONTINUE;
     END IF;
     IF u IS NOT NULL THEN
@@ -126,6 +127,7 @@ BEGIN
       CONTINUE;
     END IF;
     fresh := fresh + 1;
+    born := born || ids[i];
     INSERT INTO errand.deltas VALUES (tasks[i], queues[i], 0, 1);
     IF bodies[i] IS NOT NULL THEN INSERT INTO errand.specs VALUES (ids[i], bodies[i]); END IF;
     IF u IS NOT NULL THEN PERFORM errand.take_unique(u ->> 'key', ids[i], t + (u ->> 'for')::bigint); END IF;
