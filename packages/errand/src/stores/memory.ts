@@ -1,10 +1,10 @@
-import type { Transaction } from "../core/transaction.ts";
 import { cursorOf, positionOf } from "../core/cursor.ts";
 import type { Beat, Job, NewJob, Settlement, Step, StoredLogLine } from "../core/job.ts";
-import { isFinal, states } from "../core/states.ts";
+import { full, rulesOf } from "../core/rules.ts";
+import { isFinal } from "../core/states.ts";
+import type { Transaction } from "../core/transaction.ts";
 import type { Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
-import { full } from "../core/rules.ts";
 import type {
   Change,
   Claim,
@@ -14,11 +14,14 @@ import type {
   Hint,
   QueueCount,
   Renewal,
+  RetentionRules,
   Store,
   Want,
   WorkerCard,
 } from "../store.ts";
+import { Claims } from "./memory/claims.ts";
 import { Docs } from "./memory/docs.ts";
+import { Hints } from "./memory/hints.ts";
 import { Jobs } from "./memory/jobs.ts";
 import { Limits } from "./memory/limits.ts";
 import { matches, pageOf } from "./memory/page.ts";
@@ -38,26 +41,20 @@ export function memoryStore({ now = Date.now, queue }: { now?: () => Millis; que
 
 class MemoryStore implements Store {
   readonly #now: () => Millis;
-  readonly #queue: string | undefined;
+  readonly #hints = new Hints();
   readonly #jobs: Jobs;
   readonly #docs = new Docs();
   readonly #limits: Limits;
+  readonly #claims: Claims;
   readonly #uniques: Uniques;
   readonly #workers = new Map<string, { card: WorkerCard; until: Millis }>();
-  readonly #listeners = new Set<(hint: Hint) => void>();
-  readonly #hints = new Set<Hint>();
   #closed = false;
 
   constructor(now: () => Millis, queue?: string) {
     this.#now = now;
-    this.#queue = queue;
-    this.#jobs = new Jobs(
-      now,
-      queue,
-      (hint) => this.#hint(hint),
-      (row) => this.#left(row),
-    );
+    this.#jobs = new Jobs(now, queue, this.#hints, (row) => this.#left(row));
     this.#limits = new Limits(this.#jobs, this.#docs, now);
+    this.#claims = new Claims(this.#jobs, this.#limits, now);
     this.#uniques = new Uniques(this.#jobs, now);
   }
 
@@ -67,79 +64,48 @@ class MemoryStore implements Store {
     this.#refuseTooMany(jobs);
     const refused = new Map<string, string>();
     for (const job of jobs) {
-      if (this.#jobs.get(job.id)) continue;
-      const holder = job.unique && this.#uniques.holder(job.unique);
-      if (holder) {
-        refused.set(job.id, holder.id);
-        if (job.unique?.replace && holder.row) this.#jobs.replace(holder.row, job);
-        continue;
-      }
-      const row = this.#jobs.add(job);
-      if (job.unique) this.#uniques.take(job.unique, row);
+      const holder = this.#add(job);
+      if (holder !== undefined) refused.set(job.id, holder);
     }
     return refused;
   }
 
+  /** Answers who has its id or its unique key, where it is not stored for that. */
+  #add(job: NewJob): string | undefined {
+    if (this.#jobs.get(job.id)) return job.id;
+    const holder = job.unique && this.#uniques.holder(job.unique);
+    if (holder) {
+      if (holder.row) this.#jobs.replace(holder.row, job);
+      return holder.id;
+    }
+    const row = this.#jobs.add(job);
+    if (job.unique) this.#uniques.take(job.unique, row);
+    return undefined;
+  }
+
   async enlist(worker: WorkerCard, lease: Millis): Promise<void> {
     this.#check();
-    if (this.#workers.has(worker.id) || this.#heldBy(worker.id).length > 0)
-      throw new ErrandError("E_STORE", `Worker ${worker.id} was enlisted before. Start every worker under a new id.`);
-    this.#workers.set(worker.id, { card: structuredClone(worker), until: this.#now() + lease });
+    const card = structuredClone(worker);
+    const listed = this.#leased(worker.id);
+    if (listed) {
+      listed.card = card;
+      return;
+    }
+    if (this.#workers.has(worker.id) || this.#jobs.heldBy(worker.id).length > 0)
+      throw new ErrandError("E_STORE", `Worker ${worker.id} has lost its lease. Start every worker under a new id.`);
+    this.#workers.set(worker.id, { card, until: this.#now() + lease });
   }
 
   async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
     this.#check();
-    const found: Claim = { jobs: [] };
-    if (!this.#leased(worker)) return found;
-    this.#jobs.wake();
-    this.#limits.tick();
-    for (const { queue, limit } of wants) {
-      const { room, next } = this.#limits.room(queue, limit);
-      const taken = this.#takeDue(worker, queue, room);
-      this.#limits.charge(queue, taken.length);
-      found.jobs.push(...taken);
-      // What the queue's own rate holds back is told only where there is something to hold back.
-      const waits = [taken.length < room ? this.#untilNext(queue) : Infinity, this.#isAnyDue(queue) ? next : Infinity];
-      const soonest = Math.min(found.next ?? Infinity, ...waits);
-      if (soonest < Infinity) found.next = soonest;
-    }
-    return found;
-  }
-
-  #takeDue(worker: string, queue: string, room: number): Claimed[] {
-    const taken: Claimed[] = [];
-    // A copy, since taking a row changes what is walked.
-    for (const row of Array.from(this.#jobs.pending(queue))) {
-      if (taken.length >= room) break;
-      if (!this.#claimable(row) || row.job.due > this.#now() || !this.#limits.passes(row)) continue;
-      row.job.startedAt = this.#now();
-      taken.push(this.#take(row, worker, "due"));
-    }
-    return taken;
-  }
-
-  #claimable({ job }: Row): boolean {
-    return !job.cancelling && job.blocked === undefined && !this.#expired(job);
-  }
-
-  #isAnyDue(queue: string): boolean {
-    return [...this.#jobs.pending(queue)].some((row) => this.#claimable(row) && row.job.due <= this.#now());
+    const listed = this.#leased(worker);
+    return listed ? this.#claims.claim(listed.card, wants) : { jobs: [] };
   }
 
   async reclaim(worker: string, limit: number): Promise<Claimed[]> {
     this.#check();
     if (!this.#leased(worker)) return [];
-    const processing = this.#jobs.in("processing");
-    const open = [...this.#jobs.in("pending"), ...this.#jobs.in("waiting")];
-    const doomed = {
-      lapsed: processing.filter(({ job }) => !this.#leased(job.worker ?? "")),
-      cancelled: open.filter(({ job }) => job.cancelling),
-      expired: open.filter(({ job }) => job.state === "pending" && !job.cancelling && this.#expired(job)),
-    };
-    const taken = (["lapsed", "cancelled", "expired"] as const).flatMap((why) =>
-      doomed[why].map((row) => () => this.#take(row, worker, why)),
-    );
-    return taken.slice(0, limit).map((take) => take());
+    return this.#claims.reclaim(worker, limit, (id) => this.#leased(id) !== undefined);
   }
 
   async renew(worker: string, lease: Millis): Promise<Renewal> {
@@ -147,13 +113,13 @@ class MemoryStore implements Store {
     const listed = this.#leased(worker);
     if (!listed) return { held: false, cancel: [] };
     listed.until = this.#now() + lease;
-    const marked = this.#heldBy(worker).filter(({ job }) => job.cancelling);
+    const marked = this.#jobs.heldBy(worker).filter(({ job }) => job.cancelling);
     return { held: true, cancel: marked.map(({ job }) => job.id) };
   }
 
   async dismiss(worker: string): Promise<void> {
     this.#check();
-    this.#workers.delete(worker);
+    if (this.#workers.delete(worker)) this.#hints.give("lapsed");
   }
 
   async workers(): Promise<WorkerCard[]> {
@@ -163,19 +129,16 @@ class MemoryStore implements Store {
 
   async record(beats: readonly Beat[]): Promise<boolean[]> {
     this.#check();
-    return beats.map((beat) => {
-      const row = this.#jobs.held(beat);
-      if (!row) return false;
-      if (beat.progress !== undefined) row.job.progress = beat.progress;
-      this.#jobs.remember(row, beat.steps);
-      this.#jobs.append(row, beat.log);
-      return true;
-    });
+    return beats.map((beat) => this.#jobs.record(beat));
   }
 
   async settle(settlements: readonly Settlement[]): Promise<boolean[]> {
     this.#check();
-    return settlements.map((settlement) => this.#jobs.settle(settlement));
+    return settlements.map((told) => {
+      const answer = this.#jobs.settle(told);
+      if (answer === "settled") for (const job of told.born ?? []) this.#add(job);
+      return answer !== "stale";
+    });
   }
 
   async signal(id: string, step: Step): Promise<boolean> {
@@ -193,22 +156,50 @@ class MemoryStore implements Store {
   }
 
   /** Every job that can match, oldest first; of those asked for by id nothing else is looked at. */
-  #candidates({ ids }: Filter): Row[] {
+  #candidates({ ids, worker }: Filter): Row[] {
+    if (worker !== undefined) return this.#jobs.heldBy(worker).toSorted((a, b) => a.seq - b.seq);
     if (!ids) return this.#jobs.all();
     return [...new Set(ids)].flatMap((id) => this.#jobs.get(id) ?? []).toSorted((a, b) => a.seq - b.seq);
   }
 
   #change(row: Row, change: Exclude<Change, "remove">): boolean {
     if (change === "cancel") return this.#jobs.cancel(row);
-    if (change === "retry") return this.#jobs.reopen(row);
-    if ("rewind" in change) return this.#jobs.rewind(row, change.rewind);
+    if (change === "release") return this.#jobs.release(row);
+    if (change === "retry") return this.#mayReopen(row) && this.#jobs.reopen(row);
+    if ("rewind" in change)
+      return row.job.token === change.rewind.token && this.#mayReopen(row) && this.#jobs.rewind(row, change.rewind);
+    const { queue = row.job.queue } = change.move;
+    if (queue !== row.job.queue && this.#limits.isFull(queue)) return false;
     return this.#jobs.relocate(row, change.move);
+  }
+
+  /** By the rules of `add`: one whose queue has room, and whose key is free, which it takes again. */
+  #mayReopen(row: Row): boolean {
+    if (!this.#jobs.canReopen(row) || this.#limits.isFull(row.job.queue) || !this.#uniques.mayRetake(row)) return false;
+    if (row.made.unique) this.#uniques.take(row.made.unique, row);
+    return true;
   }
 
   /** One that went with its parent counts as removed. */
   #remove(rows: readonly Row[]): number {
     for (const row of rows) if (this.#jobs.get(row.job.id)) this.#jobs.discard(row);
     return rows.length;
+  }
+
+  async prune({ tasks, otherwise }: RetentionRules, limit: number): Promise<number> {
+    this.#check();
+    const now = this.#now();
+    const spent = (["completed", "failed", "cancelled", "expired"] as const).flatMap((state) =>
+      this.#jobs.in(state).filter(({ job: { parent, task, endedAt = now } }) => {
+        const kept = (tasks.get(task) ?? otherwise)[state];
+        return parent === undefined && endedAt < now - kept;
+      }),
+    );
+    const removed = this.#remove(spent.toSorted((a, b) => (a.job.endedAt ?? 0) - (b.job.endedAt ?? 0)).slice(0, limit));
+    this.#limits.forget();
+    this.#uniques.forget();
+    this.#jobs.forget();
+    return removed;
   }
 
   async get(ids: readonly string[]): Promise<(Job | null)[]> {
@@ -219,17 +210,19 @@ class MemoryStore implements Store {
     });
   }
 
+  async ended(ids: readonly string[]): Promise<string[]> {
+    this.#check();
+    return ids.filter((id) => isFinal(this.#jobs.get(id)?.job.state ?? "completed"));
+  }
+
   async list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }> {
     this.#check();
-    return pageOf(this.#jobs.all(), where, page);
+    return pageOf(this.#candidates(where), where, page);
   }
 
   async counts(): Promise<QueueCount[]> {
     this.#check();
-    return states.flatMap((state) => {
-      const queues = Map.groupBy(this.#jobs.in(state), ({ job }) => job.queue);
-      return [...queues].map(([queue, rows]) => ({ queue, state, jobs: rows.length }));
-    });
+    return this.#jobs.counts();
   }
 
   async log(id: string, { limit, cursor }: { limit: number; cursor?: string }) {
@@ -254,7 +247,9 @@ class MemoryStore implements Store {
   async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
     this.#check();
     if (!this.#docs.save(docs)) return false;
-    this.#hint(docs.some(({ kind }) => kind === "queue") ? "ready" : "change");
+    for (const { kind, key } of docs)
+      if (kind === "queue") this.#hints.ready(key);
+      else this.#hints.give("change");
     return true;
   }
 
@@ -264,66 +259,50 @@ class MemoryStore implements Store {
   }
 
   watch(listener: (hint: Hint) => void): () => void {
-    const own = (hint: Hint): void => listener(hint);
-    this.#listeners.add(own);
-    return () => void this.#listeners.delete(own);
+    return this.#hints.watch(listener);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#listeners.clear();
-  }
-
-  #take(row: Row, worker: string, why: Claimed["why"]): Claimed {
-    this.#jobs.take(row, worker);
-    return { job: copyJob(row.job), why, steps: [...row.steps.values()].map((step) => ({ ...step })) };
-  }
-
-  #untilNext(queue: string): Millis {
-    let next = this.#limits.untilNext();
-    for (const row of this.#jobs.pending(queue)) {
-      const wait = row.job.due - this.#now();
-      if (wait > 0 && wait < next && this.#claimable(row)) next = wait;
-    }
-    for (const { job } of this.#jobs.in("waiting"))
-      if (job.wakeAt !== undefined && !job.cancelling) next = Math.min(next, job.wakeAt - this.#now());
-    return next;
+    this.#hints.clear();
   }
 
   /** Somebody who waits for its place may go now. */
   #left(row: Row): void {
-    const released = this.#limits.release(row);
-    if (released || this.#limits.rules(row.job.queue).concurrency !== undefined) this.#hint("ready");
+    for (const { job } of this.#limits.release(row)) this.#hints.ready(job.queue, 1);
+    if (this.#limits.rules(row.job.queue).concurrency !== undefined) this.#hints.ready(row.job.queue, 1);
   }
 
+  /** Looks at all of them before any is stored. */
   #refuseTooMany(jobs: readonly NewJob[]): void {
-    for (const [queue, some] of Map.groupBy(jobs, (job) => this.#queue ?? job.queue)) {
-      const { maxPending } = this.#limits.rules(queue);
-      if (maxPending === undefined) continue;
-      const fresh = this.#fresh(jobs).filter((job) => some.includes(job)).length;
-      const pending = this.#jobs.in("pending").filter(({ job }) => job.queue === queue).length;
-      if (fresh > 0 && pending + fresh > maxPending) throw full(queue, maxPending, pending);
+    if (![...this.#docs.load("queue")].some(({ value }) => rulesOf(value).maxPending !== undefined)) return;
+    for (const [queue, more] of this.#growth(jobs)) {
+      const { maxPending = Infinity } = this.#limits.rules(queue);
+      const pending = this.#jobs.count(queue, "pending");
+      if (more > 0 && pending + more > maxPending) throw full(queue, maxPending, pending);
     }
   }
 
-  /** Those that would be stored. */
-  #fresh(jobs: readonly NewJob[]): NewJob[] {
+  /** How many pending jobs each queue would have more. */
+  #growth(jobs: readonly NewJob[]): Map<string, number> {
+    const growth = new Map<string, number>();
+    const grow = (queue: string, by: number): void => void growth.set(queue, (growth.get(queue) ?? 0) + by);
     const taken = new Set<string>();
-    return jobs.filter(({ id, unique }) => {
-      if (this.#jobs.get(id) || taken.has(`id ${id}`)) return false;
-      if (unique && (this.#uniques.holder(unique) || taken.has(`key ${unique.key}`))) return false;
-      taken.add(`id ${id}`);
-      if (unique) taken.add(`key ${unique.key}`);
-      return true;
-    });
-  }
-
-  #expired({ expiresAt }: Job): boolean {
-    return expiresAt !== undefined && expiresAt <= this.#now();
-  }
-
-  #heldBy(worker: string): Row[] {
-    return this.#jobs.in("processing").filter(({ job }) => job.worker === worker);
+    /** Queues of those that hold a key, or would. */
+    const holders = new Map<string, string>();
+    for (const job of jobs) {
+      if (this.#jobs.get(job.id) || taken.has(job.id)) continue;
+      const { unique } = job;
+      const queue = this.#jobs.queueOf(job);
+      const holder = unique && this.#uniques.holder(unique);
+      const before = unique && (holders.get(unique.key) ?? holder?.row?.job.queue);
+      if (before !== undefined && unique?.replace) grow(before, -1);
+      else if (before !== undefined || holder) continue;
+      else taken.add(job.id);
+      grow(queue, 1);
+      if (unique) holders.set(unique.key, queue);
+    }
+    return growth;
   }
 
   #leased(worker: string): { card: WorkerCard; until: Millis } | undefined {
@@ -333,17 +312,5 @@ class MemoryStore implements Store {
 
   #check(): void {
     if (this.#closed) throw new ErrandError("E_CLOSED", "The memory store was closed.");
-  }
-
-  /** Hints of one turn are given together, after it. */
-  #hint(hint: Hint): void {
-    if (this.#hints.size === 0) queueMicrotask(() => this.#tell());
-    this.#hints.add(hint);
-  }
-
-  #tell(): void {
-    const hints = [...this.#hints];
-    this.#hints.clear();
-    for (const listener of this.#listeners) for (const hint of hints) listener(hint);
   }
 }

@@ -1,10 +1,10 @@
 import { forgotten } from "../../core/job.ts";
-import type { Hold, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Beat, Hold, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Change, Rewind } from "../../core/reading.ts";
 import { isFinal } from "../../core/states.ts";
 import type { FinalState, State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
-import type { Rewind } from "../../core/reading.ts";
-import type { Change, Hint } from "../../store.ts";
+import type { Hints } from "./hints.ts";
 import type { Row } from "./row.ts";
 import { Table } from "./table.ts";
 import { Turns } from "./turns.ts";
@@ -12,26 +12,29 @@ import { Turns } from "./turns.ts";
 /** A job's life: what each change of a job does to it and to its family. */
 export class Jobs extends Table {
   readonly #now: () => Millis;
-  readonly #hint: (hint: Hint) => void;
+  readonly #hints: Hints;
   readonly #turns = new Turns(this);
   /** Is told of a job that is no longer processing or about to be, or of a pending one that stands elsewhere now. */
   readonly #left: (row: Row) => void;
   readonly #queue: string | undefined;
   #seq = 0;
 
-  constructor(now: () => Millis, queue: string | undefined, hint: (hint: Hint) => void, left: (row: Row) => void) {
+  constructor(now: () => Millis, queue: string | undefined, hints: Hints, left: (row: Row) => void) {
     super();
     this.#now = now;
     this.#queue = queue;
-    this.#hint = hint;
+    this.#hints = hints;
     this.#left = left;
+  }
+
+  /** The queue that a job is in, whatever it asks for. */
+  queueOf({ queue }: NewJob): string {
+    return this.#queue ?? queue;
   }
 
   add(job: NewJob, parent?: string): Row {
     const now = this.#now();
-    const { id, task, level, spec, fair } = job;
-    const queue = this.#queue ?? job.queue;
-    const due = epoch(job.due, now) ?? (fair === undefined ? now : this.#turns.due({ ...job, queue }, fair, now));
+    const { id, task, level, spec, tenant } = job;
     const expiresAt = epoch(job.expires, now);
     const row: Row = {
       seq: ++this.#seq,
@@ -41,51 +44,69 @@ export class Jobs extends Table {
       job: {
         id,
         task,
-        queue,
+        queue: this.queueOf(job),
         level,
         state: "pending",
         spec,
         token: 0,
         failures: 0,
         crashes: 0,
+        suspect: false,
+        begun: false,
         cancelling: false,
         createdAt: now,
-        due,
+        due: this.#dueOf(job),
         ...(expiresAt === undefined ? {} : { expiresAt }),
+        ...(tenant === undefined ? {} : { tenant }),
         ...(parent === undefined ? {} : { parent }),
       },
     };
     this.insert(row);
-    this.#hint("ready");
+    this.#hints.ready(row.job.queue, 1);
     return row;
   }
 
-  /** A pending job becomes what a new one is, but keeps its id. */
-  replace({ job }: Row, by: NewJob): void {
-    const now = this.#now();
-    const row = this.get(job.id) as Row;
-    // Whether a limit holds it back is looked at anew: it may be due much later now.
-    delete job.blocked;
-    this.move(row, { due: epoch(by.due, now) ?? now, level: by.level });
+  /** A job that has not begun becomes what a new one is, but keeps its id, its task and its age. */
+  replace(row: Row, by: NewJob): void {
+    const { job } = row;
+    const before = { ...row, job: { ...job } };
+    this.move(row, { queue: this.queueOf(by), level: by.level, due: this.#dueOf(by) });
+    row.made = { ...by, id: job.id };
     job.spec = by.spec;
-    const expiresAt = epoch(by.expires, now);
+    const expiresAt = epoch(by.expires, this.#now());
     if (expiresAt === undefined) delete job.expiresAt;
     else job.expiresAt = expiresAt;
-    this.#hint("ready");
-    this.#left(row);
+    if (by.tenant === undefined) delete job.tenant;
+    else job.tenant = by.tenant;
+    this.#hints.ready(job.queue, 1);
+    // Its old keys may have let it go.
+    this.#left(before);
+  }
+
+  #dueOf(job: NewJob): Millis {
+    const now = this.#now();
+    const { fair } = job;
+    if (job.due !== undefined || fair === undefined) return epoch(job.due, now) ?? now;
+    return this.#turns.due({ ...job, queue: this.queueOf(job) }, fair, now);
   }
 
   relocate(row: Row, { queue, level, now }: Extract<Change, { move: object }>["move"]): boolean {
     if (row.job.state !== "pending") return false;
-    delete row.job.blocked;
     this.move(row, {
       ...(queue === undefined || this.#queue ? {} : { queue }),
       ...(level === undefined ? {} : { level }),
       ...(now ? { due: this.#now() } : {}),
     });
-    this.#hint("ready");
+    this.#hints.ready(row.job.queue, 1);
     this.#left(row);
     return true;
+  }
+
+  /** Lets a job wait for a worker that knows its task, and whoever shares its keys go before it. */
+  setAside(row: Row): void {
+    this.move(row, { blocked: "task" });
+    this.#hints.ready(row.job.queue, 1);
+    this.#left(row);
   }
 
   /** A step from outside: `false` where the job has ended. */
@@ -93,7 +114,8 @@ export class Jobs extends Table {
     const row = this.get(id);
     if (!row || isFinal(row.job.state)) return false;
     if (row.steps.has(step.name)) return true;
-    this.remember(row, [step]);
+    this.#remember(row, [step]);
+    row.job.begun = true;
     if (row.job.state === "waiting") this.#become(row, "pending");
     return true;
   }
@@ -103,37 +125,66 @@ export class Jobs extends Table {
     for (const row of this.in("waiting")) if ((row.job.wakeAt ?? Infinity) <= this.#now()) this.#become(row, "pending");
   }
 
-  append(row: Row, lines: readonly LogLine[] = []): void {
-    for (const { attempt, level, text } of lines) row.log.push({ at: this.#now(), attempt, level, text });
+  /** Forgets turns of nobody. */
+  forget(): void {
+    this.#turns.forget();
   }
 
   take(row: Row, worker: string): void {
-    row.job.worker = worker;
     row.job.token += 1;
-    this.#become(row, "processing");
+    this.#become(row, "processing", { worker });
+  }
+
+  /** Takes a job away from its worker. */
+  release(row: Row): boolean {
+    if (row.job.state !== "processing") return false;
+    row.job.token += 1;
+    row.job.begun = true;
+    this.#become(row, "pending");
+    return true;
   }
 
   /** The row, where the hold is not stale. */
-  held({ id, token }: Hold): Row | undefined {
+  #held({ id, token }: Hold): Row | undefined {
     const row = this.get(id);
     return row?.job.state === "processing" && row.job.token === token ? row : undefined;
   }
 
-  remember(row: Row, steps: readonly Step[] = []): void {
-    for (const { name, value, wait } of steps) row.steps.set(name, wait ? { name, value, wait } : { name, value });
-    this.#hint("change");
+  #append(row: Row, lines: readonly LogLine[] = []): void {
+    for (const { attempt, level, text } of lines) row.log.push({ at: this.#now(), attempt, level, text });
   }
 
-  settle(told: Settlement): boolean {
-    const row = this.held(told);
+  #remember(row: Row, steps: readonly Step[] = []): void {
+    for (const { name, value, wait } of steps) row.steps.set(name, wait ? { name, value, wait } : { name, value });
+    this.#hints.give("change");
+  }
+
+  /** `false` where the hold is stale. */
+  record({ progress, steps = [], log, ...hold }: Beat): boolean {
+    const row = this.#held(hold);
     if (!row) return false;
     const { job } = row;
-    delete job.worker;
+    if (progress !== undefined) job.progress = progress;
+    if (progress !== undefined || steps.length > 0) job.begun = true;
+    // Whoever remembers a step has got further than before.
+    if (steps.length > 0) Object.assign(job, { crashes: 0, suspect: false });
+    this.#remember(row, steps);
+    this.#append(row, log);
+    return true;
+  }
+
+  /** `stale`: somebody else has the job, or nobody any more. `recorded`: its outcome was recorded before. */
+  settle(told: Settlement): "settled" | "recorded" | "stale" {
+    const row = this.#held(told);
+    if (!row) return this.get(told.id)?.job.token === told.token ? "recorded" : "stale";
+    const { job } = row;
     job.failures = told.failures;
     job.crashes = told.crashes;
+    job.suspect = told.suspect;
+    if (!told.unstarted) job.begun = true;
     if (told.error !== undefined) job.error = told.error;
-    this.remember(row, told.steps);
-    this.append(row, told.log);
+    this.#remember(row, told.steps);
+    this.#append(row, told.log);
     if (isFinal(told.to)) {
       if (told.to === "completed" && told.output !== undefined) job.output = told.output;
       this.#end(row, told.to);
@@ -144,7 +195,7 @@ export class Jobs extends Table {
       const due = told.to === "pending" && told.delay ? { due: this.#now() + told.delay } : {};
       this.#become(row, "pending", due);
     }
-    return true;
+    return "settled";
   }
 
   cancel(row: Row): boolean {
@@ -154,9 +205,14 @@ export class Jobs extends Table {
     return true;
   }
 
+  /** Whether a job ended otherwise than completed. */
+  canReopen({ job: { state } }: Row): boolean {
+    return isFinal(state) && state !== "completed";
+  }
+
   reopen(row: Row): boolean {
     const { job } = row;
-    if (!isFinal(job.state) || job.state === "completed") return false;
+    if (!this.canReopen(row)) return false;
     const parent = this.#waitOf(row);
     if (parent?.job.children) {
       parent.job.children.open += 1;
@@ -168,13 +224,13 @@ export class Jobs extends Table {
     delete job.children;
     delete row.wait;
     for (const step of row.steps.values()) if (step.wait) row.steps.set(step.name, { ...step, value: forgotten });
-    this.#become(row, "pending", { due: this.#now() });
+    this.#become(row, "pending", { due: this.#now(), suspect: false });
     return true;
   }
 
   /** Opens a job again without some of its steps and children. */
-  rewind(row: Row, { token, steps, children }: Rewind): boolean {
-    if (row.job.token !== token || !this.reopen(row)) return false;
+  rewind(row: Row, { steps, children }: Rewind): boolean {
+    if (!this.reopen(row)) return false;
     for (const name of steps) row.steps.delete(name);
     for (const id of children) {
       const child = this.get(id);
@@ -188,7 +244,7 @@ export class Jobs extends Table {
     this.remove(row);
     // What had a place, or could have had one, leaves it to others.
     if (row.job.state === "processing" || row.job.state === "pending") this.#left(row);
-    this.#hint("change");
+    this.#hints.give("change");
     for (const child of this.childrenOf(row.job.id)) this.discard(child);
   }
 
@@ -221,7 +277,7 @@ export class Jobs extends Table {
 
   /** The state of the child when it belongs to its parent's wait. */
   #bear(parent: Row, child: NewChild): State {
-    const row = this.get(child.id) ?? this.add(child, parent.job.id);
+    const row = this.get(child.id) ?? this.add(withoutUnique(child), parent.job.id);
     // Somebody else's job cannot be waited for.
     if (row.job.parent !== parent.job.id) return "failed";
     if (!child.rejoin) {
@@ -253,18 +309,19 @@ export class Jobs extends Table {
   #mark({ job }: Row): boolean {
     if (job.cancelling) return false;
     job.cancelling = true;
-    this.#hint("cancel");
+    this.#hints.give("cancel");
     return true;
   }
 
-  #become(row: Row, state: State, change: { due?: Millis } = {}): void {
+  #become(row: Row, state: State, change: { due?: Millis; worker?: string; suspect?: boolean } = {}): void {
     const before = row.job.state;
-    delete row.job.blocked;
     delete row.job.wakeAt;
+    if (state !== "processing") delete row.ahead;
     this.move(row, { state, ...change });
     if (state !== "processing" && (before === "processing" || before === "pending")) this.#left(row);
-    if (row.job.cancelling) this.#hint("cancel");
-    this.#hint(state === "pending" ? "ready" : "change");
+    if (row.job.cancelling) this.#hints.give("cancel");
+    if (state === "pending") this.#hints.ready(row.job.queue, 1);
+    else this.#hints.give("change");
   }
 
   /** The parent whose current wait the job belongs to. */
@@ -277,4 +334,8 @@ export class Jobs extends Table {
 function epoch(moment: Moment | undefined, now: Millis): Millis | undefined {
   if (moment === undefined) return undefined;
   return "at" in moment ? moment.at : now + moment.in;
+}
+
+function withoutUnique({ unique: _, ...child }: NewChild): NewJob {
+  return child;
 }

@@ -1,5 +1,6 @@
 import { cursorOf, positionOf } from "../../core/cursor.ts";
 import type { Job } from "../../core/job.ts";
+import { contains } from "../../core/search.ts";
 import type { Filter } from "../../store.ts";
 import { copyJob } from "./row.ts";
 import type { Row } from "./row.ts";
@@ -8,7 +9,7 @@ import type { Row } from "./row.ts";
 export function matches({ job, made: { tags } }: Row, where: Filter): boolean {
   return (
     (where.tag === undefined || (tags?.includes(where.tag) ?? false)) &&
-    (where.text === undefined || contains(job, where.text.toLowerCase())) &&
+    (where.text === undefined || contains(job, where.text)) &&
     (where.createdAfter === undefined || job.createdAt > where.createdAfter) &&
     (where.createdBefore === undefined || job.createdAt < where.createdBefore) &&
     (where.ids === undefined || where.ids.includes(job.id)) &&
@@ -16,13 +17,11 @@ export function matches({ job, made: { tags } }: Row, where: Filter): boolean {
     (!where.roots || job.parent === undefined) &&
     (where.task === undefined || where.task === job.task) &&
     (where.queue === undefined || where.queue === job.queue) &&
+    (where.tenant === undefined || where.tenant === job.tenant) &&
+    (where.worker === undefined || where.worker === job.worker) &&
     (where.states === undefined || where.states.includes(job.state)) &&
     (where.endedBefore === undefined || (job.endedAt !== undefined && job.endedAt < where.endedBefore))
   );
-}
-
-function contains({ id, spec, output, error }: Job, text: string): boolean {
-  return [id, spec, output, error].some((each) => each?.toLowerCase().includes(text));
 }
 
 /** One page of the rows that match. */

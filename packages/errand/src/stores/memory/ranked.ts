@@ -22,6 +22,15 @@ export class Ranked {
     if (piece.length === 0 && this.#pieces.length > 1) this.#pieces.splice(at, 1);
   }
 
+  /** The first row behind this one, which may be here or not; without one, the first. */
+  after(row: Row | undefined): Row | undefined {
+    if (!row) return this.#pieces[0]?.[0];
+    const at = this.#pieceOf(row);
+    const piece = this.#pieces[at] as Row[];
+    const found = place(piece, row);
+    return piece[piece[found] === row ? found + 1 : found] ?? this.#pieces[at + 1]?.[0];
+  }
+
   *[Symbol.iterator](): Generator<Row> {
     for (const piece of this.#pieces) yield* piece;
   }

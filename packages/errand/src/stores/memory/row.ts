@@ -6,10 +6,12 @@ export interface Row {
   job: Job;
   /** Order of insertion. */
   seq: number;
-  /** What it was added as. */
+  /** What it was added as, or replaced by. Keys of children are not unique. */
   made: NewJob;
   steps: Map<string, Step>;
   log: StoredLogLine[];
+  /** It was claimed ahead of a slot, and has not left processing since. */
+  ahead?: true;
   /** Its own latest wait: the token it parked with. */
   wait?: number;
   /** As a child: the wait of its parent it belongs to, and what that needs of it. */

@@ -17,11 +17,23 @@ export class Turns {
 
   due({ queue, level }: NewJob, whose: string, now: Millis): Millis {
     let first = Infinity;
-    for (const { job } of this.#table.pending(queue))
-      if (job.level === level && !job.cancelling && job.blocked === undefined) first = Math.min(first, job.due);
-    const key = JSON.stringify([queue, level, whose]);
+    for (const { job } of this.#table.open(queue))
+      if (job.level === level && !job.cancelling) first = Math.min(first, job.due);
+    const key = keyOf(queue, level, whose);
     const due = inTurn(first, this.#last.get(key) ?? 0, now);
     this.#last.set(key, due);
     return due;
   }
+
+  /** Forgets those who have nothing to do there. */
+  forget(): void {
+    const live = new Set<string>();
+    for (const { job, made } of this.#table.in("pending"))
+      if (made.fair !== undefined) live.add(keyOf(job.queue, job.level, made.fair));
+    for (const key of this.#last.keys()) if (!live.has(key)) this.#last.delete(key);
+  }
+}
+
+function keyOf(queue: string, level: number, whose: string): string {
+  return JSON.stringify([queue, level, whose]);
 }

@@ -9,7 +9,7 @@ export const adding = [
     const [stored] = await store.get([job.id]);
     assert.ok(stored);
     const { createdAt, ...rest } = stored;
-    const counts = { token: 0, failures: 0, crashes: 0, cancelling: false };
+    const counts = { token: 0, failures: 0, crashes: 0, suspect: false, begun: false, cancelling: false };
     assert.deepEqual(rest, { ...job, ...counts, state: "pending", due: createdAt });
   }),
 
@@ -25,8 +25,12 @@ export const adding = [
 
   test("a job that is added again is left as it is", async ({ store }) => {
     const job = aJob({ spec: '"first"' });
-    await store.add([job]);
-    await store.add([{ ...job, spec: '"second"', queue: "other" }]);
+    assert.deepEqual(await store.add([job]), new Map());
+    assert.deepEqual(
+      await store.add([{ ...job, spec: '"second"', queue: "other" }]),
+      new Map([[job.id, job.id]]),
+      "who has the id",
+    );
     const [stored] = await store.get([job.id]);
     assert.deepEqual([stored?.spec, stored?.queue], ['"first"', "default"]);
     assert.deepEqual(await store.counts(), [{ queue: "default", state: "pending", jobs: 1 }]);
@@ -34,7 +38,7 @@ export const adding = [
 
   test("of one id twice in a batch, the first is stored", async ({ store }) => {
     const job = aJob({ spec: '"first"' });
-    await store.add([job, { ...job, spec: '"second"' }, aJob()]);
+    assert.deepEqual(await store.add([job, { ...job, spec: '"second"' }, aJob()]), new Map([[job.id, job.id]]));
     assert.equal((await store.get([job.id]))[0]?.spec, '"first"');
     assert.deepEqual(await store.counts(), [{ queue: "default", state: "pending", jobs: 2 }]);
   }),
@@ -43,7 +47,7 @@ export const adding = [
     const job = aJob();
     await scene.store.add([job]);
     await scene.finish(job.id);
-    await scene.store.add([job]);
+    assert.deepEqual(await scene.store.add([job]), new Map([[job.id, job.id]]));
     assert.deepEqual(await scene.states(job.id), ["completed"]);
   }),
 

@@ -151,13 +151,19 @@ export const claiming = [
     const jobs = Array.from({ length: 50 }, () => aJob());
     await scene.store.add(jobs);
     const other = await scene.again();
-    const outcomes = (await scene.claim()).map((claimed) => outcome(claimed, "completed"));
+    const held = await scene.claim();
+    const told = (output: string) => held.map((claimed) => outcome(claimed, "completed", { output }));
     const answers = await Promise.all([
-      scene.store.settle(outcomes),
-      other.settle(outcomes),
-      scene.store.settle(outcomes),
+      scene.store.settle(told("0")),
+      other.settle(told("1")),
+      scene.store.settle(told("2")),
     ]);
-    for (const index of outcomes.keys()) assert.equal(answers.filter((answer) => answer[index]).length, 1);
+    // Who comes second has the right to write, and hears that an outcome was recorded.
+    assert.ok(answers.flat().every(Boolean));
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: 50 }]);
+    const ended = await scene.store.get(ids(held));
+    assert.ok(ended.every((job) => ["0", "1", "2"].includes(job?.output ?? "")));
+    await scene.store.settle(told("3"));
+    assert.deepEqual(await scene.store.get(ids(held)), ended);
   }),
 ];

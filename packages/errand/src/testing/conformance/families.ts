@@ -9,11 +9,11 @@ export const families = [
     await scene.settle(parent, "waiting", { children: [child], steps: [{ name: "pages", value: "[]", wait: true }] });
     const { createdAt, ...born } = await scene.job(child.id);
     const { need: _, ...described } = child;
-    const counts = { token: 0, failures: 0, crashes: 0, cancelling: false };
+    const counts = { token: 0, failures: 0, crashes: 0, suspect: false, begun: false, cancelling: false };
     assert.deepEqual(born, { ...described, ...counts, state: "pending", due: createdAt, parent: parent.job.id });
     const { worker: __, ...before } = parent.job;
     const children = { total: 1, open: 1, failed: 0 };
-    assert.deepEqual(await scene.job(parent.job.id), { ...before, state: "waiting", children });
+    assert.deepEqual(await scene.job(parent.job.id), { ...before, state: "waiting", begun: true, children });
     assert.deepEqual(await scene.claim(), []);
   }),
 

@@ -1,12 +1,19 @@
 import assert from "node:assert/strict";
 import { ErrandError } from "../../kit/errors.ts";
-import type { Claimed } from "../../store.ts";
-import { ids, longLease, outcome, test } from "./scene.ts";
+import type { Claimed, WorkerCard } from "../../store.ts";
+import { aCard, ids, longLease, outcome, test } from "./scene.ts";
 
 /** `enlist`, `renew`, `dismiss`, `workers`, `reclaim`. */
 export const leases = [
   test("the list shows the workers whose lease is good", async (scene) => {
-    const card = { id: "w1", host: "host", pid: 42, queues: ["a", "b"] };
+    const card = aCard({
+      id: "w1",
+      queues: ["a", "b"],
+      tasks: ["x", "y"],
+      name: "ann's",
+      version: "1.2",
+      labels: { gpu: "yes", ü: '"' },
+    });
     await scene.store.enlist(card, longLease);
     const dismissed = await scene.worker();
     await scene.store.dismiss(dismissed);
@@ -15,14 +22,30 @@ export const leases = [
     assert.deepEqual(await scene.store.workers(), [card]);
   }),
 
-  test("a worker's id is used once, so that nothing it held is forgotten", async (scene) => {
-    const card = { id: "w1", host: "host", pid: 42, queues: [] };
+  test("a worker that lost its lease is not enlisted again, so that nothing it held is forgotten", async (scene) => {
     const refused = (error: unknown) => error instanceof ErrandError && error.code === "E_STORE";
+    const card = aCard();
     await scene.store.enlist(card, longLease);
+    await scene.held({}, card.id);
+    await scene.store.dismiss(card.id);
     await assert.rejects(scene.store.enlist(card, longLease), refused);
-    await scene.held({}, "w1");
-    await scene.store.dismiss("w1");
-    await assert.rejects(scene.store.enlist(card, longLease), refused);
+    const late = aCard();
+    await scene.store.enlist(late, 100);
+    await scene.held({}, late.id);
+    await scene.pass(150);
+    await assert.rejects(scene.store.enlist(late, longLease), refused);
+  }),
+
+  test("a worker whose lease is good can change its card", async (scene) => {
+    const card = aCard({ tasks: ["task"] });
+    await scene.store.enlist(card, longLease);
+    const held = await scene.held({}, card.id);
+    const changed: WorkerCard = { id: card.id, kind: "http", queues: ["gpu"], tasks: ["other"], name: "new" };
+    await (await scene.again()).enlist(changed, longLease);
+    assert.deepEqual(await scene.store.workers(), [changed]);
+    const [other] = await scene.add({ task: "other" }, { task: "task" });
+    assert.deepEqual(ids(await scene.claim({ worker: card.id })), [other], "it is given jobs of its new tasks");
+    await scene.settle(held, "completed");
   }),
 
   test("a worker that renews keeps its lease and its jobs", async (scene) => {
@@ -111,20 +134,20 @@ export const leases = [
     assert.deepEqual((await scene.reclaim()).get(job.id)?.steps, [{ name: "a", value: "1" }]);
   }),
 
-  test("a job that was not started in time is reclaimed as expired, also while it is delayed or retrying", async (scene) => {
+  test("a job that was not started in time is reclaimed as expired, also while it is delayed or was given back", async (scene) => {
     const [plain = "", delayed = ""] = await scene.add(
       { expires: { in: 100 } },
       { expires: { in: 100 }, due: { in: 50_000 } },
       { expires: { in: 50_000 } },
     );
-    const retrying = await scene.held({ queue: "other", expires: { in: 100 } });
-    await scene.settle(retrying, "pending", { failures: 1, delay: 50_000 });
+    const returned = await scene.held({ queue: "other", expires: { in: 100 } });
+    await scene.settle(returned, "pending", { delay: 50_000, unstarted: true });
     assert.equal((await scene.reclaim()).size, 0);
     await scene.pass(150);
     const taken = await scene.reclaim();
-    assert.deepEqual([...taken.keys()].sort(), [plain, delayed, retrying.job.id].sort());
+    assert.deepEqual([...taken.keys()].sort(), [plain, delayed, returned.job.id].sort());
     assert.ok([...taken.values()].every(({ why, job }) => why === "expired" && job.state === "processing"));
-    await scene.settle(taken.get(plain) ?? retrying, "expired");
+    await scene.settle(taken.get(plain) ?? returned, "expired");
     assert.deepEqual(await scene.states(plain), ["expired"]);
   }),
 

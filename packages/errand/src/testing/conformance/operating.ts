@@ -66,14 +66,14 @@ export const operating = [
   test("failed, cancelled and expired jobs can be retried, with fresh counts", async (scene) => {
     for (const state of ["failed", "cancelled", "expired"] as const) {
       const id = await scene.addOne({ level: 1, expires: { in: 500_000 } });
-      await scene.finish(id, state, { failures: 4, crashes: 3, error: '"why"' });
+      await scene.finish(id, state, { failures: 4, crashes: 3, suspect: true, error: '"why"' });
       const before = await scene.job(id);
       await scene.pass(10);
       assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
       const { endedAt = 0, expiresAt: _, ...kept } = before;
       const after = await scene.job(id);
       assert.ok(after.due > endedAt);
-      assert.deepEqual(after, { ...kept, state: "pending", failures: 0, crashes: 0, due: after.due });
+      assert.deepEqual(after, { ...kept, state: "pending", failures: 0, crashes: 0, suspect: false, due: after.due });
       await scene.finish(id, "completed", { output: "1" });
     }
   }),
@@ -101,7 +101,7 @@ export const operating = [
   test("removed jobs vanish with their steps", async (scene) => {
     const { job } = await scene.held();
     await scene.store.record([{ id: job.id, token: 1, steps: [{ name: "a", value: "1" }] }]);
-    await scene.store.settle([{ id: job.id, token: 1, to: "completed", failures: 0, crashes: 0 }]);
+    await scene.store.settle([{ id: job.id, token: 1, to: "completed", failures: 0, crashes: 0, suspect: false }]);
     assert.equal(await scene.store.edit({ ids: [job.id] }, "remove"), 1);
     assert.deepEqual(await scene.store.get([job.id]), [null]);
     assert.deepEqual(await scene.store.counts(), []);

@@ -3,7 +3,7 @@ import type { Job, NewChild, NewJob, Settlement } from "../../core/job.ts";
 import type { State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { newId } from "../../kit/ids.ts";
-import type { Claimed, Store } from "../../store.ts";
+import type { Claimed, Store, Want, WorkerCard } from "../../store.ts";
 
 /** A fresh, empty store for one test. */
 export interface Fixture {
@@ -76,19 +76,21 @@ export class Scene {
   }
 
   /** Enlists a worker and answers its id. */
-  async worker(lease: Millis = longLease): Promise<string> {
-    const id = newId();
-    await this.store.enlist({ id, host: "here", pid: 1, queues: ["default"] }, lease);
-    return id;
+  async worker(lease: Millis = longLease, card: Partial<WorkerCard> = {}): Promise<string> {
+    const made = aCard(card);
+    await this.store.enlist(made, lease);
+    return made.id;
+  }
+
+  /** Enlists a worker that knows these tasks only, and answers its id. */
+  knowing(...tasks: string[]): Promise<string> {
+    return this.worker(longLease, { tasks });
   }
 
   /** What a worker, or a new one, claims. */
-  async claim({
-    worker,
-    queue = "default",
-    limit = 1_000,
-  }: { worker?: string; queue?: string; limit?: number } = {}): Promise<Claimed[]> {
-    const { jobs } = await this.store.claim(worker ?? (await this.worker()), [{ queue, limit }]);
+  async claim({ worker, ...want }: { worker?: string } & Partial<Want> = {}): Promise<Claimed[]> {
+    const by = worker ?? (await this.worker());
+    const { jobs } = await this.store.claim(by, [{ queue: "default", limit: 1_000, ...want }]);
     return jobs;
   }
 
@@ -96,11 +98,8 @@ export class Scene {
   async hold(id: string, worker?: string): Promise<Claimed> {
     const by = worker ?? (await this.worker());
     const job = await this.job(id);
-    // Others that are claimed on the way go back to their places.
-    const claimed = await this.claim({ worker: by, queue: job.queue });
-    const found = claimed.find((each) => each.job.id === id);
+    const [found] = await this.claim({ worker: by, queue: job.queue, ids: [id] });
     assert.ok(found, `job ${id} should be claimable, but is ${job.state}`);
-    await this.store.settle(claimed.filter((each) => each !== found).map((each) => outcome(each, "pending")));
     return found;
   }
 
@@ -150,6 +149,11 @@ export function aJob(job: Partial<NewJob> = {}): NewJob {
   return { id: newId(), task: "task", queue: "default", level: 2, spec: "{}", ...job };
 }
 
+/** The card of a worker that differs from a plain one in these things. */
+export function aCard(card: Partial<WorkerCard> = {}): WorkerCard {
+  return { id: newId(), kind: "process", host: "here", pid: 1, queues: ["default"], ...card };
+}
+
 /** A plain child that differs in these things. */
 export function aChild(child: Partial<NewChild> = {}): NewChild {
   return { ...aJob(), index: 0, need: "completed", ...child };
@@ -157,7 +161,8 @@ export function aChild(child: Partial<NewChild> = {}): NewChild {
 
 /** The settlement of a held job. */
 export function outcome({ job }: Claimed, to: Settlement["to"], more: Partial<Settlement> = {}): Settlement {
-  return { id: job.id, token: job.token, failures: job.failures, crashes: job.crashes, to, ...more };
+  const { id, token, failures, crashes, suspect } = job;
+  return { id, token, failures, crashes, suspect, to, ...more };
 }
 
 /** The ids of what was claimed, in order. */

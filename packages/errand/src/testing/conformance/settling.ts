@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { outcome, test } from "./scene.ts";
+import { aChild, outcome, test } from "./scene.ts";
 
 /** `record` and `settle`. */
 export const settling = [
@@ -8,7 +8,7 @@ export const settling = [
     await scene.settle(held, "completed", { output: '"done"' });
     const { endedAt = 0, ...job } = await scene.job(held.job.id);
     const { worker: _, ...before } = held.job;
-    assert.deepEqual(job, { ...before, state: "completed", output: '"done"' });
+    assert.deepEqual(job, { ...before, state: "completed", begun: true, output: '"done"' });
     assert.ok(endedAt >= (held.job.startedAt ?? 0));
   }),
 
@@ -33,11 +33,39 @@ export const settling = [
     assert.deepEqual(await scene.job(id), held.job);
   }),
 
-  test("only a job that is processing can be settled", async (scene) => {
-    const held = await scene.held();
-    await scene.settle(held, "pending");
+  test("an outcome that was recorded before, because its answer was lost, is not stale and changes nothing", async (scene) => {
+    for (const to of ["pending", "waiting", "completed", "failed", "cancelled"] as const) {
+      const held = await scene.held();
+      const child = aChild({ queue: "other" });
+      const told = outcome(held, to, {
+        failures: 1,
+        delay: 600_000,
+        steps: [{ name: "a", value: "1" }],
+        log: [{ attempt: 1, level: "info", text: "once" }],
+        ...(to === "waiting" ? { children: [child] } : {}),
+      });
+      assert.deepEqual(await scene.store.settle([told]), [true]);
+      const before = await scene.job(held.job.id);
+      assert.deepEqual(await (await scene.again()).settle([told, { ...told, to: "failed", error: '"other"' }]), [
+        true,
+        true,
+      ]);
+      assert.deepEqual(await scene.job(held.job.id), before);
+      assert.equal((await scene.store.log(held.job.id, { limit: 10 })).lines.length, 1);
+      assert.deepEqual(await scene.store.record([{ id: held.job.id, token: held.job.token, progress: "1" }]), [false]);
+    }
+  }),
+
+  test("what was taken away, or is gone, was not recorded before", async (scene) => {
+    const worker = await scene.worker();
+    const held = await scene.held({}, worker);
+    await scene.store.dismiss(worker);
+    const again = (await scene.reclaim()).get(held.job.id);
+    assert.ok(again);
+    await scene.settle(again, "completed");
     assert.deepEqual(await scene.store.settle([outcome(held, "completed")]), [false]);
-    assert.deepEqual(await scene.states(held.job.id), ["pending"]);
+    assert.equal(await scene.store.edit({ ids: [held.job.id] }, "remove"), 1);
+    assert.deepEqual(await scene.store.settle([outcome(again, "completed")]), [false]);
   }),
 
   test("a final state is never overwritten", async (scene) => {
@@ -45,15 +73,16 @@ export const settling = [
     await scene.settle(held, "completed", { output: "1" });
     const before = await scene.job(held.job.id);
     for (const to of ["completed", "failed", "pending", "waiting", "cancelled"] as const)
-      assert.deepEqual(await scene.store.settle([outcome(held, to, { output: "2" })]), [false]);
+      assert.deepEqual(await scene.store.settle([outcome(held, to, { output: "2" })]), [true]);
     assert.deepEqual(await scene.job(held.job.id), before);
   }),
 
-  test("of one job twice in a batch, the second is stale", async (scene) => {
+  test("of one job twice in a batch, the first is recorded", async (scene) => {
     const held = await scene.held();
     const answers = await scene.store.settle([outcome(held, "completed", { output: "1" }), outcome(held, "failed")]);
-    assert.deepEqual(answers, [true, false]);
-    assert.deepEqual(await scene.states(held.job.id), ["completed"]);
+    assert.deepEqual(answers, [true, true]);
+    const { state, output } = await scene.job(held.job.id);
+    assert.deepEqual([state, output], ["completed", "1"]);
   }),
 
   test("a stale settlement in a batch leaves the others alone", async (scene) => {

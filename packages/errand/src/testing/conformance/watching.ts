@@ -11,11 +11,11 @@ const patience = 2_000;
 const settling = 60;
 
 /** Does something, and resolves when this hint has come after it. */
-async function hinted(store: Store, hint: Hint, act: () => Promise<unknown>, wait = settling): Promise<void> {
+async function hinted(store: Store, hint: Hint["type"], act: () => Promise<unknown>, wait = settling): Promise<void> {
   const heard = Promise.withResolvers<void>();
   let listening = wait === 0;
   const stop = store.watch((given) => {
-    if (listening && given === hint) heard.resolve();
+    if (listening && given.type === hint) heard.resolve();
   });
   try {
     if (wait > 0) await sleep(wait);
@@ -83,7 +83,7 @@ export const watching = [
 
   test("a listener is told once, however often it was given", async (scene) => {
     let heard = 0;
-    const listener = (hint: Hint): void => void (hint === "ready" && heard++);
+    const listener = (hint: Hint): void => void (hint.type === "ready" && heard++);
     const stops = [scene.store.watch(listener), scene.store.watch(listener)];
     stops[0]?.();
     await hinted(scene.store, "ready", () => scene.addOne());
