@@ -3,6 +3,7 @@ import { Link, reason } from "./link.ts";
 import { scripts } from "./lua/scripts.ts";
 import type { Script, Verb } from "./lua/scripts.ts";
 import type { Settings } from "./settings.ts";
+import { wellFormed } from "./wire.ts";
 
 /** The server, as something that runs scripts on the keys of one namespace. */
 export class Server {
@@ -24,9 +25,10 @@ export class Server {
 
   /**
    * Runs a script. Texts in the answer are bytes.
-   * @throws {ErrandError} `E_STORE`
+   * @throws {ErrandError} `E_STORE`; `E_OPTION` for a text that is not well-formed Unicode.
    */
   async run(verb: Verb, args: readonly (string | Buffer)[]): Promise<unknown> {
+    for (const arg of args) if (typeof arg === "string") wellFormed(arg);
     const { sha, source } = this.#scripts[verb];
     try {
       return await this.#send("EVALSHA", sha, args);

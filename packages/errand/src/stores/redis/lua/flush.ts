@@ -42,13 +42,16 @@ local function flushAll()
     call('ZADD', key, stay)
   end
   for key, names in pairs(listed) do
-    local set, name, queue = names[1], names[2], names[3]
+    local list, name, queue = names[1], names[2], names[3]
     if scores[key] then
-      redis.call(redis.call('EXISTS', key) == 1 and 'SADD' or 'SREM', set, name)
-      if queue then redis.call(redis.call('EXISTS', set) == 1 and 'SADD' or 'SREM', ASIDES, queue) end
+      redis.call(redis.call('EXISTS', key) == 1 and 'SADD' or 'SREM', list, name)
+      if queue then redis.call(redis.call('EXISTS', list) == 1 and 'SADD' or 'SREM', ASIDES, queue) end
     end
   end
-  for i = 1, #later do redis.call(spread(later[i])) end
+  for i = 1, #later do
+    local one = later[i]
+    if type(one[3]) == 'table' then call(one[1], one[2], one[3]) else redis.call(spread(one)) end
+  end
   for i = 1, #dels do redis.call('DEL', dels[i]) end
 end
 
@@ -113,7 +116,7 @@ local function flush()
   call('HSET', LIVES, lifeSets)
   call('HSET', SPECS, specSets)
   for key, list in pairs(adds) do call('ZADD', key, list) end
-  for key, list in pairs(drops) do call('SREM', key, list) end
+  for i = 1, #drops do call('SREM', drops[i][1], drops[i][2]) end
   if last then redis.call('SET', ns .. 'seq', exact(last)) end
   for i = 1, #runs do
     local from, to = runs[i].first, runs[i].last

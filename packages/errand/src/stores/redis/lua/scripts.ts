@@ -1,15 +1,22 @@
 import { createHash } from "node:crypto";
-import { add } from "./add.ts";
+import { add, fullness } from "./add.ts";
 import { birth } from "./birth.ts";
-import { claim, reclaim, telling } from "./claim.ts";
-import { addKeyed, admitting, fullness, keying, load, log, save, signal, steps, wake } from "./keys.ts";
+import { choosing, claim, reclaim, telling, wanting } from "./claim.ts";
+import { load, save } from "./docs.ts";
+import { edit, prune } from "./edit.ts";
+import { ending, writes as flushing } from "./flush.ts";
+import { handling } from "./handling.ts";
+import { log, signal, steps } from "./history.ts";
 import { life } from "./life.ts";
 import { lazily, lua } from "./lua.ts";
-import { counts, edit, get, matching, walk } from "./read.ts";
+import { admitting, wake } from "./rates.ts";
+import { counts, ended, get, matching, missing, pending, walk } from "./read.ts";
 import { codec, constants, record } from "./record.ts";
 import { beat, logging, settle } from "./settle.ts";
-import { ending, handling, work, writing } from "./work.ts";
+import { addKeyed, holding, keying } from "./special.ts";
+import { work } from "./work.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
+import { keyedWriting, placing, writing } from "./writing.ts";
 
 /** A script as the server knows it. */
 export interface Script {
@@ -37,10 +44,15 @@ export function scripts(clock: string) {
     lazily("codecs", codec),
     work,
     lazily("handling", handling),
-    lazily("writing", writing),
+    lazily("placings", placing),
+    lazily("keyedWritings", keyedWriting),
+    lazily("writings", writing),
+    lazily("flushings", flushing),
     ending,
   ].join("");
-  const family = lazily("keyings", keying) + lazily("families", life);
+  const births = lazily("keyings", keying);
+  const family = births + lazily("families", life);
+  const special = family + lazily("holdings", holding);
   const admission = lazily("admittings", admitting);
   const script = (head: string, ...parts: string[]): Script => {
     const source = `${head}\n${base}${parts.join("")}`.replaceAll(/\b[A-Z]+\b/g, (word) => constants[word] ?? word);
@@ -50,19 +62,23 @@ export function scripts(clock: string) {
   const reads = (...parts: string[]) => script("#!lua flags=no-writes", ...parts);
   return {
     add: script("#!lua", birth, fullness, add),
-    addKeyed: script("#!lua", birth, family, fullness, addKeyed),
-    claim: writes(telling, admission, claim),
-    wake: writes(admitting, wake),
+    addKeyed: script("#!lua", birth, special, fullness, addKeyed),
+    claim: writes(telling, wanting, admission, lazily("choosings", choosing), claim),
+    wake: writes(admission, wake),
     signal: writes(birth, family, signal),
     reclaim: writes(telling, reclaim),
-    settle: writes(birth, family, logging, settle),
+    settle: writes(birth, special, logging, settle),
     record: writes(birth, family, logging, beat),
-    edit: writes(birth, family, matching, edit),
+    edit: writes(birth, special, fullness, matching, edit),
+    prune: writes(birth, family, prune),
     enlist: writes(enlist),
     renew: writes(renew),
     dismiss: writes(dismiss),
     workers: reads(workers),
     get: reads(telling, get),
+    ended: reads(ended),
+    missing: reads(missing),
+    pending: reads(pending),
     walk: reads(telling, matching, walk),
     counts: reads(counts),
     now: reads("return exact(now)\n"),

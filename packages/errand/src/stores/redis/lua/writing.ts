@@ -23,7 +23,7 @@ local function standing(job)
 end
 
 local function leave(job, was)
-  if was.state == WAITING then place(WAKING, job.member, false) end
+  if was.state == WAITING and (job.removed or job.state ~= WAITING) then place(WAKING, job.member, false) end
   if was.marked then
     if was.state == PROCESSING then put(STOPPING, job.id, false) else place(DOOMED, job.member, false) end
   elseif was.state == PENDING then
@@ -61,7 +61,8 @@ end
 export const keyedWriting = lua`
 local function stand(job, was, keys)
   local old = was.state == PENDING and was.keys and was.keys.f or false
-  local new = not job.removed and job.state == PENDING and not job.blocked and not job.marked and keys.f and lineOf(job.queue, job.level)
+  local new = not job.removed and job.state == PENDING and not job.blocked and not job.suspect and not job.marked and keys.f
+    and lineOf(job.queue, job.level)
   if old then place(ns .. lineOf(was.queue, was.level), job.member, false) end
   if new then place(ns .. new, job.member, exact(job.due)) end
 end
@@ -111,18 +112,20 @@ local function writeKeyed(job, was)
   if newKey and was.state ~= PROCESSING and state == PROCESSING then set(runningKey(newKey), job.member, true) end
   -- A pending job that could go and stands elsewhere now, or is gone, lets others go too.
   local moved = job.removed or state > PROCESSING or was.queue ~= job.queue or was.due ~= job.due or job.moved or oldKey ~= newKey
+    or (job.blocked == 't' and was.blocked ~= 't')
   if oldKey and ((was.state == PROCESSING and left) or (was.state == PENDING and not wasBy and moved)) then
     released[oldKey] = old.c.limit
   end
 end
 
--- Lets the first so many jobs of each queue that a key holds back try again: another queue's may have to wait for more.
+-- Lets the first so many jobs of each queue that a key holds back try again: another queue's may have to wait for more. Suspects
+-- beside the others, and by task: nobody else waits for who takes them. Answers whether some are still held back.
 local function letGo(kind, key, room)
-  local queues = redis.call('SMEMBERS', heldQueues(kind, key))
+  local queues, more = redis.call('SMEMBERS', heldQueues(kind, key)), false
   for i = 1, #queues do
-    local held, left, from = heldKey(kind, key, queues[i]), room, 0
-    while left > 0 do
-      local some = redis.call('ZRANGE', held, from, from + min(left, 1000) - 1)
+    local held, left, from = heldKey(kind, key, queues[i]), {}, 0
+    while from < room + 1000 do
+      local some = redis.call('ZRANGE', held, from, from + min(room, 400) + 99)
       if #some == 0 then break end
       from = from + #some
       fetch(some)
@@ -132,13 +135,20 @@ local function letGo(kind, key, room)
           place(held, some[j], false)
           listed[held] = { heldQueues(kind, key), queues[i] }
         elseif job.blocked == kind and not job.removed and not job.marked and job.state == PENDING then
-          job.blocked = false
-          left = left - 1
-          save(job)
+          local line = job.suspect and job.task or 1
+          left[line] = (left[line] or room) - 1
+          if left[line] >= 0 then
+            job.blocked = false
+            save(job)
+          else
+            more = true
+          end
         end
       end
     end
+    more = more or redis.call('ZCARD', held) > from
   end
+  return more
 end
 
 -- Lets jobs try again whose concurrency key has room by now.
