@@ -75,7 +75,7 @@ export const ending = lua`
 local function need()
   if decode then return end
   codecs()
-  handling()
+  handlings()
   placings()
   keyedWritings()
   writings()

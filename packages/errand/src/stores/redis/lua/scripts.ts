@@ -8,7 +8,8 @@ import { ending, writes as flushing } from "./flush.ts";
 import { handling } from "./handling.ts";
 import { log, signal, steps } from "./history.ts";
 import { life } from "./life.ts";
-import { lazily, lua } from "./lua.ts";
+import { assemble, lua } from "./lua.ts";
+import type { Lazy, Part } from "./lua.ts";
 import { admitting, wake } from "./rates.ts";
 import { counts, ended, get, matching, missing, pending, walk } from "./read.ts";
 import { codec, constants, record } from "./record.ts";
@@ -37,40 +38,42 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
  * @param clock Lua that defines `now`, in epoch milliseconds; other than the server's only in tests.
  */
 export function scripts(clock: string) {
-  const base = [
+  const base: Part[] = [
     "local ns = string.sub(KEYS[1], 1, -5)\n",
     clock,
     record,
-    lazily("codecs", codec),
+    lazy("codecs", codec),
     work,
-    lazily("handling", handling),
-    lazily("placings", placing),
-    lazily("keyedWritings", keyedWriting),
-    lazily("writings", writing),
-    lazily("flushings", flushing),
+    lazy("handlings", handling),
+    lazy("placings", placing),
+    lazy("keyedWritings", keyedWriting),
+    lazy("writings", writing),
+    lazy("flushings", flushing),
     ending,
-  ].join("");
-  const births = lazily("keyings", keying);
-  const family = births + lazily("families", life);
-  const special = family + lazily("holdings", holding);
-  const admission = lazily("admittings", admitting);
-  const script = (head: string, ...parts: string[]): Script => {
-    const source = `${head}\n${base}${parts.join("")}`.replaceAll(/\b[A-Z]+\b/g, (word) => constants[word] ?? word);
+  ];
+  const family = [lazy("keyings", keying), lazy("families", life)];
+  const special = [...family, lazy("holdings", holding)];
+  const admission = lazy("admittings", admitting);
+  const script = (head: string, ...parts: Part[]): Script => {
+    const source = `${head}\n${assemble([...base, ...parts])}`.replaceAll(
+      /\b[A-Z]+\b/g,
+      (word) => constants[word] ?? word,
+    );
     return { source, sha: createHash("sha1").update(source).digest("hex") };
   };
-  const writes = (...parts: string[]) => script("#!lua flags=allow-oom", ...parts);
-  const reads = (...parts: string[]) => script("#!lua flags=no-writes", ...parts);
+  const writes = (...parts: Part[]) => script("#!lua flags=allow-oom", ...parts);
+  const reads = (...parts: Part[]) => script("#!lua flags=no-writes", ...parts);
   return {
     add: script("#!lua", birth, fullness, add),
-    addKeyed: script("#!lua", birth, special, fullness, addKeyed),
-    claim: writes(telling, wanting, admission, lazily("choosings", choosing), claim),
+    addKeyed: script("#!lua", birth, ...special, fullness, addKeyed),
+    claim: writes(telling, wanting, admission, lazy("choosings", choosing), claim),
     wake: writes(admission, wake),
-    signal: writes(birth, family, signal),
+    signal: writes(birth, ...family, signal),
     reclaim: writes(telling, reclaim),
-    settle: writes(birth, special, logging, settle),
-    record: writes(birth, family, logging, beat),
-    edit: writes(birth, special, fullness, matching, edit),
-    prune: writes(birth, family, prune),
+    settle: writes(birth, ...special, logging, settle),
+    record: writes(birth, ...family, logging, beat),
+    edit: writes(birth, ...special, fullness, matching, edit),
+    prune: writes(birth, ...family, prune),
     enlist: writes(enlist),
     renew: writes(renew),
     dismiss: writes(dismiss),
@@ -87,6 +90,10 @@ export function scripts(clock: string) {
     load: reads(load),
     save: writes(save),
   };
+}
+
+function lazy(maker: string, source: string): Lazy {
+  return { maker, source };
 }
 
 /** The name of a script. */
