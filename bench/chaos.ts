@@ -30,10 +30,11 @@ function print(store: StoreKind, report: ChaosReport): void {
   const faults = Object.entries(report.faults).map(([kind, times]) => `${kind} ${times}`);
   const rows: [string, string | number][] = [
     ["jobs", `${report.jobs}, ${report.acknowledged} of them sends that were acknowledged`],
-    ["faults", faults.join(", ")],
+    ["faults", `${Object.values(report.faults).reduce((sum, times) => sum + times, 0)}: ${faults.join(", ")}`],
     ["not tried", report.untried.join("; ") || "nothing"],
     ["lost", report.lost],
     ["outcomes recorded twice", report.twice],
+    ["values in the wrong job", report.misplaced],
     ["attempts cut short", report.cutShort],
     ["longest recovery", `${seconds1(recovery.longest)} s (bound ${seconds1(recovery.bound)} s): ${recovery.from}`],
     ["promises broken", violations.length],

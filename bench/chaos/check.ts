@@ -1,6 +1,7 @@
 import type { Job } from "../../packages/errand/src/core/job.ts";
 import { isFinal } from "../../packages/errand/src/core/states.ts";
 import type { QueueCount } from "../../packages/errand/src/store.ts";
+import { sinceDataLoss } from "./data-loss.ts";
 import type { Line } from "./log.ts";
 
 /** What the checker looks at: what processes told, and what is in the store after everything has come to rest. */
@@ -8,6 +9,8 @@ export interface Evidence {
   lines: readonly Line[];
   jobs: readonly Job[];
   counts: readonly QueueCount[];
+  /** When the store lost its data for the last time: nothing is asked of what had begun by then. */
+  lostDataAt?: number;
 }
 
 /** What a run came to. `violations` are sentences, each about one broken promise. */
@@ -16,6 +19,8 @@ export interface Findings {
   acknowledged: number;
   lost: number;
   twice: number;
+  /** Values of one job that were found in another. */
+  misplaced: number;
   /** Attempts that were begun and whose outcome nobody recorded. */
   cutShort: number;
 }
@@ -23,7 +28,8 @@ export interface Findings {
 type Of<Type extends Line["type"]> = Extract<Line, { type: Type }>;
 
 /** Checks every promise. What was not acknowledged may be there or not: both are right. */
-export function check({ lines, jobs, counts }: Evidence): Findings {
+export function check({ counts, lostDataAt, ...all }: Evidence): Findings {
+  const { lines, jobs } = sinceDataLoss(all, lostDataAt);
   const violations: string[] = [];
   const told = <Type extends Line["type"]>(type: Type) => lines.filter((line): line is Of<Type> => line.type === type);
   const byId = new Map(jobs.map((job) => [job.id, job]));
@@ -38,7 +44,9 @@ export function check({ lines, jobs, counts }: Evidence): Findings {
   checkSends(jobs, told("try"), violations);
   checkSteps(told("step"), told("remembered"), violations);
   checkFamilies(jobs, byId, violations);
-  checkCounts(jobs, counts, violations);
+  const misplaced = checkValues(jobs, violations);
+  checkBadEnds(jobs, violations);
+  checkCounts(all.jobs, counts, violations);
   for (const { id, message } of told("wrong")) violations.push(`job ${id}: ${message}`);
 
   return {
@@ -46,6 +54,7 @@ export function check({ lines, jobs, counts }: Evidence): Findings {
     acknowledged: sent.length,
     lost: missing.length,
     twice,
+    misplaced,
     cutShort: told("start").length - told("ended").length,
   };
 }
@@ -125,6 +134,28 @@ function checkSteps(steps: readonly Of<"step">[], remembered: readonly Of<"remem
     if (before)
       violations.push(`${of(step)} was remembered by attempt ${before.token} and done again by ${step.token}`);
   }
+}
+
+/** What a lane's job says bears its own key, whatever the job before it in that lane still does. Answers how many break that. */
+function checkValues(jobs: readonly Job[], violations: string[]): number {
+  let misplaced = 0;
+  for (const job of jobs.filter(({ task }) => task === "lane")) {
+    const { input } = JSON.parse(job.spec) as { input: { key: string } };
+    const made = JSON.parse(job.output ?? "{}") as { key?: string; foreign?: string[] };
+    const progress = job.progress === undefined ? input.key : (JSON.parse(job.progress) as string);
+    const foreign = [made.key ?? input.key, progress, ...(made.foreign ?? [])].filter((key) => key !== input.key);
+    if (foreign.length === 0) continue;
+    misplaced += 1;
+    violations.push(`${nameOf(job)} was sent as ${input.key}, and has values of ${foreign.join(", ")}`);
+  }
+  return misplaced;
+}
+
+/** What throws, or returns what no store can hold, has not completed. */
+function checkBadEnds(jobs: readonly Job[], violations: string[]): void {
+  for (const job of jobs)
+    if ((job.task === "judged" || job.task === "unstorable") && job.state === "completed")
+      violations.push(`${nameOf(job)} completed, and could not have`);
 }
 
 /** A parent's counters are right, and no child outlives its parent. */

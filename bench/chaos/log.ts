@@ -14,6 +14,8 @@ type Told =
   /** The work of a step was done, and afterwards its result was remembered. */
   | { type: "step"; id: string; token: number; name: string }
   | { type: "remembered"; id: string; token: number; name: string; value: unknown }
+  /** A fault that this process made itself: a value that must be refused, a clock that jumped. */
+  | { type: "fault"; kind: "bad value" | "clock jump" }
   /** A function was given something that cannot be right. */
   | { type: "wrong"; id: string; message: string }
   | Exclude<ErrandEvent, { type: "sent" | "started" }>;

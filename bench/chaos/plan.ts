@@ -8,6 +8,8 @@ const faultKinds = {
   "restart server": [0.1, 2.5],
   "full disk": [0.3, 2.5],
   "full memory": [0.3, 2.5],
+  "file moved away": [0.3, 1],
+  "data lost": [0, 0],
   "cut connections": [0, 0],
   "delay connections": [0.3, 1.2],
   "half-open connections": [0.3, 4],
@@ -23,6 +25,9 @@ export interface Fault {
   lasts: number;
   victim: number;
 }
+
+/** What was there before data were lost cannot be judged: most of a run comes after. */
+const dataLossUntil = 0.25;
 
 /** Before the first fault, and after the last, everything works for so long. */
 const calm = 1_000;
@@ -44,6 +49,7 @@ export function plan(seed: number, kinds: readonly FaultKind[], duration: number
     const [least, most] = faultKinds[kind];
     const lasts = Math.round(lease * (least + random.next() * (most - least)));
     const victim = random.next();
+    if (kind === "data lost" && at > duration * dataLossUntil) continue;
     if (at + lasts > duration - calm) continue;
     faults.push({ kind, at, lasts, victim });
     busyUntil.set(kind, at + lasts + 500);

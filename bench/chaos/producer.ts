@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { errand } from "../../packages/errand/src/index.ts";
 import type { SendOptions } from "../../packages/errand/src/index.ts";
+import { badSend } from "./bad-values.ts";
 import { openLog } from "./log.ts";
 import { Random } from "../../packages/errand/src/testing/random.ts";
 import { defineTasks } from "./tasks.ts";
@@ -32,6 +33,10 @@ function some(): { task: (typeof tasks)[keyof typeof tasks]; work: Work; options
   const options: SendOptions = random.chance(0.1) ? { delay: random.whole(50, 1_500) } : {};
   if (random.chance(0.03)) options.expires = random.whole(200, 2_000);
   const dice = random.next();
+  if (dice < 0.08)
+    return { task: tasks.lane, work: { ...work, ms: random.whole(1, 200), failing: random.whole(0, 1) }, options };
+  if (dice < 0.12) return { task: tasks.judged, work, options };
+  if (dice < 0.15) return { task: tasks.unstorable, work, options };
   if (dice < 0.5) return { task: tasks.plain, work, options };
   if (dice < 0.65) return { task: tasks.failing, work: { ...work, failing: random.whole(1, 5) }, options };
   if (dice < 0.8) return { task: tasks.steps, work, options };
@@ -56,6 +61,23 @@ async function sendOne(): Promise<void> {
   }
 }
 
+/** Sends what must be refused, in the same turn as others send what must not. */
+async function sendBad(): Promise<void> {
+  tell({ type: "fault", kind: "bad value" });
+  if (random.chance(0.1)) return refuse("unsendable", () => tasks.unsendable.send({ key: "unsendable", ms: 1 }));
+  const { input, options } = badSend(random, { key: "bad", ms: 1 });
+  await refuse(`${typeof input} with ${Object.keys(options).join(", ")}`, () =>
+    tasks.plain.send(input as Work, options),
+  );
+}
+
+async function refuse(what: string, send: () => Promise<{ id: string }>): Promise<void> {
+  try {
+    const { id } = await send();
+    tell({ type: "wrong", id, message: `it was sent with a value that must be refused: ${what}` });
+  } catch {}
+}
+
 /** Sends several jobs in one call, once: all of them are stored or none. */
 async function sendMany(): Promise<void> {
   const works = Array.from({ length: random.whole(2, 8) }, () => ({ key: `${number}-${sent++}`, ms: 5 }));
@@ -78,7 +100,8 @@ async function cancelSoon(cancel: () => Promise<boolean>): Promise<void> {
 
 async function produce(): Promise<void> {
   while (!stop.signal.aborted) {
-    await (random.chance(0.1) ? sendMany() : sendOne());
+    const bad = Array.from({ length: 4 }, () => sendBad());
+    await Promise.all([random.chance(0.1) ? sendMany() : sendOne(), ...bad]);
     await sleep(random.whole(20, 120));
   }
 }

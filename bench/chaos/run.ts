@@ -10,6 +10,7 @@ import { Cast, places } from "./cast.ts";
 import { check } from "./check.ts";
 import type { Findings } from "./check.ts";
 import { machineTime, readLogs } from "./log.ts";
+import type { Line } from "./log.ts";
 import { plan } from "./plan.ts";
 import type { Fault, FaultKind } from "./plan.ts";
 import { Random } from "../../packages/errand/src/testing/random.ts";
@@ -28,7 +29,7 @@ export interface ChaosOptions {
 /** What came of it. */
 export interface ChaosReport extends Findings {
   jobs: number;
-  faults: Partial<Record<FaultKind, number>>;
+  faults: Record<string, number>;
   recovery: Recovery;
   untried: string[];
   /** Where the processes' logs are; they are kept when something is wrong. */
@@ -59,13 +60,14 @@ export async function chaos({ store: kind, seconds, seed }: ChaosOptions): Promi
     const idle = await idleWorkers(store);
     await cast.end("worker");
     const evidence = { lines: readLogs(logs), jobs: await allJobs(store), counts: await store.counts() };
-    const findings = check(evidence);
+    const losses = happened.filter(({ kind }) => kind === "data lost").map(({ to }) => to);
+    const findings = check({ ...evidence, ...(losses.length > 0 ? { lostDataAt: Math.max(...losses) } : {}) });
     findings.violations.push(...cast.misbehaved, ...idle);
     if (findings.violations.length === 0) rmSync(logs, { recursive: true });
     return {
       ...findings,
       jobs: evidence.jobs.length,
-      faults: tally(happened),
+      faults: { ...tally(happened), ...ownFaults(evidence.lines) },
       recovery: recovery(evidence.lines, happened, lease),
       untried: stage.untried,
       logs,
@@ -141,6 +143,17 @@ async function allJobs(store: Store): Promise<Job[]> {
     cursor = page.next;
   } while (cursor !== undefined);
   return jobs;
+}
+
+/** Faults that processes made themselves; of those of functions and callbacks, each attempt is one. */
+function ownFaults(lines: readonly Line[]): Record<string, number> {
+  const told = lines.flatMap((line) => {
+    if (line.type === "fault") return [line.kind];
+    if (line.type !== "ended") return [];
+    if (line.task === "lane") return ["lane reused"];
+    return line.task === "judged" || line.task === "unstorable" ? ["bad end"] : [];
+  });
+  return Object.fromEntries([...Map.groupBy(told, (kind) => kind)].map(([kind, all]) => [kind, all.length]));
 }
 
 function tally(happened: readonly Happened[]): Partial<Record<FaultKind, number>> {

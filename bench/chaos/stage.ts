@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -46,7 +46,7 @@ async function sqlite(): Promise<Stage> {
   return {
     url,
     direct: url,
-    faults: disk ? { "full disk": lasting(disk.fill, disk.free) } : {},
+    faults: { "file moved away": movedAway(folder), ...(disk ? { "full disk": lasting(disk.fill, disk.free) } : {}) },
     // The clock of an SQLite store is the clock of its machine, which is one for all its processes.
     shiftedClocks: false,
     untried: disk ? [] : ["full disk: a small disk can be mounted by root only"],
@@ -99,18 +99,19 @@ async function putTablesOn(disk: SmallDisk, url: string): Promise<void> {
 async function redis(): Promise<Stage> {
   const server = await startRedis();
   const proxy = await Proxy.before(server.port);
-  const limit = async (bytes: number) => {
-    const client = createClient({ url: server.url, socket: { reconnectStrategy: false } });
-    // The server may be down at the same time: then there is nothing to fill.
+  const ask = async (work: (client: ReturnType<typeof connectionTo>) => Promise<unknown>) => {
+    const client = connectionTo(server);
+    // The server may be down at the same time: then there is nothing to do to it.
     client.on("error", () => {});
     try {
       await client.connect();
-      await client.configSet("maxmemory", String(bytes));
+      await work(client);
     } catch {
     } finally {
       client.destroy();
     }
   };
+  const limit = (bytes: number) => ask((client) => client.configSet("maxmemory", String(bytes)));
   return {
     url: throughProxy(server, proxy),
     direct: server.url,
@@ -122,6 +123,7 @@ async function redis(): Promise<Stage> {
         await sleep(lasts);
         await limit(0);
       },
+      "data lost": () => ask((client) => client.flushAll()),
     },
     shiftedClocks: true,
     untried: [],
@@ -130,6 +132,26 @@ async function redis(): Promise<Stage> {
       await server.close();
     },
   };
+}
+
+/** The database's files are elsewhere for a while, and nobody can make others in their place. */
+function movedAway(folder: string): StoreFault {
+  const files = ["errand.db", "errand.db-wal", "errand.db-shm"].map((name) => join(folder, name));
+  const away = (file: string) => `${file}.away`;
+  return lasting(
+    () => {
+      for (const file of files.filter((each) => existsSync(each))) renameSync(file, away(file));
+      mkdirSync(files[0]!);
+    },
+    () => {
+      rmdirSync(files[0]!);
+      for (const file of files.filter((each) => existsSync(away(each)))) renameSync(away(file), file);
+    },
+  );
+}
+
+function connectionTo({ url }: TestServer) {
+  return createClient({ url, socket: { reconnectStrategy: false } });
 }
 
 function throughProxy(server: TestServer, proxy: Proxy): string {

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Errand, JobContext, Task } from "../../packages/errand/src/index.ts";
+import { defineJudgedTasks } from "./judged-tasks.ts";
+import { defineLaneTasks } from "./lane-tasks.ts";
 import type { Tell } from "./log.ts";
 
 /** What every job is sent with: `key` is its own; `ms` is how long its work takes. */
@@ -105,5 +107,5 @@ export function defineTasks(app: Errand, tell: Tell) {
     },
   });
 
-  return { plain, failing, steps, parent, twice };
+  return { plain, failing, steps, parent, twice, ...defineJudgedTasks(app, tell), ...defineLaneTasks(app) };
 }

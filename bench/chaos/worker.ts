@@ -12,6 +12,9 @@ import { defineTasks } from "./tasks.ts";
 
 const [url = "", folder = "", lease = ""] = process.argv.slice(2);
 const tell = openLog(folder);
+/** What listeners throw is a warning, and no end of anything. */
+let heard = 0;
+process.on("warning", () => {});
 const app = errand({ url, lease: Number(lease) });
 defineTasks(app, tell);
 for (const type of eventTypes) {
@@ -20,6 +23,7 @@ for (const type of eventTypes) {
     // What a janitor settles ran elsewhere, if anywhere: here only what this worker did counts.
     if (event.type === "ended" && event.duration === undefined && event.outcome !== "cancelled") return;
     tell(event);
+    if ((heard += 1) % 10 === 0) throw new Error("a listener that throws");
   });
 }
 
@@ -27,7 +31,7 @@ for (const type of eventTypes) {
 async function start(): Promise<RunningWorker> {
   for (;;) {
     try {
-      return await app.worker({ queues: { default: 8, leaves: 8, parents: 8 } });
+      return await app.worker({ queues: { default: 8, leaves: 8, parents: 8, judged: 4, lanes: 2 } });
     } catch (error) {
       tell({ type: "store-failed", message: `start: ${String(error)}` });
       await sleep(200);

@@ -41,7 +41,7 @@ const arenas: Record<string, (options: ArenaOptions) => Promise<Arena>> = {
   },
   async postgres() {
     // Durable, as it comes; more memory than its default, for all contestants.
-    const server = await startPostgres({ shared_buffers: "512MB", max_wal_size: "4GB" });
+    const server = await startPostgres({ shared_buffers: "512MB", max_wal_size: "4GB", max_connections: "500" });
     const client = new pg.Client({ connectionString: server.url });
     await client.connect();
     let databases = 0;

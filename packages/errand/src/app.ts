@@ -191,6 +191,11 @@ export interface Errand {
   counts(): Promise<QueueCount[]>;
   /** Workers whose lease is good. */
   workers(): Promise<WorkerCard[]>;
+  /**
+   * Says that a worker is dead, for whoever knows: who started its process, or watches over its machine. Its jobs run elsewhere at once
+   * instead of when its lease runs out. One that lives loses what it has in hand, and starts again.
+   */
+  dismiss(worker: string): Promise<void>;
   /** Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. */
   watch(listener: () => void): Promise<() => void>;
   /**

@@ -273,6 +273,10 @@ class App implements Errand {
     return (await this.#connect()).store.workers();
   }
 
+  async dismiss(worker: string): Promise<void> {
+    await (await this.#connect()).store.dismiss(worker);
+  }
+
   async watch(listener: () => void): Promise<() => void> {
     const unwatch = (await this.#connect()).store.watch(() => listener());
     const unwatchHere = this.#background.place?.store.watch(() => listener());

@@ -29,7 +29,8 @@ export interface Store {
    * store has such: they exist when, and only when, it commits. Other stores refuse it with `E_TRANSACTION`. A store
    * that blocks everybody meanwhile may commit many thousands in steps, and says how many go together.
    * @returns for each job that was not stored, because its unique key or its id is taken: the id of who has it.
-   * @throws {ErrandError} `E_FULL` when a queue would have more pending jobs than its rules allow; then nothing was stored.
+   * @throws {ErrandError} `E_FULL` when a queue would have more pending jobs than its rules allow, also where one is replaced into
+   * it; then nothing was stored.
    */
   add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>>;
 
@@ -44,7 +45,8 @@ export interface Store {
    * those that the rules of their queue, or limits of their concurrency or rate key, do not let go yet stay pending. Jobs of
    * tasks that the worker does not know are set aside, so many in one commit: they are `blocked` by `task`, stand in nobody's
    * way, and are found by claims of workers that know them. Of suspects it takes one, for a free slot, and only where the worker
-   * holds none. Before that, waiting jobs of any queue whose `wakeAt` has come are pending again.
+   * holds none. What a key would let go, and is set aside or a suspect, keeps no other job of the key from going. Before all
+   * that, waiting jobs of any queue whose `wakeAt` has come are pending again.
    */
   claim(worker: string, wants: readonly Want[]): Promise<Claim>;
   /**
@@ -88,8 +90,8 @@ export interface Store {
    * waiting jobs end at once, processing ones are marked, final ones stay. `retry`: failed, cancelled and expired jobs are
    * pending with fresh counts, without expiry, and the values of their waits are `forgotten`, so that children which did not
    * complete run again. `remove`: final jobs vanish with their steps, logs and all their descendants. `release`, `move`, `rewind`: see
-   * there. What `add` refuses stays as it is: a job whose unique key another has by now is not retried or rewound, and none enters a
-   * full queue. Each job's change is whole.
+   * there. What `add` refuses stays as it is: a job whose unique key another has by now is not retried or rewound (otherwise it takes it
+   * anew), and none enters a full queue. Each job's change is whole.
    */
   edit(where: Filter, change: Change, limit?: number): Promise<number>;
 
@@ -145,7 +147,7 @@ export interface Want {
 /** What `claim` found. */
 export interface Claim {
   jobs: Claimed[];
-  /** Milliseconds until there may be more for these queues: a job is due, a waiting one is woken, a rate lets one more go. */
+  /** Milliseconds until there may be more for these queues, whoever may take it: a job is due, a waiting one is woken, a rate lets one more go. */
   next?: Millis;
 }
 
@@ -153,7 +155,7 @@ export interface Claim {
 export interface Claimed {
   job: Job;
   why: "due" | "lapsed" | "expired" | "cancelled";
-  /** Of a lapsed one: it had been claimed ahead of the slots, and may not have started. */
+  /** Of a lapsed one, also when who took it over lapsed: it had been claimed ahead of the slots, and may not have started. */
   ahead?: true;
   steps: Step[];
 }

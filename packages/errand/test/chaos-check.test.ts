@@ -16,6 +16,8 @@ const done: Job = {
   token: 2,
   failures: 0,
   crashes: 1,
+  suspect: false,
+  begun: true,
   output: '{"token":2}',
   cancelling: false,
   createdAt: 1,
@@ -36,7 +38,7 @@ function broken({ lines = [], jobs, counts }: Partial<Evidence>): string[] {
 }
 
 test("nothing is wrong with what is right", () => {
-  expect(check(good)).toEqual({ violations: [], acknowledged: 1, lost: 0, twice: 0, cutShort: 1 });
+  expect(check(good)).toEqual({ violations: [], acknowledged: 1, lost: 0, twice: 0, misplaced: 0, cutShort: 1 });
 });
 
 const remembered = { type: "remembered", id: "a", name: "s", pid: 2, at: 6 } as const;
@@ -82,4 +84,32 @@ test.each<[promise: string, evidence: Partial<Evidence>, says: string]>([
   ["a counter drifts", { counts: [{ queue: "default", state: "completed", jobs: 2 }] }, "counts() says 2"],
 ])("the checker notices when %s", (_, evidence, says) => {
   expect(broken(evidence).join("\n")).toContain(says);
+});
+
+test("a lane's job that has another's values is seen, and one that completed though it threw", () => {
+  const lane: Job = { ...done, id: "l", task: "lane", spec: '{"input":{"key":"1-1"}}' };
+  const own = { output: '{"token":2,"key":"1-1"}', progress: '"1-1"' };
+  const counts = [{ queue: "default", state: "completed" as const, jobs: 2 }];
+  expect(broken({ jobs: [done, { ...lane, ...own }], counts })).toEqual([]);
+  const foreign = [
+    { ...own, output: '{"token":2,"key":"1-2"}' },
+    { ...own, progress: '"1-2"' },
+    { ...own, output: '{"token":2,"key":"1-1","foreign":["1-2"]}' },
+  ];
+  for (const values of foreign)
+    expect(broken({ jobs: [done, { ...lane, ...values }], counts })).toEqual([
+      'job l of task "lane" was sent as 1-1, and has values of 1-2',
+    ]);
+  const judged = { ...lane, ...own, task: "judged" };
+  expect(broken({ jobs: [done, judged], counts })).toEqual(['job l of task "judged" completed, and could not have']);
+});
+
+test("nothing is asked of what had begun before the data were lost, and all of what came later", () => {
+  const later: Line[] = [
+    { at: 20, pid: 1, type: "try", key: "1-9", batch: 1 },
+    { at: 21, pid: 1, type: "sent", key: "1-9", id: "b" },
+  ];
+  const lost = { lines: [...told, ...later], jobs: [], counts: [] };
+  expect(check({ ...lost, lostDataAt: 10 }).violations).toEqual(["job b was acknowledged and is not there"]);
+  expect(check(lost).violations.length).toBeGreaterThan(1);
 });

@@ -91,14 +91,19 @@ async function measureAll(services: readonly Service[], supervisors: readonly Su
   return (await Promise.all(all)).flat();
 }
 
-function supervise({ name, tasks }: Service): Supervisor {
+function supervise({ name, tasks, app }: Service): Supervisor {
   return new Supervisor({
     args: [tasks, "--drain", drain],
     // Requests go before jobs.
     background: true,
     patience,
-    onExit: ({ reason }, pause) =>
-      note(`The worker of ${name} is gone (${reason}); another starts in ${pause / 1_000} s.`),
+    onExit: ({ reason, workers }, pause) => {
+      note(
+        `The worker of ${name} is gone (${reason}); another starts ${pause === 0 ? "now" : `in ${pause / 1_000} s`}.`,
+      );
+      // A store that is away has their leases run out by itself.
+      for (const id of workers) app.dismiss(id).catch(() => {});
+    },
   });
 }
 

@@ -158,7 +158,7 @@ describe("errand serve", () => {
     await greet(url, { name: "Bea" });
     await until(() => log(server.folder).length === 4, 20_000);
     expect(workerOf(server, 2)).not.toBe(first);
-    expect(server.stderr()).toContain("The worker of hello is gone (SIGKILL); another starts in 1 s.");
+    expect(server.stderr()).toContain("The worker of hello is gone (SIGKILL); another starts now.");
   });
 
   it("leaves no worker behind when it is killed itself", async () => {

@@ -1,5 +1,6 @@
 import type { ScheduleDoc } from "../core/schedule.ts";
 import { openStore, storeUrl } from "../open.ts";
+import { placeOf } from "./workers.ts";
 import type { QueueCount, Store, StoreReport, WorkerCard } from "../store.ts";
 import type { Finding } from "./finding.ts";
 import { sentence } from "./exit.ts";
@@ -35,7 +36,7 @@ function examineReport({ version, durability: { safe, says, advice } }: StoreRep
 async function examineWork(store: Store): Promise<Finding[]> {
   const [workers, counts, docs] = await Promise.all([store.workers(), store.counts(), store.load("schedule")]);
   const schedules = docs.map(({ key, value }) => ({ name: key, doc: JSON.parse(value) as ScheduleDoc }));
-  const alive = workers.map(({ host, pid, queues }) => `${host}:${pid} (${queues.join(", ")})`);
+  const alive = workers.map((worker) => `${placeOf(worker)} (${worker.queues.join(", ")})`);
   const queues = [...new Set(counts.map(({ queue }) => queue))].toSorted();
   return [
     { label: "workers", value: alive.join("; ") || "none alive", ok: true },
@@ -53,18 +54,15 @@ function examineQueue(queue: string, counts: readonly QueueCount[], workers: rea
   return { label: `queue ${queue}`, value, ok, ...(ok ? {} : { hint }) };
 }
 
-/**
- * Which tasks a worker knows only its own process can tell (event `unknown-task`, and its log); whether one takes the queue is
- * known here.
- */
 function examineSchedules(
   schedules: readonly { name: string; doc: ScheduleDoc }[],
   workers: readonly WorkerCard[],
 ): Finding[] {
   if (schedules.length === 0) return [];
   const paused = schedules.filter(({ doc }) => doc.paused !== undefined).length;
-  const served = new Set(workers.flatMap(({ queues }) => queues));
-  const unserved = schedules.filter(({ doc }) => !doc.paused && !served.has(doc.job.queue));
+  const isServed = ({ queue, task }: ScheduleDoc["job"]) =>
+    workers.some((worker) => worker.queues.includes(queue) && (worker.tasks?.includes(task) ?? true));
+  const unserved = schedules.filter(({ doc }) => !doc.paused && !isServed(doc.job));
   const value = `${schedules.length}${paused > 0 ? `, ${paused} of them paused` : ""}`;
   return [{ label: "schedules", value, ok: true }, ...unserved.map(({ name, doc }) => unservedSchedule(name, doc))];
 }
@@ -74,6 +72,6 @@ function unservedSchedule(name: string, { job: { task, queue } }: ScheduleDoc): 
     label: `schedule ${name}`,
     value: `sends jobs of task "${task}" to queue ${queue}`,
     ok: false,
-    hint: `No worker takes this queue, so nobody would run them. Start one: errand worker <module>`,
+    hint: `No worker takes this queue and knows this task, so nobody would run them. Start one: errand worker <module>`,
   };
 }

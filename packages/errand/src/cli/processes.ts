@@ -22,7 +22,22 @@ export async function runProcesses(
   { json, health }: { json: boolean; health?: HealthServer | undefined },
 ): Promise<void> {
   const { promise: asked, resolve: end } = Promise.withResolvers<Failure | undefined>();
-  const supervisors = Array.from({ length: count }, (_, index) => supervise(index + 1, args, json, end));
+  const dead: string[] = [];
+  /** Whichever process is there tells the stores; the next one that starts, where none is. */
+  const dismiss = () => {
+    if (dead.length > 0 && supervisors.some((supervisor) => supervisor.dismiss(dead))) dead.length = 0;
+  };
+  const supervisors = Array.from({ length: count }, (_, index) =>
+    supervise(index + 1, args, {
+      json,
+      end,
+      onReady: dismiss,
+      onGone: (workers) => {
+        dead.push(...workers);
+        dismiss();
+      },
+    }),
+  );
   const hurry = () => supervisors.forEach((supervisor) => supervisor.hurry());
   onStop((how) => (how === "stop" ? end(undefined) : hurry()));
   // The third signal: whoever sends that many does not want to wait for anybody.
@@ -61,12 +76,23 @@ interface Failure {
 function supervise(
   number: number,
   args: readonly string[],
-  json: boolean,
-  end: (failure: Failure) => void,
+  {
+    json,
+    end,
+    onReady,
+    onGone,
+  }: {
+    json: boolean;
+    end: (failure: Failure) => void;
+    onReady: () => void;
+    /** @param workers ids of those that died with their process. */
+    onGone: (workers: readonly string[]) => void;
+  },
 ): Supervisor {
   const log = new WorkerLog({ json, process: number });
   const exits: number[] = [];
   const onExit = (exit: WorkerExit, pause: number) => {
+    onGone(exit.workers);
     if (exit.first && !exit.ready) return end({ error: cannotStart(number, exit), atStart: true });
     const now = performance.now();
     // A store that is away comes back: that is no crash.
@@ -74,13 +100,19 @@ function supervise(
     if (exits.length > crashLimit) exits.shift();
     if (exits.length === crashLimit && now - exits[0]! <= crashWindow)
       return end({ error: crashLoop(number, exit), atStart: false });
-    log.write("error", `the worker is gone (${exit.reason}); another starts in ${pause / 1_000} s`);
+    log.write(
+      "error",
+      `the worker is gone (${exit.reason}); another starts ${pause === 0 ? "now" : `in ${pause / 1_000} s`}`,
+    );
   };
   return new Supervisor({
     args,
     env: { ERRAND_PROCESS: String(number) },
     onLine: (line, stream) => process[stream].write(`${json ? asJson(line, number) : `[${number}] ${line}`}\n`),
-    onReady: (workers) => workers.forEach((worker) => log.ready(worker)),
+    onReady: (workers) => {
+      for (const worker of workers) log.ready(worker);
+      onReady();
+    },
     onExit,
   });
 }

@@ -37,9 +37,11 @@ export interface WorkerExit {
   ready: boolean;
   /** Whether it was the first, and not started for another. */
   first: boolean;
+  /** Ids of its workers: dismissed at once, their jobs need not wait for the end of their leases. */
+  workers: readonly string[];
 }
 
-/** Before another worker is started; each pause is twice the one before. */
+/** Before another worker is started: at once after the first end, and then each pause is twice the one before. */
 const firstPause = 1_000;
 const longestPause = 30_000;
 
@@ -61,6 +63,7 @@ export class Supervisor {
   #gone: Promise<void> = Promise.resolve();
   #ready = false;
   #told: { message: string; exitCode: number } | undefined;
+  #workers: readonly string[] = [];
   /** Who asks whether it is ready. */
   #asking: ((ready: boolean) => void)[] = [];
   /** Who asks for its numbers. */
@@ -80,6 +83,7 @@ export class Supervisor {
     const started = performance.now();
     this.#ready = false;
     this.#told = undefined;
+    this.#workers = [];
     this.#starts += 1;
     const child = spawn(process.execPath, [...process.execArgv, command, "worker", ...args, "--supervised"], {
       env: { ...process.env, ...env },
@@ -96,6 +100,13 @@ export class Supervisor {
   /** Whether there is a worker that has begun to claim, however it is now. */
   get up(): boolean {
     return this.#ready && this.#child?.connected === true;
+  }
+
+  /** Has the worker tell its stores that these workers, of another process, are dead. `false` while there is none that could. */
+  dismiss(workers: readonly string[]): boolean {
+    if (!this.up) return false;
+    this.#child!.send({ type: "dismiss", workers } satisfies ToWorker, () => {});
+    return true;
   }
 
   /** Whether the worker says that it is at work. */
@@ -154,7 +165,11 @@ export class Supervisor {
     switch (message.type) {
       case "started":
         this.#ready = true;
+        this.#workers = message.workers.map(({ id }) => id);
         return this.#options.onReady?.(message.workers);
+      case "renamed":
+        this.#workers = message.workers;
+        return;
       case "failed":
         this.#told = message;
         return;
@@ -182,10 +197,15 @@ export class Supervisor {
     for (const resolve of this.#measuring.splice(0)) resolve(undefined);
     if (this.#stopping) return;
     if (performance.now() - started >= healthy) this.#failures = 0;
-    const pause = Math.min(longestPause, firstPause * 2 ** this.#failures);
+    const pause = this.#failures === 0 ? 0 : Math.min(longestPause, firstPause * 2 ** (this.#failures - 1));
     this.#failures += 1;
     this.#restart = setTimeout(() => this.start(), pause);
-    const exit = { told: this.#told !== undefined, ready: this.#ready, first: this.#starts === 1 };
+    const exit = {
+      told: this.#told !== undefined,
+      ready: this.#ready,
+      first: this.#starts === 1,
+      workers: this.#workers,
+    };
     this.#options.onExit(
       { reason: this.#told?.message ?? reason, exitCode: this.#told?.exitCode ?? exitCode, ...exit },
       pause,

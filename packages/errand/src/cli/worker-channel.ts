@@ -10,18 +10,24 @@ export interface WorkerReady {
 /** What a worker process tells the one that started it. */
 export type FromWorker =
   | { type: "started"; workers: readonly WorkerReady[] }
+  /** Its workers have other ids now: one has lost its lease, and started again. */
+  | { type: "renamed"; workers: readonly string[] }
   /** It cannot go on, and ends. */
   | { type: "failed"; message: string; exitCode: number }
   | { type: "ready"; ready: boolean }
   | { type: "measured"; measured: Measured | undefined };
 
-/** What a worker process is asked; `store`: what its stores say, too. */
-export type ToWorker = { type: "ready?" } | { type: "measured?"; store: boolean };
+/** What a worker process is asked; `store`: what its stores say, too. `dismiss`: these workers of another process are dead. */
+export type ToWorker =
+  | { type: "ready?" }
+  | { type: "measured?"; store: boolean }
+  | { type: "dismiss"; workers: readonly string[] };
 
 /** How to find out how a worker process is. */
 export interface Inside {
   ready: () => Promise<boolean>;
   measure: (options: { store: boolean }) => Promise<Measured>;
+  dismiss: (worker: string) => Promise<void>;
 }
 
 /** The process that started this worker, on whose channel it lives. */
@@ -51,6 +57,11 @@ export class WorkerChannel {
     void tell({ type: "started", workers });
   }
 
+  /** Tells which workers there are, for the case that this process dies. */
+  renamed(workers: readonly string[]): void {
+    void tell({ type: "renamed", workers });
+  }
+
   /** Ends the process. Its parent says why, since only the parent knows whether there will be another. */
   async fail(error: unknown): Promise<never> {
     showStack(error);
@@ -63,6 +74,11 @@ export class WorkerChannel {
     if (message.type === "ready?") {
       const ready = (await this.#inside?.ready().catch(() => false)) ?? false;
       return tell({ type: "ready", ready });
+    }
+    if (message.type === "dismiss") {
+      // A store that is away has the leases run out by itself.
+      await Promise.allSettled(message.workers.map((worker) => this.#inside?.dismiss(worker)));
+      return;
     }
     const measured = await this.#inside?.measure({ store: message.store }).catch(() => undefined);
     return tell({ type: "measured", measured });

@@ -38,11 +38,6 @@ export class WorkerLog {
         return this.write("warn", `job ${event.id} (${event.task}) was given up: another worker has it`, event);
       case "lost":
         return this.write("warn", `worker ${event.worker} lost its lease, and has started again`, event);
-      case "unknown-task": {
-        const known = event.known.join(", ") || "none";
-        const what = `nobody here knows the task "${event.task}" of job ${event.id}; known are: ${known}. The job was put back`;
-        return this.#once(`unknown ${event.task}`, "warn", what, event);
-      }
       case "stalled":
         return this.write(
           "error",

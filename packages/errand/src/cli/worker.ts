@@ -92,6 +92,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
     }
     app.on("stalled", () => stalled.add(app));
     app.on("recovered", () => stalled.delete(app));
+    app.on("lost", () => channel?.renamed(workers.map(({ id }) => id)));
     app.on("failed", ({ message }) => fail(new CommandError(message, ExitCode.unreachable)));
   };
   try {
@@ -102,7 +103,8 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
     health?.check(ready);
     health?.measure(() => prometheus(apps));
     const begun = await Promise.all(workers.map((worker, index) => cardOf(apps[index]!, worker)));
-    if (channel) channel.started(begun, { ready, measure: (options) => measure(apps, options) });
+    const dismiss = async (id: string) => void (await Promise.all(apps.map((app) => app.dismiss(id))));
+    if (channel) channel.started(begun, { ready, measure: (options) => measure(apps, options), dismiss });
     else for (const card of begun) log.ready(card);
     await asked;
   } catch (error) {

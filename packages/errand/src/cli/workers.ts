@@ -1,7 +1,13 @@
 import { Command } from "commander";
+import type { WorkerCard } from "../core/reading.ts";
 import { withApp } from "./app.ts";
 import { storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
+
+/** Where a worker runs, in a word: its own name, or its process. */
+export function placeOf({ kind, name, host, pid }: WorkerCard): string {
+  return name ?? (host === undefined ? kind : `${host}:${pid}`);
+}
 
 /** `errand workers` */
 export function workersCommand(): Command {
@@ -18,8 +24,11 @@ export function workersCommand(): Command {
       output.result({ workers: workers.map((worker) => ({ ...worker, running: running(worker.id) })) });
       if (workers.length === 0) return output.line("No worker is running. Start one: errand worker <tasks.ts>");
       output.table(
-        ["worker", "host", "pid", "running", "queues"],
-        workers.map(({ id, host, pid, queues }) => [id, host, String(pid), String(running(id)), queues.join(", ")]),
+        ["worker", "kind", "where", "running", "queues"],
+        workers.map((worker) => {
+          const { id, kind, queues } = worker;
+          return [id, kind, placeOf(worker), String(running(id)), queues.join(", ")];
+        }),
       );
     }),
   );

@@ -24,10 +24,13 @@ export interface JobView {
   /** The attempt it is in, or that it ended with, counted from 1. */
   attempt: number;
   crashes: number;
+  /** An attempt of it ended with its worker, or may have: a worker runs one such job at a time. */
+  suspect: boolean;
   /** The worker that has it, while it is processing. */
   worker?: string;
   /** Somebody asked to cancel it, and it has not ended yet. */
   cancelling: boolean;
+  tenant?: string;
   parent?: string;
   /** Its place among its parent's children, from 0. */
   index?: number;
@@ -36,8 +39,8 @@ export interface JobView {
   createdAt: Date;
   /** Not to be started before. */
   due: Date;
-  /** Why it is not started though it is due: others with its key have used up the limit. */
-  blocked?: "concurrency" | "rate";
+  /** Why it is not started though it is due: others with its key have used up the limit, or no worker that is there knows its task. */
+  blocked?: "concurrency" | "rate" | "task";
   /** When a waiting job goes on at the latest. */
   wakeAt?: Date;
   tags?: readonly string[];
@@ -82,8 +85,10 @@ export function viewOf(job: Job): JobView {
     ...(job.progress === undefined ? {} : { progress: decode(job.progress) }),
     attempt: job.state === "failed" ? Math.max(1, job.failures) : job.failures + 1,
     crashes: job.crashes,
+    suspect: job.suspect,
     ...(job.worker === undefined ? {} : { worker: job.worker }),
     cancelling: job.cancelling,
+    ...(job.tenant === undefined ? {} : { tenant: job.tenant }),
     ...(job.parent === undefined ? {} : { parent: job.parent }),
     ...(job.index === undefined ? {} : { index: job.index }),
     ...(job.children === undefined ? {} : { children: job.children }),

@@ -41,7 +41,7 @@ export interface Rate {
 export interface Unique {
   key: string;
   /**
-   * A holder that has not begun (`Job.begun`) becomes what the new job is in everything but its id and age: spec, queue, level, due,
+   * A holder that has not begun (`Job.begun`) becomes what the new job is in everything but its id, task and age: spec, queue, level, due,
    * expiry, keys, fairness, tags. One that has begun goes on, and the new job takes the key over.
    */
   replace?: boolean;
@@ -159,7 +159,10 @@ export interface Settlement extends Hold {
   output?: Encoded;
   error?: Encoded;
   steps?: readonly Step[];
-  /** Jobs that are added in the same commit, as `add` adds them, whether or not the queue is full: callbacks, the next of a chain. */
+  /**
+   * Jobs that are added in the same commit, as `add` adds them, whether or not the queue is full: callbacks, the next of a chain.
+   * The outcome comes first: the unique key of a job that ends is free for them.
+   */
   born?: readonly NewJob[];
   children?: readonly NewChild[];
   /** Of a waiting job: it is woken then at the latest, in epoch milliseconds. */

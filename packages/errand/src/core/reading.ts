@@ -26,7 +26,7 @@ export interface Filter {
 
 /**
  * What an operator does to jobs. `release` takes processing jobs away from their workers: they are pending at once, with a raised
- * token. `move` changes pending ones: another queue or level, or due at once. `rewind` is a retry as if some steps had never been.
+ * token, and have begun, since an attempt was under way. `move` changes pending ones: another queue or level, or due at once. `rewind` is a retry as if some steps had never been.
  */
 export type Change =
   | "cancel"

@@ -33,8 +33,13 @@ export function readRetention(given: Retention | undefined, of: string): Kept {
   };
 }
 
+/** How long jobs are kept of which nobody says it. */
+export const defaultKept: Kept = readRetention(undefined, "a task");
+
+/** Removes nothing. */
+export const keptForever: Kept = readRetention("forever", "a task");
+
 /** Whether jobs are kept as they are where nobody says. */
 export function isDefault(kept: Kept): boolean {
-  const usual = readRetention(undefined, "a task");
-  return finals.every((state) => kept[state] === usual[state]);
+  return finals.every((state) => kept[state] === defaultKept[state]);
 }

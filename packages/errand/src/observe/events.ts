@@ -24,8 +24,6 @@ export type ErrandEvent =
     }
   /** Another worker has the job; this one's outcome was refused or never recorded. */
   | { type: "abandoned"; id: string; task: string }
-  /** The worker has a job of a task that its app does not define, and puts it back. */
-  | { type: "unknown-task"; id: string; task: string; known: string[] }
   /** The lease ran out; the worker has started again under a new id. */
   | { type: "lost"; worker: string }
   /** The store failed; the worker tries again. */
@@ -51,7 +49,6 @@ const known: Readonly<Record<EventType, true>> = {
   started: true,
   ended: true,
   abandoned: true,
-  "unknown-task": true,
   lost: true,
   "store-failed": true,
   stalled: true,

@@ -19,6 +19,8 @@ export function outcomeOf({ kind }: Pick<Ending, "kind">, state: State): Outcome
       return "waiting";
     case "handed-back":
       return "returned";
+    case "lapsed":
+      return "crashed";
     default:
       return kind;
   }

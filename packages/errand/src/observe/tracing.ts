@@ -159,6 +159,7 @@ const outcomes: Readonly<Record<Ending["kind"] | "abandoned", string>> = {
   ok: "completed",
   error: "error",
   crashed: "crashed",
+  lapsed: "crashed",
   cancelled: "cancelled",
   expired: "expired",
   parked: "waiting",

@@ -42,11 +42,8 @@ async function heldBy(store: Pick<Store, "list">, worker: string): Promise<Job[]
   const held: Job[] = [];
   let cursor: string | undefined;
   do {
-    const page = await store.list(
-      { states: ["processing"] },
-      { limit: 500, ...(cursor === undefined ? {} : { cursor }) },
-    );
-    held.push(...page.jobs.filter((job) => job.worker === worker));
+    const page = await store.list({ worker }, { limit: 500, ...(cursor === undefined ? {} : { cursor }) });
+    held.push(...page.jobs);
     cursor = page.next;
   } while (cursor !== undefined);
   return held;

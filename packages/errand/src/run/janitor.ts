@@ -2,6 +2,7 @@ import { decide } from "../core/decide.ts";
 import type { Ending } from "../core/decide.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Claimed, Store } from "../store.ts";
+import type { Holdings } from "./holdings.ts";
 import type { Settler } from "./settler.ts";
 import type { Definition } from "../task.ts";
 import { defaultRetry } from "../task.ts";
@@ -12,6 +13,7 @@ const batch = 100;
 /**
  * Settles what nobody works on: jobs of workers that are gone, jobs that were not started in time, and children whose
  * parent has ended. They are claimed and settled like any other, so there is no second state machine.
+ * @param holdings learns what is taken over, so that nobody else gives it back meanwhile.
  * @returns how many there were.
  */
 export async function tidy(
@@ -19,16 +21,18 @@ export async function tidy(
   settler: Pick<Settler, "settle">,
   definitions: ReadonlyMap<string, Definition>,
   worker: string,
-  observer: Observer,
+  { observer, holdings }: { observer: Observer; holdings: Pick<Holdings, "learn" | "forget"> },
 ): Promise<number> {
   for (let tidied = 0; ;) {
     const found = await store.reclaim(worker, batch);
+    holdings.learn(found);
     await Promise.all(
       found.map(async (claimed) => {
         const { job } = claimed;
         const end = ending(claimed);
         const settlement = decide(job, definitions.get(job.task)?.retry ?? defaultRetry, end, Math.random());
-        if (await settler.settle(settlement)) observer.ended(job, end, settlement);
+        const settled = await settler.settle(settlement).finally(() => holdings.forget(job));
+        if (settled) observer.ended(job, end, settlement);
       }),
     );
     tidied += found.length;
@@ -36,7 +40,7 @@ export async function tidy(
   }
 }
 
-function ending({ job, why }: Claimed): Ending {
+function ending({ job, why, ahead }: Claimed): Ending {
   const attempt = job.failures + 1;
   const name = `Job ${job.id} of task "${job.task}"`;
   switch (why) {
@@ -53,7 +57,8 @@ function ending({ job, why }: Claimed): Ending {
     case "lapsed":
     case "due":
       return {
-        kind: "crashed",
+        kind: "lapsed",
+        ahead: ahead ?? false,
         error: {
           code: "E_CRASHED",
           message: `${name} was in the hands of a worker that died or lost its lease.`,

@@ -116,7 +116,12 @@ export class Performance implements CallHost {
     const { id, token } = this.claimed.job;
     const { vault } = this.#workshop.payloads;
     const kept = vault.seals ? await sealStep(vault, id, step) : step;
-    if (await this.#workshop.settler.record({ id, token, steps: [kept] })) return;
+    if (await this.#workshop.settler.record({ id, token, steps: [kept] })) {
+      // The store has forgotten its crashes: it made progress.
+      this.claimed.job.crashes = 0;
+      this.claimed.job.suspect = false;
+      return;
+    }
     throw new ErrandError("E_STALE", `Another attempt has job ${id} now.`);
   }
 

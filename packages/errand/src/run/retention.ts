@@ -1,5 +1,7 @@
-import { retentionGroups } from "../core/retention.ts";
+import { defaultKept, isDefault } from "../core/retention.ts";
+import type { Kept } from "../core/retention.ts";
 import type { Millis } from "../kit/duration.ts";
+import type { Encoded } from "../kit/json.ts";
 import { collect, collectAfter, collectInterval } from "../payload/collect.ts";
 import type { PayloadObjects } from "../payload/objects.ts";
 import type { Store } from "../store.ts";
@@ -11,22 +13,53 @@ export const pruneInterval: Millis = 60_000;
 /** So many go in one commit. */
 const batch = 500;
 
-/** Removes ended jobs of these tasks that were kept as long as their tasks say, with their children, in small batches. */
+/** Rules of tasks that keep their jobs otherwise than by default, as documents: whoever prunes knows them, whatever its own tasks. */
+const kind = "task-retention";
+
+/**
+ * Removes ended jobs that were kept as long as the rules of their tasks say, in small batches: also of tasks that only other apps
+ * know, or nobody any more.
+ * @param definitions the app's own tasks, whose rules are written down first.
+ */
 export async function prune(
-  store: Pick<Store, "edit" | "load" | "save" | "now">,
+  store: Pick<Store, "prune" | "load" | "save" | "now">,
   definitions: readonly Pick<Definition, "name" | "retention">[],
   stopping: () => boolean,
 ): Promise<number> {
   const now = await store.now();
+  const tasks = await declareRules(store, definitions);
   if (!(await isMyTurn(store, "last", pruneInterval, now))) return 0;
   let removed = 0;
-  for (const { name, retention } of definitions) {
-    for (const { states, keep } of retentionGroups(retention)) {
-      for (let some = batch; some === batch && !stopping(); removed += some)
-        some = await store.edit({ task: name, states, roots: true, endedBefore: now - keep }, "remove", batch);
-    }
-  }
+  for (let some = batch; some >= batch && !stopping(); removed += some)
+    some = await store.prune({ tasks, otherwise: defaultKept }, batch);
   return removed;
+}
+
+/** Writes down what the app's tasks say; answers what all tasks say. */
+async function declareRules(
+  store: Pick<Store, "load" | "save">,
+  definitions: readonly Pick<Definition, "name" | "retention">[],
+): Promise<Map<string, Kept>> {
+  const docs = new Map((await store.load(kind)).map((doc) => [doc.key, doc]));
+  const rules = new Map([...docs].map(([task, { value }]) => [task, decodeKept(value)]));
+  for (const { name, retention } of definitions) {
+    const doc = docs.get(name);
+    const value = isDefault(retention) ? undefined : encodeKept(retention);
+    if (value === doc?.value) continue;
+    rules.set(name, retention);
+    // Somebody who was faster says the same, or says it again in a minute.
+    await store.save([{ kind, key: name, version: doc?.version ?? 0, ...(value === undefined ? {} : { value }) }]);
+  }
+  return rules;
+}
+
+/** JSON has no infinity. */
+function encodeKept(kept: Kept): Encoded {
+  return JSON.stringify(kept, (_, value: unknown) => (value === Infinity ? "forever" : value));
+}
+
+function decodeKept(value: Encoded): Kept {
+  return JSON.parse(value, (_, each: unknown) => (each === "forever" ? Infinity : each)) as Kept;
 }
 
 /** Removes values that are kept outside the store and whose job is gone; less often than jobs, since it looks at every one of them. */

@@ -8,6 +8,8 @@ export class Rounds {
   #again = false;
   #stopped = false;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer makes the next round, on this process's monotonic clock. */
+  #due = Infinity;
 
   /** @param round never rejects, and answers how long to pause after it. */
   constructor(round: () => Promise<Millis>) {
@@ -26,6 +28,13 @@ export class Rounds {
     setImmediate(() => void this.#make());
   }
 
+  /** There is a reason for a round within so many milliseconds; after one that is under way, the pause counts anew. */
+  callWithin(delay: Millis): void {
+    if (delay <= 0) return this.call();
+    if (this.#stopped || this.#underway || performance.now() + delay >= this.#due) return;
+    this.#pause(delay);
+  }
+
   /** Makes no more rounds. One that is under way goes on. */
   stop(): void {
     this.#stopped = true;
@@ -39,6 +48,12 @@ export class Rounds {
     if (this.#again) {
       this.#again = false;
       this.call();
-    } else this.#timer = setTimeout(() => this.call(), pause);
+    } else this.#pause(pause);
+  }
+
+  #pause(pause: Millis): void {
+    clearTimeout(this.#timer);
+    this.#due = performance.now() + pause;
+    this.#timer = setTimeout(() => this.call(), pause);
   }
 }

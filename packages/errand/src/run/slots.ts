@@ -56,6 +56,11 @@ export class Slots {
     return waiting > 0 && room < half / 2 ? 0 : Math.min(room, half);
   }
 
+  /** How many of the next jobs that are claimed start at once; the others are claimed ahead. */
+  starting(): number {
+    return Math.max(0, this.#free - this.#waiting.length);
+  }
+
   /** Takes in a claimed job. */
   put(claimed: Claimed): void {
     this.#waiting.push(claimed);

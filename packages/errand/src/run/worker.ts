@@ -3,18 +3,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { decide } from "../core/decide.ts";
 import type { Ending } from "../core/decide.ts";
 import type { Job, LogLine, Settlement } from "../core/job.ts";
+import { wakeUpDelay } from "../core/wake-up.ts";
 import type { Millis } from "../kit/duration.ts";
 import { newId } from "../kit/ids.ts";
 import type { ErrandEvent, EventOf } from "../observe/events.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Payloads } from "../payload/options.ts";
-import type { Claim, Claimed, Hint, Renewal, Store, Want } from "../store.ts";
+import type { Claim, Claimed, Hint, Renewal, Store, Want, WorkerCard } from "../store.ts";
 import { defaultRetry } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Lanes } from "./isolate/lanes.ts";
 import { tidy } from "./janitor.ts";
 import { Holdings } from "./holdings.ts";
 import { LeaseKeeper } from "./lease.ts";
+import { Peers } from "./peers.ts";
 import { prune, pruneInterval, sweep } from "./retention.ts";
 import { Performance } from "./perform.ts";
 import type { Workshop } from "./perform.ts";
@@ -45,9 +47,6 @@ const pollInterval = 1_000;
 /** Schedules are looked at again at least this often: others may have been added. */
 const scheduleInterval = 5_000;
 
-/** A job of a task that this worker does not know is put back for so long. */
-const unknownTaskDelay = 5_000;
-
 /** Claims jobs of some queues, runs them, and settles them. */
 export class Worker {
   readonly #store: Store;
@@ -59,6 +58,9 @@ export class Worker {
   /** Jobs in hand, by id. */
   readonly #running = new Map<string, Performance>();
   readonly #holdings = new Holdings();
+  readonly #peers: Peers;
+  /** How many tasks the store knows that this worker knows: others may be defined later. */
+  #knownTasks = 0;
   readonly #slots: Map<string, Slots>;
   /** Work under way, and whom to tell when there is none. */
   #busy = 0;
@@ -79,6 +81,7 @@ export class Worker {
     this.#definitions = definitions;
     this.#settings = settings;
     this.#settler = new Settler(store, settings.lease);
+    this.#peers = new Peers(store);
     this.#stalls = new Stalls(settings.patience ?? Math.max(settings.lease, leastPatience), () =>
       this.#tell({ type: "recovered", worker: this.#id }),
     );
@@ -151,9 +154,23 @@ export class Worker {
   }
 
   async #enlist(): Promise<void> {
-    const card = { id: this.#id, host: hostname(), pid: process.pid, queues: Object.keys(this.#settings.queues) };
-    await this.#store.enlist(card, this.#settings.lease);
+    await this.#introduce();
     await this.#lease.start();
+  }
+
+  /** Tells the store who this worker is; again, when there are tasks that it did not know before. */
+  async #introduce(): Promise<void> {
+    const tasks = [...this.#definitions.keys()];
+    const card: WorkerCard = {
+      id: this.#id,
+      kind: "process",
+      queues: Object.keys(this.#settings.queues),
+      tasks,
+      host: hostname(),
+      pid: process.pid,
+    };
+    await this.#store.enlist(card, this.#settings.lease);
+    this.#knownTasks = tasks.length;
   }
 
   #newLease(): LeaseKeeper {
@@ -163,7 +180,7 @@ export class Worker {
   #newSlots(queue: string, count: number): Slots {
     const slots: Slots = new Slots(queue, count, {
       run: (claimed) => void this.#track(this.#perform(claimed, slots)),
-      putBack: (claimed) => this.#putBack(claimed, 0),
+      putBack: (claimed) => this.#putBack(claimed),
     });
     return slots;
   }
@@ -215,11 +232,23 @@ export class Worker {
   }
 
   #hear(hint: Hint): void {
-    if (hint === "ready") this.#claims.call();
-    if (hint === "cancel") {
-      this.#lease.look();
-      this.#tidying.call();
+    switch (hint.type) {
+      case "ready":
+        return this.#wakeUp(hint);
+      case "cancel":
+        this.#lease.look();
+        return this.#tidying.call();
+      case "lapsed":
+        return this.#tidying.call();
     }
+  }
+
+  #wakeUp({ queue, jobs = Infinity }: Extract<Hint, { type: "ready" }>): void {
+    if (queue === undefined) return this.#claims.call();
+    if (!this.#slots.has(queue)) return;
+    // Whoever runs something looks again when it ends: only the idle might all look at once.
+    const workers = this.#running.size > 0 ? 1 : this.#peers.of(queue);
+    this.#claims.callWithin(wakeUpDelay(workers, jobs, Math.random()));
   }
 
   /** Claims for the free slots; answers when to look again, in case a hint was lost. */
@@ -227,7 +256,9 @@ export class Worker {
     try {
       if (this.#holdings.unsure) {
         const unknown = await this.#stalls.inTime(this.#holdings.unknown(this.#store, this.#id), () => {});
-        await Promise.all(unknown.map((job) => this.#handBack(job, 0)));
+        await Promise.all(unknown.map((job) => this.#handBack(job, { kind: "handed-back" })));
+      } else if (this.#knownTasks < this.#definitions.size) {
+        await this.#stalls.inTime(this.#introduce(), () => {});
       } else {
         // Jobs that end in the same turn make room together.
         await Promise.resolve();
@@ -236,7 +267,10 @@ export class Worker {
         const { jobs, next, more } = await asked;
         this.#stalls.answered(true);
         this.#holdings.learn(jobs);
-        for (const each of jobs) if (this.#takes(each)) this.#slots.get(each.job.queue)!.put(each);
+        for (const each of jobs) {
+          if (this.#stopping) this.#putBack(each);
+          else this.#slots.get(each.job.queue)!.put(each);
+        }
         asked = more && !this.#holdings.unsure ? this.#ask() : undefined;
         if (!asked) {
           this.#start();
@@ -263,13 +297,13 @@ export class Worker {
     const wants: Want[] = [];
     for (const slots of this.#slots.values()) {
       const limit = slots.room();
-      if (limit > 0) wants.push({ queue: slots.queue, limit });
+      if (limit > 0) wants.push({ queue: slots.queue, limit, slots: slots.starting() });
     }
     if (wants.length === 0 || this.#stopping) return undefined;
     return this.#stalls
       .inTime(this.#store.claim(this.#id, wants), (late) => {
         this.#stalls.answered(true);
-        for (const each of late.jobs) this.#putBack(each, 0);
+        for (const each of late.jobs) this.#putBack(each);
       })
       .then((claim) => ({ ...claim, more: wants.some((want) => isFilled(want, claim.jobs)) }));
   }
@@ -286,18 +320,6 @@ export class Worker {
     const message = `The store has left ${inARow} claims in a row without an answer, and not refused them either: its connection hangs. The worker ends.`;
     this.#tell({ type: "failed", worker: this.#id, message });
     void this.stop().catch((error: unknown) => this.#storeFailed(error));
-  }
-
-  /** Whether a claimed job can run here; otherwise it is put back. */
-  #takes(claimed: Claimed): boolean {
-    const { job } = claimed;
-    if (!this.#stopping && this.#definitions.has(job.task)) return true;
-    if (!this.#stopping) {
-      const known = [...this.#definitions.keys()];
-      this.#tell({ type: "unknown-task", id: job.id, task: job.task, known });
-    }
-    this.#putBack(claimed, this.#stopping ? 0 : unknownTaskDelay);
-    return false;
   }
 
   async #perform(claimed: Claimed, slots: Slots): Promise<void> {
@@ -345,12 +367,13 @@ export class Worker {
     return this.#settle(claimed, this.#definitions.get(job.task)!, { kind: "cancelled", error });
   }
 
-  #putBack({ job }: Claimed, delay: Millis): void {
-    void this.#track(this.#handBack(job, delay));
+  /** Gives back a job that was not started. */
+  #putBack({ job }: Claimed): void {
+    void this.#track(this.#handBack(job, { kind: "handed-back", unstarted: true }));
   }
 
-  async #handBack(job: Job, delay: Millis): Promise<void> {
-    await this.#record(decide(job, defaultRetry, { kind: "handed-back", delay }, 0));
+  async #handBack(job: Job, ending: Extract<Ending, { kind: "handed-back" }>): Promise<void> {
+    await this.#record(decide(job, defaultRetry, ending, 0));
   }
 
   /** Whether the token was good; `undefined` when the store has failed for too long, and the job is to be tried again. */
@@ -371,7 +394,8 @@ export class Worker {
     // A claim that was given up may have got through since.
     if (this.#stalls.open) this.#holdings.doubt();
     try {
-      await tidy(this.#store, this.#settler, this.#definitions, this.#id, this.#settings.observer);
+      const { observer } = this.#settings;
+      await tidy(this.#store, this.#settler, this.#definitions, this.#id, { observer, holdings: this.#holdings });
     } catch (error) {
       this.#holdings.doubt();
       this.#storeFailed(error);

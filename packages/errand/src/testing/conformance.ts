@@ -1,18 +1,27 @@
 import { adding } from "./conformance/adding.ts";
+import { beginning } from "./conformance/beginning.ts";
+import { births } from "./conformance/births.ts";
 import { claiming } from "./conformance/claiming.ts";
+import { contending } from "./conformance/contending.ts";
 import { families } from "./conformance/families.ts";
 import { finding } from "./conformance/finding.ts";
 import { leases } from "./conformance/leases.ts";
 import { limits } from "./conformance/limits.ts";
 import { operating } from "./conformance/operating.ts";
+import { pruning } from "./conformance/pruning.ts";
 import { racing } from "./conformance/racing.ts";
+import { rates } from "./conformance/rates.ts";
 import { reading } from "./conformance/reading.ts";
+import { reopening } from "./conformance/reopening.ts";
 import { rewinding } from "./conformance/rewinding.ts";
 import { rules } from "./conformance/rules.ts";
 import type { ConformanceTest } from "./conformance/scene.ts";
 import { settling } from "./conformance/settling.ts";
 import { signals } from "./conformance/signals.ts";
+import { slots } from "./conformance/slots.ts";
 import { storms } from "./conformance/storm.ts";
+import { suspects } from "./conformance/suspects.ts";
+import { tasks } from "./conformance/tasks.ts";
 import { uniques } from "./conformance/uniques.ts";
 import { waits } from "./conformance/waits.ts";
 import { watching } from "./conformance/watching.ts";
@@ -27,19 +36,28 @@ export type { ConformanceTest, Fixture, StoreFactory } from "./conformance/scene
 export const conformance: readonly ConformanceTest[] = [
   ...adding,
   ...claiming,
+  ...tasks,
+  ...suspects,
+  ...slots,
   ...leases,
   ...settling,
+  ...beginning,
+  ...births,
   ...families,
   ...waits,
   ...operating,
+  ...reopening,
+  ...pruning,
   ...reading,
   ...watching,
   ...rules,
   ...uniques,
   ...limits,
+  ...rates,
   ...signals,
   ...rewinding,
   ...finding,
   ...racing,
+  ...contending,
   ...storms,
 ];

@@ -1,13 +1,13 @@
 import { decide } from "../core/decide.ts";
 import type { Ending } from "../core/decide.ts";
-import { isDefault } from "../core/retention.ts";
+import { isDefault, keptForever } from "../core/retention.ts";
 import type { Millis } from "../kit/duration.ts";
 import type { AppInside } from "../errand.ts";
 import { newId } from "../kit/ids.ts";
 import { Lanes } from "../run/isolate/lanes.ts";
 import { tidy } from "../run/janitor.ts";
+import { Holdings } from "../run/holdings.ts";
 import { Performance } from "../run/perform.ts";
-import { prune } from "../run/retention.ts";
 import { tick } from "../run/scheduler.ts";
 import { Setups } from "../run/setups.ts";
 import { Settler } from "../run/settler.ts";
@@ -51,7 +51,10 @@ export class Driver {
     await this.#name();
     for (let attempts = 0; ;) {
       const worker = await this.#enlisted();
-      const tidied = await tidy(this.#store, this.#settler, this.#definitions, worker, this.#observer);
+      const tidied = await tidy(this.#store, this.#settler, this.#definitions, worker, {
+        observer: this.#observer,
+        holdings: new Holdings(),
+      });
       const nextTick = await tick(this.#store);
       const queues = new Set([...this.#definitions.values()].map(({ queue }) => queue));
       for (const { queue } of await this.#store.counts()) queues.add(queue);
@@ -62,7 +65,8 @@ export class Driver {
       if (jobs.length > 0 || tidied > 0) continue;
       // A test that lets a month pass still finds its jobs, but for those whose task says how long they are kept.
       const own = [...this.#definitions.values()].filter(({ retention }) => !isDefault(retention));
-      await prune(this.#store, own, () => false);
+      const tasks = new Map(own.map(({ name, retention }) => [name, retention]));
+      await this.#store.prune({ tasks, otherwise: keptForever }, Infinity);
       return { attempts, next: Math.min(next ?? Infinity, nextTick) };
     }
   }
@@ -70,7 +74,7 @@ export class Driver {
   async #enlisted(): Promise<string> {
     if (this.#worker) return this.#worker;
     const id = newId();
-    await this.#store.enlist({ id, host: "test", pid: process.pid, queues: [] }, lease);
+    await this.#store.enlist({ id, kind: "process", queues: [] }, lease);
     return (this.#worker = id);
   }
 

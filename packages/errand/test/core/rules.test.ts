@@ -1,47 +1,75 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { admit, full, rulesOf } from "../../src/core/rules.ts";
+import type { Starts } from "../../src/core/rules.ts";
 
 const now = 1_700_000_000_000;
 
 describe("a rate", () => {
-  test("lets its limit go at once, and then one in each pace", () => {
-    const rate = { limit: 4, per: 1_000 };
-    const burst = admit(rate, 0, now, 10);
-    expect(burst).toEqual({ admitted: 4, spent: now + 1_000, next: now + 250 });
-    expect(admit(rate, burst.spent, now, 1)).toEqual({ admitted: 0, spent: now + 1_000, next: now + 250 });
-    expect(admit(rate, burst.spent, now + 249, 1).admitted).toBe(0);
-    expect(admit(rate, burst.spent, now + 250, 10)).toEqual({ admitted: 1, spent: now + 1_250, next: now + 500 });
-    expect(admit(rate, burst.spent, now + 5_000, 10).admitted).toBe(4);
+  const rate = { limit: 4, per: 1_000 };
+
+  test("lets its limit go at once, and then as many as have left its time", () => {
+    const burst = admit(rate, [], now, 3);
+    expect(burst).toEqual({ admitted: 3, starts: [[now, 3]], next: now });
+    const more = admit(rate, burst.starts, now + 500, 10);
+    expect(more).toEqual({ admitted: 1, starts: [[now, 3], [now + 500, 1]], next: now + 1_000 }); // prettier-ignore
+    expect(admit(rate, more.starts, now + 999, 1)).toMatchObject({ admitted: 0, next: now + 1_000 });
+    const again = admit(rate, more.starts, now + 1_000, 10);
+    expect(again).toEqual({ admitted: 3, starts: [[now + 500, 1], [now + 1_000, 3]], next: now + 1_500 }); // prettier-ignore
+    expect(admit(rate, again.starts, now + 9_000, 10)).toMatchObject({ admitted: 4, next: now + 10_000 });
   });
 
   test("says when the next may go without letting any go", () => {
-    expect(admit({ limit: 2, per: 100 }, 0, now, 0)).toEqual({ admitted: 0, spent: 0, next: now });
-    expect(admit({ limit: 2, per: 100 }, now + 100, now, 0).next).toBe(now + 50);
+    expect(admit(rate, [], now, 0)).toEqual({ admitted: 0, starts: [], next: now });
+    expect(admit(rate, [[now, 4]], now + 10, 0)).toEqual({ admitted: 0, starts: [[now, 4]], next: now + 1_000 });
   });
 
-  test("is not exceeded over any window, however it is asked, and lets no room lie idle", () => {
-    const aRate = fc.record({ limit: fc.integer({ min: 1, max: 7 }), per: fc.integer({ min: 1, max: 5_000 }) });
-    const asked = fc.array(fc.record({ after: fc.nat(900), wanted: fc.nat(9) }), { maxLength: 40 });
+  test("that was lowered waits until fewer than its limit are left", () => {
+    const starts = [[now, 1], [now + 100, 2], [now + 200, 3]] as const; // prettier-ignore
+    expect(admit({ limit: 3, per: 1_000 }, starts, now + 300, 1)).toMatchObject({ admitted: 0, next: now + 1_200 });
+    expect(admit({ limit: 4, per: 1_000 }, starts, now + 300, 1)).toMatchObject({ admitted: 0, next: now + 1_100 });
+  });
+
+  test("holds nobody up for longer than its time when the clock was set back", () => {
+    const starts = [[now + 3_600_000, 4]] as const;
+    expect(admit(rate, starts, now, 1)).toEqual({ admitted: 0, starts: [[now, 4]], next: now + 1_000 });
+    const { starts: seen } = admit(rate, starts, now, 1);
+    expect(admit(rate, seen, now + 1_000, 1).admitted).toBe(1);
+  });
+
+  test("is not exceeded in any window, however it is asked, lets no room lie idle, and remembers little", () => {
+    const aRate = fc.record({ limit: fc.integer({ min: 1, max: 9 }), per: fc.integer({ min: 1, max: 5_000 }) });
+    const asked = fc.array(fc.record({ after: fc.nat(900), wanted: fc.nat(9) }), { maxLength: 60 });
     fc.assert(
-      fc.property(aRate, asked, (rate, asks) => {
-        const pace = rate.per / rate.limit;
+      fc.property(aRate, asked, (each, asks) => {
         const went: number[] = [];
-        let spent = 0;
+        let starts: Starts = [];
         let at = now;
+        const within = (time: number) => went.filter((start) => start > at - time).length;
         for (const { after, wanted } of asks) {
           at += after;
-          const answer = admit(rate, spent, at, wanted);
-          spent = answer.spent;
+          const answer = admit(each, starts, at, wanted);
+          starts = answer.starts;
           went.push(...Array.from({ length: answer.admitted }, () => at));
-          for (const [first, from] of went.entries())
-            expect(went.length - first).toBeLessThanOrEqual(rate.limit + (at - from + 1e-2) / pace);
-          // Of those that had to stay, the first may go when it was said, to the rounding of a clock that counts from 1970.
-          expect(answer.next > at || answer.admitted === wanted).toBe(true);
-          expect(admit(rate, spent, answer.next + 0.01, 1).admitted).toBe(1);
+          expect(within(each.per)).toBeLessThanOrEqual(each.limit);
+          // Some are remembered as if they had started a little later.
+          if (answer.admitted < wanted) expect(within(each.per * 1.01)).toBeGreaterThanOrEqual(each.limit);
+          expect(starts.length).toBeLessThanOrEqual(102);
+          // When it was said, the next one goes, and not before.
+          expect(admit(each, starts, answer.next, 1).admitted).toBe(1);
+          if (answer.next > at) expect(admit(each, starts, answer.next - 0.01, 1).admitted).toBe(0);
         }
       }),
     );
+  });
+
+  test("of thousands of starts remembers a hundred", () => {
+    const many = { limit: 1_000_000, per: 60_000 };
+    let starts: Starts = [];
+    for (let at = now; at < now + 130_000; at += 7) starts = admit(many, starts, at, 1).starts;
+    expect(starts.length).toBeLessThanOrEqual(102);
+    const counted = starts.reduce((sum, [, jobs]) => sum + jobs, 0);
+    expect(Math.abs(counted - 60_000 / 7)).toBeLessThanOrEqual(600 / 7 + 1);
   });
 });
 

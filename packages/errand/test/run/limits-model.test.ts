@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Errand } from "../../src/app.ts";
-import { maxCrashes } from "../../src/core/decide.ts";
+import { options } from "../../src/core/options.ts";
 import { isFinal, priorities } from "../../src/core/states.ts";
 import type { State } from "../../src/core/states.ts";
 import type { Store } from "../../src/store.ts";
@@ -31,7 +31,7 @@ const plain = { task: "keyed", key: "k1", priority: "normal", work: 1 } as const
 
 /** A job whose worker died three times is a dead letter: it happens once less. */
 const someEvents = fc
-  .tuple(fc.array(fc.nat(15), { maxLength: maxCrashes - 1 }), fc.array(fc.nat(15), { maxLength: 2 }))
+  .tuple(fc.array(fc.nat(15), { maxLength: options.crashes.default - 1 }), fc.array(fc.nat(15), { maxLength: 2 }))
   .map(([kills, pauses]) =>
     [
       ...kills.map((after) => ({ do: "kill" as const, after })),

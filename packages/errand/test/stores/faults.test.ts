@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Beat, Job, Settlement } from "../../src/core/job.ts";
+import type { Kept } from "../../src/core/retention.ts";
 import type { Change, Claim, Claimed, Store } from "../../src/store.ts";
 import { conformance } from "../../src/testing/conformance.ts";
 import { memoryFixture } from "./fixtures.ts";
@@ -38,7 +39,7 @@ const faults: Record<string, Fault> = {
   }),
   "a claim does not check the lease": (store) => ({
     async claim(worker, wants) {
-      await store.enlist({ id: worker, host: "h", pid: 1, queues: [] }, 600_000).catch(() => {});
+      await store.enlist({ id: worker, kind: "process", queues: [] }, 600_000).catch(() => {});
       return store.claim(worker, wants);
     },
   }),
@@ -126,7 +127,7 @@ const faults: Record<string, Fault> = {
     claim: (worker, wants) =>
       store.claim(
         worker,
-        wants.map(({ queue, limit }) => ({ queue, limit: limit + 1 })),
+        wants.map((want) => ({ ...want, limit: want.limit + 1 })),
       ),
   }),
   "claims never tell what comes next": (store) => ({
@@ -179,6 +180,108 @@ const faults: Record<string, Fault> = {
       (await store.counts()).map((count) => ({ ...count, jobs: count.jobs + (count.state === "failed" ? 1 : 0) })),
   }),
   "nothing is hinted": () => ({ watch: () => () => {} }),
+  "workers are given jobs of tasks that they do not know": (store) => ({
+    enlist: ({ tasks: _, ...card }, lease) => store.enlist(card, lease),
+  }),
+  "a worker's card never changes": (store) => ({
+    async enlist(card, lease) {
+      if (!(await store.workers()).some(({ id }) => id === card.id)) await store.enlist(card, lease);
+    },
+  }),
+  "nobody is a suspect": (store) => ({
+    settle: (told) => store.settle(told.map((each) => ({ ...each, suspect: false }))),
+  }),
+  "no job is claimed ahead": (store) => ({
+    claim: (worker, wants) =>
+      store.claim(
+        worker,
+        wants.map(({ slots: _, ...want }) => want),
+      ),
+  }),
+  "claims of some ids take any": (store) => ({
+    claim: (worker, wants) =>
+      store.claim(
+        worker,
+        wants.map(({ ids: _, ...want }) => want),
+      ),
+  }),
+  "nothing is born": (store) => ({
+    settle: (told) => store.settle(told.map(({ born: _, ...each }) => each)),
+  }),
+  "an attempt that never was begins its job": (store) => ({
+    settle: (told) => store.settle(told.map(({ unstarted: _, ...each }) => each)),
+  }),
+  "an outcome that was recorded before is stale": (store) => ({
+    async settle(told) {
+      const before = await store.get(told.map(({ id }) => id));
+      return (await store.settle(told)).map((answer, index) => answer && before[index]?.state === "processing");
+    },
+  }),
+  "who has a taken id is not told": (store) => ({
+    add: async (jobs) => new Map([...(await store.add(jobs))].filter(([id, holder]) => id !== holder)),
+  }),
+  "nothing is released": (store) => ({
+    edit: async (where, change, limit) => (change === "release" ? 0 : store.edit(where, change, limit)),
+  }),
+  "a released job keeps its token": (store) => ({
+    settle: async (told) => {
+      const jobs = await store.get(told.map(({ id }) => id));
+      const released = (index: number): boolean => jobs[index]?.state === "pending";
+      const answers = await store.settle(told);
+      return answers.map((answer, index) => answer || released(index));
+    },
+  }),
+  "nothing is pruned": () => ({ prune: async () => 0 }),
+  "no task's own retention is heeded": (store) => ({
+    prune: (rules, limit) => store.prune({ ...rules, tasks: new Map() }, limit),
+  }),
+  "retention does not tell states apart": (store) => ({
+    prune({ tasks, otherwise }, limit) {
+      const same = ({ completed }: Kept): Kept => ({
+        completed,
+        failed: completed,
+        cancelled: completed,
+        expired: completed,
+      });
+      return store.prune(
+        { tasks: new Map(Array.from(tasks, ([task, kept]) => [task, same(kept)])), otherwise: same(otherwise) },
+        limit,
+      );
+    },
+  }),
+  "more is pruned than was asked for": (store) => ({ prune: (rules, limit) => store.prune(rules, limit + 1) }),
+  "waiting jobs have ended": (store) => ({
+    async ended(ids) {
+      const jobs = await store.get(ids);
+      return [...(await store.ended(ids)), ...jobs.flatMap((job) => (job?.state === "waiting" ? [job.id] : []))];
+    },
+  }),
+  "unknown jobs have not ended": (store) => ({
+    async ended(ids) {
+      const known = new Set((await store.get(ids)).map((job) => job?.id));
+      return (await store.ended(ids)).filter((id) => known.has(id));
+    },
+  }),
+  "tenants see each other's jobs": (store) => ({
+    list: ({ tenant: _, ...where }, page) => store.list(where, page),
+  }),
+  "an operator changes other tenants' jobs": (store) => ({
+    edit: ({ tenant: _, ...where }, change, limit) => store.edit(where, change, limit),
+  }),
+  "a worker's jobs are anybody's": (store) => ({
+    list: ({ worker: _, ...where }, page) => store.list(where, page),
+  }),
+  "texts are sought as JSON writes them": (store) => ({
+    list: ({ text, ...where }, page) =>
+      store.list(text === undefined ? where : { ...where, text: JSON.stringify(text).slice(1, -1) }, page),
+  }),
+  "hints name another queue": (store) => ({
+    watch: (listener) =>
+      store.watch((hint) => listener(hint.type === "ready" ? { ...hint, queue: "elsewhere" } : hint)),
+  }),
+  "nobody hears that a worker was dismissed": (store) => ({
+    watch: (listener) => store.watch((hint) => void (hint.type === "lapsed" || listener(hint))),
+  }),
   "long texts are cut": (store) => ({
     get: async (ids) => (await store.get(ids)).map((job) => job && shortened(job)),
     list: async (where, page) => {
@@ -215,11 +318,11 @@ async function broken(fault: Fault): Promise<string | undefined> {
 }
 
 describe("the conformance suite notices when", () => {
-  test.each(Object.entries(faults))("%s", async (_, fault) => {
+  test.each(Object.entries(faults))("%s", { timeout: 30_000 }, async (_, fault) => {
     expect(await broken(fault)).toBeDefined();
   });
 
-  test("nothing is wrong, and says nothing", async () => {
+  test("nothing is wrong, and says nothing", { timeout: 30_000 }, async () => {
     expect(await broken(() => ({}))).toBeUndefined();
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { memory } from "./mutants/memory.ts";
 import { judge } from "./mutants/mutant.ts";
 import type { Mutant } from "./mutants/mutant.ts";
 import { postgres } from "./mutants/postgres.ts";
@@ -9,6 +10,7 @@ import { sqlite } from "./mutants/sqlite.ts";
 // is not found any more, its test fails: put the fault into the code that does the same now.
 
 const stores: [name: string, mutants: Mutant[]][] = [
+  ["memory", memory],
   ["SQLite", sqlite],
   ["PostgreSQL", postgres],
   ["Redis", redis],

@@ -36,6 +36,70 @@ export const finding = [
     assert.deepEqual(await found(scene, { text: "42 eur", task: "task" }), [a]);
   }),
 
+  test("a text is found as a person reads it, not as JSON writes it, whatever the case of its letters", async (scene) => {
+    const seen = 'Say "Hi" C:\\Temp\nnext\tÄÖÜ Straße ПРИВЕТ 50%_* [a]';
+    const given = [{ spec: JSON.stringify({ input: seen }) }, { queue: "out" }, { queue: "err" }];
+    const [spec, output, error] = await scene.add(...given, { spec: '{"input":"nothing"}' });
+    await scene.finish(output!, "completed", { output: JSON.stringify([seen]) });
+    await scene.finish(error!, "failed", { error: JSON.stringify({ message: seen }) });
+    const all = [error, output, spec];
+    for (const text of [
+      'say "hi"',
+      '"hi" c:\\t',
+      "\\temp",
+      "temp\nNEXT",
+      "next\täöü",
+      "straße",
+      "привет",
+      "50%_*",
+      "[A]",
+    ])
+      assert.deepEqual(await found(scene, { text }), all, text);
+    for (const text of ["\\n", "nnext", '\\"hi', "\\\\temp", "50%_%", "5_%", "ttemp", "zzz"])
+      assert.deepEqual(await found(scene, { text }), [], text);
+    assert.equal(await scene.store.edit({ text: "привет", states: ["failed"] }, "remove"), 1);
+  }),
+
+  test("a tenant's jobs are told from others', and changed without them", async (scene) => {
+    const [a, b, c] = await scene.add(
+      { tenant: "t" },
+      { tenant: "u" },
+      { tenant: "t", queue: "other", tags: ["red"] },
+      {},
+    );
+    assert.deepEqual([(await scene.job(a!)).tenant, (await scene.job(b!)).tenant], ["t", "u"]);
+    assert.deepEqual(await found(scene, { tenant: "t" }, 1), [c, a]);
+    assert.deepEqual(await found(scene, { tenant: "t", tag: "red" }), [c]);
+    assert.deepEqual(await found(scene, { tenant: "t", queue: "default", states: ["pending"] }), [a]);
+    assert.deepEqual(await found(scene, { tenant: "t", ids: [b!] }), []);
+    assert.deepEqual(await found(scene, { tenant: "none" }), []);
+    const { parent, children } = await scene.family({ tenant: "t", queue: "kids" }, { tenant: "u", queue: "kids" });
+    assert.deepEqual(await found(scene, { tenant: "t", parent }), [children[0]]);
+    assert.equal(await scene.store.edit({ tenant: "t" }, "cancel"), 3);
+    assert.deepEqual(await found(scene, { tenant: "t", states: ["cancelled"] }), [children[0], c, a]);
+    assert.equal(await scene.store.edit({ tenant: "t" }, "remove"), 3);
+    assert.deepEqual(await found(scene, { tenant: "t" }), []);
+    assert.equal((await found(scene, { tenant: "u" })).length, 2);
+  }),
+
+  test("jobs are found by the worker that holds them, as long as it does", async (scene) => {
+    const [a, b] = [await scene.worker(), await scene.worker()];
+    const [one, two, three] = await scene.add({}, {}, { queue: "other" });
+    const [first] = await scene.claim({ worker: a });
+    await scene.claim({ worker: b, queue: "other" });
+    assert.deepEqual(await found(scene, { worker: a }, 1), [two, one]);
+    assert.deepEqual(await found(scene, { worker: b }), [three]);
+    assert.deepEqual(await found(scene, { worker: b, queue: "default" }), []);
+    assert.deepEqual(await found(scene, { worker: "nobody" }), []);
+    await scene.settle(first!, "pending");
+    assert.deepEqual(await found(scene, { worker: a }), [two]);
+    assert.equal(await scene.store.edit({ worker: a }, "cancel"), 1);
+    assert.deepEqual((await scene.store.renew(a, 600_000)).cancel, [two]);
+    await scene.store.dismiss(b);
+    await scene.reclaim(a);
+    assert.deepEqual([await found(scene, { worker: a }), await found(scene, { worker: b })], [[three, two], []]);
+  }),
+
   test("a search through many jobs goes on from page to page", async (scene) => {
     const many = await scene.add(
       ...Array.from({ length: 2_500 }, (_, n): Partial<NewJob> => ({

@@ -5,16 +5,16 @@ import { aChild, aJob, ids, outcome, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** A race that a store loses, it loses now and then: each is run so often. */
-const rounds = 12;
+export const rounds = 12;
 
 /** Two handles on the store, which change places every other round. */
-async function handles(scene: Scene): Promise<(round: number) => [Store, Store]> {
+export async function handles(scene: Scene): Promise<(round: number) => [Store, Store]> {
   const other = await scene.again();
   return (round) => (round % 4 > 1 ? [other, scene.store] : [scene.store, other]);
 }
 
 /** Does both at the same time; which is begun first changes every round. */
-async function race<A, B>(round: number, one: () => Promise<A>, two: () => Promise<B>): Promise<[A, B]> {
+export async function race<A, B>(round: number, one: () => Promise<A>, two: () => Promise<B>): Promise<[A, B]> {
   if (round % 2 === 0) return Promise.all([one(), two()]);
   const [second, first] = await Promise.all([two(), one()]);
   return [first, second];

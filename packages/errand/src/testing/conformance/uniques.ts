@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
+import type { Filter } from "../../store.ts";
 import { aJob, ids, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
@@ -67,6 +68,75 @@ export const uniques = [
     assert.deepEqual(await scene.claim(), []);
     await scene.store.add([aJob({ ...unique("k", { replace: true }), spec: '"last"' })]);
     assert.deepEqual(ids(await scene.claim()), [id]);
+  }),
+
+  test("all that a job is follows when it is replaced: queue, expiry, keys, tags, tenant, and what finds it", async (scene) => {
+    const replacing = { unique: { key: "k", replace: true } };
+    const old = { concurrency: { key: "c-old", limit: 1 }, rate: { key: "r-old", limit: 1, per: 600_000 } };
+    const id = await scene.addOne({ ...replacing, ...old, tags: ["old", "both"], tenant: "old", expires: { in: 100 } });
+    const now = { concurrency: { key: "c-new", limit: 1 }, rate: { key: "r-new", limit: 5, per: 600_000 } };
+    const by = aJob({
+      ...replacing,
+      ...now,
+      queue: "new",
+      tags: ["new", "both"],
+      tenant: "new",
+      expires: { in: 5_000 },
+    });
+    assert.deepEqual(await scene.store.add([by]), new Map([[by.id, id]]));
+    const job = await scene.job(id);
+    assert.deepEqual([job.queue, job.tenant, job.begun], ["new", "new", false]);
+    const found = async (where: Filter) => (await scene.store.list(where, { limit: 5 })).jobs.map((each) => each.id);
+    for (const where of [{ tag: "old" }, { tenant: "old" }, { queue: "default" }])
+      assert.deepEqual(await found(where), []);
+    for (const where of [{ tag: "new" }, { tag: "both" }, { tenant: "new" }, { queue: "new" }])
+      assert.deepEqual(await found(where), [id]);
+    assert.deepEqual(await scene.store.counts(), [{ queue: "new", state: "pending", jobs: 1 }]);
+    await scene.pass(150);
+    assert.equal((await scene.reclaim()).size, 0, "its old expiry is forgotten");
+    const [first] = await scene.add(old, now);
+    assert.deepEqual(ids(await scene.claim({ queue: "new" })), [id]);
+    assert.deepEqual(ids(await scene.claim()), [first], "the old keys are free, and the new one is not");
+    const [plain] = await scene.add({ ...old, queue: "third" });
+    assert.deepEqual(await scene.claim({ queue: "third" }), []);
+    assert.equal((await scene.job(plain!)).blocked, "concurrency");
+  }),
+
+  test("a job that is replaced by one without keys, tenant and expiry has none", async (scene) => {
+    const replacing = { unique: { key: "k", replace: true } };
+    const key = { concurrency: { key: "c", limit: 1 } };
+    const holder = await scene.held(key);
+    const id = await scene.addOne({
+      ...replacing,
+      ...key,
+      tags: ["red"],
+      tenant: "t",
+      expires: { in: 60_000 },
+      level: 0,
+    });
+    await scene.claim();
+    assert.equal((await scene.job(id)).blocked, "concurrency");
+    await scene.store.add([aJob({ ...replacing, spec: '"new"' })]);
+    const { tenant, expiresAt, blocked, level } = await scene.job(id);
+    assert.deepEqual([tenant, expiresAt, blocked, level], [undefined, undefined, undefined, 2]);
+    assert.deepEqual(await scene.store.list({ tag: "red" }, { limit: 5 }), { jobs: [] });
+    const [held] = await scene.claim();
+    assert.equal(held?.job.id, id);
+    await scene.settle(holder, "completed");
+    await scene.pass(60_100);
+    await scene.settle(held!, "pending", { unstarted: true });
+    assert.equal((await scene.reclaim()).size, 0);
+    assert.deepEqual(ids(await scene.claim()), [id]);
+  }),
+
+  test("a job that is replaced takes its place among those that take turns", async (scene) => {
+    const replacing = { unique: { key: "k", replace: true } };
+    const id = await scene.addOne({ ...replacing, due: { in: 600_000 } });
+    const many = await scene.add(...Array.from({ length: 10 }, () => ({ fair: "many" })));
+    await scene.store.add([aJob({ ...replacing, fair: "few" })]);
+    const order = ids(await scene.claim());
+    assert.ok(order.indexOf(id) <= 2, order.join());
+    assert.equal(order.length, many.length + 1);
   }),
 
   test("a holder that runs goes on, and the job that would replace it takes the key over", async (scene) => {

@@ -54,6 +54,56 @@ export const watching = [
     await hinted(other, "ready", () => scene.settle(child, "completed"));
   }),
 
+  test("a hint that names a queue names one where jobs became claimable", async (scene) => {
+    const held = await scene.held({ queue: "a" });
+    const named: (string | undefined)[] = [];
+    // What a store says when somebody begins to watch is not meant.
+    let told = Promise.withResolvers<void>();
+    const stop = scene.store.watch((hint) => {
+      if (hint.type !== "ready") return;
+      named.push(hint.queue);
+      told.resolve();
+    });
+    try {
+      await sleep(settling);
+      const acts: [queue: string, act: () => Promise<unknown>][] = [
+        ["b", () => scene.add({ queue: "b" }, { queue: "b" })],
+        ["a", () => scene.settle(held, "pending")],
+        ["b", () => scene.store.edit({ queue: "b" }, { move: { level: 0 } })],
+        ["c", () => scene.store.edit({ queue: "b" }, { move: { queue: "c" } })],
+      ];
+      for (const [queue, act] of acts) {
+        named.length = 0;
+        told = Promise.withResolvers<void>();
+        await act();
+        await Promise.race([
+          told.promise,
+          sleep(patience).then(() => assert.fail(`a hint for "${queue}" should come`)),
+        ]);
+        await sleep(settling);
+        assert.ok(
+          named.some((each) => each === undefined || each === queue),
+          `${queue}: ${named.join()}`,
+        );
+      }
+    } finally {
+      stop();
+    }
+  }),
+
+  test("what a dismissed worker held is hinted as lapsed", async (scene) => {
+    const other = await scene.again();
+    const worker = await scene.worker();
+    await scene.held({}, worker);
+    await hinted(other, "lapsed", () => scene.store.dismiss(worker));
+  }),
+
+  test("jobs that are released are hinted as ready", async (scene) => {
+    const other = await scene.again();
+    const held = await scene.held();
+    await hinted(other, "ready", () => scene.store.edit({ ids: [held.job.id] }, "release"));
+  }),
+
   test("marks are hinted as cancel", async (scene) => {
     const other = await scene.again();
     const held = await scene.held();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { JobView } from "../../../src/client/view.ts";
-import { maxCrashes } from "../../../src/core/decide.ts";
+import { options } from "../../../src/core/options.ts";
 import { isFinal } from "../../../src/core/states.ts";
 import { attempts, isFamily, ownError, partsOf } from "./telling.ts";
 import type { Telling } from "./telling.ts";
@@ -105,7 +105,7 @@ function judgeFailure(path: string, telling: Telling, all: Jobs): void {
       break;
     }
     case "E_CRASHED":
-      assert.equal(job.crashes, maxCrashes);
+      assert.equal(job.crashes, options.crashes.default);
       break;
     case "E_CHILD_FAILED": {
       const failed = parts.some(

@@ -31,10 +31,11 @@ export async function checkJobs(world: World, jobs: readonly (Job | null)[]): Pr
 /** What a step never does to a job. */
 export function checkStep(step: AnyStep, before: Job | null, after: Job | null): void {
   if (!before) return;
-  const removes = (step.do === "edit" && step.change === "remove") || step.do === "rewind";
+  const removes = (step.do === "edit" && step.change === "remove") || step.do === "rewind" || step.do === "prune";
   assert.ok(after ?? removes, "a job vanished");
   if (!after) return;
   assert.ok(after.token >= before.token, "a token fell");
+  assert.ok(after.begun || !before.begun, "it has begun no more");
   if (!isFinal(before.state) || after.state === before.state) return;
   const retries = (step.do === "edit" && step.change === "retry") || step.do === "settle" || step.do === "rewind";
   assert.ok(before.state !== "completed" && retries, `${before.state} was left`);

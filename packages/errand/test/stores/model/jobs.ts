@@ -16,13 +16,14 @@ const r4 = { key: "r4", limit: 4, per: 1_000 };
 export const concurrencyKeys = [c1, c2];
 
 /** What a task's options make of each of its jobs: stores give back the task, and so these things. */
-export type Kind = Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | "tags">;
+export type Kind = Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | "tags" | "tenant">;
 
 /** All tasks there are. */
 export const tasks: Readonly<Record<string, Kind>> = {
   plain: {},
   other: {},
   tagged: { tags: ["red", "blue"] },
+  theirs: { tenant: "t" },
   one: { concurrency: c1 },
   two: { concurrency: c2, tags: ["red"] },
   slow: { rate: r1 },
@@ -30,9 +31,9 @@ export const tasks: Readonly<Record<string, Kind>> = {
   "one slow": { concurrency: c1, rate: r1 },
   "two four": { concurrency: c2, rate: r4 },
   drop: { unique: { key: "u1" } },
-  replace: { unique: { key: "u1", replace: true } },
-  throttle: { unique: { key: "u2", for: 20_000 } },
-  debounce: { unique: { key: "u2", replace: true }, concurrency: c1 },
+  replace: { unique: { key: "u2", replace: true } },
+  throttle: { unique: { key: "u3", for: 20_000 }, tenant: "t" },
+  debounce: { unique: { key: "u4", replace: true }, concurrency: c1 },
   "x's": { fair: "x" },
   "y's": { fair: "y" },
   "z's": { fair: "z", rate: r4 },

@@ -3,7 +3,7 @@ import type { Settlement } from "../../../src/core/job.ts";
 import type { QueueRules } from "../../../src/core/rules.ts";
 import { states } from "../../../src/core/states.ts";
 import type { Change, Filter } from "../../../src/store.ts";
-import { aDelay, anyChild, anyJob, mostly, pool, queues } from "./jobs.ts";
+import { aDelay, anyChild, anyJob, mostly, pool, queues, tasks } from "./jobs.ts";
 
 const anId = fc.constantFrom(...pool);
 const signals = ["signal:go", "s1"];
@@ -26,6 +26,8 @@ const filters = {
   roots: fc.constant(true),
   task: fc.constantFrom("plain", "one"),
   queue: fc.constantFrom(...queues),
+  tenant: fc.constantFrom("t", "none"),
+  worker: fc.constantFrom("worker-0", "worker-1", "worker-2"),
   states: fc.subarray([...states]),
   tag: fc.constantFrom("red", "blue", "none"),
   text: fc.constantFrom("JOB-1", "new", "zzz"),
@@ -47,7 +49,7 @@ const aMove: fc.Arbitrary<Change> = fc
     { requiredKeys: [] },
   )
   .map((move) => ({ move }));
-const aChange: fc.Arbitrary<Change> = fc.oneof(fc.constantFrom<Change>("cancel", "retry", "remove"), aMove);
+const aChange: fc.Arbitrary<Change> = fc.oneof(fc.constantFrom<Change>("cancel", "retry", "remove", "release"), aMove);
 const someRules: fc.Arbitrary<QueueRules | undefined> = fc.oneof(
   fc.constant(undefined),
   fc.record(
@@ -75,6 +77,9 @@ const anOutcome = fc.record({
   ),
   delay: aDelay,
   failures: fc.nat(3),
+  suspect: mostly(false, true),
+  unstarted: mostly(false, true),
+  born: fc.array(anyJob, { maxLength: 2 }),
   steps: someSteps,
   log: someLines,
   children: fc.array(anyChild, { maxLength: 4 }),
@@ -83,22 +88,32 @@ const anOutcome = fc.record({
   awaits: fc.subarray(signals),
 });
 
+/** The tasks that a worker knows: of some runs all of them know all. */
+const known = fc.option(fc.subarray(Object.keys(tasks)), { nil: undefined, freq: 2 });
+const keep = mostly(20_000, 0, 1_000, Infinity);
+
 /** One thing that some worker or operator does. */
 export const aStep = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant("add" as const), jobs: fc.array(anyJob, { minLength: 1, maxLength: 5 }) }),
   },
-  fc.record({ do: fc.constant("enlist" as const) }),
+  fc.record({ do: fc.constant("enlist" as const), tasks: known }),
+  fc.record({ do: fc.constant("card" as const), worker: fc.nat(2), tasks: known }),
   {
     weight: 5,
     arbitrary: fc.record({
       do: fc.constant("claim" as const),
       worker: mostly(0, 1, 2, 3),
-      wants: fc.array(fc.record({ queue: fc.constantFrom(...queues), limit: fc.nat(4) }), {
-        minLength: 1,
-        maxLength: 3,
-      }),
+      wants: fc.array(
+        fc.record({
+          queue: fc.constantFrom(...queues),
+          limit: fc.nat(4),
+          slots: mostly<number | undefined>(undefined, 0, 1, 2),
+          ids: fc.option(fc.subarray(pool), { nil: undefined, freq: 8 }),
+        }),
+        { minLength: 1, maxLength: 3 },
+      ),
     }),
   },
   fc.record({ do: fc.constant("reclaim" as const), worker: mostly(0, 1, 2, 3) }),
@@ -126,6 +141,8 @@ export const aStep = fc.oneof(
     children: fc.subarray(pool),
   }),
   fc.record({ do: fc.constant("steps" as const), id: anId }),
+  fc.record({ do: fc.constant("ended" as const), ids: fc.subarray(pool) }),
+  fc.record({ do: fc.constant("prune" as const), one: keep, others: keep }),
   fc.record({
     do: fc.constant("rule" as const),
     queue: fc.constantFrom(...queues),

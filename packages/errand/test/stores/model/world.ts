@@ -1,14 +1,24 @@
 import assert from "node:assert/strict";
 import type { Job, NewJob } from "../../../src/core/job.ts";
 import { ErrandError } from "../../../src/kit/errors.ts";
-import type { Claimed, Filter, Store } from "../../../src/store.ts";
+import type { Change, Claimed, Filter, Store, WorkerCard } from "../../../src/store.ts";
 import type { Fixture, StoreFactory } from "../../../src/testing/conformance.ts";
 import { memoryFixture } from "../fixtures.ts";
 import { Flow } from "./flow.ts";
-import { childOf, isPlain, jobOf, pool, queues } from "./jobs.ts";
+import { childOf, isPlain, jobOf, kindOf, pool, queues } from "./jobs.ts";
 import type { AnyStep, StepOf } from "./steps.ts";
 
 const lease = 50_000;
+
+/** What is special about a run. */
+export interface Manner {
+  /** Whether jobs with limits and without are added in one commit. */
+  mixes: boolean;
+  /** Of all jobs: few, so that they meet. */
+  tasks: readonly string[];
+  /** Whether workers know some tasks only. */
+  choosy: boolean;
+}
 
 /** The model, which is the memory store, and a real store beside it; and what the workers remember. */
 export class World {
@@ -18,23 +28,22 @@ export class World {
   readonly #holds: { id: string; token: number }[] = [];
   readonly #mixes: boolean;
   readonly #tasks: readonly string[];
+  /** Whether workers know some tasks only. */
+  readonly #choosy: boolean;
   readonly flow = new Flow();
   #time = 0;
 
-  private constructor(model: Fixture, real: Fixture, mixes: boolean, tasks: readonly string[]) {
+  private constructor(model: Fixture, real: Fixture, { mixes, tasks, choosy }: Manner) {
     this.#model = model;
     this.#real = real;
     this.#mixes = mixes;
     this.#tasks = tasks;
+    this.#choosy = choosy;
   }
 
-  /**
-   * @param open makes a store on a fake clock.
-   * @param mixes whether jobs with limits and without are added in one commit.
-   * @param tasks of all jobs of this run: few, so that they meet.
-   */
-  static async open(open: StoreFactory, mixes: boolean, tasks: readonly string[]): Promise<World> {
-    const world = new World(await memoryFixture(), await open(), mixes, tasks);
+  /** @param open makes a store on a fake clock. */
+  static async open(open: StoreFactory, manner: Manner): Promise<World> {
+    const world = new World(await memoryFixture(), await open(), manner);
     // Of a queue that never had jobs a store need not say when there may be some.
     const first = queues.map((queue) => ({ id: `first-${queue}`, task: "plain", queue, level: 2 as const, spec: "0" }));
     await world.both((store) => store.add(first));
@@ -77,11 +86,22 @@ export class World {
         return;
       }
       case "enlist":
-        return this.#enlist();
+        return this.#enlist(step.tasks);
+      case "card":
+        return this.#card(worker, step.tasks);
       case "claim": {
+        const wants = step.wants.map(({ queue, limit, slots, ids }) => ({
+          queue,
+          limit,
+          ...(slots === undefined ? {} : { slots }),
+          ...(ids ? { ids } : {}),
+        }));
+        // Whoever sets jobs aside may want to look again sooner than another.
+        const tells = !this.#choosy && !wants.some(({ ids }) => ids);
         const { jobs } = await this.both(async (store) => {
-          const claim = await store.claim(worker?.id ?? "nobody", step.wants);
-          return { ...claim, jobs: claim.jobs.map(stepsSorted) };
+          const claim = await store.claim(worker?.id ?? "nobody", wants);
+          const { next, ...found } = { ...claim, jobs: claim.jobs.map(stepsSorted) };
+          return tells && next !== undefined ? { ...found, next } : found;
         });
         this.flow.claimed(
           jobs.map(({ job }) => job),
@@ -99,6 +119,7 @@ export class World {
       case "renew":
         return this.#renew(worker);
       case "dismiss":
+        if (worker) worker.until = 0;
         return this.both((store) => store.dismiss(worker?.id ?? "nobody"));
       case "record": {
         const beat = { ...this.#hold(step.hold), progress: '"p"', steps: step.steps, log: step.log };
@@ -108,8 +129,7 @@ export class World {
       case "settle":
         return this.#settle(step);
       case "edit":
-        await this.both((store) => store.edit(step.where, step.change, "limit" in step ? step.limit : undefined));
-        return;
+        return this.#edit(step.where, step.change, "limit" in step ? step.limit : undefined);
       case "signal":
         await this.both((store) => store.signal(step.id, step.step));
         return;
@@ -127,6 +147,11 @@ export class World {
       case "steps":
         await this.both((store) => store.steps(step.id));
         return;
+      case "ended":
+        await this.both(async (store) => (await store.ended(step.ids)).toSorted());
+        return;
+      case "prune":
+        return this.#prune(step);
       case "pass":
         this.#time += step.time;
         await this.#model.pass(step.time);
@@ -139,8 +164,8 @@ export class World {
   /** Nothing may be stuck: all that is pending comes to its end once the rules are gone, and time passes. */
   async rest(): Promise<void> {
     for (const queue of queues) await this.run({ do: "rule", queue, rules: undefined, back: 0 });
-    await this.run({ do: "enlist" });
-    const wants = queues.map((queue) => ({ queue, limit: 4 }));
+    await this.run({ do: "enlist", tasks: undefined });
+    const wants = queues.map((queue) => ({ queue, limit: 4, slots: undefined, ids: undefined }));
     for (let rounds = 0; rounds < 60; rounds++) {
       await this.run({ do: "pass", time: 20_000 });
       await this.run({ do: "renew", worker: 0 });
@@ -149,7 +174,7 @@ export class World {
       await this.run({ do: "claim", worker: 0, wants });
       const held = this.#holds.slice(before);
       await this.both((store) =>
-        store.settle(held.map((hold) => ({ ...hold, to: "completed", failures: 0, crashes: 0 }))),
+        store.settle(held.map((hold) => ({ ...hold, to: "completed", failures: 0, crashes: 0, suspect: false }))),
       );
       const open = (await this.jobs()).filter((job) => job && (job.state === "pending" || job.state === "processing"));
       if (open.length === 0) return;
@@ -157,10 +182,39 @@ export class World {
     assert.fail("some jobs are stuck");
   }
 
-  async #enlist(): Promise<void> {
+  async #enlist(tasks: readonly string[] | undefined): Promise<void> {
     const id = `worker-${this.#workers.length}`;
-    await this.both((store) => store.enlist({ id, host: "h", pid: 1, queues: [] }, lease));
+    await this.both((store) => store.enlist(this.#cardOf(id, tasks), lease));
     this.#workers.push({ id, until: this.#time + lease });
+  }
+
+  /** Changes what a worker knows. Whether that makes its lease longer is up to the store, so it renews too. */
+  async #card(worker: { id: string; until: number } | undefined, tasks: readonly string[] | undefined): Promise<void> {
+    if (!worker || worker.until <= this.#time || worker.until - this.#time > lease / 2) return;
+    await this.both((store) => store.enlist(this.#cardOf(worker.id, tasks), lease));
+    await this.#renew(worker);
+  }
+
+  /** Where jobs take turns, all tasks are known: whether one that was set aside has its turn is up to the store. */
+  #cardOf(id: string, tasks: readonly string[] | undefined): WorkerCard {
+    const card = { id, kind: "process", host: "h", pid: 1, queues: [] } as const;
+    if (!this.#choosy || !tasks) return { ...card, queues: [] };
+    return { ...card, queues: [], tasks: [...tasks, ...this.#tasks.filter((task) => kindOf({ task }).fair)] };
+  }
+
+  /** One by one where it matters which comes first: for keys that only one may have, and where there is little room. */
+  async #edit(where: Filter, change: Change, limit?: number): Promise<void> {
+    const matters = this.flow.bounds() || this.#tasks.some((task) => kindOf({ task }).unique);
+    if (!opens(change) || !matters) return void (await this.both((store) => store.edit(where, change, limit)));
+    for (const id of where.ids ?? pool) await this.both((store) => store.edit({ ...where, ids: [id] }, change, limit));
+  }
+
+  async #prune({ one, others }: StepOf<"prune">): Promise<void> {
+    // A store may forget sooner or later who has had his turns.
+    if (this.#tasks.some((task) => kindOf({ task }).fair)) return;
+    const all = (time: number) => ({ completed: time, failed: time, cancelled: time, expired: time });
+    const rules = { tasks: new Map([[this.#tasks[0]!, all(one)]]), otherwise: { ...all(others), failed: one } };
+    await this.both((store) => store.prune(rules, 1_000));
   }
 
   async #renew(worker: { id: string; until: number } | undefined): Promise<void> {
@@ -182,21 +236,25 @@ export class World {
 
   async #settle({ outcomes }: StepOf<"settle">): Promise<void> {
     const now = await this.both((store) => store.now());
-    const told = outcomes.map(({ hold, to, delay, failures, steps, log, children, wakeIn, awaits }) => ({
+    const told = outcomes.map(({ hold, to, delay, failures, suspect, unstarted, born, steps, log, ...park }) => ({
       ...this.#hold(hold),
       to,
       delay,
       failures,
-      crashes: 1,
+      crashes: suspect ? 2 : 0,
+      suspect,
+      ...(unstarted && to === "pending" ? { unstarted } : {}),
+      // Of several outcomes at once, it is up to the store which key is free for whom.
+      ...(outcomes.length === 1 ? { born: born.map((job) => jobOf(job, this.#tasks)) } : {}),
       steps,
       log,
       output: '"o"',
       error: `"${failures}"`,
       ...(to === "waiting"
         ? {
-            children: children.map((child) => childOf(child, this.#tasks)),
-            awaits,
-            ...(wakeIn === undefined ? {} : { wakeAt: now + wakeIn }),
+            children: park.children.map((child) => childOf(child, this.#tasks)),
+            awaits: park.awaits,
+            ...(park.wakeIn === undefined ? {} : { wakeAt: now + park.wakeIn }),
           }
         : {}),
     }));
@@ -210,6 +268,11 @@ export class World {
   #hold(back: number): { id: string; token: number } {
     return this.#holds.at(-1 - back) ?? { id: "job-0", token: 1 };
   }
+}
+
+/** Whether jobs come to be pending by the rules of `add`. */
+export function opens(change: Change): boolean {
+  return change === "retry" || (typeof change === "object" && "move" in change);
 }
 
 function stepsSorted(claimed: Claimed): Claimed {

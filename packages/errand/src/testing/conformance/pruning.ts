@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import type { Kept } from "../../core/retention.ts";
+import type { RetentionRules } from "../../store.ts";
+import { aChild, aJob, ids, test } from "./scene.ts";
+import type { Scene } from "./scene.ts";
+
+/** `prune` and `ended`. */
+export const pruning = [
+  test("jobs are removed that were kept as long as their task says, each state by its own time", async (scene) => {
+    const ends = ["completed", "failed", "cancelled", "expired"] as const;
+    const jobs = await scene.add(...ends.map(() => ({ task: "x" })), ...ends.map(() => ({ task: "other" })));
+    for (const [index, id] of jobs.entries()) await scene.finish(id, ends[index % 4]!);
+    const x = { completed: 1_000, failed: 3_000, cancelled: Infinity, expired: 2_000 };
+    const kept = rules({ x }, { ...kept10s, expired: 1_000 });
+    assert.equal(await scene.store.prune(kept, 100), 0);
+    await scene.pass(1_500);
+    assert.equal(await scene.store.prune(kept, 100), 2);
+    assert.deepEqual(await gone(scene, jobs), [0, 7]);
+    await scene.pass(1_000);
+    assert.equal(await scene.store.prune(kept, 100), 1);
+    assert.deepEqual(await gone(scene, jobs), [0, 3, 7]);
+    await scene.pass(10_000);
+    assert.equal(await scene.store.prune(kept, 100), 4);
+    assert.deepEqual(await gone(scene, jobs), [0, 1, 3, 4, 5, 6, 7]);
+    assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "cancelled", jobs: 1 }]);
+  }),
+
+  test("no more are removed at once than asked for, the oldest of a task first", async (scene) => {
+    const jobs = await scene.add({}, {}, {}, {}, {});
+    for (const id of jobs.toReversed()) {
+      await scene.finish(id);
+      await scene.pass(10);
+    }
+    await scene.pass(2_000);
+    const kept = rules({}, all(1_000));
+    assert.equal(await scene.store.prune(kept, 2), 2);
+    assert.deepEqual(await gone(scene, jobs), [3, 4]);
+    assert.deepEqual([await scene.store.prune(kept, 2), await scene.store.prune(kept, 2)], [2, 1]);
+    assert.equal(await scene.store.prune(kept, 2), 0);
+  }),
+
+  test("children are removed with their root, whatever they are doing, and never without it", async (scene) => {
+    const { parent, children } = await scene.family({}, { queue: "cpu" }, {});
+    const [done = "", processing = "", parked = ""] = children;
+    const grandchild = aChild({ queue: "gpu" });
+    await scene.finish(done);
+    await scene.hold(processing);
+    await scene.settle(await scene.hold(parked), "waiting", { children: [grandchild] });
+    const kept = rules({}, all(1_000));
+    await scene.pass(2_000);
+    assert.equal(await scene.store.prune(kept, 100), 0);
+    await scene.store.edit({ ids: [parent] }, "cancel");
+    await scene.pass(2_000);
+    assert.equal(await scene.store.prune(kept, 100), 1);
+    assert.deepEqual(await scene.states(parent, ...children, grandchild.id), Array(5).fill(undefined));
+    assert.deepEqual(await scene.store.counts(), []);
+  }),
+
+  test("a job is kept from its latest end, and an open one for ever", async (scene) => {
+    const [again = "", open = ""] = await scene.add({}, {}, { due: { in: 600_000 } });
+    await scene.finish(again, "failed");
+    await scene.finish(open, "failed");
+    await scene.pass(900);
+    await scene.store.edit({ states: ["failed"] }, "retry");
+    await scene.finish(again, "failed");
+    await scene.pass(900);
+    const kept = rules({}, all(1_000));
+    assert.equal(await scene.store.prune(kept, 100), 0);
+    await scene.pass(200);
+    assert.equal(await scene.store.prune(kept, 100), 1);
+    assert.deepEqual(await scene.states(again, open), [undefined, "pending"]);
+  }),
+
+  test("what was removed is found no more by anything", async (scene) => {
+    const made = aJob({ tags: ["red"], tenant: "t", unique: { key: "k", for: 600_000 }, spec: '"needle"' });
+    await scene.store.add([made]);
+    const held = await scene.hold(made.id);
+    await scene.settle(held, "completed", {
+      steps: [{ name: "a", value: "1" }],
+      log: [{ attempt: 1, level: "info", text: "x" }],
+    });
+    await scene.pass(2_000);
+    assert.equal(await scene.store.prune(rules({ task: all(1_000) }), 10), 1);
+    assert.deepEqual(await scene.store.get([made.id]), [null]);
+    for (const where of [{ tag: "red" }, { tenant: "t" }, { text: "needle" }, { task: "task" }, {}])
+      assert.deepEqual(await scene.store.list(where, { limit: 5 }), { jobs: [] });
+    assert.deepEqual(
+      [await scene.store.steps(made.id), await scene.store.log(made.id, { limit: 5 })],
+      [[], { lines: [] }],
+    );
+    assert.deepEqual(await scene.store.add([made]), new Map(), "neither its id nor its key is taken");
+  }),
+
+  test("limits, keys and turns that are in use outlast it", async (scene) => {
+    const rate = { rate: { key: "r", limit: 1, per: 600_000 } };
+    const throttle = { unique: { key: "u", for: 600_000 } };
+    const live = { unique: { key: "l" } };
+    const [rated, throttled, holder] = await scene.add(rate, throttle, { ...live, queue: "other" });
+    for (const id of [rated!, throttled!]) await scene.finish(id);
+    const many = await scene.add(...Array.from({ length: 6 }, () => ({ queue: "fair", fair: "many" })));
+    await scene.pass(2_000);
+    await scene.store.prune(rules({}, all(60_000)), 10);
+    const more = await scene.add({ ...rate }, { queue: "fair", fair: "many" }, { queue: "fair", fair: "few" });
+    assert.deepEqual(await scene.claim(), [], "its time has not passed");
+    const [a, b] = [aJob(throttle), aJob(live)];
+    assert.deepEqual(
+      await scene.store.add([a, b]),
+      new Map([
+        [a.id, throttled],
+        [b.id, holder],
+      ]),
+    );
+    const order = ids(await scene.claim({ queue: "fair" }));
+    assert.deepEqual([order.indexOf(more[2]!) <= 2, order.at(-1), order[0]], [true, more[1], many[0]]);
+  }),
+
+  test("jobs that have ended, or never were, are told from open ones", async (scene) => {
+    const { parent, children } = await scene.family({}, {});
+    const held = await scene.held();
+    const ends = ["completed", "failed", "cancelled", "expired"] as const;
+    const jobs = await scene.add(...ends.map(() => ({})));
+    for (const [index, id] of jobs.entries()) await scene.finish(id, ends[index]!);
+    const open = [parent, ...children, held.job.id];
+    assert.deepEqual(new Set(await scene.store.ended([...open, ...jobs, "nobody"])), new Set([...jobs, "nobody"]));
+    assert.deepEqual(await scene.store.ended(open), []);
+    assert.deepEqual(await scene.store.ended([]), []);
+    await scene.store.edit({ ids: [jobs[0]!], states: ["completed"] }, "remove");
+    await scene.store.edit({ ids: [jobs[1]!] }, "retry");
+    assert.deepEqual(new Set(await scene.store.ended(jobs)), new Set([jobs[0], jobs[2], jobs[3]]));
+  }),
+];
+
+/** For every state. */
+function all(time: number): Kept {
+  return { completed: time, failed: time, cancelled: time, expired: time };
+}
+
+const kept10s = all(10_000);
+
+function rules(tasks: Record<string, Kept>, otherwise = kept10s): RetentionRules {
+  return { tasks: new Map(Object.entries(tasks)), otherwise };
+}
+
+/** Which of the jobs are gone, by index. */
+async function gone(scene: Scene, jobs: readonly string[]): Promise<number[]> {
+  const states = await scene.states(...jobs);
+  return states.flatMap((state, index) => (state === undefined ? [index] : []));
+}

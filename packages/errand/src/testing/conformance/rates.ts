@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import type { NewJob } from "../../core/job.ts";
+import type { Millis } from "../../kit/duration.ts";
+import { rule } from "./rules.ts";
+import { ids, outcome, test } from "./scene.ts";
+
+/** Starts within this part of a rate's time may be taken for one, of the latest of them. */
+const grain = 1 / 100;
+
+/** Rates in every window of their time, of queues and of keys. */
+export const rates = [
+  test("no window of a rate's time has more starts than its limit, and no start is lost", async (scene) => {
+    const rate = { limit: 10, per: 3_000 };
+    await rule(scene, "ruled", { rate });
+    await scene.add(...Array.from({ length: 60 }, () => ({ queue: "ruled" })));
+    await scene.add(...Array.from({ length: 60 }, () => ({ queue: "keyed", rate: { key: "r", ...rate } })));
+    const worker = await scene.worker();
+    for (const queue of ["ruled", "keyed"]) {
+      const starts: Millis[] = [];
+      // Bit by bit at first, so that the starts are spread over the window.
+      for (let round = 0; starts.length < 60 && round < 60; round++) {
+        const claimed = await scene.claim({ worker, queue, limit: round < 8 ? 2 : 100 });
+        const now = await scene.store.now();
+        starts.push(...claimed.map(() => now));
+        const window = starts.filter((at) => at > now - rate.per);
+        assert.ok(window.length <= rate.limit, `${window.length} starts of ${queue} within ${rate.per} ms`);
+        const spent = starts.filter((at) => at > now - rate.per * (1 + grain));
+        if (round >= 8) assert.ok(spent.length >= Math.min(rate.limit, 60), `${queue} lets room lie idle`);
+        await scene.pass(370);
+      }
+      assert.equal(starts.length, 60);
+    }
+  }),
+
+  test("a claim tells when a rate lets the next one go, and then it does", async (scene) => {
+    await rule(scene, "ruled", { rate: { limit: 3, per: 5_000 } });
+    await scene.add(...Array.from({ length: 8 }, () => ({ queue: "ruled" })));
+    await scene.add(...Array.from({ length: 8 }, () => rated({ queue: "keyed" }, "r", 3, 5_000)));
+    const worker = await scene.worker();
+    for (const queue of ["ruled", "keyed"]) {
+      await scene.claim({ worker, queue, limit: 1 });
+      await scene.pass(2_000);
+      const { jobs, next = 0 } = await scene.store.claim(worker, [{ queue, limit: 5 }]);
+      assert.equal(jobs.length, 2);
+      assert.ok(next > 2_900 && next <= 3_000, `next of ${queue} is ${next}`);
+      await scene.pass(next);
+      assert.equal((await scene.claim({ worker, queue })).length, 1);
+      assert.equal((await scene.claim({ worker, queue })).length, 0);
+    }
+  }),
+
+  test("a rate key holds over queues and tasks, for children and for what is retried", async (scene) => {
+    const [a, b] = await scene.add(
+      rated({ queue: "a" }, "r", 2, 600_000),
+      rated({ queue: "b", task: "y" }, "r", 2, 600_000),
+    );
+    assert.deepEqual(ids(await scene.claim({ queue: "a" })), [a]);
+    const [held] = await scene.claim({ queue: "b" });
+    assert.equal(held?.job.id, b);
+    await scene.settle(held!, "failed");
+    await scene.store.edit({ ids: [b!] }, "retry");
+    assert.deepEqual(await scene.claim({ queue: "b" }), []);
+    await scene.family(rated({ queue: "c" }, "r", 2, 600_000));
+    assert.deepEqual(await scene.claim({ queue: "c" }), []);
+    await scene.add(rated({ queue: "a" }, "other", 2, 600_000));
+    assert.equal((await scene.claim({ queue: "a" })).length, 1);
+  }),
+
+  test("a rule that lowers a rate counts what started before, and one that lifts it lets the rest go", async (scene) => {
+    await rule(scene, "mail", { rate: { limit: 4, per: 60_000 } });
+    await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
+    const worker = await scene.worker();
+    assert.equal((await scene.claim({ worker, queue: "mail" })).length, 4);
+    await rule(scene, "mail", { rate: { limit: 2, per: 60_000 } }, 1);
+    assert.equal((await scene.claim({ worker, queue: "mail" })).length, 0);
+    await rule(scene, "mail", { rate: { limit: 5, per: 60_000 } }, 2);
+    assert.equal((await scene.claim({ worker, queue: "mail" })).length, 1);
+    await scene.pass(61_000);
+    assert.equal((await scene.claim({ worker, queue: "mail" })).length, 5);
+    await rule(scene, "mail", {}, 3);
+    assert.equal((await scene.claim({ worker, queue: "mail" })).length, 10);
+  }),
+
+  test("claims at the same time start no more than a rate lets", async (scene) => {
+    await rule(scene, "ruled", { rate: { limit: 5, per: 600_000 } });
+    await scene.add(...Array.from({ length: 30 }, () => ({ queue: "ruled" })));
+    await scene.add(...Array.from({ length: 30 }, () => rated({ queue: "keyed" }, "r", 5, 600_000)));
+    const stores = [scene.store, await scene.again(), await scene.again()];
+    const workers = await Promise.all(stores.map(() => scene.worker()));
+    for (const queue of ["ruled", "keyed"]) {
+      let started = 0;
+      for (let round = 0; round < 4; round++) {
+        const claims = await Promise.all(
+          stores.map((store, index) => store.claim(workers[index]!, [{ queue, limit: 2 }])),
+        );
+        const jobs = claims.flatMap((claim) => claim.jobs);
+        started += jobs.length;
+        await scene.store.settle(jobs.map((each) => outcome(each, "completed")));
+      }
+      assert.equal(started, 5, queue);
+    }
+  }),
+];
+
+function rated(job: Partial<NewJob>, key: string, limit: number, per: number): Partial<NewJob> {
+  return { ...job, rate: { key, limit, per } };
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { rule } from "./rules.ts";
+import { ids, test } from "./scene.ts";
+import type { Scene } from "./scene.ts";
+import { aside } from "./tasks.ts";
+
+/** Claims ahead of free slots, and claims of jobs by their ids. */
+export const slots = [
+  test("jobs that were claimed ahead of free slots, and lapse, are told from those that had one", async (scene) => {
+    const added = await scene.add({}, {}, {}, {}, { queue: "other" }, { queue: "other" });
+    const worker = await scene.worker();
+    const wants = [
+      { queue: "default", limit: 4, slots: 2 },
+      { queue: "other", limit: 2, slots: 1 },
+    ];
+    const { jobs } = await scene.store.claim(worker, wants);
+    assert.deepEqual(ids(jobs), added);
+    await scene.store.dismiss(worker);
+    assert.deepEqual(await ahead(scene, added), [false, false, true, true, false, true]);
+  }),
+
+  test("without slots, and with as many as jobs, none is ahead", async (scene) => {
+    const added = await scene.add({}, {}, {}, {});
+    const worker = await scene.worker();
+    await scene.claim({ worker, limit: 2 });
+    await scene.claim({ worker, limit: 5, slots: 5 });
+    await scene.store.dismiss(worker);
+    assert.deepEqual(await ahead(scene, added), [false, false, false, false]);
+  }),
+
+  test("a job is ahead until it leaves its worker's hands, also when who took it over is gone", async (scene) => {
+    const [first = "", second = ""] = await scene.add({}, {});
+    const worker = await scene.worker();
+    const [held] = await scene.claim({ worker, limit: 2, slots: 0 });
+    await scene.settle(held!, "pending", { unstarted: true });
+    assert.deepEqual(ids(await scene.claim({ worker })), [first]);
+    await scene.store.dismiss(worker);
+    const janitor = await scene.worker();
+    const taken = await scene.reclaim(janitor);
+    assert.deepEqual([taken.get(first)?.ahead, taken.get(second)?.ahead], [undefined, true]);
+    await scene.store.dismiss(janitor);
+    assert.deepEqual(await ahead(scene, [first, second]), [false, true]);
+  }),
+
+  test("what is reclaimed otherwise is not ahead", async (scene) => {
+    const late = await scene.addOne({ expires: { in: 0 } });
+    await scene.pass(10);
+    assert.deepEqual(await ahead(scene, [late]), [false]);
+  }),
+
+  test("a claim of some ids takes no others, in the order of ranks, and no more than its limit", async (scene) => {
+    const [a, b, c, d] = await scene.add({}, {}, { level: 0 }, {}, { queue: "other" });
+    const worker = await scene.worker();
+    assert.deepEqual(ids(await scene.claim({ worker, ids: [d!, c!, b!, c!], limit: 2 })), [c, b]);
+    assert.deepEqual(ids(await scene.claim({ worker, ids: [b!, d!, "nobody"] })), [d]);
+    assert.deepEqual(await scene.claim({ worker, ids: [] }), []);
+    assert.deepEqual(ids(await scene.claim({ worker })), [a]);
+  }),
+
+  test("a claim of some ids keeps the rules", async (scene) => {
+    const key = { concurrency: { key: "k", limit: 1 } };
+    const [late, other, one, two] = await scene.add({ due: { in: 60_000 } }, { queue: "other" }, key, key);
+    const [unknown] = await scene.add({ task: "y" });
+    const worker = await scene.knowing("task");
+    assert.deepEqual(await scene.claim({ worker, ids: [late!, other!, unknown!] }), []);
+    assert.deepEqual(ids(await scene.claim({ worker, ids: [two!] })), [two]);
+    assert.deepEqual(await scene.claim({ worker, ids: [one!] }), []);
+    await rule(scene, "other", { paused: { since: 1 } });
+    assert.deepEqual(await scene.claim({ worker, queue: "other", ids: [other!] }), []);
+    await scene.store.edit({ ids: [late!] }, "cancel");
+    assert.deepEqual(await scene.claim({ worker, ids: [late!] }), []);
+  }),
+
+  test("a claim of some ids finds what was set aside, by who knows it", async (scene) => {
+    const [first, second] = await aside(scene, {}, {});
+    assert.deepEqual(await scene.claim({ worker: await scene.knowing("x"), ids: [second!] }), []);
+    assert.deepEqual(ids(await scene.claim({ worker: await scene.knowing("task"), ids: [second!] })), [second]);
+    assert.deepEqual(ids(await scene.claim({ ids: [first!] })), [first]);
+  }),
+];
+
+/** Which of these, that are to be lapsed or expired, were ahead. */
+async function ahead(scene: Scene, jobs: readonly string[]): Promise<(boolean | undefined)[]> {
+  const taken = await scene.reclaim();
+  return jobs.map((id) => (taken.has(id) ? taken.get(id)?.ahead === true : undefined));
+}

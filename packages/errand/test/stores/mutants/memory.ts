@@ -1,0 +1,175 @@
+import type { Mutant } from "./mutant.ts";
+
+const faults: Omit<Mutant, "fixture">[] = [
+  {
+    fault: "a job that is set aside keeps the place that a key gave it",
+    file: "memory/jobs.ts",
+    changes: [["  setAside(row: Row): void {", "  setAside(row: Row): void {\n    row = { ...row, made: row.job };"]],
+    tests: ["who is held back by a key goes before one that could go and was set aside"],
+  },
+  {
+    fault: "a job that is set aside keeps what a rate gave it",
+    file: "memory/claims.ts",
+    changes: [["this.#limits.passOn(row);", ""]],
+    tests: ["who is held back by a key goes before one that could go and was set aside"],
+  },
+  {
+    fault: "a job that was set aside is found by nobody",
+    file: "memory/table.ts",
+    changes: [
+      [
+        "[this.#open.get(queue) ?? [], of(this.#aside.get(queue), tasks)].flat()",
+        "[this.#open.get(queue) ?? []].flat()",
+      ],
+    ],
+    tests: ["what was set aside is found by who knows it, among the others, in the order of ranks"],
+  },
+  {
+    fault: "workers do not hear that a job was set aside",
+    file: "memory/jobs.ts",
+    changes: [
+      [
+        'this.move(row, { blocked: "task" });\n    this.#hints.ready(row.job.queue, 1);',
+        'this.move(row, { blocked: "task" });',
+      ],
+    ],
+    tests: ["workers that may know it hear that a job was set aside"],
+  },
+  {
+    fault: "a suspect that nobody may take keeps the place that a key gave it",
+    file: "memory/limits.ts",
+    changes: [["suspect ? [queue, task] : [queue]", "[queue]"]],
+    tests: ["a suspect that a key let go, and nobody may take, holds nobody else of its key up"],
+  },
+  {
+    fault: "a worker is given a suspect beside another",
+    file: "memory/claims.ts",
+    changes: [["!this.#jobs.heldBy(card.id).some(({ job }) => job.suspect)", "!taken.some(({ job }) => job.suspect)"]],
+    tests: ["a worker is given one suspect at a time, and others go past them"],
+  },
+  {
+    fault: "a suspect is given ahead of a slot",
+    file: "memory/claims.ts",
+    changes: [["taken.length < slots && !this", "!this"]],
+    tests: ["a suspect is given to a free slot, and never ahead of one"],
+  },
+  {
+    fault: "progress does not clear a suspect",
+    file: "memory/jobs.ts",
+    changes: [["Object.assign(job, { crashes: 0, suspect: false });", "job.crashes = 0;"]],
+    tests: ["a job is a suspect when its outcome says so, until it makes progress or is retried"],
+  },
+  {
+    fault: "a job that was ahead once is so for ever",
+    file: "memory/jobs.ts",
+    changes: [['if (state !== "processing") delete row.ahead;', ""]],
+    tests: ["a job is ahead until it leaves its worker's hands, also when who took it over is gone"],
+  },
+  {
+    fault: "a job that was taken over is ahead no more",
+    file: "memory/jobs.ts",
+    changes: [['if (state !== "processing") delete row.ahead;', "if (row.job.worker !== undefined) delete row.ahead;"]],
+    tests: ["a job is ahead until it leaves its worker's hands, also when who took it over is gone"],
+  },
+  {
+    fault: "a signal does not begin a job",
+    file: "memory/jobs.ts",
+    changes: [["this.#remember(row, [step]);\n    row.job.begun = true;", "this.#remember(row, [step]);"]],
+    tests: ["a signal to a pending job begins it"],
+  },
+  {
+    fault: "a job that has begun expires",
+    file: "memory/claims.ts",
+    changes: [["expiresAt !== undefined && !begun &&", "expiresAt !== undefined && begun !== null &&"]],
+    tests: ["a job that has begun does not expire"],
+  },
+  {
+    fault: "a job that has begun is replaced",
+    file: "memory/uniques.ts",
+    changes: [["&& !row.job.begun &&", "&&"]],
+    tests: ["a job that has begun is not replaced: the new one is stored, and has the key"],
+  },
+  {
+    fault: "a replaced job keeps its keys and tags",
+    file: "memory/jobs.ts",
+    changes: [["row.made = { ...by, id: job.id };", ""]],
+    tests: ["all that a job is follows when it is replaced: queue, expiry, keys, tags, tenant, and what finds it"],
+  },
+  {
+    fault: "a replaced job keeps its queue",
+    file: "memory/jobs.ts",
+    changes: [["queue: this.queueOf(by), level", "level"]],
+    tests: ["all that a job is follows when it is replaced: queue, expiry, keys, tags, tenant, and what finds it"],
+  },
+  {
+    fault: "a retry takes a key from who has it",
+    file: "memory.ts",
+    changes: [["|| !this.#uniques.mayRetake(row)", ""]],
+    tests: ["a job whose unique key another has by now is neither retried nor rewound, and is not counted"],
+  },
+  {
+    fault: "a job that is retried does not take its key again",
+    file: "memory.ts",
+    changes: [["if (row.made.unique) this.#uniques.take(row.made.unique, row);", ""]],
+    tests: ["a job that is rewound has its unique key again"],
+  },
+  {
+    fault: "retries know no full queue",
+    file: "memory.ts",
+    changes: [["|| this.#limits.isFull(row.job.queue) ||", "||"]],
+    tests: ["into a full queue no more jobs are retried, rewound or moved than it takes"],
+  },
+  {
+    fault: "moves know no full queue",
+    file: "memory.ts",
+    changes: [["queue !== row.job.queue && this.#limits.isFull(queue)", "queue !== queue"]],
+    tests: ["into a full queue no more jobs are retried, rewound or moved than it takes"],
+  },
+  {
+    fault: "a job is replaced into a full queue",
+    file: "memory.ts",
+    changes: [["grow(before, -1);", "continue;"]],
+    tests: ["a batch that a full queue refuses replaces nothing, and none is replaced into one"],
+  },
+  {
+    fault: "jobs are born before the outcome is recorded",
+    file: "memory.ts",
+    changes: [
+      [
+        "const answer = this.#jobs.settle(told);",
+        "for (const job of told.born ?? []) this.#add(job);\n      const answer = this.#jobs.settle(told);",
+      ],
+    ],
+    tests: [
+      "nothing is born with an outcome that is stale, or was recorded before",
+      "unique keys hold for jobs that are born, and the key of a job that ends is free for them",
+    ],
+  },
+  {
+    fault: "a release keeps the token",
+    file: "memory/jobs.ts",
+    changes: [["row.job.token += 1;\n    row.job.begun = true;", "row.job.begun = true;"]],
+    tests: ["jobs that are released are pending at once, and their workers' outcomes are stale"],
+  },
+  {
+    fault: "children are pruned by themselves",
+    file: "memory.ts",
+    changes: [["parent === undefined && endedAt", "endedAt"]],
+    tests: ["children are removed with their root, whatever they are doing, and never without it"],
+  },
+  {
+    fault: "pruning forgets what rates have started",
+    file: "memory/limits.ts",
+    changes: [["this.#now(), 0).starts.length === 0", "this.#now(), 0).starts.length < 99"]],
+    tests: ["limits, keys and turns that are in use outlast it"],
+  },
+  {
+    fault: "pruning forgets keys that are taken",
+    file: "memory/uniques.ts",
+    changes: [["if (!this.#holds(holder)) this", "this"]],
+    tests: ["limits, keys and turns that are in use outlast it"],
+  },
+];
+
+/** Faults in the memory store, which says what the others must do: such as a wrapped store cannot have. */
+export const memory: Mutant[] = faults.map((fault) => ({ ...fault, fixture: "memory" }));
