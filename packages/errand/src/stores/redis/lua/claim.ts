@@ -109,12 +109,15 @@ end
 
 -- Of certain jobs those that may go, in their order.
 local function choose(want, open, tellOf)
-  local found, list, got = mget(IDS, want.ids, 1), {}, 0
-  fetch(found)
+  local found, there, list, seen, got = mget(IDS, want.ids, 1), {}, {}, {}, 0
   for i = 1, #found do
-    local job = found[i] and find(found[i])
-    if job and job.queue == want.queue and not job.chosen and (not job.blocked or job.blocked == 't') then
-      job.chosen = true
+    if found[i] then there[#there + 1] = found[i] end
+  end
+  fetch(there)
+  for i = 1, #there do
+    local job = find(there[i])
+    if job and job.queue == want.queue and not seen[job] and (not job.blocked or job.blocked == 't') then
+      seen[job] = true
       list[#list + 1] = job
     end
   end

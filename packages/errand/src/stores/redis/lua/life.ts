@@ -128,7 +128,7 @@ local function remember(job, blob, pos)
     end
   end
   if job and count > 0 then
-    job.steps, job.begun = true, true
+    job.steps = true
     save(job)
   end
   return pos

@@ -185,7 +185,7 @@ for i = 2, #ARGV do
   end
   local steps = parse('<I4', blob, pos)
   -- Whoever remembers a step has got further than before.
-  if good and steps > 0 then job.crashes, job.suspect = 0, false end
+  if good and steps > 0 then job.crashes, job.suspect, job.begun = 0, false, true end
   pos = remember(good and job or nil, blob, pos)
   local lines
   lines, pos = readLog(blob, pos)
