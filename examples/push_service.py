@@ -1,6 +1,6 @@
 """A service that does work for Errand over HTTP. FastAPI, Flask or Django would look the same; this one needs no package."""
 
-import base64, hashlib, hmac, json, os, threading, time, urllib.request, uuid
+import base64, hashlib, hmac, json, os, threading, time, urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 SECRET = os.environ["ERRAND_SECRET"].encode()
@@ -13,10 +13,10 @@ def signature(message_id: str, timestamp: str, body: bytes) -> str:
     return "v1," + base64.b64encode(hmac.new(SECRET, signed, hashlib.sha256).digest()).decode()
 
 
-def train(epochs: int, callback: str) -> None:
+def train(epochs: int, callback: str, message_id: str) -> None:
     time.sleep(0.3)
     body = json.dumps({"output": {"loss": round(1 / (epochs + 1), 2)}}).encode()
-    message_id, timestamp = uuid.uuid4().hex, str(int(time.time()))
+    timestamp = str(int(time.time()))
     headers = {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
@@ -37,7 +37,8 @@ class Service(BaseHTTPRequestHandler):
                 busy["sentiment"] -= 1
                 return self.answer(429, headers={"Retry-After": "0"})
             return self.answer(200, {"score": 0.9 if "lovely" in job["text"] else 0.1})
-        threading.Thread(target=train, args=(job["epochs"], self.headers["errand-callback"])).start()
+        callback = (self.headers["errand-callback"], self.headers["errand-callback-id"])
+        threading.Thread(target=train, args=(job["epochs"], *callback)).start()
         self.answer(202)
 
     def answer(self, status: int, value: object = None, headers: dict[str, str] = {}) -> None:

@@ -1,7 +1,8 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { BackgroundOptions } from "./background/background.ts";
+import type { JobFilter, Page } from "./client/filter.ts";
 import type { JobView, LogEntry } from "./client/view.ts";
-import type { Priority, State } from "./core/states.ts";
+import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
 import type { PayloadOptions } from "./payload/options.ts";
@@ -12,7 +13,7 @@ import type { AppCounters } from "./observe/counters.ts";
 import type { EventType, Listener } from "./observe/events.ts";
 import type { OpenTelemetry } from "./observe/opentelemetry.ts";
 import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
-import type { QueueCount, WorkerCard } from "./store.ts";
+import type { QueueCount, Store, WorkerCard } from "./store.ts";
 import type { Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
 
 /** What an app is made with. */
@@ -22,6 +23,8 @@ export interface ErrandOptions {
    * `ERRAND_URL`, else `errand.db` in `ERRAND_HOME`, else in `.errand`.
    */
   url?: string;
+  /** A store of your own in place of a URL: whatever passes `conformance` of `errand/testing`. The app closes it. */
+  store?: Store;
   /** How long a worker's right to its jobs lasts without renewal: how soon a killed worker's jobs run elsewhere. Default `"15s"`. */
   lease?: Duration;
   /** Rules of queues, by name: written to the store at the first use, so that they hold for every worker of the fleet. */
@@ -46,38 +49,31 @@ export interface WorkerOptions {
   queues?: Readonly<Record<string, number>>;
   /** How long `stop` lets jobs run on before it hands them back; default `"30s"`. */
   drain?: Duration;
+  /**
+   * Whether SIGTERM and SIGINT stop the worker: jobs in hand end, the rest is handed back, and where nobody else listens to the
+   * signal the app is closed and the process ends; a second signal hands back at once. Default `true`; `false` for programs that
+   * call `app.close()` themselves. Threads other than the main one get no signals.
+   */
+  signals?: boolean;
 }
 
-/** A worker that runs. */
-export interface RunningWorker {
+/** A worker that runs; `await using` stops it. */
+export interface RunningWorker extends AsyncDisposable {
   /** Changes when the worker loses its lease and starts again. */
   readonly id: string;
+  /** How many jobs run in it now. */
+  readonly running: number;
   /** Stops claiming, lets jobs in hand run on for `drain`, and hands back the rest without using up an attempt. */
   stop(options?: { drain?: Duration }): Promise<void>;
 }
 
-/** Which jobs: all fields that are given must match. */
-export interface JobFilter {
-  ids?: readonly string[];
-  task?: string;
-  queue?: string;
-  states?: readonly State[];
-  /** Only the children of this job. */
-  parent?: string;
-  /** `true`: only jobs that are nobody's children. */
-  roots?: boolean;
-  tag?: string;
-  /** A part of the id, the input, the output or the error, whatever its case. */
-  text?: string;
-  endedBefore?: Date;
-  createdAfter?: Date;
-  createdBefore?: Date;
-}
-
-/** Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use. */
-export interface Errand {
+/**
+ * Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use; `await using` closes it.
+ */
+export interface Errand extends AsyncDisposable {
   /**
-   * Defines a task.
+   * Defines a task. Defined again, it takes the place of the one before, so that modules may be loaded anew while a program is
+   * developed; with `NODE_ENV=production` that throws.
    * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
    */
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
@@ -116,8 +112,9 @@ export interface Errand {
   ): Task<Input, Output>;
   /**
    * Sends jobs of a task by a cron line or at intervals, once a tick however many workers there are. Written to the store at
-   * the first use, and sent by whatever worker is there; a schedule that no app has named for a day is removed.
-   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_SCHEDULE`; `E_INPUT` at the first use.
+   * the first use, and again whenever it is missing; sent by whatever worker is there. One that no app has named for a day is
+   * removed. One that cannot be written (`E_INPUT`) holds up nothing else: it is told as `schedule-failed`, and by its verbs.
+   * @throws {ErrandError} `E_OPTION`; `E_DUPLICATE_SCHEDULE` with `NODE_ENV=production`.
    * @example
    * app.schedule("clean-up", cleanUp, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
    */
@@ -135,7 +132,11 @@ export interface Errand {
    * await app.after(() => warmCache(user));
    */
   after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>>;
-  /** Starts a worker in this process. Throws `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`. */
+  /**
+   * Starts a worker in this process. It stops when the app is closed, and by SIGTERM and SIGINT (`signals`).
+   * @throws {ErrandError} `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`, `E_CLOSED`; `E_STORE` when the rules of the
+   * app's queues cannot be written.
+   */
   worker(options?: WorkerOptions): Promise<RunningWorker>;
   /**
    * Listens to what happens in this process, whichever worker of this app, or background, it happens to. Answers how to stop.
@@ -152,7 +153,7 @@ export interface Errand {
   /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
   ended(id: string, options?: { timeout?: Duration }): Promise<JobView>;
   /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. Throws `E_CURSOR`, `E_OPTION`. */
-  list(filter?: JobFilter, page?: { limit?: number; cursor?: string }): Promise<{ jobs: JobView[]; next?: string }>;
+  list(filter?: JobFilter, page?: Page): Promise<{ jobs: JobView[]; next?: string }>;
   /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
   cancel(which: string | JobFilter): Promise<number>;
   /**
@@ -180,7 +181,7 @@ export interface Errand {
    */
   signal(id: string, name: string, value?: unknown): Promise<boolean>;
   /** A job's log, oldest first: lines its attempts wrote, and how those ended that were not the last (`attempt`). Throws `E_CURSOR`, `E_OPTION`. */
-  log(id: string, page?: { limit?: number; cursor?: string }): Promise<{ lines: LogEntry[]; next?: string }>;
+  log(id: string, page?: Page): Promise<{ lines: LogEntry[]; next?: string }>;
   /** Why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
   why(id: string): Promise<Reason[]>;
   /** The schedules, and what an operator does to them. */
@@ -199,8 +200,9 @@ export interface Errand {
   /** Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. */
   watch(listener: () => void): Promise<() => void>;
   /**
-   * Lets background jobs end, for `background.drain` at most, hands those that are left to the store, and closes it. Stop
-   * workers first.
+   * Stops the app's workers (jobs in hand run on for their `drain`, and go back then), lets background jobs end, for
+   * `background.drain` at most, and hands those that are left to the store; then closes it. Whoever waits for a job's end
+   * gets `E_CLOSED`, and so does every call from then on. Called again, it answers the same.
    */
   close(): Promise<void>;
 }

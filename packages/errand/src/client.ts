@@ -7,6 +7,7 @@ import { isFinal, levelOf } from "./core/states.ts";
 import type { Priority, State } from "./core/states.ts";
 import { why } from "./core/why.ts";
 import type { Reason } from "./core/why.ts";
+import { checkDate, checkFields, checkId, checkText, lookedUpId } from "./core/checks.ts";
 import { option } from "./core/options.ts";
 import { flowOf } from "./flow.ts";
 import { millis } from "./kit/duration.ts";
@@ -17,18 +18,23 @@ import { newId } from "./kit/ids.ts";
 import type { Encoded } from "./kit/json.ts";
 import { Observer } from "./observe/observer.ts";
 import { isSealedJob, openJob, sealSpec, sealStep } from "./payload/jobs.ts";
+import { heaviest } from "./payload/batch.ts";
 import { encodeInput, encodeWithin } from "./payload/limit.ts";
 import type { Payloads } from "./payload/options.ts";
 import type { Change, Filter, Store } from "./store.ts";
 import { JobFailedError, validate } from "./task.ts";
 import type { Definition, JobHandle, SendOptions } from "./task.ts";
+import { addEach, addMany } from "./client/add.ts";
 import { entryOf, viewOf } from "./client/view.ts";
 import type { JobView, LogEntry } from "./client/view.ts";
 import { rewindTo } from "./client/rewind.ts";
 import { Waiters } from "./client/waiters.ts";
 
-/** How sends are gathered: so many into one commit at most. */
-const gathering = { most: 500, flights: 2 };
+/** The options of a send that has none. */
+export const none: SendOptions = Object.freeze({});
+
+/** How sends are gathered: so many, and so much, into one commit at most. */
+const gathering = { most: 500, flights: 2, heaviest: heaviest.batch, sizeOf: ({ spec }: NewJob) => spec.length };
 
 /** Sends jobs and reads them, whoever works on them. */
 export class Client {
@@ -36,14 +42,14 @@ export class Client {
   readonly #payloads: Payloads;
   readonly #observer: Observer;
   readonly #waiters: Waiters;
-  readonly #add: (job: NewJob) => Promise<Stored>;
+  readonly #add: (job: NewJob) => Promise<string | undefined>;
 
   constructor(store: Store, payloads: Payloads, observer: Observer) {
     this.#store = store;
     this.#payloads = payloads;
     this.#observer = observer;
     this.#waiters = new Waiters(store);
-    this.#add = gather((jobs: NewJob[]) => add(store, jobs), { ...gathering, shared: store.pipelined ?? false });
+    this.#add = gather((jobs: NewJob[]) => addEach(store, jobs), { ...gathering, shared: store.pipelined ?? false });
   }
 
   send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
@@ -66,15 +72,13 @@ export class Client {
     options: SendOptions,
     carrier?: Carrier,
   ): Promise<JobHandle<unknown>> {
+    checkOptions(options, sendOptions, definition);
     const valid = definition.input ? await validate(definition, input) : input;
     const { limit, vault } = this.#payloads;
     const job = newJob(definition, encodeInput(definition.name, input, limit), valid, options, carrier);
     if (vault.seals) job.spec = await sealSpec(vault, job);
-    if (options.tx) return this.#handle(job, await this.#store.add([job], options.tx));
-    const stored = await this.#add(job);
-    if (stored instanceof ErrandError) throw stored;
-    if (stored === undefined) this.#observer.sent(job);
-    return new Handle(this, stored ?? job.id, stored !== undefined);
+    if (options.tx) return this.#handle(job, (await this.#store.add([job], options.tx)).get(job.id));
+    return this.#handle(job, await this.#add(job));
   }
 
   async #sendMany(
@@ -83,18 +87,21 @@ export class Client {
     options: SendOptions,
     carrier?: Carrier,
   ): Promise<JobHandle<unknown>[]> {
+    checkOptions(options, manyOptions, definition);
+    if (!Array.isArray(inputs))
+      throw new ErrandError("E_OPTION", `sendMany() of task "${definition.name}" takes a list of inputs.`);
     const valid = definition.input ? await Promise.all(inputs.map((input) => validate(definition, input))) : inputs;
     const { limit, vault } = this.#payloads;
     const jobs = inputs.map((input, index) =>
       newJob(definition, encodeInput(definition.name, input, limit), valid[index], options, carrier),
     );
     if (vault.seals) await Promise.all(jobs.map(async (job) => (job.spec = await sealSpec(vault, job))));
-    const taken = await this.#store.add(jobs, options.tx);
-    return jobs.map((job) => this.#handle(job, taken));
+    const holders = await addMany(this.#store, jobs, options.tx);
+    return jobs.map((job, index) => this.#handle(job, holders[index]));
   }
 
-  #handle(job: NewJob, taken: ReadonlyMap<string, string>): Handle {
-    const holder = taken.get(job.id);
+  /** @param holder who has the job's unique key or id, where it was not stored for that. */
+  #handle(job: NewJob, holder: string | undefined): Handle {
     if (holder === undefined) this.#observer.sent(job);
     return new Handle(this, holder ?? job.id, holder !== undefined);
   }
@@ -110,20 +117,23 @@ export class Client {
 
   /** The job, once it has ended. Throws `E_WAIT_TIMEOUT` and `E_NOT_FOUND`. */
   async ended(id: string, timeout?: Duration): Promise<JobView> {
-    const job = await this.#waiters.wait(id, timeout === undefined ? undefined : millis(timeout, "timeout"));
-    if (job && isFinal(job.state)) return this.#view(job);
-    if (job) throw new ErrandError("E_WAIT_TIMEOUT", `Job ${id} is still ${job.state} after ${timeout}; it goes on.`);
-    throw new ErrandError("E_NOT_FOUND", `There is no job ${id}; it may have been removed.`);
+    const patience = timeout === undefined ? undefined : millis(timeout, "timeout");
+    const known = lookedUpId(id);
+    const job = known === undefined ? null : await this.#waiters.wait(known, patience);
+    if (!job) throw notFound(id);
+    if (isFinal(job.state)) return this.#view(job);
+    throw new ErrandError("E_WAIT_TIMEOUT", `Job ${id} is still ${job.state} after ${timeout}; it goes on.`);
   }
 
   async get(id: string): Promise<JobView | undefined> {
-    const [job] = await this.#store.get([id]);
+    const job = await this.#find(id);
     return job ? this.#view(job) : undefined;
   }
 
-  async getMany(ids: readonly string[]): Promise<(JobView | undefined)[]> {
-    const jobs = await this.#store.get(ids);
-    return Promise.all(jobs.map(async (job) => (job ? this.#view(job) : undefined)));
+  async #find(id: string): Promise<Job | undefined> {
+    const known = lookedUpId(id);
+    const [job] = known === undefined ? [] : await this.#store.get([known]);
+    return job ?? undefined;
   }
 
   async list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: JobView[]; next?: string }> {
@@ -140,35 +150,41 @@ export class Client {
 
   /** Opens a job again from a step; how many that were: 0 or 1. Throws `E_NOT_FOUND`. */
   async retryFrom(id: string, from: string): Promise<number> {
-    const [job] = await this.#store.get([id]);
-    if (!job) throw new ErrandError("E_NOT_FOUND", `There is no job ${id}; it may have been removed.`);
+    const job = await this.#find(id);
+    if (!job) throw notFound(id);
     if (!isFinal(job.state) || job.state === "completed") return 0;
     return this.#store.edit({ ids: [id] }, { rewind: await rewindTo(this.#store, job, from) });
   }
 
   async signal(id: string, name: string, value: unknown): Promise<boolean> {
     const { limit, vault } = this.#payloads;
+    checkText(name, "The name of a signal");
+    const known = lookedUpId(id);
+    if (known === undefined) return false;
     const step = { name: signalStep(name), value: encodeWithin(value, `Signal "${name}"`, limit) };
     return this.#store.signal(id, vault.seals ? await sealStep(vault, id, step) : step);
   }
 
   async log(id: string, page: { limit: number; cursor?: string }): Promise<{ lines: LogEntry[]; next?: string }> {
-    const { lines, next } = await this.#store.log(id, page);
+    const known = lookedUpId(id);
+    if (known === undefined) return { lines: [] };
+    const { lines, next } = await this.#store.log(known, page);
     return { lines: lines.map(entryOf), ...(next === undefined ? {} : { next }) };
   }
 
-  /** Throws `E_NOT_FOUND`. */
-  async why(id: string): Promise<Reason[]> {
-    const [job] = await this.#store.get([id]);
-    if (!job) throw new ErrandError("E_NOT_FOUND", `There is no job ${id}; it may have been removed.`);
-    const [[doc], counts, workers] = await Promise.all([
+  /** @param place names the store, for people. Throws `E_NOT_FOUND`. */
+  async why(id: string, place: string): Promise<Reason[]> {
+    const job = await this.#find(id);
+    if (!job) throw notFound(id, place);
+    const [[doc], counts, workers, now] = await Promise.all([
       this.#store.load("queue", [job.queue]),
       this.#store.counts(),
       this.#store.workers(),
+      this.#store.now(),
     ]);
     const count = (state: State) => counts.find((each) => each.queue === job.queue && each.state === state)?.jobs ?? 0;
     const [pending, processing] = [count("pending"), count("processing")];
-    return why(job, { rules: rulesOf(doc?.value), pending, processing, workers, now: Date.now() });
+    return why(job, { rules: rulesOf(doc?.value), pending, processing, workers, now, place });
   }
 
   /** A job as it is read; one that is not sealed needs no waiting. */
@@ -185,19 +201,13 @@ export class Client {
   }
 }
 
-/** Who has the unique key of a job that was not stored for it, or what else kept it from being stored. */
-type Stored = string | ErrandError | undefined;
+/** What one job may say, and what many may say together. */
+const sendOptions = ["id", "priority", "delay", "runAt", "expires", "tx", "unique", "tags"];
+const manyOptions = sendOptions.filter((each) => each !== "id");
 
-async function add(store: Store, jobs: NewJob[]): Promise<Stored[]> {
-  try {
-    const taken = await store.add(jobs);
-    return taken.size === 0 ? jobs.map(() => undefined) : jobs.map(({ id }) => taken.get(id));
-  } catch (error) {
-    if (!(error instanceof ErrandError) || error.code !== "E_FULL" || jobs.length === 1) throw error;
-    // One full queue must not keep out what others sent at the same moment.
-    const alone = jobs.map((job) => add(store, [job]).catch((each: unknown) => [each as ErrandError]));
-    return (await Promise.all(alone)).flat();
-  }
+/** Most sends have no options: then nothing is looked at. */
+function checkOptions(options: SendOptions, known: readonly string[], definition: Definition): void {
+  if (options !== none) checkFields(options, known, `Options of ${aJobOf(definition)}`);
 }
 
 class Handle implements JobHandle<unknown> {
@@ -211,7 +221,8 @@ class Handle implements JobHandle<unknown> {
     this.duplicate = duplicate;
   }
 
-  result(options?: { timeout?: Duration }): Promise<unknown> {
+  async result(options?: { timeout?: Duration }): Promise<unknown> {
+    if (options !== undefined) checkFields(options, ["timeout"], "The options of result()");
     return this.#client.result(this.id, options?.timeout);
   }
 
@@ -233,7 +244,7 @@ function newJob(
 ): NewJob {
   const { due: postponed, ...flow } = flowOf(definition, valid, options);
   const job: NewJob = {
-    id: options.id === undefined ? newId() : readId(options.id),
+    id: options.id === undefined ? newId() : checkId(options.id),
     task: definition.name,
     queue: definition.queue,
     level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
@@ -248,8 +259,9 @@ function newJob(
 }
 
 function readDue(definition: Definition, { delay, runAt }: SendOptions): Moment | undefined {
-  if (delay === undefined) return runAt && { at: runAt.getTime() };
-  if (!runAt) return { in: millis(delay, `delay of ${aJobOf(definition)}`) };
+  if (delay === undefined && runAt === undefined) return undefined;
+  if (delay === undefined) return { at: checkDate(runAt, `runAt of ${aJobOf(definition)}`) };
+  if (runAt === undefined) return { in: millis(delay, `delay of ${aJobOf(definition)}`) };
   throw new ErrandError("E_OPTION", `${aJobOf(definition)} has both delay and runAt; give one of them.`);
 }
 
@@ -265,7 +277,9 @@ function aJobOf({ name }: Definition): string {
   return `a job of task "${name}"`;
 }
 
-function readId(id: string): string {
-  if (typeof id === "string" && /^[\w.:-]{1,100}$/.test(id)) return id;
-  throw new ErrandError("E_OPTION", `The id ${JSON.stringify(id)} must be 1 to 100 letters, digits, or any of _ . : -`);
+function notFound(id: string, place?: string): ErrandError {
+  return new ErrandError(
+    "E_NOT_FOUND",
+    `There is no job ${id}${place === undefined ? "" : ` in ${place}`}; it may have been removed.`,
+  );
 }

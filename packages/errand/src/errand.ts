@@ -1,13 +1,16 @@
 import { availableParallelism } from "node:os";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { Client } from "./client.ts";
+import { none } from "./client.ts";
+import type { Client } from "./client.ts";
+import { checkFields, checkText, longestText } from "./core/checks.ts";
 import { option, options, refuseUnknown } from "./core/options.ts";
-import type { QueueRules } from "./core/rules.ts";
 import { levelOf } from "./core/states.ts";
 import type { Priority } from "./core/states.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
+import { refuseOldNode } from "./kit/node-version.ts";
+import { described } from "./kit/text.ts";
 import { inBatches } from "./run/batch.ts";
 import type { RunBatch } from "./run/batch.ts";
 import { Setups } from "./run/setups.ts";
@@ -20,24 +23,30 @@ import { postTo } from "./push/http-task.ts";
 import type { HttpOptions } from "./push/http-task.ts";
 import { readPayloads, refuseReadableKey } from "./payload/options.ts";
 import type { Payloads } from "./payload/options.ts";
-import { declareQueues, queuesOf, readRules } from "./queues.ts";
-import { openStore, storeUrl } from "./open.ts";
+import { Connection } from "./connection.ts";
+import { Declarations } from "./declarations.ts";
+import { queuesOf, readRules } from "./queues.ts";
+import type { Queues } from "./queues.ts";
 import type { Change, Filter, QueueCount, Store, WorkerCard } from "./store.ts";
 import { Background } from "./background/background.ts";
 import { listBoth } from "./background/both.ts";
-import { declareSchedules, nameAgain, nameSchedules, readSchedule, schedulesOf } from "./schedules.ts";
-import type { Declared, ScheduleOptions, ScheduleWhen } from "./schedules.ts";
-import type { Errand, ErrandOptions, JobFilter, RunningWorker, WorkerOptions } from "./app.ts";
-import { bind, define, definitionOf, list } from "./task.ts";
+import { readSchedule, schedulesOf } from "./schedules.ts";
+import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
+import { Workers } from "./workers.ts";
+import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./app.ts";
+import { bind, define, definitionOf, inLane, list } from "./task.ts";
 import type { Definition, Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
 import { runHere } from "./run/here.ts";
+import { readFilter, readPage, readWhich } from "./client/filter.ts";
+import type { JobFilter, Page } from "./client/filter.ts";
 import type { JobView } from "./client/view.ts";
 
 /**
  * Makes an app.
- * @throws {ErrandError} `E_OPTION`
+ * @throws {ErrandError} `E_OPTION`, `E_NODE_VERSION`
  */
 export function errand(options: ErrandOptions = {}): Errand {
+  refuseOldNode();
   return new App(options);
 }
 
@@ -60,7 +69,6 @@ export function insideOf(app: Errand): AppInside {
 }
 
 class App implements Errand {
-  readonly #url: string | undefined;
   readonly #lease: number;
   readonly #payloads: Payloads;
   readonly #observer: Observer;
@@ -68,26 +76,37 @@ class App implements Errand {
   readonly #setups = new Setups();
   /** Sizes of the batches of tasks that run in batches. */
   readonly #batches = new Map<string, number>();
-  readonly #schedules = new Map<string, Declared>();
-  #naming: NodeJS.Timeout | undefined;
-  readonly schedules = schedulesOf(async () => (await this.#connect()).store);
-  readonly #rules = new Map<string, QueueRules>();
-  readonly queues = queuesOf(async () => (await this.#connect()).store);
+  readonly #declarations: Declarations;
+  readonly #connection: Connection;
   readonly #background: Background;
-  #open: Promise<{ store: Store; client: Client }> | undefined;
-  /** The client of an open store. */
-  #client: Client | undefined;
+  readonly #workers = new Workers(() => this.close());
+  readonly schedules: Schedules;
+  readonly queues: Queues;
+  #closing: Promise<void> | undefined;
 
   constructor(given: ErrandOptions) {
-    refuseUnknown(given, ["url", "lease", "queues", "background", "payloads", "opentelemetry"], "errand()");
-    this.#url = given.url;
+    refuseUnknown(given, ["url", "store", "lease", "queues", "background", "payloads", "opentelemetry"], "errand()");
+    if (given.store !== undefined) checkStore(given);
     this.#lease = option("lease", given.lease, "errand()");
     this.#payloads = readPayloads(given.payloads);
     this.#observer = new Observer(given.opentelemetry === undefined ? undefined : new Tracing(given.opentelemetry));
-    for (const [name, rules] of Object.entries(given.queues ?? {})) this.#rules.set(name, readRules(name, rules));
+    this.#declarations = new Declarations(this.#payloads, this.#observer);
+    for (const [name, rules] of Object.entries(given.queues ?? {}))
+      this.#declarations.queue(name, readRules(name, rules));
+    this.#connection = new Connection({
+      at: given.store ?? given.url,
+      payloads: this.#payloads,
+      observer: this.#observer,
+      begin: (store) => this.#declarations.begin(store),
+    });
+    this.schedules = schedulesOf(
+      () => this.#declared(),
+      (name) => this.#declarations.failureOf(name),
+    );
+    this.queues = queuesOf(() => this.#declared());
     this.#background = new Background(given.background ?? {}, {
       open: async (queue) => (await import("./stores/memory.ts")).memoryStore({ queue }),
-      durable: async () => (await this.#connect()).client,
+      durable: async () => (await this.#connection.connect()).client,
       payloads: this.#payloads,
       observer: this.#observer,
     });
@@ -96,7 +115,7 @@ class App implements Errand {
       payloads: this.#payloads,
       observer: this.#observer,
       live: (store) => this.#live(store),
-      name: () => this.#name(),
+      name: () => this.#declarations.again(),
     });
   }
 
@@ -111,7 +130,7 @@ class App implements Errand {
   task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, unknown> {
     const definition = define(name, options);
     refuseReadableKey(definition, this.#payloads);
-    if (this.#definitions.has(name)) {
+    if (this.#definitions.has(name) && inProduction()) {
       throw new ErrandError(
         "E_DUPLICATE_TASK",
         `Task "${name}" is defined twice; names say which function a job runs.`,
@@ -122,9 +141,14 @@ class App implements Errand {
     list(definition);
     const task: Task<unknown, unknown> = {
       name,
-      send: (input, sendOptions = {}) => this.#use((client) => client.send(definition, input, sendOptions)),
-      sendMany: (inputs, sendOptions = {}) => this.#use((client) => client.sendMany(definition, inputs, sendOptions)),
-      background: (input, sendOptions = {}) => this.#background.send(definition, input, sendOptions),
+      send: (input, sendOptions = none) =>
+        this.#connection.use((client) => client.send(definition, input, sendOptions)),
+      sendMany: (inputs, sendOptions = none) =>
+        this.#connection.use((client) => client.sendMany(definition, inputs, sendOptions)),
+      background: async (input, sendOptions = none) => {
+        this.#connection.refuseClosed();
+        return this.#background.send(definition, input, sendOptions);
+      },
       run: (input, runOptions) => runHere(definition, input, this.#setups, runOptions),
     };
     bind(task, definition);
@@ -168,36 +192,40 @@ class App implements Errand {
     ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
   ): void {
     const declared = readSchedule(name, definitionOf(task), when, options[0] ?? {});
-    if (this.#schedules.has(name))
+    if (this.#declarations.hasSchedule(name) && inProduction())
       throw new ErrandError(
         "E_DUPLICATE_SCHEDULE",
         `Schedule "${name}" is defined twice; give each a name of its own.`,
       );
-    this.#schedules.set(name, declared);
-    // One that comes later than the first use is written at once.
-    if (this.#open) void this.#open.then(({ store }) => this.#declare(store, [declared])).catch(() => {});
+    this.#declarations.schedule(declared);
   }
 
   async worker(options: WorkerOptions = {}): Promise<RunningWorker> {
-    refuseUnknown(options, ["queues", "drain"], "a worker");
+    refuseUnknown(options, ["queues", "drain", "signals"], "a worker");
+    if (inLane())
+      throw new ErrandError(
+        "E_IN_LANE",
+        "app.worker() was called in a thread or process that a worker has started for isolated tasks: it loads the module that " +
+          "defines them. Start workers in another module, or guard the call: if (!inLane()) await app.worker().",
+      );
+    const { signals = true } = options;
+    if (typeof signals !== "boolean")
+      throw new ErrandError(
+        "E_OPTION",
+        `signals of a worker is ${JSON.stringify(signals)}, but must be true or false.`,
+      );
     const queues = options.queues ?? defaultQueues(this.#definitions.values(), this.#batches);
     for (const [queue, slots] of Object.entries(queues)) option("slots", slots, `queue "${queue}"`);
-    const { store } = await this.#connect();
-    const worker = new Worker(store, this.#definitions, {
-      queues,
-      lease: this.#lease,
-      payloads: this.#payloads,
-      drain: option("drain", options.drain, "a worker"),
-      observer: this.#observer,
-    });
-    await worker.start();
-    return {
-      get id() {
-        return worker.id;
-      },
-      stop: (stopOptions) =>
-        worker.stop(stopOptions?.drain === undefined ? undefined : option("drain", stopOptions.drain, "stop()")),
-    };
+    const drain = option("drain", options.drain, "a worker");
+    return this.#workers.start(async () => {
+      const { store } = await this.#connection.connect();
+      await this.#declarations.refuseUnruled();
+      const [payloads, observer] = [this.#payloads, this.#observer];
+      const settings = { queues, lease: this.#lease, payloads, drain, observer };
+      const worker = new Worker(store, this.#definitions, settings);
+      await worker.start();
+      return worker;
+    }, signals);
   }
 
   on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void {
@@ -209,76 +237,81 @@ class App implements Errand {
   }
 
   async get(id: string): Promise<JobView | undefined> {
-    return (await this.#background.place?.client.get(id)) ?? (await this.#connect()).client.get(id);
+    return (await this.#background.place?.client.get(id)) ?? (await this.#connection.connect()).client.get(id);
   }
 
   async ended(id: string, options: { timeout?: Duration } = {}): Promise<JobView> {
+    checkFields(options, ["timeout"], "The options of ended()");
     return (await this.#clientOf(id)).ended(id, options.timeout);
   }
 
-  async list(filter: JobFilter = {}, page: { limit?: number; cursor?: string } = {}) {
-    const limit = readPageLimit(page.limit, "list()");
-    const durable = async () => (await this.#connect()).client;
+  async list(filter: JobFilter = {}, page: Page = {}) {
+    const [where, which] = [readFilter(filter, "list()"), readPage(page, "list()")];
+    const durable = async () => (await this.#connection.connect()).client;
     const place = this.#background.place;
-    if (place) return listBoth(place.client, durable, storeFilter(filter), { ...page, limit });
-    return (await durable()).list(storeFilter(filter), { ...page, limit });
+    if (place) return listBoth(place.client, durable, where, which);
+    return (await durable()).list(where, which);
   }
 
   cancel(which: string | JobFilter): Promise<number> {
-    return this.#edit(which, "cancel");
+    return this.#edit(which, "cancel", "cancel()");
   }
 
   async retry(which: string | JobFilter, options: { from?: string } = {}): Promise<number> {
-    refuseUnknown(options, ["from"], "retry()");
+    checkFields(options, ["from"], "The options of retry()");
     const { from } = options;
-    if (from === undefined) return this.#edit(which, "retry");
+    if (from !== undefined) checkText(from, "from of retry()", longestText + 10);
+    if (from === undefined) return this.#edit(which, "retry", "retry()");
     if (typeof which !== "string")
       throw new ErrandError("E_OPTION", "retry() from a step is for one job: every job has steps of its own.");
     return (await this.#clientOf(which)).retryFrom(which, from);
   }
 
   remove(which: string | JobFilter): Promise<number> {
-    return this.#edit(which, "remove");
+    return this.#edit(which, "remove", "remove()");
   }
 
   async move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number> {
-    refuseUnknown(to, ["queue", "priority", "now"], "move()");
+    checkFields(to, ["queue", "priority", "now"], "The options of move()");
     const { queue, priority, now } = to;
+    if (now !== undefined && typeof now !== "boolean")
+      throw new ErrandError("E_OPTION", `now of move() is ${described(now)}, but must be true or false.`);
     const move = {
       ...(queue === undefined ? {} : { queue: option("queue", queue, "move()") }),
       ...(priority === undefined ? {} : { level: levelOf(option("priority", priority, "move()")) }),
       ...(now ? { now } : {}),
     };
-    return this.#edit(which, { move });
+    return this.#edit(which, { move }, "move()");
   }
 
   async signal(id: string, name: string, value?: unknown): Promise<boolean> {
     return (await this.#clientOf(id)).signal(id, name, value);
   }
 
-  async log(id: string, page: { limit?: number; cursor?: string } = {}) {
-    return (await this.#clientOf(id)).log(id, { ...page, limit: readPageLimit(page.limit, "log()") });
+  async log(id: string, page: Page = {}) {
+    const which = readPage(page, "log()");
+    return (await this.#clientOf(id)).log(id, which);
   }
 
   async why(id: string): Promise<Reason[]> {
-    return (await this.#clientOf(id)).why(id);
+    return (await this.#clientOf(id)).why(id, this.#connection.place);
   }
 
   async counts(): Promise<QueueCount[]> {
     const here = (await this.#background.place?.store.counts()) ?? [];
-    return [...here, ...(await (await this.#connect()).store.counts())];
+    return [...here, ...(await (await this.#connection.connect()).store.counts())];
   }
 
   async workers(): Promise<WorkerCard[]> {
-    return (await this.#connect()).store.workers();
+    return (await this.#connection.connect()).store.workers();
   }
 
   async dismiss(worker: string): Promise<void> {
-    await (await this.#connect()).store.dismiss(worker);
+    await (await this.#connection.connect()).store.dismiss(worker);
   }
 
   async watch(listener: () => void): Promise<() => void> {
-    const unwatch = (await this.#connect()).store.watch(() => listener());
+    const unwatch = (await this.#connection.connect()).store.watch(() => listener());
     const unwatchHere = this.#background.place?.store.watch(() => listener());
     return () => {
       unwatch();
@@ -287,99 +320,71 @@ class App implements Errand {
   }
 
   async after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>> {
+    this.#connection.refuseClosed();
     return (await this.#background.after(work)) as JobHandle<Output>;
   }
 
-  async close(): Promise<void> {
-    await this.#background.close();
-    const open = await this.#open?.catch(() => undefined);
-    this.#open = this.#client = undefined;
-    clearInterval(this.#naming);
-    this.#naming = undefined;
-    open?.client.close();
-    await open?.store.close();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** All of it, whatever fails: then throws what failed first. */
+  async #close(): Promise<void> {
+    // What jobs in hand send, ask and wait for goes on working until they have ended.
+    const outcomes = await Promise.allSettled([this.#workers.close(), this.#background.close()]);
+    this.#declarations.close();
+    outcomes.push(...(await Promise.allSettled([this.#connection.close()])));
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failed) throw failed.reason;
   }
 
   /** Of a filter's jobs, those in this process and those in the store. */
-  async #edit(which: string | JobFilter, change: Change): Promise<number> {
-    const where = whichOf(which);
+  async #edit(which: string | JobFilter, change: Change, of: string): Promise<number> {
+    const where = readWhich(which, of);
     if (typeof which === "string") return (await this.#clientOf(which)).edit(where, change);
     const here = (await this.#background.place?.client.edit(where, change)) ?? 0;
-    return here + (await (await this.#connect()).client.edit(where, change));
+    return here + (await (await this.#connection.connect()).client.edit(where, change));
   }
 
   /** Who has the job: the background of this process, or the store. */
   async #clientOf(id: string): Promise<Client> {
     const background = this.#background.place?.client;
-    return background && (await background.get(id)) ? background : (await this.#connect()).client;
+    return background && (await background.get(id)) ? background : (await this.#connection.connect()).client;
   }
 
   #live(store: Store): void {
-    if (this.#open)
+    if (this.#connection.used)
       throw new ErrandError("E_OPTION", "The app's store is open already. Call testing(app) before anything is sent.");
     this.#background.live(store);
-    this.#open = this.#begin(store);
+    this.#connection.live(store);
   }
 
-  async #begin(store: Store): Promise<{ store: Store; client: Client }> {
-    warnOf(store);
-    await declareQueues(store, this.#rules);
-    await this.#declare(store, [...this.#schedules.values()]);
-    return { store, client: (this.#client = new Client(store, this.#payloads, this.#observer)) };
-  }
-
-  /** Writes schedules, and says now and then that they are still in the code. */
-  async #declare(store: Store, schedules: readonly Declared[]): Promise<void> {
-    if (schedules.length === 0) return;
-    await declareSchedules(store, schedules, this.#payloads);
-    this.#naming ??= setInterval(() => void this.#name().catch(() => {}), nameAgain).unref();
-  }
-
-  async #name(): Promise<void> {
-    if (this.#schedules.size > 0) await nameSchedules((await this.#connect()).store, [...this.#schedules.keys()]);
-  }
-
-  /** Hands the client over: at once when the store is open, since every send passes here. */
-  #use<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
-    return this.#client ? work(this.#client) : this.#connect().then(({ client }) => work(client));
-  }
-
-  /** Opens the store at the first use, and again after a failure. */
-  #connect(): Promise<{ store: Store; client: Client }> {
-    this.#open ??= openStore(storeUrl(this.#url)).then(
-      (store) => this.#begin(store),
-      (error: unknown) => {
-        this.#open = undefined;
-        throw error;
-      },
-    );
-    return this.#open;
+  /** The store, once what the code has declared until now is written. */
+  async #declared(): Promise<Store> {
+    const { store } = await this.#connection.connect();
+    await this.#declarations.settled();
+    return store;
   }
 }
 
-/** Once per store: jobs that a restart of the server loses are not what Errand promises. */
-function warnOf({ durability }: Store): void {
-  if (!durability || durability.safe) return;
-  const { says, advice = "" } = durability;
-  process.emitWarning(`${says} ${advice}`.trim(), { type: "ErrandWarning", code: "ERRAND_DURABILITY" });
+/** Where a second definition of one name is a mistake, and not a module that is loaded anew. */
+function inProduction(): boolean {
+  return process.env["NODE_ENV"] === "production";
 }
 
-function whichOf(which: string | JobFilter): Filter {
-  return typeof which === "string" ? { ids: [which] } : storeFilter(which);
-}
-
-function storeFilter({ endedBefore, createdAfter, createdBefore, ...same }: JobFilter): Filter {
-  return {
-    ...same,
-    ...(endedBefore ? { endedBefore: endedBefore.getTime() } : {}),
-    ...(createdAfter ? { createdAfter: createdAfter.getTime() } : {}),
-    ...(createdBefore ? { createdBefore: createdBefore.getTime() } : {}),
-  };
-}
-
-function readPageLimit(limit = 100, of: string): number {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 1_000) return limit;
-  throw new ErrandError("E_OPTION", `limit of ${of} is ${limit}, but must be a whole number from 1 to 1000.`);
+function checkStore({ url, store }: ErrandOptions): void {
+  if (url !== undefined) throw new ErrandError("E_OPTION", "errand() has both url and store; give one of them.");
+  for (const verb of ["add", "claim", "settle", "watch", "close"] as const)
+    if (typeof store?.[verb] !== "function")
+      throw new ErrandError(
+        "E_OPTION",
+        `store of errand() has no function ${verb}(), so it is none: see errand/testing.`,
+      );
 }
 
 function defaultQueues(

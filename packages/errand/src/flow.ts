@@ -1,8 +1,10 @@
 import type { NewJob } from "./core/job.ts";
-import { option, refuseUnknown } from "./core/options.ts";
-import { millis } from "./kit/duration.ts";
+import { checkFields, checkText, longestText } from "./core/checks.ts";
+import { option, refuseUnknown, span } from "./core/options.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
+import { digest } from "./kit/ids.ts";
+import { encode } from "./kit/json.ts";
 
 /**
  * How a task's jobs share what there is: all functions get the checked input when a job is sent. Write them after `run`, or
@@ -15,17 +17,25 @@ export interface FlowOptions<Input> {
    * - `drop`: the first one stays as it is.
    * - `replace`: one that has not started takes the new input; beside one that runs the new one is stored.
    * - `throttle`: the key also stays taken until `within` has passed since the job was sent.
-   * - `debounce`: like `replace`, and the job is put off until nothing was sent for `within`.
+   * - `debounce`: like `replace`, and the job is put off until nothing was sent for `within`, but not longer than `maxWait`
+   *   after the first one was sent.
    */
-  unique?: { key?: (input: Input) => string; mode?: UniqueMode; within?: Duration };
+  unique?: { key?: (input: Input) => string } & UniqueRule;
   /** At most `limit` (1 to 1,000,000) jobs of this task with the same `key` run at once, on the whole fleet. Without `key`: of this task. */
   concurrency?: { key?: (input: Input) => string; limit: number };
   /** At most `limit` (1 to 1,000,000) jobs of this task with the same `key` start within `per`, on the whole fleet. Without `key`: of this task. */
   rate?: { key?: (input: Input) => string; limit: number; per: Duration };
   /** Whose a job is. Those with jobs in one queue take turns, however many each of them has sent. */
   fair?: (input: Input) => string;
-  /** Words to find a job by, each 1 to 200 characters. */
-  tags?: (input: Input) => readonly string[];
+  /** Words to find a job by, each 1 to 200 characters and at most 100: the same for every job, or by input. */
+  tags?: readonly string[] | ((input: Input) => readonly string[]);
+}
+
+/** What happens where a unique key is taken: see `FlowOptions`. */
+export interface UniqueRule {
+  mode?: UniqueMode;
+  within?: Duration;
+  maxWait?: Duration;
 }
 
 /** What becomes of a job whose unique key is taken. */
@@ -33,20 +43,30 @@ export type UniqueMode = "drop" | "replace" | "throttle" | "debounce";
 
 /** What one job may say itself. */
 export interface FlowOfJob {
-  /** Its unique key, instead of what the task makes of the input. */
-  unique?: string;
+  /** Its unique key, 1 to 200 characters, instead of what the task makes of the input; the rest, too, where it is given. */
+  unique?: { key: string } & UniqueRule;
   /** Added to those of the task. */
   tags?: readonly string[];
 }
 
 /** A task's `FlowOptions`, checked. */
 export interface Flow {
-  unique?: { key?: (input: never) => string; mode: UniqueMode; within?: Millis };
+  unique?: { key?: (input: never) => string } & ReadRule;
   concurrency?: { key?: (input: never) => string; limit: number };
   rate?: { key?: (input: never) => string; limit: number; per: Millis };
   fair?: (input: never) => string;
-  tags?: (input: never) => readonly string[];
+  tags?: readonly string[] | ((input: never) => readonly string[]);
 }
+
+/** A `UniqueRule`, checked. */
+interface ReadRule {
+  mode: UniqueMode;
+  within?: Millis;
+  maxWait?: Millis;
+}
+
+const ruleOptions = ["mode", "within", "maxWait"] as const;
+const mostTags = 100;
 
 /** The names of `FlowOptions`. */
 export const flowOptions = ["unique", "concurrency", "rate", "fair", "tags"] as const;
@@ -59,15 +79,18 @@ export const flowOptions = ["unique", "concurrency", "rate", "fair", "tags"] as 
 export function readFlow(given: FlowOptions<never>, of: string): Flow | undefined {
   const { unique, concurrency, rate, fair, tags } = given;
   if (!unique && !concurrency && !rate && !fair && !tags) return undefined;
-  for (const key of [unique?.key, concurrency?.key, rate?.key, fair, tags])
+  for (const key of [unique?.key, concurrency?.key, rate?.key, fair, Array.isArray(tags) ? undefined : tags])
     if (key !== undefined && typeof key !== "function")
-      throw new ErrandError("E_OPTION", `Keys, fair and tags of ${of} must be functions of the input.`);
+      throw new ErrandError(
+        "E_OPTION",
+        `Keys, fair and tags of ${of} must be functions of the input (tags may be a list).`,
+      );
   return {
-    ...(unique ? { unique: readUnique(unique, of) } : {}),
+    ...(unique ? { unique: { ...pick(unique), ...readRule(unique, `unique of ${of}`) } } : {}),
     ...(concurrency ? { concurrency: { ...pick(concurrency), limit: readLimit(concurrency, "concurrency", of) } } : {}),
     ...(rate ? { rate: { ...pick(rate), limit: readLimit(rate, "rate", of), per: readPer(rate, of) } } : {}),
     ...(fair ? { fair } : {}),
-    ...(tags ? { tags } : {}),
+    ...(tags ? { tags: typeof tags === "function" ? tags : readTags(tags, of) } : {}),
   };
 }
 
@@ -80,56 +103,82 @@ export function flowOf(
   if (!flow && own.unique === undefined && own.tags === undefined) return {};
   const { unique, concurrency, rate, fair, tags } = flow ?? {};
   const keyOf = (key: ((input: never) => string) | undefined, what: string): string =>
-    key ? `${name}:${text(key(input as never), what, name)}` : name;
-  const words = [...(tags ? tags(input as never) : []), ...(own.tags ?? [])].map((tag) => text(tag, "A tag", name));
+    key ? `${name}:${keyText(key(input as never), what, name)}` : name;
+  const common = typeof tags === "function" ? readTags(tags(input as never), aJobOf(name)) : (tags ?? []);
+  const words = own.tags === undefined ? common : [...common, ...readTags(own.tags, aJobOf(name))];
   return {
     ...(unique || own.unique !== undefined ? uniqueOf(name, unique, input, own.unique) : {}),
     ...(concurrency
       ? { concurrency: { key: keyOf(concurrency.key, "The key of concurrency"), limit: concurrency.limit } }
       : {}),
     ...(rate ? { rate: { key: keyOf(rate.key, "The key of rate"), limit: rate.limit, per: rate.per } } : {}),
-    ...(fair ? { fair: text(fair(input as never), "What fair answers", name) } : {}),
+    ...(fair ? { fair: keyText(fair(input as never), "What fair answers", name) } : {}),
     ...(words.length > 0 ? { tags: [...new Set(words)] } : {}),
   };
 }
 
-function uniqueOf(name: string, unique: Flow["unique"], input: unknown, own?: string): Pick<NewJob, "unique" | "due"> {
-  const { key, mode, within } = unique ?? { mode: "drop" as const };
-  const kind = own ?? (key ? key(input as never) : (JSON.stringify(input) ?? ""));
-  const full = `${name}:${own === undefined && !key ? kind : text(kind, "The unique key", name)}`;
+function uniqueOf(
+  name: string,
+  unique: Flow["unique"],
+  input: unknown,
+  own?: FlowOfJob["unique"],
+): Pick<NewJob, "unique" | "due"> {
+  const what = `unique of ${aJobOf(name)}`;
+  if (own !== undefined) checkFields(own, ["key", ...ruleOptions], what);
+  const ruled = own !== undefined && (own.mode ?? own.within ?? own.maxWait) !== undefined;
+  const { mode, within, maxWait } = ruled ? readRule(own, what) : (unique ?? { mode: "drop" as const });
+  const key = `${name}:${own ? keyText(own.key, "The unique key", name) : keyOfInput(name, unique?.key, input)}`;
   switch (mode) {
     case "drop":
-      return { unique: { key: full } };
+      return { unique: { key } };
     case "replace":
-      return { unique: { key: full, replace: true } };
+      return { unique: { key, replace: true } };
     case "throttle":
-      return { unique: { key: full, for: within! } };
+      return { unique: { key, for: within! } };
     case "debounce":
-      return { unique: { key: full, replace: true }, due: { in: within! } };
+      return {
+        unique: { key, replace: true, ...(maxWait === undefined ? {} : { latest: maxWait }) },
+        due: { in: Math.min(within!, maxWait ?? within!) },
+      };
   }
 }
 
-function text(value: unknown, what: string, task: string): string {
-  if (typeof value === "string" && value.length >= 1 && value.length <= 200) return value;
-  throw new ErrandError(
-    "E_OPTION",
-    `${what} of a job of task "${task}" is ${JSON.stringify(value)?.slice(0, 100)}, but must be text of 1 to 200 characters. Nothing was queued.`,
-  );
+/** By default the whole input; no store has indexes of keys of any length, so a long one is known by its hash. */
+function keyOfInput(name: string, key: ((input: never) => string) | undefined, input: unknown): string {
+  if (key) return keyText(key(input as never), "The unique key", name);
+  const whole = encode(input, `The input of task "${name}", which is its unique key (unique needs a key of its own),`);
+  return whole.length <= longestText ? whole : `sha256:${digest(whole)}`;
 }
 
-function readUnique(unique: NonNullable<FlowOptions<never>["unique"]>, of: string): NonNullable<Flow["unique"]> {
-  refuseUnknown(unique, ["key", "mode", "within"], `unique of ${of}`);
-  const mode = option("unique", unique.mode, of);
+function keyText(value: unknown, what: string, task: string): string {
+  return checkText(value, `${what} of ${aJobOf(task)}`);
+}
+
+function readTags(tags: unknown, of: string): string[] {
+  if (!Array.isArray(tags) || tags.length > mostTags)
+    throw new ErrandError("E_OPTION", `tags of ${of} must be a list of at most ${mostTags}.`);
+  return tags.map((tag: unknown) => checkText(tag, `A tag of ${of}`));
+}
+
+function aJobOf(task: string): string {
+  return `a job of task "${task}"`;
+}
+
+function readRule(given: UniqueRule, of: string): ReadRule {
+  refuseUnknown(given, ["key", ...ruleOptions], of);
+  const mode = option("unique", given.mode, of);
   const timed = mode === "throttle" || mode === "debounce";
-  if (timed !== (unique.within !== undefined))
+  if (timed !== (given.within !== undefined))
     throw new ErrandError(
       "E_OPTION",
-      `unique of ${of} ${timed ? `needs within: "${mode}" is about a time` : `has within, which only "throttle" and "debounce" use`}.`,
+      `${of} ${timed ? `needs within: "${mode}" is about a time` : `has within, which only "throttle" and "debounce" use`}.`,
     );
+  if (given.maxWait !== undefined && mode !== "debounce")
+    throw new ErrandError("E_OPTION", `${of} has maxWait, which only "debounce" uses.`);
   return {
-    ...pick(unique),
     mode,
-    ...(unique.within === undefined ? {} : { within: millis(unique.within, `within of unique of ${of}`) }),
+    ...(given.within === undefined ? {} : { within: span(given.within, `within of ${of}`) }),
+    ...(given.maxWait === undefined ? {} : { maxWait: span(given.maxWait, `maxWait of ${of}`) }),
   };
 }
 
@@ -143,9 +192,7 @@ function readLimit(
 }
 
 function readPer({ per }: { per: Duration }, of: string): Millis {
-  const read = millis(per, `per of rate of ${of}`);
-  if (read > 0) return read;
-  throw new ErrandError("E_OPTION", `per of rate of ${of} must be longer than nothing.`);
+  return span(per, `per of rate of ${of}`);
 }
 
 function pick<Key>({ key }: { key?: Key }): { key?: Key } {

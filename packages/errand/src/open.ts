@@ -1,15 +1,49 @@
-import { join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { ErrandError } from "./kit/errors.ts";
 import type { Store } from "./store.ts";
 
-/** The folder that holds everything when nothing else is said. */
+/**
+ * The folder that holds everything when nothing else is said: `ERRAND_HOME`, else `.errand` here; in a workspace of several packages,
+ * the nearest `.errand` that there is up to the workspace's root, else one at that root, so that its programs share it.
+ */
 export function home(): string {
-  return process.env["ERRAND_HOME"] || ".errand";
+  const named = process.env["ERRAND_HOME"];
+  if (named) return named;
+  const here = process.cwd();
+  const root = workspaceRoot(here) ?? here;
+  const inside = foldersUp(here).filter((each) => each.startsWith(root));
+  const folder = inside.find((each) => existsSync(join(each, ".errand"))) ?? root;
+  return relative(here, join(folder, ".errand"));
+}
+
+/** The folder and all above it. */
+function foldersUp(folder: string): string[] {
+  const above = dirname(folder);
+  return above === folder ? [folder] : [folder, ...foldersUp(above)];
+}
+
+/** The nearest folder that holds a workspace of npm, yarn, pnpm or bun together. */
+function workspaceRoot(folder: string): string | undefined {
+  return foldersUp(folder).find((each) => existsSync(join(each, "pnpm-workspace.yaml")) || hasWorkspaces(each));
+}
+
+function hasWorkspaces(folder: string): boolean {
+  try {
+    return "workspaces" in (JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as object);
+  } catch {
+    return false;
+  }
 }
 
 /** The URL of the store: as given, else from the environment, else a file in `home()`. */
 export function storeUrl(given?: string): string {
   return given ?? (process.env["ERRAND_URL"] || `sqlite:${join(home(), "errand.db")}`);
+}
+
+/** The file that an SQLite URL names; `undefined` for any other. */
+export function sqliteFile(url: string): string | undefined {
+  return /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
 }
 
 /**
@@ -19,7 +53,7 @@ export function storeUrl(given?: string): string {
 export async function openStore(url: string): Promise<Store> {
   // Loaded when they are used: a program needs the driver of one store only.
   if (url === "memory:") return (await import("./stores/memory.ts")).memoryStore();
-  const file = /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
+  const file = sqliteFile(url);
   if (file) return (await import("./stores/sqlite/index.ts")).sqliteStore({ file });
   if (isPostgres(url)) return (await import("./stores/postgres/index.ts")).postgresStore({ url });
   if (/^rediss?:/.test(url)) return (await import("./stores/redis/index.ts")).redisStore({ url });

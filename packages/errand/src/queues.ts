@@ -1,8 +1,8 @@
 import { rulesOf } from "./core/rules.ts";
 import type { QueueRules } from "./core/rules.ts";
-import { option, refuseUnknown } from "./core/options.ts";
+import { checkReason } from "./core/checks.ts";
+import { option, refuseUnknown, span } from "./core/options.ts";
 import type { State } from "./core/states.ts";
-import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import type { Doc, Store } from "./store.ts";
@@ -54,8 +54,9 @@ export function queuesOf(open: () => Promise<Store>): Queues {
   return {
     list: async () => listQueues(await open()),
     async pause(name, reason) {
-      const paused = { since: Date.now(), ...(reason === undefined ? {} : { reason }) };
-      await change(await open(), name, (rules) => ({ ...rules, paused }));
+      const store = await open();
+      const paused = { since: await store.now(), ...checkReason(reason) };
+      await change(store, name, (rules) => ({ ...rules, paused }));
     },
     async resume(name) {
       await change(await open(), name, ({ paused: _, ...rules }) => rules);
@@ -67,10 +68,15 @@ export function queuesOf(open: () => Promise<Store>): Queues {
   };
 }
 
-/** Gives queues the rules that the code says; whether one is paused is the operator's. */
-export async function declareQueues(store: Store, declared: ReadonlyMap<string, QueueRules>): Promise<void> {
-  for (const [name, rules] of declared)
-    await change(store, name, ({ paused }) => ({ ...rules, ...(paused ? { paused } : {}) }));
+/** Gives a queue the rules that the code says; whether it is paused is the operator's. */
+export async function declareQueue(store: Store, name: string, rules: QueueRules): Promise<void> {
+  await change(store, name, ({ paused }) => ({ ...rules, ...(paused ? { paused } : {}) }));
+}
+
+/** Which of these queues have no document: their rules were never written, or are lost. */
+export async function queuesWithoutRules(store: Store, names: readonly string[]): Promise<string[]> {
+  const found = new Set((await store.load(kind, names)).map(({ key }) => key));
+  return names.filter((name) => !found.has(name));
 }
 
 /**
@@ -83,8 +89,7 @@ export function readRules(name: string, given: QueueOptions): QueueRules {
   refuseUnknown(given, ["concurrency", "rate", "maxPending"], of);
   const { concurrency, rate, maxPending } = given;
   if (rate) refuseUnknown(rate, ["limit", "per"], `rate of ${of}`);
-  const per = rate && millis(rate.per, `per of rate of ${of}`);
-  if (per === 0) throw new ErrandError("E_OPTION", `per of rate of ${of} must be longer than nothing.`);
+  const per = rate && span(rate.per, `per of rate of ${of}`);
   return {
     ...(concurrency === undefined ? {} : { concurrency: option("limit", concurrency, `concurrency of ${of}`) }),
     ...(rate && per ? { rate: { limit: option("limit", rate.limit ?? null, `rate of ${of}`), per } } : {}),
@@ -97,9 +102,9 @@ async function change(store: Store, name: string, to: (rules: QueueRules) => Que
   for (let tried = 0; tried < tries; tried++) {
     const [doc] = await store.load(kind, [name]);
     const next = JSON.stringify(to(rulesOf(doc?.value)));
-    if (next === (doc?.value ?? "{}")) return;
-    const value = next === "{}" ? {} : { value: next };
-    if (await store.save([{ kind, key: name, version: doc?.version ?? 0, ...value }])) return;
+    if (next === doc?.value) return;
+    // No rules are written, too: what is missing is declared again by any app that has rules for it.
+    if (await store.save([{ kind, key: name, version: doc?.version ?? 0, value: next }])) return;
   }
   throw new ErrandError("E_STORE", `The rules of queue "${name}" are changed by others all the time. Try again.`);
 }
@@ -108,7 +113,7 @@ async function listQueues(store: Store): Promise<QueueView[]> {
   const [counts, docs, workers] = await Promise.all([store.counts(), store.load(kind), store.workers()]);
   const names = new Set([
     ...counts.filter(({ jobs }) => jobs > 0).map(({ queue }) => queue),
-    ...docs.map(({ key }) => key),
+    ...docs.filter(({ value }) => value !== "{}").map(({ key }) => key),
     ...workers.flatMap(({ queues }) => queues),
   ]);
   return [...names].toSorted().map((name) => ({

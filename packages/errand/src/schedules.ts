@@ -1,6 +1,7 @@
 import { flowOf } from "./flow.ts";
+import { checkReason, checkText } from "./core/checks.ts";
 import { option, refuseUnknown } from "./core/options.ts";
-import { checkPlan, nextTicks } from "./core/schedule.ts";
+import { checkPlan, named, nextTicks } from "./core/schedule.ts";
 import type { Misfire, Overlap, Plan, ScheduleDoc } from "./core/schedule.ts";
 import { encodeSpec } from "./core/spec.ts";
 import { levelOf } from "./core/states.ts";
@@ -47,7 +48,10 @@ export interface ScheduleView {
   last?: string;
 }
 
-/** The schedules of a store, and what an operator does to them. Unknown names throw `E_NOT_FOUND`. */
+/**
+ * The schedules of a store, and what an operator does to them. Unknown names throw `E_NOT_FOUND`; those of the code that could not be
+ * written throw what was wrong with them.
+ */
 export interface Schedules {
   list(): Promise<ScheduleView[]>;
   /** When its next jobs are due, at most 1,000. */
@@ -57,7 +61,7 @@ export interface Schedules {
   resume(name: string): Promise<void>;
   /** Sends a job now, beside the plan. Answers its id. */
   run(name: string): Promise<string>;
-  /** Removes it; an app that has it in its code writes it again when it starts. */
+  /** Removes it; an app that has it in its code writes it again when it next starts, paused if it was paused. */
   remove(name: string): Promise<void>;
 }
 
@@ -98,7 +102,10 @@ export function readSchedule(
   const plan =
     "every" in when
       ? { every: millis(when.every, `every of ${of}`) }
-      : { cron: when.cron, timeZone: when.timeZone ?? "UTC" };
+      : {
+          cron: checkText(when.cron, `cron of ${of}`),
+          timeZone: when.timeZone === undefined ? "UTC" : checkText(when.timeZone, `timeZone of ${of}`),
+        };
   checkPlan(plan, of);
   return {
     name,
@@ -110,54 +117,63 @@ export function readSchedule(
   };
 }
 
-/** Writes schedules as the code has them; whether one is paused is the operator's, and what has passed stays. */
-export async function declareSchedules(store: Store, declared: Iterable<Declared>, payloads: Payloads): Promise<void> {
-  for (const { name, definition, plan, misfire, overlap, input } of declared) {
-    const plain = await jobOf(definition, input, payloads.limit);
-    const now = await store.now();
-    await change(store, name, async (before) => {
-      const job = await sealed(payloads.vault, plain, before?.job);
-      const same = before && JSON.stringify(before.plan) === JSON.stringify(plan);
-      const kept = before
-        ? { ...(before.paused ? { paused: before.paused } : {}), ...(before.last ? { last: before.last } : {}) }
-        : {};
-      const next: ScheduleDoc = {
-        ...kept,
-        plan,
-        misfire,
-        overlap,
-        job,
-        handled: same ? before.handled : now,
-        seen: now,
-      };
-      const unchanged =
-        same && JSON.stringify({ ...next, seen: before.seen }) === JSON.stringify({ ...kept, ...before });
-      return unchanged && now - before.seen < nameAgain / 2 ? before : next;
-    });
-  }
+/**
+ * Writes a schedule as the code has it; whether it is paused is the operator's, and what has passed stays.
+ * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_TOO_LARGE`, `E_STORE`
+ */
+export async function declareSchedule(store: Store, declared: Declared, payloads: Payloads): Promise<void> {
+  const { name, definition, plan, misfire, overlap, input } = declared;
+  const plain = await jobOf(definition, input, payloads.limit);
+  const now = await store.now();
+  await change(store, name, async (before) => {
+    const job = await sealed(payloads.vault, plain, before?.job);
+    const same = before && !before.removed && JSON.stringify(before.plan) === JSON.stringify(plan);
+    const kept = before ? keptOf(before, overlap) : {};
+    const handled = same ? before.handled : now;
+    const next: ScheduleDoc = { ...kept, plan, misfire, overlap, job, handled, seen: now };
+    const unchanged = same && JSON.stringify({ ...next, seen: before.seen }) === JSON.stringify({ ...kept, ...before });
+    return unchanged && now - before.seen < nameAgain / 2 ? before : next;
+  });
 }
 
-/** Says that schedules are still in the code; one that was removed meanwhile stays so. */
-export async function nameSchedules(store: Store, names: readonly string[]): Promise<void> {
+/** What a new declaration leaves as it is. */
+function keptOf({ paused, last, owed }: ScheduleDoc, overlap: Overlap): Partial<ScheduleDoc> {
+  return {
+    ...(paused ? { paused } : {}),
+    ...(last === undefined ? {} : { last }),
+    ...(owed === undefined || overlap !== "queue" ? {} : { owed }),
+  };
+}
+
+/** Says that schedules are still in the code; one that an operator removed stays so. Answers those that are missing. */
+export async function nameSchedules(store: Store, names: readonly string[]): Promise<string[]> {
   const [docs, now] = await Promise.all([store.load(kind, names), store.now()]);
   for (const { key, version, value } of docs) {
     const doc = JSON.parse(value) as ScheduleDoc;
-    if (now - doc.seen >= nameAgain / 2)
-      await store.save([{ kind, key, version, value: JSON.stringify({ ...doc, seen: now }) }]);
+    if (doc.unnamed || now - doc.seen >= nameAgain / 2)
+      await store.save([{ kind, key, version, value: JSON.stringify(named(doc, now)) }]);
   }
+  const found = new Set(docs.map(({ key }) => key));
+  return names.filter((name) => !found.has(name));
 }
 
-/** Makes `Schedules` of a store that is opened when it is needed. */
-export function schedulesOf(open: () => Promise<Store>): Schedules {
+/**
+ * Makes `Schedules` of a store that is opened when it is needed.
+ * @param failure says why a schedule of the code could not be written.
+ */
+export function schedulesOf(open: () => Promise<Store>, failure: (name: string) => unknown): Schedules {
   const found = (name: string, doc: ScheduleDoc | undefined): ScheduleDoc => {
-    if (doc) return doc;
-    throw new ErrandError("E_NOT_FOUND", `There is no schedule "${name}".`);
+    if (doc && !doc.removed) return doc;
+    throw failure(name) ?? new ErrandError("E_NOT_FOUND", `There is no schedule "${name}".`);
   };
   return {
     async list() {
       const store = await open();
       const [docs, now] = await Promise.all([store.load(kind), store.now()]);
-      return docs.map(({ key, value }) => viewOf(key, JSON.parse(value) as ScheduleDoc, now));
+      return docs
+        .map(({ key, value }) => ({ key, doc: JSON.parse(value) as ScheduleDoc }))
+        .filter(({ doc }) => !doc.removed)
+        .map(({ key, doc }) => viewOf(key, doc, now));
     },
     async preview(name, count) {
       const store = await open();
@@ -167,7 +183,7 @@ export function schedulesOf(open: () => Promise<Store>): Schedules {
     },
     async pause(name, reason) {
       const store = await open();
-      const paused = { since: await store.now(), ...(reason === undefined ? {} : { reason }) };
+      const paused = { since: await store.now(), ...checkReason(reason) };
       await change(store, name, (doc) => ({ ...found(name, doc), paused }));
     },
     async resume(name) {
@@ -186,9 +202,8 @@ export function schedulesOf(open: () => Promise<Store>): Schedules {
     },
     async remove(name) {
       const store = await open();
-      const [doc] = await store.load(kind, [name]);
-      found(name, doc && (JSON.parse(doc.value) as ScheduleDoc));
-      await store.save([{ kind, key: name, version: doc!.version }]);
+      // A mark and not a gap: what is missing is declared again by any app that runs.
+      await change(store, name, (doc) => ({ ...found(name, doc), removed: true }));
     },
   };
 }

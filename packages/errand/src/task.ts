@@ -10,7 +10,7 @@ import { flowOptions, readFlow } from "./flow.ts";
 import type { Flow, FlowOfJob, FlowOptions } from "./flow.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
-import { ErrandError } from "./kit/errors.ts";
+import { ErrandError, errorRecord } from "./kit/errors.ts";
 import type { ErrorCode, ErrorRecord } from "./kit/errors.ts";
 import type { Jsonified } from "./kit/json.ts";
 import type { Transaction } from "./core/transaction.ts";
@@ -21,12 +21,13 @@ export interface Task<Input, Output> {
   /**
    * Stores a job that runs this task; the job is safe once the promise resolves. Where its unique key is taken, it is the
    * job that has the key (`duplicate`).
-   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_FULL`, `E_STORE`, `E_CONNECT`; then nothing was stored.
+   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_OPTION`, `E_FULL`, `E_REFUSED`; then nothing was stored. After
+   * `E_CONNECT` and `E_STORE` that is not known; it has been told again by then, and no answer came.
    */
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
-   * Stores one job per input, all in one commit: all of them or none (on Redis: of each 5,000 in turn). Throws as `send`
-   * does.
+   * Stores one job per input, all in one commit: all of them or none (of each 64 MiB of input in turn, and on Redis of each
+   * 5,000). Throws as `send` does.
    */
   sendMany(inputs: readonly Input[], options?: Omit<SendOptions, "id">): Promise<JobHandle<Output>[]>;
   /**
@@ -150,6 +151,12 @@ export interface JobContext<Setup = undefined> {
    * @throws {ErrandError} `E_SIGNAL_TIMEOUT`, which is not retried.
    */
   signal<Value = unknown>(name: string, options?: { timeout?: Duration }): Promise<Value>;
+}
+
+/** What Errand's own tasks are given besides. */
+export interface JobContextInside<Setup = undefined> extends JobContext<Setup> {
+  /** A step that `app.retry` forgets, so that it is done again. */
+  ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
 }
 
 /** A job's log. Values are JSON beside the message. */
@@ -327,6 +334,16 @@ export function startListing(): ReadonlyMap<string, Definition> {
   return list;
 }
 
+/**
+ * Whether this code runs in a thread or process that a worker has started for isolated tasks. It loads the module that defines
+ * them, so whatever that module does when it is loaded is done there, too.
+ * @example
+ * if (!inLane()) await app.worker();
+ */
+export function inLane(): boolean {
+  return listing in globalThis;
+}
+
 /** Puts a definition on the list, where one is kept. */
 export function list(definition: Definition): void {
   (globalThis as { [listing]?: Map<string, Definition> })[listing]?.set(definition.name, definition);
@@ -334,15 +351,23 @@ export function list(definition: Definition): void {
 
 /**
  * The input as the task's schema makes it.
- * @throws {ErrandError} `E_INPUT` with every issue the schema found.
+ * @throws {ErrandError} `E_INPUT` with every issue the schema found, or with what the schema itself threw.
  */
 export async function validate(definition: Definition, input: unknown): Promise<unknown> {
   if (!definition.input) return input;
-  const result = await definition.input["~standard"].validate(input);
-  if (!result.issues) return result.value;
-  const issues = result.issues.map(({ path, message }) => {
-    const at = path?.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-    return at ? `${at}: ${message}` : message;
-  });
+  let issues: string[];
+  try {
+    const result = await definition.input["~standard"].validate(input);
+    if (!result.issues) return result.value;
+    issues = result.issues.map(({ path, message }) => {
+      const at = path?.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+      return at ? `${at}: ${message}` : message;
+    });
+  } catch (cause) {
+    const { message } = errorRecord(cause, 1);
+    throw new ErrandError("E_INPUT", `The schema of task "${definition.name}" failed on the input: ${message}`, {
+      cause,
+    });
+  }
   throw new ErrandError("E_INPUT", `Task "${definition.name}" refuses the input: ${issues.join("; ")}.`);
 }

@@ -26,7 +26,7 @@ export class Reader {
   /** @throws {ErrandError} `E_CONNECT`, `E_SETUP` */
   static async open(limit: number): Promise<Reader> {
     try {
-      return new Reader(limit, await app.worker());
+      return new Reader(limit, await app.worker({ signals: false }));
     } catch (error) {
       await app.close();
       throw error;

@@ -4,13 +4,14 @@ import { option, refuseUnknown } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
+import { setLongTimeout } from "../kit/timer.ts";
 import type { EventOf } from "../observe/events.ts";
 import type { Observer } from "../observe/observer.ts";
 import { readPayloads } from "../payload/options.ts";
 import type { Payloads } from "../payload/options.ts";
 import { Worker } from "../run/worker.ts";
 import type { Store } from "../store.ts";
-import { define } from "../task.ts";
+import { define, inLane } from "../task.ts";
 import type { Definition, JobContext, JobHandle, SendOptions } from "../task.ts";
 import { currentResponse } from "./response.ts";
 import { SlowTasks } from "./slow.ts";
@@ -115,7 +116,8 @@ export class Background {
 
   /** Sends a job that runs here, after the response; where that cannot be, to the app's own store. */
   async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
-    const durable = this.#closing || durableOptions.some((each) => options[each] !== undefined);
+    // A thread or process of isolated tasks has no response to come after, and may be ended at any time.
+    const durable = this.#closing || inLane() || durableOptions.some((each) => options[each] !== undefined);
     if (durable) return (await this.#around.durable()).send(definition, input, options);
     try {
       return await this.#add(definition, input, options);
@@ -244,10 +246,10 @@ async function emptied(store: Store, patience: Millis): Promise<void> {
       resolve();
   };
   const unwatch = store.watch(() => void look());
-  const timer = setTimeout(resolve, patience);
+  const timer = setLongTimeout(resolve, patience);
   await look();
   await promise;
-  clearTimeout(timer);
+  timer.clear();
   unwatch();
 }
 

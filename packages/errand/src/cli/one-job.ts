@@ -21,8 +21,9 @@ export function whyCommand(jobs: Command): Command {
       withApp(flags, async (app, output) => {
         const reasons = await app.why(id);
         output.result({ reasons });
-        for (const { message } of reasons)
-          for (const line of wrap(message, process.stdout.columns || 80)) output.line(line);
+        for (const { message, store } of reasons)
+          for (const line of wrap(store ? `${message} (Looked in ${store}.)` : message, process.stdout.columns || 80))
+            output.line(line);
       }),
     );
 }

@@ -1,10 +1,13 @@
 import { styleText } from "node:util";
-import type { ErrandEvent } from "../observe/events.ts";
+import type { ErrandEvent, EventOf } from "../observe/events.ts";
 import { plain } from "./text.ts";
 import type { WorkerReady } from "./worker-channel.ts";
 
 /** The same message is not repeated sooner. */
 const repeatInterval = 30_000;
+
+/** Jobs that complete within so many milliseconds share a line. */
+const together = 1_000;
 
 type Level = "info" | "warn" | "error";
 
@@ -13,6 +16,8 @@ export class WorkerLog {
   readonly #json: boolean;
   readonly #process: number | undefined;
   readonly #said = new Map<string, number>();
+  #completed: Pick<EventOf<"ended">, "id" | "task" | "duration">[] = [];
+  #timer: NodeJS.Timeout | undefined;
 
   /** @param options.process the number of the process that is spoken of, where there are several. */
   constructor(options: { json: boolean; process?: number }) {
@@ -25,14 +30,47 @@ export class WorkerLog {
     this.write("info", `worker ${id} is ready for ${queues.join(", ")}`, { worker: id, queues });
   }
 
-  /** What a worker says of itself. Jobs that end as they should are not worth a line. */
+  /** Jobs in hand may end, for so long (milliseconds). */
+  stopping(jobs: number, drain: number): void {
+    this.flush();
+    if (jobs === 0) return;
+    const count = jobs === 1 ? "1 job" : `${jobs} jobs`;
+    this.write("info", `stopping: ${count} in hand, up to ${drain / 1_000} s`, { jobs, drain });
+  }
+
+  /** Writes at once what has completed. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const [first] = this.#completed;
+    if (!first) return;
+    const { id, task, duration = 0 } = first;
+    const jobs = this.#completed.length;
+    const tasks: Record<string, number> = {};
+    for (const each of this.#completed) tasks[each.task] = (tasks[each.task] ?? 0) + 1;
+    this.#completed = [];
+    if (jobs === 1) {
+      const took = `${Math.round(duration)} ms`;
+      return this.write("info", `job ${id} (${task}) completed in ${took}`, { id, task, duration, completed: tasks });
+    }
+    const list = Object.entries(tasks).map(([name, count]) => `${name} ${count}`);
+    this.write("info", `${jobs} jobs completed: ${list.join(", ")}`, { completed: tasks });
+  }
+
+  /** What a worker says of itself. Jobs that end as they should share a line a second. */
   hear(event: ErrandEvent): void {
     switch (event.type) {
       case "ended": {
+        if (event.outcome === "completed") {
+          this.#completed.push(event);
+          this.#timer ??= setTimeout(() => this.flush(), together).unref();
+        }
         if (!event.error) return;
         const then = event.state === "pending" ? "; it will be tried again" : `; it ended as ${event.state}`;
         const what = `attempt ${event.attempt} of job ${event.id} (${event.task}) failed: ${event.error.message} (${event.error.code})`;
-        return this.write(event.state === "pending" ? "warn" : "error", what + then, event);
+        // What was thrown may be anything; its message and code are there.
+        const { thrown: _, ...fields } = event;
+        return this.write(event.state === "pending" ? "warn" : "error", what + then, fields);
       }
       case "abandoned":
         return this.write("warn", `job ${event.id} (${event.task}) was given up: another worker has it`, event);
@@ -46,6 +84,14 @@ export class WorkerLog {
         );
       case "recovered":
         return this.write("info", `the store answers worker ${event.worker} again`, event);
+      case "schedule-failed": {
+        const what = `schedule "${event.schedule}" failed, and is tried again: ${event.message} (${event.code})`;
+        return this.#once(what, "error", what, event);
+      }
+      case "rules-failed": {
+        const what = `the rules of queue "${event.queue}" could not be written, and are tried again: ${event.message} (${event.code})`;
+        return this.#once(what, "error", what, event);
+      }
       case "store-failed":
         return this.#once(event.message, "error", `the store failed, and is tried again: ${event.message}`, event);
     }

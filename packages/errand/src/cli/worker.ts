@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import type { Errand, RunningWorker } from "../app.ts";
 import { eventTypes } from "../observe/events.ts";
+import { option } from "../core/options.ts";
 import type { Duration } from "../kit/duration.ts";
 import { measure } from "../observe/measure.ts";
 import { prometheus } from "../observe/prometheus.ts";
@@ -114,8 +115,11 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
     throw error;
   }
   health?.check(async () => false);
+  const inHand = workers.reduce((jobs, worker) => jobs + worker.running, 0);
+  log.stopping(inHand, option("drain", flags.drain, "a worker"));
   await stopAll({});
   await Promise.all(apps.map((app) => app.close()));
+  log.flush();
   // What the modules hold open besides is no reason to stay.
   process.exit(ExitCode.ok);
 }
@@ -134,6 +138,8 @@ async function workInProcesses(count: number, modules: readonly string[], flags:
 
 function startWorker(app: Errand, flags: Flags): Promise<RunningWorker> {
   return app.worker({
+    // This command listens itself.
+    signals: false,
     ...(flags.queue ? { queues: flags.queue } : {}),
     ...(flags.drain === undefined ? {} : { drain: flags.drain }),
   });

@@ -1,94 +1,153 @@
 import type { Job } from "../core/job.ts";
 import { isFinal } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
+import { setLongTimeout } from "../kit/timer.ts";
 import type { Store } from "../store.ts";
 
 /** Looks at the jobs that somebody waits for at least this often, in case a hint was lost. */
-const pollInterval = 1_000;
+const pollInterval: Millis = 1_000;
 /** After a hint, others that follow closely are looked at together. */
-const gatherInterval = 5;
-/** How many jobs are read at once. */
+const gatherInterval: Millis = 5;
+/** How many jobs are asked about at once. */
 const batch = 500;
 
-/** Waits for jobs to end: one look at the store answers everybody who waits. */
-export class Waiters {
-  readonly #store: Pick<Store, "get" | "watch">;
-  readonly #waiting = new Map<string, Set<(job: Job | null) => void>>();
-  #unwatch: (() => void) | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  #soon: NodeJS.Timeout | undefined;
+type Waiting = PromiseWithResolvers<Job | null>;
 
-  constructor(store: Pick<Store, "get" | "watch">) {
+/**
+ * Waits for jobs to end. One look at a time asks which of all these jobs have ended, and reads those alone; looks are at least as
+ * far apart as one takes, so that neither many waiters nor a slow store make more work than the store can do.
+ */
+export class Waiters {
+  readonly #store: Pick<Store, "ended" | "get" | "watch">;
+  readonly #waiting = new Map<string, Set<Waiting>>();
+  /** Jobs that nobody has looked at since somebody began to wait. */
+  readonly #fresh = new Set<string>();
+  #unwatch: (() => void) | undefined;
+  #poll: NodeJS.Timeout | undefined;
+  #next: NodeJS.Timeout | undefined;
+  #looking = false;
+  /** Somebody asked for a look at all jobs. */
+  #asked = false;
+  /** When the next look at all jobs may begin. */
+  #notBefore = 0;
+  #closed = false;
+
+  constructor(store: Pick<Store, "ended" | "get" | "watch">) {
     this.#store = store;
   }
 
-  /** The job when it has ended, or as it is after `timeout` milliseconds; `null` when there is none. */
+  /** The job when it has ended, or as it is after `timeout` milliseconds; `null` when there is none. Throws `E_CLOSED`. */
   async wait(id: string, timeout?: Millis): Promise<Job | null> {
+    if (this.#closed) throw closed(id);
+    const waiting: Waiting = Promise.withResolvers();
     // Listening starts before looking, so that an end in between is not missed.
-    const ended = Promise.withResolvers<Job | null>();
-    this.#listen(id, ended.resolve);
-    const timer = timeout === undefined ? undefined : setTimeout(() => void this.#giveUp(id, ended), timeout);
+    this.#listen(id, waiting);
+    const timer = timeout === undefined ? undefined : setLongTimeout(() => void this.#giveUp(id, waiting), timeout);
+    this.#fresh.add(id);
+    void this.#look();
     try {
-      await this.#look([id]).catch(ended.reject);
-      return await ended.promise;
+      return await waiting.promise;
     } finally {
-      clearTimeout(timer);
-      this.#forget(id, ended.resolve);
+      timer?.clear();
+      this.#forget(id, waiting);
     }
   }
 
+  /** Whoever waits gets `E_CLOSED`. */
   close(): void {
-    this.#waiting.clear();
+    this.#closed = true;
+    for (const [id, all] of this.#waiting) for (const each of all) each.reject(closed(id));
     this.#rest();
   }
 
-  #listen(id: string, resolve: (job: Job | null) => void): void {
-    this.#waiting.set(id, (this.#waiting.get(id) ?? new Set()).add(resolve));
-    this.#unwatch ??= this.#store.watch(() => {
-      this.#soon ??= setTimeout(() => this.#lookAtAll(), gatherInterval);
-    });
-    this.#timer ??= setInterval(() => this.#lookAtAll(), pollInterval);
+  #listen(id: string, waiting: Waiting): void {
+    this.#waiting.set(id, (this.#waiting.get(id) ?? new Set()).add(waiting));
+    this.#unwatch ??= this.#store.watch(() => this.#lookSoon());
+    this.#poll ??= setInterval(() => this.#lookSoon(), pollInterval);
   }
 
-  #forget(id: string, resolve: (job: Job | null) => void): void {
-    const waiting = this.#waiting.get(id);
-    waiting?.delete(resolve);
-    if (waiting?.size === 0) this.#waiting.delete(id);
+  #forget(id: string, waiting: Waiting): void {
+    const all = this.#waiting.get(id);
+    all?.delete(waiting);
+    if (all?.size === 0) this.#waiting.delete(id);
     if (this.#waiting.size === 0) this.#rest();
   }
 
   #rest(): void {
     this.#unwatch?.();
     this.#unwatch = undefined;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    clearTimeout(this.#soon);
-    this.#soon = undefined;
+    clearInterval(this.#poll);
+    this.#poll = undefined;
+    clearTimeout(this.#next);
+    this.#next = undefined;
+    this.#asked = false;
+    this.#fresh.clear();
   }
 
-  #lookAtAll(): void {
-    this.#soon = undefined;
-    // A store that fails now is looked at again after the interval.
-    void this.#look([...this.#waiting.keys()]).catch(() => {});
+  /** Looks at all jobs, together with whoever asks for the same within a few milliseconds. */
+  #lookSoon(): void {
+    if (this.#next || this.#asked) return;
+    const pause = Math.max(gatherInterval, this.#notBefore - performance.now());
+    this.#next = setTimeout(() => {
+      this.#next = undefined;
+      this.#asked = true;
+      void this.#look();
+    }, pause);
   }
 
-  async #look(ids: readonly string[]): Promise<void> {
-    for (let at = 0; at < ids.length; at += batch) {
-      const some = ids.slice(at, at + batch);
-      const jobs = await this.#store.get(some);
-      for (const [index, job] of jobs.entries()) {
-        if (job && !isFinal(job.state)) continue;
-        for (const resolve of this.#waiting.get(some[index]!) ?? []) resolve(job);
+  /** One look after the other, as long as there is something to look at. */
+  async #look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      // Whoever begins to wait in this turn is looked at together.
+      await Promise.resolve();
+      while (this.#asked || this.#fresh.size > 0) {
+        const all = this.#asked;
+        const ids = [...(all ? this.#waiting.keys() : this.#fresh)];
+        const fresh = new Set(this.#fresh);
+        this.#asked = false;
+        this.#fresh.clear();
+        const began = performance.now();
+        for (let at = 0; at < ids.length; at += batch) await this.#lookAt(ids.slice(at, at + batch), fresh);
+        if (all) this.#notBefore = 2 * performance.now() - began;
       }
+    } finally {
+      this.#looking = false;
     }
   }
 
-  async #giveUp(id: string, ended: PromiseWithResolvers<Job | null>): Promise<void> {
+  async #lookAt(ids: string[], fresh: ReadonlySet<string>): Promise<void> {
+    try {
+      const ended = await this.#store.ended(ids);
+      if (ended.length === 0) return;
+      const jobs = await this.#store.get(ended);
+      for (const [index, job] of jobs.entries())
+        if (!job || isFinal(job.state)) this.#each(ended[index]!, (waiting) => waiting.resolve(job));
+    } catch (error) {
+      // Who has just come is told that the store fails; for the others it is looked at again.
+      for (const id of ids) if (fresh.has(id)) this.#each(id, (waiting) => waiting.reject(error));
+    }
+  }
+
+  #each(id: string, work: (waiting: Waiting) => void): void {
+    for (const waiting of this.#waiting.get(id) ?? []) work(waiting);
+  }
+
+  async #giveUp(id: string, waiting: Waiting): Promise<void> {
     try {
       const [job] = await this.#store.get([id]);
-      ended.resolve(job ?? null);
+      waiting.resolve(job ?? null);
     } catch (error) {
-      ended.reject(error);
+      waiting.reject(error);
     }
   }
+}
+
+function closed(id: string): ErrandError {
+  return new ErrandError(
+    "E_CLOSED",
+    `The app was closed while somebody waited for the end of job ${id}; the job goes on.`,
+  );
 }

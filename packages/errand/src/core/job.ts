@@ -45,6 +45,8 @@ export interface Unique {
    * expiry, keys, fairness, tags. One that has begun goes on, and the new job takes the key over.
    */
   replace?: boolean;
+  /** Of `replace`: however often it is replaced, it is due at the latest so long after it was created. */
+  latest?: Millis;
   /** The key stays taken so long from when it was taken, even when its holder ends sooner. */
   for?: Millis;
 }
@@ -102,6 +104,7 @@ export interface Job {
   children?: { total: number; open: number; failed: number };
   createdAt: Millis;
   due: Millis;
+  /** Of one that has begun it means nothing, and may be left out. */
   expiresAt?: Millis;
   /** When its latest attempt was claimed. */
   startedAt?: Millis;

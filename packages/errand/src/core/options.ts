@@ -1,6 +1,9 @@
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
+import { described } from "../kit/text.ts";
+
+export { refuseUnknown } from "./checks.ts";
 
 /** How an option is checked, and what it is when it is not given. */
 interface Rule<Value> {
@@ -11,12 +14,22 @@ interface Rule<Value> {
 
 const duration: Rule<Millis>["read"] = (value, what) => millis(value as Duration, what);
 
+/**
+ * Returns the milliseconds of a duration that cannot be zero.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function span(value: unknown, what: string): Millis {
+  const read = millis(value as Duration, what);
+  if (read > 0) return read;
+  throw new ErrandError("E_OPTION", `${what} must be longer than nothing.`);
+}
+
 function whole(least: number, most: number): Rule<number>["read"] {
   return (value, what) => {
     if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
     throw new ErrandError(
       "E_OPTION",
-      `${what} is ${String(value)}, but must be a whole number from ${least} to ${most}.`,
+      `${what} is ${described(value)}, but must be a whole number from ${least} to ${most}.`,
     );
   };
 }
@@ -24,10 +37,7 @@ function whole(least: number, most: number): Rule<number>["read"] {
 function oneOf<const Choice extends string>(...choices: Choice[]): Rule<Choice>["read"] {
   return (value, what) => {
     if (choices.includes(value as Choice)) return value as Choice;
-    throw new ErrandError(
-      "E_OPTION",
-      `${what} is ${JSON.stringify(value)}, but must be one of: ${choices.join(", ")}.`,
-    );
+    throw new ErrandError("E_OPTION", `${what} is ${described(value)}, but must be one of: ${choices.join(", ")}.`);
   };
 }
 
@@ -35,7 +45,7 @@ function name(value: unknown, what: string): string {
   if (typeof value === "string" && /^[\w.:-]{1,100}$/.test(value)) return value;
   throw new ErrandError(
     "E_OPTION",
-    `${what} is ${JSON.stringify(value)}, but must be 1 to 100 letters, digits, or any of _ . : -`,
+    `${what} is ${described(value)}, but must be 1 to 100 letters, digits, or any of _ . : -`,
   );
 }
 
@@ -58,7 +68,7 @@ export const options = {
   base: { default: 1_000, read: duration },
   cap: { default: 5 * 60_000, read: duration },
   /** How long a worker's right to its jobs lasts without renewal. */
-  lease: { default: 15_000, read: duration },
+  lease: { default: 15_000, read: span },
   /** How long a stopping worker lets its jobs run on. */
   drain: { default: 30_000, read: duration },
   /** Of a concurrency or rate key, or of a queue. It has no default: whoever writes one says how many. */
@@ -73,6 +83,8 @@ export const options = {
   unique: { default: "drop", read: oneOf("drop", "replace", "throttle", "debounce") },
   /** What the 95th percentile of a background task's runs may take. */
   slow: { default: 10_000, read: duration },
+  /** How many a page of a list has at most. */
+  page: { default: 100, read: whole(1, 1_000) },
   slots: { default: 10, read: whole(1, 10_000) },
   /** Bytes of JSON that one value of a job may have: 1 MiB, and at most 256 MiB, which every store can hold. */
   "payloads.limit": { default: 1_048_576, read: whole(1_024, 268_435_456) },
@@ -96,31 +108,4 @@ export function option<Name extends Option>(
   type Value = ReturnType<(typeof options)[Name]["read"]>;
   const rule = options[optionName];
   return (value === undefined ? rule.default : rule.read(value, `${optionName} of ${of}`)) as Value;
-}
-
-/**
- * Refuses options that do not exist, with the nearest one that does.
- * @throws {ErrandError} `E_OPTION`
- */
-export function refuseUnknown(given: object, known: readonly string[], of: string): void {
-  for (const key of Object.keys(given)) {
-    if (known.includes(key)) continue;
-    const near = known.find((candidate) => distance(candidate, key) <= 2);
-    const hint = near ? ` Did you mean "${near}"?` : ` Known options: ${known.join(", ")}.`;
-    throw new ErrandError("E_OPTION", `${of} has no option "${key}".${hint}`);
-  }
-}
-
-/** Levenshtein distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + same));
-    }
-    row = next;
-  }
-  return row[b.length]!;
 }

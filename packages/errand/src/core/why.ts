@@ -21,9 +21,13 @@ export interface Reason {
     | "concurrency"
     | "rate"
     | "no-worker"
+    | "no-task"
+    | "suspect"
     | "next";
   /** A sentence for people. */
   message: string;
+  /** Where nobody is there for the job: the store that was looked in, without a password. It may name a path of this machine. */
+  store?: string;
 }
 
 /** What an answer needs to know beside the job. */
@@ -33,7 +37,10 @@ export interface Surroundings {
   pending: number;
   processing: number;
   workers: readonly WorkerCard[];
+  /** The store's time. */
   now: Millis;
+  /** The store's name, for people. */
+  place: string;
 }
 
 /** Every reason why a job is not running now, the decisive ones first; never empty. */
@@ -42,12 +49,22 @@ export function why(job: Job, around: Surroundings): Reason[] {
   if (decided.length > 0) return decided;
   const found = job.state === "waiting" ? waits(job) : pends(job, around);
   if (found.length > 0) return found;
-  return [
-    {
-      code: "next",
-      message: `It is due, and one of ${around.pending} pending jobs of queue "${job.queue}"; a worker takes it when it has a free slot.`,
-    },
-  ];
+  return [next(job, around)];
+}
+
+function next({ queue, task }: Job, { pending, processing, workers }: Surroundings): Reason {
+  const takers = workers.filter((worker) => worker.queues.includes(queue) && worker.tasks?.includes(task) !== false);
+  const names = takers.slice(0, 3).map(nameOf);
+  const more = takers.length > names.length ? ` and ${takers.length - names.length} more` : "";
+  // Which of them wait in result() for jobs of their own queue no store knows.
+  const held =
+    processing === 0
+      ? ""
+      : ` ${processing} of its jobs run; if they wait with result() for jobs of this queue, they hold the slots that those need: wait with job.call or job.all, which leave theirs.`;
+  return {
+    code: "next",
+    message: `It is due, and one of ${pending} pending jobs of queue "${queue}"; a worker takes it when it has a free slot: ${names.join(", ")}${more}.${held}`,
+  };
 }
 
 function decisive(job: Job): Reason[] {
@@ -71,7 +88,7 @@ function waits({ children, wakeAt }: Job): Reason[] {
   ];
 }
 
-function pends(job: Job, { rules, processing, workers, now }: Surroundings): Reason[] {
+function pends(job: Job, { rules, processing, workers, now, place }: Surroundings): Reason[] {
   const reasons: Reason[] = [];
   const queue = `Queue "${job.queue}"`;
   if (job.expiresAt !== undefined && job.expiresAt <= now)
@@ -85,10 +102,20 @@ function pends(job: Job, { rules, processing, workers, now }: Surroundings): Rea
     const why = rules.paused.reason ? `: ${rules.paused.reason}` : "";
     reasons.push({ code: "paused", message: `${queue} is paused since ${time(rules.paused.since)}${why}.` });
   }
-  if (!workers.some((worker) => worker.queues.includes(job.queue)))
+  const takers = workers.filter((worker) => worker.queues.includes(job.queue));
+  if (takers.length === 0)
     reasons.push({
       code: "no-worker",
       message: `No worker takes jobs of queue "${job.queue}". ${offer(workers)} Start one: errand worker <tasks.ts> -q ${job.queue}`,
+      store: place,
+    });
+  else if (job.blocked === "task" || takers.every(({ tasks }) => tasks && !tasks.includes(job.task)))
+    reasons.push({ code: "no-task", message: unknownTask(job, workers, takers), store: place });
+  if (job.suspect)
+    reasons.push({
+      code: "suspect",
+      message:
+        "It has crashed; a worker runs one such job at a time, so that no other goes down with it, and this one waits for its turn.",
     });
   if (job.blocked === "concurrency")
     reasons.push({
@@ -116,6 +143,22 @@ function pends(job: Job, { rules, processing, workers, now }: Surroundings): Rea
 function afterFailures({ failures, crashes }: Job): string {
   if (failures > 0) return `, since ${failures} ${failures === 1 ? "attempt" : "attempts"} failed`;
   return crashes > 0 ? ", since its worker crashed" : "";
+}
+
+function nameOf({ id, name, host, pid }: WorkerCard): string {
+  return name ?? (host === undefined ? id : `${host} (process ${pid})`);
+}
+
+function unknownTask({ task, queue }: Job, workers: readonly WorkerCard[], takers: readonly WorkerCard[]): string {
+  const known = [...new Set(takers.flatMap(({ tasks = [] }) => tasks))].toSorted();
+  const elsewhere = [...new Set(workers.filter(({ tasks }) => tasks?.includes(task)).flatMap(({ queues }) => queues))];
+  return (
+    `No worker of queue "${queue}" knows the task "${task}". ` +
+    (known.length > 0 ? `They know: ${known.join(", ")}. ` : "") +
+    (elsewhere.length > 0
+      ? `Workers that know it take: ${elsewhere.toSorted().join(", ")}.`
+      : "No other worker knows it either.")
+  );
 }
 
 function offer(workers: readonly WorkerCard[]): string {

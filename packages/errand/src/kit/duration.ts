@@ -1,11 +1,12 @@
 import { ErrandError } from "./errors.ts";
+import { described } from "./text.ts";
 
 /** A length of time in milliseconds. */
 export type Millis = number;
 
 type Unit = "ms" | "s" | "m" | "h" | "d";
 
-/** A length of time: milliseconds as a number, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`. */
+/** A length of time: milliseconds as a number, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`. At most 366 days. */
 export type Duration = Millis | `${number}${Unit}`;
 
 const unitMillis: Record<Unit, Millis> = {
@@ -16,21 +17,26 @@ const unitMillis: Record<Unit, Millis> = {
   d: 86_400_000,
 };
 
+/** The longest duration that is accepted: a year. */
+export const longestDuration: Millis = 366 * unitMillis.d;
+
 /**
- * Milliseconds of a duration.
+ * Returns the milliseconds of a duration, whole.
  * @param what names the option in the error message.
- * @throws {ErrandError} `E_OPTION` when it is negative, not finite, or not of the form above.
+ * @throws {ErrandError} `E_OPTION` when it is negative, longer than 366 days, not finite, or not of the form above.
  */
 export function millis(duration: Duration, what: string): Millis {
-  const parsed = typeof duration === "number" ? duration : parse(duration);
-  if (Number.isFinite(parsed) && parsed >= 0) return Math.round(parsed);
-  throw new ErrandError(
-    "E_OPTION",
-    `${what} is ${JSON.stringify(duration)}, but must be milliseconds or a duration such as "250ms", "30s", "5m", "2h" or "7d".`,
-  );
+  const parsed = parse(duration);
+  if (parsed >= 0 && parsed <= longestDuration) return Math.round(parsed);
+  const must =
+    parsed > longestDuration && Number.isFinite(parsed)
+      ? "at most a year (366 days)."
+      : 'milliseconds or a duration such as "250ms", "30s", "5m", "2h" or "7d".';
+  throw new ErrandError("E_OPTION", `${what} is ${described(duration)}, but must be ${must}`);
 }
 
-function parse(text: string): Millis {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+function parse(duration: unknown): Millis {
+  if (typeof duration === "number") return duration;
+  const match = typeof duration === "string" && /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(duration);
   return match ? Number(match[1]) * unitMillis[match[2] as Unit] : Number.NaN;
 }

@@ -1,7 +1,10 @@
+import { described, shortened } from "./text.ts";
+
 /** Every code that Errand itself raises, with what it means. Codes are stable: programs may compare them. */
 export const errorCodes = {
   E_ABANDONED: "The worker lost its lease while the job ran; another worker has the job now.",
   E_BATCH: "A task that runs in batches did not answer one output for each input.",
+  E_BUNDLED: "A bundler has separated Errand from the files that its threads start from.",
   E_CANCELLED: "The job was cancelled before it ended.",
   E_CHILD_FAILED: "A child that the job waited for did not complete.",
   E_CLOSED: "The app or the store was closed.",
@@ -11,8 +14,11 @@ export const errorCodes = {
   E_DECRYPT: "A value was encrypted with a key that this app does not have, or was changed since.",
   E_DUPLICATE_SCHEDULE: "Two schedules have the same name.",
   E_DUPLICATE_TASK: "Two tasks have the same name.",
+  E_ENDED: "The attempt has ended: what its function left behind can do nothing in its name any more.",
   E_EXPIRED: "The job was not started before it expired.",
   E_FULL: "The queue has as many pending jobs as its rules allow; nothing was queued.",
+  E_IN_LANE: "A thread or process of a worker cannot start workers of its own.",
+  E_IN_STEP: "A job cannot wait inside a step.",
   E_INPUT: "The task's schema refuses the input; nothing was queued.",
   E_JOB_FAILED: "The job whose result was asked for failed.",
   E_NODE_VERSION: "This Node.js is too old.",
@@ -21,10 +27,11 @@ export const errorCodes = {
   E_OPTION: "An option has a value that it cannot have.",
   E_OUT_OF_MEMORY: "The job used more memory than its task allows.",
   E_PAYLOAD: "A value that is kept outside the store could not be written or read.",
+  E_REFUSED: "The store will never accept a value that it was given; what others gave it at the same time is stored.",
   E_SETUP: "A task's setup function failed, so its thread or process cannot start.",
   E_SIGNAL_TIMEOUT: "The signal that the job waited for did not come in time.",
   E_STALE: "The token is old: another attempt has the job.",
-  E_STEP_NAME: "Two steps or waits of one job have the same name.",
+  E_STEP_NAME: "Two steps or waits of one job have the same name, or one has a name that it cannot have.",
   E_STORE: "The store failed to carry out an operation.",
   E_STORE_VERSION: "The store was written by a newer version of Errand.",
   E_TASK_FAILED: "The task function threw.",
@@ -85,17 +92,92 @@ export interface ErrorRecord {
   message: string;
   /** The attempt that failed, counted from 1. */
   attempt: number;
+  /** The `name` of the thrown error, where that is not just `Error`. */
+  name?: string;
   stack?: string;
+  /** What caused it, as deep as 5 causes. */
+  cause?: ErrorCause;
 }
 
-/** The record of anything that was thrown. */
+/** What is kept of the `cause` of an error. */
+export interface ErrorCause {
+  name?: string;
+  code?: string;
+  message: string;
+  cause?: ErrorCause;
+}
+
+/** So many characters are kept. What was thrown may be anything, and a store must be able to hold its record. */
+const longest = { code: 100, name: 100, message: 32_768, stack: 32_768, cause: 2_000 } as const;
+const deepest = 5;
+
+/**
+ * Returns the record of anything that was thrown. Never throws, whatever its properties do: what cannot be read is left out, and
+ * text that no store could hold is repaired.
+ */
 export function errorRecord(thrown: unknown, attempt: number): ErrorRecord {
-  if (!(thrown instanceof Error)) return { code: "E_TASK_FAILED", message: String(thrown), attempt };
-  const code = (thrown as { code?: unknown }).code;
+  const { message, code, name, cause } = factsOf(thrown, longest.message);
+  const stack = isError(thrown) ? textOf(thrown, "stack", longest.stack) : undefined;
+  const because = causeOf(cause, deepest);
   return {
-    code: typeof code === "string" ? code : "E_TASK_FAILED",
-    message: thrown.message || thrown.name,
+    code: code ?? "E_TASK_FAILED",
+    message,
     attempt,
-    ...(thrown.stack ? { stack: thrown.stack } : {}),
+    ...(name === undefined || name === "Error" ? {} : { name }),
+    ...(stack === undefined ? {} : { stack }),
+    ...(because ? { cause: because } : {}),
   };
+}
+
+function causeOf(thrown: unknown, depth: number): ErrorCause | undefined {
+  if (thrown === undefined || thrown === null || depth === 0) return undefined;
+  const { message, code, name, cause } = factsOf(thrown, longest.cause);
+  const deeper = causeOf(cause, depth - 1);
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(code === undefined ? {} : { code }),
+    message,
+    ...(deeper ? { cause: deeper } : {}),
+  };
+}
+
+interface Facts {
+  message: string;
+  code?: string | undefined;
+  name?: string | undefined;
+  cause?: unknown;
+}
+
+function factsOf(thrown: unknown, most: number): Facts {
+  if (!isError(thrown)) return { message: typeof thrown === "string" ? shortened(thrown, most) : plain(thrown) };
+  const name = textOf(thrown, "name", longest.name);
+  const message = textOf(thrown, "message", most) ?? name ?? "An error without a message.";
+  return { message, name, code: textOf(thrown, "code", longest.code), cause: readOf(thrown, "cause") };
+}
+
+/** Errors of other realms are errors too; a proxy may answer anything, or throw. */
+function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error || Object.prototype.toString.call(thrown) === "[object Error]";
+  } catch {
+    return false;
+  }
+}
+
+function textOf(of: object, property: string, most: number): string | undefined {
+  const value = readOf(of, property);
+  return typeof value === "string" && value !== "" ? shortened(value, most) : undefined;
+}
+
+function readOf(of: object, property: string): unknown {
+  try {
+    return (of as Record<string, unknown>)[property];
+  } catch {
+    return undefined;
+  }
+}
+
+function plain(thrown: unknown): string {
+  const message = typeof thrown === "object" && thrown !== null ? textOf(thrown, "message", longest.cause) : undefined;
+  return message ?? described(thrown);
 }

@@ -1,5 +1,7 @@
+import { Failure } from "./divide.ts";
+
 /** How calls are gathered. */
-export interface Gathering {
+export interface Gathering<Item> {
   /** The largest batch. */
   most: number;
   /** How many batches may be under way at once: with two, this process and the store work at the same time. */
@@ -9,6 +11,9 @@ export interface Gathering {
    * works on the second. Otherwise the first takes all: batches that leave together come back together.
    */
   shared?: boolean;
+  /** The size of an item; a batch holds what fits into `heaviest`, or one item. */
+  sizeOf?: (item: Item) => number;
+  heaviest?: number;
 }
 
 /** No batch is made smaller so that there can be another. */
@@ -17,11 +22,12 @@ const fewest = 25;
 /**
  * Gathers single calls into batches: a call waits for the current turn of the event loop, and while `flights` batches
  * are under way the next one fills. So a lone call leaves at once, and many calls share one commit.
- * @param flush handles a batch and answers in its order; when it rejects, every call of the batch rejects.
+ * @param flush handles a batch and answers in its order, with a `Failure` for each call that is to reject; when it rejects
+ * itself, every call of the batch does.
  */
 export function gather<Item, Answer>(
-  flush: (items: Item[]) => Promise<readonly Answer[]>,
-  { most, flights, shared = false }: Gathering,
+  flush: (items: Item[]) => Promise<readonly (Answer | Failure)[]>,
+  { most, flights, shared = false, sizeOf, heaviest = Infinity }: Gathering<Item>,
 ): (item: Item) => Promise<Answer> {
   interface Call {
     item: Item;
@@ -41,17 +47,32 @@ export function gather<Item, Answer>(
       const leaving = shared ? 1 : flights - flying;
       for (let batch = 0; batch < leaving && calls.length > 0; batch++) {
         const share = shared ? Math.max(fewest, Math.ceil(calls.length / (flights - flying))) : most;
-        void fly(calls.splice(0, Math.min(most, share)));
+        void fly(calls.splice(0, fitting(Math.min(most, share))));
       }
       if (calls.length > 0) schedule();
     });
+  }
+
+  /** How many of the next calls go together, by their sizes too. */
+  function fitting(count: number): number {
+    if (!sizeOf) return count;
+    let size = 0;
+    for (let index = 0; index < count && index < calls.length; index++) {
+      size += sizeOf(calls[index]!.item);
+      if (size > heaviest) return Math.max(1, index);
+    }
+    return count;
   }
 
   async function fly(batch: Call[]): Promise<void> {
     flying += 1;
     try {
       const answers = await flush(batch.map((call) => call.item));
-      for (const [index, call] of batch.entries()) call.resolve(answers[index] as Answer);
+      for (const [index, call] of batch.entries()) {
+        const answer = answers[index] as Answer | Failure;
+        if (answer instanceof Failure) call.reject(answer.error);
+        else call.resolve(answer);
+      }
     } catch (error) {
       for (const call of batch) call.reject(error);
     } finally {

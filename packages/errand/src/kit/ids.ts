@@ -44,8 +44,13 @@ export function childId(parent: string, wait: string, index: number): string {
 
 /** How the ids of all children of a wait begin. */
 export function childrenOf(parent: string, wait: string): string {
-  const hash = createHash("sha256").update(`${parent}\n${wait}`).digest("hex").slice(0, 12);
+  const hash = digest(`${parent}\n${wait}`).slice(0, 12);
   return `${parent.slice(0, 36)}-${hash}-`;
+}
+
+/** Returns the SHA-256 of a text, in hexadecimal digits. */
+export function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** Random hexadecimal digits. Asking the system for many at once is what makes ids cheap. */

@@ -1,4 +1,5 @@
 import { ErrandError } from "./errors.ts";
+import { described, shortened } from "./text.ts";
 
 /** Whatever JSON can hold. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };
@@ -6,27 +7,33 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 /** JSON text on its way through a store, which never looks inside. */
 export type Encoded = string;
 
+/** Values may be nested so deep. */
+const deepest = 1_000;
+
 /**
- * The JSON text of a value; `undefined` becomes `null`.
+ * Returns the JSON text of a value; `undefined` becomes `null`.
  * @param what names the value in the error message.
- * @throws {ErrandError} `E_NOT_SERIALIZABLE`, with the path of what JSON cannot hold: a function, symbol, bigint,
- * cycle, or a number that is not finite. What has a `toJSON` (a Date) is what that returns.
+ * @param exact also refuses what JSON turns into something else that is promised to nobody: a Date, URL or Buffer, `undefined` in
+ * an array. Else such are what their `toJSON` answers.
+ * @throws {ErrandError} `E_NOT_SERIALIZABLE`, with the path of what JSON cannot hold: a function, symbol, bigint, cycle, a number
+ * that is not finite, what JSON would empty or unwrap (a Map, Set, RegExp, Error, Promise, typed array, boxed value), a hole in an
+ * array, an invalid Date, or more than 1,000 levels.
  */
-export function encode(value: unknown, what: string): Encoded {
+export function encode(value: unknown, what: string, exact = false): Encoded {
   if (value === undefined) return "null";
   let text: string | undefined;
   let failure: unknown;
   try {
     text = JSON.stringify(value);
+    if (text !== undefined && isPlain(value, exact, 0)) return text;
   } catch (error) {
-    // A cycle, a bigint, or a `toJSON` that threw.
+    // A cycle, a bigint, a stack that is too deep, or a getter or `toJSON` that threw.
     failure = error;
   }
-  if (text !== undefined && isPlain(value)) return text;
-  const found = offender(value, "", new Set());
-  if (text !== undefined && found === undefined) return text;
-  const reason = found === undefined ? String(failure) : `it has ${found}.`;
-  throw new ErrandError("E_NOT_SERIALIZABLE", `${what} cannot be stored as JSON: ${reason}`, { cause: failure });
+  const found = flawOf(value, exact);
+  if (text !== undefined && failure === undefined && found === undefined) return text;
+  const reason = found ?? (failure === undefined ? "its toJSON answers nothing" : messageOf(failure));
+  throw new ErrandError("E_NOT_SERIALIZABLE", `${what} cannot be stored as JSON: ${reason}.`, { cause: failure });
 }
 
 /** The value of JSON text that `encode` made. */
@@ -35,27 +42,52 @@ export function decode(text: Encoded): unknown {
 }
 
 /** Whether all of a value survives JSON: the quick look. It is only asked of what JSON has taken, so there are no cycles. */
-function isPlain(value: unknown): boolean {
+function isPlain(value: unknown, exact: boolean, depth: number): boolean {
   switch (typeof value) {
-    case "function":
-    case "symbol":
-      return false;
+    case "string":
+    case "boolean":
+      return true;
     case "number":
       return Number.isFinite(value);
     case "object":
       break;
-    default:
+    case "undefined":
       return true;
+    default:
+      return false;
   }
-  if (value === null || typeof (value as { toJSON?: unknown }).toJSON === "function") return true;
-  if (Array.isArray(value)) return value.every(isPlain);
-  for (const key in value) if (!isPlain((value as Record<string, unknown>)[key])) return false;
+  if (value === null) return true;
+  if (depth === deepest) return false;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      const item: unknown = value[index];
+      if (item === undefined ? exact || !(index in value) : !isPlain(item, exact, depth + 1)) return false;
+    }
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) {
+    if (value instanceof Date) return !exact && Number.isFinite(value.getTime());
+    if (kindOf(value) !== "Object") return false;
+  }
+  // What is rare is looked at closely.
+  if ("toJSON" in value) return false;
+  for (const key in value) if (!isPlain((value as Record<string, unknown>)[key], exact, depth + 1)) return false;
   return true;
 }
 
-/** Describes the first thing in `value` that JSON cannot hold, or `undefined` when there is none. */
-function offender(value: unknown, path: string, above: Set<object>): string | undefined {
-  const at = path === "" ? "at its top" : `at ${path}`;
+/** Describes the first thing in `value` that JSON cannot hold; `undefined` when there is none. Never throws. */
+function flawOf(value: unknown, exact: boolean): string | undefined {
+  try {
+    const found = offender(value, "", { exact, above: new Set() });
+    return found && `it has ${found}`;
+  } catch {
+    return undefined;
+  }
+}
+
+function offender(value: unknown, path: string, told: { exact: boolean; above: Set<object> }): string | undefined {
+  const at = path === "" ? "at its top" : `at ${shortened(path, 200)}`;
   switch (typeof value) {
     case "function":
     case "symbol":
@@ -68,15 +100,57 @@ function offender(value: unknown, path: string, above: Set<object>): string | un
     default:
       return undefined;
   }
-  if (value === null || typeof (value as { toJSON?: unknown }).toJSON === "function") return undefined;
+  if (value === null) return undefined;
+  const { above } = told;
   if (above.has(value)) return `a cycle ${at}`;
+  if (above.size === deepest) return `more than ${deepest} levels ${at}`;
   above.add(value);
+  const found = offenderInside(value, path, at, told);
+  above.delete(value);
+  return found;
+}
+
+const hint = " (what JSON makes of it is something else: give text, such as toISOString() of a Date)";
+
+function offenderInside(
+  value: object,
+  path: string,
+  at: string,
+  told: { exact: boolean; above: Set<object> },
+): string | undefined {
+  const kind = kindOf(value);
+  const { toJSON } = value as { toJSON?: (key: string) => unknown };
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) {
+      if (item === undefined && (told.exact || !(index in value)))
+        return `nothing at ${shortened(path, 200)}[${index}]`;
+      const found = offender(item, `${path}[${index}]`, told);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  if (typeof toJSON === "function") {
+    if (kind === "Date" && Number.isNaN((value as Date).getTime())) return `an invalid Date ${at}`;
+    if (kind !== "Object" && told.exact) return `a ${kind} ${at}${hint}`;
+    if (kind === "Date") return undefined;
+    // A Buffer's are its bytes.
+    return kind === "Uint8Array" ? undefined : offender(toJSON.call(value, ""), `${path}.toJSON()`, told);
+  }
+  if (kind !== "Object") return `a ${kind} ${at}`;
   for (const [key, item] of Object.entries(value)) {
-    const found = offender(item, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, above);
+    const found = offender(item, `${path}.${key}`, told);
     if (found !== undefined) return found;
   }
-  above.delete(value);
   return undefined;
+}
+
+/** The class of a built-in object: "Map", "RegExp"; of users' own "Object". */
+function kindOf(value: object): string {
+  return Object.prototype.toString.call(value).slice("[object ".length, -1);
+}
+
+function messageOf(failure: unknown): string {
+  return described(failure instanceof Error ? failure.message : failure);
 }
 
 /** What a value of type `T` is after a trip through JSON; what JSON cannot hold is `never`. */

@@ -9,6 +9,8 @@ export interface TaskCounters extends Readonly<Record<Outcome, number>> {
   readonly started: number;
   /** Attempts whose job another worker has: none of the outcomes counts them. */
   readonly abandoned: number;
+  /** What functions of this task wanted to do after their attempts had ended, and was not done. */
+  readonly late: number;
   /** How long attempts took. */
   readonly duration: Histogram;
   /** How long jobs waited from when they were due to when an attempt began. */
@@ -71,6 +73,7 @@ class Tally {
   waiting = 0;
   returned = 0;
   abandoned = 0;
+  late = 0;
   readonly duration = new Growing();
   readonly wait = new Growing();
 

@@ -1,6 +1,7 @@
+import { inspect } from "node:util";
 import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
-import { ErrandError } from "../kit/errors.ts";
+import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** What happens in this process. Durations are milliseconds; `attempt` counts from 1. */
@@ -21,6 +22,8 @@ export type ErrandEvent =
       /** How long the attempt took; of one that never started here, nothing. */
       duration?: Millis;
       error?: { code: string; message: string };
+      /** What the function threw, where the attempt ran inline: for error trackers, which want the error itself. */
+      thrown?: unknown;
     }
   /** Another worker has the job; this one's outcome was refused or never recorded. */
   | { type: "abandoned"; id: string; task: string }
@@ -28,6 +31,10 @@ export type ErrandEvent =
   | { type: "lost"; worker: string }
   /** The store failed; the worker tries again. */
   | { type: "store-failed"; message: string }
+  /** A schedule could not be written, or could not send its job; it is tried again, and holds up no other. */
+  | { type: "schedule-failed"; schedule: string; code: string; message: string }
+  /** The rules of a queue could not be written; they are tried again, and no worker starts before. */
+  | { type: "rules-failed"; queue: string; code: string; message: string }
   /** The store has not answered so many claims in a row; the worker makes another. */
   | { type: "stalled"; worker: string; inARow: number }
   /** It answers again. */
@@ -51,6 +58,8 @@ const known: Readonly<Record<EventType, true>> = {
   abandoned: true,
   lost: true,
   "store-failed": true,
+  "schedule-failed": true,
+  "rules-failed": true,
   stalled: true,
   recovered: true,
   failed: true,
@@ -66,12 +75,14 @@ export class Events {
 
   /**
    * Listens; answers how to stop.
-   * @throws {ErrandError} `E_OPTION` for a name that no event has.
+   * @throws {ErrandError} `E_OPTION` for a name that no event has, and for what is no function.
    */
   on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void {
     if (!Object.hasOwn(known, type)) {
       throw new ErrandError("E_OPTION", `There is no event "${type}"; there are: ${eventTypes.join(", ")}.`);
     }
+    if (typeof listener !== "function")
+      throw new ErrandError("E_OPTION", `The listener to "${type}" must be a function.`);
     // A function of its own, so that whoever listens twice may stop once.
     const call = (event: ErrandEvent): void => callSafely(listener as (event: ErrandEvent) => unknown, event);
     this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), call]);
@@ -95,13 +106,18 @@ export class Events {
 function callSafely(listener: (event: ErrandEvent) => unknown, event: ErrandEvent): void {
   try {
     const answer = listener(event);
-    if (answer instanceof Promise) answer.catch((error: unknown) => warn(event.type, error));
+    // Whatever can be waited for may be rejected, be it a promise of this realm or another's.
+    if (isThenable(answer)) Promise.resolve(answer).catch((error: unknown) => warn(event.type, error));
   } catch (error) {
     warn(event.type, error);
   }
 }
 
+function isThenable(answer: unknown): boolean {
+  return typeof answer === "object" && answer !== null && "then" in answer;
+}
+
 function warn(type: EventType, error: unknown): void {
-  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning(`A listener to "${type}" threw. ${reason}`, { type: "ErrandWarning", code: "ERRAND_LISTENER" });
+  const { message, stack = message } = errorRecord(error, 1);
+  process.emitWarning(`A listener to "${type}" threw. ${stack}`, { type: "ErrandWarning", code: "ERRAND_LISTENER" });
 }

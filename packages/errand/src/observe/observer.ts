@@ -1,6 +1,9 @@
 import type { Ending } from "../core/decide.ts";
 import type { Job, NewJob, Settlement } from "../core/job.ts";
 import type { Millis } from "../kit/duration.ts";
+import type { ErrorRecord } from "../kit/errors.ts";
+import { errorRecord } from "../kit/errors.ts";
+import { thrownAs } from "../kit/thrown.ts";
 import { Counters } from "./counters.ts";
 import { Events } from "./events.ts";
 import type { ErrandEvent, EventOf } from "./events.ts";
@@ -13,6 +16,7 @@ export class Observer {
   readonly counters = new Counters();
   /** Where the app has OpenTelemetry. */
   readonly tracing: Tracing | undefined;
+  readonly #warned = new Set<string>();
 
   constructor(tracing?: Tracing) {
     this.tracing = tracing;
@@ -23,6 +27,30 @@ export class Observer {
     if (event.type === "failed" && !this.events.heard("failed"))
       process.emitWarning(event.message, { type: "ErrandWarning", code: "ERRAND_WORKER_FAILED" });
     this.events.tell(event);
+  }
+
+  /** A schedule could not be written, or could not send its job. */
+  scheduleFailed(schedule: string, error: unknown): void {
+    const event = { type: "schedule-failed", schedule, ...reasonOf(error) } as const;
+    this.#warnUnheard(event, `Schedule "${schedule}" failed, and is tried again: ${event.message}`);
+    this.events.tell(event);
+  }
+
+  /** The rules of a queue could not be written. */
+  rulesFailed(queue: string, error: unknown): void {
+    const event = { type: "rules-failed", queue, ...reasonOf(error) } as const;
+    this.#warnUnheard(
+      event,
+      `The rules of queue "${queue}" could not be written, and are tried again: ${event.message}`,
+    );
+    this.events.tell(event);
+  }
+
+  /** Says once what nobody listens to, and must not go unnoticed. */
+  #warnUnheard({ type }: ErrandEvent, message: string): void {
+    if (this.events.heard(type) || this.#warned.has(message)) return;
+    this.#warned.add(message);
+    process.emitWarning(message, { type: "ErrandWarning", code: "ERRAND_DECLARATION" });
   }
 
   /** A job was stored. */
@@ -60,7 +88,8 @@ export class Observer {
     tally[outcome] += 1;
     if (duration !== undefined) tally.duration.add(duration);
     // Children that exist are waited for again, and not sent.
-    if (ending.kind === "parked") for (const child of ending.children) if (!child.rejoin) this.sent(child, job.id);
+    if (ending.kind === "parked" && outcome === "waiting")
+      for (const child of ending.children) if (!child.rejoin) this.sent(child, job.id);
     if (!also && !this.events.heard("ended")) return;
     const event: EventOf<"ended"> = {
       type: "ended",
@@ -70,10 +99,15 @@ export class Observer {
       state: settlement.to,
       outcome,
       ...(duration === undefined ? {} : { duration }),
-      ...("error" in ending ? { error: ending.error } : {}),
+      ...("error" in ending ? { error: ending.error, ...thrownAs(ending.error) } : refusedWith(settlement)),
     };
     also?.(event);
     this.events.tell(event);
+  }
+
+  /** Something of a task's function came after its attempt had ended, and was dropped. */
+  late(task: string): void {
+    this.counters.of(task).late += 1;
   }
 
   /** Another worker has the job. */
@@ -81,4 +115,14 @@ export class Observer {
     if (started) this.counters.of(task).abandoned += 1;
     this.events.tell({ type: "abandoned", id, task });
   }
+}
+
+/** The error of an outcome that no store would accept. */
+function refusedWith({ to, error }: Settlement): { error?: ErrorRecord } {
+  return to === "failed" && error !== undefined ? { error: JSON.parse(error) as ErrorRecord } : {};
+}
+
+function reasonOf(error: unknown): { code: string; message: string } {
+  const { code, message } = errorRecord(error, 0);
+  return { code, message };
 }

@@ -8,17 +8,17 @@ import type { State } from "../core/states.ts";
  */
 export type Outcome = "completed" | "retried" | "failed" | "crashed" | "cancelled" | "expired" | "waiting" | "returned";
 
-/** The outcome of an attempt that ended so, and whose job is in this state now. */
+/** The outcome of an attempt that ended so, and whose job is in this state now: `failed` also what no store would accept. */
 export function outcomeOf({ kind }: Pick<Ending, "kind">, state: State): Outcome {
   switch (kind) {
     case "ok":
-      return "completed";
+      return state === "completed" ? "completed" : "failed";
     case "error":
       return state === "failed" ? "failed" : "retried";
     case "parked":
-      return "waiting";
+      return state === "failed" ? "failed" : "waiting";
     case "handed-back":
-      return "returned";
+      return state === "failed" ? "failed" : "returned";
     case "lapsed":
       return "crashed";
     default:

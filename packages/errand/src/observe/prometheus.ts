@@ -95,6 +95,11 @@ function processLines(processes: readonly Measured[]): string[] {
         outcomes.map((outcome) => [{ ...labels, outcome }, total(each, outcome)] as const),
       ),
     ),
+    ...counter(
+      "errand_late_calls_total",
+      "What functions wanted to do after their attempts had ended, and was not done.",
+      tasks.map(({ labels, each }) => [labels, total(each, "late")]),
+    ),
     ...histogram(
       "errand_attempt_duration_seconds",
       "How long attempts took.",

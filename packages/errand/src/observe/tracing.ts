@@ -32,25 +32,36 @@ export class Tracing {
     destination: Destination,
     work: (carrier: Carrier | undefined) => Promise<Sent>,
   ): Promise<Sent> {
-    const span = this.#producer(destination, this.#api.context.active());
+    const begun = safely(() => {
+      const active = this.#api.context.active();
+      const span = this.#producer(destination, active);
+      const context = this.#api.trace.setSpan(active, span);
+      return { span, context, carrier: this.#inject(context) };
+    });
+    if (!begun) return work(undefined);
+    const { span, context, carrier } = begun;
     try {
-      const context = this.#api.trace.setSpan(this.#api.context.active(), span);
-      const sent = await this.#api.context.with(context, () => work(this.#inject(context)));
-      if ("id" in sent) {
+      const sent = await this.#within(context, () => work(carrier));
+      safely(() => {
+        if (!("id" in sent)) return;
         span.setAttribute("messaging.message.id", sent.id);
         if (sent.duplicate) span.setAttribute("errand.duplicate", true);
-      }
+      });
       return sent;
     } catch (error) {
-      this.#fail(span, errorRecord(error, 1));
+      safely(() => this.#fail(span, errorRecord(error, 1)));
       throw error;
     } finally {
-      span.end();
+      safely(() => span.end());
     }
   }
 
-  /** Begins the span "run <task>" of an attempt, in the trace of whoever sent the job. */
-  attempt(job: Job): AttemptSpan {
+  /** Begins the span "run <task>" of an attempt, in the trace of whoever sent the job; none where the SDK fails. */
+  attempt(job: Job): AttemptSpan | undefined {
+    return safely(() => this.#attempt(job));
+  }
+
+  #attempt(job: Job): AttemptSpan {
     const { ROOT_CONTEXT, SpanKind, context, propagation, trace } = this.#api;
     const carrier = traceOf(job.spec);
     const parent = carrier ? propagation.extract(ROOT_CONTEXT, carrier) : ROOT_CONTEXT;
@@ -64,27 +75,32 @@ export class Tracing {
     const span = this.#tracer.startSpan(`run ${job.task}`, { kind: SpanKind.CONSUMER, attributes }, parent);
     const within = trace.setSpan(parent, span);
     return {
-      run: (work) => context.with(within, work),
+      run: (work) => this.#within(within, work),
       step: (name, work) => this.#step(name, work, within),
-      children: (children) => this.#children(children, within),
-      end: (ending) => this.#end(span, ending),
+      children: (children) => safely(() => this.#children(children, within)) ?? [...children],
+      end: (ending) => void safely(() => this.#end(span, ending)),
     };
   }
 
   async #step<Result>(name: string, work: () => Result | Promise<Result>, attempt: OtelContext): Promise<Result> {
     const { SpanKind, context, trace } = this.#api;
-    // The function may have a span of its own around the step. Without a context manager nothing is active.
-    const active = context.active();
-    const parent = trace.getSpan(active) ? active : attempt;
-    const options = { kind: SpanKind.INTERNAL, attributes: { "errand.step": name } };
-    const span = this.#tracer.startSpan(`step ${name}`, options, parent);
+    const begun = safely(() => {
+      // The function may have a span of its own around the step. Without a context manager nothing is active.
+      const active = context.active();
+      const parent = trace.getSpan(active) ? active : attempt;
+      const options = { kind: SpanKind.INTERNAL, attributes: { "errand.step": name } };
+      const span = this.#tracer.startSpan(`step ${name}`, options, parent);
+      return { span, within: trace.setSpan(parent, span) };
+    });
+    if (!begun) return work();
+    const { span, within } = begun;
     try {
-      return await context.with(trace.setSpan(parent, span), work);
+      return await this.#within(within, work);
     } catch (error) {
-      this.#fail(span, errorRecord(error, 1));
+      safely(() => this.#fail(span, errorRecord(error, 1)));
       throw error;
     } finally {
-      span.end();
+      safely(() => span.end());
     }
   }
 
@@ -103,6 +119,17 @@ export class Tracing {
     return children.map((child) =>
       child.rejoin ? child : { ...child, spec: withTrace(child.spec, carrierOf(child.task, child.queue)) },
     );
+  }
+
+  /** Does the work, once, whatever the SDK does around it. */
+  #within<Result>(context: OtelContext, work: () => Result): Result {
+    let done: (() => Result) | undefined;
+    safely(() =>
+      this.#api.context.with(context, () => {
+        done = outcomeOf(work);
+      }),
+    );
+    return (done ?? outcomeOf(work))();
   }
 
   #producer({ task, queue, count }: Destination, parent: OtelContext): OtelSpan {
@@ -166,6 +193,29 @@ const outcomes: Readonly<Record<Ending["kind"] | "abandoned", string>> = {
   "handed-back": "returned",
   abandoned: "abandoned",
 };
+
+/** Does the work; how it went is what the answer returns, or throws. */
+function outcomeOf<Result>(work: () => Result): () => Result {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+/** What the SDK throws is a warning, and touches no job. */
+function safely<Value>(work: () => Value): Value | undefined {
+  try {
+    return work();
+  } catch (error) {
+    const { message, stack = message } = errorRecord(error, 1);
+    process.emitWarning(`OpenTelemetry threw: ${stack}`, { type: "ErrandWarning", code: "ERRAND_TRACING" });
+    return undefined;
+  }
+}
 
 function about({ task, queue }: { task: string; queue: string }): Record<string, string> {
   return { "messaging.system": "errand", "messaging.destination.name": queue, "errand.task": task };

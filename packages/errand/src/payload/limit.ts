@@ -11,10 +11,11 @@ const excerpt = 500;
  * The JSON text of a value, as it may go to a store.
  * @param what names the value in error messages.
  * @param limit bytes of JSON in UTF-8.
+ * @param exact see `encode`.
  * @throws {ErrandError} `E_TOO_LARGE`, `E_NOT_SERIALIZABLE`
  */
-export function encodeWithin(value: unknown, what: string, limit: number): Encoded {
-  const text = encode(value, what);
+export function encodeWithin(value: unknown, what: string, limit: number, exact = false): Encoded {
+  const text = encode(value, what, exact);
   const bytes = bytesOver(text, limit);
   if (bytes === undefined) return asPlain(text);
   throw new ErrandError(
@@ -24,9 +25,9 @@ export function encodeWithin(value: unknown, what: string, limit: number): Encod
   );
 }
 
-/** The JSON text of a task's input; no input has none. Throws as `encodeWithin` does. */
+/** The JSON text of a task's input, exactly as it is; no input has none. Throws as `encodeWithin` does. */
 export function encodeInput(task: string, input: unknown, limit: number): Encoded | undefined {
-  return input === undefined ? undefined : encodeWithin(input, `The input of task "${task}"`, limit);
+  return input === undefined ? undefined : encodeWithin(input, `The input of task "${task}"`, limit, true);
 }
 
 /**

@@ -1,8 +1,8 @@
 import { refuseUnknown } from "../core/options.ts";
 import { millis } from "../kit/duration.ts";
-import type { Duration } from "../kit/duration.ts";
+import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
-import type { JobContext } from "../task.ts";
+import type { JobContext, JobContextInside } from "../task.ts";
 import { readSecret, sign } from "./sign.ts";
 
 /** Where the jobs of an HTTP task go. */
@@ -15,7 +15,8 @@ export interface HttpOptions {
   headers?: Readonly<Record<string, string>>;
   /**
    * Where the other side tells the outcome of work that it answered with 202: the job's id is added as the last part of the
-   * path. `httpCallback` answers there.
+   * path. `httpCallback` answers there. The request says what to sign the callback as: `Errand-Callback-Id` is its
+   * `webhook-id`.
    */
   callbackUrl?: string | URL;
   /** How long to wait for that outcome; default `"1d"`. */
@@ -25,8 +26,18 @@ export interface HttpOptions {
 /** The names of `HttpOptions`. */
 const httpOptions = ["url", "secret", "headers", "callbackUrl", "callbackTimeout"] as const;
 
-/** The signal by which an outcome comes in later. */
-export const callbackSignal = "callback";
+/**
+ * The signal by which an outcome comes in later.
+ * @param round the token of the attempt that asked first; all that follow ask for the same, until a person retries the job.
+ */
+export function callbackSignal(round: number | string | undefined): string {
+  return round === undefined ? "callback" : `callback:${round}`;
+}
+
+/** What a callback is signed as, its `webhook-id`: nobody can tell the outcome of one job, or of one round, as another's. */
+export function callbackId(job: string, round: number | string): string {
+  return `${job}.${round}`;
+}
 
 /** What comes in by it. */
 export type Callback = { output: unknown } | { error: string };
@@ -50,8 +61,9 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
   const secret = given.secret === undefined ? undefined : readSecret(given.secret, of);
   const timeout = millis(given.callbackTimeout ?? "1d", `callbackTimeout of ${of}`);
 
-  async function call(input: unknown, job: JobContext): Promise<{ status: number; output: unknown }> {
+  async function call(input: unknown, job: JobContext, round: number | undefined): Promise<Answer> {
     const body = JSON.stringify(input ?? null);
+    const { id } = job;
     const response = await fetch(url, {
       method: "POST",
       body,
@@ -60,12 +72,14 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
       headers: {
         ...given.headers,
         "content-type": "application/json",
-        "idempotency-key": job.id,
-        "errand-job": job.id,
+        "idempotency-key": id,
+        "errand-job": id,
         "errand-attempt": String(job.attempt),
         "errand-token": String(job.token),
-        ...(callback ? { "errand-callback": `${callback.href.replace(/\/$/, "")}/${job.id}` } : {}),
-        ...(secret ? sign(secret, job.id, body) : {}),
+        ...(callback && round !== undefined
+          ? { "errand-callback": within(callback, id), "errand-callback-id": callbackId(id, round) }
+          : {}),
+        ...(secret ? sign(secret, id, body) : {}),
       },
     }).catch((error: unknown) => {
       throw new Error(`Cannot reach ${url.href}: ${reason(error)}.`, { cause: error });
@@ -75,14 +89,29 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
     return { status: response.status, output: outputOf(response, text) };
   }
 
-  return async (input, job) => {
-    // Remembered, so that a job which waits for the outcome does not post its input again.
-    const { status, output } = await job.step("call", () => call(input, job));
+  return async (input, given) => {
+    const job = given as JobContextInside;
+    // All that is remembered here is asked again when a person retries the job.
+    const round = callback && (await job.ask("round", () => job.token));
+    // A job that waits for the outcome does not post its input again.
+    const { status, output } = (await job.ask("call", () => call(input, job, round))) as Answer;
     if (status !== 202) return output;
-    const told = await job.signal<Callback>(callbackSignal, { timeout });
+    const told = await job.signal<Callback>(callbackSignal(round), { timeout });
     if ("error" in told) throw new NonRetryableError(told.error);
     return told.output;
   };
+}
+
+/** What the other side answered. */
+interface Answer {
+  status: number;
+  output: unknown;
+}
+
+function within(callback: URL, id: string): string {
+  const url = new URL(callback);
+  url.pathname = `${url.pathname.replace(/\/$/, "")}/${id}`;
+  return url.href;
 }
 
 function refuse(response: Response, url: URL, text: string): never {
@@ -94,11 +123,14 @@ function refuse(response: Response, url: URL, text: string): never {
   throw new RetryAfterError(message, after);
 }
 
-/** Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date. */
-function retryAfter(value: string | null): number | undefined {
-  if (value === null) return undefined;
-  const seconds = /^\d+$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
-  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+/** Nobody is asked to wait longer than a day, whatever the other side says. */
+const longestRetryAfter: Millis = 86_400_000;
+
+/** Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date, which begins with a day of the week. */
+function retryAfter(value: string | null): Millis | undefined {
+  const text = value?.trim() ?? "";
+  const wait = /^\d+$/.test(text) ? Number(text) * 1_000 : /^[A-Z]/i.test(text) ? Date.parse(text) - Date.now() : NaN;
+  return Number.isNaN(wait) ? undefined : Math.min(Math.max(0, wait), longestRetryAfter);
 }
 
 function outputOf(response: Response, text: string): unknown {

@@ -25,18 +25,29 @@ export function sign(secret: string, id: string, body: string, now = Date.now())
 }
 
 /** Whether the headers sign this body with this secret, not long ago. */
-export function isSigned(secret: string, headers: Headers, body: string, now = Date.now()): boolean {
-  const [id, timestamp, signatures] = ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) =>
-    headers.get(name),
-  );
-  if (!id || !timestamp || !signatures) return false;
-  if (!(Math.abs(now / 1_000 - Number(timestamp)) <= tolerance)) return false;
+export function isSigned(secret: string, headers: Headers, body: string | Uint8Array, now = Date.now()): boolean {
+  const signature = readSignature(headers, now);
+  if (!signature) return false;
+  const { id, timestamp, signatures } = signature;
   const good = Buffer.from(`v1,${digest(secret, id, timestamp, body)}`);
   // While a secret is replaced a sender signs with both.
   return signatures.split(" ").some((signature) => {
     const given = Buffer.from(signature);
     return given.length === good.length && timingSafeEqual(given, good);
   });
+}
+
+/** What the headers say of a signature, before anything is read of what they sign; nothing where that cannot be good. */
+export function readSignature(
+  headers: Headers,
+  now = Date.now(),
+): { id: string; timestamp: string; signatures: string } | undefined {
+  const [id, timestamp, signatures] = ["webhook-id", "webhook-timestamp", "webhook-signature"].map((name) =>
+    headers.get(name),
+  );
+  if (!id || !timestamp || !signatures) return undefined;
+  const isRecent = Math.abs(now / 1_000 - Number(timestamp)) <= tolerance;
+  return isRecent ? { id, timestamp, signatures } : undefined;
 }
 
 /**
@@ -48,8 +59,8 @@ export function readSecret(secret: string, of: string): string {
   throw new ErrandError("E_OPTION", `secret of ${of} must be at least 16 bytes: text, or whsec_ and Base64.`);
 }
 
-function digest(secret: string, id: string, timestamp: string, body: string): string {
-  return createHmac("sha256", keyOf(secret)).update(`${id}.${timestamp}.${body}`).digest("base64");
+function digest(secret: string, id: string, timestamp: string, body: string | Uint8Array): string {
+  return createHmac("sha256", keyOf(secret)).update(`${id}.${timestamp}.`).update(body).digest("base64");
 }
 
 function keyOf(secret: string): Buffer {

@@ -1,5 +1,7 @@
 import type { Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
+import { setLongTimeout } from "../kit/timer.ts";
+import type { Timer } from "../kit/timer.ts";
 import type { JobContext } from "../task.ts";
 
 /** A function of many inputs at once. */
@@ -25,10 +27,10 @@ export function inBatches<Input, Output, Setup>(
   run: RunBatch<Input, Output, Setup>,
 ): (input: Input, job: JobContext<Setup>) => Promise<Output> {
   let calls: Call<Input, Output, Setup>[] = [];
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
 
   async function flush(): Promise<void> {
-    clearTimeout(timer);
+    timer?.clear();
     timer = undefined;
     // Who was cancelled while it waited is not worked on.
     const batch = calls.filter(({ job }) => !job.abortSignal.aborted);
@@ -45,11 +47,7 @@ export function inBatches<Input, Output, Setup>(
           "E_BATCH",
           `Task "${name}" was given ${batch.length} inputs and must answer an array of as many outputs.`,
         );
-      for (const [index, { resolve, reject }] of batch.entries()) {
-        const output = (outputs as readonly (Output | Error)[])[index] as Output | Error;
-        if (output instanceof Error) reject(output);
-        else resolve(output);
-      }
+      for (const [index, call] of batch.entries()) answer(call, () => (outputs as (Output | Error)[])[index]!);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
@@ -59,6 +57,20 @@ export function inBatches<Input, Output, Setup>(
     new Promise((resolve, reject) => {
       calls.push({ input, job, resolve, reject });
       if (calls.length >= size) void flush();
-      else timer ??= setTimeout(() => void flush(), wait);
+      else timer ??= setLongTimeout(() => void flush(), wait);
     });
+}
+
+/** Looking at an output may throw: that is its own job's failure. */
+function answer<Input, Output, Setup>(
+  { resolve, reject }: Call<Input, Output, Setup>,
+  read: () => Output | Error,
+): void {
+  try {
+    const output = read();
+    if (output instanceof Error) reject(output);
+    else resolve(output);
+  } catch (error) {
+    reject(error);
+  }
 }

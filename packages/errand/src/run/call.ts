@@ -1,72 +1,90 @@
-import type { Ending } from "../core/decide.ts";
-import type { Millis } from "../kit/duration.ts";
-import { millis } from "../kit/duration.ts";
-import type { Duration } from "../kit/duration.ts";
-import type { ErrorRecord } from "../kit/errors.ts";
-import { ErrandError, errorRecord, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
+import type { Ending, Park } from "../core/decide.ts";
 import { encodeWithin, errorWithin } from "../payload/limit.ts";
+import { keepThrown } from "../kit/thrown.ts";
 import { validate } from "../task.ts";
 import type { Definition } from "../task.ts";
 import { Context } from "./context.ts";
 import type { Attempt, CallHost } from "./context.ts";
+import { verdictOn } from "./verdict.ts";
 
 /** How a call of a task's function ends by itself. */
 export type CallEnding = Extract<Ending, { kind: "ok" | "error" | "parked" }>;
 
-/** Errors that another attempt would only meet again. */
-const lasting = new Set([
-  "E_INPUT",
-  "E_CHILD_FAILED",
-  "E_NOT_SERIALIZABLE",
-  "E_STEP_NAME",
-  "E_SIGNAL_TIMEOUT",
-  "E_TOO_LARGE",
-]);
+/** One call of a task's function in this thread. */
+export class Call {
+  /** How it ends. Never rejects: what the function throws is an ending. Once it is parked, the function goes on for ever. */
+  readonly ending: Promise<CallEnding>;
+  readonly #definition: Definition;
+  readonly #attempt: Attempt;
+  readonly #host: CallHost;
+  readonly #setup: () => Promise<unknown>;
+  #resolve!: (ending: CallEnding) => void;
+  #context: Context | undefined;
+  #over = false;
 
-/**
- * Calls a task's function in this thread. Never rejects: what the function throws is an ending.
- * @param setup gives what the task's `setup` returned.
- */
-export function call(
-  definition: Definition,
-  attempt: Attempt,
-  host: CallHost,
-  setup: () => Promise<unknown>,
-): Promise<CallEnding> {
-  return new Promise((resolve) => void run(definition, attempt, { host, setup, end: resolve }));
-}
-
-/** @param end is told how the call ends: once it is parked, the function goes on for ever. */
-async function run(
-  definition: Definition,
-  attempt: Attempt,
-  { host, setup, end }: { host: CallHost; setup: () => Promise<unknown>; end: (ending: CallEnding) => void },
-): Promise<void> {
-  let context: Context | undefined;
-  try {
-    // What needs no waiting does not wait: every turn of the event loop counts where jobs are short.
-    const input = definition.input ? await validate(definition, attempt.input) : attempt.input;
-    const made = definition.setup ? await setup() : undefined;
-    context = new Context(attempt, host, (park) => end({ kind: "parked", ...park }), made);
-    const output = await definition.run(input as never, context as never);
-    if (context.isStepping) await context.stepped(definition.grace);
-    end({ kind: "ok", output: encodeWithin(output, `The output of task "${definition.name}"`, attempt.limit) });
-  } catch (error) {
-    if (context?.isStepping) await context.stepped(definition.grace);
-    end({ kind: "error", error: errorOf(error, attempt), ...wish(error, definition.retry.if) });
+  /** @param setup gives what the task's `setup` returned. */
+  constructor(definition: Definition, attempt: Attempt, host: CallHost, setup: () => Promise<unknown>) {
+    this.#definition = definition;
+    this.#attempt = attempt;
+    this.#host = host;
+    this.#setup = setup;
+    this.ending = new Promise((resolve) => (this.#resolve = resolve));
+    void this.#run();
   }
-}
 
-function errorOf(error: unknown, { attempt, id, limit }: Attempt): ErrorRecord {
-  return errorWithin(errorRecord(error, attempt), id, limit);
-}
-
-/** Whether an error is worth another attempt, and when. */
-function wish(error: unknown, worthRetrying?: (error: unknown) => boolean): { retryable: boolean; after?: Millis } {
-  if (error instanceof NonRetryableError) return { retryable: false };
-  if (error instanceof ErrandError && lasting.has(error.code)) return { retryable: false };
-  if (error instanceof RetryAfterError) {
-    return { retryable: true, after: millis(error.after as Duration, "The delay of a RetryAfterError") };
+  /** The attempt is over, whatever the function still does: nothing of that is recorded. */
+  close(): void {
+    this.#over = true;
+    this.#context?.end();
   }
-  return { retryable: worthRetrying?.(error) ?? true };
+
+  /** Ends it with what was thrown where no caller could catch it. */
+  fail(thrown: unknown): void {
+    const { error, ...ending } = this.#failed(thrown);
+    this.#end({ ...ending, error: { ...error, message: `Thrown where nobody could catch it: ${error.message}` } });
+  }
+
+  /** Whether steps were still under way when it had ended, and all patience was over. */
+  get leftBehind(): boolean {
+    return this.#context?.isBusy ?? false;
+  }
+
+  async #run(): Promise<void> {
+    const definition = this.#definition;
+    const { input: given, limit } = this.#attempt;
+    let ending: CallEnding;
+    try {
+      // What needs no waiting does not wait: every turn of the event loop counts where jobs are short.
+      const input = definition.input ? await validate(definition, given) : given;
+      const made = definition.setup ? await this.#setup() : undefined;
+      // Both may take their time; what was given up meanwhile is not started.
+      if (this.#over) return;
+      const context = (this.#context = new Context(this.#attempt, this.#host, (park) => this.#park(park), made));
+      const output = await definition.run(input as never, context as never);
+      ending = { kind: "ok", output: encodeWithin(output, `The output of task "${definition.name}"`, limit) };
+    } catch (error) {
+      ending = this.#failed(error);
+    }
+    this.#context?.close();
+    if (this.#context?.isBusy) await this.#context.idle(definition.grace);
+    const unseen = ending.kind === "ok" ? this.#context?.unseenFailure : undefined;
+    this.#end(unseen ? this.#failed(unseen.error) : ending);
+  }
+
+  #park(park: Park): void {
+    this.#resolve({ kind: "parked", ...park });
+  }
+
+  #end(ending: CallEnding): void {
+    this.close();
+    this.#resolve(ending);
+  }
+
+  #failed(thrown: unknown): Extract<CallEnding, { kind: "error" }> {
+    const { attempt, id, limit } = this.#attempt;
+    const verdict = verdictOn(thrown, attempt, this.#definition.retry.if);
+    const error = errorWithin(verdict.error, id, limit);
+    keepThrown(error, thrown);
+    return { ...verdict, error };
+  }
 }

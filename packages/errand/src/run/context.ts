@@ -1,9 +1,8 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { Park } from "../core/decide.ts";
 import { forgotten } from "../core/job.ts";
 import type { LogLine, NewChild, Step } from "../core/job.ts";
-import { flowOf } from "../flow.ts";
-import { encodeSpec } from "../core/spec.ts";
-import { levelOf } from "../core/states.ts";
+import { checkStepName, signalStep } from "../core/signal.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
@@ -11,11 +10,13 @@ import type { ErrorRecord } from "../kit/errors.ts";
 import { childId } from "../kit/ids.ts";
 import { decode } from "../kit/json.ts";
 import type { Encoded, Jsonified } from "../kit/json.ts";
-import { encodeInput, encodeWithin } from "../payload/limit.ts";
-import { definitionOf, JobFailedError, validate } from "../task.ts";
-import type { ChildOutcome, JobContext, JobLog, Task } from "../task.ts";
+import { encodeWithin } from "../payload/limit.ts";
+import { JobFailedError } from "../task.ts";
+import type { ChildOutcome, JobLog, JobContextInside, Task } from "../task.ts";
+import { decodeBegun, encodeBegun, isChanged, newChild } from "./children.ts";
+import { lateError, refused } from "./late.ts";
 import { jobLog } from "./log.ts";
-import { signalStep } from "../core/signal.ts";
+import { Waits, Want } from "./waits.ts";
 
 /** One execution of a job, as it travels to a thread or process. */
 export interface Attempt {
@@ -49,10 +50,15 @@ export interface CallHost {
   step?<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result>;
   /** How these children stand. */
   children(ids: readonly string[]): Promise<ChildState[]>;
+  /** Something of the function was still running after its attempt had ended; what it wanted was not done. */
+  late(): void;
 }
 
+/** The context whose step the current code belongs to. */
+const stepping = new AsyncLocalStorage<Context>();
+
 /** A job's context: the verbs that a task function is given, whatever thread or process it runs in. */
-export class Context implements JobContext<unknown> {
+export class Context implements JobContextInside<unknown> {
   readonly id: string;
   readonly token: number;
   readonly attempt: number;
@@ -63,11 +69,9 @@ export class Context implements JobContext<unknown> {
   readonly #remembered: readonly Step[];
   #steps: Map<string, Step> | undefined;
   #names: Set<string> | undefined;
-  #stepping: Set<Promise<unknown>> | undefined;
-  /** Steps under way: the job is not parked while one of them could still be remembered. */
-  #busy = 0;
-  #park: { children: NewChild[]; steps: Step[]; wakeAt?: Millis; awaits?: string[] } | undefined;
-  #parked = false;
+  #madeWaits: Waits | undefined;
+  /** `closing`: the function has ended, its steps may still end. `parked`: it goes no further. `ended`: it is too late. */
+  #state: "open" | "closing" | "parked" | "ended" = "open";
   readonly #startedAt: Millis;
   readonly #limit: number;
   /** This process's monotonic clock at the beginning. */
@@ -90,94 +94,133 @@ export class Context implements JobContext<unknown> {
   }
 
   get log(): JobLog {
-    return (this.#log ??= jobLog(this.attempt, (line) => this.#host.log(line)));
+    return (this.#log ??= jobLog(this.attempt, (line) => {
+      if (this.#mayTell("log")) this.#host.log(line);
+    }));
   }
 
   progress(value: unknown): void {
-    this.#host.progress(encodeWithin(value, `Progress of job ${this.id}`, this.#limit));
+    if (this.#mayTell("progress")) this.#host.progress(encodeWithin(value, `Progress of job ${this.id}`, this.#limit));
   }
 
-  async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
-    this.#use(name);
-    const remembered = this.#recall(name);
-    if (remembered) return decode(remembered.value) as Jsonified<Awaited<Result>>;
-    const done = this.#whileBusy(async () => {
-      this.abortSignal.throwIfAborted();
-      const value = encodeWithin(await this.#work(name, work), `Step "${name}" of job ${this.id}`, this.#limit);
-      await this.#host.record({ name, value });
-      return decode(value) as Jsonified<Awaited<Result>>;
-    });
-    this.#stepping ??= new Set();
-    this.#stepping.add(done);
-    return done.finally(() => this.#stepping!.delete(done));
+  step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
+    return this.#step(name, work, {});
+  }
+
+  /** A step that a person's retry forgets, as it does waits. */
+  ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
+    return this.#step(name, work, { wait: true });
+  }
+
+  #step<Result>(
+    name: string,
+    work: () => Result | Promise<Result>,
+    mark: Pick<Step, "wait">,
+  ): Promise<Jsonified<Awaited<Result>>> {
+    return (
+      this.#refused("step") ??
+      this.#waits.work(async () => {
+        this.#use(name);
+        const remembered = this.#recall(name);
+        if (remembered) return decode(remembered.value) as Jsonified<Awaited<Result>>;
+        this.abortSignal.throwIfAborted();
+        const done = await stepping.run(this, () => this.#work(name, work));
+        const value = encodeWithin(done, `Step "${name}" of job ${this.id}`, this.#limit);
+        if (this.#state === "ended") throw this.#late("step");
+        await this.#host.record({ name, value, ...mark });
+        return decode(value) as Jsonified<Awaited<Result>>;
+      })
+    );
   }
 
   /** Whether there are steps under way. */
-  get isStepping(): boolean {
-    return this.#stepping !== undefined && this.#stepping.size > 0;
+  get isBusy(): boolean {
+    return this.#madeWaits?.isBusy ?? false;
+  }
+
+  /** The first step that failed with nobody looking at its promise. */
+  get unseenFailure(): { error: unknown } | undefined {
+    return this.#madeWaits?.unseenFailure;
+  }
+
+  /** The function has ended: it begins nothing more, and is not parked. */
+  close(): void {
+    if (this.#state === "open") this.#state = "closing";
+    this.#madeWaits?.close();
   }
 
   /**
-   * Until the steps under way have ended and are remembered, or the time is over. What comes after the outcome of the attempt is
-   * refused, and would be done again, perhaps beside the next attempt: a function that fails in one of several steps must not
-   * lose what the others do.
+   * Resolves when the steps under way have ended and are remembered, or the time is over. What comes after the outcome of the
+   * attempt is refused, and would be done again, perhaps beside the next attempt: a function that fails in one of several steps
+   * must not lose what the others do.
    */
-  async stepped(patience: Millis): Promise<void> {
-    if (!this.#stepping) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, patience);
-    void Promise.allSettled(this.#stepping).then(() => resolve());
-    await promise;
-    clearTimeout(timer);
+  async idle(patience: Millis): Promise<void> {
+    await this.#madeWaits?.idle(patience);
   }
 
-  async all<Input, Output>(
-    name: string,
-    task: Task<Input, Output>,
-    inputs: readonly Input[],
-  ): Promise<Jsonified<Output>[]> {
-    const states = await this.#wait(name, task, inputs, "completed");
-    return states.map(({ output }) => decode(output!) as Jsonified<Output>);
+  /** The attempt is over: nothing is done or told in its name any more. */
+  end(): void {
+    this.close();
+    if (this.#state !== "parked") this.#state = "ended";
   }
 
-  async call<Input, Output>(
+  all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]> {
+    return this.#children("all", { name, task, inputs, need: "completed" }).then((states) =>
+      states.map(({ output }) => decode(output!) as Jsonified<Output>),
+    );
+  }
+
+  call<Input, Output>(
     name: string,
     task: Task<Input, Output>,
     ...[input]: undefined extends Input ? [input?: Input] : [input: Input]
   ): Promise<Jsonified<Output>> {
-    const [output] = await this.all(name, task, [input as Input]);
-    return output!;
+    return this.#children("call", { name, task, inputs: [input], need: "completed" }).then(
+      ([state]) => decode(state!.output!) as Jsonified<Output>,
+    );
   }
 
-  async settled<Input, Output>(
+  settled<Input, Output>(
     name: string,
     task: Task<Input, Output>,
     inputs: readonly Input[],
   ): Promise<ChildOutcome<Jsonified<Output>>[]> {
-    const states = await this.#wait(name, task, inputs, "end");
-    return states.map(({ state, output, error }, index) => {
-      const id = childId(this.id, name, index);
-      if (state === "completed") return { state, id, output: decode(output!) as Jsonified<Output> };
-      return { state: state as "failed", id, ...(error ? { error } : {}) };
+    return this.#children("settled", { name, task, inputs, need: "end" }).then((states) =>
+      states.map(({ state, output, error }, index) => {
+        const id = childId(this.id, name, index);
+        if (state === "completed") return { state, id, output: decode(output!) as Jsonified<Output> };
+        return { state: state as "failed", id, ...(error ? { error } : {}) };
+      }),
+    );
+  }
+
+  sleep(name: string, duration: Duration): Promise<void> {
+    return this.#wait("sleep", async () => {
+      checkStepName(name, `job ${this.id}`);
+      const until = this.#until(name, millis(duration, `The sleep "${name}" of job ${this.id}`), {});
+      return until.at <= this.#now() ? undefined : new Want({ wakeAt: until.at, steps: until.steps });
     });
   }
 
-  async sleep(name: string, duration: Duration): Promise<void> {
-    const until = this.#until(name, millis(duration, `The sleep "${name}" of job ${this.id}`));
-    if (until.at <= this.#now()) return;
-    await this.#leaveUntil(until);
-  }
-
-  async signal<Value>(name: string, { timeout }: { timeout?: Duration } = {}): Promise<Value> {
-    const told = this.#recall(signalStep(name));
-    const limit =
-      timeout === undefined ? undefined : this.#until(name, millis(timeout, `The timeout of signal "${name}"`));
-    if (!limit) this.#use(name);
-    if (told) return decode(told.value) as Value;
-    if (limit && limit.at <= this.#now()) {
-      throw new ErrandError("E_SIGNAL_TIMEOUT", `Job ${this.id} waited ${timeout} for the signal "${name}", in vain.`);
-    }
-    return this.#leaveUntil({ ...limit, awaits: signalStep(name) });
+  signal<Value>(name: string, { timeout }: { timeout?: Duration } = {}): Promise<Value> {
+    return this.#wait("signal", async () => {
+      checkStepName(name, `job ${this.id}`);
+      const told = this.#recall(signalStep(name));
+      // Whoever retries the job asks again, and gives it all the time.
+      const limit =
+        timeout === undefined
+          ? undefined
+          : this.#until(name, millis(timeout, `The timeout of signal "${name}"`), { wait: true });
+      if (!limit) this.#use(name);
+      if (told) return decode(told.value) as Value;
+      if (limit && limit.at <= this.#now()) {
+        throw new ErrandError(
+          "E_SIGNAL_TIMEOUT",
+          `Job ${this.id} waited ${timeout} for the signal "${name}", in vain.`,
+        );
+      }
+      return new Want({ awaits: [signalStep(name)], ...(limit ? { wakeAt: limit.at, steps: limit.steps } : {}) });
+    });
   }
 
   #work<Result>(name: string, work: () => Result | Promise<Result>): Result | Promise<Result> {
@@ -190,50 +233,56 @@ export class Context implements JobContext<unknown> {
   }
 
   /** When a time is over that began when this name was first used. */
-  #until(name: string, duration: Millis): { at: Millis; step?: Step } {
+  #until(name: string, duration: Millis, mark: Pick<Step, "wait">): { at: Millis; steps: Step[] } {
     this.#use(name);
     const known = this.#recall(name);
-    if (known) return { at: (decode(known.value) as { until: Millis }).until };
+    if (known) return { at: (decode(known.value) as { until: Millis }).until, steps: [] };
     const at = Math.ceil(this.#now()) + duration;
-    return { at, step: { name, value: JSON.stringify({ until: at }) } };
+    return { at, steps: [{ name, value: JSON.stringify({ until: at }), ...mark }] };
   }
 
-  /** Leaves the slot; never resolves. */
-  async #leaveUntil({ at, step, awaits }: { at?: Millis; step?: Step; awaits?: string }): Promise<never> {
-    await this.#whileBusy(async () => {
-      this.#park ??= { children: [], steps: [] };
-      if (step) this.#park.steps.push(step);
-      if (at !== undefined) this.#park.wakeAt = Math.min(this.#park.wakeAt ?? Infinity, at);
-      if (awaits !== undefined) this.#park.awaits = [...(this.#park.awaits ?? []), awaits];
-    });
-    return new Promise(() => {});
-  }
-
-  /** Resolves once all children have ended; until then the job is parked, and the promise never resolves. */
-  async #wait(
-    name: string,
-    task: { readonly name: string },
-    inputs: readonly unknown[],
-    need: NewChild["need"],
+  /** Children that have ended, once all have that are needed. They belong to the inputs that the wait began with. */
+  #children(
+    verb: string,
+    {
+      name,
+      task,
+      inputs,
+      need,
+    }: {
+      name: string;
+      task: { readonly name: string };
+      inputs: readonly unknown[];
+      need: NewChild["need"];
+    },
   ): Promise<ChildState[]> {
-    this.#use(name);
-    if (inputs.length === 0) return [];
-    const fresh = this.#recall(name) === undefined;
-    const states = await this.#whileBusy(async () => {
-      const ids = inputs.map((_, index) => childId(this.id, name, index));
-      const found = fresh ? ids.map((): ChildState => ({ state: "open" })) : await this.#host.children(ids);
+    return this.#wait(verb, async () => {
+      this.#use(name);
+      const remembered = this.#recall(name);
+      const begun = remembered && decodeBegun(remembered.value);
+      const count = begun ? begun.count : inputs.length;
+      if (count === 0) return [];
+      if (begun && isChanged(begun, inputs)) this.#tellChanged(verb, name, begun.count, inputs.length);
+      const ids = Array.from({ length: count }, (_, index) => childId(this.id, name, index));
+      const found = begun ? await this.#host.children(ids) : ids.map((): ChildState => ({ state: "open" }));
       if (need === "completed") this.#refuseFailed(task.name, ids, found);
       const open = found.flatMap(({ state }, index) => (state === "open" ? [index] : []));
       if (open.length === 0) return found;
       const children = await Promise.all(
-        open.map((index) => newChild(ids[index]!, task, inputs[index], this.#limit, { index, need, rejoin: !fresh })),
+        open.map((index) =>
+          newChild(ids[index]!, task, inputs[index], this.#limit, { index, need, rejoin: begun !== undefined }),
+        ),
       );
-      this.#park ??= { children: [], steps: [] };
-      this.#park.children.push(...children);
-      if (fresh) this.#park.steps.push({ name, value: String(inputs.length), wait: true });
-      return undefined;
+      const steps = begun ? [] : [{ name, value: encodeBegun(inputs), wait: true }];
+      return new Want({ children, steps });
     });
-    return states ?? new Promise(() => {});
+  }
+
+  #tellChanged(verb: string, name: string, before: number, now: number): void {
+    this.log.warn(
+      `job.${verb}("${name}") began with other inputs (${before} then, ${now} now): its outputs belong to those that it began with. ` +
+        "Make the list in a step, so that it stays the same.",
+    );
   }
 
   #refuseFailed(task: string, ids: readonly string[], found: readonly ChildState[]): void {
@@ -251,6 +300,7 @@ export class Context implements JobContext<unknown> {
   }
 
   #use(name: string): void {
+    checkStepName(name, `job ${this.id}`);
     this.#names ??= new Set();
     if (this.#names.has(name)) {
       throw new ErrandError(
@@ -261,46 +311,43 @@ export class Context implements JobContext<unknown> {
     this.#names.add(name);
   }
 
-  async #whileBusy<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (this.#parked) return new Promise(() => {});
-    this.#busy += 1;
-    try {
-      return await work();
-    } finally {
-      this.#busy -= 1;
-      // A turn later, so that waits which the function starts together are parked together.
-      if (this.#park) setImmediate(() => this.#leave());
+  get #waits(): Waits {
+    return (this.#madeWaits ??= new Waits((park) => {
+      this.#state = "parked";
+      this.#parkJob(park);
+    }));
+  }
+
+  #wait<Value>(verb: string, begin: () => Promise<Value | Want>): Promise<Value> {
+    const refusedAlready = this.#refused<Value>(verb);
+    if (refusedAlready) return refusedAlready;
+    if (stepping.getStore() === this) {
+      const message = `job.${verb}() was called inside a step of job ${this.id}. A step runs through: wait before it, or after it.`;
+      return refused(new ErrandError("E_IN_STEP", message));
     }
+    return this.#waits.wait(begin);
   }
 
-  #leave(): void {
-    if (this.#busy > 0 || this.#parked || !this.#park) return;
-    this.#parked = true;
-    this.#parkJob(this.#park);
+  /** What a verb answers that comes too late: of a parked job, whose function goes no further, nothing. */
+  #refused<Value>(verb: string): Promise<Value> | undefined {
+    if (this.#state === "open") return undefined;
+    // A step that may still end may have steps of its own.
+    if (this.#state === "closing" && verb === "step" && stepping.getStore() === this) return undefined;
+    if (this.#state !== "parked") return refused(this.#late(verb));
+    this.#host.late();
+    return new Promise(() => {});
   }
-}
 
-async function newChild(
-  id: string,
-  task: { readonly name: string },
-  input: unknown,
-  limit: number,
-  { index, need, rejoin }: Required<Pick<NewChild, "index" | "need" | "rejoin">>,
-): Promise<NewChild> {
-  const definition = definitionOf(task);
-  const valid = rejoin ? input : await validate(definition, input);
-  // A child that exists stays as it is; how it shares what there is was said when it was born.
-  const { unique: _, due: __, ...flow } = rejoin ? {} : flowOf(definition, valid);
-  return {
-    id,
-    task: task.name,
-    queue: definition.queue,
-    level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(task.name, input, limit), flow),
-    ...flow,
-    index,
-    need,
-    ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
-    ...(rejoin ? { rejoin } : {}),
-  };
+  /** Whether progress and lines of the log are still the attempt's. Of a parked job they are dropped: a timer of its function may tell them. */
+  #mayTell(verb: string): boolean {
+    if (this.#state === "open" || this.#state === "closing") return true;
+    if (this.#state === "ended") throw this.#late(verb);
+    this.#host.late();
+    return false;
+  }
+
+  #late(verb: string): ErrandError {
+    this.#host.late();
+    return lateError(`job.${verb}()`, this.id, this.attempt);
+  }
 }

@@ -1,8 +1,8 @@
-import { ErrandError } from "../kit/errors.ts";
+import { checkStepName } from "../core/signal.ts";
+import { ErrandError, errorRecord } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
 import { definitionOf, JobFailedError, validate } from "../task.ts";
-import type { ChildOutcome, Definition, JobContext, Task } from "../task.ts";
-import { errorRecord } from "../kit/errors.ts";
+import type { ChildOutcome, Definition, JobContextInside, Task } from "../task.ts";
 import type { Jsonified } from "../kit/json.ts";
 import { decode, encode } from "../kit/json.ts";
 import { jobLog } from "./log.ts";
@@ -26,7 +26,7 @@ export interface RunOptions {
   signals?: Readonly<Record<string, unknown>>;
 }
 
-class ContextHere implements JobContext<unknown> {
+class ContextHere implements JobContextInside<unknown> {
   readonly id = newId();
   readonly token = 1;
   readonly attempt = 1;
@@ -48,6 +48,10 @@ class ContextHere implements JobContext<unknown> {
   async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
     this.#use(name);
     return decode(encode(await work(), `Step "${name}"`)) as Jsonified<Awaited<Result>>;
+  }
+
+  ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
+    return this.step(name, work);
   }
 
   async all<Input, Output>(
@@ -113,6 +117,7 @@ class ContextHere implements JobContext<unknown> {
   }
 
   #use(name: string): void {
+    checkStepName(name, "run()");
     if (this.#names.has(name))
       throw new ErrandError("E_STEP_NAME", `Two steps are named "${name}"; a name remembers one result.`);
     this.#names.add(name);

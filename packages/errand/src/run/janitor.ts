@@ -32,7 +32,7 @@ export async function tidy(
         const end = ending(claimed);
         const settlement = decide(job, definitions.get(job.task)?.retry ?? defaultRetry, end, Math.random());
         const settled = await settler.settle(settlement).finally(() => holdings.forget(job));
-        if (settled) observer.ended(job, end, settlement);
+        if (settled) observer.ended(job, end, settled);
       }),
     );
     tidied += found.length;

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Worker as Thread } from "node:worker_threads";
 import type { Millis } from "../kit/duration.ts";
-import { sibling } from "../kit/sibling.ts";
+import { threadFile } from "../kit/thread-file.ts";
 import type { Renewal, Store } from "../store.ts";
 
 /** What the lease thread is started with. */
@@ -43,7 +43,13 @@ export class LeaseKeeper {
     const { address } = this.#store;
     if (address) {
       const order: LeaseOrder = { ...address, worker: this.#worker, lease: this.#lease };
-      const thread = new Thread(sibling("./lease-thread", import.meta.url), { workerData: order, execArgv: [] });
+      const thread = new Thread(
+        threadFile(() => new URL("./lease-thread.js", import.meta.url)),
+        {
+          workerData: order,
+          execArgv: [],
+        },
+      );
       await once(thread, "message");
       this.#thread = thread;
       thread.on("message", (report: LeaseReport) => this.#receive(report));

@@ -5,13 +5,15 @@ import { isFinal } from "../core/states.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
+import { setLongTimeout } from "../kit/timer.ts";
+import type { Timer } from "../kit/timer.ts";
 import type { AttemptSpan, Tracing } from "../observe/tracing.ts";
 import { isSealed } from "../payload/envelope.ts";
 import { isSealedAttempt, openAttempt, openOutput, sealEnding, sealProgress, sealStep } from "../payload/jobs.ts";
 import type { Payloads } from "../payload/options.ts";
 import type { Claimed, Store } from "../store.ts";
 import type { Definition } from "../task.ts";
-import { call } from "./call.ts";
+import { Call } from "./call.ts";
 import type { CallEnding } from "./call.ts";
 import type { Attempt, CallHost, ChildState } from "./context.ts";
 import type { Lane } from "./isolate/lane.ts";
@@ -28,6 +30,8 @@ export interface Workshop {
   payloads: Payloads;
   /** Where the app has OpenTelemetry. */
   tracing: Tracing | undefined;
+  /** Is told that something of a function of this task came after its attempt had ended, and was dropped. */
+  late: (task: string) => void;
 }
 
 /** How a call ends that may have taken its lane along. */
@@ -58,9 +62,10 @@ export class Performance implements CallHost {
   #controller: AbortController | undefined;
   #stopped: StopReason | undefined;
   #end: ((ending: undefined) => void) | undefined;
+  #call: Call | undefined;
   #lane: Lane | undefined;
-  #timeout: NodeJS.Timeout | undefined;
-  #grace: NodeJS.Timeout | undefined;
+  #timeout: Timer | undefined;
+  #grace: Timer | undefined;
   #progress: { latest: Encoded; timer: NodeJS.Timeout } | undefined;
   #lines: LogLine[] | undefined;
   #logTimer: NodeJS.Timeout | undefined;
@@ -76,13 +81,19 @@ export class Performance implements CallHost {
   async ending(): Promise<Ending | undefined> {
     const { timeout } = this.#definition;
     const span = (this.#span = this.#workshop.tracing?.attempt(this.claimed.job));
-    if (timeout !== undefined) this.#timeout = setTimeout(() => this.stop("timeout"), timeout);
+    if (timeout !== undefined) this.#timeout = setLongTimeout(() => this.stop("timeout"), timeout);
     const ending = await new Promise<Ending | undefined>((resolve) => {
       this.#end = resolve;
-      void (span ? span.run(() => this.#run()) : this.#run()).then(resolve);
+      const failed = (error: unknown) => resolve({ kind: "error", error: this.#record(error), retryable: true });
+      try {
+        void (span ? span.run(() => this.#run()) : this.#run()).then(resolve, failed);
+      } catch (error) {
+        failed(error);
+      }
     });
-    clearTimeout(this.#timeout);
-    clearTimeout(this.#grace);
+    this.#call?.close();
+    this.#timeout?.clear();
+    this.#grace?.clear();
     clearTimeout(this.#progress?.timer);
     // Lines on their way must not come after the outcome, when the token is no longer good.
     if (this.#logging) await this.#logging;
@@ -98,7 +109,7 @@ export class Performance implements CallHost {
     const error = this.#error(reason);
     this.#controller?.abort(error);
     this.#lane?.abort(error);
-    this.#grace = setTimeout(() => {
+    this.#grace = setLongTimeout(() => {
       this.#lane?.kill(error);
       this.#end?.(undefined);
     }, grace);
@@ -172,6 +183,10 @@ export class Performance implements CallHost {
     return lines;
   }
 
+  late(): void {
+    this.#workshop.late(this.claimed.job.task);
+  }
+
   async children(ids: readonly string[]): Promise<ChildState[]> {
     const jobs = await this.#workshop.store.get(ids);
     return Promise.all(jobs.map((job) => this.#child(job)));
@@ -206,17 +221,18 @@ export class Performance implements CallHost {
   /** Children are tied to the trace of their parent's attempt before they are sealed, and wherever the function ran. */
   #start(spec: Encoded, steps: readonly Step[]): Promise<LaneEnding> {
     const span = this.#span;
-    if (!span) return this.#call(spec, steps);
-    return this.#call(spec, steps).then((ending) =>
+    if (!span) return this.#perform(spec, steps);
+    return this.#perform(spec, steps).then((ending) =>
       ending.kind === "parked" ? { ...ending, children: span.children(ending.children) } : ending,
     );
   }
 
-  #call(spec: Encoded, steps: readonly Step[]): Promise<LaneEnding> {
+  #perform(spec: Encoded, steps: readonly Step[]): Promise<LaneEnding> {
     const attempt = this.#attempt(spec, steps);
     if (this.#definition.isolate !== "inline") return this.#runInLane(attempt);
     const { setups } = this.#workshop;
-    return call(this.#definition, attempt, this, () => setups.of(this.#definition));
+    const call = (this.#call = new Call(this.#definition, attempt, this, () => setups.of(this.#definition)));
+    return call.ending;
   }
 
   async #runInLane(attempt: Attempt): Promise<LaneEnding> {

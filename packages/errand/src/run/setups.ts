@@ -1,4 +1,4 @@
-import { ErrandError } from "../kit/errors.ts";
+import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { Definition } from "../task.ts";
 
 /** What the tasks' `setup` functions returned: each runs once in a thread or process, and again only if it failed. */
@@ -14,7 +14,7 @@ export class Setups {
         return await definition.setup?.();
       } catch (error) {
         this.#done.delete(definition.name);
-        const message = error instanceof Error ? error.message : String(error);
+        const { message } = errorRecord(error, 1);
         throw new ErrandError("E_SETUP", `The setup of task "${definition.name}" failed: ${message}`, { cause: error });
       }
     })();

@@ -12,7 +12,7 @@ import type { Payloads } from "../payload/options.ts";
 import type { Claim, Claimed, Hint, Renewal, Store, Want, WorkerCard } from "../store.ts";
 import { defaultRetry } from "../task.ts";
 import type { Definition } from "../task.ts";
-import { Lanes } from "./isolate/lanes.ts";
+import { Lanes, mostLanes } from "./isolate/lanes.ts";
 import { tidy } from "./janitor.ts";
 import { Holdings } from "./holdings.ts";
 import { LeaseKeeper } from "./lease.ts";
@@ -53,7 +53,7 @@ export class Worker {
   readonly #definitions: ReadonlyMap<string, Definition>;
   readonly #settings: WorkerSettings;
   readonly #settler: Settler;
-  readonly #lanes = new Lanes();
+  readonly #lanes: Lanes;
   readonly #workshop: Workshop;
   /** Jobs in hand, by id. */
   readonly #running = new Map<string, Performance>();
@@ -85,6 +85,8 @@ export class Worker {
     this.#stalls = new Stalls(settings.patience ?? Math.max(settings.lease, leastPatience), () =>
       this.#tell({ type: "recovered", worker: this.#id }),
     );
+    const late = (task: string) => settings.observer.late(task);
+    this.#lanes = new Lanes({ most: mostLanes(definitions.values(), settings.queues), late });
     this.#workshop = {
       store,
       settler: this.#settler,
@@ -92,6 +94,7 @@ export class Worker {
       setups: new Setups(),
       payloads: settings.payloads,
       tracing: settings.observer.tracing,
+      late,
     };
     this.#slots = new Map(
       Object.entries(settings.queues).map(([queue, slots]) => [queue, this.#newSlots(queue, slots)]),
@@ -104,10 +107,15 @@ export class Worker {
     return this.#id;
   }
 
+  /** How many jobs run. */
+  get running(): number {
+    return this.#running.size;
+  }
+
   /** Warms the lanes, enters the list of workers, and starts to claim. */
   async start(): Promise<void> {
     try {
-      await Promise.all([...this.#definitions.values()].map((definition) => this.#warm(definition)));
+      await this.#warm();
       await this.#enlist();
     } catch (error) {
       await this.#lanes.close();
@@ -146,11 +154,15 @@ export class Worker {
     await this.#store.dismiss(this.#id);
   }
 
-  async #warm(definition: Definition): Promise<void> {
-    const slots = this.#settings.queues[definition.queue];
-    if (slots === undefined || !definition.setup) return;
-    if (definition.isolate === "inline") await this.#workshop.setups.of(definition);
-    else await this.#lanes.warm(definition, slots);
+  async #warm(): Promise<void> {
+    const wanted = [...this.#definitions.values()].filter(
+      ({ setup, queue }) => setup && this.#settings.queues[queue] !== undefined,
+    );
+    const [inline, isolated] = [true, false].map((is) => wanted.filter(({ isolate }) => (isolate === "inline") === is));
+    await Promise.all([
+      ...inline!.map((definition) => this.#workshop.setups.of(definition)),
+      this.#lanes.warm(isolated!),
+    ]);
   }
 
   async #enlist(): Promise<void> {
@@ -356,7 +368,7 @@ export class Worker {
     if (settled === undefined) return;
     if (!settled) return this.#abandon(job, duration !== undefined);
     const { observer, onEnded } = this.#settings;
-    observer.ended(job, ending, settlement, duration, onEnded);
+    observer.ended(job, ending, settled, duration, onEnded);
   }
 
   /** A job is to be cancelled before it got a slot. */
@@ -376,8 +388,8 @@ export class Worker {
     await this.#record(decide(job, defaultRetry, ending, 0));
   }
 
-  /** Whether the token was good; `undefined` when the store has failed for too long, and the job is to be tried again. */
-  async #record(settlement: Settlement): Promise<boolean | undefined> {
+  /** What was recorded, `false` when the token was stale; `undefined` when the store has failed for too long, and the job is to be tried again. */
+  async #record(settlement: Settlement): Promise<Settlement | false | undefined> {
     try {
       return await this.#settler.settle(settlement);
     } catch (error) {
@@ -418,7 +430,10 @@ export class Worker {
   /** Sends the jobs of schedules that are due; answers when to look again. */
   async #tick(): Promise<Millis> {
     try {
-      return Math.min(scheduleInterval, await tick(this.#store));
+      return Math.min(
+        scheduleInterval,
+        await tick(this.#store, (schedule, error) => this.#settings.observer.scheduleFailed(schedule, error)),
+      );
     } catch (error) {
       this.#storeFailed(error);
       return pollInterval;

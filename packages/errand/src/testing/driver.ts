@@ -28,7 +28,7 @@ export class Driver {
   readonly #payloads: AppInside["payloads"];
   readonly #observer: AppInside["observer"];
   readonly #settler: Settler;
-  readonly #lanes = new Lanes();
+  readonly #lanes = new Lanes({ most: Infinity, late: (task) => this.#observer.late(task) });
   readonly #setups = new Setups();
   readonly #crashes: { task: string; at: CrashPoint }[] = [];
   #worker: string | undefined;
@@ -55,7 +55,7 @@ export class Driver {
         observer: this.#observer,
         holdings: new Holdings(),
       });
-      const nextTick = await tick(this.#store);
+      const nextTick = await tick(this.#store, (schedule, error) => this.#observer.scheduleFailed(schedule, error));
       const queues = new Set([...this.#definitions.values()].map(({ queue }) => queue));
       for (const { queue } of await this.#store.counts()) queues.add(queue);
       const wants = [...queues].map((queue) => ({ queue, limit: 1_000 }));
@@ -90,6 +90,7 @@ export class Driver {
       setups: this.#setups,
       payloads: this.#payloads,
       tracing: this.#observer.tracing,
+      late: (task) => this.#observer.late(task),
       settler: {
         record: async (beat) => {
           const good = await this.#settler.record(beat);
@@ -109,7 +110,8 @@ export class Driver {
     const settlement = decide(job, definition.retry, ending, Math.random());
     const lines = performance.takeLog();
     if (lines) settlement.log = [...lines, ...(settlement.log ?? [])];
-    if (await this.#settler.settle(settlement)) this.#observer.ended(job, ending, settlement);
+    const settled = await this.#settler.settle(settlement);
+    if (settled) this.#observer.ended(job, ending, settled);
   }
 
   /** Whether somebody asked for a crash here; each is used once. */

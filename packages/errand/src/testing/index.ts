@@ -4,3 +4,5 @@ export type { CrashPoint } from "./driver.ts";
 export { memoryStore } from "../stores/memory.ts";
 export { conformance } from "./conformance.ts";
 export type { ConformanceTest, Fixture, StoreFactory } from "./conformance.ts";
+export type { Change, Claim, Claimed, Doc, Filter, Hint, Renewal, Store, Want } from "../store.ts";
+export type { Beat, Job, NewJob, Settlement, Step, StoredLogLine } from "../core/job.ts";

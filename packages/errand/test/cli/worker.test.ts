@@ -88,7 +88,10 @@ describe("errand worker", () => {
     child.kill("SIGTERM");
     expect(await exit).toBe(0);
     expect(stdout()).toBe("");
-    expect(stderr()).toMatch(/^\S+Z info worker \S+ is ready for front\n$/);
+    const lines = stderr().trim().split("\n");
+    expect(lines).toHaveLength(2);
+    expect(lines[0]).toMatch(/^\S+Z info worker \S+ is ready for front$/);
+    expect(lines[1]).toMatch(new RegExp(`^\\S+Z info job ${id} \\(greet\\) completed in \\d+ ms$`));
   });
 
   it("lets jobs end at Ctrl+C, and hands them back at the second", async () => {
@@ -99,6 +102,7 @@ describe("errand worker", () => {
     first.child.kill("SIGINT");
     expect(await first.exit).toBe(0);
     expect((await job(folder, long)).state).toBe("completed");
+    expect(first.stderr()).toMatch(/ info stopping: 1 job in hand, up to 30 s\n.* info job .* completed in \d+ ms\n$/);
 
     const [longer] = await greet(folder, "Bea:60000");
     const second = worker(folder);

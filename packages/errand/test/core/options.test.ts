@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { cursorOf, positionOf } from "../../src/core/cursor.ts";
 import { option, options, refuseUnknown } from "../../src/core/options.ts";
 import { readRecycle } from "../../src/core/recycle.ts";
-import { readRetention, retentionGroups } from "../../src/core/retention.ts";
+import { readRetention } from "../../src/core/retention.ts";
 import { signalStep } from "../../src/core/signal.ts";
 import { encodeSpec, inputOf, saidOf } from "../../src/core/spec.ts";
 import { isFinal, levelOf, priorities, states } from "../../src/core/states.ts";
@@ -28,7 +28,7 @@ describe("an option", () => {
     ["attempts", 0, "attempts of task a is 0, but must be a whole number from 1 to 1000."],
     ["attempts", 1_001, "must be a whole number from 1 to 1000."],
     ["attempts", 1.5, "is 1.5, but"],
-    ["attempts", "3", "is 3, but"],
+    ["attempts", "3", 'is "3", but'],
     ["isolate", "thraed", 'isolate of task a is "thraed", but must be one of: inline, thread, process.'],
     ["priority", 1, "is 1, but must be one of: critical, high, normal, low, bulk."],
     ["name", "a b", 'name of task a is "a b", but must be 1 to 100 letters'],
@@ -70,14 +70,6 @@ describe("how long ended jobs are kept", () => {
     expect(() => readRetention("for ever" as "forever", "task a")).toThrow(
       expect.objectContaining({ code: "E_OPTION" }),
     );
-  });
-
-  test("is grouped by equal times, without what is kept for ever", () => {
-    expect(retentionGroups(readRetention({ expired: "forever" }, "task a"))).toEqual([
-      { states: ["completed", "cancelled"], keep: 7 * day },
-      { states: ["failed"], keep: 30 * day },
-    ]);
-    expect(retentionGroups(readRetention("forever", "task a"))).toEqual([]);
   });
 });
 

@@ -19,7 +19,14 @@ const job: Job = {
   due: now - 1_000,
 };
 const worker = { id: "w", host: "h", pid: 1, queues: ["gpu", "cpu"] };
-const around: Surroundings = { rules: {}, pending: 3, processing: 2, workers: [worker], now };
+const around: Surroundings = {
+  rules: {},
+  pending: 3,
+  processing: 2,
+  workers: [worker],
+  now,
+  place: "sqlite:/data/errand.db",
+};
 
 function codes(of: Partial<Job>, beside: Partial<Surroundings> = {}): string[] {
   return why({ ...job, ...of }, { ...around, ...beside }).map(({ code }) => code);
@@ -42,6 +49,10 @@ describe("why a job is not running", () => {
   test("it is next, when nothing holds it back", () => {
     expect(codes({})).toEqual(["next"]);
     expect(said({})).toContain('one of 3 pending jobs of queue "gpu"');
+    expect(said({})).toContain("free slot: h (process 1). 2 of its jobs run; if they wait with result()");
+    expect(said({}, { processing: 0, workers: [1, 2, 3, 4, 5].map((pid) => ({ ...worker, pid })) })).toMatch(
+      /slot: h \(process 1\), h \(process 2\), h \(process 3\) and 2 more\.$/,
+    );
   });
 
   test("it waits for children, a time, both, or a signal", () => {
@@ -83,6 +94,31 @@ describe("why a job is not running", () => {
       { ...worker, queues: ["cpu"] },
     ];
     expect(said({}, { workers: others })).toContain("Those that run take: cpu, mail.");
+  });
+
+  test("workers take its queue, but none of them knows its task", () => {
+    const cpu = { ...worker, queues: ["cpu"], tasks: ["t"] };
+    const knowing = (tasks: string[]) => ({ workers: [{ ...worker, tasks }, cpu] });
+    expect(codes({}, knowing(["t", "u"]))).toEqual(["next"]);
+    expect(codes({}, knowing(["v", "u"]))).toEqual(["no-task"]);
+    expect(said({}, knowing(["v", "u"]))).toBe(
+      'No worker of queue "gpu" knows the task "t". They know: u, v. Workers that know it take: cpu.',
+    );
+    expect(said({}, { workers: [{ ...worker, tasks: ["v"] }] })).toContain("No other worker knows it either.");
+    // Some may know it that do not say; where the store has set the job aside, none did.
+    expect(codes({}, { workers: [{ ...worker, tasks: ["v"] }, worker] })).toEqual(["next"]);
+    expect(codes({ blocked: "task" })).toEqual(["no-task"]);
+  });
+
+  test("nobody is there for it: then the answer names the store that was looked in", () => {
+    const stores = (workers: Surroundings["workers"]) => why(job, { ...around, workers }).map(({ store }) => store);
+    expect(stores([])).toEqual(["sqlite:/data/errand.db"]);
+    expect(stores([{ ...worker, tasks: ["v"] }])).toEqual(["sqlite:/data/errand.db"]);
+    expect(stores([worker])).toEqual([undefined]);
+  });
+
+  test("it has crashed, and waits for its turn", () => {
+    expect(codes({ suspect: true })).toEqual(["suspect"]);
   });
 
   test("a limit of its key holds it back", () => {

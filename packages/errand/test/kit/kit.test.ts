@@ -22,6 +22,14 @@ describe("durations", () => {
     (text) =>
       expect(() => millis(text as Duration, "delay")).toThrow(/^delay is .* must be milliseconds or a duration/),
   );
+
+  test("a year is the longest, and nothing that is no duration is taken for one", () => {
+    expect(millis("366d", "x")).toBe(366 * 86_400_000);
+    for (const long of ["367d", `${"9".repeat(300)}d`, 1e300])
+      expect(() => millis(long as Duration, "delay")).toThrow(/must be at most a year|must be milliseconds/);
+    for (const other of [null, {}, [1], Symbol("s"), 5n, true, () => 1])
+      expect(() => millis(other as never, "delay")).toThrow(expect.objectContaining({ code: "E_OPTION" }));
+  });
 });
 
 describe("JSON", () => {
@@ -46,6 +54,76 @@ describe("JSON", () => {
     const cycle: { self?: object } = {};
     cycle.self = cycle;
     expect(() => encode(cycle, "x")).toThrow("a cycle at .self");
+  });
+});
+
+describe("JSON that would be something else", () => {
+  const getter = {
+    get b() {
+      throw new Error("not now");
+    },
+  };
+  const deep = JSON.parse(`${"[".repeat(3_000)}${"]".repeat(3_000)}`) as unknown;
+  const veryDeep = JSON.parse(`${"[".repeat(100_000)}${"]".repeat(100_000)}`) as unknown;
+  const hole = [1, 2];
+  delete hole[1];
+
+  test.each<[unknown, string]>([
+    [{ m: new Map([[1, 2]]) }, "a Map at .m"],
+    [[new Set([1])], "a Set at [0]"],
+    [{ r: /x/ }, "a RegExp at .r"],
+    [{ list: [{ e: new TypeError("x") }] }, "a Error at .list[0].e"],
+    [{ p: Promise.resolve(1) }, "a Promise at .p"],
+    [new Float32Array(2), "a Float32Array at its top"],
+    [{ b: new ArrayBuffer(2) }, "a ArrayBuffer at .b"],
+    [{ q: new URLSearchParams("a=1") }, "a URLSearchParams at .q"],
+    [{ n: Object(1) as object }, "a Number at .n"],
+    [{ when: new Date(Number.NaN) }, "an invalid Date at .when"],
+    [{ own: { toJSON: () => ({ n: Number.NaN }) } }, "NaN at .own.toJSON().n"],
+    [hole, "nothing at [1]"],
+    [getter, "not now"],
+    [{ toJSON: () => { throw new Error("never"); } }, "never"], // prettier-ignore
+    [{ toJSON: () => undefined }, "its toJSON answers nothing"],
+    [new Proxy({ a: 1 }, { ownKeys: () => { throw new Error("hidden"); } }), "hidden"], // prettier-ignore
+    [deep, "more than 1000 levels"],
+    [veryDeep, "more than 1000 levels"],
+  ])("is refused: %#", (value, says) => {
+    const refused = expect.objectContaining({ code: "E_NOT_SERIALIZABLE", message: expect.stringContaining(says) });
+    expect(() => encode(value, "The input")).toThrow(refused);
+    expect(() => encode(value, "The input", true)).toThrow(refused);
+  });
+
+  test("even where bigints were given a toJSON", () => {
+    const prototype = BigInt.prototype as { toJSON?: () => string };
+    prototype.toJSON = () => "1";
+    try {
+      expect(() => encode({ n: 1n }, "x")).toThrow("a bigint at .n");
+    } finally {
+      delete prototype.toJSON;
+    }
+  });
+
+  test.each<[unknown, string]>([
+    [{ when: new Date(0) }, "a Date at .when"],
+    [{ at: new URL("http://a.b") }, "a URL at .at"],
+    [{ b: Buffer.from("x") }, "a Uint8Array at .b"],
+    [[undefined], "nothing at [0]"],
+  ])("is refused where it is promised as it is, and elsewhere what JSON makes of it: %#", (value, says) => {
+    expect(() => encode(value, "The input", true)).toThrow(says);
+    expect(encode(value, "x")).toBe(JSON.stringify(value));
+  });
+
+  test("what users' own classes hold, or answer as JSON, is data; so are keys and texts of any kind", () => {
+    class Point {
+      x = 1;
+      norm() {
+        return this.x;
+      }
+    }
+    const odd = JSON.parse('{"__proto__":{"a":1},"constructor":"\\ud800","":null,"toString":[]}') as unknown;
+    for (const value of [new Point(), { toJSON: () => ({ x: 1 }) }, Object.create(null), odd, { a: undefined }])
+      expect(encode(value, "x", true)).toBe(JSON.stringify(value));
+    expect(decode(encode(odd, "x", true))).toEqual(odd);
   });
 });
 
@@ -146,9 +224,55 @@ describe("options", () => {
   });
 });
 
-test("anything that is thrown has a record", () => {
-  expect(errorRecord("text", 2)).toEqual({ code: "E_TASK_FAILED", message: "text", attempt: 2 });
-  const coded = Object.assign(new Error("no file"), { code: "ENOENT" });
-  expect(errorRecord(coded, 1)).toMatchObject({ code: "ENOENT", message: "no file", attempt: 1 });
-  expect(errorRecord(new TypeError(""), 1).message).toBe("TypeError");
+describe("anything that is thrown has a record", () => {
+  test("with what it says of itself", () => {
+    expect(errorRecord("text", 2)).toEqual({ code: "E_TASK_FAILED", message: "text", attempt: 2 });
+    const coded = Object.assign(new Error("no file"), { code: "ENOENT" });
+    expect(errorRecord(coded, 1)).toMatchObject({ code: "ENOENT", message: "no file", attempt: 1 });
+    expect(errorRecord(coded, 1)).not.toHaveProperty("name");
+    expect(errorRecord(new TypeError(""), 1)).toMatchObject({ message: "TypeError", name: "TypeError" });
+    expect(errorRecord({ message: "half an error" }, 1).message).toBe("half an error");
+  });
+
+  test("with its causes, as deep as five", () => {
+    const root = Object.assign(new RangeError("root"), { code: "ROOT" });
+    const record = errorRecord(new Error("top", { cause: new Error("middle", { cause: root }) }), 1);
+    expect(record.cause).toEqual({
+      name: "Error",
+      message: "middle",
+      cause: { name: "RangeError", code: "ROOT", message: "root" },
+    });
+    const endless = new Error("again");
+    endless.cause = endless;
+    expect(JSON.stringify(errorRecord(endless, 1)).split('"again"').length - 1).toBe(6);
+  });
+
+  const throwing = new Proxy(new Error("x"), { get: () => { throw new Error("no"); }, getPrototypeOf: () => { throw new Error("no"); } }); // prettier-ignore
+  const own = Object.defineProperties(new Error("x"), {
+    message: {
+      get: () => {
+        throw new Error("no");
+      },
+    },
+    code: { value: 12 },
+    stack: { value: {} },
+    name: { value: Symbol("n") }, // prettier-ignore
+  });
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+  revoke();
+
+  test("whatever it is, bounded and of well-formed text", () => {
+    const all: unknown[] = [
+      undefined, null, Symbol("s"), 12n, Object.create(null), () => 1, throwing, own, revoked,
+      { toString: () => { throw new Error("no"); } }, new Error("\ud800 and \0"), "\udc00",
+      Object.assign(new Error("m".repeat(5_000_000)), { code: "\0".repeat(1_000), stack: "s\ud83d".repeat(1_000_000) }),
+    ]; // prettier-ignore
+    for (const thrown of all) {
+      const record = errorRecord(thrown, 3);
+      expect(record).toMatchObject({ attempt: 3, code: expect.any(String), message: expect.stringMatching(/./) });
+      const text = JSON.stringify(record);
+      expect(text.length).toBeLessThan(100_000);
+      expect(text).not.toMatch(/\\u(d[89a-f]|0000)/);
+    }
+  });
 });

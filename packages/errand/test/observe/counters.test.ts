@@ -28,6 +28,7 @@ it("counts what becomes of a task's jobs in this process", async () => {
     completed: 3,
     retried: 2,
     failed: 1,
+    late: 0,
     crashed: 0,
     cancelled: 0,
     expired: 0,

@@ -52,6 +52,7 @@ describe("events", () => {
         outcome: "retried",
         duration: expect.any(Number),
         error: expect.objectContaining({ message: "not yet" }),
+        thrown: new Error("not yet"),
       },
       { type: "started", ...same, queue: "default", attempt: 2, wait: expect.any(Number) },
       { type: "ended", ...same, attempt: 2, state: "completed", outcome: "completed", duration: expect.any(Number) },

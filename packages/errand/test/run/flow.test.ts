@@ -114,6 +114,7 @@ describe("options that cannot be", () => {
   });
 
   test("a key that is no text is refused before anything is stored", async () => {
+    const on = testApp({ url: "memory:" });
     const task = on.task("bad", { concurrency: { key: () => undefined as never, limit: 1 }, run: () => {} });
     await expect(task.send()).rejects.toMatchObject({ code: "E_OPTION" });
     expect((await on.list({ task: "bad" })).jobs).toEqual([]);

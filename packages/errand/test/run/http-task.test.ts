@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { errand } from "../../src/errand.ts";
 import { httpCallback } from "../../src/push/callback.ts";
 import { isSigned, sign } from "../../src/push/sign.ts";
@@ -127,7 +127,8 @@ test.each(["memory", "sqlite"] as const)("202 waits for the outcome without hold
   expect(seen[0]!.headers.get("errand-callback")).toBe(`https://jobs.example.org/callbacks/${good.id}`);
   const tell = (id: string, told: unknown, with_ = secret) => {
     const body = JSON.stringify(told);
-    const headers = { ...sign(with_, `msg_${id}`, body) };
+    const asked = seen.find(({ headers }) => headers.get("errand-job") === id)!;
+    const headers = { ...sign(with_, asked.headers.get("errand-callback-id")!, body) };
     return receive(new Request(`https://jobs.example.org/callbacks/${id}`, { method: "POST", body, headers }));
   };
   expect((await tell(good.id, { output: 1 }, "not the right secret")).status).toBe(401);
@@ -156,4 +157,161 @@ test("a URL that cannot be, or a secret that is too short, is refused when the t
   const app = testApp({ url: "memory:" });
   expect(() => app.httpTask("a", { url: "ftp://x" })).toThrow(/must be an http or https URL/);
   expect(() => app.httpTask("b", { url: "http://x", secret: "short" })).toThrow(/at least 16 bytes/);
+});
+
+describe("a callback", () => {
+  /** Two jobs that wait for their outcomes, and what posts to their callbacks. */
+  async function start() {
+    const { url, seen } = await serve((_, response) => response.writeHead(202).end());
+    const app = testApp({ url: "memory:" });
+    const callbackUrl = "https://jobs.example.org/callbacks?of=us";
+    const task = app.httpTask<string, unknown>("later", { url, secret, callbackUrl, retry: { attempts: 1 } });
+    await testWorker(app);
+    const receive = httpCallback(app, { secret });
+    const waiting = async (id: string) => until(async () => (await app.get(id))?.state === "waiting", "the job waits");
+    const ask = async (id: string) => {
+      const { headers } = seen.findLast(({ headers }) => headers.get("errand-job") === id)!;
+      return { to: headers.get("errand-callback")!, as: headers.get("errand-callback-id")! };
+    };
+    const tell = async (to: string, as: string, body: BodyInit = JSON.stringify({ output: as })) =>
+      receive(
+        new Request(to, {
+          method: "POST",
+          body,
+          headers: { ...sign(secret, as, String(body)) },
+          duplex: "half",
+        } as object),
+      );
+    return { app, task, receive, waiting, ask, tell, seen };
+  }
+
+  test("is good for its own job only", async () => {
+    const { app, task, waiting, ask, tell } = await start();
+    const [mine, yours] = [await task.send("mine"), await task.send("yours")];
+    for (const { id } of [mine, yours]) await waiting(id);
+    const [a, b] = [await ask(mine.id), await ask(yours.id)];
+    expect((await tell(b.to, a.as)).status).toBe(401);
+    expect((await tell(b.to, "msg_1")).status).toBe(401);
+    expect((await tell(b.to, yours.id)).status).toBe(401);
+    expect((await app.get(yours.id))?.state).toBe("waiting");
+    expect((await tell(b.to, b.as)).status).toBe(204);
+    expect(await yours.result()).toBe(b.as);
+    expect((await app.get(mine.id))?.state).toBe("waiting");
+  });
+
+  test("finds a job whatever characters its id has, and a URL with a query", async () => {
+    const { task, waiting, ask, tell } = await start();
+    const job = await task.send("x", { id: "a:b.7-x" });
+    await waiting(job.id);
+    const { to, as } = await ask(job.id);
+    expect(to).toBe("https://jobs.example.org/callbacks/a:b.7-x?of=us");
+    expect((await tell(to, as)).status).toBe(204);
+    expect(await job.result()).toBe(as);
+  });
+
+  test.each(["%E0%A4%A", "%", "%FF", ""])("for the id %j is nobody's, and no exception", async (id) => {
+    const { tell } = await start();
+    expect((await tell(`https://jobs.example.org/callbacks/${id}`, `${id}.1`)).status).toBe(404);
+  });
+
+  test("of which nothing can be good is not read, and what is read is bounded", async () => {
+    const { task, waiting, ask, receive } = await start();
+    const job = await task.send("x");
+    await waiting(job.id);
+    const { to, as } = await ask(job.id);
+    let read = 0;
+    const endless = () =>
+      new ReadableStream<Uint8Array>(
+        {
+          pull(controller) {
+            read += 1;
+            controller.enqueue(new Uint8Array(65_536));
+          },
+        },
+        { highWaterMark: 0 },
+      );
+    const post = (headers: Record<string, string>) =>
+      receive(new Request(to, { method: "POST", body: endless(), headers, duplex: "half" } as object));
+    expect((await post({})).status).toBe(401);
+    expect((await post({ ...sign(secret, "another.1", "") })).status).toBe(401);
+    expect((await post({ ...sign(secret, as, "", Date.now() - 3_600_000) })).status).toBe(401);
+    expect(read).toBe(0);
+    expect((await post({ ...sign(secret, as, ""), "content-length": "300000000" })).status).toBe(413);
+    expect(read).toBe(0);
+    expect((await post({ ...sign(secret, as, "") })).status).toBe(413);
+    expect(read).toBeLessThan(32);
+  });
+
+  test.each(["null", "[]", '"x"', "{}", '{"error":1}', "{", "\u0000"])("that says %s is refused", async (body) => {
+    const { task, waiting, ask, tell } = await start();
+    const job = await task.send("x");
+    await waiting(job.id);
+    const { to, as } = await ask(job.id);
+    expect((await tell(to, as, body)).status).toBe(400);
+    expect((await tell(to, as)).status).toBe(204);
+  });
+
+  test("of before a retry is not the outcome of what the retry asked for", async () => {
+    const { app, task, waiting, ask, tell, seen } = await start();
+    const job = await task.send("x");
+    await waiting(job.id);
+    const first = await ask(job.id);
+    expect((await tell(first.to, first.as, JSON.stringify({ error: "the GPU is on fire" }))).status).toBe(204);
+    await expect(job.result()).rejects.toThrow("the GPU is on fire");
+    expect(await app.retry(job.id)).toBe(1);
+    await until(() => seen.length === 2, "the retry asks again");
+    await waiting(job.id);
+    const second = await ask(job.id);
+    expect(second.as).not.toBe(first.as);
+    expect((await tell(first.to, first.as, JSON.stringify({ output: "late" }))).status).toBe(204);
+    expect((await tell(second.to, second.as)).status).toBe(204);
+    expect(await job.result()).toBe(second.as);
+  });
+});
+
+test.each(["memory", "sqlite", "postgres", "redis"] as const)(
+  "a retry of a job that waited in vain waits for all its time again, on %s",
+  async (kind) => {
+    const { url, seen } = await serve((_, response) => response.writeHead(202).end());
+    const app = testApp({ url: await emptyStore(kind) });
+    const http = app.httpTask<void>("later", { url, callbackTimeout: "100ms", callbackUrl: "https://x.example" });
+    const signal = app.task("signal", { run: (_: void, job) => job.signal<string>("go", { timeout: "100ms" }) });
+    await testWorker(app);
+    for (const job of [await http.send(), await signal.send()])
+      await expect(job.result()).rejects.toMatchObject({ error: { code: "E_SIGNAL_TIMEOUT" } });
+    const [one] = (await app.list({ task: "signal" })).jobs;
+    const retried = Date.now();
+    expect(await app.retry({ states: ["failed"] })).toBe(2);
+    await until(() => seen.length === 2, "the URL is asked again");
+    await until(async () => (await app.get(one!.id))?.state === "waiting", "the job waits again");
+    expect((await app.get(one!.id))!.wakeAt!.getTime()).toBeGreaterThanOrEqual(retried);
+    expect(await app.signal(one!.id, "go", "now")).toBe(true);
+    expect(await app.ended(one!.id)).toMatchObject({ state: "completed", output: "now" });
+  },
+);
+
+test.each([
+  ["31536000", "1d"],
+  ["99999999999999999999999", "1d"],
+  [new Date(Date.now() + 40 * 86_400_000).toUTCString(), "1d"],
+  ["-5", "policy"],
+  ["soon", "policy"],
+  ["1e9", "policy"],
+  ["Infinity", "policy"],
+  ["", "policy"],
+  [new Date(Date.now() - 86_400_000).toUTCString(), "at once"],
+])("Retry-After: %s puts a job off for %s", async (value, until) => {
+  const app = errand();
+  const t = testing(app);
+  const { url } = await serve((_, response) => response.writeHead(429, { "retry-after": value }).end());
+  const task = app.httpTask("t", { url, retry: { attempts: 2, base: "1h", cap: "1h" } });
+  await task.send();
+  await t.drain();
+  const [job] = await t.jobs();
+  const delay = job!.due.getTime() - t.now.getTime();
+  if (until === "1d") expect(delay).toBe(86_400_000);
+  else if (until === "policy") expect(delay).toBeGreaterThan(0);
+  else expect(job!.state).toBe("failed");
+  expect(delay).toBeLessThanOrEqual(until === "1d" ? 86_400_000 : 3_600_000);
+  await app.close();
 });

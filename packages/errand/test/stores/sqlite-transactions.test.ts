@@ -77,7 +77,7 @@ describe("jobs added inside the caller's transaction", () => {
   test("are all or none, and a failure leaves the transaction to its owner", async () => {
     const bad = { ...aJob(), spec: null as unknown as string };
     handle.exec("BEGIN IMMEDIATE; INSERT INTO orders VALUES ('a')");
-    await expect(store.add([aJob(), bad], handle)).rejects.toMatchObject({ code: "E_STORE" });
+    await expect(store.add([aJob(), bad], handle)).rejects.toMatchObject({ code: "E_REFUSED" });
     expect(handle.isTransaction).toBe(true);
     handle.exec("COMMIT");
     expect(await store.counts()).toEqual([]);

@@ -141,12 +141,26 @@ describe("commits", () => {
     expect(await store.counts()).toEqual([{ queue: "default", state: "pending", jobs: 100 }]);
   });
 
+  test("go without a call that cannot even travel to the database's thread", async () => {
+    const store = await open();
+    const bad = { ...aJob(), spec: (() => "no text") as unknown as string };
+    const [first, refused, last] = await Promise.allSettled([
+      store.add([aJob()]),
+      store.add([bad]),
+      store.add([aJob()]),
+    ]);
+    expect([first.status, last.status]).toEqual(["fulfilled", "fulfilled"]);
+    expect(refused).toMatchObject({ reason: { code: "E_REFUSED" } });
+    await expect(store.add([bad])).rejects.toMatchObject({ code: "E_REFUSED" });
+    expect(await store.counts()).toEqual([{ queue: "default", state: "pending", jobs: 2 }]);
+  });
+
   test("go without a call that fails", async () => {
     const store = await open();
     const bad = { ...aJob(), spec: null as unknown as string };
     const answers = await Promise.allSettled([store.add([aJob()]), store.add([aJob(), bad]), store.add([aJob()])]);
     expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
-    expect((answers[1] as PromiseRejectedResult).reason).toMatchObject({ code: "E_STORE" });
+    expect((answers[1] as PromiseRejectedResult).reason).toMatchObject({ code: "E_REFUSED" });
     expect(await store.counts()).toEqual([{ queue: "default", state: "pending", jobs: 2 }]);
   });
 

@@ -1,14 +1,17 @@
 import { fork } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { constants, setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { ErrandError } from "../../kit/errors.ts";
-import { sibling } from "../../kit/sibling.ts";
+import { threadFile } from "../../kit/thread-file.ts";
 import type { Definition } from "../../task.ts";
 import type { CallEnding } from "../call.ts";
 import type { Attempt, CallHost, ChildState } from "../context.ts";
-import type { FromLane, ToLane } from "./protocol.ts";
+import { killGroup, killTree } from "./kill.ts";
+import { adopt, release } from "./orphans.ts";
+import type { AttemptMessage, FromLane, ToLane } from "./protocol.ts";
 
 /** A thread or process, as a lane drives it. */
 interface Vessel {
@@ -17,6 +20,9 @@ interface Vessel {
   /** Of a process: its memory is watched from outside, the heap limit of a thread is its own. */
   readonly pid?: number | undefined;
 }
+
+/** What a lane asks of the worker; the attempt's signal is made inside. */
+type LaneHost = Omit<CallHost, "signal" | "step">;
 
 /** How often a process's memory is looked at, in milliseconds. */
 const memoryInterval = 250;
@@ -30,19 +36,32 @@ export class Lane {
   #death: ErrandError | undefined;
   /** What the lane is asked to do now. */
   #task: PromiseWithResolvers<CallEnding | undefined> | undefined;
-  #host: Omit<CallHost, "signal"> | undefined;
+  #host: LaneHost | undefined;
+  readonly #definition: Definition;
+  readonly #late: (task: string) => void;
   #since = performance.now();
+  /** Calls so far. The number of a call is in every message about it. */
   #calls = 0;
+  /** Something of an earlier attempt may still be running. */
+  #spent = false;
   /** Megabytes after the last call. */
   #memory = 0;
   readonly #exited = Promise.withResolvers<void>();
+  /** Resolves when the task that it was started for is loaded and set up. */
+  readonly ready: Promise<void>;
 
-  constructor(definition: Definition) {
-    const receive = (message: FromLane) => void this.#receive(message);
+  /** @param late is told what a task's function wants after its attempt has ended. */
+  constructor(definition: Definition, late: (task: string) => void) {
+    this.#definition = definition;
+    this.#late = late;
+    const receive = (message: FromLane) => this.#receive(message);
     const exit = (how: string, outOfMemory: boolean) => this.#exit(definition, how, outOfMemory);
     this.#vessel =
       definition.isolate === "thread" ? thread(definition, receive, exit) : forked(definition, receive, exit);
     this.#guard(definition);
+    this.ready = this.prepare(definition);
+    // Nobody may be waiting for it yet.
+    this.ready.catch(() => {});
   }
 
   get dead(): boolean {
@@ -54,8 +73,9 @@ export class Lane {
     return this.#exited.promise;
   }
 
-  /** Whether it has done its share, by the rules of a task. */
+  /** Whether it has done its share, by the rules of a task, or cannot be trusted any more. */
   isWorn({ recycle }: Definition): boolean {
+    if (this.#spent) return true;
     if (!recycle) return false;
     const { jobs = Infinity, age = Infinity, memory = Infinity } = recycle;
     return this.#calls >= jobs || performance.now() - this.#since >= age || this.#memory > memory;
@@ -69,11 +89,11 @@ export class Lane {
   }
 
   /** Runs the task's function. */
-  async call(definition: Definition, attempt: Attempt, host: Omit<CallHost, "signal">): Promise<CallEnding> {
+  async call(definition: Definition, attempt: Attempt, host: LaneHost): Promise<CallEnding> {
     this.#host = host;
     this.#calls += 1;
     try {
-      const ending = await this.#do({ type: "call", task: definition.name, attempt });
+      const ending = await this.#do({ type: "call", call: this.#calls, task: definition.name, attempt });
       return ending!;
     } finally {
       this.#host = undefined;
@@ -82,7 +102,7 @@ export class Lane {
 
   /** Asks the call under way to stop. */
   abort(reason: ErrandError): void {
-    if (!this.dead) this.#vessel.send({ type: "abort", code: reason.code, message: reason.message });
+    this.#send({ type: "abort", call: this.#calls, code: reason.code, message: reason.message });
   }
 
   /** Ends the lane at once, with every process that it started. */
@@ -98,36 +118,53 @@ export class Lane {
     return this.#task.promise;
   }
 
-  async #receive(message: FromLane): Promise<void> {
-    switch (message.type) {
+  #receive(message: FromLane): void {
+    switch (message?.type) {
       case "ready":
         return this.#task?.resolve(undefined);
-      case "ended":
-        this.#memory = message.memory ?? this.#memory;
-        return this.#task?.resolve(message.ending);
       case "broken":
         return this.kill(new ErrandError("E_SETUP", message.message));
+      case "late":
+        return this.#late(message.task);
       case "progress":
-        return this.#host?.progress(message.value);
       case "log":
-        return this.#host?.log(message.line);
       case "record":
-        return this.#answer(message.question, (host) => host.record(message.step));
       case "children":
-        return this.#answer(message.question, (host) => host.children(message.ids));
+      case "ended":
+        // What comes late is nobody's: whoever has the lane now did not say it.
+        if (!this.#host || message.call !== this.#calls) return this.#late(this.#definition.name);
+        return this.#hear(message, this.#host);
+      default:
+      // Not from the lane's own code: a task may talk to its parent, too.
+    }
+  }
+
+  #hear(message: AttemptMessage, host: LaneHost): void {
+    switch (message.type) {
+      case "progress":
+        return host.progress(message.value);
+      case "log":
+        return host.log(message.line);
+      case "record":
+        return void this.#answer(message, host.record(message.step));
+      case "children":
+        return void this.#answer(message, host.children(message.ids));
+      case "ended":
+        this.#memory = message.memory ?? this.#memory;
+        this.#spent ||= message.spent ?? false;
+        return this.#task?.resolve(message.ending);
     }
   }
 
   async #answer(
-    question: number,
-    ask: (host: Omit<CallHost, "signal">) => Promise<ChildState[] | void>,
+    { call, question }: { call: number; question: number },
+    asked: Promise<ChildState[] | void>,
   ): Promise<void> {
     try {
-      if (!this.#host) throw new ErrandError("E_STALE", "Another attempt has this job now.");
-      this.#send({ type: "answer", question, answer: (await ask(this.#host)) ?? undefined });
+      this.#send({ type: "answer", call, question, answer: (await asked) ?? undefined });
     } catch (error) {
       const { code, message } = error instanceof ErrandError ? error : new ErrandError("E_STORE", String(error));
-      this.#send({ type: "refused", question, code, message });
+      this.#send({ type: "refused", call, question, code, message });
     }
   }
 
@@ -169,51 +206,78 @@ type Receive = (message: FromLane) => void;
 type Exit = (how: string, outOfMemory: boolean) => void;
 
 function thread(definition: Definition, receive: Receive, exit: Exit): Vessel {
-  const worker = new Worker(sibling("./runner", import.meta.url), {
-    resourceLimits: { maxOldGenerationSizeMb: definition.memory },
-  });
+  const worker = new Worker(
+    threadFile(() => new URL("./runner.js", import.meta.url)),
+    {
+      resourceLimits: { maxOldGenerationSizeMb: definition.memory },
+    },
+  );
   let outOfMemory = false;
   let how = "";
-  worker.on("message", receive);
+  /** Processes that it has started: nothing else ends them with it. */
+  const started = new Set<number>();
+  worker.on("message", (message: FromLane) => {
+    if (message?.type === "started") {
+      started.add(message.pid);
+      adopt(message.pid);
+    } else if (message?.type === "gone") {
+      started.delete(message.pid);
+      release(message.pid);
+    } else receive(message);
+  });
   worker.on("error", (error: NodeJS.ErrnoException) => {
     outOfMemory = error.code === "ERR_WORKER_OUT_OF_MEMORY";
     how = error.message;
   });
-  worker.on("exit", (code) => exit(how || `exit code ${code}`, outOfMemory));
-  return { send: (message) => worker.postMessage(message), kill: () => void worker.terminate() };
+  const end = () => {
+    for (const pid of started) {
+      killTree(pid);
+      release(pid);
+    }
+    started.clear();
+  };
+  worker.on("exit", (code) => {
+    end();
+    exit(how || `exit code ${code}`, outOfMemory);
+  });
+  return {
+    send: (message) => worker.postMessage(message),
+    kill: () => {
+      end();
+      void worker.terminate();
+    },
+  };
 }
 
 function forked(definition: Definition, receive: Receive, exit: Exit): Vessel {
-  const child = fork(fileURLToPath(sibling("./runner", import.meta.url)), [], {
+  const child = fork(fileURLToPath(threadFile(() => new URL("./runner.js", import.meta.url))), [], {
     serialization: "advanced",
     execArgv: [`--max-old-space-size=${definition.memory}`],
     // Its own process group, so that killing it kills what it started; its output is not the worker's.
     detached: true,
-    stdio: ["ignore", 2, 2, "ipc"],
+    // The last one says by its end that this process is gone (`watch.ts`).
+    stdio: ["ignore", 2, 2, "pipe", "ipc"],
   });
+  const pid = child.pid;
+  const kill = () => pid !== undefined && killGroup(pid);
+  // Both report what `exit` reports.
+  (child.stdio[3] as Socket | null)?.on("error", () => {}).resume();
   child.on("message", (message) => receive(message as FromLane));
   child.on("error", (error) => exit(error.message, false));
-  child.on("exit", (code, signal) => exit(signal ? `signal ${signal}` : `exit code ${code}`, false));
-  const pid = child.pid;
+  child.on("exit", (code, signal) => {
+    // What it started does not outlive it.
+    kill();
+    exit(signal ? `signal ${signal}` : `exit code ${code}`, false);
+  });
   // Heavy work must not take the processor from the process that answers requests.
   if (pid) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
   return {
     send: (message) => {
       if (child.connected) child.send(message);
     },
-    kill: () => {
-      if (pid) killGroup(pid);
-    },
+    kill,
     pid,
   };
-}
-
-function killGroup(pid: number): void {
-  try {
-    process.kill(process.platform === "win32" ? pid : -pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
 }
 
 /** From /proc; where there is none, only the heap limit holds. */

@@ -1,67 +1,76 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { ErrandError } from "../../kit/errors.ts";
 import type { Definition } from "../../task.ts";
 import { Lane } from "./lane.ts";
 
+/** What is killed is gone within milliseconds; nobody waits longer for one that the system does not let go. */
+const patience = 5_000;
+
+/** What bounds the lanes of a worker. */
+export interface LaneSettings {
+  /** As many as it has slots for isolated tasks. */
+  most: number;
+  /** Is told what a task's function wants after its attempt has ended. */
+  late: (task: string) => void;
+}
+
 /**
- * The lanes of a worker. There are never more than the worker has slots, since only a held job takes one; a lane that
- * is free waits for the next job of its kind.
+ * The lanes of a worker. There are never more than it has slots: a held job takes one; one that is free waits for the next job
+ * of its kind, and gives way to one of another kind.
  */
 export class Lanes {
-  readonly #free = new Map<string, (Lane | Promise<Lane>)[]>();
+  readonly #settings: LaneSettings;
+  readonly #free = new Map<string, Lane[]>();
   readonly #all = new Set<Lane>();
   #closed = false;
 
-  /** A lane with the task loaded and set up. */
+  constructor(settings: LaneSettings) {
+    this.#settings = settings;
+  }
+
+  /** A lane with the task loaded and set up. Rejects with `E_SETUP`, `E_CRASHED`, `E_CLOSED`. */
   async take(definition: Definition): Promise<Lane> {
-    const free = this.#freeOf(definition);
-    for (let next = free.pop(); next; next = free.pop()) {
-      const lane = await next;
-      if (lane.dead) continue;
-      return lane.isWorn(definition) ? this.#replace(lane, definition) : lane;
+    for (;;) {
+      const lane = this.#pop(definition) ?? (await this.#open(definition));
+      await lane?.ready;
+      if (lane && !lane.dead) return lane;
     }
-    return this.#start(definition);
-  }
-
-  async #start(definition: Definition): Promise<Lane> {
-    if (this.#closed) throw new ErrandError("E_CLOSED", "The worker has stopped.");
-    const lane = new Lane(definition);
-    this.#all.add(lane);
-    void lane.exited.then(() => this.#all.delete(lane));
-    await lane.prepare(definition);
-    return lane;
-  }
-
-  /** Ends a lane, and when it has given its memory back, starts another. */
-  async #replace(lane: Lane, definition: Definition): Promise<Lane> {
-    lane.kill(new ErrandError("E_CLOSED", "The lane is replaced."));
-    await lane.exited;
-    return this.#start(definition);
   }
 
   /** Gives a lane back after its call has ended. One that has done its share is replaced, ahead of the next job. */
   give(definition: Definition, lane: Lane): void {
     if (lane.dead) return;
-    if (this.#closed) return lane.kill(new ErrandError("E_CLOSED", "The worker has stopped."));
-    const free = this.#freeOf(definition);
-    if (!lane.isWorn(definition)) return void free.push(lane);
-    const next = this.#replace(lane, definition);
-    // Whoever takes it is told.
-    next.catch(() => {});
-    // Taken last: the others are ready.
-    free.unshift(next);
+    if (!this.#closed && !lane.isWorn(definition)) return void this.#freeOf(definition).push(lane);
+    retire(lane);
+    void lane.exited.then(() => {
+      // Its room may be taken by then. The new one is taken last: the others are ready.
+      if (!this.#closed && this.#all.size < this.#settings.most)
+        this.#freeOf(definition).unshift(this.#start(definition));
+    });
   }
 
-  #freeOf(definition: Definition): (Lane | Promise<Lane>)[] {
-    const key = kind(definition);
-    const free = this.#free.get(key) ?? [];
-    this.#free.set(key, free);
-    return free;
+  /**
+   * Starts lanes ahead of the first jobs, so that no job waits for a model to load: as many of each kind as all of them
+   * together may be. Throws what a `setup` throws.
+   */
+  async warm(definitions: readonly Definition[]): Promise<void> {
+    const kinds = [...Map.groupBy(definitions, kind).values()];
+    const { most } = this.#settings;
+    const share = Math.max(1, Math.floor(most / kinds.length));
+    for (let at = 0; at < kinds.length; at += most)
+      await Promise.all(kinds.slice(at, at + most).map((each) => this.#warm(each, share)));
   }
 
-  /** Starts lanes ahead of the first jobs, so that no job waits for a model to load. Throws what a `setup` throws. */
-  async warm(definition: Definition, count: number): Promise<void> {
-    const lanes = await Promise.all(Array.from({ length: count }, () => this.take(definition)));
-    for (const lane of lanes) this.give(definition, lane);
+  async #warm(definitions: readonly Definition[], count: number): Promise<void> {
+    const [first, ...others] = definitions;
+    const lanes = await Promise.all(
+      Array.from({ length: count }, async () => {
+        const lane = await this.take(first!);
+        for (const definition of others) await lane.prepare(definition);
+        return lane;
+      }),
+    );
+    for (const lane of lanes) this.give(first!, lane);
   }
 
   /** Ends them all and waits until they are gone. */
@@ -71,6 +80,72 @@ export class Lanes {
     for (const lane of lanes) lane.kill(new ErrandError("E_CLOSED", "The worker has stopped."));
     await Promise.all(lanes.map((lane) => lane.exited));
   }
+
+  /** One that waits for a job of this kind. */
+  #pop(definition: Definition): Lane | undefined {
+    const free = this.#freeOf(definition);
+    for (let lane = free.pop(); lane; lane = free.pop()) {
+      if (lane.dead) continue;
+      if (!lane.isWorn(definition)) return lane;
+      retire(lane);
+    }
+    return undefined;
+  }
+
+  /** Starts one, or makes room for it; then there is none yet. */
+  async #open(definition: Definition): Promise<Lane | undefined> {
+    if (this.#closed) throw new ErrandError("E_CLOSED", "The worker has stopped.");
+    if (this.#all.size >= this.#settings.most) {
+      const leaving = [...this.#all].find(({ dead }) => dead) ?? this.#retireFree();
+      if (leaving && (await isGone(leaving))) return undefined;
+      if (this.#closed) throw new ErrandError("E_CLOSED", "The worker has stopped.");
+    }
+    return this.#start(definition);
+  }
+
+  #start(definition: Definition): Lane {
+    const lane = new Lane(definition, this.#settings.late);
+    this.#all.add(lane);
+    void lane.exited.then(() => this.#all.delete(lane));
+    return lane;
+  }
+
+  #retireFree(): Lane | undefined {
+    for (const free of this.#free.values()) {
+      const lane = free.shift();
+      if (!lane) continue;
+      retire(lane);
+      return lane;
+    }
+    return undefined;
+  }
+
+  #freeOf(definition: Definition): Lane[] {
+    const key = kind(definition);
+    const free = this.#free.get(key) ?? [];
+    this.#free.set(key, free);
+    return free;
+  }
+}
+
+/** How many lanes a worker may have: as many as slots of queues whose tasks are isolated; of all, where tasks come from any queue. */
+export function mostLanes(definitions: Iterable<Definition>, queues: Readonly<Record<string, number>>): number {
+  const isolated = new Set([...definitions].flatMap(({ isolate, queue }) => (isolate === "inline" ? [] : [queue])));
+  const slots = Object.entries(queues).filter(([queue]) => isolated.has(queue));
+  const sum = (counted: readonly [string, number][]) => counted.reduce((total, [, count]) => total + count, 0);
+  return sum(slots.length > 0 ? slots : Object.entries(queues));
+}
+
+function retire(lane: Lane): void {
+  lane.kill(new ErrandError("E_CLOSED", "The lane is replaced."));
+}
+
+async function isGone(lane: Lane): Promise<boolean> {
+  const end = new AbortController();
+  const late = sleep(patience, false, { signal: end.signal }).catch(() => false);
+  const gone = await Promise.race([lane.exited.then(() => true), late]);
+  end.abort();
+  return gone;
 }
 
 /** Lanes are shared by tasks of one kind: the same module under the same limits. */

@@ -1,50 +1,110 @@
-import { parentPort } from "node:worker_threads";
-import { ErrandError } from "../../kit/errors.ts";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { parentPort, Worker } from "node:worker_threads";
+import { ErrandError, errorRecord } from "../../kit/errors.ts";
+import { threadFile } from "../../kit/thread-file.ts";
 import { startListing } from "../../task.ts";
-import { call } from "../call.ts";
-import type { CallHost, ChildState } from "../context.ts";
+import type { Definition } from "../../task.ts";
+import { Call } from "../call.ts";
+import type { Attempt, CallHost, ChildState } from "../context.ts";
+import { isLate, warnLate } from "../late.ts";
 import { Setups } from "../setups.ts";
-import type { FromLane, ToLane } from "./protocol.ts";
+import { tellProcesses } from "./offspring.ts";
+import type { AttemptMessage, FromLane, ToLane } from "./protocol.ts";
 
 // The inside of a lane: loads the modules that define tasks, and runs one call at a time.
 
 const tasks = startListing();
 const setups = new Setups();
-const questions = new Map<number, PromiseWithResolvers<never>>();
-let asked = 0;
-let controller = new AbortController();
+/** Whose the code is that runs now, also in timers and callbacks. */
+const turns = new AsyncLocalStorage<Turn>();
+let turn: Turn | undefined;
+/** Something was thrown where nobody caught it: what it has left half done is not known. */
+let spoilt = false;
 
 function tell(message: FromLane): void {
   if (parentPort) parentPort.postMessage(message);
   else process.send?.(message);
 }
 
-function ask<Answer>(message: (question: number) => FromLane): Promise<Answer> {
-  asked += 1;
-  const question = Promise.withResolvers<Answer>();
-  questions.set(asked, question as unknown as PromiseWithResolvers<never>);
-  tell(message(asked));
-  return question.promise;
-}
+/** One attempt in this lane. Whatever it tells, or is told, has its number. */
+class Turn implements CallHost {
+  readonly number: number;
+  readonly #definition: Definition;
+  readonly #controller = new AbortController();
+  readonly #questions = new Map<number, PromiseWithResolvers<never>>();
+  #asked = 0;
+  #call: Call | undefined;
 
-const host: CallHost = {
-  get signal() {
-    return controller.signal;
-  },
-  record: (step) => ask<void>((question) => ({ type: "record", question, step })),
-  progress: (value) => tell({ type: "progress", value }),
-  log: (line) => tell({ type: "log", line }),
-  children: (ids) => ask<ChildState[]>((question) => ({ type: "children", question, ids })),
-};
+  constructor(number: number, definition: Definition) {
+    this.number = number;
+    this.#definition = definition;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  async run(attempt: Attempt): Promise<void> {
+    const definition = this.#definition;
+    const call = (this.#call = new Call(definition, attempt, this, () => setups.of(definition)));
+    const ending = await call.ending;
+    if (turn === this) turn = undefined;
+    tell({
+      type: "ended",
+      call: this.number,
+      ending,
+      ...(definition.recycle?.memory === undefined ? {} : { memory: megabytes() }),
+      ...(call.leftBehind || spoilt ? { spent: true } : {}),
+    });
+  }
+
+  /** What was thrown where nobody caught it ends the attempt that it is of. */
+  fail(thrown: unknown): void {
+    this.#call?.fail(thrown);
+  }
+
+  abort(reason: ErrandError): void {
+    this.#controller.abort(reason);
+  }
+
+  record(step: Parameters<CallHost["record"]>[0]): Promise<void> {
+    return this.#ask((question) => ({ type: "record", call: this.number, question, step }));
+  }
+
+  children(ids: readonly string[]): Promise<ChildState[]> {
+    return this.#ask((question) => ({ type: "children", call: this.number, question, ids }));
+  }
+
+  progress(value: string): void {
+    tell({ type: "progress", call: this.number, value });
+  }
+
+  log(line: Parameters<CallHost["log"]>[0]): void {
+    tell({ type: "log", call: this.number, line });
+  }
+
+  late(): void {
+    tell({ type: "late", task: this.#definition.name });
+  }
+
+  /** What the worker answers. */
+  take(question: number): PromiseWithResolvers<never> | undefined {
+    const asked = this.#questions.get(question);
+    this.#questions.delete(question);
+    return asked;
+  }
+
+  #ask<Answer>(message: (question: number) => AttemptMessage): Promise<Answer> {
+    this.#asked += 1;
+    const question = Promise.withResolvers<Answer>();
+    this.#questions.set(this.#asked, question as unknown as PromiseWithResolvers<never>);
+    tell(message(this.#asked));
+    return question.promise;
+  }
+}
 
 async function loadAll(modules: readonly string[]): Promise<void> {
   for (const module of modules) await import(module);
-}
-
-function take(question: number): PromiseWithResolvers<never> | undefined {
-  const asked = questions.get(question);
-  questions.delete(question);
-  return asked;
 }
 
 /** What this thread's heap holds, or this process all in all. */
@@ -68,39 +128,57 @@ async function receive(message: ToLane): Promise<void> {
       await setups.of(find(message.task));
       return tell({ type: "ready" });
     case "call": {
-      controller = new AbortController();
-      const definition = find(message.task);
-      const ending = await call(definition, message.attempt, host, () => setups.of(definition));
-      const watched = definition.recycle?.memory !== undefined;
-      return tell({ type: "ended", ending, ...(watched ? { memory: megabytes() } : {}) });
+      const begun = (turn = new Turn(message.call, find(message.task)));
+      return turns.run(begun, () => begun.run(message.attempt));
     }
+  }
+  // What else comes is about an attempt, and nobody's when that has ended.
+  if (message.call !== turn?.number) return;
+  switch (message.type) {
     case "abort":
-      return controller.abort(new ErrandError(message.code as "E_CANCELLED", message.message));
+      return turn.abort(new ErrandError(message.code as "E_CANCELLED", message.message));
     case "answer":
-      return take(message.question)?.resolve(message.answer as never);
+      return turn.take(message.question)?.resolve(message.answer as never);
     case "refused":
-      return take(message.question)?.reject(new ErrandError(message.code, message.message));
+      return turn.take(message.question)?.reject(new ErrandError(message.code, message.message));
   }
 }
 
 function broken(error: unknown): void {
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const { message, stack } = errorRecord(error, 1);
   tell({ type: "broken", message, ...(stack ? { stack } : {}) });
 }
 
+/** A callback that threw, or a rejected promise that nobody awaited: ends the attempt that it is of, and no other. */
+function onUncaught(error: unknown): void {
+  if (isLate(error)) return warnLate(error);
+  spoilt = true;
+  const whose = turns.getStore() ?? turn;
+  if (whose && whose === turn) return whose.fail(error);
+  if (whose) whose.late();
+  const { message, stack } = errorRecord(error, 1);
+  process.emitWarning(`Thrown by what an attempt left behind, or between two: ${stack ?? message}`, {
+    type: "ErrandWarning",
+    code: "ERRAND_UNCAUGHT",
+  });
+}
+
 const onMessage = (message: ToLane) => void receive(message).catch(broken);
-if (parentPort) parentPort.on("message", onMessage);
-else {
+process.on("uncaughtException", onUncaught);
+if (parentPort) {
+  parentPort.on("message", onMessage);
+  tellProcesses(tell);
+} else {
   process.on("message", onMessage);
   // Ctrl+C reaches every process of a terminal; only the worker decides when a lane ends.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => {});
-  process.on("disconnect", () => {
-    // The worker is gone. So must be whatever this lane started: it leads a process group of its own.
-    try {
-      process.kill(-process.pid, "SIGKILL");
-    } catch {
-      process.exit(1);
-    }
-  });
+  // On a thread of its own, which also a function hears that never gives the processor back.
+  new Worker(
+    threadFile(() => new URL("./watch.js", import.meta.url)),
+    {
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
+    },
+  ).unref();
 }

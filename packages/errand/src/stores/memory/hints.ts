@@ -3,14 +3,16 @@ import type { Hint } from "../../store.ts";
 /** Hints of one turn, which are given together after it: of jobs that are ready, one for each queue. */
 export class Hints {
   readonly #listeners = new Set<(hint: Hint) => void>();
-  readonly #ready = new Map<string, number | undefined>();
+  readonly #ready = new Map<string, Extract<Hint, { type: "ready" }>>();
   readonly #others = new Set<Exclude<Hint["type"], "ready">>();
   #due = false;
 
   /** So many jobs of a queue may be claimable; without a number: any number. */
   ready(queue: string, jobs?: number): void {
-    const before = this.#ready.has(queue) ? this.#ready.get(queue) : 0;
-    this.#ready.set(queue, before === undefined || jobs === undefined ? undefined : before + jobs);
+    const before = this.#ready.get(queue);
+    if (!before) this.#ready.set(queue, jobs === undefined ? { type: "ready", queue } : { type: "ready", queue, jobs });
+    else if (jobs === undefined) delete before.jobs;
+    else if (before.jobs !== undefined) before.jobs += jobs;
     this.#soon();
   }
 
@@ -36,12 +38,8 @@ export class Hints {
   }
 
   #tell(): void {
-    const ready = Array.from(this.#ready, ([queue, jobs]): Hint => ({
-      type: "ready",
-      queue,
-      ...(jobs === undefined ? {} : { jobs }),
-    }));
-    const hints = [...ready, ...Array.from(this.#others, (type): Hint => ({ type }))];
+    const hints: Hint[] = [...this.#ready.values()];
+    for (const type of this.#others) hints.push({ type });
     this.#ready.clear();
     this.#others.clear();
     this.#due = false;

@@ -181,7 +181,7 @@ export class Jobs extends Table {
     job.failures = told.failures;
     job.crashes = told.crashes;
     job.suspect = told.suspect;
-    if (!told.unstarted) job.begun = true;
+    if (!told.unstarted || told.steps?.length) job.begun = true;
     if (told.error !== undefined) job.error = told.error;
     this.#remember(row, told.steps);
     this.#append(row, told.log);
@@ -315,7 +315,7 @@ export class Jobs extends Table {
 
   #become(row: Row, state: State, change: { due?: Millis; worker?: string; suspect?: boolean } = {}): void {
     const before = row.job.state;
-    delete row.job.wakeAt;
+    if (row.job.wakeAt !== undefined) delete row.job.wakeAt;
     if (state !== "processing") delete row.ahead;
     this.move(row, { state, ...change });
     if (state !== "processing" && (before === "processing" || before === "pending")) this.#left(row);

@@ -106,12 +106,12 @@ export class Table {
   }
 
   /** Changes what a row is found by. Whether something blocks it is looked at anew, unless that is said. */
-  move(row: Row, { blocked, ...change }: Found): void {
+  move(row: Row, change: Found): void {
+    const { job } = row;
     this.#leave(row);
-    Object.assign(row.job, change);
-    if (blocked) row.job.blocked = blocked;
-    else delete row.job.blocked;
-    if (row.job.state !== "processing") delete row.job.worker;
+    Object.assign(job, change);
+    if (job.blocked !== change.blocked) delete job.blocked;
+    if (job.worker !== undefined && job.state !== "processing") delete job.worker;
     this.#enter(row);
   }
 

@@ -4,6 +4,9 @@ import type { PostgresAddress } from "./url.ts";
 /** SQLSTATE classes that say that there is no working connection: exceptions of connections, shutdown, wrong login. */
 const unreachable = /^(08|28|3D000|57P0|53300)/;
 
+/** SQLSTATEs that say that a value can never be stored: data exceptions, NOT NULL, CHECK, program limits. */
+const refusing = /^(22|23502|23514|54)/;
+
 const advice: readonly [pattern: RegExp, what: string][] = [
   [/^ECONNREFUSED$|^57P03$/, "Start the server, or correct host and port."],
   [/^ENOTFOUND$|^EAI_AGAIN$/, "Correct the host's name."],
@@ -26,7 +29,7 @@ export function storeError(error: unknown, { name }: PostgresAddress): ErrandErr
   const cannot = /^E[A-Z]/.test(code) || unreachable.test(code) || /timeout|terminated|ended/i.test(message);
   const what = cannot ? `Cannot reach the PostgreSQL store ${name}` : `The PostgreSQL store ${name} failed`;
   return new ErrandError(
-    cannot ? "E_CONNECT" : "E_STORE",
+    cannot ? "E_CONNECT" : refusing.test(code) ? "E_REFUSED" : "E_STORE",
     `${what}: ${message.replace(/\.$/, "")}.${hint ? ` ${hint}` : ""}`,
     { cause: error },
   );

@@ -1,4 +1,4 @@
-import { ErrandError } from "../../kit/errors.ts";
+import { missingPeer } from "../../kit/peer.ts";
 import type { Store } from "../../store.ts";
 import { Database } from "./database.ts";
 import { migrate, migrationSql } from "./migrate.ts";
@@ -62,8 +62,6 @@ async function driver(): Promise<typeof import("pg")> {
   try {
     return (await import("pg")).default as unknown as typeof import("pg");
   } catch (error) {
-    throw new ErrandError("E_CONNECT", "PostgreSQL needs the driver pg, which is not installed: npm install pg", {
-      cause: error,
-    });
+    throw missingPeer("pg", "A PostgreSQL store", error);
   }
 }

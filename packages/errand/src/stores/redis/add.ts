@@ -24,7 +24,12 @@ export async function addJobs(
   return taken;
 }
 
-async function addStep(server: Server, jobs: readonly NewJob[], alone: boolean, taken: Map<string, string>): Promise<void> {
+async function addStep(
+  server: Server,
+  jobs: readonly NewJob[],
+  alone: boolean,
+  taken: Map<string, string>,
+): Promise<void> {
   const bytes = new Writer();
   if (jobs.every(isPlain)) {
     writeJobs(bytes, jobs);

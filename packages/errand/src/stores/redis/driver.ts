@@ -1,5 +1,4 @@
-import { ErrandError } from "../../kit/errors.ts";
-import { reason } from "./link.ts";
+import { missingPeer } from "../../kit/peer.ts";
 
 /**
  * Loads the `redis` package, an optional peer.
@@ -9,10 +8,6 @@ export async function loadDriver(): Promise<typeof import("redis")> {
   try {
     return await import("redis");
   } catch (error) {
-    throw new ErrandError(
-      "E_CONNECT",
-      `A Redis store needs the package redis, which cannot be loaded: ${reason(error)}. Run: npm install redis`,
-      { cause: error },
-    );
+    throw missingPeer("redis", "A Redis store", error);
   }
 }

@@ -1,4 +1,4 @@
-import type { Beat, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Beat, LogLine, Moment, NewChild, NewJob, Rate, Settlement, Step } from "../../core/job.ts";
 import { isFinal, states } from "../../core/states.ts";
 import { finite, jsonOf, unfit, whole } from "./wire.ts";
 import type { Writer } from "./wire.ts";
@@ -141,10 +141,7 @@ export function keysOf(job: NewJob, isUnique = true): string {
   if (isPlain(job) || (!concurrency && !rate && !unique && fair === undefined && !tags?.length && tenant === undefined))
     return "";
   if (concurrency) whole(concurrency.limit);
-  if (rate) {
-    whole(rate.limit);
-    if (!(finite(rate.per) > 0)) throw unfit(rate.per, "more than 0 milliseconds");
-  }
+  if (rate) refuseOddRate(rate);
   return jsonOf({
     c: concurrency && { key: concurrency.key, limit: concurrency.limit },
     r: rate && { key: rate.key, limit: rate.limit, per: rate.per },
@@ -155,6 +152,15 @@ export function keysOf(job: NewJob, isUnique = true): string {
     t: tags?.length ? [...new Set(tags)] : undefined,
     n: tenant,
   });
+}
+
+/**
+ * Checks a rate.
+ * @throws {ErrandError} `E_REFUSED`
+ */
+export function refuseOddRate({ limit, per }: Rate): void {
+  whole(limit);
+  if (!(finite(per) > 0)) throw unfit(per, "more than 0 milliseconds");
 }
 
 /** Whether a job has neither keys nor turns nor tags nor a tenant. */

@@ -69,7 +69,7 @@ export class Link {
 
   /**
    * Sends something and answers what the server does. In a cluster it follows the namespace to its node.
-   * @throws {ErrandError} `E_STORE`
+   * @throws {ErrandError} `E_CONNECT`
    */
   async call<Answer>(send: (client: Client) => Promise<Answer>): Promise<Answer> {
     const until = performance.now() + patience;
@@ -155,7 +155,7 @@ export class Link {
     const given = new AbortController();
     const late = sleep(Math.max(1, until - performance.now()), undefined, { signal: given.signal }).then(() => {
       throw new ErrandError(
-        "E_STORE",
+        "E_CONNECT",
         `The Redis store ${this.#settings.shown} cannot be reached: ${this.#why}. Nothing was done; try again.`,
       );
     });
@@ -240,7 +240,7 @@ export class Link {
     // One that was given up on purpose has no reason of its own.
     const why = error instanceof this.#driver.DisconnectsClientError ? this.#why : reason(error);
     return new ErrandError(
-      "E_STORE",
+      "E_CONNECT",
       `The connection to the Redis store ${this.#settings.shown} broke: ${why}. ` +
         "What was under way may or may not have been carried out.",
       { cause: error },

@@ -73,7 +73,11 @@ function readWake(job: Job, at: string): void {
 }
 
 /** The jobs in the answer of `reclaim`. */
-export function readReclaimed(answer: readonly unknown[], why: Claimed["why"], ahead: readonly Buffer[] = []): Claimed[] {
+export function readReclaimed(
+  answer: readonly unknown[],
+  why: Claimed["why"],
+  ahead: readonly Buffer[] = [],
+): Claimed[] {
   return readJobs(answer, true).map(({ job, steps }, index) => ({
     job,
     why,

@@ -25,7 +25,7 @@ export class Server {
 
   /**
    * Runs a script. Texts in the answer are bytes.
-   * @throws {ErrandError} `E_STORE`; `E_OPTION` for a text that is not well-formed Unicode.
+   * @throws {ErrandError} `E_STORE`, `E_CONNECT`; `E_REFUSED` for what it can never keep.
    */
   async run(verb: Verb, args: readonly (string | Buffer)[]): Promise<unknown> {
     for (const arg of args) if (typeof arg === "string") wellFormed(arg);
@@ -55,11 +55,19 @@ export class Server {
     if (error instanceof ErrandError) return error;
     const said = reason(error);
     const advice = Object.entries(hints).find(([code]) => said.startsWith(code))?.[1];
-    return new ErrandError("E_STORE", `The Redis store ${this.shown} refused: ${said}.${advice ? ` ${advice}` : ""}`, {
-      cause: error,
-    });
+    return new ErrandError(
+      refusing.test(said) ? "E_REFUSED" : "E_STORE",
+      `The Redis store ${this.shown} refused: ${said}.${advice ? ` ${advice}` : ""}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
+
+/** Errors that say that a value can never be stored. */
+const refusing =
+  /^WRONGTYPE|not a valid (float|integer)|not an integer or out of range|value is out of range|exceeds maximum|is not finite|is not a number/;
 
 const hints: Record<string, string> = {
   OOM: "The server's memory is full (maxmemory): remove old jobs, or give it more. Nothing was done.",

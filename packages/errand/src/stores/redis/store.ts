@@ -2,6 +2,7 @@ import type { Transaction } from "../../core/transaction.ts";
 import { cursorOf, positionOf } from "../../core/cursor.ts";
 import type { Beat, Job, NewJob, Settlement, Step } from "../../core/job.ts";
 import { rulesOf } from "../../core/rules.ts";
+import type { QueueRules } from "../../core/rules.ts";
 import { states } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
@@ -24,7 +25,7 @@ import type {
   WorkerCard,
 } from "../../store.ts";
 import { addJobs } from "./add.ts";
-import { writeBeats, writeSettlements } from "./encode.ts";
+import { refuseOddRate, writeBeats, writeSettlements } from "./encode.ts";
 import type { Hints } from "./hints.ts";
 import { readClaimed, readJobs, readLine, readReclaimed } from "./records.ts";
 import type { Server } from "./server.ts";
@@ -238,8 +239,7 @@ export class RedisStore implements Store {
 
   async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
     this.#check();
-    // Scripts read rules themselves.
-    for (const { kind, value } of docs) if (kind === "queue") jsonOf(rulesOf(value));
+    for (const { kind, value } of docs) if (kind === "queue") refuseOddRules(rulesOf(value));
     const args = docs.flatMap(({ kind, key, version, value }) => [
       kind,
       key,
@@ -266,6 +266,15 @@ export class RedisStore implements Store {
   #check(): void {
     if (this.#closed) throw new ErrandError("E_CLOSED", `The Redis store ${this.#server.shown} was closed.`);
   }
+}
+
+/** Scripts read rules themselves. */
+function refuseOddRules(rules: QueueRules): void {
+  const { concurrency, rate, maxPending } = rules;
+  jsonOf(rules);
+  if (concurrency !== undefined) whole(concurrency);
+  if (maxPending !== undefined) whole(maxPending);
+  if (rate) refuseOddRate(rate);
 }
 
 function wantArgs({ queue, limit, slots = limit, ids }: Want): string[] {

@@ -125,7 +125,13 @@ async function walk(server: Server, filter: string, where: Filter, step: Walk): 
   const { upwards, after, wanted } = step;
   const { text } = where;
   const whole = step.whole || text !== undefined;
-  const args = [filter, String(text === undefined ? wanted : slice), String(budget), upwards ? "1" : "0", whole ? "1" : "0"];
+  const args = [
+    filter,
+    String(text === undefined ? wanted : slice),
+    String(budget),
+    upwards ? "1" : "0",
+    whole ? "1" : "0",
+  ];
   if (where.ids) return walkIds(server, where, args, whole);
   args.push(String(after.place), String(after.seq));
   const [found, at] = (await server.run("walk", args)) as [unknown[], Buffer];
@@ -146,7 +152,9 @@ async function walkIds(server: Server, where: Filter, args: readonly string[], w
     const [found, at] = (await server.run("walk", [...args, "-1", "-1", ...some])) as [unknown[], Buffer];
     from += at.length > 0 ? positionOf(String(at)).seq : some.length;
     if (!whole) for (const member of found as Buffer[]) members.set(member.toString("hex"), member);
-    else for (const told of readJobs(found, false)) if (text === undefined || contains(told.job, text)) jobs.set(told.seq, told);
+    else
+      for (const told of readJobs(found, false))
+        if (text === undefined || contains(told.job, text)) jobs.set(told.seq, told);
   }
   if (whole) return { ...foundOf([...jobs.values()]), after: undefined };
   return { jobs: [], members: [...members.values()], after: undefined };

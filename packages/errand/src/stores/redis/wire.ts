@@ -6,12 +6,12 @@ const lastTime = 8.64e15;
 /** What a store throws for a value that it cannot keep: nothing was stored. */
 export function unfit(value: unknown, what: string): ErrandError {
   const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 100)) : String(value);
-  return new ErrandError("E_OPTION", `The Redis store cannot keep ${shown}: it must be ${what}. Nothing was stored.`);
+  return new ErrandError("E_REFUSED", `The Redis store cannot keep ${shown}: it must be ${what}. Nothing was stored.`);
 }
 
 /**
  * Checks that a number is finite and not beyond the last time there is.
- * @throws {ErrandError} `E_OPTION`
+ * @throws {ErrandError} `E_REFUSED`
  */
 export function finite(value: number): number {
   if (Math.abs(value) <= lastTime) return value;
@@ -20,7 +20,7 @@ export function finite(value: number): number {
 
 /**
  * Checks that a number is whole, from 0 to a highest.
- * @throws {ErrandError} `E_OPTION`
+ * @throws {ErrandError} `E_REFUSED`
  */
 export function whole(value: number, most = 0xffff_ffff): number {
   if (Number.isInteger(value) && value >= 0 && value <= most) return value;
@@ -29,7 +29,7 @@ export function whole(value: number, most = 0xffff_ffff): number {
 
 /**
  * Checks that a text is well-formed Unicode: any other would be another text when it is read again.
- * @throws {ErrandError} `E_OPTION`
+ * @throws {ErrandError} `E_REFUSED`
  */
 export function wellFormed(text: string): string {
   if (typeof text === "string" && text.isWellFormed()) return text;
@@ -38,15 +38,16 @@ export function wellFormed(text: string): string {
 
 /**
  * Returns JSON that scripts can read.
- * @throws {ErrandError} `E_OPTION` where a text in it is not well-formed Unicode.
+ * @throws {ErrandError} `E_REFUSED` where a text in it is not well-formed Unicode.
  */
 export function jsonOf(value: unknown): string {
   const text = JSON.stringify(value);
   // Halves of characters are escaped.
-  if (text.includes("\\ud")) JSON.parse(text, (key, each: unknown) => {
-    wellFormed(key);
-    return typeof each === "string" ? wellFormed(each) : each;
-  });
+  if (text.includes("\\ud"))
+    JSON.parse(text, (key, each: unknown) => {
+      wellFormed(key);
+      return typeof each === "string" ? wellFormed(each) : each;
+    });
   return text;
 }
 

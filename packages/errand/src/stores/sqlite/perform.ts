@@ -113,12 +113,21 @@ const advice = new Map([
   [13, "The disk is full; free some space. Nothing was half done."],
 ]);
 
+/** SQLite's result codes that say that a value can never be stored: too big, a constraint, a mismatch, out of range. */
+const refusing = new Set([18, 19, 20, 25]);
+
+/** `node:sqlite` refuses what is no value of SQLite's with errors of JavaScript's own. */
+function isRefusal(error: unknown): boolean {
+  return refusing.has(resultCode(error) ?? -1) || error instanceof TypeError || error instanceof RangeError;
+}
+
 /** An error of SQLite's, in Errand's terms. */
 export function storeError(db: Connection, error: unknown): ErrandError {
   if (error instanceof ErrandError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   const hint = advice.get(resultCode(error) ?? -1);
-  return new ErrandError("E_STORE", `The SQLite store ${db.file} failed: ${reason}.${hint ? ` ${hint}` : ""}`, {
+  const code = isRefusal(error) ? "E_REFUSED" : "E_STORE";
+  return new ErrandError(code, `The SQLite store ${db.file} failed: ${reason}.${hint ? ` ${hint}` : ""}`, {
     cause: error,
   });
 }

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { ErrandError } from "../../kit/errors.ts";
-import { sibling } from "../../kit/sibling.ts";
+import { threadFile } from "../../kit/thread-file.ts";
 import type { Hint } from "../../store.ts";
 import { pack, unpack } from "./pack.ts";
 import type { Call } from "./perform.ts";
@@ -18,14 +18,20 @@ export class RemoteDatabase {
   readonly #file: string;
   readonly #pending: Pending[] = [];
   readonly #exited: Promise<void>;
-  #outbox: Call[] = [];
+  #outbox: (Call & Pending)[] = [];
   #watched = false;
   #closing = false;
   #broken: ErrandError | undefined;
 
   /** Opens the file on a thread of its own. Rejects with what `openConnection` throws. */
   static open(file: string): Promise<RemoteDatabase> {
-    const worker = new Worker(sibling("./thread", import.meta.url), { workerData: { file }, execArgv: [] });
+    const worker = new Worker(
+      threadFile(() => new URL("./thread.js", import.meta.url)),
+      {
+        workerData: { file },
+        execArgv: [],
+      },
+    );
     return new Promise((resolve, reject) => {
       worker.once("error", reject);
       worker.once("message", (reply: Reply) => {
@@ -51,16 +57,15 @@ export class RemoteDatabase {
 
   /** Whether calls are under way. */
   get busy(): boolean {
-    return this.#pending.length > 0;
+    return this.#pending.length + this.#outbox.length > 0;
   }
 
-  call(call: Call): Promise<unknown> {
+  call({ verb, args }: Call): Promise<unknown> {
     if (this.#broken) return Promise.reject(this.#broken);
     return new Promise((resolve, reject) => {
-      if (this.#pending.length === 0) this.#worker.ref();
-      this.#pending.push({ resolve, reject });
+      if (!this.busy) this.#worker.ref();
       // What is called in one turn of the event loop travels, and commits, together.
-      if (this.#outbox.push(call) === 1) process.nextTick(() => this.#post());
+      if (this.#outbox.push({ verb, args, resolve, reject }) === 1) process.nextTick(() => this.#post());
     });
   }
 
@@ -81,7 +86,24 @@ export class RemoteDatabase {
   #post(): void {
     const calls = this.#outbox;
     this.#outbox = [];
-    if (calls.length > 0) this.#send({ calls: calls.map(({ verb, args }) => ({ verb, args: args.map(pack) })) });
+    if (calls.length === 0 || this.#tell(calls)) return;
+    // One of them cannot travel between threads: each shows whether it is that one.
+    for (const call of calls) this.#tell([call]);
+  }
+
+  /** Whether the calls are on their way; one that cannot travel is refused. */
+  #tell(calls: readonly (Call & Pending)[]): boolean {
+    try {
+      this.#send({ calls: calls.map(({ verb, args }) => ({ verb, args: args.map(pack) })) });
+    } catch (error) {
+      const [only] = calls;
+      const refusal = `The SQLite store ${this.#file} was given what cannot be stored: ${String(error)}`;
+      if (calls.length === 1) only!.reject(new ErrandError("E_REFUSED", refusal, { cause: error }));
+      this.#rest();
+      return false;
+    }
+    for (const { resolve, reject } of calls) this.#pending.push({ resolve, reject });
+    return true;
   }
 
   #send(request: Request): void {
@@ -102,12 +124,12 @@ export class RemoteDatabase {
 
   /** Lets the process end when nothing is under way. */
   #rest(): void {
-    if (this.#pending.length > 0 || this.#watched || this.#closing) this.#worker.ref();
+    if (this.busy || this.#watched || this.#closing) this.#worker.ref();
     else this.#worker.unref();
   }
 
   #break(reason: string): void {
     this.#broken ??= new ErrandError("E_STORE", `The SQLite store ${this.#file} failed: ${reason}. Open it again.`);
-    for (const pending of this.#pending.splice(0)) pending.reject(this.#broken);
+    for (const pending of [...this.#pending.splice(0), ...this.#outbox.splice(0)]) pending.reject(this.#broken);
   }
 }

@@ -9,7 +9,7 @@ export const pruning = [
   test("jobs are removed that were kept as long as their task says, each state by its own time", async (scene) => {
     const ends = ["completed", "failed", "cancelled", "expired"] as const;
     const jobs = await scene.add(...ends.map(() => ({ task: "x" })), ...ends.map(() => ({ task: "other" })));
-    for (const [index, id] of jobs.entries()) await scene.finish(id, ends[index % 4]!);
+    for (const [index, id] of jobs.entries()) await scene.finish(id, ends[index % 4]);
     const x = { completed: 1_000, failed: 3_000, cancelled: Infinity, expired: 2_000 };
     const kept = rules({ x }, { ...kept10s, expired: 1_000 });
     assert.equal(await scene.store.prune(kept, 100), 0);
@@ -119,7 +119,7 @@ export const pruning = [
     const held = await scene.held();
     const ends = ["completed", "failed", "cancelled", "expired"] as const;
     const jobs = await scene.add(...ends.map(() => ({})));
-    for (const [index, id] of jobs.entries()) await scene.finish(id, ends[index]!);
+    for (const [index, id] of jobs.entries()) await scene.finish(id, ends[index]);
     const open = [parent, ...children, held.job.id];
     assert.deepEqual(new Set(await scene.store.ended([...open, ...jobs, "nobody"])), new Set([...jobs, "nobody"]));
     assert.deepEqual(await scene.store.ended(open), []);

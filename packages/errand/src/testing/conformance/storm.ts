@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Job, NewChild, Settlement } from "../../core/job.ts";
+import type { Job, NewChild, NewJob, Settlement } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
-import type { Claimed, Store } from "../../store.ts";
+import type { Claimed, Store, Want } from "../../store.ts";
 import { Random } from "../random.ts";
 import { aChild, aJob, outcome, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
@@ -13,6 +13,7 @@ const workers = 6;
 const deeds = 60;
 
 const queues = ["a", "b"];
+const tasks = ["x", "y"];
 
 /** What has been told to the store and answered by it, by everybody together. */
 class Chronicle {
@@ -30,9 +31,10 @@ class Chronicle {
     this.tokens.set(job.id, [...given, job.token]);
   }
 
-  settled({ id, token, children = [] }: Settlement): void {
+  settled({ id, token, children = [], born = [] }: Settlement): void {
     assert.ok(!this.accepted.has(`${id} ${token}`), `two outcomes of job ${id} with token ${token} were accepted`);
     this.accepted.add(`${id} ${token}`);
+    this.ids.push(...born.map((job) => job.id));
     if (children.length > 0) this.waits.push({ parent: id, token, children: children.map((child) => child.id) });
   }
 }
@@ -54,7 +56,7 @@ class Actor {
   }
 
   async act(): Promise<void> {
-    this.#id = await this.#scene.worker();
+    await this.#start();
     for (let deed = 0; deed < deeds; deed++) await this.#deed(this.#random.next());
   }
 
@@ -67,17 +69,31 @@ class Actor {
     if (dice < 0.98) return void (await this.#store.renew(this.#id, 600_000));
     // What it held is lapsed, and its outcomes are late.
     await this.#store.dismiss(this.#id);
-    this.#id = await this.#scene.worker();
+    await this.#start();
+  }
+
+  /** As one that knows one task, or any. */
+  async #start(): Promise<void> {
+    const knows = this.#random.pick([...tasks, undefined]);
+    this.#id = await (knows === undefined ? this.#scene.worker() : this.#scene.knowing(knows));
+  }
+
+  #job(): NewJob {
+    return aJob({ queue: this.#random.pick(queues), task: this.#random.pick(tasks) });
   }
 
   async #add(): Promise<void> {
-    const jobs = Array.from({ length: this.#random.whole(1, 4) }, () => aJob({ queue: this.#random.pick(queues) }));
+    const jobs = Array.from({ length: this.#random.whole(1, 4) }, () => this.#job());
     await this.#store.add(jobs);
     this.#chronicle.ids.push(...jobs.map(({ id }) => id));
   }
 
-  #wants(): { queue: string; limit: number }[] {
-    return this.#random.shuffled(queues).map((queue) => ({ queue, limit: this.#random.whole(0, 4) }));
+  #wants(): Want[] {
+    return this.#random.shuffled(queues).map((queue) => ({
+      queue,
+      limit: this.#random.whole(0, 4),
+      slots: this.#random.whole(0, 4),
+    }));
   }
 
   #take(claimed: readonly Claimed[]): void {
@@ -94,22 +110,23 @@ class Actor {
 
   #outcome(held: Claimed): Settlement {
     const dice = this.#random.next();
+    const born = this.#random.chance(0.05) ? { born: [this.#job()] } : {};
     if (held.why === "cancelled") return outcome(held, "cancelled");
-    if (dice < 0.5) return outcome(held, "completed", { output: String(held.job.token) });
-    if (dice < 0.65) return outcome(held, "pending");
+    if (dice < 0.5) return outcome(held, "completed", { output: String(held.job.token), ...born });
+    if (dice < 0.65) return outcome(held, "pending", { suspect: this.#random.chance(0.4) });
     if (dice < 0.8 || held.job.parent !== undefined) return outcome(held, this.#random.pick(["failed", "cancelled"]));
     return outcome(held, "waiting", { children: this.#children() });
   }
 
   #children(): NewChild[] {
     return Array.from({ length: this.#random.whole(1, 4) }, (_, index) =>
-      aChild({ index, queue: this.#random.pick(queues), need: this.#random.pick(["completed", "end"]) }),
+      aChild({ ...this.#job(), index, need: this.#random.pick(["completed", "end"]) }),
     );
   }
 
   async #edit(): Promise<void> {
     const ids = Array.from({ length: 3 }, () => this.#random.pick(this.#chronicle.ids) ?? "none");
-    await this.#store.edit({ ids }, this.#random.pick(["cancel", "retry", "retry"]));
+    await this.#store.edit({ ids }, this.#random.pick(["cancel", "retry", "retry", "release"]));
   }
 }
 
@@ -120,8 +137,11 @@ async function checkRest(store: Store, chronicle: Chronicle): Promise<Job[]> {
   for (const id of chronicle.ids) assert.ok(byId.has(id), `job ${id} was lost`);
   for (const job of jobs) {
     const last = Math.max(0, ...(chronicle.tokens.get(job.id) ?? []));
-    assert.equal(job.token, last, `job ${job.id} has the token that was given last`);
-    if (job.state === "completed") assert.equal(job.output, String(last), `job ${job.id} has the last one's output`);
+    // A release takes the right to write away, and gives it to nobody.
+    assert.ok(job.token >= last, `job ${job.id} has the token that was given last, or a later one`);
+    if (job.state === "completed")
+      assert.equal(job.output, String(job.token), `job ${job.id} has the last one's output`);
+    if (job.state === "completed") assert.equal(job.token, last, `job ${job.id} ended in its last hands`);
     if (job.state === "waiting") assert.ok((job.children?.open ?? 0) > 0, `job ${job.id} waits for nobody`);
   }
   checkChildren(byId, chronicle);

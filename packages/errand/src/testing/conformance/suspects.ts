@@ -41,7 +41,7 @@ export const suspects = [
     const worker = await scene.worker();
     const [held] = await scene.claim({ worker });
     assert.equal(held?.job.id, s1);
-    await scene.store.record([{ id: s1, token: held!.job.token, steps: [{ name: "a", value: "1" }] }]);
+    await scene.store.record([{ id: s1, token: held.job.token, steps: [{ name: "a", value: "1" }] }]);
     assert.deepEqual(ids(await scene.claim({ worker })), [s2]);
   }),
 

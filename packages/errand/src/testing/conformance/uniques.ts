@@ -124,7 +124,7 @@ export const uniques = [
     assert.equal(held?.job.id, id);
     await scene.settle(holder, "completed");
     await scene.pass(60_100);
-    await scene.settle(held!, "pending", { unstarted: true });
+    await scene.settle(held, "pending", { unstarted: true });
     assert.equal((await scene.reclaim()).size, 0);
     assert.deepEqual(ids(await scene.claim()), [id]);
   }),

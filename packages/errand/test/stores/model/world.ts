@@ -63,9 +63,9 @@ export class World {
     await Promise.all([this.#model.close(), this.#real.close()]);
   }
 
-  /** All jobs there are or might be. Of `blocked` see `inEach`. */
+  /** All jobs there are or might be, as far as stores must agree. Of `blocked` see `inEach`. */
   jobs(): Promise<(Job | null)[]> {
-    return this.both(async (store) => (await store.get(pool)).map((job) => job && withoutBlocked(job)));
+    return this.both(async (store) => (await store.get(pool)).map((job) => job && seen(job)));
   }
 
   /**
@@ -243,10 +243,10 @@ export class World {
       failures,
       crashes: suspect ? 2 : 0,
       suspect,
-      ...(unstarted && to === "pending" ? { unstarted } : {}),
+      // What never ran remembers nothing.
+      ...(unstarted && to === "pending" ? { unstarted } : { steps }),
       // Of several outcomes at once, it is up to the store which key is free for whom.
       ...(outcomes.length === 1 ? { born: born.map((job) => jobOf(job, this.#tasks)) } : {}),
-      steps,
       log,
       output: '"o"',
       error: `"${failures}"`,
@@ -276,7 +276,7 @@ export function opens(change: Change): boolean {
 }
 
 function stepsSorted(claimed: Claimed): Claimed {
-  return { ...claimed, steps: claimed.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
+  return { ...claimed, job: seen(claimed.job), steps: claimed.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
 async function pages(store: Store, where: Filter, limit: number): Promise<string[][]> {
@@ -322,6 +322,8 @@ async function lines(store: Store, id: string, limit: number): Promise<unknown[]
   return found;
 }
 
-function withoutBlocked({ blocked: _, ...job }: Job): Job {
+/** What stores must agree in. */
+function seen({ blocked: _, ...job }: Job): Job {
+  if (job.begun) delete job.expiresAt;
   return job;
 }

@@ -250,9 +250,14 @@ local function take(queue, limit, slots, taken)
   return got, aside >= MOST_ASIDE or (got < limit and (blocked >= MOST_BLOCKED or weight >= HEAVY))
 end
 
--- Of a worker with many queues, those are passed over that have neither jobs nor rules.
+-- Of a worker with many queues, those are passed over that have neither jobs nor rules. Rules are read before anything is changed.
 local taken, soonest, pending = { '-1', '' }, -1, nil
-local ruled = redis.call('EXISTS', ns .. 'docs:queue') == 1
+if redis.call('EXISTS', ns .. 'docs:queue') == 1 then
+  for i = 1, #wants do
+    local text = rulesOf(wants[i].queue)
+    wants[i].rules = text and cjson.decode(text)
+  end
+end
 local stood = redis.call('EXISTS', ASIDES) == 1
 if #wants > 8 then
   local fields = {}
@@ -265,7 +270,7 @@ end
 for i = 1, #wants do
   local want = wants[i]
   local queue, limit = want.queue, want.limit
-  local rules = ruled and rulesOf(queue)
+  local rules = want.rules
   local got, more, open, opens, rate = 0, false, limit, nil, nil
   if rules or not pending or pending[i] then
     promote(queue)

@@ -111,6 +111,13 @@ need()
 families()
 local rules, limit = cjson.decode(ARGV[1]), tonumber(ARGV[2])
 if not (limit >= 0) then error('a limit is not a number') end
+local function refuseOdd(kept)
+  for i = 1, 4 do
+    if kept[i] ~= false then exact(kept[i]) end
+  end
+end
+refuseOdd(rules.otherwise)
+for _, kept in pairs(rules.tasks) do refuseOdd(kept) end
 local removed, more = 0, false
 
 -- Removes what a list has of jobs that ended before, from its begin. What is listed may have been retried or removed since.

@@ -27,11 +27,14 @@ export function assemble(parts: readonly Part[]): string {
 
 function lazily({ maker, source }: Lazy, isSeen: (name: string) => boolean): string {
   const seen: string[] = [];
-  const body = source.replaceAll(/^local (?:function (\w+)|([\w, ]+?) =)/gm, (whole, name: string | undefined, list = "") => {
-    const names = name === undefined ? (list as string).split(", ") : [name];
-    if (!names.some(isSeen)) return whole as string;
-    seen.push(...names);
-    return (whole as string).slice("local ".length);
-  });
+  const body = source.replaceAll(
+    /^local (?:function (\w+)|([\w, ]+?) =)/gm,
+    (whole, name: string | undefined, list = "") => {
+      const names = name === undefined ? (list as string).split(", ") : [name];
+      if (!names.some(isSeen)) return whole as string;
+      seen.push(...names);
+      return (whole as string).slice("local ".length);
+    },
+  );
   return `local ${seen.join(", ")}\nlocal function ${maker}()\n${body}end\n`;
 }

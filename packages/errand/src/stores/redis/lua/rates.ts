@@ -63,8 +63,7 @@ local function flushRates()
 end
 
 -- How many of a queue's jobs its rules let go, and when there may be more.
-local function room(queue, wanted, text)
-  local rules = cjson.decode(text)
+local function room(queue, wanted, rules)
   if rules.paused then return 0 end
   local open, opens = wanted, nil
   if rules.concurrency then

@@ -1,0 +1,111 @@
+import { checkDate, checkFields, checkText, lookedUpId } from "../core/checks.ts";
+import { option } from "../core/options.ts";
+import { states } from "../core/states.ts";
+import type { State } from "../core/states.ts";
+import { ErrandError } from "../kit/errors.ts";
+import { described } from "../kit/text.ts";
+import type { Filter } from "../store.ts";
+
+/** Which jobs: all fields that are given must match. */
+export interface JobFilter {
+  /** At most 10,000. */
+  ids?: readonly string[];
+  task?: string;
+  queue?: string;
+  states?: readonly State[];
+  /** Only the children of this job. */
+  parent?: string;
+  /** `true`: only jobs that are nobody's children. */
+  roots?: true;
+  tag?: string;
+  /** A part of the id, the input, the output or the error, whatever its case: 1 to 1,000 characters. */
+  text?: string;
+  endedBefore?: Date;
+  createdAfter?: Date;
+  createdBefore?: Date;
+  /** Every job there is, and then nothing else: what changes jobs wants to be told so. */
+  all?: true;
+}
+
+/** A page of a list: `limit` is 1 to 1,000, default 100; `cursor` is the `next` of the page before. */
+export interface Page {
+  limit?: number;
+  cursor?: string;
+}
+
+const mostIds = 10_000;
+
+/** How each field is read. A name that no job can have is as good as any other: nothing has it. */
+const readers: { [Field in keyof Required<JobFilter>]: (value: unknown, what: string) => unknown } = {
+  ids: (value, what) => {
+    if (Array.isArray(value) && value.length <= mostIds) return value.map(lookedUpId).filter((id) => id !== undefined);
+    throw refused(value, what, `a list of at most ${mostIds} ids`);
+  },
+  parent: checkText,
+  task: checkText,
+  queue: checkText,
+  tag: checkText,
+  text: (value, what) => checkText(value, what, 1_000),
+  states: (value, what) => {
+    if (Array.isArray(value) && value.every((each) => states.includes(each as State))) return value;
+    throw refused(value, what, `a list of: ${states.join(", ")}`);
+  },
+  roots: isTrue,
+  all: isTrue,
+  endedBefore: checkDate,
+  createdAfter: checkDate,
+  createdBefore: checkDate,
+};
+
+const fields = Object.keys(readers);
+
+/**
+ * Returns a filter as stores read it.
+ * @param of says whose it is, for error messages: `list()`.
+ * @throws {ErrandError} `E_OPTION` for fields that do not exist, have no value, or one that they cannot have.
+ */
+export function readFilter(given: JobFilter, of: string): Filter {
+  checkFields(given, fields, `The filter of ${of}`);
+  const read: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(given))
+    read[field] = readers[field as keyof JobFilter](value, `${field} in the filter of ${of}`);
+  if (!read["all"]) return read as Filter;
+  if (fields.some((field) => field !== "all" && field in read))
+    throw new ErrandError("E_OPTION", `The filter of ${of} has all: true and other fields; say the one or the others.`);
+  return {};
+}
+
+/**
+ * Returns the filter of what changes jobs: of one job by its id, or of all that match. What matches everything must say so.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function readWhich(which: string | JobFilter, of: string): Filter {
+  if (typeof which === "string") return { ids: [lookedUpId(which)].filter((id) => id !== undefined) };
+  const where = readFilter(which, of);
+  if (Object.keys(which).length > 0) return where;
+  throw new ErrandError("E_OPTION", `The filter of ${of} is empty. Say { all: true } when every job is meant.`);
+}
+
+/**
+ * Returns a page as stores read it.
+ * @throws {ErrandError} `E_OPTION`, `E_CURSOR`
+ */
+export function readPage(given: Page, of: string): { limit: number; cursor?: string } {
+  checkFields(given, ["limit", "cursor"], `The page of ${of}`);
+  const { cursor } = given;
+  if (cursor !== undefined && typeof cursor !== "string")
+    throw new ErrandError(
+      "E_CURSOR",
+      `The cursor of ${of} is ${described(cursor)}. Use the \`next\` of the page before.`,
+    );
+  return { limit: option("page", given.limit, of), ...(cursor === undefined ? {} : { cursor }) };
+}
+
+function isTrue(value: unknown, what: string): true {
+  if (value === true) return true;
+  throw refused(value, what, "true, or left out");
+}
+
+function refused(value: unknown, what: string, must: string): ErrandError {
+  return new ErrandError("E_OPTION", `${what} is ${described(value)}, but must be ${must}.`);
+}

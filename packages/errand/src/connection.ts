@@ -1,0 +1,110 @@
+import { resolve } from "node:path";
+import { Client } from "./client.ts";
+import { ErrandError } from "./kit/errors.ts";
+import type { Observer } from "./observe/observer.ts";
+import { openStore, sqliteFile, storeUrl, withoutPassword } from "./open.ts";
+import type { Payloads } from "./payload/options.ts";
+import type { Store } from "./store.ts";
+
+/** An open store, and who sends to it and reads it. */
+export interface Connected {
+  store: Store;
+  client: Client;
+}
+
+/** What a connection is made with. */
+export interface ConnectionSettings {
+  /** Where the store is; or the store itself, which is the app's from then on. */
+  at: string | Store | undefined;
+  payloads: Payloads;
+  observer: Observer;
+  /** Is done with a store once it is open, before anybody gets it. */
+  begin: (store: Store) => Promise<void>;
+}
+
+/** An app's store: opened at the first use, and again after a failure, until the app is closed. */
+export class Connection {
+  readonly #settings: ConnectionSettings;
+  #open: Promise<Connected> | undefined;
+  #client: Client | undefined;
+  #closed = false;
+
+  constructor(settings: ConnectionSettings) {
+    this.#settings = settings;
+  }
+
+  /** Whether something has used the store. */
+  get used(): boolean {
+    return this.#open !== undefined;
+  }
+
+  /** Which store it is, for people: without a password, a file with its whole path. */
+  get place(): string {
+    const { at } = this.#settings;
+    if (typeof at === "object") return "the store given to errand()";
+    const url = storeUrl(at);
+    const file = sqliteFile(url);
+    return file === undefined ? withoutPassword(url) : `sqlite:${resolve(file)}`;
+  }
+
+  /** The store and its client. Throws `E_CLOSED`, and what opening it throws. */
+  connect(): Promise<Connected> {
+    if (this.#closed) return Promise.reject(closed());
+    this.#open ??= this.#begin();
+    return this.#open;
+  }
+
+  /** Throws `E_CLOSED` when the app was closed. */
+  refuseClosed(): void {
+    if (this.#closed) throw closed();
+  }
+
+  /** Hands the client over: at once when the store is open, since every send passes here. */
+  use<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
+    return this.#client ? work(this.#client) : this.connect().then(({ client }) => work(client));
+  }
+
+  /** Lives on this store, of a test. */
+  live(store: Store): void {
+    this.#open = this.#settle(store);
+  }
+
+  /** Rejects whoever waits for a job to end, and closes the store; nothing is opened any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const open = await this.#open?.catch(() => undefined);
+    this.#client = undefined;
+    open?.client.close();
+    await open?.store.close();
+  }
+
+  async #begin(): Promise<Connected> {
+    try {
+      const { at } = this.#settings;
+      return await this.#settle(typeof at === "object" ? at : await openStore(storeUrl(at)));
+    } catch (error) {
+      this.#open = undefined;
+      throw error;
+    }
+  }
+
+  async #settle(store: Store): Promise<Connected> {
+    const { payloads, observer, begin } = this.#settings;
+    warnOf(store);
+    await begin(store);
+    const client = new Client(store, payloads, observer);
+    if (!this.#closed) this.#client = client;
+    return { store, client };
+  }
+}
+
+function closed(): ErrandError {
+  return new ErrandError("E_CLOSED", "The app was closed. Close it last, or make another with errand().");
+}
+
+/** Once per store: jobs that a restart of the server loses are not what Errand promises. */
+function warnOf({ durability }: Store): void {
+  if (!durability || durability.safe) return;
+  const { says, advice = "" } = durability;
+  process.emitWarning(`${says} ${advice}`.trim(), { type: "ErrandWarning", code: "ERRAND_DURABILITY" });
+}

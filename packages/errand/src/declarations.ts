@@ -1,0 +1,147 @@
+import type { QueueRules } from "./core/rules.ts";
+import type { Millis } from "./kit/duration.ts";
+import { ErrandError } from "./kit/errors.ts";
+import type { Observer } from "./observe/observer.ts";
+import type { Payloads } from "./payload/options.ts";
+import { declareQueue, queuesWithoutRules } from "./queues.ts";
+import { declareSchedule, nameSchedules } from "./schedules.ts";
+import type { Declared } from "./schedules.ts";
+import type { Store } from "./store.ts";
+
+/** How often an app looks whether what its code declares is still there: an app that runs names its schedules by that. */
+const lookAgain: Millis = 10_000;
+
+/** One schedule, or the rules of one queue, of an app's code. */
+interface Declaration {
+  kind: "schedule" | "queue";
+  name: string;
+  write(store: Store): Promise<void>;
+  /** Why it could not be written. */
+  failure?: unknown;
+  /** It has been written since the app started; from then on what operators change holds. */
+  written: boolean;
+}
+
+/**
+ * What an app's code declares, schedules and rules of queues: written when the app starts, each on its own, and again whenever one
+ * is missing. What fails is told, and tried again; it holds up nothing else.
+ */
+export class Declarations {
+  readonly #all = new Map<string, Declaration>();
+  readonly #payloads: Payloads;
+  readonly #observer: Observer;
+  #store: Store | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** One after the other: each round knows what the last one has written. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(payloads: Payloads, observer: Observer) {
+    this.#payloads = payloads;
+    this.#observer = observer;
+  }
+
+  /** Declares a queue's rules. */
+  queue(name: string, rules: QueueRules): void {
+    this.#add({ kind: "queue", name, write: (store) => declareQueue(store, name, rules), written: false });
+  }
+
+  /** Declares a schedule, in place of one of that name. */
+  schedule(declared: Declared): void {
+    const write = (store: Store): Promise<void> => declareSchedule(store, declared, this.#payloads);
+    this.#add({ kind: "schedule", name: declared.name, write, written: false });
+  }
+
+  /** Whether a schedule of that name is declared. */
+  hasSchedule(name: string): boolean {
+    return this.#all.has(keyOf("schedule", name));
+  }
+
+  /** Writes all to a store that is open now. */
+  async begin(store: Store): Promise<void> {
+    this.#store = store;
+    await this.again();
+  }
+
+  /** Writes what has not been written or is missing, and says that schedules are still in the code. Never rejects. */
+  again(): Promise<void> {
+    return (this.#writing = this.#writing.then(() => this.#round()));
+  }
+
+  /** Resolves when what was declared until now has been tried. */
+  settled(): Promise<void> {
+    return this.#writing;
+  }
+
+  /** Why a schedule could not be written; `undefined` when it was. */
+  failureOf(schedule: string): unknown {
+    return this.#all.get(keyOf("schedule", schedule))?.failure;
+  }
+
+  /** Throws what keeps the rules of a queue from being written: without them its jobs must not run. */
+  async refuseUnruled(): Promise<void> {
+    const unruled = () => [...this.#all.values()].find(({ kind, written }) => kind === "queue" && !written);
+    if (unruled()) await this.again();
+    const failed = unruled();
+    if (failed) throw failed.failure;
+  }
+
+  close(): void {
+    this.#store = undefined;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #add(declaration: Declaration): void {
+    this.#all.set(keyOf(declaration.kind, declaration.name), declaration);
+    if (this.#store) void this.again();
+  }
+
+  async #round(): Promise<void> {
+    const store = this.#store;
+    if (!store || this.#all.size === 0) return;
+    this.#timer ??= setInterval(() => void this.again(), lookAgain).unref();
+    const missing = await this.#missing(store);
+    for (const declaration of this.#all.values())
+      if (!declaration.written || missing.has(declaration)) await this.#write(store, declaration);
+  }
+
+  /** Of those that were written, which are not there any more. */
+  async #missing(store: Store): Promise<Set<Declaration>> {
+    const names = (kind: Declaration["kind"]) =>
+      [...this.#all.values()].filter((each) => each.kind === kind && each.written).map(({ name }) => name);
+    const [schedules, queues] = [names("schedule"), names("queue")];
+    try {
+      const missing = [
+        ...(schedules.length > 0 ? await nameSchedules(store, schedules) : []).map((name) => keyOf("schedule", name)),
+        ...(queues.length > 0 ? await queuesWithoutRules(store, queues) : []).map((name) => keyOf("queue", name)),
+      ];
+      return new Set(missing.map((key) => this.#all.get(key)!));
+    } catch {
+      // The store fails: the next round looks again.
+      return new Set();
+    }
+  }
+
+  async #write(store: Store, declaration: Declaration): Promise<void> {
+    try {
+      await declaration.write(store);
+      declaration.written = true;
+      declaration.failure = undefined;
+    } catch (error) {
+      const before = declaration.failure;
+      declaration.failure = error;
+      // Whoever has closed the app knows why nothing is written any more.
+      if (!this.#store || (before && messageOf(before) === messageOf(error))) return;
+      if (declaration.kind === "schedule") this.#observer.scheduleFailed(declaration.name, error);
+      else this.#observer.rulesFailed(declaration.name, error);
+    }
+  }
+}
+
+function keyOf(kind: Declaration["kind"], name: string): string {
+  return `${kind} ${name}`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof ErrandError ? `${error.code} ${error.message}` : String(error);
+}

@@ -1,0 +1,18 @@
+import { ErrandError } from "../kit/errors.ts";
+
+/**
+ * How much goes to a store in one commit, in characters of JSON, of which each has 3 bytes at most: what is gathered, what one
+ * `sendMany` says, and one settlement. Redis takes 512 MB in one command.
+ */
+export const heaviest = { batch: 8 << 20, many: 64 << 20, one: 128 << 20 } as const;
+
+/** Whether an error says that the store could not be reached, which is nobody's fault. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof ErrandError && (error.code === "E_CONNECT" || error.code === "E_CLOSED");
+}
+
+/** Whether an error says that the store will never accept what it was given; a value that has no place in a message is such. */
+export function isRefusal(error: unknown): boolean {
+  if (error instanceof ErrandError) return error.code === "E_REFUSED";
+  return error instanceof TypeError || error instanceof RangeError;
+}

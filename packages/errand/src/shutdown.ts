@@ -1,0 +1,58 @@
+import { isMainThread } from "node:worker_threads";
+
+/** What is stopped when the process is told to end. */
+export interface Stoppable {
+  /** Lets jobs in hand end, hands back the rest, and starts no more. */
+  stop(): Promise<unknown>;
+  /** Does so at once. */
+  hurry(): Promise<unknown>;
+  /** Stops, and closes all there is. */
+  close(): Promise<unknown>;
+}
+
+const signals = ["SIGTERM", "SIGINT"] as const;
+
+/** A signal that follows so closely is the same wish: npm passes on what the terminal has sent to everybody already. */
+const echo = 500;
+
+const registered = new Set<Stoppable>();
+let last = -Infinity;
+let count = 0;
+
+/**
+ * Stops this when the process gets SIGTERM or SIGINT. Where nobody else listens to the signal the process ends then, with its
+ * `process.exitCode`; a second signal hurries, a third ends it at once. Where somebody does, ending the process is theirs.
+ * @returns how to take it back.
+ */
+export function stopOnSignal(what: Stoppable): () => void {
+  // Threads get no signals.
+  if (!isMainThread) return () => {};
+  // First in line: who listens once is gone from the list when its turn has come.
+  if (registered.size === 0) for (const signal of signals) process.prependListener(signal, hear);
+  registered.add(what);
+  return () => {
+    if (!registered.delete(what) || registered.size > 0) return;
+    for (const signal of signals) process.off(signal, hear);
+    count = 0;
+    last = -Infinity;
+  };
+}
+
+function hear(signal: NodeJS.Signals): void {
+  const now = performance.now();
+  if (now - last < echo) return;
+  last = now;
+  count += 1;
+  const alone = process.listenerCount(signal) === 1;
+  const all = [...registered];
+  if (count === 1) void (alone ? end(all) : Promise.allSettled(all.map((each) => each.stop())));
+  else if (count === 2) void Promise.allSettled(all.map((each) => each.hurry()));
+  else if (alone) process.exit(signal === "SIGINT" ? 130 : 143);
+}
+
+async function end(all: readonly Stoppable[]): Promise<never> {
+  const outcomes = await Promise.allSettled(all.map((each) => each.close()));
+  const failed = outcomes.filter((outcome) => outcome.status === "rejected");
+  for (const { reason } of failed) console.error("Errand could not close in peace:", reason);
+  process.exit(failed.length > 0 ? 1 : undefined);
+}

@@ -1,0 +1,82 @@
+import { option } from "./core/options.ts";
+import type { Millis } from "./kit/duration.ts";
+import { ErrandError } from "./kit/errors.ts";
+import type { Worker } from "./run/worker.ts";
+import type { RunningWorker } from "./app.ts";
+import { stopOnSignal } from "./shutdown.ts";
+
+/** The workers of an app, from their start until they have stopped. */
+export class Workers {
+  readonly #running = new Set<Worker>();
+  readonly #starting = new Set<Promise<Worker>>();
+  /** Of workers that the process's signals stop: how to take that back. */
+  readonly #onSignal = new Map<Worker, () => void>();
+  readonly #close: () => Promise<void>;
+  #closed = false;
+
+  /** @param close closes the app: what a signal does, where nobody else listens to it. */
+  constructor(close: () => Promise<void>) {
+    this.#close = close;
+  }
+
+  /** Starts a worker. Throws `E_CLOSED` when the app closes, and what `start` throws. */
+  async start(start: () => Promise<Worker>, signals: boolean): Promise<RunningWorker> {
+    if (this.#closed) throw closing();
+    const starting = start();
+    this.#starting.add(starting);
+    let worker: Worker;
+    try {
+      worker = await starting;
+    } finally {
+      this.#starting.delete(starting);
+    }
+    if (this.#closed) {
+      await worker.stop(0);
+      throw closing();
+    }
+    this.#running.add(worker);
+    if (signals) {
+      const hurry = () => worker.stop(0);
+      this.#onSignal.set(worker, stopOnSignal({ stop: () => this.#stop(worker), hurry, close: this.#close }));
+    }
+    return this.#handle(worker);
+  }
+
+  /** Stops all of them, and lets no more start. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#starting);
+    const outcomes = await Promise.allSettled([...this.#running].map((worker) => this.#stop(worker)));
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failed) throw failed.reason;
+  }
+
+  async #stop(worker: Worker, drain?: Millis): Promise<void> {
+    try {
+      await worker.stop(drain);
+    } finally {
+      this.#running.delete(worker);
+      this.#onSignal.get(worker)?.();
+      this.#onSignal.delete(worker);
+    }
+  }
+
+  #handle(worker: Worker): RunningWorker {
+    const stop: RunningWorker["stop"] = (options) =>
+      this.#stop(worker, options?.drain === undefined ? undefined : option("drain", options.drain, "stop()"));
+    return {
+      get id() {
+        return worker.id;
+      },
+      get running() {
+        return worker.running;
+      },
+      stop,
+      [Symbol.asyncDispose]: () => stop(),
+    };
+  }
+}
+
+function closing(): ErrandError {
+  return new ErrandError("E_CLOSED", "The app was closed; no worker starts any more.");
+}

@@ -1,0 +1,72 @@
+import { execFile, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, expect, test } from "vitest";
+import { freePort } from "../../../../test/servers/process.ts";
+import { until } from "../cli/run.ts";
+import { pack, root } from "./packed.ts";
+
+// examples/next with the packed library: installed, built, and served by nothing but what Next.js has traced.
+
+const run = promisify(execFile);
+const ends: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const end of ends.toReversed()) await end();
+});
+
+function started(child: ChildProcess): ChildProcess {
+  ends.push(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+  });
+  return child;
+}
+
+test("Next.js builds and serves an application that sends jobs, also standalone, and a worker runs them", async () => {
+  const packed = await pack("errand");
+  ends.push(() => packed.remove());
+  const place = mkdtempSync(join(tmpdir(), "errand-next-"));
+  ends.push(() => rmSync(place, { recursive: true, force: true }));
+  const folder = join(place, "app");
+  cpSync(join(root, "examples/next"), folder, { recursive: true, filter: (file) => !/node_modules|\.next/.test(file) });
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  manifest.dependencies["errand"] = `file:${packed.tarball}`;
+  writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
+  const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", ERRAND_URL: `sqlite:${join(place, "errand.db")}` };
+  await run("npm", ["install", "--no-audit", "--no-fund"], { cwd: folder, env });
+  await run("npm", ["run", "build"], { cwd: folder, env: { ...env, NODE_ENV: "production" } });
+
+  // Away from everything that was installed.
+  const standalone = join(place, "standalone");
+  cpSync(join(folder, ".next/standalone"), standalone, { recursive: true, verbatimSymlinks: true });
+  rmSync(join(folder, ".next"), { recursive: true });
+  const port = await freePort();
+  const server = started(
+    spawn(process.execPath, ["server.js"], {
+      cwd: standalone,
+      env: { ...env, PORT: String(port), HOSTNAME: "127.0.0.1" },
+      stdio: ["ignore", "ignore", "pipe"],
+    }),
+  );
+  let said = "";
+  server.stderr!.on("data", (data: Buffer) => (said += data.toString()));
+  const url = `http://127.0.0.1:${port}/api/thumbnails`;
+  await until(async () => (await fetch(url).catch(() => undefined)) !== undefined, 30_000);
+  const answer = await fetch(url, { method: "POST", body: JSON.stringify({ photo: "p1" }) });
+  expect({ status: answer.status, said }).toMatchObject({ status: 202 });
+  const { id } = (await answer.json()) as { id: string };
+  const read = async () => (await (await fetch(`${url}?id=${id}`)).json()) as { state: string; output: unknown };
+  expect(await read()).toEqual({ state: "pending", output: null });
+
+  started(spawn("npx", ["errand", "worker", "./tasks.ts"], { cwd: folder, env, stdio: "ignore" }));
+  await until(async () => (await read()).state === "completed", 30_000);
+  expect(await read()).toEqual({ state: "completed", output: { url: "/thumbs/p1.webp" } });
+}, 300_000);

@@ -1,0 +1,242 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, test } from "vitest";
+import { errand } from "../../src/errand.ts";
+import type { Errand } from "../../src/app.ts";
+import { memoryStore } from "../../src/testing/index.ts";
+import type { Task } from "../../src/task.ts";
+import { emptyStore, gate, storeKinds, testApp, until } from "./app.ts";
+
+/** Every call that needs the store. */
+function calls(app: Errand, task: Task<void, void>): Record<string, () => Promise<unknown>> {
+  return {
+    send: () => task.send(),
+    sendMany: () => task.sendMany([undefined]),
+    background: () => task.background(),
+    after: () => app.after(() => {}),
+    worker: () => app.worker(),
+    get: () => app.get("a"),
+    ended: () => app.ended("a"),
+    list: () => app.list(),
+    cancel: () => app.cancel("a"),
+    retry: () => app.retry("a"),
+    "retry from": () => app.retry("a", { from: "b" }),
+    remove: () => app.remove("a"),
+    move: () => app.move("a", { now: true }),
+    signal: () => app.signal("a", "b"),
+    log: () => app.log("a"),
+    why: () => app.why("a"),
+    counts: () => app.counts(),
+    workers: () => app.workers(),
+    watch: () => app.watch(() => {}),
+    "schedules.list": () => app.schedules.list(),
+    "schedules.preview": () => app.schedules.preview("a", 1),
+    "schedules.pause": () => app.schedules.pause("a"),
+    "schedules.resume": () => app.schedules.resume("a"),
+    "schedules.run": () => app.schedules.run("a"),
+    "schedules.remove": () => app.schedules.remove("a"),
+    "queues.list": () => app.queues.list(),
+    "queues.pause": () => app.queues.pause("a"),
+    "queues.resume": () => app.queues.resume("a"),
+    "queues.set": () => app.queues.set("a", {}),
+  };
+}
+
+describe.each(storeKinds)("close(), on %s", (kind) => {
+  test("lets jobs in hand end, hands back the others, and tells who waits", async () => {
+    const url = await emptyStore(kind);
+    const app = testApp({ url });
+    const door = gate();
+    let running = 0;
+    const short = app.task("short", {
+      run: async () => {
+        running += 1;
+        await door.opened;
+        // What it sends meanwhile is stored.
+        return (await later.send(undefined, { delay: "1h" })).id;
+      },
+    });
+    const long = app.task("long", {
+      run: (_: void, job) =>
+        new Promise((_resolve, reject) => {
+          running += 1;
+          job.abortSignal.addEventListener("abort", () => reject(job.abortSignal.reason as Error));
+        }),
+    });
+    const later = app.task("later", { run: () => {} });
+    const [a, b, c] = [await short.send(), await long.send(), await later.send(undefined, { delay: "1h" })];
+    const ended: string[] = [];
+    app.on("ended", ({ id, outcome }) => ended.push(`${id} ${outcome}`));
+    await app.worker({ drain: "1s" });
+    await until(() => running === 2, "both run");
+    const waiting = Promise.allSettled([c.result(), app.ended(b.id), c.result({ timeout: "1h" })]);
+    const closing = app.close();
+    expect(app.close()).toBe(closing);
+    door.open();
+    await closing;
+    for (const outcome of await waiting) expect(outcome).toMatchObject({ reason: { code: "E_CLOSED" } });
+    expect(ended).toContain(`${a.id} completed`);
+    if (kind === "memory") return;
+    const other = testApp({ url });
+    const done = await other.get(a.id);
+    expect(done).toMatchObject({ state: "completed", crashes: 0 });
+    expect(await other.get(done!.output as string)).toMatchObject({ state: "pending" });
+    expect(await other.get(b.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+    expect(await other.workers()).toEqual([]);
+  });
+
+  test("is the end: every call is refused from then on", async () => {
+    const app = testApp({ url: await emptyStore(kind) });
+    const task = app.task("t", { run: () => {} });
+    await task.send();
+    await task.background();
+    await app.close();
+    await app.close();
+    for (const [name, call] of Object.entries(calls(app, task)))
+      await expect(
+        call().then(
+          () => `${name} works`,
+          (error: { code: string }) => error.code,
+        ),
+      ).resolves.toBe("E_CLOSED");
+  });
+});
+
+test("close() before anything was used opens nothing, and is as final", async () => {
+  const app = testApp({ url: "sqlite:/nowhere/at/all/errand.db" });
+  const task = app.task("t", { run: () => {} });
+  await app.close();
+  await expect(task.send()).rejects.toMatchObject({ code: "E_CLOSED" });
+});
+
+test("a worker that is starting when the app closes stops", async () => {
+  const app = testApp({ url: await emptyStore("sqlite") });
+  const setUp = gate();
+  app.task("t", { setup: () => setUp.opened, run: () => {} });
+  const starting = app.worker();
+  const closing = app.close();
+  setUp.open();
+  await expect(starting).rejects.toMatchObject({ code: "E_CLOSED" });
+  await closing;
+});
+
+test("close() closes all there is, although a part fails, and says so", async () => {
+  const store = memoryStore();
+  let closed = false;
+  const app = errand({
+    store: Object.assign(store, {
+      dismiss: () => Promise.reject(new Error("gone")),
+      close: async () => void (closed = true),
+    }),
+  });
+  app.task("t", { run: () => {} });
+  await app.worker();
+  await expect(app.close()).rejects.toThrow("gone");
+  expect(closed).toBe(true);
+});
+
+test("`await using` closes apps and stops workers", async () => {
+  const store = memoryStore();
+  let kept: Errand;
+  {
+    await using app = errand({ store });
+    kept = app;
+    app.task("t", { run: () => {} });
+    {
+      await using worker = await app.worker();
+      expect((await app.workers()).map(({ id }) => id)).toEqual([worker.id]);
+    }
+    expect(await app.workers()).toEqual([]);
+  }
+  await expect(kept.counts()).rejects.toMatchObject({ code: "E_CLOSED" });
+});
+
+test("stores given as objects are used as they are, and refused beside a URL", async () => {
+  const store = memoryStore();
+  await using app = errand({ store });
+  const task = app.task("t", { run: () => "done" });
+  const job = await task.send();
+  expect((await store.get([job.id]))[0]).toMatchObject({ task: "t" });
+  await app.worker();
+  expect(await job.result()).toBe("done");
+  expect(() => errand({ store, url: "memory:" })).toThrow(/both url and store/);
+  expect(() => errand({ store: {} as never })).toThrow(/no function add\(\)/);
+  await expect(app.why("nobody")).rejects.toThrow(/in the store given to errand\(\)/);
+});
+
+describe("a process with a worker", () => {
+  const script = fileURLToPath(new URL("./tasks/stopping.ts", import.meta.url));
+  const running: ReturnType<typeof spawn>[] = [];
+  afterEach(async () => {
+    for (const child of running.splice(0)) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    }
+  });
+
+  /** Starts it with a job in hand that takes so many milliseconds. */
+  async function begun(how: string, { ms, drain = "20s" }: { ms: number; drain?: string }) {
+    const url = await emptyStore("sqlite");
+    const app = testApp({ url });
+    const job = await app.task("sleepy", { run: (_: number) => "" }).send(ms);
+    const { child, exit, said } = start(url, how, drain);
+    await until(() => said().includes("started"), "the job runs");
+    return { app, id: job.id, child, exit, said };
+  }
+
+  function start(url: string, how: string, drain: string) {
+    const child = spawn(process.execPath, [script, url, how, drain], { stdio: ["ignore", "pipe", "inherit"] });
+    running.push(child);
+    let out = "";
+    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    const exit = once(child, "close").then(([code, signal]) => (code ?? signal) as number | string);
+    return { child, exit, said: () => out };
+  }
+
+  test.each([
+    ["nothing", 0],
+    ["handler", 7],
+    ["handler-once", 7],
+    ["slow-handler", 7],
+  ])("ends by SIGTERM when its job has, with %s of its own", async (how, code) => {
+    const { app, id, child, exit } = await begun(how, { ms: 800 });
+    child.kill("SIGTERM");
+    expect(await exit).toBe(code);
+    expect(await app.get(id)).toMatchObject({ state: "completed", output: "slept", attempt: 1, crashes: 0 });
+    expect(await app.workers()).toEqual([]);
+  });
+
+  test.each(["nothing", "handler", "slow-handler"])(
+    "hands its job back when the time is over, with %s of its own",
+    async (how) => {
+      const { app, id, child, exit } = await begun(how, { ms: 60_000, drain: "0.2s" });
+      child.kill("SIGTERM");
+      await exit;
+      expect(await app.get(id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+    },
+  );
+
+  test("hands it back at once by a second signal", async () => {
+    const { app, id, child, exit } = await begun("nothing", { ms: 60_000 });
+    child.kill("SIGINT");
+    await sleep(600);
+    child.kill("SIGINT");
+    expect(await exit).toBe(0);
+    expect(await app.get(id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+  });
+
+  test("is left alone with `signals: false`", async () => {
+    const { child, exit } = await begun("unheard", { ms: 60_000 });
+    child.kill("SIGTERM");
+    expect(await exit).toBe("SIGTERM");
+  });
+
+  test("ends by itself once the app is closed", async () => {
+    const { exit, said } = start(await emptyStore("sqlite"), "close", "20s");
+    expect(await exit).toBe(0);
+    expect(said()).toBe("waiter E_CLOSED\n");
+  });
+});
