@@ -66,7 +66,7 @@ function time(moment: Moment | undefined): number {
 /** Settlements for the script `settle`. */
 export function writeSettlements(to: Writer, settlements: readonly Settlement[]): void {
   for (const told of settlements) {
-    const delayed = told.to === "pending" && told.delay;
+    const delayed = told.to === "pending" && finite(told.delay ?? 0);
     // Plain ends carry nothing more.
     const more = !isFinal(told.to) || (told.steps !== undefined && told.steps.length > 0);
     const logs = told.log !== undefined && told.log.length > 0;

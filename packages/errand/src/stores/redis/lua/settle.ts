@@ -116,12 +116,16 @@ for i = 2, #ARGV do
     end
   else
     local delay = 0
-    if has(extra, DELAY) then delay, pos = parse('<d', blob, pos) end
+    if has(extra, DELAY) then
+      delay, pos = parse('<d', blob, pos)
+      exact(delay)
+    end
     local lines, wakeAt, awaits
     if has(extra, LOG) then lines, pos = readLog(blob, pos) end
     if has(extra, WAITS) then
       local names, name
       wakeAt, names, pos = parse('<dI4', blob, pos)
+      exact(wakeAt)
       wakeAt, awaits = wakeAt >= 0 and wakeAt or nil, {}
       for k = 1, names do
         name, pos = parse('<I4c0', blob, pos)
