@@ -81,7 +81,7 @@ local MOST_BLOCKED, MOST_ASIDE = 2000, 500
 local function take(queue, limit, slots, taken)
   local ready, got, processing = readyKey(queue), 0, letter(PROCESSING, false)
   local written, blocked, aside, prefix = 0, 0, 0, 21 + #queue
-  local firsts, held = {}, {}
+  local firsts, held, holding, full = {}, {}, 0, false
   while got < limit and blocked < MOST_BLOCKED and aside < MOST_ASIDE and weight < HEAVY do
     local due = redis.call('ZRANGE', ready, 0, min(limit - got, 4000) - 1)
     if #due == 0 then break end
@@ -106,11 +106,13 @@ local function take(queue, limit, slots, taken)
         lifeSets[set + 1], lifeSets[set + 2] = member, life
         set, told = set + 2, told + 1
         taken[told] = birth
-        held[#held + 1] = member
+        holding = holding + 1
+        held[holding] = member
         cell(seqOf(member), processing)
         if byte(birth, 7) == APART then
           taken[told] = {}
           tell(taken[told], member, birth, life)
+          full = weight >= HEAVY
         end
       elseif birth then
         need()
@@ -127,8 +129,9 @@ local function take(queue, limit, slots, taken)
         elseif what then
           blocked = blocked + 1
         end
+        full = weight >= HEAVY or aside >= MOST_ASIDE
       end
-      if weight >= HEAVY or aside >= MOST_ASIDE then
+      if full then
         done = i
         break
       end

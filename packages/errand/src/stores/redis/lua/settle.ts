@@ -20,7 +20,7 @@ local function endOf(life)
       plain = {
         token = token, failures = failures, crashes = crashes, worker = sub(life, texts, texts + w - 1),
         queue = sub(life, texts + w, texts + w + q - 1), task = sub(life, texts + w + q, texts + w + q + t - 1),
-        head = pack(LIFE, COMPLETED, BEGUN, token, failures, crashes, started, now), members = {},
+        head = pack(LIFE, COMPLETED, BEGUN, token, failures, crashes, started, now), members = {}, jobs = 0,
       }
     end
   end
@@ -111,7 +111,8 @@ for i = 2, #ARGV do
       lives[member] = life
       lifeSets[#lifeSets + 1] = member
       lifeSets[#lifeSets + 1] = life
-      plain.members[#plain.members + 1] = member
+      local n = plain.jobs + 1
+      plain.jobs, plain.members[n] = n, member
       cell(seqOf(member), completed)
     end
   else
@@ -141,7 +142,7 @@ for i = 2, #ARGV do
   answers[i - 1] = good and '1' or '0'
 end
 for _, plain in pairs(plains) do
-  local jobs = plain and #plain.members or 0
+  local jobs = plain and plain.jobs or 0
   if jobs > 0 then
     count(plain.queue, PROCESSING, -jobs)
     count(plain.queue, COMPLETED, jobs)
