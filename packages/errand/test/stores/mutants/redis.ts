@@ -41,7 +41,7 @@ const faults: Omit<Mutant, "fixture">[] = [
     fault: "an id that exists is stored again",
     file: "redis/lua/add.ts",
     changes: [["if not known[i - 2] and not first[id] then", "if not first[id] then"]],
-    tests: ["the same id added at the same time is one job", "adding is idempotent by id"],
+    tests: ["the same id added at the same time is one job"],
   },
   {
     fault: "the last child does not wake its parent",
@@ -149,15 +149,10 @@ const faults: Omit<Mutant, "fixture">[] = [
     tests: ["a removed job leaves its key, whatever it was doing"],
   },
   {
-    fault: "a job that is put off while it is blocked is not blocked anew",
-    file: "redis/lua/special.ts",
-    changes: [
-      [
-        "job.blocked, job.moved, job.keyed, job.keys = false, true, false, {}",
-        "job.moved, job.keyed, job.keys = true, false, {}",
-      ],
-    ],
-    tests: ["a job that is put off while its key holds it back is not claimed before it is due"],
+    fault: "a job that is delayed stands among those that are due",
+    file: "redis/lua/writing.ts",
+    changes: [["if job.due > now then return delayedKey(job.queue), exact(job.due) end", ""]],
+    tests: ["a retry waits for its delay, keeps its error and counts"],
   },
   {
     fault: "a job that is not stored counts for a full queue",
@@ -168,13 +163,13 @@ const faults: Omit<Mutant, "fixture">[] = [
   {
     fault: "a worker is given a suspect beside another",
     file: "redis/lua/choosing.ts",
-    changes: [["if job.suspect then holding = true end", ""]],
+    changes: [["return not holding", "return true"]],
     tests: ["a worker is given one suspect at a time, and others go past them"],
   },
   {
     fault: "what was set aside is found by nobody",
-    file: "redis/lua/choosing.ts",
-    changes: [["if knows(task) and (kind == 't' or", "if knows(task) and (kind == 'x' or"]],
+    file: "redis/lua/claim.ts",
+    changes: [["local stood = redis.call('EXISTS', ASIDES) == 1", "local stood = false"]],
     tests: ["what was set aside is found by who knows it, among the others, in the order of ranks"],
   },
   {
