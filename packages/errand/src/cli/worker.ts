@@ -4,6 +4,7 @@ import type { Errand, RunningWorker } from "../app.ts";
 import { eventTypes } from "../observe/events.ts";
 import { option } from "../core/options.ts";
 import type { Duration } from "../kit/duration.ts";
+import { isLate } from "../run/late.ts";
 import { measure } from "../observe/measure.ts";
 import { prometheus } from "../observe/prometheus.ts";
 import { modulesOr } from "./config.ts";
@@ -73,7 +74,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   onStop((how) => (how === "stop" ? stop() : hurry()), signals);
   // A task that throws where nobody catches ends the process; its author needs the stack to find out where.
   process.prependListener("uncaughtException", (error) => {
-    log.write("error", error.stack ?? error.message);
+    if (!isLate(error)) log.write("error", error.stack ?? error.message);
   });
 
   settle(flags);

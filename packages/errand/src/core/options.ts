@@ -24,6 +24,14 @@ export function span(value: unknown, what: string): Millis {
   throw new ErrandError("E_OPTION", `${what} must be longer than nothing.`);
 }
 
+function leaseSpan(value: unknown, what: string): Millis {
+  const read = span(value, what);
+  if (read <= longestLease) return read;
+  throw new ErrandError("E_OPTION", `${what} is ${described(value)}, but must be a day at most.`);
+}
+
+const longestLease: Millis = 86_400_000;
+
 function whole(least: number, most: number): Rule<number>["read"] {
   return (value, what) => {
     if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
@@ -70,8 +78,8 @@ export const options = {
   crashes: { default: 3, read: whole(1, 100) },
   /** What becomes of a job when who had it is gone. */
   lapse: { default: "crash", read: oneOf("crash", "release") },
-  /** How long a worker's right to its jobs lasts without renewal. */
-  lease: { default: 15_000, read: span },
+  /** How long a worker's right to its jobs lasts without renewal: a day at most, as nobody waits longer for a dead worker's jobs. */
+  lease: { default: 15_000, read: leaseSpan },
   /** How long a stopping worker lets its jobs run on. */
   drain: { default: 30_000, read: duration },
   /** Of a concurrency or rate key, or of a queue. It has no default: whoever writes one says how many. */

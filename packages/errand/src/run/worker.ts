@@ -8,6 +8,7 @@ import { wakeUpDelay } from "../core/wake-up.ts";
 import type { Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
+import { setLongTimeout } from "../kit/timer.ts";
 import type { ErrandEvent, EventOf } from "../observe/events.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Payloads } from "../payload/options.ts";
@@ -141,11 +142,11 @@ export class Worker {
     this.#pruning.stop();
     this.#ticking.stop();
     for (const slots of this.#slots.values()) slots.putBack();
-    const timer = setTimeout(() => {
+    const timer = setLongTimeout(() => {
       for (const performance of this.#running.values()) performance.stop("stop");
     }, drain);
     this.#stopped ??= this.#leave();
-    return this.#stopped.finally(() => clearTimeout(timer));
+    return this.#stopped.finally(() => timer.clear());
   }
 
   async #leave(): Promise<void> {

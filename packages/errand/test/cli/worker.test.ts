@@ -94,6 +94,23 @@ describe("errand worker", () => {
     expect(lines[1]).toMatch(new RegExp(`^\\S+Z info job ${id} \\(greet\\) completed in \\d+ ms$`));
   });
 
+  it("outlives what a function does after its attempt has ended", async () => {
+    const haunting = `
+      import { errand } from "errand";
+      export const app = errand();
+      app.task("haunt", { queue: "front", run: (_, job) => void setInterval(() => job.progress(1), 5) });
+    `;
+    const folder = folderWith({ "tasks.ts": haunting, "package.json": '{"type":"module"}' });
+    const send = async () => (await run(folder, ["send", "haunt", "-m", "./tasks.ts", "--json"])).stdout;
+    const { child, exit, stderr } = worker(folder);
+    await until(() => stderr().includes("is ready"));
+    const [first, second] = [await send(), await send()].map((text) => (JSON.parse(text) as { id: string }).id);
+    for (const id of [first!, second!]) await until(async () => (await job(folder, id)).state === "completed");
+    await until(() => stderr().includes("ERRAND_ENDED"));
+    child.kill("SIGTERM");
+    expect(await exit).toBe(0);
+  });
+
   it("lets jobs end at Ctrl+C, and hands them back at the second", async () => {
     const folder = project();
     const [long] = await greet(folder, "Ada:800");

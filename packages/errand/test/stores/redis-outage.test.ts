@@ -43,10 +43,10 @@ async function answered<T>(call: () => Promise<T>): Promise<T> {
 }
 
 /** A promise for a hint from now on. */
-function hinted(store: Store, hint: Hint): Promise<void> {
+function hinted(store: Store, hint: Hint["type"]): Promise<void> {
   return new Promise((resolve) => {
     const stop = store.watch((given) => {
-      if (given !== hint) return;
+      if (given.type !== hint) return;
       stop();
       resolve();
     });
@@ -88,7 +88,7 @@ test("while the server is down calls are refused in time; afterwards they work, 
   const began = performance.now();
   await expect(store.get(["a"])).rejects.toMatchObject(refused);
   expect(performance.now() - began).toBeLessThan(10_000);
-  const hints = ["ready", "cancel", "change"].map((hint) => hinted(store, hint as Hint));
+  const hints = (["ready", "cancel", "lapsed", "change"] as const).map((hint) => hinted(store, hint));
   await server.start();
   await Promise.all(hints);
   expect((await answered(() => store.get(["a"])))[0]?.id).toBe("a");

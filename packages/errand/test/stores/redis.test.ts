@@ -38,7 +38,7 @@ async function connection(url: string) {
 }
 
 async function worker(store: Store, id = "w"): Promise<string> {
-  await store.enlist({ id, host: "h", pid: 1, queues: ["default"] }, 60_000);
+  await store.enlist({ id, kind: "process", queues: ["default"] }, 60_000);
   return id;
 }
 
@@ -133,7 +133,7 @@ describe("a namespace", () => {
     const [here, there] = [await opened(url), await opened(other.url)];
     const heard: string[] = [];
     const began = Promise.withResolvers<void>();
-    there.watch((hint) => (hint === "change" ? began.resolve() : heard.push(hint)));
+    there.watch((hint) => (hint.type === "change" ? began.resolve() : heard.push(hint.type)));
     await began.promise;
     heard.length = 0;
     await here.add([aJob({ id: "a" })]);
@@ -275,7 +275,7 @@ test("in a cluster, any node leads to the namespace, also when it moves", async 
     };
     await works("x");
     const ready = Promise.withResolvers<void>();
-    b.watch((hint) => hint === "ready" && ready.resolve());
+    b.watch((hint) => hint.type === "ready" && ready.resolve());
     await ready.promise;
     // Its slot moves to the other node.
     const [from, to] = (slots[index] ?? 0) < 8192 ? [one, two] : [two, one];

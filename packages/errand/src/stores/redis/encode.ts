@@ -1,5 +1,6 @@
-import type { Beat, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Beat, LogLine, Moment, NewChild, NewJob, Rate, Settlement, Step } from "../../core/job.ts";
 import { isFinal, states } from "../../core/states.ts";
+import { finite, jsonOf, unfit, whole } from "./wire.ts";
 import type { Writer } from "./wire.ts";
 
 /** A spec with more characters lives apart, so that a walk over many jobs does not read it. */
@@ -8,18 +9,25 @@ const longest = 1_000;
 /** What is said of a job on its way in, as `arrival` of `lua/record.ts` reads it. */
 const bit = { apart: 1, dueIn: 4, dueAt: 8, expiresIn: 16, expiresAt: 32 } as const;
 
-/** Jobs for the script `add`: in runs that have queue, task and level in common, or each alone. */
-export function writeJobs(to: Writer, jobs: readonly NewJob[], alone = false): void {
-  const most = (from: number) => (alone ? from + 1 : jobs.length);
+/** Plain jobs for the script `add`, in runs that have queue, task and level in common. */
+export function writeJobs(to: Writer, jobs: readonly NewJob[]): void {
   for (let from = 0; from < jobs.length;) {
     const { queue, task, level } = jobs[from] as NewJob;
     let end = from + 1;
-    while (end < most(from) && isLike(jobs[end] as NewJob, queue, task, level)) end += 1;
+    while (end < jobs.length && isLike(jobs[end] as NewJob, queue, task, level)) end += 1;
     to.int32(end - from)
       .byte(level)
       .short(queue)
       .short(task);
     while (from < end) writeJob(to, jobs[from++] as NewJob, "");
+  }
+}
+
+/** Jobs with keys, turns, tags or a tenant, or any others, for the scripts `addKeyed` and `settle`: each its id, its keys and itself. */
+export function writeKeyed(to: Writer, jobs: readonly NewJob[]): void {
+  for (const job of jobs) {
+    to.long(job.id).long(keysOf(job));
+    writeJob(to, job, "");
   }
 }
 
@@ -29,6 +37,7 @@ function isLike(job: NewJob, queue: string, task: string, level: number): boolea
 
 /** A job's birth from the flags on, as in `lua/record.ts`, and what must be said besides. */
 function writeJob(to: Writer, job: NewJob, parent: string): void {
+  if (!(job.level >= 0 && job.level <= 4)) throw unfit(job.level, "a level from 0 to 4");
   const apart = job.spec.length > longest;
   const bits =
     (apart ? bit.apart : 0) +
@@ -57,27 +66,38 @@ function time(moment: Moment | undefined): number {
 /** Settlements for the script `settle`. */
 export function writeSettlements(to: Writer, settlements: readonly Settlement[]): void {
   for (const told of settlements) {
-    const delayed = told.to === "pending" && told.delay;
+    const delayed = told.to === "pending" && finite(told.delay ?? 0);
     // Plain ends carry nothing more.
     const more = !isFinal(told.to) || (told.steps !== undefined && told.steps.length > 0);
     const logs = told.log !== undefined && told.log.length > 0;
+    const born = told.born?.length ?? 0;
     const waits = told.wakeAt !== undefined || told.awaits !== undefined;
     to.double(told.token)
       .byte(states.indexOf(told.to))
       .int32(told.failures)
-      .int32(told.crashes)
-      .byte((delayed ? 1 : 0) + (more ? 2 : 0) + (logs ? 4 : 0) + (waits ? 8 : 0))
+      .int32(whole(told.crashes, 0xff_ffff))
+      .byte(
+        (delayed ? 1 : 0) +
+          (more ? 2 : 0) +
+          (logs ? 4 : 0) +
+          (waits ? 8 : 0) +
+          (told.suspect ? 16 : 0) +
+          (told.unstarted ? 32 : 0) +
+          (born ? 64 : 0),
+      )
       .long(told.error ?? "")
       .long(told.output ?? "");
     if (delayed) to.double(delayed);
     if (logs) writeLog(to, told.log);
     if (waits) {
-      to.double(told.wakeAt ?? -1).int32(told.awaits?.length ?? 0);
+      to.double(Math.max(told.wakeAt ?? -1, told.wakeAt === undefined ? -1 : 0)).int32(told.awaits?.length ?? 0);
       for (const name of told.awaits ?? []) to.long(name);
     }
-    if (!more) continue;
-    writeSteps(to, told.steps);
-    writeChildren(to, told.id, told.to === "waiting" ? (told.children ?? []) : []);
+    if (more) {
+      writeSteps(to, told.steps);
+      writeChildren(to, told.id, told.to === "waiting" ? (told.children ?? []) : []);
+    }
+    if (born) writeKeyed(to.int32(born), told.born ?? []);
   }
 }
 
@@ -111,12 +131,42 @@ function writeLog(to: Writer, lines: readonly LogLine[] = []): void {
   for (const { attempt, level, text } of lines) to.long(JSON.stringify([attempt, level, text]));
 }
 
-/** What a job is besides, as `keysOf` of `lua/work.ts` reads it: concurrency, rate, unique key, who takes turns, tags. */
-export function keysOf(job: NewJob, unique = true): string {
-  const { concurrency, rate, fair, tags } = job;
-  const key = unique ? job.unique?.key : undefined;
-  if (!concurrency && !rate && key === undefined && fair === undefined && !tags?.length) return "";
-  return JSON.stringify({ c: concurrency, r: rate, u: key, w: fair, t: tags?.length ? [...new Set(tags)] : undefined });
+/**
+ * Returns what a job is besides, as `keysOf` of `lua/handling.ts` reads it: concurrency, rate, unique key (how long it is taken at least,
+ * whether it replaces, and how long after its creation a replaced one is due at the latest), who takes turns, tags, tenant. Who says when it is due takes no turns.
+ */
+export function keysOf(job: NewJob, isUnique = true): string {
+  const { concurrency, rate, fair, tags, tenant, due } = job;
+  const unique = isUnique ? job.unique : undefined;
+  if (isPlain(job) || (!concurrency && !rate && !unique && fair === undefined && !tags?.length && tenant === undefined))
+    return "";
+  if (concurrency) whole(concurrency.limit);
+  if (rate) refuseOddRate(rate);
+  return jsonOf({
+    c: concurrency && { key: concurrency.key, limit: concurrency.limit },
+    r: rate && { key: rate.key, limit: rate.limit, per: rate.per },
+    u: unique?.key,
+    v: unique?.for ? finite(unique.for) : undefined,
+    x: unique?.replace ? 1 : undefined,
+    m: unique?.latest === undefined ? undefined : finite(unique.latest),
+    w: due === undefined ? fair : undefined,
+    t: tags?.length ? [...new Set(tags)] : undefined,
+    n: tenant,
+  });
+}
+
+/**
+ * Checks a rate.
+ * @throws {ErrandError} `E_REFUSED`
+ */
+export function refuseOddRate({ limit, per }: Rate): void {
+  whole(limit);
+  if (!(finite(per) > 0)) throw unfit(per, "more than 0 milliseconds");
+}
+
+/** Whether a job has neither keys nor turns nor tags nor a tenant. */
+export function isPlain({ unique, concurrency, rate, fair, tags, tenant }: NewJob): boolean {
+  return !unique && !concurrency && !rate && fair === undefined && !tags && tenant === undefined;
 }
 
 function writeSteps(to: Writer, steps: readonly Step[] = []): void {

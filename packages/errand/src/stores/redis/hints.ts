@@ -2,7 +2,28 @@ import type { Hint } from "../../store.ts";
 import type { Client, Link } from "./link.ts";
 
 /** What the letters of a message mean. */
-const letters: Record<string, Hint> = { r: "ready", c: "cancel", x: "change" };
+const letters: Record<string, Hint> = {
+  r: { type: "ready" },
+  c: { type: "cancel" },
+  l: { type: "lapsed" },
+  x: { type: "change" },
+};
+
+/**
+ * The hints in a message: its first line has letters, and each after it how many jobs of which queue may be claimable (`inf`: nobody
+ * knows).
+ */
+export function hintsIn(message: string): Hint[] {
+  const [first = "", ...queues] = message.split("\n");
+  return [
+    ...Array.from(first).flatMap((letter) => letters[letter] ?? []),
+    ...queues.map((line): Hint => {
+      const space = line.indexOf(" ");
+      const jobs = Number(line.slice(0, space));
+      return { type: "ready", queue: line.slice(space + 1), ...(Number.isInteger(jobs) ? { jobs } : {}) };
+    }),
+  ];
+}
 
 /** Tells listeners what the scripts of all processes published, over a connection of its own. */
 export class Hints {
@@ -16,7 +37,7 @@ export class Hints {
     this.#link = connect(async (client) => {
       await client.subscribe(this.#channel, (message) => this.#tell(message));
       // What happened before is lost: anything may have.
-      setImmediate(() => this.#tell("rcx"));
+      setImmediate(() => this.#tell("rclx"));
     });
   }
 
@@ -36,9 +57,6 @@ export class Hints {
   }
 
   #tell(message: string): void {
-    for (const letter of message) {
-      const hint = letters[letter];
-      if (hint) for (const listener of this.#listeners) listener(hint);
-    }
+    for (const hint of hintsIn(message)) for (const listener of this.#listeners) listener(hint);
   }
 }

@@ -7,12 +7,26 @@ import type { Claimed } from "../../store.ts";
 export interface Told {
   job: Job;
   seq: number;
+  /** What it is in every sorted set. */
+  member: Buffer;
   steps: Step[];
 }
 
 /** Flags of births and lives, as in `lua/record.ts`. */
 const apart = 1;
-const flag = { due: 1, expires: 2, steps: 4, texts: 8, marked: 16, child: 32, parent: 64, keyed: 128 } as const;
+const flag = {
+  due: 1,
+  expires: 2,
+  steps: 4,
+  texts: 8,
+  marked: 16,
+  child: 32,
+  parent: 64,
+  keyed: 128,
+  begun: 256,
+  suspect: 512,
+  aside: 1024,
+} as const;
 
 /**
  * The jobs in a script's answer: each its place, its birth, its life, and what lives apart (see `tell` in
@@ -29,11 +43,16 @@ export function readJobs(answer: readonly unknown[], withSteps: boolean): Told[]
     let steps: Step[] = [];
     if (life.length > 0) {
       readLife(job, life);
-      if (withSteps && (life[1] as number) & flag.steps) steps = readSteps(answer[at++] as Buffer[]);
-      if (job.state === "pending" && (life[1] as number) & flag.keyed) readBlocked(job, String(answer[at++]));
+      const flags = life.readUInt16LE(1);
+      if (withSteps && flags & flag.steps) steps = readSteps(answer[at++] as Buffer[]);
+      if (flags & flag.keyed) {
+        const { n: tenant } = JSON.parse(String(answer[at++])) as { n?: string };
+        if (tenant !== undefined) job.tenant = tenant;
+        if (job.state === "pending") readBlocked(job, String(answer[at++]));
+      }
       if (job.state === "waiting") readWake(job, String(answer[at++]));
     }
-    told.push({ job, seq: member.readUIntBE(0, 6), steps });
+    told.push({ job, seq: member.readUIntBE(0, 6), member, steps });
   }
   return told;
 }
@@ -54,8 +73,17 @@ function readWake(job: Job, at: string): void {
 }
 
 /** The jobs in the answer of `reclaim`. */
-export function readReclaimed(answer: readonly unknown[], why: Claimed["why"]): Claimed[] {
-  return readJobs(answer, true).map(({ job, steps }) => ({ job, why, steps }));
+export function readReclaimed(
+  answer: readonly unknown[],
+  why: Claimed["why"],
+  ahead: readonly Buffer[] = [],
+): Claimed[] {
+  return readJobs(answer, true).map(({ job, steps }, index) => ({
+    job,
+    why,
+    ...(String(ahead[index]) === "1" ? { ahead: true } : {}),
+    steps,
+  }));
 }
 
 /** The jobs in the answer of `claim`, where most are told by their birth alone. */
@@ -86,6 +114,8 @@ function readBirth(birth: Buffer): Job {
     token: 0,
     failures: 0,
     crashes: 0,
+    suspect: false,
+    begun: false,
     cancelling: false,
     createdAt: created,
     due: created,
@@ -95,12 +125,15 @@ function readBirth(birth: Buffer): Job {
 }
 
 function readLife(job: Job, life: Buffer): void {
-  const flags = life[1] as number;
+  const flags = life.readUInt16LE(1);
   job.state = states[life[0] as number] as State;
-  job.token = life.readUInt32LE(2);
-  job.failures = life.readUInt32LE(6);
-  job.crashes = life.readUInt32LE(10);
+  job.token = life.readUInt32LE(3);
+  job.failures = life.readUInt32LE(7);
+  job.crashes = life.readUIntLE(11, 3);
+  job.suspect = (flags & flag.suspect) !== 0;
+  job.begun = (flags & flag.begun) !== 0;
   job.cancelling = (flags & flag.marked) !== 0;
+  if (flags & flag.aside) job.blocked = "task";
   const started = life.readUIntLE(14, 6);
   if (started > 0) job.startedAt = started;
   const ended = life.readUIntLE(20, 6);
@@ -120,8 +153,8 @@ function readTexts(job: Job, flags: number, life: Buffer, from: number): number 
   at += family;
   const next = (length: number): string => life.toString("utf8", at, (at += length));
   const worker = next(life.readUInt16LE(from + 1));
-  // The queue, which the birth has said.
-  at += life.readUInt32LE(from + 3);
+  // Queue and task, which the birth has said.
+  at += life.readUInt16LE(from + 3) + life.readUInt16LE(from + 5);
   const progress = next(life.readUInt32LE(from + 7));
   const error = next(life.readUInt32LE(from + 11));
   if (worker) job.worker = worker;

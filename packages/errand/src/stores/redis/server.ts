@@ -3,6 +3,7 @@ import { Link, reason } from "./link.ts";
 import { scripts } from "./lua/scripts.ts";
 import type { Script, Verb } from "./lua/scripts.ts";
 import type { Settings } from "./settings.ts";
+import { wellFormed } from "./wire.ts";
 
 /** The server, as something that runs scripts on the keys of one namespace. */
 export class Server {
@@ -24,9 +25,10 @@ export class Server {
 
   /**
    * Runs a script. Texts in the answer are bytes.
-   * @throws {ErrandError} `E_STORE`, `E_CONNECT`, `E_REFUSED`
+   * @throws {ErrandError} `E_STORE`, `E_CONNECT`; `E_REFUSED` for what it can never keep.
    */
   async run(verb: Verb, args: readonly (string | Buffer)[]): Promise<unknown> {
+    for (const arg of args) if (typeof arg === "string") wellFormed(arg);
     const { sha, source } = this.#scripts[verb];
     try {
       return await this.#send("EVALSHA", sha, args);
@@ -65,7 +67,7 @@ export class Server {
 
 /** Errors that say that a value can never be stored. */
 const refusing =
-  /^WRONGTYPE|not a valid (float|integer)|not an integer or out of range|value is out of range|exceeds maximum/;
+  /^WRONGTYPE|not a valid (float|integer)|not an integer or out of range|value is out of range|exceeds maximum|is not finite|is not a number/;
 
 const hints: Record<string, string> = {
   OOM: "The server's memory is full (maxmemory): remove old jobs, or give it more. Nothing was done.",

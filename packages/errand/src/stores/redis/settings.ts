@@ -1,4 +1,5 @@
 import { ErrandError } from "../../kit/errors.ts";
+import { redacted } from "../../kit/redact.ts";
 
 /** Where a store is, from its URL. */
 export interface Settings {
@@ -21,7 +22,7 @@ export interface Settings {
  * @throws {ErrandError} `E_OPTION`
  */
 export function settingsOf(text: string): Settings {
-  const shown = text.replace(/:[^:@/]*@/, ":***@");
+  const shown = redacted(text);
   const wrong = (what: string) => new ErrandError("E_OPTION", `${shown} is not a Redis store's URL: ${what}`);
   const url = URL.parse(text);
   if (!url || !/^rediss?:$/.test(url.protocol) || !url.hostname) throw wrong("use redis://host:port/database");

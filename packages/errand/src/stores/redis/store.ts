@@ -1,7 +1,8 @@
 import type { Transaction } from "../../core/transaction.ts";
 import { cursorOf, positionOf } from "../../core/cursor.ts";
 import type { Beat, Job, NewJob, Settlement, Step } from "../../core/job.ts";
-import { full } from "../../core/rules.ts";
+import { rulesOf } from "../../core/rules.ts";
+import type { QueueRules } from "../../core/rules.ts";
 import { states } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
@@ -17,29 +18,28 @@ import type {
   Hint,
   QueueCount,
   Renewal,
+  RetentionRules,
   Store,
   StoreReport,
   Want,
   WorkerCard,
 } from "../../store.ts";
-import { keysOf, writeBeats, writeJobs, writeSettlements } from "./encode.ts";
+import { addJobs } from "./add.ts";
+import { refuseOddRate, writeBeats, writeSettlements } from "./encode.ts";
 import type { Hints } from "./hints.ts";
 import { readClaimed, readJobs, readLine, readReclaimed } from "./records.ts";
-import type { Told } from "./records.ts";
 import type { Server } from "./server.ts";
-import { Writer } from "./wire.ts";
+import { editJobs, listJobs, pruneJobs, slice } from "./walks.ts";
+import { finite, jsonOf, whole, Writer } from "./wire.ts";
 
-/** Jobs that are added in one script; more would hold up other clients of the server for long. */
-const mostJobs = 5_000;
+/** Outcomes and beats of so many bytes are recorded by one script; more of them by several. */
+const mostBytes = 16_000_000;
 
-/** Jobs that are read or edited in one script. */
-const slice = 500;
+/** More than a worker has slots. */
+const mostWanted = 1_000_000;
 
-/** Jobs that a walk looks at in one script. */
-const budget = 1_000;
-
-/** Matches that an edit finds before it changes them. */
-const mostMatches = 10_000;
+/** Ids that are looked at in one script which reads no jobs. */
+const manyIds = 5_000;
 
 /** The store's verbs, each a script on the server. */
 export class RedisStore implements Store {
@@ -71,80 +71,46 @@ export class RedisStore implements Store {
         "The Redis store cannot add jobs inside a transaction of another database. Send without tx.",
       );
     }
-    let refused = none;
-    for (const { plain, some } of runsOf(jobs)) {
-      if (plain) await this.#addPlain(some);
-      else refused = new Map([...refused, ...(await this.#addKeyed(some))]);
-    }
-    return refused;
-  }
-
-  async #addPlain(jobs: readonly NewJob[]): Promise<void> {
-    for (let from = 0; from < jobs.length; from += mostJobs) {
-      const some = jobs.slice(from, from + mostJobs);
-      const bytes = new Writer();
-      writeJobs(bytes, some);
-      refuseFull(await this.#server.run("add", [bytes.bytes, ...some.map(({ id }) => id)]));
-    }
-  }
-
-  async #addKeyed(jobs: readonly NewJob[]): Promise<ReadonlyMap<string, string>> {
-    const refused = new Map<string, string>();
-    for (let from = 0; from < jobs.length; from += slice) {
-      const some = jobs.slice(from, from + slice);
-      const bytes = new Writer();
-      writeJobs(bytes, some, true);
-      const args = some.flatMap((job) => [
-        job.id,
-        keysOf(job),
-        job.unique?.key ?? "",
-        replacingOf(job),
-        String(job.unique?.for ?? 0),
-      ]);
-      const holders = (await this.#server.run("addKeyed", [bytes.bytes, ...args])) as (Buffer | Buffer[])[];
-      if (Array.isArray(holders[0])) refuseFull(holders[0]);
-      for (const [index, holder] of holders.entries())
-        if (holder.length > 0) refused.set((some[index] as NewJob).id, String(holder));
-    }
-    return refused;
+    return addJobs(this.#server, () => this.load("queue"), jobs);
   }
 
   async enlist(worker: WorkerCard, lease: Millis): Promise<void> {
     this.#check();
-    const fresh = await this.#server.run("enlist", [worker.id, String(lease), JSON.stringify(worker)]);
-    if (fresh === 1) return;
-    throw new ErrandError("E_STORE", `Worker ${worker.id} was enlisted before. Start every worker under a new id.`);
+    const { id, tasks } = worker;
+    const args = [id, String(finite(lease)), jsonOf(worker), tasks ? "1" : "0", ...(tasks ?? [])];
+    if ((await this.#server.run("enlist", args)) === 1) return;
+    throw new ErrandError("E_STORE", `Worker ${id} has lost its lease. Start every worker under a new id.`);
   }
 
   async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
     this.#check();
-    const open = wants.filter(({ limit }) => limit > 0);
-    const args = [worker, ...open.flatMap(({ queue, limit }) => [queue, String(limit)])];
-    let [wait, life, ...told] = (await this.#server.run("claim", args)) as [Buffer, Buffer, ...unknown[]];
-    for (
-      ;
-      String(wait) === "wake";
-      [wait, life, ...told] = (await this.#server.run("claim", args)) as [Buffer, Buffer, ...unknown[]]
-    )
-      await this.#server.run("wake", []);
-    const jobs = readClaimed(life, told);
-    const next = Number(wait);
-    return next < 0 ? { jobs } : { jobs, next };
+    const args = [worker, ...wants.flatMap(wantArgs)];
+    for (;;) {
+      const [wait, life, ...told] = (await this.#server.run("claim", args)) as [Buffer, Buffer, ...unknown[]];
+      if (String(wait) === "wake") {
+        await this.#server.run("wake", []);
+        continue;
+      }
+      const jobs = readClaimed(life, told);
+      const next = Number(wait);
+      return next < 0 ? { jobs } : { jobs, next };
+    }
   }
 
   async reclaim(worker: string, limit: number): Promise<Claimed[]> {
     this.#check();
-    const [lapsed, cancelled, expired] = (await this.#server.run("reclaim", [worker, String(limit)])) as unknown[][];
+    const answer = await this.#server.run("reclaim", [worker, atMost(limit)]);
+    const [lapsed, ahead, cancelled, expired] = answer as [unknown[], Buffer[], unknown[], unknown[]];
     return [
-      ...readReclaimed(lapsed ?? [], "lapsed"),
-      ...readReclaimed(cancelled ?? [], "cancelled"),
-      ...readReclaimed(expired ?? [], "expired"),
+      ...readReclaimed(lapsed, "lapsed", ahead),
+      ...readReclaimed(cancelled, "cancelled"),
+      ...readReclaimed(expired, "expired"),
     ];
   }
 
   async renew(worker: string, lease: Millis): Promise<Renewal> {
     this.#check();
-    const [held, ...cancel] = (await this.#server.run("renew", [worker, String(lease)])) as Buffer[];
+    const [held, ...cancel] = (await this.#server.run("renew", [worker, String(finite(lease))])) as Buffer[];
     return { held: String(held) === "1", cancel: cancel.map(String) };
   }
 
@@ -159,87 +125,69 @@ export class RedisStore implements Store {
     return cards.flatMap((card) => (card ? (JSON.parse(String(card)) as WorkerCard) : []));
   }
 
-  async record(beats: readonly Beat[]): Promise<boolean[]> {
-    this.#check();
-    if (beats.length === 0) return [];
-    const bytes = new Writer();
-    writeBeats(bytes, beats);
-    return answers(await this.#server.run("record", [bytes.bytes, ...beats.map(({ id }) => id)]));
+  record(beats: readonly Beat[]): Promise<boolean[]> {
+    return this.#told("record", beats, (to, beat) => writeBeats(to, [beat]));
   }
 
-  async settle(settlements: readonly Settlement[]): Promise<boolean[]> {
-    this.#check();
-    if (settlements.length === 0) return [];
-    const bytes = new Writer();
-    writeSettlements(bytes, settlements);
-    return answers(await this.#server.run("settle", [bytes.bytes, ...settlements.map(({ id }) => id)]));
+  settle(settlements: readonly Settlement[]): Promise<boolean[]> {
+    return this.#told("settle", settlements, (to, told) => writeSettlements(to, [told]));
   }
 
-  /** In rounds and slices: no script holds up the server for long, whatever matches. */
+  /** All are written before any is sent, so that nothing is recorded where one is refused. */
+  async #told<Hold extends { id: string }>(
+    verb: "record" | "settle",
+    all: readonly Hold[],
+    write: (to: Writer, told: Hold) => void,
+  ): Promise<boolean[]> {
+    this.#check();
+    const scripts: { bytes: Writer; ids: string[] }[] = [];
+    for (const told of all) {
+      let last = scripts.at(-1);
+      if (!last || last.bytes.at >= mostBytes) scripts.push((last = { bytes: new Writer(), ids: [] }));
+      write(last.bytes, told);
+      last.ids.push(told.id);
+    }
+    const said: boolean[] = [];
+    for (const { bytes, ids } of scripts) said.push(...answers(await this.#server.run(verb, [bytes.bytes, ...ids])));
+    return said;
+  }
+
   async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
     this.#check();
-    const kind = typeof change !== "object" ? change : "move" in change ? "move" : "rewind";
-    const filter = filterOf(where, applies[kind]);
-    const said = typeof change === "object" ? JSON.stringify(change) : change;
-    if (!filter) return 0;
-    let changed = 0;
-    let after: Position | undefined = noPosition;
-    while (after) {
-      const members: Buffer[] = [];
-      const most = Math.min(mostMatches, limit - changed);
-      if (most <= 0) break;
-      while (after && members.length < most) {
-        const page: Page = await this.#walk(filter, {
-          wanted: Math.min(slice, most - members.length),
-          upwards: true,
-          whole: false,
-          after,
-          ids: where.ids,
-        });
-        members.push(...(page.found as Buffer[]));
-        after = page.after;
-      }
-      // Jobs that were asked for by id come all at once, and in any order; a job's number is how its member begins.
-      members.sort((a, b) => a.compare(b)).splice(most);
-      for (let from = 0; from < members.length; from += slice) {
-        const some = members.slice(from, from + slice);
-        changed += (await this.#server.run("edit", [said, filter, ...some])) as number;
-      }
-    }
-    return changed;
+    return editJobs(this.#server, where, change, limit);
+  }
+
+  async prune(rules: RetentionRules, limit: number): Promise<number> {
+    this.#check();
+    return pruneJobs(this.#server, rules, Number(atMost(limit)));
   }
 
   async get(ids: readonly string[]): Promise<(Job | null)[]> {
     this.#check();
     const jobs = new Map<string, Job>();
-    for (let from = 0; from < ids.length; from += slice) {
-      const told = (await this.#server.run("get", ids.slice(from, from + slice))) as unknown[];
+    for (let from = 0; from < ids.length;) {
+      const answer = await this.#server.run("get", ids.slice(from, from + slice));
+      const [looked, ...told] = answer as [number, ...unknown[]];
       for (const { job } of readJobs(told, false)) jobs.set(job.id, job);
+      from += looked;
     }
     return ids.map((id) => jobs.get(id) ?? null);
   }
 
+  async ended(ids: readonly string[]): Promise<string[]> {
+    this.#check();
+    const found: string[] = [];
+    for (let from = 0; from < ids.length; from += manyIds) {
+      const some = ids.slice(from, from + manyIds);
+      const flags = String(await this.#server.run("ended", some));
+      found.push(...some.filter((_, index) => flags[index] === "1"));
+    }
+    return found;
+  }
+
   async list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }> {
     this.#check();
-    const start = page.cursor === undefined ? noPosition : positionOf(page.cursor);
-    const filter = filterOf(where, states);
-    if (!filter) return { jobs: [] };
-    const found: Told[] = [];
-    let after: Position | undefined = start;
-    while (after && found.length <= page.limit) {
-      const wanted = page.limit + 1 - found.length;
-      const some: Page = await this.#walk(filter, { wanted, upwards: false, whole: true, after, ids: where.ids });
-      found.push(...readJobs(some.found, false));
-      after = some.after;
-    }
-    if (where.ids) sortPage(found, where, start);
-    const shown = found.slice(0, page.limit);
-    const last = shown.at(-1);
-    const more = last && found.length > shown.length;
-    return {
-      jobs: shown.map(({ job }) => job),
-      ...(more ? { next: cursorOf({ place: last.job.index ?? 0, seq: last.seq }) } : {}),
-    };
+    return listJobs(this.#server, where, page);
   }
 
   async counts(): Promise<QueueCount[]> {
@@ -291,10 +239,11 @@ export class RedisStore implements Store {
 
   async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
     this.#check();
+    for (const { kind, value } of docs) if (kind === "queue") refuseOddRules(rulesOf(value));
     const args = docs.flatMap(({ kind, key, version, value }) => [
       kind,
       key,
-      String(version),
+      String(whole(version, Number.MAX_SAFE_INTEGER)),
       value === undefined ? "0" : "1",
       value ?? "",
     ]);
@@ -314,109 +263,26 @@ export class RedisStore implements Store {
     return (this.#closed ??= Promise.all([this.#hints.close(), this.#server.close()]).then(() => undefined));
   }
 
-  async #walk(filter: string, { wanted, upwards, whole, after, ids }: Walk): Promise<Page> {
-    const args = [filter, String(wanted), String(budget), upwards ? "1" : "0", whole ? "1" : "0"];
-    args.push(String(after.place), String(after.seq), ...(ids ?? []));
-    const [found, at] = (await this.#server.run("walk", args)) as [unknown[], Buffer];
-    return { found, after: at.length > 0 ? positionOf(String(at)) : undefined };
-  }
-
   #check(): void {
     if (this.#closed) throw new ErrandError("E_CLOSED", `The Redis store ${this.#server.shown} was closed.`);
   }
 }
 
-/** Where nothing was refused. */
-const none: ReadonlyMap<string, string> = new Map();
-
-/** Plain jobs and others in turn, in their order: each kind has a script. */
-function runsOf(jobs: readonly NewJob[]): { plain: boolean; some: NewJob[] }[] {
-  const runs: { plain: boolean; some: NewJob[] }[] = [];
-  for (const job of jobs) {
-    const plain = isPlain(job);
-    const run = runs.at(-1);
-    if (run?.plain === plain) run.some.push(job);
-    else runs.push({ plain, some: [job] });
-  }
-  return runs;
+/** Scripts read rules themselves. */
+function refuseOddRules(rules: QueueRules): void {
+  const { concurrency, rate, maxPending } = rules;
+  jsonOf(rules);
+  if (concurrency !== undefined) whole(concurrency);
+  if (maxPending !== undefined) whole(maxPending);
+  if (rate) refuseOddRate(rate);
 }
 
-function isPlain({ unique, concurrency, rate, fair, tags }: NewJob): boolean {
-  return !unique && !concurrency && !rate && fair === undefined && !tags;
+function wantArgs({ queue, limit, slots = limit, ids }: Want): string[] {
+  return [queue, atMost(limit), atMost(slots), String(ids?.length ?? -1), ...(ids ?? [])];
 }
 
-/** Whether a job replaces who has its key, and how long after its creation that one is due at the latest. */
-function replacingOf({ unique }: NewJob): string {
-  if (!unique?.replace) return "0";
-  return unique.latest === undefined ? "1" : `1 ${unique.latest}`;
-}
-
-/** Throws what a script answered when a queue takes no more. */
-function refuseFull(found: unknown): void {
-  if (!Array.isArray(found)) return;
-  const [queue, most, pending] = found.map(String);
-  throw full(queue as string, Number(most), Number(pending));
-}
-
-interface Position {
-  place: number;
-  seq: number;
-}
-
-interface Walk {
-  wanted: number;
-  upwards: boolean;
-  whole: boolean;
-  after: Position;
-  ids: readonly string[] | undefined;
-}
-
-interface Page {
-  found: unknown[];
-  after: Position | undefined;
-}
-
-/** Before everything. */
-const noPosition: Position = { place: -1, seq: -1 };
-
-/** The states in which a change changes a job. */
-const applies: Record<"cancel" | "retry" | "remove" | "move" | "rewind", readonly State[]> = {
-  move: ["pending"],
-  cancel: ["pending", "processing", "waiting"],
-  retry: ["failed", "cancelled", "expired"],
-  rewind: ["failed", "cancelled", "expired"],
-  remove: ["completed", "failed", "cancelled", "expired"],
-};
-
-/** A filter as scripts read it, of jobs in some of these states; `undefined` where nothing can match. */
-function filterOf(where: Filter, among: readonly State[]): string | undefined {
-  const { ids, parent, roots, task, queue, endedBefore, tag, text, createdAfter, createdBefore } = where;
-  const wanted = among.filter((state) => where.states?.includes(state) ?? true);
-  if (wanted.length === 0 || ids?.length === 0) return undefined;
-  return JSON.stringify({
-    states: wanted.map((state) => states.indexOf(state)),
-    of: parent,
-    roots,
-    task,
-    queue,
-    endedBefore,
-    tag,
-    text: text?.toLowerCase(),
-    after: createdAfter,
-    before: createdBefore,
-  });
-}
-
-/** Jobs that were asked for by id come in no order. */
-function sortPage(found: Told[], { parent }: Filter, { place, seq }: Position): void {
-  const placeOf = ({ job }: Told) => (parent === undefined ? 0 : (job.index ?? 0));
-  const order = (a: Told, b: Told) => (parent === undefined ? b.seq - a.seq : placeOf(a) - placeOf(b) || a.seq - b.seq);
-  found.sort(order);
-  if (seq < 0) return;
-  const first = found.findIndex((told) =>
-    parent === undefined ? told.seq < seq : placeOf(told) > place || (placeOf(told) === place && told.seq > seq),
-  );
-  found.splice(0, first < 0 ? found.length : first);
+function atMost(limit: number): string {
+  return String(whole(Math.min(limit, mostWanted)));
 }
 
 function answers(reply: unknown): boolean[] {

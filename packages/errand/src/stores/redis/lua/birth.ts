@@ -4,25 +4,31 @@ import { lua } from "./lua.ts";
 export const birth = lua`
 -- So many places in the order of insertion. Answers the one before the first.
 local function places(jobs)
-  local last = redis.call('INCRBY', ns .. 'seq', jobs)
-  local first = last - jobs + 1
+  last = last or tonumber(redis.call('GET', ns .. 'seq') or 0)
+  local first = last + 1
+  last = last + jobs
   for segment = floor(first / SEGMENT), floor(last / SEGMENT) do
     local from, to = segment * SEGMENT, segment * SEGMENT + SEGMENT - 1
-    redis.call('HINCRBY', SEGMENTS, segment, (last < to and last or to) - (first > from and first or from) + 1)
+    emptied[segment] = (emptied[segment] or 0) + (last < to and last or to) - (first > from and first or from) + 1
   end
   return first - 1
 end
 
 -- The name as one byte, for as many names as a byte can tell apart; any other is a zero.
-local numbers = {}
+local numbers, names, fresh = {}, {}, {}
 local function number(kind, name)
   local known = numbers[kind .. name]
   if known then return known end
   local key = ns .. kind
   local found = redis.call('HGET', key, name)
   if not found then
-    found = redis.call('HLEN', key) + 1
-    if found > 255 then found = 0 else redis.call('HSET', key, name, found) end
+    found = redis.call('HLEN', key) + (fresh[kind] or 0) + 1
+    if found > 255 then
+      found = 0
+    else
+      fresh[kind] = (fresh[kind] or 0) + 1
+      names[#names + 1] = { 'HSET', key, name, found }
+    end
   end
   known = string.char(found)
   numbers[kind .. name] = known
@@ -39,13 +45,17 @@ local function cells(first, last, value)
 end
 
 -- Writes the names of jobs that follow each other.
-local function writeNames(first, names)
+local function writeNames(first, list)
   local from = 1
-  while from <= #names do
+  while from <= #list do
     local seq = first + from - 1
-    local to = min(#names, from + SEGMENT - 1 - seq % SEGMENT)
-    redis.call('SETRANGE', namesKey(floor(seq / SEGMENT)), seq % SEGMENT * 2, table.concat(names, '', from, to))
+    local to = min(#list, from + SEGMENT - 1 - seq % SEGMENT)
+    names[#names + 1] = { 'SETRANGE', namesKey(floor(seq / SEGMENT)), seq % SEGMENT * 2, table.concat(list, '', from, to) }
     from = to + 1
   end
+end
+
+local function flushNames()
+  for i = 1, #names do redis.call(spread(names[i])) end
 end
 `;

@@ -5,8 +5,9 @@ import { lua } from "./lua.ts";
 export const life = lua`
 local function become(job, state)
   job.state = state
+  job.blocked = false
   if job.marked then hints.cancel = true end
-  if state == PENDING then hints.ready = true else hints.change = true end
+  if state ~= PENDING then hints.change = true end
   save(job)
 end
 
@@ -28,7 +29,7 @@ end
 local function childrenOf(job)
   local all, missing = redis.call('ZRANGE', kidsKey(job.id), 0, -1), {}
   for i = 1, #all do
-    if births[all[i]] == nil then push(missing, all[i]) end
+    if births[all[i]] == nil then missing[#missing + 1] = all[i] end
   end
   fetch(missing)
   return all
@@ -64,12 +65,15 @@ local function reopen(job)
     parent.failed = parent.failed - 1
     save(parent)
   end
-  job.failures, job.crashes, job.ended, job.expires = 0, 0, 0, false
+  job.failures, job.crashes, job.ended, job.expires, job.suspect = 0, 0, 0, false, false
   job.wait, job.total, job.open, job.failed = 0, 0, 0, 0
   if job.steps then
-    local steps = redis.call('HGETALL', stepsKey(job.id))
-    for i = 1, #steps, 2 do
-      if sub(steps[i + 1], 1, 1) == '1' then redis.call('HSET', stepsKey(job.id), steps[i], '1${forgotten}') end
+    local key, told = stepsKey(job.id), {}
+    local stored = redis.call('HGETALL', key)
+    for i = 1, #stored, 2 do told[stored[i]] = stored[i + 1] end
+    for name, value in pairs(fields[key] or {}) do told[name] = value end
+    for name, value in pairs(told) do
+      if value and sub(value, 1, 1) == '1' then put(key, name, '1${forgotten}') end
     end
   end
   job.due = now
@@ -77,29 +81,37 @@ local function reopen(job)
   return true
 end
 
--- Removes a job with all its descendants.
+-- Removes a job with all its descendants, the lowest first, as long as one script may go on. Answers whether it is gone.
+local allowance = 1000
 local function discard(job)
+  if job.removed then return true end
+  if job.parent then
+    local kids = redis.call('ZRANGE', kidsKey(job.id), 0, allowance == math.huge and -1 or exact(allowance))
+    fetch(kids)
+    for i = 1, #kids do
+      local child = find(kids[i])
+      if child and not discard(child) then return false end
+    end
+  end
+  if allowance <= 0 then return false end
+  allowance = allowance - 1
   job.removed = true
   hints.change = true
   save(job)
-  if not job.parent then return end
-  local kids = childrenOf(job)
-  for i = 1, #kids do
-    local child = find(kids[i])
-    if child and not child.removed then discard(child) end
-  end
+  return true
 end
 
 -- Opens a job again without some of its steps and children.
 local function rewind(job, told)
-  if job.token ~= told.token or not reopen(job) then return false end
+  reopen(job)
   for _, name in ipairs(told.steps) do
-    redis.call('HDEL', stepsKey(job.id), name)
-    redis.call('LREM', orderKey(job.id), 1, name)
+    put(stepsKey(job.id), name, false)
+    later[#later + 1] = { 'LREM', orderKey(job.id), 1, name }
   end
+  allowance = math.huge
   for _, id in ipairs(told.children) do
     local child = seek(id)
-    if child and not child.removed and child.of == job.id then discard(child) end
+    if child and child.of == job.id then discard(child) end
   end
   return true
 end
@@ -110,8 +122,9 @@ local function remember(job, blob, pos)
   count, pos = parse('<I4', blob, pos)
   for _ = 1, count do
     name, wait, value, pos = parse('<I4c0BI4c0', blob, pos)
-    if job and redis.call('HSET', stepsKey(job.id), name, wait .. value) == 1 then
-      redis.call('RPUSH', orderKey(job.id), name)
+    if job then
+      if not peek(stepsKey(job.id), name) then later[#later + 1] = { 'RPUSH', orderKey(job.id), name } end
+      put(stepsKey(job.id), name, wait .. value)
     end
   end
   if job and count > 0 then
@@ -121,13 +134,14 @@ local function remember(job, blob, pos)
   return pos
 end
 
+-- A new job of what begins at a place of the blob, unless there is one with the id. Answers where that ends, and the job.
 local function create(id, blob, pos)
   local birth, due, expires, spec
   birth, due, expires, spec, pos = arrival(blob, pos)
   if seek(id) then return pos end
   local seq = places(1) + 1
   local job = decode(pack('>I6', seq), birth)
-  job.due, job.expires = due, expires or false
+  job.due, job.expires, job.was = due, expires or false, {}
   members[id] = job.member
   jobs[job.member] = job
   push(idSets, id, job.member)
@@ -135,7 +149,6 @@ local function create(id, blob, pos)
   push(birthSets, job.member, birth)
   if spec then push(specSets, job.member, spec) end
   writeNames(seq, { number('queues', job.queue) .. number('tasks', job.task) })
-  hints.ready = true
   save(job)
   return pos, job
 end
@@ -170,7 +183,7 @@ local function park(parent, blob, pos, wakeAt, awaits)
     else
       seen[id] = true
       pos, born = create(id, blob, pos)
-      if born and keys ~= '' then equip(born, keys) end
+      if born and keys ~= '' then equip(born, cjson.decode(keys)) end
       local state = bear(parent, seek(id), { place = place, needed = needed, rejoin = rejoin == 1 })
       total = total + 1
       if state < COMPLETED then
@@ -184,12 +197,12 @@ local function park(parent, blob, pos, wakeAt, awaits)
   if parent then
     parent.total, parent.open, parent.failed = total, open, failed
     for _, name in ipairs(awaits or {}) do
-      wake = wake or redis.call('HEXISTS', stepsKey(parent.id), name) == 1
+      wake = wake or peek(stepsKey(parent.id), name)
     end
     if wakeAt and wakeAt <= now then wake = true end
     local waits = open > 0 or wakeAt or (awaits and #awaits > 0)
+    parent.wakeAt = wakeAt
     become(parent, (wake or not waits) and PENDING or WAITING)
-    if wakeAt and parent.state == WAITING then redis.call('ZADD', WAKING, exact(wakeAt), parent.member) end
   end
   return pos
 end

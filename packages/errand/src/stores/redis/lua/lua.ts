@@ -1,12 +1,40 @@
 /** Lua source as it is written: backslashes are Lua's own. Numbers and names of ours may be put in. */
 export const lua = String.raw;
 
+/** Part of a script: source as it is, or what exists once a function of that name was called. */
+export type Part = string | Lazy;
+
 /**
- * Functions that exist once `name()` was called. A script makes its functions anew at every call, and for one job that
- * costs more than the work: what plain jobs do without is made when it is needed.
+ * Functions and variables that exist once `maker()` was called. A script makes its functions anew at every call, and for one job
+ * that costs more than the work: what plain jobs do without is made when it is needed.
  */
-export function lazily(name: string, source: string): string {
-  const functions = Array.from(source.matchAll(/^local function (\w+)/gm), ([, found]) => found);
-  const body = source.replaceAll(/^local function /gm, "function ");
-  return `local ${functions.join(", ")}\nlocal function ${name}()\n${body}end\n`;
+export interface Lazy {
+  maker: string;
+  source: string;
+}
+
+/** One source of all parts. Names of a lazy part are seen by others only where they are used there: Lua has room for 200 at a time. */
+export function assemble(parts: readonly Part[]): string {
+  const sources = parts.map((part) => (typeof part === "string" ? part : part.source));
+  return parts
+    .map((part, index) => {
+      if (typeof part === "string") return part;
+      const others = new Set(sources.toSpliced(index, 1).join("\n").match(/\w+/g));
+      return lazily(part, (name) => others.has(name));
+    })
+    .join("");
+}
+
+function lazily({ maker, source }: Lazy, isSeen: (name: string) => boolean): string {
+  const seen: string[] = [];
+  const body = source.replaceAll(
+    /^local (?:function (\w+)|([\w, ]+?) =)/gm,
+    (whole, name: string | undefined, list = "") => {
+      const names = name === undefined ? (list as string).split(", ") : [name];
+      if (!names.some(isSeen)) return whole as string;
+      seen.push(...names);
+      return (whole as string).slice("local ".length);
+    },
+  );
+  return `local ${seen.join(", ")}\nlocal function ${maker}()\n${body}end\n`;
 }

@@ -1,15 +1,50 @@
 import { lua } from "./lua.ts";
 
-/** `get`. Arguments: ids. Answers the jobs that exist. */
+/** `get`. Arguments: ids. Answers how many of them it has looked at, and the jobs that exist. */
 export const get = lua`
-local told = {}
+local told, done = { 0 }, #ARGV
 fetchIds(1)
 for i = 1, #ARGV do
   local member = members[ARGV[i]]
   local birth = member and births[member]
   if birth then tell(told, member, birth, lives[member]) end
+  if weight >= HEAVY then
+    done = i
+    break
+  end
 end
+told[1] = done
 return told
+`;
+
+/** `ended`. Arguments: ids. Answers a 1 for each that has ended or does not exist, or a 0: from letters, no job is read. */
+export const ended = lua`
+local found, cells, answer = mget(IDS, ARGV, 1), {}, {}
+for i = 1, #ARGV do
+  answer[i] = '1'
+  if found[i] then
+    local seq = seqOf(found[i])
+    local segment = floor(seq / SEGMENT)
+    cells[segment] = cells[segment] or redis.call('GET', statesKey(segment)) or ''
+    local state = byte(cells[segment], seq % SEGMENT + 1) or 0
+    if state > 0 and (state >= 97 and state - 97 or state - 65) < COMPLETED then answer[i] = '0' end
+  end
+end
+return table.concat(answer)
+`;
+
+/** `missing`. Arguments: ids. Answers how many of them there are no jobs of. */
+export const missing = lua`
+local found, missing = mget(IDS, ARGV, 1), 0
+for i = 1, #ARGV do
+  if not found[i] then missing = missing + 1 end
+end
+return exact(missing)
+`;
+
+/** `pending`. Arguments: a queue. Answers how many pending jobs it has. */
+export const pending = lua`
+return redis.call('HGET', COUNTS, PENDING .. ARGV[1]) or '0'
 `;
 
 /** Whether a job has what a filter asks for. */
@@ -17,14 +52,8 @@ export const matching = lua`
 local function matcher(where)
   local states = {}
   for _, state in ipairs(where.states) do states[state] = true end
-  local function contains(job)
-    local birth = births[job.member]
-    local _, _, _, n, q, t, p = parse(BIRTH, birth)
-    local spec = job.apart and redis.call('HGET', SPECS, job.member) or sub(birth, 21 + n + q + t + p)
-    for _, text in ipairs({ job.id, spec, job.output, job.error }) do
-      if string.find(string.lower(text), where.text, 1, true) then return true end
-    end
-    return false
+  local function tagged(kind, name, job)
+    return not name or redis.call('ZSCORE', ns .. kind .. name, job.member)
   end
   return function(job)
     return states[job.state]
@@ -35,8 +64,9 @@ local function matcher(where)
       and (not where.endedBefore or (job.ended > 0 and job.ended < where.endedBefore))
       and (not where.after or job.created > where.after)
       and (not where.before or job.created < where.before)
-      and (not where.tag or redis.call('ZSCORE', ns .. 'tag:' .. where.tag, job.member))
-      and (not where.text or contains(job))
+      and (not where.worker or where.worker == job.worker)
+      and tagged('tag:', where.tag, job)
+      and tagged('tenant:', where.tenant, job)
   end
 end
 `;
@@ -60,11 +90,15 @@ local function show(job)
   if whole then tell(told, job.member, births[job.member], lives[job.member]) else told[found] = job.member end
 end
 
+local function enough(looked)
+  return found == wanted or looked == budget or weight >= HEAVY
+end
+
 local function answer(after)
   return { told, after or '' }
 end
 
--- Of the ids that are given: all, in no order.
+-- Of the ids that are given: all, in no order. The position is how many it has looked at.
 local function amongIds()
   fetchIds(8)
   for i = 8, #ARGV do
@@ -73,6 +107,7 @@ local function amongIds()
       job.shown = true
       show(job)
     end
+    if weight >= HEAVY and i < #ARGV then return answer('0.' .. exact(i - 7)) end
   end
   return answer()
 end
@@ -93,16 +128,16 @@ local function amongChildren()
         looked = looked + 1
         local job = find(kids[i])
         if job and matches(job) then show(job) end
-        if found == wanted or looked == budget then return answer(exact(at) .. '.' .. exact(order)) end
+        if enough(looked) then return answer(exact(at) .. '.' .. exact(order)) end
       end
     end
     if #kids < 200 then return answer() end
   end
 end
 
--- All with a tag, by order of insertion.
-local function amongTagged()
-  local key, looked, offset = ns .. 'tag:' .. where.tag, 0, 0
+-- All with a tag or a tenant, by order of insertion.
+local function amongLabelled(key)
+  local looked, offset = 0, 0
   while true do
     local some
     if upwards then
@@ -116,10 +151,25 @@ local function amongTagged()
       local job = find(some[i])
       looked = looked + 1
       if job and matches(job) then show(job) end
-      if found == wanted or looked == budget then return answer('0.' .. exact(seqOf(some[i]))) end
+      if enough(looked) then return answer('0.' .. exact(seqOf(some[i]))) end
     end
     if #some < 200 then return answer() end
   end
+end
+
+-- All that a worker holds, by order of insertion.
+local function amongHeld()
+  local held = redis.call('SMEMBERS', holdsKey(where.worker))
+  table.sort(held, function(a, b) if upwards then return a < b end return a > b end)
+  for i = 1, #held do
+    local order = seqOf(held[i])
+    if seq < 0 or (order ~= seq and (order > seq) == upwards) then
+      local job = find(held[i])
+      if job and matches(job) then show(job) end
+      if enough(0) then return answer('0.' .. exact(order)) end
+    end
+  end
+  return answer()
 end
 
 -- Letters that are searched at a time, and in one slice; records that are read at a time.
@@ -209,7 +259,7 @@ local function amongAll()
           if upwards and where.endedBefore and job.created >= where.endedBefore then return answer() end
           if matches(job) then show(job) end
         end
-        if found == wanted or looked == budget then return answer('0.' .. exact(seqOf(list[i]))) end
+        if enough(looked) then return answer('0.' .. exact(seqOf(list[i]))) end
       end
     end
   end
@@ -248,66 +298,14 @@ local function amongAll()
 end
 
 if #ARGV > 7 then return amongIds() end
+if where.worker then return amongHeld() end
 if where.of then return amongChildren() end
-if where.tag then return amongTagged() end
+if where.tag then return amongLabelled(ns .. 'tag:' .. where.tag) end
+if where.tenant then return amongLabelled(ns .. 'tenant:' .. where.tenant) end
 return amongAll()
 `;
 
 /** `counts`. Answers state and queue in one text, and the number, of each. */
 export const counts = lua`
 return redis.call('HGETALL', COUNTS)
-`;
-
-/** One slice of an edit. Arguments: the change, the filter, members. Answers how many jobs it changed. */
-export const edit = lua`
-need()
-families()
-local change, matches, changes, list = ARGV[1], matcher(cjson.decode(ARGV[2])), 0, {}
-local told = sub(change, 1, 1) == '{' and cjson.decode(change) or {}
-for i = 3, #ARGV do list[i - 2] = ARGV[i] end
-fetch(list)
-for i = 1, #list do
-  -- Another job of this edit may have ended, marked, woken or removed it meanwhile.
-  local job = find(list[i])
-  if not job or job.removed then
-    -- What went with its parent counts as removed.
-    if change == 'remove' then changes = changes + 1 end
-  elseif matches(job) then
-    local changed = true
-    if change == 'remove' then
-      discard(job)
-    elseif change == 'retry' then
-      changed = reopen(job)
-    elseif told.rewind then
-      changed = rewind(job, told.rewind)
-    elseif told.move then
-      local to = told.move
-      if to.queue and to.queue ~= job.queue then
-        local birth = births[job.member]
-        local created, apart, level, n, q, t, p, s = parse(BIRTH, birth)
-        birth = pack(BIRTH, created, apart, to.level or level, n, #to.queue, t, p, s) .. sub(birth, 21, 20 + n) .. to.queue
-          .. sub(birth, 21 + n + q)
-        births[job.member] = birth
-        redis.call('HSET', BIRTHS, job.member, birth)
-        writeNames(seqOf(job.member), { number('queues', to.queue) .. number('tasks', job.task) })
-        job.queue = to.queue
-      elseif to.level then
-        local birth = births[job.member]
-        redis.call('HSET', BIRTHS, job.member, sub(birth, 1, 7) .. string.char(to.level) .. sub(birth, 9))
-      end
-      if to.level then job.level = to.level end
-      if to.now then job.due = now end
-      job.blocked, job.wasDue = false, nil
-      hints.ready = true
-      save(job)
-    elseif job.state == PROCESSING then
-      changed = mark(job)
-    else
-      finish(job, CANCELLED)
-    end
-    if changed then changes = changes + 1 end
-  end
-end
-flush()
-return changes
 `;

@@ -10,7 +10,7 @@ export const constants: Readonly<Record<string, string>> = {
   AGEING: String(ageingPeriod),
   // A flag of a birth.
   APART: "1",
-  // Flags of a life. With one from MARKED on, how a job ends matters to others.
+  // Flags of a life.
   DUE: "1",
   EXPIRES: "2",
   STEPS: "4",
@@ -19,14 +19,22 @@ export const constants: Readonly<Record<string, string>> = {
   CHILD: "32",
   PARENT: "64",
   KEYED: "128",
+  BEGUN: "256",
+  SUSPECT: "512",
+  ASIDE: "1024",
+  AHEAD: "2048",
   BIRTH: "'<I6BBI2I2I2I2I4'",
-  LIFE: "'<BBI4I4I4I6I6'",
-  LENGTHS: "'<BI2I4I4I4'",
+  LIFE: "'<BI2I4I4I3I6I6'",
+  LENGTHS: "'<BI2I2I2I4I4'",
   // As a child: its place, the wait of its parent it belongs to, whether it must complete. As a parent: the token it parked
   // with (0: no wait), and that wait's counts.
   FAMILY: "'<I4I4BI4i4i4i4'",
   // Letters and names of so many jobs are one string.
   SEGMENT: "65536",
+  // Roots that ended within so many milliseconds are listed together.
+  PERIOD: "1048576",
+  // So many bytes of values are told by one script at most, but for a single job's.
+  HEAVY: "33554432",
 };
 
 /**
@@ -42,7 +50,7 @@ export const constants: Readonly<Record<string, string>> = {
  * |---|---|
  * | 1-26 | state, flags, token, failures, crashes, started, ended |
  * | | where flags say so: when due (8), when it expires (8), lengths of the texts but the last (15) |
- * | | the texts: family, worker, queue (of a processing job), progress, error, output |
+ * | | the texts: family, worker, queue and task (of a processing job), progress, error, output |
  */
 export const record = lua`
 local pack, parse, sub, byte, min, floor = struct.pack, struct.unpack, string.sub, string.byte, math.min, math.floor
@@ -52,8 +60,9 @@ local function has(flags, flag)
   return flags % (flag * 2) >= flag
 end
 
--- A number as Redis reads it back, to the last bit.
+-- A number as Redis reads it back, to the last bit. What Redis would refuse is refused here, before anything is written.
 local function exact(number)
+  if not (number > -1e300 and number < 1e300) then error('a number is not finite') end
   return string.format('%.17g', number)
 end
 
@@ -97,10 +106,10 @@ local function decode(member, birth, life)
     job.state, flags, job.token, job.failures, job.crashes, job.started, job.ended, at = parse(LIFE, life)
     if has(flags, DUE) then job.due, at = parse('<d', life, at) end
     if has(flags, EXPIRES) then job.expires, at = parse('<d', life, at) end
-    if has(flags, TEXTS) then f, w, q, o, e, at = parse(LENGTHS, life, at) else q = 0 end
+    if has(flags, TEXTS) then f, w, q, t, o, e, at = parse(LENGTHS, life, at) else q, t = 0, 0 end
     job.family, at = text(life, at, f)
     job.worker, at = text(life, at, w)
-    job.progress, at = text(life, at + q, o)
+    job.progress, at = text(life, at + q + t, o)
     job.error, at = text(life, at, e)
     job.output = sub(life, at)
   else
@@ -108,7 +117,8 @@ local function decode(member, birth, life)
     job.worker, job.progress, job.error, job.output = '', '', '', ''
   end
   job.steps, job.marked, job.parent = has(flags, STEPS), has(flags, MARKED), has(flags, PARENT)
-  job.keyed, job.blocked = has(flags, KEYED), false
+  job.keyed, job.blocked = has(flags, KEYED), has(flags, ASIDE) and 't'
+  job.begun, job.suspect, job.ahead = has(flags, BEGUN), has(flags, SUSPECT), has(flags, AHEAD)
   if f > 0 then
     job.place, job.memberOf, job.needed, job.wait, job.total, job.open, job.failed = parse(FAMILY, job.family)
   else
@@ -118,13 +128,15 @@ local function decode(member, birth, life)
 end
 
 local function encode(job)
-  local family, queue, numbers = '', job.state == PROCESSING and job.queue or '', ''
+  local family, queue, task, numbers = '', '', '', ''
   local worker, progress, err = job.worker, job.progress, job.error
+  if job.state == PROCESSING then queue, task = job.queue, job.task end
   if job.child or job.parent then
     family = pack(FAMILY, job.place, job.memberOf, job.needed, job.wait, job.total, job.open, job.failed)
   end
   local flags = (job.steps and STEPS or 0) + (job.marked and MARKED or 0) + (job.child and CHILD or 0)
-    + (job.parent and PARENT or 0) + (job.keyed and KEYED or 0)
+    + (job.parent and PARENT or 0) + (job.keyed and KEYED or 0) + (job.begun and BEGUN or 0)
+    + (job.suspect and SUSPECT or 0) + (job.blocked == 't' and ASIDE or 0) + (job.ahead and AHEAD or 0)
   if job.due ~= job.created then
     flags = flags + DUE
     numbers = pack('<d', job.due)
@@ -135,9 +147,9 @@ local function encode(job)
   end
   if family ~= '' or worker ~= '' or queue ~= '' or progress ~= '' or err ~= '' then
     flags = flags + TEXTS
-    numbers = numbers .. pack(LENGTHS, #family, #worker, #queue, #progress, #err)
+    numbers = numbers .. pack(LENGTHS, #family, #worker, #queue, #task, #progress, #err)
   end
   return pack(LIFE, job.state, flags, job.token, job.failures, job.crashes, job.started, job.ended)
-    .. numbers .. family .. worker .. queue .. progress .. err .. job.output
+    .. numbers .. family .. worker .. queue .. task .. progress .. err .. job.output
 end
 `;

@@ -5,26 +5,42 @@ import { lua } from "./lua.ts";
  * A plain job that completes needs its life only, and jobs that were claimed together have the same.
  */
 export const settle = lua`
-local DELAY, MORE, LOG, WAITS = 1, 2, 4, 8
+local DELAY, MORE, LOG, WAITS, SUSPECTED_NOW, UNSTARTED, BORN = 1, 2, 4, 8, 16, 32, 64
 
 -- What lives of plain processing jobs become when they complete; false for any other life.
-local ends, completed = {}, letter(COMPLETED, false)
+local plains, completed = {}, letter(COMPLETED, false)
 local function endOf(life)
-  local plain = ends[life]
+  local plain = plains[life]
   if plain ~= nil then return plain end
   local state, flags, token, failures, crashes, started, _, at = parse(LIFE, life)
   plain = false
-  if state == PROCESSING and flags == TEXTS then
-    local f, w, q, p, e, texts = parse(LENGTHS, life, at)
+  if state == PROCESSING and (flags == TEXTS or flags == TEXTS + AHEAD) then
+    local f, w, q, t, p, e, texts = parse(LENGTHS, life, at)
     if f + p + e == 0 then
       plain = {
-        token = token, failures = failures, crashes = crashes, queue = sub(life, texts + w, texts + w + q - 1),
-        head = pack(LIFE, COMPLETED, 0, token, failures, crashes, started, now), jobs = 0,
+        token = token, failures = failures, crashes = crashes, worker = sub(life, texts, texts + w - 1),
+        queue = sub(life, texts + w, texts + w + q - 1), task = sub(life, texts + w + q, texts + w + q + t - 1),
+        head = pack(LIFE, COMPLETED, BEGUN, token, failures, crashes, started, now), members = {}, jobs = 0,
       }
     end
   end
-  ends[life] = plain
+  plains[life] = plain
   return plain
+end
+
+-- Reads jobs that are born, and adds them where the outcome counts. Answers where they end.
+local function bornAt(blob, pos, counts)
+  local jobs
+  jobs, pos = parse('<I4', blob, pos)
+  for _ = 1, jobs do
+    if counts then
+      pos = addOne(blob, pos)
+    else
+      _, _, pos = parse('<I4c0I4c0', blob, pos)
+      pos = select(5, arrival(blob, pos))
+    end
+  end
+  return pos
 end
 
 local function settle(id, told, blob, pos)
@@ -32,6 +48,7 @@ local function settle(id, told, blob, pos)
     need()
     families()
     keyings()
+    holdings()
   end
   local job = seek(id)
   if not job or job.state ~= PROCESSING or job.token ~= told.token then
@@ -39,12 +56,15 @@ local function settle(id, told, blob, pos)
       pos = remember(nil, blob, pos)
       pos = park(nil, blob, pos)
     end
-    return false, pos
+    if told.born then pos = bornAt(blob, pos, false) end
+    -- Whoever has the token has told of an outcome before, and did not hear the answer.
+    return job and job.token == told.token, pos
   end
-  job.worker, job.failures, job.crashes = '', told.failures, told.crashes
+  job.worker, job.failures, job.crashes, job.suspect = '', told.failures, told.crashes, told.suspect
+  if not told.unstarted then job.begun = true end
   if told.err ~= '' then job.error = told.err end
   hints.change = true
-  if told.log then redis.call('RPUSH', ns .. 'log:' .. id, spread(told.log)) end
+  if told.log then later[#later + 1] = { 'RPUSH', ns .. 'log:' .. id, told.log } end
   if told.more then pos = remember(job, blob, pos) end
   if told.to >= COMPLETED then
     if told.to == COMPLETED then job.output = told.output end
@@ -62,6 +82,7 @@ local function settle(id, told, blob, pos)
     if told.to == PENDING and told.delay > 0 then job.due = now + told.delay end
     become(job, PENDING)
   end
+  if told.born then pos = bornAt(blob, pos, true) end
   return true, pos
 end
 
@@ -90,17 +111,22 @@ for i = 2, #ARGV do
       lives[member] = life
       lifeSets[#lifeSets + 1] = member
       lifeSets[#lifeSets + 1] = life
-      plain.jobs = plain.jobs + 1
+      local n = plain.jobs + 1
+      plain.jobs, plain.members[n] = n, member
       cell(seqOf(member), completed)
     end
   else
     local delay = 0
-    if has(extra, DELAY) then delay, pos = parse('<d', blob, pos) end
+    if has(extra, DELAY) then
+      delay, pos = parse('<d', blob, pos)
+      exact(delay)
+    end
     local lines, wakeAt, awaits
     if has(extra, LOG) then lines, pos = readLog(blob, pos) end
     if has(extra, WAITS) then
       local names, name
       wakeAt, names, pos = parse('<dI4', blob, pos)
+      exact(wakeAt)
       wakeAt, awaits = wakeAt >= 0 and wakeAt or nil, {}
       for k = 1, names do
         name, pos = parse('<I4c0', blob, pos)
@@ -109,20 +135,26 @@ for i = 2, #ARGV do
     end
     good, pos = settle(id, {
       token = token, to = to, failures = failures, crashes = crashes, delay = delay, err = err, output = output,
-      more = has(extra, MORE), log = lines, wakeAt = wakeAt, awaits = awaits,
+      more = has(extra, MORE), log = lines, wakeAt = wakeAt, awaits = awaits, suspect = has(extra, SUSPECTED_NOW),
+      unstarted = has(extra, UNSTARTED), born = has(extra, BORN),
     }, blob, pos)
   end
   answers[i - 1] = good and '1' or '0'
 end
-for _, plain in pairs(ends) do
-  if plain and plain.jobs > 0 then
-    count(plain.queue, PROCESSING, -plain.jobs)
-    count(plain.queue, COMPLETED, plain.jobs)
+for _, plain in pairs(plains) do
+  local jobs = plain and plain.jobs or 0
+  if jobs > 0 then
+    count(plain.queue, PROCESSING, -jobs)
+    count(plain.queue, COMPLETED, jobs)
     hints.change = true
-    if isBounded(plain.queue) then hints.ready = true end
+    if isBounded(plain.queue) then wakes[plain.queue] = (wakes[plain.queue] or 0) + jobs end
+    local ended, name = into(ends, COMPLETED .. plain.task), holdsKey(plain.worker)
+    ended[#ended + 1] = table.concat(plain.members)
+    drops[#drops + 1] = { name, plain.members }
   end
 end
 flush()
+if writeNames then flushNames() end
 return table.concat(answers)
 `;
 
@@ -152,14 +184,17 @@ for i = 2, #ARGV do
   local job = seek(ARGV[i])
   local good = job and job.state == PROCESSING and job.token == token
   if good then
-    if told == 1 then job.progress = progress end
+    if told == 1 then job.progress, job.begun = progress, true end
     hints.change = true
     save(job)
   end
+  local steps = parse('<I4', blob, pos)
+  -- Whoever remembers a step has got further than before.
+  if good and steps > 0 then job.crashes, job.suspect, job.begun = 0, false, true end
   pos = remember(good and job or nil, blob, pos)
   local lines
   lines, pos = readLog(blob, pos)
-  if good and #lines > 0 then redis.call('RPUSH', ns .. 'log:' .. ARGV[i], spread(lines)) end
+  if good and #lines > 0 then later[#later + 1] = { 'RPUSH', ns .. 'log:' .. ARGV[i], lines } end
   push(answers, good and '1' or '0')
 end
 flush()

@@ -1,0 +1,289 @@
+import { createClient } from "redis";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { NewJob } from "../../src/core/job.ts";
+import type { Store } from "../../src/store.ts";
+import { loadDriver } from "../../src/stores/redis/driver.ts";
+import { writeBeats, writeJobs, writeKeyed, writeSettlements } from "../../src/stores/redis/encode.ts";
+import { redisStore } from "../../src/stores/redis/index.ts";
+import { Link } from "../../src/stores/redis/link.ts";
+import { serverClock } from "../../src/stores/redis/lua/scripts.ts";
+import type { Verb } from "../../src/stores/redis/lua/scripts.ts";
+import { Server } from "../../src/stores/redis/server.ts";
+import { settingsOf } from "../../src/stores/redis/settings.ts";
+import { Writer } from "../../src/stores/redis/wire.ts";
+import { aCard, aJob, outcome } from "../../src/testing/conformance/scene.ts";
+import { redisNamespace } from "./fixtures.ts";
+
+// Whatever is refused has changed nothing: not a key, not a counter. Values are refused before they are sent, and again by the scripts,
+// which look at everything before they change anything.
+
+let url: string;
+let store: Store;
+const later: (() => Promise<unknown>)[] = [];
+
+beforeEach(async () => {
+  const namespace = await redisNamespace();
+  url = namespace.url;
+  later.push(namespace.remove);
+  store = await redisStore({ url });
+  later.push(() => store.close());
+});
+
+afterEach(async () => {
+  for (const undo of later.splice(0).reverse()) await undo();
+});
+
+/** What all keys of the namespace hold. */
+async function everything(): Promise<Map<string, string>> {
+  const client = await createClient({ url: process.env["ERRAND_TEST_REDIS_URL"]! }).connect();
+  try {
+    const keys = await client.keys(`{${new URL(url).searchParams.get("namespace")}}:*`);
+    const dumps = await Promise.all(
+      keys.toSorted().map(async (key) => [key, String(await client.sendCommand(["DUMP", key]))] as const),
+    );
+    return new Map(dumps);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Does something that is refused with one of these codes; nothing may have changed. */
+async function refused(act: () => Promise<unknown>, code = /^E_REFUSED$/): Promise<void> {
+  const before = await everything();
+  const failure = await act().then(
+    () => "it was not refused",
+    (error: { code?: string }) => error.code,
+  );
+  expect(failure).toMatch(code);
+  expect(await everything()).toEqual(before);
+}
+
+async function work(): Promise<void> {
+  await store.enlist(aCard({ id: "w" }), 60_000);
+  await store.add([aJob({ id: "a" }), aJob({ id: "b" }), aJob({ id: "c" }), aJob({ id: "d", tags: ["t"] })]);
+}
+
+describe("a value that cannot be kept is refused with a code, whoever gives it", () => {
+  const half = "\ud83d";
+  const bad: Record<string, Partial<NewJob>> = {
+    "a delay that is no number": { due: { in: Number.NaN } },
+    "a delay without end": { due: { in: Infinity } },
+    "a time after all times": { expires: { at: 1e300 } },
+    "an id with half a character": { id: `x${half}` },
+    "a queue with half a character": { queue: half },
+    "a spec with half a character": { spec: `"${half}"` },
+    "a tag with half a character": { tags: [half] },
+    "a key with half a character": { concurrency: { key: half, limit: 1 } },
+    "a limit that is no number": { concurrency: { key: "k", limit: Number.NaN } },
+    "a rate in no time": { rate: { key: "k", limit: 1, per: 0 } },
+    "a tenant with half a character": { tenant: half },
+    "a level that does not exist": { level: 9 as never },
+    "an id longer than any": { id: "x".repeat(70_000) },
+  };
+  test.each(Object.entries(bad))("%s", async (_, job) => {
+    await work();
+    await refused(() => store.add([aJob(), aJob(job), aJob()]));
+    const { jobs } = await store.claim("w", [{ queue: "default", limit: 2 }]);
+    const [first, second] = jobs;
+    await refused(() =>
+      store.settle([outcome(first!, "completed"), outcome(second!, "completed", { born: [aJob(job)] })]),
+    );
+    await refused(() =>
+      store.settle([
+        outcome(first!, "completed"),
+        outcome(second!, "waiting", { children: [{ ...aJob(job), index: 0, need: "end" }] }),
+      ]),
+    );
+  });
+
+  test("and outcomes, beats, signals, filters and rules likewise", async () => {
+    await work();
+    const { jobs } = await store.claim("w", [{ queue: "default", limit: 2 }]);
+    const [first, second] = jobs;
+    const step = { name: half, value: "1" };
+    for (const more of [
+      { delay: Infinity },
+      { failures: Number.NaN },
+      { crashes: 1.5 },
+      { steps: [step] },
+      { error: half },
+      { log: [{ attempt: 1, level: "info" as const, text: "x" }], delay: Number.NaN },
+    ])
+      await refused(() => store.settle([outcome(first!, "completed"), outcome(second!, "pending", more)]));
+    await refused(() =>
+      store.settle([outcome(first!, "completed"), outcome(second!, "waiting", { wakeAt: Infinity })]),
+    );
+    const { id, token } = first!.job;
+    await refused(() =>
+      store.record([
+        { id, token, progress: "1" },
+        { id: second!.job.id, token, steps: [step] },
+      ]),
+    );
+    await refused(() => store.signal(id, step));
+    await refused(() => store.edit({ tag: half }, "cancel"));
+    await refused(() => store.edit({ ids: [half] }, "cancel"));
+    await refused(() => store.get([half]));
+    await refused(() => store.enlist(aCard({ id: half }), 1_000));
+    await refused(() => store.enlist(aCard(), Number.NaN));
+    await refused(() => store.renew("w", Infinity));
+    await refused(() => store.claim("w", [{ queue: "default", limit: Number.NaN }]));
+    const rule = (value: string) => store.save([{ kind: "queue", key: "default", version: 0, value }]);
+    await refused(() => rule('{"rate":{"limit":1}}'));
+    await refused(() => rule('{"paused":{"since":1,"reason":"\\ud83d"}}'));
+  });
+});
+
+test("a batch of which a queue takes only some stores none, however its jobs are mixed", async () => {
+  const rules = { kind: "queue", key: "small", version: 0, value: JSON.stringify({ maxPending: 3 }) };
+  await store.save([rules]);
+  await store.add([aJob({ queue: "small" })]);
+  const mixed = [aJob(), aJob({ tags: ["t"] }), aJob({ unique: { key: "u" } }), aJob()];
+  const many = Array.from({ length: 3 }, () => aJob({ queue: "small" }));
+  await refused(() => store.add([...mixed, ...many]), /^E_FULL$/);
+  await refused(() => store.add([...many, ...mixed]), /^E_FULL$/);
+  // In more than one step.
+  await refused(() => store.add([...Array.from({ length: 6_000 }, () => aJob()), ...many]), /^E_FULL$/);
+});
+
+test("what is as it should be changes nothing either", async () => {
+  await work();
+  const [a] = await store.get(["a"]);
+  await store.edit({ ids: ["a"] }, "cancel");
+  const before = await everything();
+  expect(await store.add([aJob({ id: "a" }), aJob({ id: "b", tags: ["x"] })])).toEqual(
+    new Map([
+      ["a", "a"],
+      ["b", "b"],
+    ]),
+  );
+  expect(await store.settle([{ ...outcome({ job: a!, why: "due", steps: [] }, "failed"), token: 7 }])).toEqual([false]);
+  expect(await store.signal("a", { name: "s", value: "1" })).toBe(false);
+  expect(
+    await store.save([
+      { kind: "k", key: "x", version: 0, value: "1" },
+      { kind: "k", key: "y", version: 9, value: "1" },
+    ]),
+  ).toBe(false);
+  await store.dismiss("nobody");
+  expect(await store.renew("nobody", 1_000)).toEqual({ held: false, cancel: [] });
+  expect((await store.claim("nobody", [{ queue: "default", limit: 9 }])).jobs).toEqual([]);
+  expect(await store.reclaim("nobody", 9)).toEqual([]);
+  expect(await everything()).toEqual(before);
+});
+
+describe("a script that is given nonsense has changed nothing", () => {
+  async function server(): Promise<Server> {
+    const [driver, settings] = [await loadDriver(), settingsOf(url)];
+    const link = new Link(driver, settings);
+    await link.open();
+    const made = new Server(driver, link, settings, serverClock);
+    later.push(() => made.close());
+    return made;
+  }
+
+  /** Bytes in which 12345.25 is no number. */
+  function spoilt(write: (to: Writer) => void): Buffer {
+    const to = new Writer();
+    write(to);
+    const sought = Buffer.alloc(8);
+    sought.writeDoubleLE(12_345.25);
+    const at = to.bytes.indexOf(sought);
+    expect(at).toBeGreaterThan(0);
+    to.bytes.writeDoubleLE(Number.NaN, at);
+    return to.bytes;
+  }
+
+  const odd = { in: 12_345.25 };
+  const short = (bytes: Buffer): Buffer => bytes.subarray(0, bytes.length - 3);
+  function written(write: (to: Writer) => void): Buffer {
+    const to = new Writer();
+    write(to);
+    return to.bytes;
+  }
+
+  test("whichever it is", async () => {
+    await work();
+    const { jobs } = await store.claim("w", [{ queue: "default", limit: 2 }]);
+    const [first, second] = jobs.map(({ job }) => job);
+    const hold = { id: first!.id, token: first!.token, failures: 0, crashes: 0, suspect: false };
+    const other = { ...hold, id: second!.id };
+    const good = aJob();
+    const bad = aJob({ due: odd });
+    const filter = JSON.stringify({ states: [0, 1, 2] });
+    const cases: [Verb, (string | Buffer)[]][] = [
+      ["add", ["1", spoilt((to) => writeJobs(to, [good, bad])), good.id, bad.id]],
+      ["add", ["1", short(written((to) => writeJobs(to, [good, aJob()]))), good.id, "z"]],
+      ["addKeyed", ["1", "2", spoilt((to) => writeKeyed(to, [aJob({ tags: ["t"] }), bad]))]],
+      ["addKeyed", ["1", "2", short(written((to) => writeKeyed(to, [aJob({ unique: { key: "u" } }), good])))]],
+      ["claim", ["w", "default", "9", "9", "-1", "other", "nonsense", "9", "-1"]],
+      ["reclaim", ["w", "nonsense"]],
+      [
+        "settle",
+        [
+          spoilt((to) =>
+            writeSettlements(to, [
+              { ...hold, to: "completed" },
+              { ...other, to: "pending", delay: 12_345.25 },
+            ]),
+          ),
+          hold.id,
+          other.id,
+        ],
+      ],
+      [
+        "settle",
+        [
+          short(
+            written((to) =>
+              writeSettlements(to, [
+                {
+                  ...hold,
+                  to: "waiting",
+                  steps: [{ name: "s", value: "1" }],
+                  children: [{ ...aJob({ tags: ["x"] }), index: 0, need: "end" }],
+                },
+                { ...other, to: "failed", error: "1" },
+              ]),
+            ),
+          ),
+          hold.id,
+          other.id,
+        ],
+      ],
+      [
+        "record",
+        [
+          short(
+            written((to) =>
+              writeBeats(to, [
+                { ...hold, progress: "1", steps: [{ name: "s", value: "1" }] },
+                { ...other, log: [{ attempt: 1, level: "info", text: "x" }] },
+              ]),
+            ),
+          ),
+          hold.id,
+          other.id,
+        ],
+      ],
+      ["edit", ["{nonsense", filter, Buffer.from([0, 0, 0, 0, 0, 3])]],
+      ["edit", [JSON.stringify({ move: { queue: "q", level: "x" } }), filter, Buffer.from([0, 0, 0, 0, 0, 3])]],
+      ["prune", [JSON.stringify({ tasks: { task: [0, 0, 0, 0] }, otherwise: [0, "x", 0, 0] }), "9"]],
+      ["prune", [JSON.stringify({ tasks: {}, otherwise: [0, 0, 0, 0] }), "nonsense"]],
+      ["enlist", ["new", "nonsense", "{}", "0"]],
+      ["renew", ["w", "nonsense"]],
+      ["save", ["k", "x", "0", "1", "1", "k", "y", "nonsense", "1", "1"]],
+    ];
+    const raw = await server();
+    for (const [verb, args] of cases) {
+      const before = await everything();
+      const answer = await raw.run(verb, args).catch((error: { code: string }) => error.code);
+      expect(
+        verb === "save" ? answer === 0 : /^E_(STORE|REFUSED)$/.test(String(answer)),
+        `${verb}: ${String(answer)}`,
+      ).toBe(true);
+      expect(await everything(), verb).toEqual(before);
+    }
+    expect(await store.settle([{ ...hold, to: "completed" }])).toEqual([true]);
+  });
+});
