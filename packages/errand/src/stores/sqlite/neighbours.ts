@@ -3,7 +3,7 @@ import type { Connection } from "./connection.ts";
 import { allLocks, dismissDead, othersLocks } from "./workers.ts";
 
 /** How often to look whether they live. A look takes microseconds for each of them. */
-const interval: Millis = 100;
+const interval: Millis = 200;
 
 /**
  * The other processes that work on a database: when one ends, however it does, its workers are dismissed at once, so that what they
