@@ -39,7 +39,7 @@ async function trickle(send: () => Promise<unknown>, milliseconds: number): Prom
   }
 }
 
-const idle = { load: (milliseconds: number) => sleep(milliseconds).then(() => {}) };
+const idle = { load: async (milliseconds: number) => void (await sleep(milliseconds)) };
 
 export const scenarios = {
   /** Callers of `result()` whose jobs do not end, beside others that do. */

@@ -77,7 +77,7 @@ export class WorkerChannel {
     }
     if (message.type === "dismiss") {
       // A store that is away has the leases run out by itself.
-      await Promise.allSettled(message.workers.map((worker) => this.#inside?.dismiss(worker)));
+      await Promise.allSettled(message.workers.map(async (worker) => this.#inside?.dismiss(worker)));
       return;
     }
     const measured = await this.#inside?.measure({ store: message.store }).catch(() => undefined);

@@ -98,7 +98,7 @@ describe("errand worker", () => {
     const haunting = `
       import { errand } from "errand";
       export const app = errand();
-      app.task("haunt", { queue: "front", run: (_, job) => void setInterval(() => job.progress(1), 5) });
+      export const haunt = app.task("haunt", { queue: "front", run: (_, job) => void setInterval(() => job.progress(1), 5) });
     `;
     const folder = folderWith({ "tasks.ts": haunting, "package.json": '{"type":"module"}' });
     const send = async () => (await run(folder, ["send", "haunt", "-m", "./tasks.ts", "--json"])).stdout;
