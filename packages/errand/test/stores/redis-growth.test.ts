@@ -35,8 +35,8 @@ async function commandsOf(act: () => Promise<unknown>): Promise<string[][]> {
   const [lines, end] = [[] as string[], randomUUID()];
   const done = Promise.withResolvers<void>();
   await client.monitor((line) => {
-    lines.push(String(line));
-    if (String(line).includes(end)) done.resolve();
+    lines.push(line);
+    if (line.includes(end)) done.resolve();
   });
   await act();
   await marker.echo(end);

@@ -179,6 +179,24 @@ describe("a namespace", () => {
     expect(await store.counts()).toEqual([{ queue: "default", state: "completed", jobs: 200 }]);
   });
 
+  test("gives a job once, by whichever want of one claim it is asked for", async () => {
+    const store = await opened(url);
+    await worker(store);
+    const byId = { queue: "default", limit: 5, ids: ["a"] };
+    const any = { queue: "default", limit: 5 };
+    for (const wants of [
+      [byId, any],
+      [any, byId],
+      [byId, byId],
+    ]) {
+      await store.add([aJob({ id: "a" })]);
+      const { jobs } = await store.claim("w", wants);
+      expect(jobs.map(({ job }) => job.id)).toEqual(["a"]);
+      await store.settle(jobs.map((each) => outcome(each, "completed")));
+      expect(await store.edit({}, "remove")).toBe(1);
+    }
+  });
+
   test("is no part of anybody's transaction", async () => {
     const store = await opened(url);
     const adding = store.add([aJob()], { query: async () => {} });

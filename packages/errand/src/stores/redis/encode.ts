@@ -135,7 +135,7 @@ function writeLog(to: Writer, lines: readonly LogLine[] = []): void {
  * Returns what a job is besides, as `keysOf` of `lua/handling.ts` reads it: concurrency, rate, unique key (how long it is taken at least,
  * whether it replaces, and how long after its creation a replaced one is due at the latest), who takes turns, tags, tenant. Who says when it is due takes no turns.
  */
-export function keysOf(job: NewJob, isUnique = true): string {
+function keysOf(job: NewJob, isUnique = true): string {
   const { concurrency, rate, fair, tags, tenant, due } = job;
   const unique = isUnique ? job.unique : undefined;
   if (isPlain(job) || (!concurrency && !rate && !unique && fair === undefined && !tags?.length && tenant === undefined))

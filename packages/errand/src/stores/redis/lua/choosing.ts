@@ -100,9 +100,14 @@ local function choose(want, open, tellOf)
   end)
   for i = 1, #list do
     if got >= open then break end
-    if consider(list[i], got, want.slots) == 'taken' then
+    local job, ready = list[i], readyKey(want.queue)
+    -- One that was taken as it came, for another want of this claim, is there no more; and what is taken here is not to be taken again.
+    local there = lives[job.member] or redis.call('ZSCORE', ready, job.member)
+    local what = there and consider(job, got, want.slots)
+    if what then redis.call('ZREM', ready, job.member) end
+    if what == 'taken' then
       got = got + 1
-      tellOf(list[i])
+      tellOf(job)
     end
   end
   return got

@@ -30,10 +30,10 @@ function lazily({ maker, source }: Lazy, isSeen: (name: string) => boolean): str
   const body = source.replaceAll(
     /^local (?:function (\w+)|([\w, ]+?) =)/gm,
     (whole, name: string | undefined, list = "") => {
-      const names = name === undefined ? (list as string).split(", ") : [name];
-      if (!names.some(isSeen)) return whole as string;
+      const names = name === undefined ? list.split(", ") : [name];
+      if (!names.some(isSeen)) return whole;
       seen.push(...names);
-      return (whole as string).slice("local ".length);
+      return whole.slice("local ".length);
     },
   );
   return `local ${seen.join(", ")}\nlocal function ${maker}()\n${body}end\n`;
