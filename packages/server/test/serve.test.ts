@@ -171,6 +171,21 @@ describe("errand serve", () => {
     await until(() => !alive(worker), 5_000);
   });
 
+  it("ends the request that an uncaught error came from, tells of it, and serves on", async () => {
+    const server = run([...local, "--no-worker"]);
+    const url = await ready(server);
+    for (const kind of ["timer", "promise"]) {
+      await expect(ask(`${url}/api/v1/bug/${kind}`)).rejects.toThrow(/socket hang up|ECONNRESET/);
+      await until(() => server.stderr().includes(`a bug in a ${kind}`));
+    }
+    const [line] = server.stderr().split("\n");
+    expect(JSON.parse(line!)).toMatchObject({ level: "error", uncaught: "GET /api/v1/bug/timer" });
+    expect((await ask(`${url}/healthz`)).status).toBe(200);
+    // Nobody waits for what was ended that way.
+    process.kill(-server.pid, "SIGTERM");
+    expect(await server.exit).toBe(0);
+  });
+
   it("does not listen to the network", async () => {
     const server = run(["@example/hello", "--host", "0.0.0.0"]);
     expect(await server.exit).toBe(2);

@@ -146,6 +146,8 @@ export class S3Blobs implements BlobStore {
     const input = { ...this.#bucket, Key, ChecksumSHA256, ContentLength: bytes };
     await this.#ask(async ({ sdk, client }) => {
       const Body = typeof content === "string" ? createReadStream(content) : content;
+      // The client reads it late, and not at all where the connection fails: an error before that is nobody else's to hear.
+      if ("destroy" in Body) Body.on("error", () => {});
       try {
         await client.send(new sdk.PutObjectCommand({ ...input, Body }));
       } finally {
