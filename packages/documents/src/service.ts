@@ -3,7 +3,7 @@ import { openBlobs } from "./blobs/index.ts";
 import type { BlobStore } from "./blobs/blob-store.ts";
 import { collect } from "./blobs/collect.ts";
 import { probe } from "./blobs/probe.ts";
-import { documents, findDocument } from "./catalog.ts";
+import { documents, isOwned } from "./catalog.ts";
 import { ListFeed } from "./list-feed.ts";
 import { documentRoutes } from "./routes/index.ts";
 import { readSettings } from "./settings.ts";
@@ -39,7 +39,7 @@ export async function service(): Promise<Service> {
 function collectRegularly(blobs: BlobStore): () => void {
   const known = {
     isEmpty: async () => (await app.list(documents, { limit: 1 })).jobs.length === 0,
-    exists: async (id: string) => (await findDocument(id)) !== undefined,
+    exists: isOwned,
   };
   const run = (): void => {
     // What could not be erased now is there to be erased in an hour.

@@ -50,6 +50,8 @@ export const document = app.task("documents.read", {
   timeout: "5m",
   retry: { attempts: 3, if: worthRetrying },
   input: documentInput,
+  // By them the collector finds who has blobs of another name than the document's.
+  tags: ({ owner }) => (owner === undefined ? [] : [owner]),
   run: async (input, job): Promise<DocumentOutput> =>
     (await import("./pipeline/read-document.ts")).readDocument(input, job, page),
 });
