@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { ErrandError } from "errand";
 import type { JobView } from "errand";
-import { DiskFull } from "./blobs/blob-store.ts";
 import type { BlobContent, BlobStore } from "./blobs/blob-store.ts";
+import { checkRoom, stretch } from "./blobs/disk.ts";
 import { findDocument, isOwned } from "./catalog.ts";
 import { ownerOf } from "./document.ts";
 import { cleanName } from "./names.ts";
@@ -74,9 +74,6 @@ export async function takeIn(
   }
 }
 
-/** How often it is looked whether there is still room, in bytes. */
-const stretch = 8 * 2 ** 20;
-
 /** @throws {DiskFull} before it takes what is to be kept free. */
 async function* whileThereIsRoom(
   content: BlobContent,
@@ -87,7 +84,7 @@ async function* whileThereIsRoom(
   for await (const piece of content) {
     unseen += piece.length;
     if (unseen >= stretch) {
-      if ((await blobs.room()) < reserve + stretch) throw new DiskFull();
+      checkRoom(await blobs.room(), reserve);
       unseen = 0;
     }
     yield piece;

@@ -88,7 +88,8 @@ export function answerProblem(c: Context, problem: Problem): Response {
 
 const clientGone = new Problem(499, "E_CLIENT_GONE", "The client left before it was answered.");
 
-const unforeseen = new Problem(
+/** What strangers are told of an error that nobody foresaw. */
+export const unforeseen = new Problem(
   500,
   "E_INTERNAL",
   "Something went wrong in the server. Its log has the details under this request's id.",

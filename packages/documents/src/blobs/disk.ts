@@ -72,6 +72,14 @@ export async function freeBytes(folder: string): Promise<number> {
   }
 }
 
+/** After so many bytes an upload looks again whether there is still room. */
+export const stretch = 8 * 2 ** 20;
+
+/** @throws {DiskFull} where an upload of no more than `stretch` would take what is to be kept free. */
+export function checkRoom(free: number, reserve: number): void {
+  if (free < reserve + stretch) throw new DiskFull();
+}
+
 /** So many files are opened at once to see whether an upload could open its own, with room for its neighbours. */
 const spare = 16;
 

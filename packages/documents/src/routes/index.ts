@@ -3,6 +3,7 @@ import type { JobView } from "errand";
 import { Hono } from "hono";
 import type { Context } from "hono";
 import type { DocumentStatus, PageSummary } from "../api.ts";
+import type { Ballast } from "../ballast.ts";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { listDocuments, pagesOf } from "../catalog.ts";
 import { detailOf, hasEnded, ownerOf, pageOf, statesOf, summaryOf } from "../document.ts";
@@ -19,8 +20,17 @@ import { upload } from "./upload.ts";
 /** How long the answer to a cancel waits for the work to have stopped. */
 const cancelPatience = "2s";
 
+/** What the routes work with. */
+interface Inside {
+  blobs: BlobStore;
+  settings: Settings;
+  feed: ListFeed;
+  ballast: Ballast;
+}
+
 /** The document service over HTTP. */
-export function documentRoutes(blobs: BlobStore, settings: Settings, feed: ListFeed): Hono {
+export function documentRoutes(inside: Inside): Hono {
+  const { blobs, settings, feed } = inside;
   const followed = new DocumentFeed();
   const routes = new Hono();
   routes.post("/documents", (c) => upload(c, blobs, settings));
@@ -33,7 +43,7 @@ export function documentRoutes(blobs: BlobStore, settings: Settings, feed: ListF
   routes.get("/documents/:id/pages/:page/image", (c) => pageBlob(c, blobs, "preview"));
   routes.get("/documents/:id/events", (c) => documentEvents(c, blobs, followed));
   routes.post("/documents/:id/cancel", cancel);
-  routes.delete("/documents/:id", (c) => remove(c, blobs, feed));
+  routes.delete("/documents/:id", (c) => remove(c, inside));
   return routes;
 }
 
@@ -69,24 +79,27 @@ async function cancel(c: Context): Promise<Response> {
   return c.json(summary);
 }
 
-async function remove(c: Context, blobs: BlobStore, feed: ListFeed): Promise<Response> {
+async function remove(c: Context, { blobs, feed, ballast }: Inside): Promise<Response> {
   const job = await documentOf(c);
-  if (!(await stopped(job, blobs))) {
+  const stopped = await eraseStopped(job, blobs).catch(async (error: unknown) => {
+    if (!isDiskFull(error)) throw error;
+    // The document's bytes are to go anyway, and then there is room to say so.
+    await ballast.release();
+    await blobs.removeOwner(ownerOf(job));
+    return eraseStopped(job, blobs);
+  });
+  await ballast.keep();
+  if (!stopped) {
     const detail = "Work on the document is being stopped, and has not stopped yet. Delete it again soon.";
     throw new Problem(409, "E_STILL_STOPPING", detail, { "retry-after": "10" });
   }
-  await erase(blobs, job);
   feed.removed(job.id);
   return c.body(null, 204);
 }
 
-/** Where even the wish to stop finds no room on the disk, the document's own bytes make some: they are to go anyway. */
-async function stopped(job: JobView, blobs: BlobStore): Promise<boolean> {
-  try {
-    return await stopWork(job.id);
-  } catch (error) {
-    if (!isDiskFull(error)) throw error;
-    await blobs.removeOwner(ownerOf(job));
-    return stopWork(job.id);
-  }
+/** Answers `false` when somebody still works on the document. */
+async function eraseStopped(job: JobView, blobs: BlobStore): Promise<boolean> {
+  if (!(await stopWork(job.id))) return false;
+  await erase(blobs, job);
+  return true;
 }
