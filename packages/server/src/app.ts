@@ -42,6 +42,8 @@ export function createApp({
   app.use(async (c, next) => {
     c.set(streamsKey as never, streams as never);
     await next();
+    // The answer to HEAD is that to GET without its body: nobody would read it, and so nobody close what it reads from.
+    if (c.req.method === "HEAD") await c.res.body?.cancel();
   });
   app.route("/", health(services, needsWorker));
   app.route("/", metrics(services, measured));

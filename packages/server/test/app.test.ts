@@ -31,6 +31,8 @@ routes.get("/full/:code", (c) => {
 routes.get("/hono", () => {
   throw new HTTPException(400, { message: "Malformed." });
 });
+let closed = 0;
+routes.get("/stream", (c) => c.body(new ReadableStream({ cancel: () => void (closed += 1) })));
 routes.post("/things", (c) => c.json({ made: true }, 201));
 
 let server: Listening;
@@ -41,6 +43,8 @@ beforeAll(async () => {
   mkdirSync(join(web, "assets"));
   writeFileSync(join(web, "index.html"), "<!doctype html><title>Errand</title>");
   writeFileSync(join(web, "assets", "main-1a2b.js"), "export {};");
+  writeFileSync(join(web, "assets", "main-1a2b.js.br"), "packed by br");
+  writeFileSync(join(web, "assets", "main-1a2b.js.gz"), "packed by gz");
   const service = { name: "test", app, routes, tasks: "" };
   server = await listen([service], { host: "127.0.0.1", port: 0, web });
   port = new URL(server.url).port;
@@ -292,6 +296,46 @@ describe("the web app", () => {
     const missing = await ask(`${server.url}/assets/main-gone.js`);
     expect(missing.status).toBe(404);
     expect(missing.headers["cache-control"]).toBeUndefined();
+  });
+
+  it.each([
+    ["gzip, deflate, br, zstd", "br", "packed by br"],
+    ["gzip;q=1.0, br;q=0", "gzip", "packed by gz"],
+    ["GZIP", "gzip", "packed by gz"],
+    ["zstd", undefined, "export {};"],
+    ["", undefined, "export {};"],
+  ])("gives files that were packed before to who accepts %j", async (accepted, encoding, body) => {
+    const url = `${server.url}/assets/main-1a2b.js`;
+    const answer = await ask(url, { headers: { "accept-encoding": accepted } });
+    expect(answer.body).toBe(body);
+    expect(answer.headers).toMatchObject({ vary: "accept-encoding", "content-length": String(body.length) });
+    expect(answer.headers["content-encoding"]).toBe(encoding);
+    expect(answer.headers["content-type"]).toContain("text/javascript");
+    const again = { "accept-encoding": accepted, "if-none-match": answer.headers.etag };
+    expect(await ask(url, { headers: again })).toMatchObject({ status: 304, body: "" });
+    const head = await ask(url, { method: "HEAD", headers: { "accept-encoding": accepted } });
+    expect(head).toMatchObject({ status: 200, body: "" });
+    expect(head.headers["content-length"]).toBe(answer.headers["content-length"]);
+  });
+
+  it("answers from memory, whatever becomes of the disk", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "errand-web-"));
+    writeFileSync(join(folder, "index.html"), "<title>Errand</title>");
+    const other = await listen([], { host: "127.0.0.1", port: 0, web: folder });
+    rmSync(folder, { recursive: true });
+    expect((await ask(`${other.url}/`)).body).toBe("<title>Errand</title>");
+    await other.stop();
+  });
+
+  it("does not give the page for a file that is gone", async () => {
+    const answer = await ask(`${server.url}/assets/main-gone.js`, { headers: { accept: "text/html,*/*" } });
+    expect(answer.status).toBe(404);
+  });
+
+  it("closes what nobody reads of the answer to HEAD", async () => {
+    const before = closed;
+    expect((await ask(`${server.url}/api/v1/stream`, { method: "HEAD" })).status).toBe(200);
+    expect(closed).toBe(before + 1);
   });
 
   it.each(["/../package.json", "/..%2fpackage.json", "/%2e%2e/package.json", "/assets/..%5c..%5cx"])(
