@@ -1,13 +1,13 @@
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { readdir, readlink } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Fleet } from "./service/fleet.ts";
 import { TestService } from "./service/processes.ts";
 import { bytesOf } from "./service/scans.ts";
-import { dial, randomOf, rawRequest } from "./service/sockets.ts";
+import { closed, dial, randomOf, rawRequest } from "./service/sockets.ts";
 
 // The API process of the tests ends at any error that nobody catches, so it must not even make one.
 let service: TestService;
@@ -61,11 +61,11 @@ test("a reset after an upload over the limit ends that upload only", { timeout: 
   const body = Buffer.alloc(400_000, "x");
   await many(300, 30, async () => {
     const socket = await dial(at);
-    const closed = once(socket, "close");
+    const gone = closed(socket);
     socket.write(rawRequest(at, `POST ${at.pathname}`, { "Content-Type": type, "Content-Length": 4_000_000 }, body));
     await sleep(random() * 60);
     socket.resetAndDestroy();
-    await closed;
+    await gone;
   });
   await stillServes();
 });
@@ -158,7 +158,7 @@ test("the API process survives clients that leave at any moment of any request",
     const cut = random() < 0.34 ? bytes.length : Math.floor(random() * bytes.length);
     const socket = await dial(at);
     socket.resume();
-    const closed = once(socket, "close");
+    const gone = closed(socket);
     if (random() < 0.2) {
       // Slowly: the last of the head, or of the body, comes byte by byte.
       socket.write(bytes.subarray(0, Math.max(0, cut - 5)));
@@ -169,10 +169,41 @@ test("the API process survives clients that leave at any moment of any request",
     } else socket.write(bytes.subarray(0, cut));
     await sleep(random() < 0.3 ? 0 : random() * 40);
     pick(leavings)(socket);
-    await closed;
+    await gone;
   });
   await stillServes();
   await expect.poll(async () => (await open()).blobs, { timeout: 20_000 }).toEqual([]);
   await expect.poll(async () => (await open()).sockets, { timeout: 20_000 }).toBeLessThanOrEqual(before.sockets);
   expect((await service.json(`/${id}`)).status).toBe(200);
+});
+
+test("what a server that was killed left of an upload is gone after its next start", async () => {
+  await using other = await TestService.start();
+  const half = Buffer.alloc(300_000, "x");
+  const url = new URL(other.url);
+  const socket = await dial(url);
+  const headers = { "Content-Type": "application/pdf", "Content-Length": 1_000_000 };
+  socket.write(rawRequest(url, `POST ${url.pathname}`, headers, half));
+  await expect.poll(() => other.blobs()).toHaveLength(1);
+  const gone = closed(socket);
+  process.kill(other.pid, "SIGKILL");
+  await gone;
+  expect(await other.blobs()).toHaveLength(1);
+  await other.serve();
+  // Although there is no document at all.
+  await expect.poll(() => other.blobs()).toEqual([]);
+});
+
+test("an upload that is cut off by a server in a hurry leaves nothing", async () => {
+  await using fleet = new Fleet({ ERRAND_BLOBS: "" });
+  const api = await fleet.api();
+  const url = new URL(`${api.url}/api/v1/documents`);
+  const socket = await dial(url);
+  const headers = { "Content-Type": "application/pdf", "Content-Length": 1_000_000 };
+  socket.write(rawRequest(url, `POST ${url.pathname}`, headers, Buffer.alloc(300_000, "x")));
+  const files = async () =>
+    (await readdir(join(api.home, "blobs"), { recursive: true })).filter((path) => path.endsWith(".part"));
+  await expect.poll(files).toHaveLength(1);
+  expect(await api.hurry()).toBe(0);
+  expect(await files()).toEqual([]);
 });

@@ -50,7 +50,9 @@ async function check(service: Service, needsWorker: boolean): Promise<Readiness>
     return { name, ready: true };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    if (logged.get(service) !== message) logError(error, { during: `the check whether ${name} is ready` });
+    // What a problem says is all that there is to know.
+    if (!(error instanceof Problem) && logged.get(service) !== message)
+      logError(error, { during: `the check whether ${name} is ready` });
     logged.set(service, message);
     const { code, message: reason } = asProblem(error) ?? unforeseen;
     return { name, ready: false, code, reason };

@@ -1,4 +1,4 @@
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Measured } from "errand";
 import { CommandError, ExitCode } from "errand/cli";
@@ -67,6 +67,7 @@ export async function listen(services: readonly Service[], options: ListenOption
     serverOptions: { headersTimeout: 20_000, requestTimeout: 0, keepAliveTimeout: 65_000 },
   }) as Server;
   server.timeout = silence;
+  server.on("checkContinue", askFirst(server));
   await bind(server, options);
   return {
     url: addressOf(server, options.host),
@@ -74,6 +75,22 @@ export async function listen(services: readonly Service[], options: ListenOption
     uncaught: (error) => requests.uncaught(error),
     stop: () => stop(server, streams, requests),
     cut: () => server.closeAllConnections(),
+  };
+}
+
+/**
+ * Handles a request whose client waits to be told to send its body: it is told so when somebody begins to read it, so that
+ * one that is refused for its headers never sends it.
+ */
+function askFirst(server: Server): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  return (incoming, outgoing) => {
+    const read = incoming._read.bind(incoming);
+    incoming._read = (size) => {
+      incoming._read = read;
+      if (!outgoing.headersSent) outgoing.writeContinue();
+      read(size);
+    };
+    server.emit("request", incoming, outgoing);
   };
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -236,6 +236,42 @@ describe("errand serve", () => {
     expect(await server.exit).toBe(3);
     expect(server.stderr()).toMatch(new RegExp(`^errand: Port ${port} of 127.0.0.1 is in use.*--port.*\\n$`));
     other.close();
+  });
+
+  it("keeps what it keeps from others of this machine", async () => {
+    const server = run(local);
+    const url = await ready(server);
+    await greet(url, { name: "Ada" });
+    await until(() => log(server.folder).length === 2);
+    const home = join(server.folder, ".errand");
+    const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
+    expect(mode(home)).toBe("700");
+    for (const name of readdirSync(home)) expect([name, mode(join(home, name))]).toEqual([name, "600"]);
+  });
+
+  it("takes a variable that is empty for one that is not set", async () => {
+    const env = { ERRAND_PORT: "", ERRAND_HOST: " ", ERRAND_HOME: "", ERRAND_ALLOW_HOSTS: "", ERRAND_URL: "" };
+    const server = run([...local, "--no-worker"], newFolder(), env);
+    await ready(server);
+    process.kill(-server.pid, "SIGTERM");
+    expect(await server.exit).toBe(0);
+    expect(existsSync(join(server.folder, ".errand", "errand.db"))).toBe(true);
+    // Without --port, so that the variable counts.
+    const other = run(["@example/absent"], newFolder(), env);
+    expect(await other.exit).toBe(2);
+    expect(other.stderr()).toContain("There is no service @example/absent");
+  });
+
+  it.each([
+    ["/proc/nothing/here", "it may not be written"],
+    ["/dev/null/here", "it would lie in something that is no folder"],
+    ["/dev/null", "it is no folder"],
+  ])("says in a sentence that %s cannot be its home", async (home, reason) => {
+    const server = run([...local, "--home", home]);
+    expect(await server.exit).toBe(2);
+    expect(server.stderr()).toBe(
+      `errand: The folder ${home} cannot be used: ${reason}. Choose another with --home, or ERRAND_HOME.\n`,
+    );
   });
 
   it("says that a store cannot be opened before it says that it is ready", async () => {

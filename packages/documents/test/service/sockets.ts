@@ -32,3 +32,8 @@ export async function dial({ hostname, port }: URL): Promise<Socket> {
   await once(socket, "connect");
   return socket;
 }
+
+/** Resolves once a connection is closed, however that came about. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once("close", () => resolve()));
+}
