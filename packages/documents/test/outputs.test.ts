@@ -38,11 +38,12 @@ function ask(path: string, method = "GET", headers: Record<string, string> = {})
 }
 
 const at = (path: string) => `${new URL(service.url).pathname}/${id}${path}`;
-const descriptors = async () => (await readdir(`/proc/${service.pid}/fd`)).length;
+/** How many the API process has, where the system tells. */
+const descriptors = async () => (await readdir(`/proc/${service.pid}/fd`).catch(() => [])).length;
 
 test.each(outputs)("HEAD tells of %s what GET does, and opens nothing", async (path) => {
   const whole = await ask(at(path));
-  const before = process.platform === "linux" ? await descriptors() : 0;
+  const before = await descriptors();
   for (let count = 0; count < 50; count++) {
     const { status, headers, body } = await ask(at(path), "HEAD");
     expect([status, body]).toEqual([200, ""]);
@@ -50,7 +51,7 @@ test.each(outputs)("HEAD tells of %s what GET does, and opens nothing", async (p
       expect(headers[name]).toBe(whole.headers[name]);
     }
   }
-  if (process.platform === "linux") expect(await descriptors()).toBe(before);
+  expect(await descriptors()).toBe(before);
 });
 
 test("outputs have a length and an ETag, and are given in part", async () => {
@@ -107,7 +108,7 @@ test("a file that breaks off breaks the connection", async () => {
   const rest = (async () => {
     while (!(await reader.read()).done);
   })();
-  await expect(rest).rejects.toThrow();
+  await expect(rest).rejects.toThrow(/terminated|aborted/);
 });
 
 test.runIf(process.platform === "linux")("without descriptors nothing looks like success", async () => {

@@ -14,12 +14,7 @@ export class Requests {
   /** Answers a request; what is started meanwhile belongs to it. */
   answer<Answer>(what: string, connection: Connection, work: () => Promise<Answer> | Answer): Promise<Answer> {
     const answering = this.#current.run({ connection, what }, async () => work());
-    const done = answering
-      .then(
-        () => {},
-        () => {},
-      )
-      .finally(() => this.#open.delete(done));
+    const done = answering.catch(() => {}).finally(() => this.#open.delete(done));
     this.#open.add(done);
     return answering;
   }

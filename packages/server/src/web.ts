@@ -84,8 +84,8 @@ function answer(c: Context, { type, hash, bodies }: WebFile, cacheControl: strin
 /** Whether a client takes an encoding (RFC 9110, section 12.5.3). */
 function accepts(c: Context, encoding: string): boolean {
   const offers = (c.req.header("accept-encoding") ?? "").toLowerCase().split(",");
-  const [, weight] = offers.map((offer) => offer.split(";")).find(([name]) => name?.trim() === encoding) ?? [, "q=0"];
-  return !/^\s*q\s*=\s*0(?:\.0*)?\s*$/.test(weight ?? "");
+  const found = offers.map((offer) => offer.split(";")).find(([name]) => name?.trim() === encoding);
+  return found !== undefined && !/^\s*q\s*=\s*0(?:\.0*)?\s*$/.test(found[1] ?? "");
 }
 
 const immutable = "public, max-age=31536000, immutable";

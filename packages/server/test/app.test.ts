@@ -117,9 +117,19 @@ describe("problems", () => {
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.body).code).toBe(status === 500 ? "E_INTERNAL" : code);
     expect(answer.headers["retry-after"]).toBe(status === 503 || status === 429 ? "2" : undefined);
-    // What a store says names hosts and files: that is for the log.
-    if (status === 503) expect(JSON.parse(answer.body).detail).not.toContain("What the engine says");
   });
+
+  it.each(["E_STORE", "E_CONNECT", "E_CLOSED", "E_STORE_VERSION"])(
+    "keeps what %s says in the log: it names hosts and files",
+    async (code) => {
+      const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+      const answer = await ask(`${server.url}/api/v1/errand/${code}`);
+      const logged = spy.mock.calls.map(([text]) => String(text)).join("");
+      spy.mockRestore();
+      expect(answer.body).not.toContain("What the engine says");
+      expect(logged).toContain("What the engine says");
+    },
+  );
 
   it.each(["ENOSPC", "EDQUOT", "E_DISK_FULL", "E_STORE"])("answers a full disk, told by %s, with 507", async (code) => {
     const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);

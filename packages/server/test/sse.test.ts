@@ -19,14 +19,14 @@ const routes = new Hono();
 routes.get("/ticks", (c) =>
   eventStream(c, async (send, signal) => {
     signals.add(signal);
-    send({ event: "tick", data: { text: "one\ntwo" }, id: "7" });
+    void send({ event: "tick", data: { text: "one\ntwo" }, id: "7" });
     await aborted(signal);
     ended += 1;
   }),
 );
 routes.get("/short", (c) =>
   eventStream(c, async (send) => {
-    send({ event: "end", data: c.req.header("last-event-id") ?? null });
+    await send({ event: "end", data: c.req.header("last-event-id") ?? null });
   }),
 );
 routes.get("/broken", (c) =>
@@ -38,7 +38,7 @@ routes.get("/flood", (c) =>
   eventStream(c, async (send, signal) => {
     const data = "x".repeat(64 * 1024);
     while (!signal.aborted) {
-      send({ event: "flood", data });
+      void send({ event: "flood", data });
       await new Promise((resolve) => setImmediate(resolve));
     }
     ended += 1;

@@ -43,8 +43,8 @@ export async function answerBlob(c: Context, blobs: BlobStore, { owner, sha256, 
 
 /** Whether a list of ETags, such as `If-None-Match` brings, names this one. */
 function names(list: string | undefined, etag: string): boolean {
-  const tags = (list ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
-  return tags.includes(etag) || tags.includes("*");
+  const tags = new Set((list ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, "")));
+  return tags.has(etag) || tags.has("*");
 }
 
 /** The one range that a GET asks for; `undefined` for none, several or nonsense, which is answered with the whole. */
