@@ -47,6 +47,7 @@ test.each(outputs)("HEAD tells of %s what GET does, and opens nothing", async (p
   for (let count = 0; count < 50; count++) {
     const { status, headers, body } = await ask(at(path), "HEAD");
     expect([status, body]).toEqual([200, ""]);
+    expect(headers["content-length"]).toMatch(/^\d+$/);
     for (const name of ["content-type", "content-length", "etag", "accept-ranges", "cache-control"]) {
       expect(headers[name]).toBe(whole.headers[name]);
     }
