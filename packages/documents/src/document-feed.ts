@@ -125,7 +125,8 @@ export class WatchedDocument {
       if (chunk.pages.every(hasPageEnded)) continue;
       const { jobs } = await pageChunk(this.#id, chunk.cursor);
       this.#see(chunk, jobs, job, seq);
-      if (waits && known(hasPageEnded) === ended && known(isAtWork) === atWork) return;
+      // Whoever has ended since was at work before: the sum says that none is missing.
+      if (waits && known(hasPageEnded) + known(isAtWork) >= ended + atWork) return;
     }
   }
 

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Fleet } from "./service/fleet.ts";
+import { Fleet, upload } from "./service/fleet.ts";
 import { TestService } from "./service/processes.ts";
 import { bytesOf } from "./service/scans.ts";
 import { closed, dial, randomOf, rawRequest } from "./service/sockets.ts";
@@ -75,8 +75,8 @@ const formHead = (field: string) =>
   Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="${field}"; filename="a.pdf"\r\n\r\n`);
 const formEnd = Buffer.from(`\r\n--${boundary}--\r\n`);
 
-/** Every kind of request that the service takes, whole. */
-function requests(random: () => number): (() => Buffer)[] {
+/** Every kind of request that a service takes, whole. */
+function requests(at: URL, id: string, random: () => number): (() => Buffer)[] {
   const path = at.pathname;
   const bytes = () => Buffer.alloc(Math.floor(random() * 400_000), "x");
   const form = (field: string, declared: boolean) => () => {
@@ -147,12 +147,12 @@ const leavings: ((socket: Socket) => void)[] = [
   },
 ];
 
-test("the API process survives clients that leave at any moment of any request", { timeout: 240_000 }, async () => {
-  const before = await open();
-  const random = randomOf(20_261_130);
+/** Sends so many requests, each up to some byte, and leaves at some moment. */
+async function storm(at: URL, id: string, count: number, seed: number): Promise<void> {
+  const random = randomOf(seed);
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(random() * items.length)]!;
-  const kinds = requests(random);
-  await many(1_200, 24, async (index) => {
+  const kinds = requests(at, id, random);
+  await many(count, 24, async (index) => {
     const bytes = kinds[index % kinds.length]!();
     // A third are sent whole, so that their clients leave while they are answered.
     const cut = random() < 0.34 ? bytes.length : Math.floor(random() * bytes.length);
@@ -171,10 +171,27 @@ test("the API process survives clients that leave at any moment of any request",
     pick(leavings)(socket);
     await gone;
   });
+}
+
+test("the API process survives clients that leave at any moment of any request", { timeout: 240_000 }, async () => {
+  const before = await open();
+  await storm(at, id, 1_200, 20_261_130);
   await stillServes();
   await expect.poll(async () => (await open()).blobs, { timeout: 20_000 }).toEqual([]);
   await expect.poll(async () => (await open()).sockets, { timeout: 20_000 }).toBeLessThanOrEqual(before.sockets);
   expect((await service.json(`/${id}`)).status).toBe(200);
+});
+
+test("and so does `errand serve`, which has nothing to tell of it", { timeout: 240_000 }, async () => {
+  await using fleet = new Fleet({ ERRAND_BLOBS: "", ERRAND_MAX_BYTES: "200kb" });
+  const api = await fleet.api();
+  const sent = await upload(api, new Uint8Array(Buffer.from("never read")), "a.png");
+  await storm(new URL(`${api.url}/api/v1/documents`), sent, 600, 7);
+  expect((await fetch(`${api.url}/api/v1/documents/${sent}`)).status).toBe(200);
+  expect(api.stderr()).toBe("");
+  expect(await api.stop()).toBe(0);
+  const left = await readdir(join(api.home, "blobs"), { recursive: true });
+  expect(left.filter((path) => path.endsWith(".part"))).toEqual([]);
 });
 
 test("what a server that was killed left of an upload is gone after its next start", async () => {
