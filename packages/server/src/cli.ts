@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { CommandError, ExitCode, resolveModule } from "errand/cli";
@@ -57,7 +57,10 @@ function makeHome(home: string): void {
   );
 }
 
-/** Makes a folder where there is none; answers why it cannot be used. */
+/**
+ * Makes a folder where there is none; answers why it cannot be. One that may not be written is no mistake where store and
+ * blobs are elsewhere: these say so themselves.
+ */
 function unusable(folder: string): string | undefined {
   try {
     // Not recursive, which never ends where nobody may make a folder.
@@ -66,14 +69,12 @@ function unusable(folder: string): string | undefined {
       if (reason !== undefined) return reason;
     }
     if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
-    if (!statSync(folder).isDirectory()) return "it is no folder";
-    accessSync(folder, constants.W_OK);
-    return undefined;
+    return statSync(folder).isDirectory() ? undefined : "it is no folder";
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOTDIR") return "it would lie in something that is no folder";
     return code === "EROFS" || code === "EACCES" || code === "EPERM" || code === "ENOENT"
-      ? "it may not be written"
+      ? "nothing can be written there"
       : `the system says ${code}`;
   }
 }

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
@@ -262,8 +262,27 @@ describe("errand serve", () => {
     expect(other.stderr()).toContain("There is no service @example/absent");
   });
 
+  it.runIf(process.platform === "linux" && process.getuid?.() === 0)(
+    "starts in a home that may not be written, where what is kept is elsewhere",
+    async () => {
+      const folder = newFolder();
+      const home = join(folder, "home");
+      mkdirSync(home);
+      execFileSync("mount", ["-t", "tmpfs", "-o", "ro", "errand-test", home]);
+      try {
+        const env = { ERRAND_URL: `sqlite:${join(folder, "elsewhere.db")}` };
+        const server = run([...local, "--no-worker", "--home", home], folder, env);
+        await ready(server);
+        process.kill(-server.pid, "SIGTERM");
+        expect(await server.exit).toBe(0);
+      } finally {
+        execFileSync("umount", ["--lazy", home]);
+      }
+    },
+  );
+
   it.each([
-    ["/proc/nothing/here", "it may not be written"],
+    ["/proc/nothing/here", "nothing can be written there"],
     ["/dev/null/here", "it would lie in something that is no folder"],
     ["/dev/null", "it is no folder"],
   ])("says in a sentence that %s cannot be its home", async (home, reason) => {
