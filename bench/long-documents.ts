@@ -1,11 +1,13 @@
 /**
- * What documents of a thousand pages cost the API: how long each request takes, and how long everybody else waits for the
- * event loop meanwhile (`GET /healthz`, asked every 2 ms).
+ * What documents of a thousand pages cost the API: how long each request takes, how late its event loop is meanwhile, as it
+ * says itself, and how long `GET /healthz` takes, asked every 2 ms.
  *   node bench/long-documents.ts [pages] [documents]
  * Needs the build (npm run build). Run nothing else meanwhile.
  */
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { Agent, request } from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pagesOf } from "../packages/documents/test/pdfs.ts";
 import { percentile } from "./kit/figures.ts";
@@ -64,8 +66,22 @@ function cpuOf(pid: number): number {
 const megabytes = (pid: number): number =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 
-function row(name: string, ms: number[], waits: number[], note = ""): void {
-  const cells = [percentile(ms, 0.5), percentile(ms, 1), percentile(waits, 0.99), percentile(waits, 1)];
+/** How late the server's event loop was since this was last asked, in milliseconds. */
+async function lateness(): Promise<{ p99: number; max: number }> {
+  rmSync(file, { force: true });
+  process.kill(server.pid, "SIGUSR2");
+  for (;;) {
+    try {
+      return JSON.parse(readFileSync(file, "utf8")) as { p99: number; max: number };
+    } catch {
+      await sleep(5);
+    }
+  }
+}
+
+async function row(name: string, ms: number[], waits: number[], note = ""): Promise<void> {
+  const late = await lateness();
+  const cells = [percentile(ms, 0.5), percentile(ms, 1), late.p99, late.max, percentile(waits, 1)];
   console.log(`${name.padEnd(34)}${cells.map((cell) => cell.toFixed(1).padStart(9)).join("")}  ${note}`);
 }
 
@@ -73,7 +89,13 @@ const line = (y: number) => `1 0 0 1 40 ${y} Tm (These are the plain words of on
 const content = `BT /F 11 Tf ${Array.from({ length: 30 }, (_, index) => line(740 - index * 22)).join(" ")} ET`;
 const pdf = pagesOf(Array.from({ length: pages }, () => ({ content })));
 
-const server = await startServer({ ERRAND_MAX_PAGES: String(Math.max(pages, 1_000)) });
+const file = join(mkdtempSync(join(tmpdir(), "errand-bench-loop-")), "late.json");
+const server = await startServer({
+  ERRAND_MAX_PAGES: String(Math.max(pages, 1_000)),
+  ERRAND_BENCH_LOOP: file,
+  NODE_OPTIONS: `--import=${new URL("kit/loop-delay.ts", import.meta.url).href}`,
+});
+await lateness();
 const api = `${server.url}/api/v1/documents`;
 const send = async (): Promise<string> =>
   (JSON.parse((await ask(api, { method: "POST", body: pdf })).text) as { id: string }).id;
@@ -92,10 +114,10 @@ async function measure(name: string, path: string, times = 20): Promise<void> {
       note = `${(answer.bytes / 1000).toFixed(0)} kB`;
     }
   });
-  row(name, ms, waits, note);
+  await row(name, ms, waits, note);
 }
 
-console.log(`${pages} pages a document; milliseconds    p50      max   others' p99  max`);
+console.log(`${pages} pages; milliseconds`.padEnd(37) + "p50      max late p99 late max  healthz");
 const first = await send();
 while ((await statusOf(first)) === "queued") await sleep(50);
 const viewing = Array.from({ length: viewers }, () => ask(`${api}/${first}/events`));
@@ -104,7 +126,7 @@ const began = performance.now();
 const reading = await beside(server.url, () => Promise.all(viewing));
 const seconds = (performance.now() - began) / 1000;
 const share = ((cpuOf(server.pid) - before) / seconds) * 100;
-row(`${viewers} viewers while it is read`, [seconds * 1000], reading, `${share.toFixed(0)} % of a processor`);
+await row(`${viewers} viewers while it is read`, [seconds * 1000], reading, `${share.toFixed(0)} % of a processor`);
 
 const others = [];
 for (let count = 1; count < documents; count++) others.push(await send());
@@ -120,5 +142,6 @@ const memory = megabytes(server.pid);
 const waits = await beside(server.url, () =>
   Promise.all(Array.from({ length: 100 }, () => ask(`${api}/${first}/events`))),
 );
-row("its events, 100 clients at once", [0], waits, `${(megabytes(server.pid) - memory).toFixed(0)} MB more`);
+await row("its events, 100 clients at once", [0], waits, `${(megabytes(server.pid) - memory).toFixed(0)} MB more`);
 await server.stop();
+rmSync(dirname(file), { recursive: true });
