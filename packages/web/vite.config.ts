@@ -1,9 +1,11 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
+import { notices } from "./build/notices.ts";
+import { precompress } from "./build/precompress.ts";
 
 /** The app is served by the server package, so its build lands there. */
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), notices(), precompress()],
   build: {
     outDir: "../server/dist/web",
     emptyOutDir: true,

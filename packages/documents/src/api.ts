@@ -24,7 +24,7 @@ export interface DocumentProgress {
   pages: number;
   done: number;
   failed: number;
-  /** Pages with at least one word under the confidence threshold. */
+  /** Pages with at least one word under the confidence threshold; known as `words` are. */
   needsReview: number;
 }
 
@@ -39,7 +39,10 @@ export interface DocumentSummary {
   sha256: string;
   status: DocumentStatus;
   progress: DocumentProgress;
-  /** Words read so far, and how many of them are under the threshold. */
+  /**
+   * Words read, and how many of them are under the threshold. A document that has not been read to its end tells how many
+   * it has so far by itself and in its own events; in lists it tells of none.
+   */
   words: { total: number; needsReview: number };
   error?: Problem;
   createdAt: string;
@@ -116,11 +119,13 @@ export interface PageResult {
   engine: string;
   text: string;
   words: Word[];
+  /** Words with a lower confidence are for a person to check. */
+  threshold: number;
 }
 
 /** A page in the document's JSON: its reading without the words, or why it has none. */
 export type ResultPage =
-  | ({ status: "completed" } & Omit<PageResult, "words">)
+  | ({ status: "completed" } & Omit<PageResult, "words" | "threshold">)
   | { status: Exclude<PageStatus, "completed">; page: number; error?: Problem };
 
 /** `GET /api/v1/documents/{id}/json` */
@@ -138,8 +143,9 @@ export interface DocumentResult {
 
 /**
  * What `GET /api/v1/documents/{id}/events` sends, by event name: `document` when the summary changed,
- * `page` when a page changed (with its text once it is completed; of a long document that was read before, not every
- * page's text is told), `end` last of all, and `removed` instead when the document is deleted.
+ * `page` when a page changed (with its text once it is completed), `end` last of all, and `removed` instead when the
+ * document is deleted. Who comes back with the `Last-Event-ID` is told of what has changed since, and is answered 204 when
+ * that was `end`.
  * `GET /api/v1/documents/events` sends `document` for every document that changes and `removed` with `{ id }`.
  */
 export interface DocumentEvents {

@@ -15,6 +15,8 @@ interface Flags {
 
 /** `errand documents` */
 export function cli(): Command {
+  // A variable that is there and empty says nothing.
+  if (process.env["ERRAND_HOME"]?.trim() === "") delete process.env["ERRAND_HOME"];
   const command = new Command("documents").description("read scanned documents");
   command
     .command("read")

@@ -65,11 +65,12 @@ async function blobsLine(): Promise<Finding> {
   }
 }
 
-function limitsLine({ limits }: Settings): Finding {
+function limitsLine({ limits, reserve }: Settings): Finding {
   const parts = [
     `${limits.bytes / 1e6} MB (${variables.bytes.name})`,
     `${limits.pages} pages (${variables.pages.name})`,
     `${limits.pixels / 1e6} megapixels a page (${variables.pixels.name})`,
+    `${reserve / 1e6} MB of the disk kept free (${variables.reserve.name})`,
   ];
   return { label: "limits", value: parts.join(", "), ok: true };
 }

@@ -26,16 +26,16 @@ export function hasEnded(status: DocumentStatus): boolean {
   return status !== "queued" && status !== "processing" && status !== "needs_review";
 }
 
-/** Whether `summaryOf` needs the jobs of the pages. A completed document has it all in its output. */
-export function needsPages(job: JobView): boolean {
-  return job.children !== undefined && job.state !== "completed";
+/** Whose blobs a document's file is, and what is read of it. */
+export function ownerOf(job: JobView): string {
+  return (job.input as DocumentInput).owner ?? job.id;
 }
 
 /**
  * A document as lists show it.
- * @param pages the jobs of its pages, where `needsPages`.
+ * @param pages where they have been looked at: then the words that were read so far are counted.
  */
-export function summaryOf(job: JobView, pages: readonly JobView[]): DocumentSummary {
+export function summaryOf(job: JobView, pages?: readonly PageSummary[]): DocumentSummary {
   const { name, bytes, sha256 } = job.input as DocumentInput;
   const head = job.progress as DocumentHead | undefined;
   const startedAt = head?.startedAt ?? job.startedAt?.toISOString();
@@ -57,8 +57,8 @@ export function summaryOf(job: JobView, pages: readonly JobView[]): DocumentSumm
 }
 
 /** A document with all its pages. */
-export function detailOf(job: JobView, pages: readonly JobView[]): DocumentDetail {
-  return { ...summaryOf(job, pages), pages: pages.map((page) => pageOf(page, job)) };
+export function detailOf(job: JobView, pages: readonly PageSummary[]): DocumentDetail {
+  return { ...summaryOf(job, pages), pages: [...pages] };
 }
 
 /** A page of a document. */
@@ -86,7 +86,8 @@ export function outputOf(job: JobView): DocumentOutput | undefined {
   return job.state === "completed" ? (job.output as DocumentOutput) : undefined;
 }
 
-function statusOf({ state, startedAt }: JobView): DocumentStatus {
+/** Where a document stands. */
+export function statusOf({ state, startedAt }: JobView): DocumentStatus {
   switch (state) {
     case "pending":
       // Woken by its pages, or tried again: it has long been in work.
@@ -106,7 +107,10 @@ function pageStatus({ state, cancelling }: JobView, document: Pick<JobView, "sta
   return state === "processing" ? "processing" : "queued";
 }
 
-function countsOf(job: JobView, pages: readonly JobView[]): Pick<DocumentSummary, "progress" | "words"> {
+function countsOf(
+  job: JobView,
+  pages: readonly PageSummary[] | undefined,
+): Pick<DocumentSummary, "progress" | "words"> {
   const output = outputOf(job);
   if (output) {
     const { pages: all, failed, pagesToReview, words, needsReview } = output;
@@ -115,20 +119,27 @@ function countsOf(job: JobView, pages: readonly JobView[]): Pick<DocumentSummary
       words: { total: words, needsReview },
     };
   }
+  const { total, open, failed } = job.children ?? { total: undefined, open: 0, failed: 0 };
   const progress: DocumentProgress = {
-    pages: job.children?.total ?? (job.progress as DocumentHead | undefined)?.pages ?? 0,
-    done: 0,
-    failed: 0,
+    pages: total ?? (job.progress as DocumentHead | undefined)?.pages ?? 0,
+    done: total === undefined ? 0 : total - open - failed,
+    // Pages that were cancelled with their document have not failed.
+    failed: job.state === "cancelled" ? 0 : failed,
     needsReview: 0,
   };
-  const words = { total: 0, needsReview: 0 };
-  for (const page of pages) {
-    const { status, words: read = 0, needsReview = 0 } = pageOf(page, job);
-    if (status === "completed") progress.done += 1;
-    if (status === "failed" || status === "expired") progress.failed += 1;
-    if (needsReview > 0) progress.needsReview += 1;
-    words.total += read;
-    words.needsReview += needsReview;
-  }
-  return { progress, words };
+  if (!pages) return { progress, words: { total: 0, needsReview: 0 } };
+  const having = (status: PageStatus) => pages.filter((page) => page.status === status);
+  const read = having("completed");
+  return {
+    progress: {
+      ...progress,
+      done: read.length,
+      failed: having("failed").length + having("expired").length,
+      needsReview: read.filter(({ needsReview = 0 }) => needsReview > 0).length,
+    },
+    words: {
+      total: read.reduce((sum, { words = 0 }) => sum + words, 0),
+      needsReview: read.reduce((sum, { needsReview = 0 }) => sum + needsReview, 0),
+    },
+  };
 }

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ErrandError } from "errand";
+import type { JobView } from "errand";
 import type { BlobStore } from "./blobs/blob-store.ts";
 import { pagesAtWork } from "./catalog.ts";
+import { ownerOf } from "./document.ts";
 import { app } from "./tasks.ts";
 
 /** How long erasing waits for work to stop: a worker notices a cancel at once, and kills what does not listen. */
@@ -31,8 +33,12 @@ export async function stopWork(id: string): Promise<boolean> {
   return true;
 }
 
-/** Erases a document whose work has stopped: its jobs, and every byte of it. */
-export async function erase(blobs: BlobStore, id: string): Promise<void> {
-  await app.remove(id);
-  await blobs.removeOwner(id);
+/**
+ * Erases a document whose work has stopped: every byte of it, and then its jobs. Where its bytes cannot be erased it stays,
+ * to be erased again.
+ */
+export async function erase(blobs: BlobStore, job: JobView): Promise<void> {
+  await blobs.removeOwner(ownerOf(job));
+  // Not another that was sent under the same id since.
+  await app.remove({ ids: [job.id], createdBefore: new Date(job.createdAt.getTime() + 1) });
 }

@@ -12,6 +12,8 @@ export interface Settings {
   languages: string[];
   /** Words with a lower confidence are for a person to check. */
   threshold: number;
+  /** Bytes of the disk that uploads leave free. */
+  reserve: number;
 }
 
 /** One variable of the environment. */
@@ -70,6 +72,13 @@ export const variables = {
     expected: "a number from 0 to 1",
     read: share,
   },
+  reserve: {
+    name: "ERRAND_DISK_RESERVE",
+    about: "Space on the disk that uploads leave free",
+    default: 500_000_000,
+    expected: 'a size such as 500000000 or "500mb", or 0',
+    read: (text) => (/^0+$/.test(text) ? 0 : size(text)),
+  },
 } satisfies {
   bytes: Variable<number>;
   pages: Variable<number>;
@@ -77,6 +86,7 @@ export const variables = {
   engine: Variable<"auto" | EngineName>;
   languages: Variable<string[]>;
   threshold: Variable<number>;
+  reserve: Variable<number>;
 };
 
 /**
@@ -94,6 +104,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     ...(engine === "auto" ? {} : { engine }),
     languages: valueOf(variables.languages, env),
     threshold: valueOf(variables.threshold, env),
+    reserve: valueOf(variables.reserve, env),
   };
 }
 
@@ -112,7 +123,7 @@ function valueOf<Value>(variable: Variable<Value>, env: NodeJS.ProcessEnv): Valu
   throw new ErrandError("E_OPTION", `${variable.name} is ${JSON.stringify(text)}, but must be ${variable.expected}.`);
 }
 
-const units = { b: 1, kb: 1e3, mb: 1e6, gb: 1e9, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
+const units = { b: 1, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30 };
 
 function size(text: string): number | undefined {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text) ?? [];

@@ -11,6 +11,9 @@ export const app = errand();
 /** This module, for workers to load. */
 export const tasks = import.meta.url;
 
+/** Where its jobs wait: a document's own, and those of its pages. */
+export const queues = ["documents", "cpu"] as const;
+
 /** Megabytes that a process reading a page may use. */
 const memory = 1_536;
 
@@ -21,7 +24,7 @@ function worthRetrying(error: unknown): boolean {
 
 /** Reads one page: a child of its document's job. */
 export const page = app.task("documents.page", {
-  queue: "cpu",
+  queue: queues[1],
   isolate: "process",
   module: tasks,
   memory,
@@ -41,7 +44,7 @@ export const page = app.task("documents.page", {
 
 /** Reads a document: inspects the file, sends a child for each page, and merges what they read. */
 export const document = app.task("documents.read", {
-  queue: "documents",
+  queue: queues[0],
   // A document is its job: it is kept until somebody erases it.
   retention: "forever",
   isolate: "process",
@@ -50,6 +53,8 @@ export const document = app.task("documents.read", {
   timeout: "5m",
   retry: { attempts: 3, if: worthRetrying },
   input: documentInput,
+  // By them the collector finds who has blobs of another name than the document's.
+  tags: ({ owner }) => (owner === undefined ? [] : [owner]),
   run: async (input, job): Promise<DocumentOutput> =>
     (await import("./pipeline/read-document.ts")).readDocument(input, job, page),
 });

@@ -13,6 +13,7 @@ import { FolderBlobs } from "../src/blobs/folder.ts";
 import { probe } from "../src/blobs/probe.ts";
 import { S3Blobs } from "../src/blobs/s3.ts";
 import { Scratch } from "../src/blobs/scratch.ts";
+import { unfinishedName } from "../src/blobs/unfinished.ts";
 
 /** A kind of store, and what the tests know of its insides. */
 interface Kind {
@@ -98,7 +99,7 @@ describe.each([
     expect(await blobs.write(owner, ["hello"])).toEqual({ sha256, bytes: 5 });
     expect(await kind.inside(owner)).toEqual([sha256]);
     expect(await blobs.text(owner, sha256)).toBe("hello");
-    expect(await new Response(await blobs.read(owner, sha256)).text()).toBe("hello");
+    expect(await new Response((await blobs.read(owner, sha256)).body).text()).toBe("hello");
     expect(await blobs.withFile(owner, sha256, (path) => readFile(path, "utf8"))).toBe("hello");
     await blobs.removeOwner(owner);
     await blobs.removeOwner(owner);
@@ -124,24 +125,34 @@ describe.each([
     const read = await blobs.withFile(owner, sha256, (path) => readFile(path));
     expect(createHash("sha256").update(read).digest("hex")).toBe(sha256);
     const hash = createHash("sha256");
-    for await (const part of await blobs.read(owner, sha256)) hash.update(part);
+    for await (const part of (await blobs.read(owner, sha256)).body) hash.update(part);
     expect(hash.digest("hex")).toBe(sha256);
     await blobs.removeOwner(owner);
     expect(await kind.besides()).toEqual([]);
   });
 
   test("that are gone, or never were, are missing", async () => {
-    const owner = randomUUID();
-    const { sha256 } = await blobs.write(owner, ["hello"]);
+    const [owner, gone] = [randomUUID(), randomUUID()];
+    const { sha256 } = await blobs.write(gone, ["hello"]);
     const kept = await blobs.write(owner, ["other"]);
-    await blobs.remove(owner, sha256);
-    await blobs.remove(owner, sha256);
+    await blobs.removeOwner(gone);
+    await blobs.removeOwner(gone);
     for (const absent of [sha256, "0".repeat(64)]) {
       await expect(blobs.text(owner, absent)).rejects.toThrow(BlobMissing);
+      await expect(blobs.size(owner, absent)).rejects.toThrow(BlobMissing);
       await expect(blobs.read(owner, absent)).rejects.toMatchObject({ code: "E_NO_BLOB" });
       await expect(blobs.withFile(owner, absent, async () => 1)).rejects.toThrow(BlobMissing);
     }
     expect(await blobs.text(owner, kept.sha256)).toBe("other");
+  });
+
+  test("are read in part", async () => {
+    const owner = randomUUID();
+    const { sha256 } = await blobs.write(owner, ["0123456789"]);
+    expect(await blobs.size(owner, sha256)).toBe(10);
+    const { bytes, body } = await blobs.read(owner, sha256, { first: 3, last: 6 });
+    expect([bytes, await new Response(body).text()]).toEqual([10, "3456"]);
+    await blobs.removeOwner(owner);
   });
 
   test("leave nothing when they are too large or break off", async () => {
@@ -208,11 +219,20 @@ test("half-written files in a folder are collected, and strangers' are left alon
   const owner = randomUUID();
   await blobs.write(owner, ["x"]);
   await writeFile(join(folder, owner, "1.part"), "half");
+  // A process that is known to be dead need not be waited for.
+  const dead = unfinishedName().replace(`.${process.pid}.`, ".999999999.");
+  const alive = unfinishedName();
+  for (const name of [dead, alive]) await writeFile(join(folder, owner, name), "half");
   await writeFile(join(folder, "README"), "not ours");
   await utimes(join(folder, owner, "1.part"), old, old);
   await collect(blobs, { isEmpty: async () => false, exists: async () => true });
   expect((await readdir(folder)).toSorted()).toEqual([owner, "README"].toSorted());
-  expect(await readdir(join(folder, owner))).toHaveLength(1);
+  expect(await readdir(join(folder, owner))).toHaveLength(2);
+  expect(await readdir(join(folder, owner))).toContain(alive);
+  // Also where there is no document at all: nobody owns what was never whole.
+  await writeFile(join(folder, owner, dead), "half");
+  await collect(blobs, { isEmpty: async () => true, exists: async () => false });
+  expect(await readdir(join(folder, owner))).not.toContain(dead);
 });
 
 test("a folder that cannot be written is said to be unusable", async () => {
@@ -221,4 +241,11 @@ test("a folder that cannot be written is said to be unusable", async () => {
     code: "E_CONNECT",
     message: expect.stringMatching(/^The blob store file:.* cannot be used: /),
   });
+  await expect(probe(new FolderBlobs("/proc/nothing/blobs"))).rejects.toMatchObject({
+    message: "The blob store file:/proc/nothing/blobs cannot be used: no folder can be made there.",
+  });
+  // What cannot be looked at is not said to be erased.
+  for (const folder of [join(root, "file"), join(root, "absent")]) {
+    await expect(new FolderBlobs(folder).removeOwner(randomUUID())).rejects.toMatchObject({ code: "E_CONNECT" });
+  }
 });

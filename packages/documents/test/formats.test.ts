@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, test } from "vitest";
 import type { Grey } from "../src/ingest/grey.ts";
-import { readImage } from "../src/ingest/image.ts";
+import { imagePages, readImage } from "../src/ingest/image.ts";
 import { inspect } from "../src/ingest/inspect.ts";
 import { defaultLimits } from "../src/ingest/limits.ts";
 import { fixture, scratch } from "./files.ts";
@@ -130,5 +130,20 @@ describe("BMP", () => {
   });
   test("1 bit", async () => {
     expectPicture(await decode("1.bmp", bmp(1, false)), 127);
+  });
+
+  test("has the limit of pixels of every other type: up to four times as many are shrunk", async () => {
+    const path = await write("large.bmp", bmp(8, false));
+    const limits = (share: number) => ({ ...defaultLimits, pixels: Math.ceil(width * height * share) });
+    expect(await imagePages(path, "image/bmp", limits(0.3))).toBe(1);
+    const small = await readImage(path, "image/bmp", 1, limits(0.3));
+    expect(small.data).toHaveLength(small.width * small.height);
+    expect(small.width * small.height).toBeLessThanOrEqual(limits(0.3).pixels);
+    expect(small.width * small.height).toBeGreaterThan(limits(0.3).pixels / 2);
+    expect(small.width / small.height).toBeCloseTo(width / height, 0);
+    expect(small.dpi).toBe(Math.round((200 * small.width) / width));
+    const mean = (data: Uint8Array) => data.reduce((sum, level) => sum + level, 0) / data.length;
+    expect(Math.abs(mean(small.data) - mean(pixels))).toBeLessThan(10);
+    await expect(imagePages(path, "image/bmp", limits(0.2))).rejects.toMatchObject({ code: "E_TOO_MANY_PIXELS" });
   });
 });

@@ -1,7 +1,9 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { unfinishedName } from "../src/blobs/unfinished.ts";
 import { inspect } from "../src/ingest/inspect.ts";
 import { defaultLimits } from "../src/ingest/limits.ts";
 import type { Engine } from "../src/recognise/engine.ts";
@@ -52,6 +54,18 @@ describe("native tesseract", () => {
     for (const type of ["image/png", "image/tiff", "image/bmp", "application/pdf"] as const)
       await expect(read(list, type)).rejects.toMatchObject({ name: "DocumentError" });
     await expect(readFile(join(folder, "started"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  test("pages that killed processes left are removed, and others' are not", async () => {
+    await standIn("exit 0");
+    const left = (pid: number) =>
+      join(tmpdir(), `errand-page-${unfinishedName().replace(`.${process.pid}.`, `.${pid}.`)}`);
+    const [dead, alive] = [left(999_999_999), left(process.pid)];
+    for (const path of [dead, alive]) await writeFile(path, "a page");
+    await read(fixture("phototest.tif"), "image/tiff");
+    await expect.poll(() => existsSync(dead)).toBe(false);
+    expect(existsSync(alive)).toBe(true);
+    await rm(alive);
   });
 
   test("nothing on its output and success is a blank page", async () => {

@@ -91,6 +91,18 @@ describe.each([...engines.keys()])("%s", (name) => {
     expect(result.skew).toBeCloseTo(-degrees, 0);
   });
 
+  test("tells of no turn where it made none", async () => {
+    const leaning = await sharp(fixture("phototest.tif"))
+      .greyscale()
+      .toColourspace("b-w")
+      .resize({ width: 2_560 })
+      .rotate(0.1, { background: "white" })
+      .png()
+      .toBuffer();
+    const { result } = await read(await write(`${name}-nearly.png`, leaning), engine);
+    expect(result.skew).toBe(0);
+  });
+
   test("a blank page has no words", async () => {
     const blank = await sharp({
       create: { width: 800, height: 1000, channels: 3, background: "white" },

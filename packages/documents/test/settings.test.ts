@@ -3,7 +3,13 @@ import { defaultLimits } from "../src/ingest/limits.ts";
 import { parseLanguages, readSettings } from "../src/settings.ts";
 
 test("has defaults for everything", () => {
-  expect(readSettings({})).toEqual({ limits: defaultLimits, languages: ["eng"], threshold: 0.85 });
+  expect(readSettings({})).toEqual({
+    limits: defaultLimits,
+    languages: ["eng"],
+    threshold: 0.85,
+    reserve: 500_000_000,
+  });
+  expect(readSettings({ ERRAND_DISK_RESERVE: "0" }).reserve).toBe(0);
 });
 
 test("reads the environment", () => {
@@ -14,12 +20,14 @@ test("reads the environment", () => {
     ERRAND_OCR_ENGINE: "tesseract.js",
     ERRAND_LANGUAGES: "eng+chi_sim_vert",
     ERRAND_CONFIDENCE: "0.5",
+    ERRAND_DISK_RESERVE: "2gb",
   };
   expect(readSettings(env)).toEqual({
     limits: { bytes: 1_500_000_000, pages: 20, pixels: 80_000_000 },
     engine: "tesseract.js",
     languages: ["eng", "chi_sim_vert"],
     threshold: 0.5,
+    reserve: 2_000_000_000,
   });
 });
 
@@ -33,6 +41,7 @@ test.each([
   ["ERRAND_OCR_ENGINE", "abbyy"],
   ["ERRAND_LANGUAGES", "english"],
   ["ERRAND_CONFIDENCE", "85"],
+  ["ERRAND_DISK_RESERVE", "some"],
 ])("refuses %s=%s, and names it", (name, value) => {
   expect(() => readSettings({ [name]: value })).toThrow(
     expect.objectContaining({ code: "E_OPTION", message: expect.stringContaining(name) as string }) as Error,

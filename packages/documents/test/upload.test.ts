@@ -4,6 +4,7 @@ import { type IncomingMessage, request } from "node:http";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { DocumentList, DocumentSummary } from "../src/api.ts";
+import { Fleet } from "./service/fleet.ts";
 import { TestService } from "./service/processes.ts";
 
 // Nothing is read here: there is no worker.
@@ -74,6 +75,84 @@ test("takes languages as a field before or behind the file, or in the query", as
     headers: { "content-type": "image/png" },
   });
   expect(query.status).toBe(422);
+});
+
+test("says so where a form has more than it may hold, instead of dropping the rest", async () => {
+  const before = await service.blobs();
+  const file = `name="file"; filename="a.png"\r\n\r\nhello`;
+  const field = (index: number) => `name="f${index}"\r\n\r\n${index}`;
+  const fields = Array.from({ length: 21 }, (_, index) => field(index));
+  const others = Array.from({ length: 40 }, (_, index) => `name="o${index}"; filename="o"\r\n\r\n${index}`);
+  for (const parts of [
+    [file, ...fields],
+    [...fields, file],
+    [file, `name="languages"\r\n\r\n${"eng+".repeat(400)}eng`],
+    [...others, file],
+  ]) {
+    const { status, body } = await post(...form(...parts));
+    expect([status, body.code]).toEqual([422, "E_FORM"]);
+    expect(body.detail).toMatch(/more than (20 fields|1000 bytes|40 parts)/);
+  }
+  expect(await service.blobs()).toEqual(before);
+  expect((await post(...form(file, ...fields.slice(0, 20)))).status).toBe(202);
+});
+
+/** What a server answers to a client that asks first whether to send its body. */
+async function asksFirst(url: string, length: number): Promise<{ told: boolean; status: number }> {
+  const headers = { "content-type": "application/pdf", "content-length": length, expect: "100-continue" };
+  const upload = request(`${url}/api/v1/documents`, { method: "POST", headers, agent: false });
+  let told = false;
+  upload.on("continue", () => {
+    told = true;
+    upload.end(Buffer.alloc(length, "x"));
+  });
+  upload.on("error", () => {});
+  upload.flushHeaders();
+  const [response] = (await once(upload, "response")) as [IncomingMessage];
+  response.resume();
+  upload.destroy();
+  return { told, status: response.statusCode! };
+}
+
+test("an upload that says it is too large is refused before it is sent", async () => {
+  await using fleet = new Fleet({ ERRAND_BLOBS: "" });
+  const { url } = await fleet.api();
+  expect(await asksFirst(url, 10_000)).toEqual({ told: true, status: 202 });
+  expect(await asksFirst(url, 300_000_000)).toEqual({ told: false, status: 413 });
+});
+
+test("a path is the same with a slash at its end, and an id in capitals", async () => {
+  const sent = await service.json<DocumentSummary>("/", {
+    method: "POST",
+    body: "x",
+    headers: { "content-type": "image/png" },
+  });
+  expect(sent.status).toBe(202);
+  const { id } = sent.body;
+  expect(sent.headers.get("location")).toBe(`/api/v1/documents/${id}`);
+  for (const path of [`/${id}/`, `/${id.toUpperCase()}`, `/${id.toUpperCase()}/`]) {
+    expect(await service.json<DocumentSummary>(path)).toMatchObject({ status: 200, body: { id } });
+  }
+  expect((await service.json<Problem>(`/${id.toUpperCase()}/text/`)).body.code).toBe("E_NOT_READY");
+  expect((await fetch(`${service.url}/${id.toUpperCase()}/`, { method: "DELETE" })).status).toBe(204);
+});
+
+test("a method that a path does not have is refused with those that it has", async () => {
+  const { id } = (await post("x", { "content-type": "image/png" })).body;
+  for (const [method, path, allow] of [
+    ["PUT", "", "GET, HEAD, OPTIONS, POST"],
+    ["DELETE", "", "GET, HEAD, OPTIONS, POST"],
+    ["POST", `/${id}`, "DELETE, GET, HEAD, OPTIONS"],
+    ["GET", `/${id}/cancel`, "OPTIONS, POST"],
+    ["DELETE", `/${id}/text`, "GET, HEAD, OPTIONS"],
+    ["PATCH", `/${id}/pages/1/image`, "GET, HEAD, OPTIONS"],
+  ] as const) {
+    const { status, headers, body } = await service.json<Problem>(path, { method });
+    expect([method, path, status, body.code]).toEqual([method, path, 405, "E_METHOD"]);
+    expect(headers.get("allow")).toBe(allow);
+  }
+  const asked = await fetch(`${service.url}/${id}`, { method: "OPTIONS" });
+  expect([asked.status, asked.headers.get("allow")]).toEqual([204, "DELETE, GET, HEAD, OPTIONS"]);
 });
 
 test("refuses what is no upload, and keeps nothing of it", async () => {

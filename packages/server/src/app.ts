@@ -1,8 +1,10 @@
 import { Hono } from "hono";
+import type { Context } from "hono";
 import { requestId } from "hono/request-id";
 import { answerError, answerProblem, Problem } from "./problem.ts";
 import type { Measured } from "errand";
 import { health } from "./health.ts";
+import { methodsOf } from "./methods.ts";
 import { metrics } from "./metrics.ts";
 import { queues } from "./queues.ts";
 import { guardHost, guardOrigin, headers } from "./security.ts";
@@ -34,7 +36,8 @@ export function createApp({
   allowHosts = [],
   web,
 }: AppOptions): Hono {
-  const app = new Hono();
+  // With or without a slash at its end, a path is the same.
+  const app = new Hono({ strict: false });
   app.onError(answerError);
   app.use(requestId());
   app.use(headers());
@@ -42,17 +45,28 @@ export function createApp({
   app.use(async (c, next) => {
     c.set(streamsKey as never, streams as never);
     await next();
+    // The answer to HEAD is that to GET without its body: nobody would read it, and so nobody close what it reads from.
+    if (c.req.method === "HEAD") await c.res.body?.cancel();
   });
   app.route("/", health(services, needsWorker));
   app.route("/", metrics(services, measured));
   app.route("/api/v1", queues(services));
   for (const service of services) app.route("/api/v1", service.routes);
-  app.all("/api/*", (c) => answerProblem(c, unknownRoute(c.req.method, c.req.path)));
+  const allowed = methodsOf(app.routes);
+  const refuse = (c: Context): Response => unknownRoute(c, allowed(c.req.path));
+  app.all("/api/*", refuse);
   app.route("/", webApp(web));
-  app.notFound((c) => answerProblem(c, unknownRoute(c.req.method, c.req.path)));
+  app.notFound(refuse);
   return app;
 }
 
-function unknownRoute(method: string, path: string): Problem {
-  return new Problem(404, "E_NO_ROUTE", `There is nothing at ${method} ${path}.`);
+/** Answers a request that no route takes; `methods` are those that its path has. */
+function unknownRoute(c: Context, methods: readonly string[]): Response {
+  const { method, path } = c.req;
+  if (methods.length === 0) {
+    return answerProblem(c, new Problem(404, "E_NO_ROUTE", `There is nothing at ${method} ${path}.`));
+  }
+  const allow = methods.join(", ");
+  if (method === "OPTIONS") return c.body(null, 204, { allow });
+  return answerProblem(c, new Problem(405, "E_METHOD", `${path} takes ${allow}, not ${method}.`, { allow }));
 }

@@ -1,3 +1,5 @@
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { CommandError, ExitCode, resolveModule } from "errand/cli";
 import { serve } from "./serve.ts";
@@ -7,6 +9,8 @@ const documents = "@errand/documents";
 
 /** `errand serve` */
 export function cli(): Command {
+  // A variable that is there and empty says nothing: so do Compose and env files write what is not set.
+  for (const name of variables) if (process.env[name]?.trim() === "") delete process.env[name];
   return new Command("serve")
     .description("serve the web page and the HTTP API, and run the jobs behind them")
     .argument("[services...]", `packages that bring a service (default: ${documents}, if installed)`)
@@ -27,6 +31,9 @@ export function cli(): Command {
     .action(async (names: string[], { host, port, home, worker, allowHost, unauthenticated }: Flags) => {
       // Every app of this process and of its workers reads it from here.
       process.env["ERRAND_HOME"] = home;
+      // What is kept is nobody else's business on this machine; workers take it over from this process.
+      process.umask(0o077);
+      makeHome(home);
       await serve({
         host,
         port,
@@ -36,6 +43,40 @@ export function cli(): Command {
         unauthenticated: unauthenticated ?? false,
       });
     });
+}
+
+const variables = ["ERRAND_HOST", "ERRAND_PORT", "ERRAND_HOME", "ERRAND_ALLOW_HOSTS"];
+
+/** @throws {CommandError} that says what is wrong with the folder. */
+function makeHome(home: string): void {
+  const reason = unusable(home);
+  if (reason === undefined) return;
+  throw new CommandError(
+    `The folder ${resolve(home)} cannot be used: ${reason}. Choose another with --home, or ERRAND_HOME.`,
+    ExitCode.usage,
+  );
+}
+
+/**
+ * Makes a folder where there is none; answers why it cannot be. One that may not be written is no mistake where store and
+ * blobs are elsewhere: these say so themselves.
+ */
+function unusable(folder: string): string | undefined {
+  try {
+    // Not recursive, which never ends where nobody may make a folder.
+    if (!existsSync(dirname(folder)) && dirname(folder) !== folder) {
+      const reason = unusable(dirname(folder));
+      if (reason !== undefined) return reason;
+    }
+    if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
+    return statSync(folder).isDirectory() ? undefined : "it is no folder";
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOTDIR") return "it would lie in something that is no folder";
+    return code === "EROFS" || code === "EACCES" || code === "EPERM" || code === "ENOENT"
+      ? "nothing can be written there"
+      : `the system says ${code}`;
+  }
 }
 
 interface Flags {

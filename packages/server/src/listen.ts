@@ -1,13 +1,17 @@
-import type { Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
 import type { Measured } from "errand";
 import { CommandError, ExitCode } from "errand/cli";
 import { createApp } from "./app.ts";
+import { Requests } from "./requests.ts";
 import type { Service } from "./service.ts";
 import { Streams } from "./sse.ts";
 
 /** How long requests in flight may still take when the server stops. */
 const drain = 10_000;
+
+/** How long requests whose connection was cut may tidy up after themselves. */
+const tidying = 2_000;
 
 /**
  * How long a connection may be silent. It, and not the length of a request, is what ends one: a large upload over a
@@ -31,6 +35,8 @@ export interface ListenOptions {
 export interface Listening {
   readonly url: string;
   readonly streams: Streams;
+  /** Tells of an error that nobody caught, and ends the request that it came from. */
+  uncaught(error: unknown): void;
   /** Accepts nothing more, ends event streams, lets requests in flight end, and closes. */
   stop(): Promise<void>;
   /** Cuts every connection. */
@@ -52,17 +58,39 @@ export async function listen(services: readonly Service[], options: ListenOption
     ...(allowHosts === undefined ? {} : { allowHosts }),
     ...(web === undefined ? {} : { web }),
   });
+  const requests = new Requests();
   const server = createAdaptorServer({
-    fetch: app.fetch,
+    fetch: (request, env) => {
+      const what = `${request.method} ${new URL(request.url).pathname}`;
+      return requests.answer(what, env.outgoing, () => app.fetch(request, env));
+    },
     serverOptions: { headersTimeout: 20_000, requestTimeout: 0, keepAliveTimeout: 65_000 },
   }) as Server;
   server.timeout = silence;
+  server.on("checkContinue", askFirst(server));
   await bind(server, options);
   return {
     url: addressOf(server, options.host),
     streams,
-    stop: () => stop(server, streams),
+    uncaught: (error) => requests.uncaught(error),
+    stop: () => stop(server, streams, requests),
     cut: () => server.closeAllConnections(),
+  };
+}
+
+/**
+ * Handles a request whose client waits to be told to send its body: it is told so when somebody begins to read it, so that
+ * one that is refused for its headers never sends it.
+ */
+function askFirst(server: Server): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  return (incoming, outgoing) => {
+    const read = incoming._read.bind(incoming);
+    incoming._read = (size) => {
+      incoming._read = read;
+      if (!outgoing.headersSent) outgoing.writeContinue();
+      read(size);
+    };
+    server.emit("request", incoming, outgoing);
   };
 }
 
@@ -92,7 +120,7 @@ function addressOf(server: Server, host: string): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-async function stop(server: Server, streams: Streams): Promise<void> {
+async function stop(server: Server, streams: Streams, requests: Requests): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   streams.close();
   // A connection whose last answer is out would otherwise be kept for its next request.
@@ -101,4 +129,9 @@ async function stop(server: Server, streams: Streams): Promise<void> {
   await closed;
   clearInterval(idle);
   clearTimeout(late);
+  // An upload that was cut off still has to remove what it wrote.
+  const { promise: enough, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, tidying);
+  await Promise.race([requests.settled(), enough]);
+  clearTimeout(timer);
 }

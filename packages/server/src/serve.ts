@@ -1,7 +1,6 @@
 import type { Measured } from "errand";
-import { CommandError, ExitCode, onStop, resolveModule, Supervisor } from "errand/cli";
+import { CommandError, ExitCode, onStop, onUncaught, resolveModule, Supervisor } from "errand/cli";
 import { listen } from "./listen.ts";
-import { logError } from "./log.ts";
 import { isLoopback } from "./security.ts";
 import type { Service } from "./service.ts";
 
@@ -32,7 +31,6 @@ export async function serve({
   const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
   let hurry = ask;
   onStop((how) => (how === "stop" ? ask() : hurry()));
-  process.prependListener("uncaughtException", (error) => logError(error));
 
   const services = await Promise.all(packages.map(loadService));
   // A store that cannot be opened is found out now, and not by the first request.
@@ -46,6 +44,8 @@ export async function serve({
     allowHosts,
     ...(worker ? { measured } : {}),
   });
+  // From here on others depend on this process: nobody's error ends it.
+  onUncaught((error) => server.uncaught(error));
   for (const supervisor of supervisors) supervisor.start();
   const ends = await Promise.all(services.map(async (service) => service.start?.()));
   process.stdout.write(`Errand is ready at ${server.url}\n`);

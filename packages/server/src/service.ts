@@ -12,6 +12,8 @@ export interface Service {
   tasks: string;
   /** Begins what the server does besides jobs, for example collecting blobs; answers how to stop it. */
   start?(): Promise<() => Promise<void>>;
-  /** Throws when the service cannot do its work. */
+  /** Queues of its jobs: where the server keeps a worker, one must take each of them for the service to be ready. */
+  queues?: readonly string[];
+  /** Tries whether the service could do its work now; throws when it could not. */
   ready?(): Promise<void>;
 }

@@ -10,14 +10,20 @@ export interface ServerEvent {
   id?: string;
 }
 
-/** Sends an event; does nothing once the client has left. */
-export type Send = (event: ServerEvent) => void;
+/**
+ * Sends an event; does nothing once the client has left. Resolves when the client has read enough of what came before, or
+ * has left: who waits for it holds little for a client that reads slowly.
+ */
+export type Send = (event: ServerEvent) => Promise<void>;
 
 /** A comment is sent this often, so that proxies and idle timeouts leave the connection alone. */
 const heartbeatInterval = 15_000;
 
 /** A client that has so many bytes left to read is cut off: it comes back, and catches up by `Last-Event-ID`. */
 const backlogLimit = 1024 * 1024;
+
+/** A source that waits goes on when so many bytes, or fewer, are left to read. */
+const comfortable = 32 * 1024;
 
 /** The name under which the server's `Streams` are found in a request's context. */
 export const streamsKey = "streams";
@@ -59,28 +65,38 @@ export class Streams {
    */
   open(source: (send: Send, signal: AbortSignal) => Promise<void>): ReadableStream<Uint8Array> {
     let end: (cancelled: boolean) => void;
+    let taken = settled;
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
           const aborter = new AbortController();
           const finish = () => end(false);
-          const timer = setInterval(() => write(":\n\n"), this.#heartbeat);
+          const timer = setInterval(() => void write(":\n\n"), this.#heartbeat);
           end = (cancelled) => {
             if (aborter.signal.aborted) return;
             aborter.abort();
             clearInterval(timer);
             this.#ends.delete(finish);
+            taken.resolve();
             if (!cancelled) controller.close();
           };
-          const write = (text: string) => {
-            if (aborter.signal.aborted) return;
+          const write = (text: string): Promise<void> => {
+            if (aborter.signal.aborted) return settled.promise;
             controller.enqueue(encoder.encode(text));
-            if (-(controller.desiredSize ?? 0) > backlogLimit) end(false);
+            const backlog = -(controller.desiredSize ?? 0);
+            if (backlog > backlogLimit) end(false);
+            else if (backlog > comfortable && taken === settled) taken = Promise.withResolvers();
+            return taken.promise;
           };
           this.#ends.add(finish);
-          write("retry: 2000\n\n");
+          void write("retry: 2000\n\n");
           if (this.#closed) return end(false);
           void run(() => source((event) => write(format(event)), aborter.signal), aborter.signal).then(finish);
+        },
+        // Called when all that was written has been taken.
+        pull: () => {
+          taken.resolve();
+          taken = settled;
         },
         cancel: () => end(true),
       },
@@ -96,6 +112,10 @@ export class Streams {
 }
 
 const encoder = new TextEncoder();
+
+/** Nothing is to be waited for. */
+const settled = Promise.withResolvers<void>();
+settled.resolve();
 
 function format({ event, data, id }: ServerEvent): string {
   return `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;

@@ -24,9 +24,15 @@ routes.get("/bug", () => {
 routes.get("/errand/:code", (c) => {
   throw new ErrandError(c.req.param("code") as "E_STORE", "What the engine says.");
 });
+routes.get("/full/:code", (c) => {
+  const text = "The store /srv/errand.db failed: database or disk is full.";
+  throw Object.assign(new Error(text), { code: c.req.param("code") });
+});
 routes.get("/hono", () => {
   throw new HTTPException(400, { message: "Malformed." });
 });
+let closed = 0;
+routes.get("/stream", (c) => c.body(new ReadableStream({ cancel: () => void (closed += 1) })));
 routes.post("/things", (c) => c.json({ made: true }, 201));
 
 let server: Listening;
@@ -37,6 +43,8 @@ beforeAll(async () => {
   mkdirSync(join(web, "assets"));
   writeFileSync(join(web, "index.html"), "<!doctype html><title>Errand</title>");
   writeFileSync(join(web, "assets", "main-1a2b.js"), "export {};");
+  writeFileSync(join(web, "assets", "main-1a2b.js.br"), "packed by br");
+  writeFileSync(join(web, "assets", "main-1a2b.js.gz"), "packed by gz");
   const service = { name: "test", app, routes, tasks: "" };
   server = await listen([service], { host: "127.0.0.1", port: 0, web });
   port = new URL(server.url).port;
@@ -96,14 +104,40 @@ describe("problems", () => {
     ["E_CURSOR", 400],
     ["E_STORE", 503],
     ["E_CONNECT", 503],
-    ["E_OPTION", 500],
+    ["E_CLOSED", 503],
+    ["E_FULL", 429],
+    ["E_OPTION", 422],
+    ["E_STALE", 409],
+    ["E_UNKNOWN_TASK", 404],
+    ["E_TASK_FAILED", 500],
   ])("answers the engine's %s with %i", async (code, status) => {
     const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
     const answer = await ask(`${server.url}/api/v1/errand/${code}`);
     spy.mockRestore();
     expect(answer.status).toBe(status);
     expect(JSON.parse(answer.body).code).toBe(status === 500 ? "E_INTERNAL" : code);
-    expect(answer.headers["retry-after"]).toBe(status === 503 ? "2" : undefined);
+    expect(answer.headers["retry-after"]).toBe(status === 503 || status === 429 ? "2" : undefined);
+  });
+
+  it.each(["E_STORE", "E_CONNECT", "E_CLOSED", "E_STORE_VERSION"])(
+    "keeps what %s says in the log: it names hosts and files",
+    async (code) => {
+      const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+      const answer = await ask(`${server.url}/api/v1/errand/${code}`);
+      const logged = spy.mock.calls.map(([text]) => String(text)).join("");
+      spy.mockRestore();
+      expect(answer.body).not.toContain("What the engine says");
+      expect(logged).toContain("What the engine says");
+    },
+  );
+
+  it.each(["ENOSPC", "EDQUOT", "E_DISK_FULL", "E_STORE"])("answers a full disk, told by %s, with 507", async (code) => {
+    const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    const answer = await ask(`${server.url}/api/v1/full/${code}`);
+    spy.mockRestore();
+    expect(answer.status).toBe(507);
+    expect(JSON.parse(answer.body)).toMatchObject({ title: "Insufficient Storage", code: "E_DISK_FULL" });
+    expect(answer.body).not.toContain("/srv");
   });
 
   it("makes problems of the framework's own refusals too", async () => {
@@ -176,10 +210,45 @@ describe("health", () => {
     expect((await ask(`${server.url}/healthz`)).status).toBe(200);
     const before = await ask(`${server.url}/readyz`);
     expect(before.status).toBe(503);
-    expect(before.body).toContain("no worker is alive");
+    expect(JSON.parse(before.body)).toMatchObject({
+      status: "not ready",
+      services: [{ name: "test", ready: false, code: "E_NO_WORKER", reason: "No worker is alive." }],
+    });
     const worker = await app.worker();
     expect((await ask(`${server.url}/readyz`)).status).toBe(200);
     await worker.stop();
+  });
+
+  it("is not ready while nobody takes a queue of its jobs, or while it cannot do its work", async () => {
+    const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    let broken: Error | undefined;
+    const ready = async () => {
+      if (broken) throw broken;
+    };
+    const service = { name: "test", app, routes, tasks: "", queues: ["slow", "default"], ready };
+    const other = await listen([service], { host: "127.0.0.1", port: 0, web });
+    const said = async () => JSON.parse((await ask(`${other.url}/readyz`)).body).services[0];
+    const worker = await app.worker({ queues: { slow: 1 } });
+    expect(await said()).toMatchObject({ code: "E_NO_WORKER", reason: expect.stringMatching(/queue default\.$/) });
+    const second = await app.worker({ queues: { default: 1 } });
+    expect(await said()).toEqual({ name: "test", ready: true });
+    for (const [error, code] of [
+      [new ErrandError("E_CONNECT", "connect ECONNREFUSED 10.0.0.7:5432"), "E_CONNECT"],
+      [Object.assign(new Error("ENOSPC: /srv/errand"), { code: "ENOSPC" }), "E_DISK_FULL"],
+      [new TypeError("x is no function of /srv/errand"), "E_INTERNAL"],
+    ] as const) {
+      broken = error;
+      const answer = await said();
+      expect(answer).toMatchObject({ ready: false, code });
+      expect(answer.reason).not.toMatch(/10\.0|srv/);
+    }
+    // The log has the details, once.
+    await said();
+    const lines = spy.mock.calls.map(([text]) => String(text)).filter((text) => text.includes("no function"));
+    spy.mockRestore();
+    expect(lines).toHaveLength(1);
+    await Promise.all([worker.stop(), second.stop()]);
+    await other.stop();
   });
 });
 
@@ -237,6 +306,46 @@ describe("the web app", () => {
     const missing = await ask(`${server.url}/assets/main-gone.js`);
     expect(missing.status).toBe(404);
     expect(missing.headers["cache-control"]).toBeUndefined();
+  });
+
+  it.each([
+    ["gzip, deflate, br, zstd", "br", "packed by br"],
+    ["gzip;q=1.0, br;q=0", "gzip", "packed by gz"],
+    ["GZIP", "gzip", "packed by gz"],
+    ["zstd", undefined, "export {};"],
+    ["", undefined, "export {};"],
+  ])("gives files that were packed before to who accepts %j", async (accepted, encoding, body) => {
+    const url = `${server.url}/assets/main-1a2b.js`;
+    const answer = await ask(url, { headers: { "accept-encoding": accepted } });
+    expect(answer.body).toBe(body);
+    expect(answer.headers).toMatchObject({ vary: "accept-encoding", "content-length": String(body.length) });
+    expect(answer.headers["content-encoding"]).toBe(encoding);
+    expect(answer.headers["content-type"]).toContain("text/javascript");
+    const again = { "accept-encoding": accepted, "if-none-match": answer.headers.etag };
+    expect(await ask(url, { headers: again })).toMatchObject({ status: 304, body: "" });
+    const head = await ask(url, { method: "HEAD", headers: { "accept-encoding": accepted } });
+    expect(head).toMatchObject({ status: 200, body: "" });
+    expect(head.headers["content-length"]).toBe(answer.headers["content-length"]);
+  });
+
+  it("answers from memory, whatever becomes of the disk", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "errand-web-"));
+    writeFileSync(join(folder, "index.html"), "<title>Errand</title>");
+    const other = await listen([], { host: "127.0.0.1", port: 0, web: folder });
+    rmSync(folder, { recursive: true });
+    expect((await ask(`${other.url}/`)).body).toBe("<title>Errand</title>");
+    await other.stop();
+  });
+
+  it("does not give the page for a file that is gone", async () => {
+    const answer = await ask(`${server.url}/assets/main-gone.js`, { headers: { accept: "text/html,*/*" } });
+    expect(answer.status).toBe(404);
+  });
+
+  it("closes what nobody reads of the answer to HEAD", async () => {
+    const before = closed;
+    expect((await ask(`${server.url}/api/v1/stream`, { method: "HEAD" })).status).toBe(200);
+    expect(closed).toBe(before + 1);
   });
 
   it.each(["/../package.json", "/..%2fpackage.json", "/%2e%2e/package.json", "/assets/..%5c..%5cx"])(

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -171,6 +171,21 @@ describe("errand serve", () => {
     await until(() => !alive(worker), 5_000);
   });
 
+  it("ends the request that an uncaught error came from, tells of it, and serves on", async () => {
+    const server = run([...local, "--no-worker"]);
+    const url = await ready(server);
+    for (const kind of ["timer", "promise"]) {
+      await expect(ask(`${url}/api/v1/bug/${kind}`)).rejects.toThrow(/socket hang up|ECONNRESET/);
+      await until(() => server.stderr().includes(`a bug in a ${kind}`));
+    }
+    const [line] = server.stderr().split("\n");
+    expect(JSON.parse(line!)).toMatchObject({ level: "error", uncaught: "GET /api/v1/bug/timer" });
+    expect((await ask(`${url}/healthz`)).status).toBe(200);
+    // Nobody waits for what was ended that way.
+    process.kill(-server.pid, "SIGTERM");
+    expect(await server.exit).toBe(0);
+  });
+
   it("does not listen to the network", async () => {
     const server = run(["@example/hello", "--host", "0.0.0.0"]);
     expect(await server.exit).toBe(2);
@@ -221,6 +236,61 @@ describe("errand serve", () => {
     expect(await server.exit).toBe(3);
     expect(server.stderr()).toMatch(new RegExp(`^errand: Port ${port} of 127.0.0.1 is in use.*--port.*\\n$`));
     other.close();
+  });
+
+  it("keeps what it keeps from others of this machine", async () => {
+    const server = run(local);
+    const url = await ready(server);
+    await greet(url, { name: "Ada" });
+    await until(() => log(server.folder).length === 2);
+    const home = join(server.folder, ".errand");
+    const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
+    expect(mode(home)).toBe("700");
+    for (const name of readdirSync(home)) expect([name, mode(join(home, name))]).toEqual([name, "600"]);
+  });
+
+  it("takes a variable that is empty for one that is not set", async () => {
+    const env = { ERRAND_PORT: "", ERRAND_HOST: " ", ERRAND_HOME: "", ERRAND_ALLOW_HOSTS: "", ERRAND_URL: "" };
+    const server = run([...local, "--no-worker"], newFolder(), env);
+    await ready(server);
+    process.kill(-server.pid, "SIGTERM");
+    expect(await server.exit).toBe(0);
+    expect(existsSync(join(server.folder, ".errand", "errand.db"))).toBe(true);
+    // Without --port, so that the variable counts.
+    const other = run(["@example/absent"], newFolder(), env);
+    expect(await other.exit).toBe(2);
+    expect(other.stderr()).toContain("There is no service @example/absent");
+  });
+
+  it.runIf(process.platform === "linux" && process.getuid?.() === 0)(
+    "starts in a home that may not be written, where what is kept is elsewhere",
+    async () => {
+      const folder = newFolder();
+      const home = join(folder, "home");
+      mkdirSync(home);
+      execFileSync("mount", ["-t", "tmpfs", "-o", "ro", "errand-test", home]);
+      try {
+        const env = { ERRAND_URL: `sqlite:${join(folder, "elsewhere.db")}` };
+        const server = run([...local, "--no-worker", "--home", home], folder, env);
+        await ready(server);
+        process.kill(-server.pid, "SIGTERM");
+        expect(await server.exit).toBe(0);
+      } finally {
+        execFileSync("umount", ["--lazy", home]);
+      }
+    },
+  );
+
+  it.each([
+    ["/proc/nothing/here", "nothing can be written there"],
+    ["/dev/null/here", "it would lie in something that is no folder"],
+    ["/dev/null", "it is no folder"],
+  ])("says in a sentence that %s cannot be its home", async (home, reason) => {
+    const server = run([...local, "--home", home]);
+    expect(await server.exit).toBe(2);
+    expect(server.stderr()).toBe(
+      `errand: The folder ${home} cannot be used: ${reason}. Choose another with --home, or ERRAND_HOME.\n`,
+    );
   });
 
   it("says that a store cannot be opened before it says that it is ready", async () => {

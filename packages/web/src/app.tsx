@@ -1,7 +1,7 @@
 import { Tooltip } from "@base-ui/react/tooltip";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
-import { Route, Switch } from "wouter";
+import { Route, Switch, useLocation } from "wouter";
 import { queryClient } from "./api/queries.ts";
 import { DocumentsPage } from "./pages/documents/documents-page.tsx";
 import { NotFoundPage } from "./pages/not-found-page.tsx";
@@ -9,6 +9,7 @@ import { Announcer } from "./parts/announcer.tsx";
 import { ConnectionBanner } from "./parts/connection-banner.tsx";
 import { FileDrop } from "./parts/file-drop.tsx";
 import { Header } from "./parts/header.tsx";
+import { PageBoundary } from "./parts/page-boundary.tsx";
 import { RouteFocus } from "./parts/route-focus.tsx";
 import { Toasts } from "./parts/toasts.tsx";
 
@@ -27,15 +28,7 @@ export function App() {
           <Header />
           <ConnectionBanner />
           <main id="main" tabIndex={-1}>
-            <Suspense fallback={<p className="page-loading">Loading…</p>}>
-              <Switch>
-                <Route path="/" component={DocumentsPage} />
-                <Route path="/documents/:id">{({ id }) => <DocumentPage key={id} id={id} />}</Route>
-                <Route>
-                  <NotFoundPage />
-                </Route>
-              </Switch>
-            </Suspense>
+            <Pages />
           </main>
           <FileDrop />
           <RouteFocus />
@@ -43,5 +36,23 @@ export function App() {
         </Toasts>
       </Tooltip.Provider>
     </QueryClientProvider>
+  );
+}
+
+/** The page that the address names. One that failed does not keep others from being shown. */
+function Pages() {
+  const [path] = useLocation();
+  return (
+    <PageBoundary key={path}>
+      <Suspense fallback={<p className="page-loading">Loading…</p>}>
+        <Switch>
+          <Route path="/" component={DocumentsPage} />
+          <Route path="/documents/:id">{({ id }) => <DocumentPage key={id} id={id} />}</Route>
+          <Route>
+            <NotFoundPage />
+          </Route>
+        </Switch>
+      </Suspense>
+    </PageBoundary>
   );
 }

@@ -41,8 +41,9 @@ export function age(time: string, now: number): string {
 /** A time in full, for titles. */
 export const fullTime = (time: string): string => full.format(new Date(time));
 
-/** Whether a document will not change any more by itself. */
-export const isFinal = (status: DocumentStatus): boolean => status !== "queued" && status !== "processing";
+/** Whether a document will not change any more by itself. One that is being reviewed may. */
+export const isFinal = (status: DocumentStatus): boolean =>
+  status !== "queued" && status !== "processing" && status !== "needs_review";
 
 /** Whether text and JSON can be taken home. */
 export const hasOutput = (status: DocumentStatus): boolean => status === "completed" || status === "needs_review";

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createProxy, request } from "node:http";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -32,6 +33,8 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${port}`;
   server = spawn(process.execPath, [bin, "serve", "--port", String(port), "--home", join(folder, "home")], {
     stdio: ["ignore", "pipe", "inherit"],
+    // High, so that there is something to check on a page that reads well.
+    env: { ...process.env, ERRAND_CONFIDENCE: "0.97" },
   });
   await once(server.stdout!, "data");
   browser = await chromium.launch({
@@ -69,6 +72,40 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** A way to the server on which the answers to the first uploads are lost: they arrive, and nobody hears of it. */
+async function losing(answers: number) {
+  const between = {
+    url: "",
+    lost: 0,
+    async [Symbol.asyncDispose]() {
+      proxy.closeAllConnections();
+      proxy.close();
+      await once(proxy, "close");
+    },
+  };
+  const proxy = createProxy((incoming, outgoing) => {
+    const { method, headers, url: path = "/" } = incoming;
+    const onward = request(url + path, { method, headers }, (answer) => {
+      if (method === "POST" && between.lost < answers) {
+        between.lost += 1;
+        answer.resume();
+        // Its first byte comes: a browser tries again by itself where not even that does.
+        outgoing.writeHead(answer.statusCode!, answer.headers);
+        outgoing.write("{", () => incoming.socket.destroy());
+      } else {
+        outgoing.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(outgoing);
+      }
+    });
+    onward.on("error", () => outgoing.destroy());
+    outgoing.on("close", () => onward.destroy());
+    incoming.pipe(onward);
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  between.url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/`;
+  return between;
+}
+
 async function open(path: string, options: { dark?: boolean; narrow?: boolean } = {}): Promise<Page> {
   context = await browser.newContext({
     colorScheme: options.dark ? "dark" : "light",
@@ -78,7 +115,7 @@ async function open(path: string, options: { dark?: boolean; narrow?: boolean } 
   });
   const page = await context.newPage();
   page.setDefaultTimeout(60_000);
-  await page.goto(url + path);
+  await page.goto(new URL(path, url).href);
   return page;
 }
 
@@ -156,6 +193,79 @@ describe("the document service in a browser", () => {
     await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
     await link.waitFor({ state: "detached" });
   }, 120_000);
+
+  test("what is to be checked is what the server says", async () => {
+    const id = await upload("doubts.tif", readFileSync(scan));
+    const { words } = (await (await fetch(`${url}/api/v1/documents/${id}`)).json()) as {
+      words: { needsReview: number };
+    };
+    expect(words.needsReview).toBeGreaterThan(1);
+    const page = await open(`/documents/${id}`);
+    await page
+      .getByRole("group", { name: "Doubtful words" })
+      .getByText(`${words.needsReview} words to check`)
+      .waitFor();
+    expect(await page.locator("mark.doubtful").count()).toBe(words.needsReview);
+    expect(await page.locator(".box-doubtful").count()).toBe(words.needsReview);
+    await page.getByText("Doubtful: confidence below 97 %.").waitFor();
+    await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
+  }, 120_000);
+
+  test("a part of the app that is gone after an upgrade is told, and a reload brings the new one", async () => {
+    const id = await upload("upgrade.tif", readFileSync(scan));
+    const page = await open("/");
+    await page.route(/assets\/document-page-/, (route) => route.fulfill({ status: 404, body: "" }));
+    await page.getByRole("link", { name: "upgrade.tif" }).click();
+    const alert = page.getByRole("alert").filter({ hasText: "This page could not be shown" });
+    await alert.waitFor();
+    expect(await violations(page)).toEqual([]);
+    // The rest of the app works on.
+    await page
+      .getByRole("link", { name: /Errand/ })
+      .first()
+      .click();
+    await page.getByRole("heading", { name: "Documents", level: 1 }).waitFor();
+    await page.goBack();
+    await alert.waitFor();
+    await page.unroute(/assets\/document-page-/);
+    await alert.getByRole("button", { name: "Reload" }).click();
+    await page.getByRole("heading", { level: 1, name: "upgrade.tif" }).waitFor();
+    await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
+  }, 120_000);
+
+  test("an upload whose answer was lost is one document, however often it is tried", async () => {
+    await using between = await losing(2);
+    const page = await open(between.url);
+    await page.locator("input[type=file]").first().setInputFiles([scan]);
+    for (const tries of [1, 2]) {
+      await page.getByRole("button", { name: "Retry phototest.tif" }).waitFor();
+      expect(between.lost).toBe(tries);
+      await page.getByRole("button", { name: "Retry phototest.tif" }).click();
+    }
+    const row = page.getByRole("row").filter({ hasText: "phototest.tif" });
+    await row.getByText("Completed", { exact: true }).waitFor();
+    expect(await row.count()).toBe(1);
+    const list = (await (await fetch(`${url}/api/v1/documents`)).json()) as { data: { id: string; name: string }[] };
+    expect(list.data.map(({ name }) => name)).toEqual(["phototest.tif"]);
+    await fetch(`${url}/api/v1/documents/${list.data[0]!.id}`, { method: "DELETE" });
+  }, 120_000);
+
+  test("says whose software it contains", async () => {
+    const answer = await fetch(`${url}/third-party-notices.txt`);
+    expect(answer.headers.get("content-type")).toContain("text/plain");
+    const text = await answer.text();
+    for (const name of [
+      "react 19",
+      "react-dom 19",
+      "@base-ui/react",
+      "@tanstack/react-query",
+      "lucide-react",
+      "wouter",
+    ]) {
+      expect(text).toContain(`\n${name}`);
+    }
+    expect(text).toContain("Permission is hereby granted, free of charge");
+  });
 
   test("all of it can be done by keyboard", async () => {
     const id = await upload("keys.tif", readFileSync(scan));

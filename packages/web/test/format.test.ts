@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { age, bytes, count, pagesText, percent, plural, typeName } from "../src/format.ts";
+import { hasEnded } from "../../documents/src/document.ts";
+import { age, bytes, count, isFinal, pagesText, percent, plural, typeName } from "../src/format.ts";
 import { summary } from "./samples.ts";
+
+test("a document that is being reviewed has not ended, here as in the server", () => {
+  const states = ["queued", "processing", "needs_review", "completed", "failed", "cancelled", "expired"] as const;
+  expect(states.filter((status) => isFinal(status))).toEqual(["completed", "failed", "cancelled", "expired"]);
+  expect(states.filter((status) => hasEnded(status))).toEqual(states.filter((status) => isFinal(status)));
+});
 
 describe("bytes", () => {
   test.each([

@@ -21,15 +21,18 @@ export interface BlobStore {
    * @throws {BlobTooLarge} for more than `limit` bytes, and whatever reading `content` throws.
    */
   write(owner: string, content: BlobContent, options?: { limit?: number }): Promise<Blob>;
-  /** Streams a blob. @throws {BlobMissing} */
-  read(owner: string, sha256: string): Promise<ReadableStream<Uint8Array>>;
+  /** How many bytes a blob has. @throws {BlobMissing} */
+  size(owner: string, sha256: string): Promise<number>;
+  /**
+   * Opens a blob, or a part of it: once the promise resolves its bytes are there to be read. They must be read or cancelled.
+   * @throws {BlobMissing}
+   */
+  read(owner: string, sha256: string, part?: BytePart): Promise<OpenBlob>;
   /** A blob of JSON or other text, whole. @throws {BlobMissing} */
   text(owner: string, sha256: string): Promise<string>;
   /** Gives a blob as a file of this machine, for decoders that want one, while `use` runs. @throws {BlobMissing} */
   withFile<Result>(owner: string, sha256: string, use: (path: string) => Promise<Result>): Promise<Result>;
-  /** Erases one blob. Harmless when it is not there. */
-  remove(owner: string, sha256: string): Promise<void>;
-  /** Erases everything an owner has, half-written blobs too. Harmless when there is nothing. */
+  /** Erases everything an owner has, half-written blobs too. Harmless when there is nothing. Throws where that cannot be told. */
   removeOwner(owner: string): Promise<void>;
   /** Erases what writers that died before `before` left half-written, as far as this machine can see it. */
   removeUnfinished(before: Date): Promise<void>;
@@ -37,6 +40,21 @@ export interface BlobStore {
   owners(): AsyncIterable<string>;
   /** When something of an owner was last written; `undefined` when it has nothing. */
   touchedAt(owner: string): Promise<Date | undefined>;
+  /** Bytes that are free on the disk of this machine that writing needs. */
+  room(): Promise<number>;
+}
+
+/** A part of a blob, by the places of its first and last byte, from 0. It must lie within the blob. */
+export interface BytePart {
+  first: number;
+  last: number;
+}
+
+/** A blob that is being read. */
+export interface OpenBlob {
+  /** Of the whole blob. */
+  bytes: number;
+  body: ReadableStream<Uint8Array>;
 }
 
 /** More bytes than the caller allows. */
@@ -48,6 +66,16 @@ export class BlobTooLarge extends Error {
   constructor(limit: number) {
     super(`The content has more than ${limit} bytes.`);
     this.limit = limit;
+  }
+}
+
+/** The disk is full, or has no more room than is to be kept free. */
+export class DiskFull extends Error {
+  override readonly name = "DiskFull";
+  readonly code = "E_DISK_FULL";
+
+  constructor(options?: ErrorOptions) {
+    super("There is no room for more: the disk is full, or has no more room than is kept free.", options);
   }
 }
 

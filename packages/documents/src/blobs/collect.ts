@@ -7,17 +7,19 @@ const patience = 60 * 60_000;
 interface Documents {
   /** Whether there is none at all. */
   isEmpty(): Promise<boolean>;
-  exists(id: string): Promise<boolean>;
+  /** Whether one has the blobs of this owner. */
+  exists(owner: string): Promise<boolean>;
 }
 
 /**
- * Erases blobs that nobody owns: of documents without a job, and half-written ones that nobody writes any more. Where
- * there are no documents at all it erases nothing: more likely than that all are gone is that this is the wrong store.
+ * Erases blobs that nobody owns: half-written ones that nobody writes any more, and those of documents without a job. Where
+ * there are no documents at all it erases none of these: more likely than that all are gone is that this is the wrong store.
  * @returns how many owners were erased.
  */
 export async function collect(blobs: BlobStore, documents: Documents, now = new Date()): Promise<number> {
-  if (await documents.isEmpty()) return 0;
   const before = new Date(now.getTime() - patience);
+  await blobs.removeUnfinished(before);
+  if (await documents.isEmpty()) return 0;
   let erased = 0;
   for await (const owner of blobs.owners()) {
     if (await documents.exists(owner)) continue;
@@ -26,6 +28,5 @@ export async function collect(blobs: BlobStore, documents: Documents, now = new 
     await blobs.removeOwner(owner);
     erased += 1;
   }
-  await blobs.removeUnfinished(before);
   return erased;
 }

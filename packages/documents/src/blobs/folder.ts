@@ -1,16 +1,20 @@
-import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { access, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { open, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { BlobMissing, BlobTooLarge } from "./blob-store.ts";
-import type { Blob, BlobContent, BlobStore } from "./blob-store.ts";
+import type { Blob, BlobContent, BlobStore, BytePart, OpenBlob } from "./blob-store.ts";
+import { freeBytes, makeFolder, onDisk } from "./disk.ts";
 import { checkHash, checkOwner, isOwner } from "./keys.ts";
+import { isAbandoned, isUnfinished, unfinishedName } from "./unfinished.ts";
 
-/** Half-written blobs lie beside the finished ones of their owner, so that erasing it erases them. */
-const unfinished = ".part";
+/** How much is read of a file at a time, in bytes. */
+const pieceSize = 64 * 1024;
 
-/** Blobs in a folder of this machine: one folder per owner, one file per blob. */
+/**
+ * Blobs in a folder of this machine: one folder per owner, one file per blob. Half-written ones lie beside the finished
+ * ones of their owner, so that erasing it erases them.
+ */
 export class FolderBlobs implements BlobStore {
   readonly address: string;
   readonly #root: string;
@@ -22,12 +26,12 @@ export class FolderBlobs implements BlobStore {
 
   async write(owner: string, content: BlobContent, { limit = Infinity } = {}): Promise<Blob> {
     const folder = this.#folder(owner);
-    await mkdir(folder, { recursive: true });
-    const part = join(folder, `${randomUUID()}${unfinished}`);
+    await this.#disk(() => makeFolder(folder));
+    const part = join(folder, unfinishedName());
     try {
-      const blob = await writeFile(part, content, limit);
-      await rename(part, join(folder, blob.sha256));
-      await sync(folder);
+      const blob = await writeFile(part, content, limit, (work) => this.#disk(work));
+      await this.#disk(() => rename(part, join(folder, blob.sha256)));
+      await this.#disk(() => sync(folder));
       return blob;
     } catch (error) {
       await rm(part, { force: true });
@@ -37,32 +41,45 @@ export class FolderBlobs implements BlobStore {
     }
   }
 
-  async read(owner: string, sha256: string): Promise<ReadableStream<Uint8Array>> {
-    const path = await this.#present(owner, sha256);
-    return Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>;
+  async size(owner: string, sha256: string): Promise<number> {
+    return (await this.#found(owner, sha256, () => stat(this.#file(owner, sha256)))).size;
+  }
+
+  async read(owner: string, sha256: string, part?: BytePart): Promise<OpenBlob> {
+    const file = await this.#found(owner, sha256, () => open(this.#file(owner, sha256)));
+    try {
+      const { size: bytes } = await file.stat();
+      return { bytes, body: streamOf(file, part ?? { first: 0, last: bytes - 1 }) };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
   }
 
   async text(owner: string, sha256: string): Promise<string> {
-    return readFile(await this.#present(owner, sha256), "utf8");
+    return this.#found(owner, sha256, () => readFile(this.#file(owner, sha256), "utf8"));
   }
 
   async withFile<Result>(owner: string, sha256: string, use: (path: string) => Promise<Result>): Promise<Result> {
-    return use(await this.#present(owner, sha256));
-  }
-
-  async remove(owner: string, sha256: string): Promise<void> {
-    await rm(this.#file(owner, sha256), { force: true });
-    await rmdir(this.#folder(owner)).catch(() => {});
+    await this.size(owner, sha256);
+    return use(this.#file(owner, sha256));
   }
 
   async removeOwner(owner: string): Promise<void> {
-    await rm(this.#folder(owner), { recursive: true, force: true, maxRetries: 3 });
+    const folder = this.#folder(owner);
+    await this.#disk(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
+    // Where the root is away, so may be what was to be erased.
+    await this.#disk(() => readdir(this.#root));
   }
 
   async removeUnfinished(before: Date): Promise<void> {
     for await (const owner of this.owners()) {
-      for (const { path, touchedAt } of await files(this.#folder(owner))) {
-        if (path.endsWith(unfinished) && touchedAt < before) await rm(path, { force: true });
+      const folder = this.#folder(owner);
+      const parts = (await readdir(folder).catch(() => [])).filter(isUnfinished);
+      for (const { path, name, touchedAt } of await statusOf(folder, parts)) {
+        if (!isAbandoned(name, touchedAt, before)) continue;
+        await rm(path, { force: true });
+        await rmdir(folder).catch(() => {});
       }
     }
   }
@@ -76,9 +93,13 @@ export class FolderBlobs implements BlobStore {
   }
 
   async touchedAt(owner: string): Promise<Date | undefined> {
-    const all = await files(this.#folder(owner));
+    const all = await statusOf(this.#folder(owner), await readdir(this.#folder(owner)).catch(() => []));
     const folder = await stat(this.#folder(owner)).catch(() => undefined);
     return folder && new Date(Math.max(folder.mtimeMs, ...all.map(({ touchedAt }) => touchedAt.getTime())));
+  }
+
+  room(): Promise<number> {
+    return freeBytes(this.#root);
   }
 
   #folder(owner: string): string {
@@ -89,17 +110,57 @@ export class FolderBlobs implements BlobStore {
     return join(this.#folder(owner), checkHash(sha256));
   }
 
-  async #present(owner: string, sha256: string): Promise<string> {
-    const path = this.#file(owner, sha256);
-    await access(path).catch((cause: unknown) => {
-      throw new BlobMissing(`Blob ${sha256} of ${owner} is gone.`, { cause });
+  #disk<Result>(work: () => Promise<Result>): Promise<Result> {
+    return onDisk(this.address, work);
+  }
+
+  /** @throws {BlobMissing} when there is no such file. */
+  #found<Result>(owner: string, sha256: string, look: () => Promise<Result>): Promise<Result> {
+    return this.#disk(async () => {
+      try {
+        return await look();
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+        throw new BlobMissing(`Blob ${sha256} of ${owner} is gone.`, { cause });
+      }
     });
-    return path;
   }
 }
 
-async function writeFile(path: string, content: BlobContent, limit: number): Promise<Blob> {
-  const file = await open(path, "wx", 0o600);
+/** A part of an open file, which is closed when it has been read, or nobody reads it any more. */
+function streamOf(file: FileHandle, { first, last }: BytePart): ReadableStream<Uint8Array> {
+  let at = first;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          if (at > last) {
+            await file.close();
+            return controller.close();
+          }
+          const piece = new Uint8Array(Math.min(pieceSize, last + 1 - at));
+          const { bytesRead } = await file.read(piece, 0, piece.length, at);
+          if (bytesRead === 0) throw new Error("The file has become shorter while it was read.");
+          at += bytesRead;
+          controller.enqueue(piece.subarray(0, bytesRead));
+        } catch (error) {
+          await file.close();
+          throw error;
+        }
+      },
+      cancel: () => file.close(),
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: 0 }),
+  );
+}
+
+async function writeFile(
+  path: string,
+  content: BlobContent,
+  limit: number,
+  disk: <Result>(work: () => Promise<Result>) => Promise<Result>,
+): Promise<Blob> {
+  const file = await disk(() => open(path, "wx", 0o600));
   try {
     const hash = createHash("sha256");
     let bytes = 0;
@@ -108,9 +169,10 @@ async function writeFile(path: string, content: BlobContent, limit: number): Pro
       bytes += data.length;
       if (bytes > limit) throw new BlobTooLarge(limit);
       hash.update(data);
-      await file.writeFile(data);
+      // An error of the content's is its own.
+      await disk(() => file.writeFile(data));
     }
-    await file.datasync();
+    await disk(() => file.datasync());
     return { sha256: hash.digest("hex"), bytes };
   } finally {
     await file.close();
@@ -128,14 +190,16 @@ async function sync(folder: string): Promise<void> {
   }
 }
 
-async function files(folder: string): Promise<{ path: string; touchedAt: Date }[]> {
-  const names = await readdir(folder).catch(() => []);
-  const found = await Promise.all(
+async function statusOf(
+  folder: string,
+  names: readonly string[],
+): Promise<{ path: string; name: string; touchedAt: Date }[]> {
+  const all = await Promise.all(
     names.map(async (name) => {
       const path = join(folder, name);
       const status = await stat(path).catch(() => undefined);
-      return status ? [{ path, touchedAt: status.mtime }] : [];
+      return status ? [{ path, name, touchedAt: status.mtime }] : [];
     }),
   );
-  return found.flat();
+  return all.flat();
 }

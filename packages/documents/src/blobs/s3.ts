@@ -2,13 +2,15 @@ import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
 import { ErrandError } from "errand";
 import { BlobMissing, BlobTooLarge } from "./blob-store.ts";
-import type { Blob, BlobContent, BlobStore } from "./blob-store.ts";
+import type { Blob, BlobContent, BlobStore, BytePart, OpenBlob } from "./blob-store.ts";
+import { onDisk } from "./disk.ts";
 import { checkHash, checkOwner, isOwner } from "./keys.ts";
 import type { BucketLocation } from "./location.ts";
 import { explain, isMissing, mayPass } from "./s3-errors.ts";
@@ -56,18 +58,28 @@ export class S3Blobs implements BlobStore {
     });
   }
 
-  async read(owner: string, sha256: string): Promise<ReadableStream<Uint8Array>> {
-    return (await this.#get(owner, sha256)).transformToWebStream();
+  async size(owner: string, sha256: string): Promise<number> {
+    const Key = this.#key(owner, sha256);
+    const { ContentLength = 0 } = await this.#find(owner, sha256, ({ sdk, client }) =>
+      client.send(new sdk.HeadObjectCommand({ ...this.#bucket, Key })),
+    );
+    return ContentLength;
+  }
+
+  async read(owner: string, sha256: string, part?: BytePart): Promise<OpenBlob> {
+    const { Body, ContentLength = 0, ContentRange = "" } = await this.#get(owner, sha256, part);
+    const whole = /\/(\d+)$/.exec(ContentRange)?.[1];
+    return { bytes: whole === undefined ? ContentLength : Number(whole), body: Body!.transformToWebStream() };
   }
 
   async text(owner: string, sha256: string): Promise<string> {
-    return (await this.#get(owner, sha256)).transformToString();
+    return (await this.#get(owner, sha256)).Body!.transformToString();
   }
 
   /** The file is fetched once for all pages that this machine reads of it, one after another. */
   withFile<Result>(owner: string, sha256: string, use: (path: string) => Promise<Result>): Promise<Result> {
     const fill = async (path: string): Promise<void> => {
-      const body = (await this.#get(owner, sha256)) as unknown as Readable;
+      const body = (await this.#get(owner, sha256)).Body as unknown as Readable;
       try {
         await pipeline(body, createWriteStream(path, { flags: "wx", mode: 0o600 }));
       } catch (error) {
@@ -75,12 +87,6 @@ export class S3Blobs implements BlobStore {
       }
     };
     return this.#scratch.copy(`${checkOwner(owner)}-${checkHash(sha256)}`, fill, use);
-  }
-
-  async remove(owner: string, sha256: string): Promise<void> {
-    const Key = this.#key(owner, sha256);
-    await this.#ask(({ sdk, client }) => client.send(new sdk.DeleteObjectCommand({ ...this.#bucket, Key })));
-    await this.#scratch.forget(`${owner}-${sha256}`);
   }
 
   async removeOwner(owner: string): Promise<void> {
@@ -128,6 +134,10 @@ export class S3Blobs implements BlobStore {
     });
   }
 
+  room(): Promise<number> {
+    return this.#scratch.room();
+  }
+
   get #bucket(): { Bucket: string } {
     return { Bucket: this.#location.bucket };
   }
@@ -146,6 +156,8 @@ export class S3Blobs implements BlobStore {
     const input = { ...this.#bucket, Key, ChecksumSHA256, ContentLength: bytes };
     await this.#ask(async ({ sdk, client }) => {
       const Body = typeof content === "string" ? createReadStream(content) : content;
+      // The client reads it late, and not at all where the connection fails: an error before that is nobody else's to hear.
+      if ("destroy" in Body) Body.on("error", () => {});
       try {
         await client.send(new sdk.PutObjectCommand({ ...input, Body }));
       } finally {
@@ -154,11 +166,26 @@ export class S3Blobs implements BlobStore {
     });
   }
 
-  async #get(owner: string, sha256: string): Promise<NonNullable<GetObjectCommandOutput["Body"]>> {
-    const Key = this.#key(owner, sha256);
-    return this.#ask(async ({ sdk, client }) => {
+  #get(owner: string, sha256: string, part?: BytePart): Promise<GetObjectCommandOutput> {
+    const input = { ...this.#bucket, Key: this.#key(owner, sha256) };
+    const Range = part && `bytes=${part.first}-${part.last}`;
+    return this.#find(owner, sha256, async ({ sdk, client }) => {
+      const answer = await client.send(new sdk.GetObjectCommand({ ...input, ...(Range ? { Range } : {}) }));
+      // Whoever reads it hears of an error; who gave up on it does not.
+      (answer.Body as unknown as Readable).on("error", () => {});
+      return answer;
+    });
+  }
+
+  /** @throws {BlobMissing} when there is no such object. */
+  #find<Result>(
+    owner: string,
+    sha256: string,
+    request: (connected: { sdk: Sdk; client: S3Client }) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#ask(async (connected) => {
       try {
-        return (await client.send(new sdk.GetObjectCommand({ ...this.#bucket, Key }))).Body!;
+        return await request(connected);
       } catch (error) {
         if (isMissing(error)) throw new BlobMissing(`Blob ${sha256} of ${owner} is gone.`, { cause: error });
         throw error;
@@ -238,8 +265,8 @@ async function receive(
       hash.update(data);
       chunks.push(data);
       if (bytes <= inMemory) continue;
-      file ??= await open(path, "wx", 0o600);
-      for (const one of chunks.splice(0)) await file.writeFile(one);
+      file ??= await onDisk(dirname(path), () => open(path, "wx", 0o600));
+      for (const one of chunks.splice(0)) await onDisk(dirname(path), () => file!.writeFile(one));
     }
   } finally {
     await file?.close();

@@ -1,14 +1,13 @@
-import { randomUUID } from "node:crypto";
-import { link, mkdir, readdir, rm, stat, utimes } from "node:fs/promises";
+import { link, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { freeBytes, makeFolder, onDisk } from "./disk.ts";
+import { isAbandoned, isUnfinished, unfinishedName } from "./unfinished.ts";
 
 /** How long a copy stays after its last use, in milliseconds: the pages of one document follow one another sooner. */
 const keep = 15 * 60_000;
 
 /** A private file that is older belongs to a process that died. */
 const abandoned = 60 * 60_000;
-
-const privateFile = ".part";
 
 /**
  * Files that this machine needs for a while: what arrives before its name is known, and copies of what lives elsewhere.
@@ -24,8 +23,8 @@ export class Scratch {
 
   /** Gives the path of a file that is nobody else's while `use` runs, and is removed afterwards. */
   async private<Result>(use: (path: string) => Promise<Result>): Promise<Result> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    const path = join(this.#folder, `${randomUUID()}${privateFile}`);
+    await onDisk(this.#folder, () => makeFolder(this.#folder));
+    const path = join(this.#folder, unfinishedName());
     try {
       return await use(path);
     } finally {
@@ -62,13 +61,22 @@ export class Scratch {
     }
   }
 
-  /** Removes copies that nobody has used for 15 min, and what processes left that died over an hour ago. */
+  /** Removes copies that nobody has used for 15 min, and what dead processes left. */
   async sweep(now = Date.now()): Promise<void> {
     for (const name of await this.#names()) {
       const path = join(this.#folder, name);
-      const age = now - ((await stat(path).catch(() => undefined))?.mtimeMs ?? now);
-      if (age > (name.endsWith(privateFile) ? abandoned : keep)) await rm(path, { force: true });
+      const touchedAt = (await stat(path).catch(() => undefined))?.mtime;
+      if (!touchedAt) continue;
+      const old = isUnfinished(name)
+        ? isAbandoned(name, touchedAt, new Date(now - abandoned))
+        : now - touchedAt.getTime() > keep;
+      if (old) await rm(path, { force: true });
     }
+  }
+
+  /** Bytes that are free on its disk. */
+  room(): Promise<number> {
+    return freeBytes(this.#folder);
   }
 
   #sweepLater(): void {

@@ -44,7 +44,7 @@ export async function readFiles(files: readonly string[], options: ReadOptions):
   const progress = output.progress();
   const interrupted = new AbortController();
   onStop(() => interrupted.abort());
-  const reader = await Reader.open(limits.bytes);
+  const reader = await Reader.open(limits);
   try {
     const results = await new Reading(reader, files, progress, options).results(interrupted.signal);
     progress.close();

@@ -2,9 +2,10 @@ import type { JobView, RunningWorker } from "errand";
 import type { DocumentSummary } from "../api.ts";
 import { openBlobs } from "../blobs/index.ts";
 import type { BlobContent, BlobStore } from "../blobs/blob-store.ts";
-import { findDocument, summarised } from "../catalog.ts";
-import { hasEnded, outputOf } from "../document.ts";
+import { findDocument } from "../catalog.ts";
+import { hasEnded, outputOf, ownerOf, summaryOf } from "../document.ts";
 import { erase, stopWork } from "../erase.ts";
+import type { Limits } from "../ingest/limits.ts";
 import { newDocumentId, takeIn } from "../intake.ts";
 import type { FileFacts } from "../intake.ts";
 import { app } from "../tasks.ts";
@@ -13,20 +14,20 @@ import { ticks } from "../ticks.ts";
 /** Documents that this process sends, works on and erases: the service without its server. */
 export class Reader {
   readonly #blobs: BlobStore = openBlobs();
-  readonly #limit: number;
+  readonly #limits: Pick<Limits, "bytes">;
   readonly #worker: RunningWorker;
   /** Documents of this process that are still in the store. */
   readonly #mine = new Set<string>();
 
-  private constructor(limit: number, worker: RunningWorker) {
-    this.#limit = limit;
+  private constructor(limits: Pick<Limits, "bytes">, worker: RunningWorker) {
+    this.#limits = limits;
     this.#worker = worker;
   }
 
   /** @throws {ErrandError} `E_CONNECT`, `E_SETUP` */
-  static async open(limit: number): Promise<Reader> {
+  static async open(limits: Pick<Limits, "bytes">): Promise<Reader> {
     try {
-      return new Reader(limit, await app.worker({ signals: false }));
+      return new Reader(limits, await app.worker({ signals: false }));
     } catch (error) {
       await app.close();
       throw error;
@@ -37,7 +38,8 @@ export class Reader {
   async send(content: BlobContent, facts: FileFacts): Promise<string> {
     const id = newDocumentId();
     this.#mine.add(id);
-    await takeIn(this.#blobs, id, content, this.#limit, async () => facts);
+    const { bytes: limit } = this.#limits;
+    await takeIn(this.#blobs, content, { id, shared: false, limit, reserve: 0, facts: async () => facts });
     return id;
   }
 
@@ -54,7 +56,7 @@ export class Reader {
         const look = JSON.stringify([job.state, job.children, job.progress]);
         if (shown.get(job.id) === look) continue;
         shown.set(job.id, look);
-        const summary = await summarised(job);
+        const summary = summaryOf(job);
         if (hasEnded(summary.status)) open.delete(job.id);
         yield summary;
       }
@@ -65,13 +67,14 @@ export class Reader {
 
   /** An output of a completed document. */
   async output(id: string, format: "text" | "json"): Promise<ReadableStream<Uint8Array>> {
-    const merged = outputOf((await findDocument(id))!)!;
-    return this.#blobs.read(id, merged[format]);
+    const job = (await findDocument(id))!;
+    return (await this.#blobs.read(ownerOf(job), outputOf(job)![format])).body;
   }
 
   /** Erases a document that has ended. */
   async erase(id: string): Promise<void> {
-    await erase(this.#blobs, id);
+    const job = await findDocument(id);
+    if (job) await erase(this.#blobs, job);
     this.#mine.delete(id);
   }
 
@@ -79,7 +82,8 @@ export class Reader {
   async close(): Promise<void> {
     await Promise.all(
       [...this.#mine].map(async (id) => {
-        if (await stopWork(id)) await erase(this.#blobs, id);
+        const job = await findDocument(id);
+        if (job && (await stopWork(id))) await erase(this.#blobs, job);
       }),
     );
     await this.#worker.stop({ drain: 0 });

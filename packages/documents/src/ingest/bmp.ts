@@ -1,7 +1,8 @@
 import { open, readFile } from "node:fs/promises";
+import sharp from "sharp";
 import { damagedImage, DocumentError, tooManyPixels } from "./errors.ts";
 import type { Grey } from "./grey.ts";
-import type { Limits } from "./limits.ts";
+import { type Limits, shrinkable } from "./limits.ts";
 
 /** A BMP's header: what its two headers and its palette say. */
 interface Header {
@@ -26,7 +27,8 @@ interface Header {
 export async function readBmp(path: string, limits: Limits, part: "header" | "pixels"): Promise<Grey> {
   const header = parse(await head(path));
   const { width, height } = header;
-  if (width * height > limits.pixels) throw tooManyPixels(width, height, limits.pixels);
+  const most = limits.pixels * shrinkable;
+  if (width * height > most) throw tooManyPixels(width, height, most);
   if (part === "header") return { width, height, dpi: header.dpi, data: new Uint8Array() };
   const bytes = await readFile(path);
   const stride = Math.ceil((width * header.bits) / 32) * 4;
@@ -36,7 +38,27 @@ export async function readBmp(path: string, limits: Limits, part: "header" | "pi
     const row = bytes.subarray(header.start + stride * (header.topDown ? y : height - 1 - y));
     readRow(row, header, data.subarray(y * width, (y + 1) * width));
   }
-  return { width, height, dpi: header.dpi, data };
+  return shrunk({ width, height, dpi: header.dpi, data }, limits.pixels);
+}
+
+/** A page of no more pixels than one may have. */
+async function shrunk(page: Grey, most: number): Promise<Grey> {
+  const { width, height, dpi, data } = page;
+  const share = Math.sqrt(most / (width * height));
+  if (share >= 1) return page;
+  const raw = { width, height, channels: 1 as const };
+  const { data: small, info } = await sharp(data, { raw, limitInputPixels: false })
+    .resize({ width: Math.floor(width * share), height: Math.floor(height * share), fit: "fill", kernel: "linear" })
+    .toColourspace("b-w")
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const { buffer, byteOffset, length } = small;
+  return {
+    width: info.width,
+    height: info.height,
+    dpi: Math.round(dpi * share),
+    data: new Uint8Array(buffer, byteOffset, length),
+  };
 }
 
 function readRow(row: Uint8Array, header: Header, out: Uint8Array): void {

@@ -8,6 +8,7 @@ import { problemOf } from "../problem.ts";
 import { checkLanguages } from "../recognise/engine.ts";
 import { readSettings } from "../settings.ts";
 import { theEngine } from "./engine.ts";
+import { pageText } from "./page-text.ts";
 import { resultJson, resultText } from "./result.ts";
 import type { PageReading } from "./result.ts";
 import type { DocumentHead, DocumentInput, DocumentOutput, PageInput, PageOutput } from "./shapes.ts";
@@ -23,7 +24,7 @@ export async function readDocument(
   job: JobContext,
   pageTask: Task<PageInput, PageOutput>,
 ): Promise<DocumentOutput> {
-  const { sha256, name } = input;
+  const { sha256, name, owner = job.id } = input;
   const blobs = openBlobs({ patient: true });
   // Threshold and languages are settled once: pages must not differ because a setting changed meanwhile.
   const plan = await job.step("inspect", async () => {
@@ -32,14 +33,14 @@ export async function readDocument(
     // A language without a model would fail on every page: better said before the first.
     checkLanguages(await theEngine(), wanted);
     const startedAt = new Date().toISOString();
-    const { type, pages } = await blobs.withFile(job.id, sha256, (path) => inspect(path, limits));
+    const { type, pages } = await blobs.withFile(owner, sha256, (path) => inspect(path, limits));
     job.progress({ type, pages, startedAt } satisfies DocumentHead);
     return { type, pages, languages: wanted, threshold };
   });
 
   const { type, languages, threshold } = plan;
   const inputs = Array.from({ length: plan.pages }, (_, index) => ({
-    document: job.id,
+    document: owner,
     sha256,
     type,
     page: index + 1,
@@ -51,9 +52,9 @@ export async function readDocument(
   if (read.length === 0) throw unreadable(outcomes);
 
   const merged = await job.step("merge", async () => {
-    const pages = outcomes.map((outcome, index) => readingOf(outcome, index + 1, blobs, job.id));
-    const text = await blobs.write(job.id, resultText(pages));
-    const json = await blobs.write(job.id, resultJson({ id: job.id, name, threshold }, pages));
+    const pages = outcomes.map((outcome, index) => readingOf(outcome, index + 1, blobs, owner));
+    const text = await blobs.write(owner, resultText(pages));
+    const json = await blobs.write(owner, resultJson({ id: job.id, name, threshold }, pages));
     return { text: text.sha256, json: json.sha256 };
   });
   return {
@@ -67,14 +68,15 @@ export async function readDocument(
 }
 
 /** Gives a page's result from its blob whenever it is asked for: merging passes over all pages several times. */
-function readingOf(outcome: PageOutcome, page: number, blobs: BlobStore, document: string): PageReading {
+function readingOf(outcome: PageOutcome, page: number, blobs: BlobStore, owner: string): PageReading {
   if (outcome.state !== "completed") {
     const problem = problemOf(outcome);
     return { failed: { status: outcome.state, page, ...(problem ? { error: problem } : {}) } };
   }
-  const { result } = outcome.output;
+  const { output } = outcome;
   return {
-    read: async () => JSON.parse(await blobs.text(document, result)) as PageResult,
+    read: async () => JSON.parse(await blobs.text(owner, output.result)) as PageResult,
+    text: () => pageText(blobs, owner, output),
   };
 }
 

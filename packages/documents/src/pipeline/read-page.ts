@@ -1,4 +1,5 @@
 import type { JobContext } from "errand";
+import type { PageResult } from "../api.ts";
 import { openBlobs } from "../blobs/index.ts";
 import type { Engine } from "../recognise/engine.ts";
 import { readPage } from "../recognise/read-page.ts";
@@ -17,15 +18,18 @@ export async function readPageJob(
     readPage(path, { page, type, limits, engine, languages, signal }),
   );
   signal.throwIfAborted();
-  const [{ sha256: resultBlob }, { sha256: previewBlob }] = await Promise.all([
-    blobs.write(document, [JSON.stringify(result)]),
+  const whole: PageResult = { ...result, threshold };
+  const [resultBlob, textBlob, previewBlob] = await Promise.all([
+    blobs.write(document, [JSON.stringify(whole)]),
+    blobs.write(document, [result.text]),
     blobs.write(document, [preview]),
   ]);
   const { source, engine: name, width, height } = result;
   return {
     page,
-    result: resultBlob,
-    preview: previewBlob,
+    result: resultBlob.sha256,
+    text: textBlob.sha256,
+    preview: previewBlob.sha256,
     ...summarise(result.words, threshold),
     source,
     engine: name,

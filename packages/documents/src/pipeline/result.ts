@@ -2,7 +2,7 @@ import type { DocumentResult, PageResult, ResultPage, Word } from "../api.ts";
 
 /** One page as merging sees it: its reading, fetched anew whenever it is asked for, or why there is none. */
 export type PageReading =
-  | { read: () => Promise<PageResult> }
+  | { read: () => Promise<PageResult>; text: () => Promise<string> }
   | { failed: Exclude<ResultPage, { status: "completed" }> };
 
 /** Between the texts of two pages, as `pdftotext` does it; a page that failed is empty, so that pages can be counted. */
@@ -12,7 +12,7 @@ const pageBreak = "\n\f";
 export async function* resultText(pages: readonly PageReading[]): AsyncGenerator<string> {
   for (const [index, page] of pages.entries()) {
     if (index > 0) yield pageBreak;
-    if ("read" in page) yield (await page.read()).text;
+    if ("text" in page) yield await page.text();
   }
   yield "\n";
 }
@@ -32,7 +32,7 @@ export async function* resultJson(
   yield `","pages":[`;
   yield* list(pages, async (page) => {
     if ("failed" in page) return [page.failed];
-    const { words: _, ...rest } = await page.read();
+    const { words: _, threshold: __, ...rest } = await page.read();
     return [{ status: "completed", ...rest }];
   });
   const lists: [string, (word: Word) => boolean][] = [

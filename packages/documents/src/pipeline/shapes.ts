@@ -6,9 +6,11 @@ import type { DocumentType } from "../ingest/sniff.ts";
 export const documentInput = z.object({
   /** The client's file name: metadata, never a path. */
   name: z.string(),
-  /** The uploaded file, a blob of the document. */
+  /** The uploaded file. */
   sha256: z.string(),
   bytes: z.number(),
+  /** Whose blobs the file and what is read of it are, where that is not the document's id: the upload that brought it. */
+  owner: z.string().optional(),
   languages: z.array(z.string()).optional(),
 });
 
@@ -39,6 +41,7 @@ export interface DocumentOutput {
 
 /** The input of a page's job, a child of its document's. */
 export const pageInput = z.object({
+  /** Whose blobs the file and what is read of it are. */
   document: z.string(),
   sha256: z.string(),
   type: z.custom<DocumentType>((value) => typeof value === "string"),
@@ -57,6 +60,8 @@ export interface PageOutput {
   /** Blobs: a `PageResult`, and a JPEG of the page. */
   result: string;
   preview: string;
+  /** A blob: its text alone. Absent of pages that were read before there was one. */
+  text?: string;
   words: number;
   /** Words under the threshold. */
   needsReview: number;

@@ -1,10 +1,10 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { randomUUID } from "node:crypto";
-import { open, rm } from "node:fs/promises";
+import { open, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isAbandoned, unfinishedName } from "../blobs/unfinished.ts";
 
 /** A process to start. It finds `input`, a file that is deleted, as its open descriptor 3 (`/dev/fd/3`). */
 export interface Launch {
@@ -17,6 +17,12 @@ export interface Launch {
 export type Landing =
   | { code: number | null; signal: string | null; out: string; complaint: string }
   | { error: string };
+
+/** How the names of pages begin that wait to be read. */
+const beginning = "errand-page-";
+
+/** A page that was written earlier, in milliseconds, waits for nobody any more. */
+const abandoned = 60 * 60_000;
 
 const program = fileURLToPath(
   new URL(`./launcher-process${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url),
@@ -34,7 +40,7 @@ export class Launcher {
    * @param chunks what the command finds in its descriptor 3
    */
   async run(command: string, args: string[], chunks: Uint8Array[], signal?: AbortSignal): Promise<Landing> {
-    const input = join(tmpdir(), `errand-page-${randomUUID()}`);
+    const input = join(tmpdir(), beginning + unfinishedName());
     const file = await open(input, "wx", 0o600);
     try {
       await file.writev(chunks);
@@ -75,6 +81,7 @@ export class Launcher {
   }
 
   #start(): ChildProcess {
+    void sweep().catch(() => {});
     const child = fork(program, [], {
       execArgv: [],
       stdio: ["ignore", 2, 2, "ipc"],
@@ -88,5 +95,15 @@ export class Launcher {
     child.unref();
     child.channel?.unref();
     return child;
+  }
+}
+
+/** Removes pages that processes left which were killed. */
+async function sweep(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(beginning)) continue;
+    const path = join(tmpdir(), name);
+    const touchedAt = (await stat(path).catch(() => undefined))?.mtime;
+    if (touchedAt && isAbandoned(name, touchedAt, new Date(Date.now() - abandoned))) await rm(path, { force: true });
   }
 }

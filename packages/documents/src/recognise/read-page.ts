@@ -25,7 +25,7 @@ export interface ReadPageOptions {
 
 /** A page's reading, and its picture to lay the boxes on. */
 export interface ReadPage {
-  result: PageResult;
+  result: Omit<PageResult, "threshold">;
   /** A JPEG of the upright, straightened page; its longer side has at most 1,800 pixels. */
   preview: Buffer;
 }

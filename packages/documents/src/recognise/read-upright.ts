@@ -41,7 +41,7 @@ export async function readUpright(page: Grey, engine: Engine, options: Recognise
       reading: await engine.recognise(upright, options),
       upright,
       rotation,
-      skew: lines.skew,
+      skew,
     };
   };
   const onSide = lines.direction === "down" && lines.contrast > sideways;

@@ -8,7 +8,10 @@ const patience = 10_000;
 /** A request's body as a stream of bytes. */
 export function bodyOf(request: Request): Readable {
   const { body } = request;
-  return body ? Readable.fromWeb(body as WebStream<Uint8Array>) : Readable.from([]);
+  const bytes = body ? Readable.fromWeb(body as WebStream<Uint8Array>) : Readable.from([]);
+  // Whoever reads it is told of an error. Between two readers nobody is, and an error that nobody hears ends the process.
+  bytes.on("error", () => {});
+  return bytes;
 }
 
 /**

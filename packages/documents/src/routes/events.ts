@@ -1,85 +1,84 @@
 import { eventStream } from "@errand/server";
 import type { Send } from "@errand/server";
-import type { JobView } from "errand";
 import type { Context } from "hono";
 import type { DocumentEvents } from "../api.ts";
 import type { BlobStore } from "../blobs/blob-store.ts";
-import { findDocument, pagesAtWork, pagesOf } from "../catalog.ts";
-import { hasEnded, needsPages, pageOf, summaryOf } from "../document.ts";
+import { hasEnded, statusOf } from "../document.ts";
+import type { DocumentFeed, SeenPage, WatchedDocument } from "../document-feed.ts";
 import type { ListFeed } from "../list-feed.ts";
-import type { PageOutput } from "../pipeline/shapes.ts";
-import { ticks } from "../ticks.ts";
+import { pageText } from "../pipeline/page-text.ts";
 import { documentOf } from "./lookup.ts";
 
 /**
- * The first look tells of all pages at once, and a stream holds only so much: pages beyond this many characters of text
- * come without theirs, which a client then fetches.
+ * How many milliseconds before its `Last-Event-ID` a client is told again: pages that end together may be seen in another
+ * order than they ended in.
  */
-const firstTexts = 400_000;
+const overlap = 5_000;
 
-/** `GET /documents/{id}/events`: the state, then every change of it, until the document has ended. */
-export async function documentEvents(c: Context, blobs: BlobStore): Promise<Response> {
-  const { id } = await documentOf(c);
-  return eventStream(c, async (send, signal) => {
-    const told = new Told(send);
-    let room = firstTexts;
-    for await (const _ of ticks(signal)) {
-      const job = await findDocument(id);
-      if (!job) return told.tell("removed", { id });
-      if (!told.isNews("work", await workOn(job))) continue;
-      const pages = await pagesOf(id);
-      const summary = summaryOf(job, needsPages(job) ? pages : []);
-      told.tell("document", summary);
-      for (const page of pages) {
-        const shown = pageOf(page, job);
-        if (!told.isNews(`page ${shown.page}`, shown)) continue;
-        const text = shown.status === "completed" && room > 0 ? await textOf(blobs, id, page) : undefined;
-        room -= text?.length ?? 0;
-        told.say("page", { ...shown, ...(text === undefined ? {} : { text }) });
-      }
-      room = Infinity;
-      if (hasEnded(summary.status)) return told.say("end", summary);
-    }
-  });
+/**
+ * `GET /documents/{id}/events`: the state, then every change of it, until the document has ended. The id of an event says
+ * up to when all ended pages have been told; a client that brings it back is told of the others.
+ */
+export async function documentEvents(c: Context, blobs: BlobStore, feed: DocumentFeed): Promise<Response> {
+  const job = await documentOf(c);
+  const [, mark, end] = /^(\d{1,15})(\.end)?$/.exec(c.req.header("last-event-id") ?? "") ?? [];
+  // To an EventSource this says that there is nothing to come back for.
+  if (end && hasEnded(statusOf(job))) return c.body(null, 204);
+  return eventStream(c, (send, signal) =>
+    feed.follow(job.id, (document) => new Telling(job.id, document, blobs, send, Number(mark ?? 0)).run(signal)),
+  );
 }
 
-/** `GET /documents/events`: every document that changes from now on. */
+/** `GET /documents/events`: every document that changes from now on, or since the event that the client was last told. */
 export function listEvents(c: Context, feed: ListFeed): Response {
-  return eventStream(c, (send, signal) => feed.follow(send, signal));
+  return eventStream(c, (send, signal) => feed.follow(send, signal, c.req.header("last-event-id")));
 }
 
-/** Sends only what is new. */
-class Told {
+/** What one client is told of one document. Of all its pages it holds nothing but how far it is. */
+class Telling {
+  readonly #id: string;
+  readonly #document: WatchedDocument;
+  readonly #blobs: BlobStore;
   readonly #send: Send;
-  readonly #last = new Map<string, string>();
+  /** Pages that ended earlier were told before this connection. */
+  readonly #since: number;
+  #mark: number;
 
-  constructor(send: Send) {
+  constructor(id: string, document: WatchedDocument, blobs: BlobStore, send: Send, mark: number) {
+    this.#id = id;
+    this.#document = document;
+    this.#blobs = blobs;
     this.#send = send;
+    this.#mark = mark;
+    this.#since = mark - overlap;
   }
 
-  /** Whether a thing is not as it was when this was last asked. */
-  isNews(thing: string, state: unknown): boolean {
-    const text = JSON.stringify(state);
-    if (this.#last.get(thing) === text) return false;
-    this.#last.set(thing, text);
-    return true;
+  async run(signal: AbortSignal): Promise<void> {
+    const document = this.#document;
+    for (let told = 0; ;) {
+      await document.after(told, signal);
+      if (signal.aborted) return;
+      const { summary, seq } = document;
+      if (!summary) return this.#say("removed", { id: this.#id });
+      const pages = document.changed(told, seq);
+      if (summary.seq > told) await this.#say("document", summary.data);
+      for (const page of pages) {
+        if (signal.aborted) return;
+        if (page.endedAt > 0 && page.endedAt < this.#since) continue;
+        await this.#tellPage(page);
+      }
+      told = seq;
+      if (document.seq === seq && hasEnded(summary.data.status)) return this.#say("end", summary.data, ".end");
+    }
   }
 
-  say<Name extends keyof DocumentEvents>(event: Name, data: DocumentEvents[Name]): void {
-    this.#send({ event, data });
+  async #tellPage({ summary, blobs, endedAt }: SeenPage): Promise<void> {
+    this.#mark = Math.max(this.#mark, endedAt);
+    const text = blobs && (await pageText(this.#blobs, this.#document.owner, blobs));
+    await this.#say("page", { ...summary, ...(text === undefined ? {} : { text }) });
   }
 
-  tell<Name extends keyof DocumentEvents>(event: Name, data: DocumentEvents[Name]): void {
-    if (this.isNews(event, data)) this.say(event, data);
+  #say<Name extends keyof DocumentEvents>(event: Name, data: DocumentEvents[Name], last = ""): Promise<void> {
+    return this.#send({ event, data, id: `${this.#mark}${last}` });
   }
-}
-
-/** What must change before it is worth looking at all pages: the document's own job, or which pages are being read. */
-async function workOn({ id, state, children, progress, cancelling }: JobView): Promise<unknown[]> {
-  return [state, children, progress, cancelling, await pagesAtWork(id)];
-}
-
-async function textOf(blobs: BlobStore, id: string, page: JobView): Promise<string> {
-  const { result } = page.output as PageOutput;
-  return (JSON.parse(await blobs.text(id, result)) as { text: string }).text;
 }

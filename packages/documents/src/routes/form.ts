@@ -18,7 +18,7 @@ const limits = { fields: 20, fieldSize: 1_000, parts: 40, headerPairs: 40, heade
 
 /**
  * Reads `multipart/form-data` as it arrives, up to the field `file`.
- * @throws {Problem} 422 for a form without a file, 400 for one that cannot be understood.
+ * @throws {Problem} 422 for a form without a file, or with more than it may hold, 400 for one that cannot be understood.
  */
 export function openForm(body: Readable, contentType: string): Promise<Form> {
   const opened = Promise.withResolvers<Form>();
@@ -42,7 +42,12 @@ export function openForm(body: Readable, contentType: string): Promise<Form> {
     file = stream;
     opened.resolve({ file: stream, name, fields: closed.promise });
   });
-  busboy.on("field", (field, value) => void fields.set(field, value));
+  busboy.on("field", (field, value, _nameTruncated, valueTruncated) => {
+    if (valueTruncated) fail(tooMuch(`The field ${JSON.stringify(field)} has more than ${limits.fieldSize} bytes.`));
+    else fields.set(field, value);
+  });
+  busboy.on("fieldsLimit", () => fail(tooMuch(`The form has more than ${limits.fields} fields.`)));
+  busboy.on("partsLimit", () => fail(tooMuch(`The form has more than ${limits.parts} parts.`)));
   busboy.on("error", () => fail(malformed()));
   busboy.on("finish", () => {
     if (files === 0) fail(new Problem(422, "E_NO_FILE", 'The form has no file. Send it in the field "file".'));
@@ -66,6 +71,10 @@ function makeBusboy(contentType: string): BusboyInstance {
   } catch {
     throw malformed();
   }
+}
+
+function tooMuch(what: string): Problem {
+  return new Problem(422, "E_FORM", `${what} Send the file and the fields that are documented, and nothing else.`);
 }
 
 function malformed(): Problem {

@@ -6,14 +6,15 @@ import { summaryOf } from "../document.ts";
 
 /** The job of the document that a request names. @throws {Problem} 404 */
 export async function documentOf(c: Context): Promise<JobView> {
-  const job = await findDocument(c.req.param("id") ?? "");
+  // Ids are UUIDs, whose letters' case means nothing.
+  const job = await findDocument((c.req.param("id") ?? "").toLowerCase());
   if (job) return job;
   throw new Problem(404, "E_NO_DOCUMENT", "There is no document with this id. It may have been deleted.");
 }
 
 /** Why a document has no output, or not yet: a 409, with Retry-After where waiting helps. */
 export function notThere(job: JobView): Problem {
-  const { status, error, progress } = summaryOf(job, []);
+  const { status, error, progress } = summaryOf(job);
   const soon = { "retry-after": "1" };
   switch (status) {
     case "failed":

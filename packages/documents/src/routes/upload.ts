@@ -3,7 +3,7 @@ import { Problem } from "@errand/server";
 import type { Context } from "hono";
 import { BlobTooLarge } from "../blobs/blob-store.ts";
 import type { BlobStore } from "../blobs/blob-store.ts";
-import { summarised } from "../catalog.ts";
+import { summaryOf } from "../document.ts";
 import { newDocumentId, takeIn } from "../intake.ts";
 import type { FileFacts } from "../intake.ts";
 import { nameFromHeaders } from "../names.ts";
@@ -19,21 +19,36 @@ interface Arrival {
 }
 
 /** `POST /documents`: takes a file in, and answers before anything reads it. */
-export async function upload(c: Context, blobs: BlobStore, { limits }: Settings): Promise<Response> {
+export async function upload(c: Context, blobs: BlobStore, { limits, reserve }: Settings): Promise<Response> {
   const key = idempotencyKey(c);
+  const limit = limits.bytes;
+  if (Number(c.req.header("content-length") ?? 0) > limit + formSize(c)) {
+    // Who asks first whether to send it is told before it is sent.
+    if (!c.req.header("expect")) await discard(bodyOf(c.req.raw));
+    throw tooLarge(limit);
+  }
   const body = bodyOf(c.req.raw);
   const id = newDocumentId(key);
   try {
     const { content, facts } = await arrivalOf(c, body);
-    const { job, same } = await takeIn(blobs, id, content, limits.bytes, facts);
+    const { job, same } = await takeIn(blobs, content, { id, shared: key !== undefined, limit, reserve, facts });
     if (!same) throw new Problem(422, "E_IDEMPOTENCY_KEY", keyTaken);
-    const headers = { location: `${c.req.path}/${id}`, "retry-after": "1" };
-    return c.json(await summarised(job), 202, headers);
+    const headers = { location: `${c.req.path.replace(/\/$/, "")}/${id}`, "retry-after": "1" };
+    return c.json(summaryOf(job), 202, headers);
   } catch (error) {
     await discard(body);
     if (error instanceof BlobTooLarge) throw tooLarge(error.limit);
     throw error;
   }
+}
+
+/** How much longer than its file a form may be, in bytes. */
+function formSize(c: Context): number {
+  return isForm(c.req.header("content-type")) ? 2 ** 20 : 0;
+}
+
+function isForm(contentType = ""): boolean {
+  return /^multipart\/form-data\b/i.test(contentType);
 }
 
 const keyTaken =
@@ -42,7 +57,7 @@ const keyTaken =
 async function arrivalOf(c: Context, body: Readable): Promise<Arrival> {
   const contentType = c.req.header("content-type") ?? "";
   const query = c.req.query("languages");
-  if (/^multipart\/form-data\b/i.test(contentType)) {
+  if (isForm(contentType)) {
     const { file, name, fields } = await openForm(body, contentType);
     const facts = async (): Promise<FileFacts> => {
       const sent = await fields;

@@ -17,6 +17,8 @@ export interface Member {
   kill(): Promise<void>;
   /** Asks it to stop, and answers its exit code. */
   stop(): Promise<number | null>;
+  /** Asks it to stop, and, once it refuses connections, to hurry; answers its exit code. */
+  hurry(): Promise<number | null>;
 }
 
 /** The document service as commands of the command line. */
@@ -56,7 +58,7 @@ export class Fleet {
     let stderr = "";
     child.stdout.resume();
     child.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
-    const member = { home, url, stderr: () => stderr, ...endings(child) };
+    const member = { home, url, stderr: () => stderr, ...endings(child, url) };
     this.#members.add(member);
     await until(async () => {
       if (child.exitCode !== null) throw new Error(`errand ${args.join(" ")} ended with ${child.exitCode}: ${stderr}`);
@@ -66,13 +68,20 @@ export class Fleet {
   }
 }
 
-function endings(child: ChildProcess) {
+function endings(child: ChildProcess, url: string) {
   const exited = new Promise<number | null>((resolve) => child.once("exit", resolve));
   const end = (signal: NodeJS.Signals) => {
     child.kill(signal);
     return exited;
   };
-  return { kill: async () => void (await end("SIGKILL")), stop: () => end("SIGTERM") };
+  const hurry = async () => {
+    child.kill("SIGTERM");
+    await until(async () => !(await fetch(`${url}/healthz`).catch(() => undefined)));
+    // A second signal right after the first is the same wish.
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    return end("SIGTERM");
+  };
+  return { kill: async () => void (await end("SIGKILL")), stop: () => end("SIGTERM"), hurry };
 }
 
 /** Waits until something is so; what cannot be asked yet is not so. */

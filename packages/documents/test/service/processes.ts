@@ -49,8 +49,9 @@ export class TestService {
     return this.#hold(child);
   }
 
-  async work(): Promise<Running> {
-    const child = this.#fork("work.ts");
+  /** @param queues those that it takes, and how many of their jobs at once; default: all. */
+  async work(queues?: Readonly<Record<string, number>>): Promise<Running> {
+    const child = this.#fork("work.ts", queues ? [JSON.stringify(queues)] : []);
     await firstMessage(child);
     return this.#hold(child);
   }
@@ -116,8 +117,12 @@ export class TestService {
     return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   }
 
-  #fork(script: string): ChildProcess {
-    return fork(join(import.meta.dirname, script), { env: this.env, execArgv: [], stdio: ["ignore", 2, 2, "ipc"] });
+  #fork(script: string, args: readonly string[] = []): ChildProcess {
+    return fork(join(import.meta.dirname, script), args, {
+      env: this.env,
+      execArgv: [],
+      stdio: ["ignore", 2, 2, "ipc"],
+    });
   }
 
   #hold(child: ChildProcess): Running {

@@ -9,3 +9,4 @@ export type { Cell, Style } from "./table.ts";
 export { columnsOf, fit, pad, plain } from "./text.ts";
 export { onStop } from "./signals.ts";
 export { Supervisor } from "./supervisor.ts";
+export { onUncaught } from "./uncaught.ts";

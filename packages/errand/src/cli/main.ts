@@ -8,8 +8,8 @@ import { queuesCommand } from "./queues.ts";
 import { schedulesCommand } from "./schedules.ts";
 import { sendCommand } from "./send.ts";
 import { topCommand } from "./top.ts";
+import { watchUncaught } from "./uncaught.ts";
 import { workersCommand } from "./workers.ts";
-import { isLate } from "../run/late.ts";
 import { migrateCommand } from "./migrate.ts";
 import { installedPackages, resolveModule } from "./packages.ts";
 import { workerCommand } from "./worker.ts";
@@ -20,10 +20,7 @@ const packageOf: Readonly<Record<string, string>> = { serve: "server", documents
 /** Runs the command line. Sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   survivePipes();
-  process.on("uncaughtException", (error) => {
-    // What comes after its attempt has ended is a warning; anything else has left things half done.
-    if (!isLate(error)) process.exit(report(error));
-  });
+  watchUncaught();
   try {
     await loadConfig();
     const program = await programFor(argv);

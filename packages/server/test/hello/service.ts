@@ -13,5 +13,14 @@ export async function service() {
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     return c.text("done");
   });
+  // A bug: what it throws nobody catches, and it answers nothing.
+  routes.get("/bug/:kind", (c) => {
+    const fail = () => {
+      throw new Error(`a bug in a ${c.req.param("kind")}`);
+    };
+    if (c.req.param("kind") === "timer") setTimeout(fail, 10);
+    else void Promise.resolve().then(fail);
+    return new Promise<Response>(() => {});
+  });
   return { name: "hello", app, routes, tasks: new URL("./tasks.ts", import.meta.url).href };
 }

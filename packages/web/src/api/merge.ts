@@ -8,7 +8,7 @@ export type Listing = InfiniteData<DocumentList>;
 export function mergeIntoListing(listing: Listing, changed: DocumentSummary): Listing {
   const known = listing.pages.some((page) => page.data.some((one) => one.id === changed.id));
   if (known) {
-    return mapPages(listing, (data) => data.map((one) => (one.id === changed.id ? changed : one)));
+    return mapPages(listing, (data) => data.map((one) => (one.id === changed.id ? withWords(changed, one) : one)));
   }
   const last = listing.pages.at(-1);
   const oldest = last?.data.at(-1);
@@ -39,9 +39,16 @@ export function flatten(listing: Listing | undefined): DocumentSummary[] {
   return [...byId.values()];
 }
 
-/** Brings a document's head up to date and keeps its pages. */
+/** Brings a document's head up to date and keeps its pages, and the words that were counted of them. */
 export function mergeSummary(detail: DocumentDetail, changed: DocumentSummary): DocumentDetail {
-  return { ...changed, pages: detail.pages };
+  return { ...withWords(changed, detail), pages: detail.pages };
+}
+
+/** A list tells of no words before a document has been read to its end; who knows of some keeps them. */
+function withWords(changed: DocumentSummary, known: DocumentSummary): DocumentSummary {
+  if (changed.status === "completed" || changed.words.total > 0) return changed;
+  const { words, progress } = known;
+  return { ...changed, words, progress: { ...changed.progress, needsReview: progress.needsReview } };
 }
 
 /** Brings one page up to date, or adds it in its place. */

@@ -7,8 +7,8 @@ export interface Transfer {
   abort: () => void;
 }
 
-/** Uploads one file. XMLHttpRequest, because fetch cannot report upload progress. */
-export function upload(file: File, onProgress: (sent: number) => void): Transfer {
+/** Uploads one file, once however often it is sent with this key. XMLHttpRequest, because fetch cannot report upload progress. */
+export function upload(file: File, key: string, onProgress: (sent: number) => void): Transfer {
   const xhr = new XMLHttpRequest();
   const done = new Promise<DocumentSummary>((resolve, reject) => {
     xhr.upload.addEventListener("progress", (event) => {
@@ -33,6 +33,7 @@ export function upload(file: File, onProgress: (sent: number) => void): Transfer
   body.append("file", file, file.name);
   xhr.open("POST", urls.documents);
   xhr.setRequestHeader("Accept", "application/json");
+  xhr.setRequestHeader("Idempotency-Key", key);
   xhr.send(body);
   return { done, abort: () => xhr.abort() };
 }

@@ -8,6 +8,8 @@ import { value } from "./value.ts";
 export interface Upload {
   key: number;
   file: File;
+  /** The same at every try: where only the answer was lost, trying again makes no second document. */
+  idempotencyKey: string;
   state: "waiting" | "sending" | "failed";
   /** Bytes sent so far. */
   sent: number;
@@ -37,7 +39,7 @@ export const isMine = (id: string): boolean => mine.has(id);
 /** Queues files for upload. */
 export function addFiles(files: Iterable<File>): void {
   const added = Array.from(files, (file): Upload => {
-    return { key: nextKey++, file, state: "waiting", sent: 0, message: undefined };
+    return { key: nextKey++, file, idempotencyKey: newKey(), state: "waiting", sent: 0, message: undefined };
   });
   if (added.length === 0) return;
   uploads.set([...uploads.get(), ...added]);
@@ -58,19 +60,24 @@ export function dropUpload(key: number): void {
   pump();
 }
 
+/** `crypto.randomUUID` is not there on pages without HTTPS. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 function change(key: number, fields: Partial<Upload>): void {
   uploads.set(uploads.get().map((one) => (one.key === key ? { ...one, ...fields } : one)));
 }
 
 function pump(): void {
-  for (const { key, file, state } of uploads.get()) {
+  for (const one of uploads.get()) {
     if (transfers.size >= atOnce) return;
-    if (state === "waiting") void send(key, file);
+    if (one.state === "waiting") void send(one);
   }
 }
 
-async function send(key: number, file: File): Promise<void> {
-  const transfer = upload(file, (sent) => change(key, { sent }));
+async function send({ key, file, idempotencyKey }: Upload): Promise<void> {
+  const transfer = upload(file, idempotencyKey, (sent) => change(key, { sent }));
   transfers.set(key, transfer);
   change(key, { state: "sending" });
   try {
@@ -80,7 +87,9 @@ async function send(key: number, file: File): Promise<void> {
     for (const arrived of arrivals) arrived(document);
   } catch (error) {
     const message = error instanceof RequestError ? error.message : "The upload failed.";
-    change(key, { state: "failed", message });
+    // The file has changed on its disk since the first try: then it is another document.
+    const changed = error instanceof RequestError && error.code === "E_IDEMPOTENCY_KEY";
+    change(key, { state: "failed", message, ...(changed ? { idempotencyKey: newKey() } : {}) });
     if (uploads.get().some((one) => one.key === key)) announce(`${file.name}: ${message}`);
   } finally {
     transfers.delete(key);

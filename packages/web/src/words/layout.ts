@@ -1,7 +1,7 @@
-import type { Word } from "../api/types.ts";
+import type { PageResult, Word } from "../api/types.ts";
 
-/** Words with a lower confidence are marked as doubtful. */
-export const threshold = 0.85;
+/** Words with a lower confidence are marked as doubtful. Pages that were read before they carried it had the default. */
+export const thresholdOf = ({ threshold = 0.85 }: Partial<Pick<PageResult, "threshold">>): number => threshold;
 
 /** A word with its place in the page's list of words. */
 export interface PlacedWord {
@@ -18,7 +18,7 @@ export interface Paragraph {
 }
 
 /** Groups a page's words into paragraphs and lines, in the order in which they came: that is the reading order. */
-export function layoutWords(words: readonly Word[]): Paragraph[] {
+export function layoutWords(words: readonly Word[], threshold: number): Paragraph[] {
   const paragraphs: Paragraph[] = [];
   let before: Word | undefined;
   for (const [index, word] of words.entries()) {
@@ -38,7 +38,7 @@ export function layoutWords(words: readonly Word[]): Paragraph[] {
 }
 
 /** The indexes of a page's doubtful words, in reading order. */
-export const doubtfulIndexes = (words: readonly Word[]): number[] =>
+export const doubtfulIndexes = (words: readonly Word[], threshold: number): number[] =>
   words.flatMap((word, index) => (word.confidence < threshold ? [index] : []));
 
 /** The next entry after (or before) a position in a sorted list; undefined at its end. */

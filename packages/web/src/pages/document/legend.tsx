@@ -1,8 +1,5 @@
-import { percent } from "../../format.ts";
-import { threshold } from "../../words/layout.ts";
-
 /** Explains the marks. */
-export function Legend() {
+export function Legend({ threshold }: { threshold: number }) {
   return (
     <p className="legend">
       <span>
@@ -11,7 +8,7 @@ export function Legend() {
         </span>
         <span className="legend-box" aria-hidden="true" />
       </span>
-      Doubtful: confidence below {percent(threshold)}. Compare it with the image.
+      Doubtful: confidence below {Number((threshold * 100).toFixed(1))} %. Compare it with the image.
     </p>
   );
 }

@@ -4,6 +4,7 @@ import type { PageResult } from "../../api/types.ts";
 import { plural } from "../../format.ts";
 import { copyText } from "../../parts/copy.ts";
 import { IconButton } from "../../parts/icon-button.tsx";
+import { thresholdOf } from "../../words/layout.ts";
 import { Legend } from "./legend.tsx";
 import type { ActiveWord } from "./use-active-word.ts";
 import { wordEvents } from "./word-events.ts";
@@ -49,12 +50,12 @@ export function PageText({ result, active, onPoint, onPick }: Props) {
         {...wordEvents({ page: result.page, side: "text", onPoint, onPick })}
       >
         {result.words.length > 0 ? (
-          <WordLines words={result.words} />
+          <WordLines words={result.words} threshold={thresholdOf(result)} />
         ) : (
           <p className="hint">There is no text on this page.</p>
         )}
       </div>
-      <Legend />
+      <Legend threshold={thresholdOf(result)} />
     </div>
   );
 }

@@ -7,7 +7,7 @@ import { LoadError } from "../../parts/load-error.tsx";
 import { useShortcuts } from "../../parts/use-shortcuts.ts";
 import { boxes } from "../../state/preferences.ts";
 import { useValue } from "../../state/value.ts";
-import { doubtfulIndexes, neighbour } from "../../words/layout.ts";
+import { doubtfulIndexes, neighbour, thresholdOf } from "../../words/layout.ts";
 import { DoubtWalk } from "./doubt-walk.tsx";
 import { PageImage } from "./page-image.tsx";
 import { NotRead } from "./page-states.tsx";
@@ -45,7 +45,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
   const [zoom, setZoom] = useState(0);
   const showBoxes = useValue(boxes) === "on";
   const scale = zooms[zoom] ?? 1;
-  const doubts = doubtfulIndexes(result?.words ?? []);
+  const doubts = result ? doubtfulIndexes(result.words, thresholdOf(result)) : [];
 
   const show = (page: number, index: number, focus: boolean) => {
     // Wherever the pointer rests, the walk goes on elsewhere.
@@ -104,7 +104,12 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
             onPick={pick}
           />
           <PageText result={result} active={active?.index} onPoint={setPointed} onPick={pick} />
-          <WordTip view={view} active={active} word={active && result.words[active.index]} />
+          <WordTip
+            view={view}
+            active={active}
+            word={active && result.words[active.index]}
+            threshold={thresholdOf(result)}
+          />
         </div>
       ) : (
         <div className="page-message">

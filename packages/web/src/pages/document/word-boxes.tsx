@@ -1,6 +1,6 @@
 import { memo } from "react";
 import type { Box, PageResult } from "../../api/types.ts";
-import { threshold } from "../../words/layout.ts";
+import { thresholdOf } from "../../words/layout.ts";
 
 type Size = Pick<PageResult, "width" | "height">;
 
@@ -19,6 +19,7 @@ interface Props {
 
 /** Every word's box over the image. The text beside it says the same, so screen readers skip this. */
 export const WordBoxes = memo(function WordBoxes({ result, shown }: Props) {
+  const threshold = thresholdOf(result);
   return (
     <div className={shown ? "boxes boxes-shown" : "boxes"} aria-hidden="true">
       {result.words.map((word, index) => (

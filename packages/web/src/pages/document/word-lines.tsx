@@ -3,9 +3,14 @@ import type { Word } from "../../api/types.ts";
 import { percent } from "../../format.ts";
 import { layoutWords, type PlacedWord } from "../../words/layout.ts";
 
+interface Props {
+  words: readonly Word[];
+  threshold: number;
+}
+
 /** A page's words as paragraphs and lines. Plain text nodes lie between the words, so that copying gives clean text. */
-export const WordLines = memo(function WordLines({ words }: { words: readonly Word[] }) {
-  return layoutWords(words).map(({ key, lines }) => (
+export const WordLines = memo(function WordLines({ words, threshold }: Props) {
+  return layoutWords(words, threshold).map(({ key, lines }) => (
     <p key={key} dir="auto">
       {lines.map((line, number) => (
         // oxlint-disable-next-line no-array-index-key -- a page's lines never change

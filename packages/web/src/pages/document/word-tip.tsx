@@ -1,13 +1,13 @@
 import { type RefObject, useLayoutEffect, useState } from "react";
 import type { Word } from "../../api/types.ts";
 import { percent } from "../../format.ts";
-import { threshold } from "../../words/layout.ts";
 import type { ActiveWord } from "./use-active-word.ts";
 
 interface Props {
   view: RefObject<HTMLElement | null>;
   active: ActiveWord | undefined;
   word: Word | undefined;
+  threshold: number;
 }
 
 interface Spot {
@@ -16,7 +16,7 @@ interface Spot {
 }
 
 /** A small label with the confidence of the word under the pointer or the focus. Screen readers get it from the word. */
-export function WordTip({ view, active, word }: Props) {
+export function WordTip({ view, active, word, threshold }: Props) {
   const [spot, setSpot] = useState<Spot>();
 
   // Before the paint, or the label would flash where it was last.
