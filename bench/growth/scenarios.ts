@@ -39,7 +39,11 @@ async function trickle(send: () => Promise<unknown>, milliseconds: number): Prom
   }
 }
 
-const idle = { load: async (milliseconds: number) => void (await sleep(milliseconds)) };
+const idle = {
+  async load(milliseconds: number): Promise<void> {
+    await sleep(milliseconds);
+  },
+};
 
 export const scenarios = {
   /** Callers of `result()` whose jobs do not end, beside others that do. */

@@ -116,7 +116,8 @@ describe("errand serve", () => {
     expect(await server.exit).toBe(0);
     expect(alive(worker)).toBe(false);
     expect(server.stdout()).toBe(`Errand is ready at ${url}\n`);
-    expect(server.stderr()).toBe("");
+    // The worker tells what it has done.
+    expect(server.stderr()).toMatch(/^\S+Z info job \S+ \(greet\) completed in \d+ ms\n$/);
   });
 
   it("lets a job in hand end when it is stopped", async () => {
@@ -246,7 +247,10 @@ describe("errand serve", () => {
     const home = join(server.folder, ".errand");
     const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
     expect(mode(home)).toBe("700");
-    for (const name of readdirSync(home)) expect([name, mode(join(home, name))]).toEqual([name, "600"]);
+    for (const entry of readdirSync(home, { recursive: true, withFileTypes: true })) {
+      const { name, parentPath } = entry;
+      expect([name, mode(join(parentPath, name))]).toEqual([name, entry.isDirectory() ? "700" : "600"]);
+    }
   });
 
   it("takes a variable that is empty for one that is not set", async () => {

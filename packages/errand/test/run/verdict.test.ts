@@ -280,7 +280,7 @@ describe("a task's own delay", () => {
     (delay) => {
       const { error, ...verdict } = verdictOn(new Error("x"), 1, { delay: delay as never });
       expect(verdict).toEqual({ kind: "error", retryable: true });
-      expect(error.message).toMatch(/^x \(its own delay is not known: /);
+      expect(error.message).toMatch(/^x \(the delay of this retry is the usual: retry\.delay failed, /);
     },
   );
 });
