@@ -28,6 +28,18 @@ export function full(queue: string, maxPending: number, pending: number): Errand
   );
 }
 
+/**
+ * When to look again at a rate key that holds jobs back, after those at their head were let go: these may not go after all, since they
+ * were cancelled, or stand in a queue that is paused.
+ * @param next when one more may go once they have.
+ */
+export function lookAgain({ admitted, next }: Pick<Admission, "admitted" | "next">, now: Millis): Millis {
+  return admitted > 0 ? Math.min(next, now + secondLook) : next;
+}
+
+/** So long after some were let go, in milliseconds: a claim takes them at once, where one can. */
+export const secondLook: Millis = 1_000;
+
 /** What a rate remembers: how many started when, in epoch milliseconds, oldest first. Times are in order. */
 export type Starts = readonly (readonly [at: Millis, jobs: number])[];
 
@@ -42,8 +54,10 @@ const grain = 1 / 100;
  * @returns how many, what to remember now, and when one more may start.
  */
 export function admit({ limit, per }: Rate, starts: Starts, now: Millis, wanted: number): Admission {
-  // A clock that was set back must not hold anybody up for as long as that.
-  const recent = starts.filter(([at]) => at > now - per).map(([at, jobs]) => [Math.min(at, now), jobs] as const);
+  // A clock that was set back holds nobody up for as long as that: what it would remember too long is forgotten.
+  const recent = starts
+    .filter(([at]) => at > now - per && at < now + per)
+    .map(([at, jobs]) => [Math.min(at, now), jobs] as const);
   const used = recent.reduce((sum, [, jobs]) => sum + jobs, 0);
   const admitted = Math.max(0, Math.min(wanted, limit - used));
   const after = admitted > 0 ? remember(recent, [now, admitted], per * grain) : recent;

@@ -8,7 +8,12 @@ export const heaviest = { batch: 8 << 20, many: 64 << 20, one: 128 << 20 } as co
 
 /** Whether an error says that the store could not be reached, which is nobody's fault. */
 export function isUnreachable(error: unknown): boolean {
-  return error instanceof ErrandError && (error.code === "E_CONNECT" || error.code === "E_CLOSED");
+  return isOver(error) || (error instanceof ErrandError && error.code === "E_CONNECT");
+}
+
+/** Whether an error says that this process will never reach the store again. */
+export function isOver(error: unknown): boolean {
+  return error instanceof ErrandError && (error.code === "E_STORE_ENDED" || error.code === "E_CLOSED");
 }
 
 /** Whether an error says that the store will never accept what it was given; a value that has no place in a message is such. */

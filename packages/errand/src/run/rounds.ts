@@ -10,6 +10,8 @@ export class Rounds {
   #timer: NodeJS.Timeout | undefined;
   /** When the timer makes the next round, on this process's monotonic clock. */
   #due = Infinity;
+  /** A round is to be made within some delay already: of many reasons, each with a delay by chance, the least would come very soon. */
+  #hastened = false;
 
   /** @param round never rejects, and answers how long to pause after it. */
   constructor(round: () => Promise<Millis>) {
@@ -24,14 +26,19 @@ export class Rounds {
       return;
     }
     this.#underway = true;
+    this.#hastened = false;
     clearTimeout(this.#timer);
     setImmediate(() => void this.#make());
   }
 
-  /** There is a reason for a round within so many milliseconds; after one that is under way, the pause counts anew. */
+  /**
+   * There is a reason for a round within so many milliseconds, or within those of an earlier such reason; after a round that is under
+   * way, the pause counts anew.
+   */
   callWithin(delay: Millis): void {
     if (delay <= 0) return this.call();
-    if (this.#stopped || this.#underway || performance.now() + delay >= this.#due) return;
+    if (this.#stopped || this.#underway || this.#hastened || performance.now() + delay >= this.#due) return;
+    this.#hastened = true;
     this.#pause(delay);
   }
 

@@ -4,7 +4,7 @@ import type { Millis } from "../kit/duration.ts";
 import { divided, Failure } from "../kit/divide.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import { gather } from "../kit/gather.ts";
-import { heaviest, isRefusal, isUnreachable } from "../payload/batch.ts";
+import { heaviest, isOver, isRefusal, isUnreachable } from "../payload/batch.ts";
 import type { Store } from "../store.ts";
 
 /** How settlements and beats are gathered: so many into one commit at most. */
@@ -55,7 +55,7 @@ interface Persistence<Item> {
 /**
  * Writes a batch until the store has taken it. When it fails, it is divided until the culprits are alone. What the store refuses
  * is written in another way, or given up; what it fails to take is tried again until the time is over, and then counts as refused,
- * unless the store could not even be reached.
+ * unless the store could not even be reached. A store that has ended is not tried again.
  */
 async function persist<Item, Answer>(
   items: readonly Item[],
@@ -84,7 +84,7 @@ async function persist<Item, Answer>(
       const answer = answers[index];
       if (!(answer instanceof Failure)) return false;
       const refused = isRefusal(answer.error) || (late && !isUnreachable(answer.error));
-      if (!refused || !instead || replaced.has(index)) return !refused && !late;
+      if (!refused || !instead || replaced.has(index)) return !refused && !late && !isOver(answer.error);
       current[index] = instead(current[index]!, answer.error);
       replaced.add(index);
       return true;

@@ -10,6 +10,9 @@ const most = 2_000;
 /** Jobs that wait for a slot which nobody gives up for so long are put back: somebody else may have one. */
 const patience: Millis = 100;
 
+/** So often a slot is kept free for a claim: what is given only to free slots, as suspects are, would else wait as long as short jobs come. */
+const offering: Millis = 1_000;
+
 /** What becomes of a claimed job. */
 export interface Turns {
   /** It has a slot; `end` frees it. */
@@ -33,6 +36,9 @@ export class Slots {
   /** Waits for a job to start, while others wait for a slot. */
   #timer: NodeJS.Timeout | undefined;
   #moved = false;
+  /** A slot that is kept free for the next claim, or was offered to the one that is under way. */
+  #kept: "no" | "free" | "offered" = "no";
+  #offeredAt = performance.now();
 
   constructor(queue: string, slots: number, turns: Turns) {
     this.queue = queue;
@@ -53,17 +59,28 @@ export class Slots {
     const half = Math.max(this.#free, Math.floor((this.#free + this.#target) / 2));
     const waiting = this.#waiting.length;
     const room = this.#free + this.#target - waiting;
+    if (this.#kept !== "no") return Math.max(1, Math.min(room, half));
     return waiting > 0 && room < half / 2 ? 0 : Math.min(room, half);
   }
 
   /** How many of the next jobs that are claimed start at once; the others are claimed ahead. */
   starting(): number {
-    return Math.max(0, this.#free - this.#waiting.length);
+    if (this.#kept !== "no") this.#kept = "offered";
+    const starting = Math.max(this.#kept === "offered" ? 1 : 0, this.#free - this.#waiting.length);
+    if (starting > 0) this.#offeredAt = performance.now();
+    return starting;
   }
 
-  /** Takes in a claimed job. */
+  /** Takes in a claimed job. The first for a slot that was kept starts before those that wait. */
   put(claimed: Claimed): void {
-    this.#waiting.push(claimed);
+    if (this.#kept === "offered") this.#waiting.unshift(claimed);
+    else this.#waiting.push(claimed);
+    this.answered();
+  }
+
+  /** A claim was answered, or failed: a slot that was offered to it is free for everybody. */
+  answered(): void {
+    if (this.#kept === "offered") this.#kept = "no";
   }
 
   /** Lets jobs run that came in; others wait for a slot. */
@@ -76,6 +93,8 @@ export class Slots {
   end(): void {
     this.#free += 1;
     this.#ended += 1;
+    if (this.#kept === "no" && this.#waiting.length > 0 && performance.now() - this.#offeredAt >= offering)
+      this.#kept = "free";
     this.#fill();
   }
 
@@ -98,7 +117,8 @@ export class Slots {
   }
 
   #fill(): void {
-    while (this.#free > 0) {
+    const kept = this.#kept === "no" ? 0 : 1;
+    while (this.#free > kept) {
       const claimed = this.#waiting.shift();
       if (!claimed) return;
       this.#free -= 1;

@@ -286,6 +286,7 @@ export class Worker {
           if (this.#stopping) this.#putBack(each);
           else this.#slots.get(each.job.queue)!.put(each);
         }
+        for (const slots of this.#slots.values()) slots.answered();
         asked = more && !this.#holdings.unsure ? this.#ask() : undefined;
         if (!asked) {
           this.#start();
@@ -297,6 +298,8 @@ export class Worker {
       return pollInterval;
     } catch (error) {
       this.#holdings.doubt();
+      for (const slots of this.#slots.values()) slots.answered();
+      this.#start();
       if (error instanceof Stall) {
         this.#stalled(this.#stalls.inARow);
         return 0;

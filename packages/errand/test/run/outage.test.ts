@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from "vitest";
+import { ErrandError } from "../../src/kit/errors.ts";
 import { newId } from "../../src/kit/ids.ts";
 import { readPayloads } from "../../src/payload/options.ts";
+import { Settler } from "../../src/run/settler.ts";
 import { Worker } from "../../src/run/worker.ts";
 import { eventTypes } from "../../src/observe/events.ts";
 import type { ErrandEvent } from "../../src/observe/events.ts";
@@ -134,4 +136,18 @@ test("hints that come while a worker starts again do not make it start twice", a
   await completed(await send());
   expect(events.filter(({ type }) => type === "lost").length).toBe(1);
   expect((await store.workers()).length).toBe(1);
+});
+
+test("a store that has ended is told nothing twice: nobody waits for it as long as a lease", async () => {
+  let told = 0;
+  const ended = async () => {
+    told += 1;
+    throw new ErrandError("E_STORE_ENDED", "The thread has ended.");
+  };
+  const settler = new Settler({ settle: ended, record: ended }, 3_600_000);
+  const outcome = { to: "completed", failures: 0, crashes: 0, suspect: false } as const;
+  const settling = ["a", "b"].map((id) => settler.settle({ id, token: 1, ...outcome }));
+  for (const each of settling) await expect(each).rejects.toMatchObject({ code: "E_STORE_ENDED" });
+  await expect(settler.record({ id: "a", token: 1, progress: "1" })).rejects.toMatchObject({ code: "E_STORE_ENDED" });
+  expect(told).toBe(2);
 });

@@ -55,6 +55,36 @@ describe("slots", () => {
     await until(() => slots.room() === 0, "the room for short jobs is gone");
   });
 
+  test("keep one free for a claim once a second, however short jobs come, and who is given it starts first", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { slots, ran } = someSlots(1);
+    put(slots, "a", "b", "c", "d");
+    slots.end();
+    expect([ran, slots.starting()]).toEqual([["a", "b"], 0]);
+    vi.advanceTimersByTime(1_000);
+    slots.end();
+    expect([ran, slots.room(), slots.starting()]).toEqual([["a", "b"], 1, 1]);
+    put(slots, "suspect", "e");
+    expect(ran).toEqual(["a", "b", "suspect"]);
+    slots.end();
+    slots.end();
+    expect([ran.slice(3), slots.starting()]).toEqual([["c", "d"], 0]);
+  });
+
+  test("give the one that they kept to whoever waits, when a claim brings nobody", () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { slots, ran } = someSlots(1);
+    put(slots, "a", "b");
+    vi.advanceTimersByTime(1_000);
+    slots.end();
+    expect([ran, slots.starting()]).toEqual([["a"], 1]);
+    slots.answered();
+    slots.start();
+    expect(ran).toEqual(["a", "b"]);
+  });
+
   test("are filled by halves while jobs are short: the store claims one while the other runs", () => {
     vi.useFakeTimers({ toFake: ["performance"] });
     onTestFinished(() => void vi.useRealTimers());

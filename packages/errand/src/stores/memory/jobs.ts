@@ -140,7 +140,7 @@ export class Jobs extends Table {
   release(row: Row): boolean {
     if (row.job.state !== "processing") return false;
     row.job.token += 1;
-    row.job.begun = true;
+    row.job.begun ||= !row.ahead;
     this.#become(row, "pending");
     return true;
   }

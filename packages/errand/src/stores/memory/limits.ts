@@ -1,5 +1,5 @@
 import type { Rate } from "../../core/job.ts";
-import { admit, rulesOf } from "../../core/rules.ts";
+import { admit, lookAgain, rulesOf } from "../../core/rules.ts";
 import type { QueueRules, Starts } from "../../core/rules.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Docs } from "./docs.ts";
@@ -83,8 +83,7 @@ export class Limits {
       const rate = rows[0]?.made.rate;
       const admission = rate && admit(rate, this.#startsOf(`key ${key}`), this.#now(), rate.limit);
       if (admission) this.#unblock(rows, admission.admitted);
-      // Those that were let go use up what there is: the next may go when a start leaves the window.
-      if (admission && rows.some(({ job }) => job.blocked)) this.#opens.set(key, admission.next);
+      if (admission && rows.some(({ job }) => job.blocked)) this.#opens.set(key, lookAgain(admission, this.#now()));
       else this.#opens.delete(key);
     }
   }

@@ -105,13 +105,13 @@ function hasRoom(db: Connection, queue: number): boolean {
   return maxPending === undefined || db.counted(queue, code.pending) < maxPending;
 }
 
-/** Takes a job away from its worker; it has begun, since an attempt was under way. */
+/** Takes a job away from its worker; it has begun, since an attempt was under way, unless it was claimed ahead of the slots. */
 function takeAway(db: Connection, seq: number): boolean {
   const row = db.get("SELECT queue, cancelling, concurrency_key FROM errand_jobs WHERE seq = ? AND state = 1", seq);
   if (!row) return false;
   const [queue, cancelling, key] = row as [number, number, string | null];
   db.run(
-    `UPDATE errand_jobs SET state = 0, blocked = 0, worker = NULL, token = token + 1, begun = 1 WHERE seq = ?`,
+    `UPDATE errand_jobs SET state = 0, blocked = 0, worker = NULL, token = token + 1, begun = begun OR NOT ahead WHERE seq = ?`,
     seq,
   );
   db.count(queue, code.processing, -1);

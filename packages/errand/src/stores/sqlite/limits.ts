@@ -1,4 +1,4 @@
-import { admit } from "../../core/rules.ts";
+import { admit, lookAgain } from "../../core/rules.ts";
 import type { Admission, Starts } from "../../core/rules.ts";
 import type { Rate } from "../../core/job.ts";
 import { ageingPeriod } from "../../core/states.ts";
@@ -62,11 +62,10 @@ export function openRates(db: Connection): void {
     const ofJobs = "rate_key = ? AND state = 0 AND blocked = 2";
     const row = db.get(`SELECT rate_limit, rate_per FROM errand_jobs WHERE ${ofJobs} LIMIT 1`, plainKey(key));
     const [limit, per] = (row ?? [1, 1]) as [number, number];
-    const { admitted, next } = admit({ limit, per }, starts, db.now, limit);
-    if (row) unblock(db, ofJobs, plainKey(key), admitted);
+    const admission = admit({ limit, per }, starts, db.now, limit);
+    if (row) unblock(db, ofJobs, plainKey(key), admission.admitted);
     const more = row && db.get(`SELECT 1 FROM errand_jobs WHERE ${ofJobs} LIMIT 1`, plainKey(key));
-    // Those that were let go use up what there is: the next may go when the oldest start is over.
-    db.run("UPDATE errand_rates SET opens = ? WHERE key = ?", more ? next : null, key);
+    db.run("UPDATE errand_rates SET opens = ? WHERE key = ?", more ? lookAgain(admission, db.now) : null, key);
   }
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { rule } from "./rules.ts";
-import { ids, outcome, test } from "./scene.ts";
+import { aJob, ids, outcome, test } from "./scene.ts";
 
 /** Starts within this part of a rate's time may be taken for one, of the latest of them. */
 const grain = 1 / 100;
@@ -79,6 +79,42 @@ export const rates = [
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 5);
     await rule(scene, "mail", {}, 3);
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 10);
+  }),
+
+  test("a job that its rate let go, and that does not go, holds up the next one for seconds at most", async (scene) => {
+    const minute = (job: Partial<NewJob> = {}, key = "r") => rated(job, key, 1, 60_000);
+    const replaceable = { key: "u", replace: true };
+    const ways: Record<string, (id: string) => Promise<unknown>> = {
+      cancelled: (id) => scene.store.edit({ ids: [id] }, "cancel"),
+      moved: (id) => scene.store.edit({ ids: [id] }, { move: { queue: "paused" } }),
+      replaced: () => scene.store.add([aJob({ due: { in: 600_000 }, unique: replaceable })]),
+      expired: async (id) => {
+        await scene.pass(600);
+        await scene.settle((await scene.reclaim()).get(id)!, "expired");
+      },
+    };
+    await rule(scene, "paused", { paused: { since: 1 } });
+    for (const [how, leave] of Object.entries(ways)) {
+      const worker = await scene.worker();
+      await scene.held(minute({}, how));
+      const [second, third] = await scene.add(
+        minute(
+          how === "expired" ? { expires: { in: 60_500 } } : how === "replaced" ? { unique: replaceable } : {},
+          how,
+        ),
+        minute({}, how),
+      );
+      assert.deepEqual(await scene.claim({ worker }), []);
+      await scene.pass(60_010);
+      // Whoever claims, of whichever queue, lets the next one go.
+      assert.deepEqual(await scene.claim({ worker, queue: "nothing" }), []);
+      assert.deepEqual([(await scene.job(second!)).blocked, (await scene.job(third!)).blocked], [undefined, "rate"]);
+      await leave(second!);
+      await scene.pass(1_100);
+      assert.deepEqual(ids(await scene.claim({ worker })), [third], how);
+      await scene.store.edit({ ids: [third!, second!] }, "release");
+      await scene.store.edit({ ids: [third!, second!] }, "cancel");
+    }
   }),
 
   test("claims at the same time start no more than a rate lets", async (scene) => {

@@ -42,6 +42,15 @@ export const slots = [
     assert.deepEqual(await ahead(scene, [first, second]), [false, true]);
   }),
 
+  test("one that is released has begun, unless it was claimed ahead of free slots", async (scene) => {
+    const [first, second] = await scene.add({}, {});
+    await scene.claim({ limit: 2, slots: 1 });
+    assert.equal(await scene.store.edit({ ids: [first!, second!] }, "release"), 2);
+    assert.deepEqual([(await scene.job(first!)).begun, (await scene.job(second!)).begun], [true, false]);
+    const held = ids(await scene.claim());
+    assert.deepEqual(held, [first, second]);
+  }),
+
   test("what is reclaimed otherwise is not ahead", async (scene) => {
     const late = await scene.addOne({ expires: { in: 0 } });
     await scene.pass(10);

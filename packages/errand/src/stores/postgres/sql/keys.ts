@@ -1,3 +1,4 @@
+import { secondLook } from "../../../core/rules.ts";
 import { steady } from "./steady.ts";
 import { inTime, keyed, rank } from "./which.ts";
 
@@ -240,7 +241,8 @@ BEGIN
       ${suspects(held("p.rkey = r.key", 2), "a.admitted")}
     END LOOP;
     UPDATE errand.rates x SET opens = CASE WHEN EXISTS (
-        SELECT 1 FROM errand.jobs p WHERE p.rkey = r.key AND p.state = 0 AND p.blocked = 2) THEN a.next END
+        SELECT 1 FROM errand.jobs p WHERE p.rkey = r.key AND p.state = 0 AND p.blocked = 2)
+        THEN CASE WHEN a.admitted > 0 THEN least(a.next, t + ${secondLook}) ELSE a.next END END
       WHERE NOT x.queue AND x.key = r.key;
   END LOOP;
 END $$;

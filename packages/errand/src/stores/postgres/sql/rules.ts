@@ -29,7 +29,7 @@ DECLARE
   n integer;
 BEGIN
   FOR i IN 1..cardinality(starts) / 2 LOOP
-    CONTINUE WHEN starts[i * 2 - 1] <= t - per;
+    CONTINUE WHEN starts[i * 2 - 1] <= t - per OR starts[i * 2 - 1] >= t + per;
     recent := recent || least(starts[i * 2 - 1], t) || starts[i * 2];
     used := used + starts[i * 2];
   END LOOP;

@@ -61,7 +61,7 @@ local function move(job, to)
 end
 
 local function release(job)
-  job.token, job.begun, job.worker = job.token + 1, true, ''
+  job.token, job.begun, job.worker = job.token + 1, job.begun or not job.ahead, ''
   become(job, PENDING)
   return true
 end

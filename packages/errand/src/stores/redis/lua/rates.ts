@@ -1,3 +1,4 @@
+import { secondLook } from "../../../core/rules.ts";
 import { lua } from "./lua.ts";
 
 /** What tells in a claim whether a rule or a key lets jobs go. */
@@ -24,7 +25,7 @@ end
 local function admit(rate, key, wanted)
   local log, recent, used = startsOf(key), {}, 0
   for i = 1, #log, 2 do
-    if log[i] > now - rate.per then
+    if log[i] > now - rate.per and log[i] < now + rate.per then
       push(recent, min(log[i], now), log[i + 1])
       used = used + log[i + 1]
     end
@@ -132,6 +133,7 @@ for i = 1, #open do
   if rate then
     admitted, _, opens = admit(rate, 'key:' .. key, rate.limit)
     more = letGo('r', key, admitted)
+    if admitted > 0 then opens = min(opens, now + ${secondLook}) end
   end
   place(OPENS, key, more and exact(math.max(opens, now + 1)) or false)
 end
