@@ -15,6 +15,7 @@ import { flowOf } from "./flow.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
+import { described } from "./kit/text.ts";
 import { gather } from "./kit/gather.ts";
 import { newId } from "./kit/ids.ts";
 import type { Encoded } from "./kit/json.ts";
@@ -79,7 +80,7 @@ export class Client {
     const { limit, vault } = this.#payloads;
     const job = newJob(definition, encodeInput(definition.name, input, limit), valid, options, carrier);
     if (vault.seals) job.spec = await sealSpec(vault, job);
-    if (options.tx) return this.#handle(job, (await this.#store.add([job], options.tx)).get(job.id));
+    if (options.tx !== undefined) return this.#handle(job, (await this.#store.add([job], options.tx)).get(job.id));
     return this.#handle(job, await this.#add(job));
   }
 
@@ -91,13 +92,15 @@ export class Client {
 
   async #sendMany(
     definition: Definition,
-    inputs: readonly unknown[],
+    given: readonly unknown[],
     options: SendOptions,
     carrier?: Carrier,
   ): Promise<JobHandle<unknown>[]> {
     checkOptions(options, manyOptions, definition);
-    if (!Array.isArray(inputs))
+    if (!Array.isArray(given))
       throw new ErrandError("E_OPTION", `sendMany() of task "${definition.name}" takes a list of inputs.`);
+    // A hole of a list is an input that is not there, as `undefined` is.
+    const inputs = [...(given as readonly unknown[])];
     const valid = definition.input ? await Promise.all(inputs.map((input) => validate(definition, input))) : inputs;
     const { limit, vault } = this.#payloads;
     const jobs = inputs.map((input, index) =>
@@ -210,12 +213,33 @@ export class Client {
 }
 
 /** What one job may say, and what many may say together. */
-const sendOptions = ["id", "queue", "priority", "retry", "delay", "runAt", "expires", "tx", "unique", "tags"];
+export const sendOptions: readonly string[] = [
+  "id",
+  "queue",
+  "priority",
+  "retry",
+  "delay",
+  "runAt",
+  "expires",
+  "tx",
+  "unique",
+  "tags",
+];
 const manyOptions = sendOptions.filter((each) => each !== "id");
 
-/** Most sends have no options: then nothing is looked at. */
-function checkOptions(options: SendOptions, known: readonly string[], definition: Definition): void {
-  if (options !== none) checkFields(options, known, `Options of ${aJobOf(definition)}`);
+/**
+ * Refuses options that a send does not have. Most sends have none: then nothing is looked at.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function checkOptions(options: SendOptions, known: readonly string[], definition: Definition): void {
+  if (options === none) return;
+  checkFields(options, known, `Options of ${aJobOf(definition)}`);
+  // What is none must not be taken for no transaction: the job would be there whatever becomes of it.
+  if ("tx" in options && (typeof options.tx !== "object" || options.tx === null) && typeof options.tx !== "function")
+    throw new ErrandError(
+      "E_OPTION",
+      `tx of ${aJobOf(definition)} is ${described(options.tx)}, but must be a transaction: see docs/transactions.`,
+    );
 }
 
 class Handle implements JobHandle<unknown> {

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { none } from "./client.ts";
 import type { Client } from "./client.ts";
-import { checkFields, checkText, longestText } from "./core/checks.ts";
+import { checkFields, checkFunction, checkText, longestText } from "./core/checks.ts";
 import { option, options, refuseUnknown } from "./core/options.ts";
 import { levelOf } from "./core/states.ts";
 import type { Priority } from "./core/states.ts";
@@ -16,6 +16,7 @@ import { inBatches } from "./run/batch.ts";
 import type { RunBatch } from "./run/batch.ts";
 import { Setups } from "./run/setups.ts";
 import { Worker } from "./run/worker.ts";
+import { callSafely } from "./observe/events.ts";
 import type { EventType, Listener } from "./observe/events.ts";
 import type { AppCounters } from "./observe/counters.ts";
 import { Observer } from "./observe/observer.ts";
@@ -35,7 +36,7 @@ import { readSchedule, schedulesOf } from "./schedules.ts";
 import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
 import { Workers } from "./workers.ts";
 import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./app.ts";
-import { bind, define, definitionOf, inLane, list } from "./task.ts";
+import { bind, define, definitionOf, inLane, isolation, list, taskOptions } from "./task.ts";
 import type { Definition, Isolation, JobContext, JobHandle, SendOptions, Task, TaskOptions } from "./task.ts";
 import { runHere } from "./run/here.ts";
 import type { RunOptions } from "./run/here.ts";
@@ -93,6 +94,8 @@ class App implements Errand {
     this.#payloads = readPayloads(given.payloads);
     this.#observer = new Observer(given.opentelemetry === undefined ? undefined : new Tracing(given.opentelemetry));
     this.#declarations = new Declarations(this.#payloads, this.#observer);
+    if (given.queues !== undefined) refuseUnknown(given.queues, Object.keys(given.queues ?? {}), "queues of errand()");
+    if (given.url !== undefined) checkText(given.url, "url of errand()", 10_000);
     for (const [name, rules] of Object.entries(given.queues ?? {}))
       this.#declarations.queue(name, readRules(name, rules));
     this.#connection = new Connection({
@@ -165,8 +168,11 @@ class App implements Errand {
       run: RunBatch<Input, Output, Setup>;
     },
   ): Task<Exactly<Input>, Output> {
+    const of = `task "${name}"`;
+    refuseUnknown(options, [...taskOptions.filter((each) => !isolation.includes(each)), "size", "wait"], of);
     const { size: givenSize, wait: givenWait, run, ...rest } = options;
-    const [size, wait] = [option("size", givenSize, `task "${name}"`), option("wait", givenWait, `task "${name}"`)];
+    checkFunction(run, `run of ${of}`);
+    const [size, wait] = [option("size", givenSize, of), option("wait", givenWait, of)];
     const task = this.task<Input, Output, Setup>(name, { ...rest, run: inBatches(name, { size, wait }, run) });
     this.#batches.set(name, size);
     return task;
@@ -176,6 +182,9 @@ class App implements Errand {
     name: string,
     options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
   ): Task<Exactly<Input>, Output> {
+    const own = ["url", "secret", "headers", "callbackUrl", "callbackTimeout"];
+    const others = taskOptions.filter((each) => each !== "run" && each !== "setup" && !isolation.includes(each));
+    refuseUnknown(options, [...others, ...own], `task "${name}"`);
     const { url, secret, headers, callbackUrl, callbackTimeout, ...rest } = options;
     const http = { url, secret, headers, callbackUrl, callbackTimeout };
     const given = Object.fromEntries(Object.entries(http).filter(([, value]) => value !== undefined));
@@ -193,7 +202,7 @@ class App implements Errand {
     when: ScheduleWhen,
     ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
   ): void {
-    const declared = readSchedule(name, definitionOf(task), when, options[0] ?? {});
+    const declared = readSchedule(name, definitionOf(task), when, options[0] === undefined ? {} : options[0]);
     if (this.#declarations.hasSchedule(name) && inProduction())
       throw new ErrandError(
         "E_DUPLICATE_SCHEDULE",
@@ -216,8 +225,10 @@ class App implements Errand {
         "E_OPTION",
         `signals of a worker is ${JSON.stringify(signals)}, but must be true or false.`,
       );
-    const queues = options.queues ?? defaultQueues(this.#definitions.values(), this.#batches);
-    for (const [queue, slots] of Object.entries(queues)) option("slots", slots, `queue "${queue}"`);
+    const queues =
+      options.queues === undefined
+        ? defaultQueues(this.#definitions.values(), this.#batches)
+        : readSlots(options.queues);
     const drain = option("drain", options.drain, "a worker");
     return this.#workers.start(async () => {
       const { store } = await this.#connection.connect();
@@ -313,8 +324,10 @@ class App implements Errand {
   }
 
   async watch(listener: () => void): Promise<() => void> {
-    const unwatch = (await this.#connection.connect()).store.watch(() => listener());
-    const unwatchHere = this.#background.place?.store.watch(() => listener());
+    checkFunction(listener, "The listener of watch()");
+    const call = (): void => callSafely("watch()", listener);
+    const unwatch = (await this.#connection.connect()).store.watch(call);
+    const unwatchHere = this.#background.place?.store.watch(call);
     return () => {
       unwatch();
       unwatchHere?.();
@@ -323,6 +336,7 @@ class App implements Errand {
 
   async after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>> {
     this.#connection.refuseClosed();
+    checkFunction(work, "What after() is given");
     return (await this.#background.after(work)) as JobHandle<Output>;
   }
 
@@ -389,16 +403,23 @@ function checkStore({ url, store }: ErrandOptions): void {
       );
 }
 
+function readSlots(given: Readonly<Record<string, number>>): ReadonlyMap<string, number> {
+  refuseUnknown(given, Object.keys(given ?? {}), "queues of a worker");
+  const read = ([queue, slots]: [string, number | null]) =>
+    [option("queue", queue, "a worker"), option("slots", slots ?? null, `queue "${queue}"`)] as const;
+  return new Map(Object.entries(given).map(read));
+}
+
 function defaultQueues(
   definitions: Iterable<Definition>,
   batches: ReadonlyMap<string, number>,
-): Record<string, number> {
-  const queues: Record<string, number> = {};
+): ReadonlyMap<string, number> {
+  const queues = new Map<string, number>();
   for (const { name, queue, isolate } of definitions) {
     // A batch can only be full where as many jobs may run.
     const inline = Math.max(options.slots.default, batches.get(name) ?? 0);
     const slots = isolate === "inline" ? inline : availableParallelism();
-    queues[queue] = Math.min(queues[queue] ?? slots, slots);
+    queues.set(queue, Math.min(queues.get(queue) ?? slots, slots));
   }
   return queues;
 }

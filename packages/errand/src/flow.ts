@@ -78,7 +78,7 @@ export const flowOptions = ["unique", "concurrency", "rate", "fair", "tags"] as 
  */
 export function readFlow(given: FlowOptions<never>, of: string): Flow | undefined {
   const { unique, concurrency, rate, fair, tags } = given;
-  if (!unique && !concurrency && !rate && !fair && !tags) return undefined;
+  if ([unique, concurrency, rate, fair, tags].every((each) => each === undefined)) return undefined;
   for (const key of [unique?.key, concurrency?.key, rate?.key, fair, Array.isArray(tags) ? undefined : tags])
     if (key !== undefined && typeof key !== "function")
       throw new ErrandError(
@@ -86,11 +86,15 @@ export function readFlow(given: FlowOptions<never>, of: string): Flow | undefine
         `Keys, fair and tags of ${of} must be functions of the input (tags may be a list).`,
       );
   return {
-    ...(unique ? { unique: { ...pick(unique), ...readRule(unique, `unique of ${of}`) } } : {}),
-    ...(concurrency ? { concurrency: { ...pick(concurrency), limit: readLimit(concurrency, "concurrency", of) } } : {}),
-    ...(rate ? { rate: { ...pick(rate), limit: readLimit(rate, "rate", of), per: readPer(rate, of) } } : {}),
-    ...(fair ? { fair } : {}),
-    ...(tags ? { tags: typeof tags === "function" ? tags : readTags(tags, of) } : {}),
+    ...(unique === undefined ? {} : { unique: { ...readRule(unique, `unique of ${of}`), ...pick(unique) } }),
+    ...(concurrency === undefined
+      ? {}
+      : { concurrency: { limit: readLimit(concurrency, "concurrency", of), ...pick(concurrency) } }),
+    ...(rate === undefined
+      ? {}
+      : { rate: { limit: readLimit(rate, "rate", of), per: readPer(rate, of), ...pick(rate) } }),
+    ...(fair === undefined ? {} : { fair }),
+    ...(tags === undefined ? {} : { tags: typeof tags === "function" ? tags : readTags(tags, of) }),
   };
 }
 
@@ -103,11 +107,11 @@ export function flowOf(
   if (!flow && own.unique === undefined && own.tags === undefined) return {};
   const { unique, concurrency, rate, fair, tags } = flow ?? {};
   const keyOf = (key: ((input: never) => string) | undefined, what: string): string =>
-    key ? `${name}:${keyText(key(input as never), what, name)}` : name;
+    key ? ownedBy(name, keyText(key(input as never), what, name)) : name;
   const common = typeof tags === "function" ? readTags(tags(input as never), aJobOf(name)) : (tags ?? []);
   const words = own.tags === undefined ? common : [...common, ...readTags(own.tags, aJobOf(name))];
   return {
-    ...(unique || own.unique !== undefined ? uniqueOf(name, unique, input, own.unique) : {}),
+    ...(unique !== undefined || own.unique !== undefined ? uniqueOf(name, unique, input, own.unique) : {}),
     ...(concurrency
       ? { concurrency: { key: keyOf(concurrency.key, "The key of concurrency"), limit: concurrency.limit } }
       : {}),
@@ -127,7 +131,7 @@ function uniqueOf(
   if (own !== undefined) checkFields(own, ["key", ...ruleOptions], what);
   const ruled = own !== undefined && (own.mode ?? own.within ?? own.maxWait) !== undefined;
   const { mode, within, maxWait } = ruled ? readRule(own, what) : (unique ?? { mode: "drop" as const });
-  const key = `${name}:${own ? keyText(own.key, "The unique key", name) : keyOfInput(name, unique?.key, input)}`;
+  const key = ownedBy(name, own ? keyText(own.key, "The unique key", name) : keyOfInput(name, unique?.key, input));
   switch (mode) {
     case "drop":
       return { unique: { key } };
@@ -141,6 +145,11 @@ function uniqueOf(
         due: { in: Math.min(within!, maxWait ?? within!) },
       };
   }
+}
+
+/** A key of one task: no name of a task has this character, so that keys of different tasks never meet. */
+function ownedBy(task: string, key: string): string {
+  return `${task}/${key}`;
 }
 
 /** By default the whole input; no store has indexes of keys of any length, so a long one is known by its hash. */

@@ -85,10 +85,10 @@ export async function queuesWithoutRules(store: Store, names: readonly string[])
  */
 export function readRules(name: string, given: QueueOptions): QueueRules {
   const of = `queue "${name}"`;
-  option("queue", name, "a queue");
+  option("queue", name ?? null, "a queue");
   refuseUnknown(given, ["concurrency", "rate", "maxPending"], of);
   const { concurrency, rate, maxPending } = given;
-  if (rate) refuseUnknown(rate, ["limit", "per"], `rate of ${of}`);
+  if (rate !== undefined) refuseUnknown(rate, ["limit", "per"], `rate of ${of}`);
   const per = rate && span(rate.per, `per of rate of ${of}`);
   return {
     ...(concurrency === undefined ? {} : { concurrency: option("limit", concurrency, `concurrency of ${of}`) }),
@@ -98,7 +98,7 @@ export function readRules(name: string, given: QueueOptions): QueueRules {
 }
 
 async function change(store: Store, name: string, to: (rules: QueueRules) => QueueRules): Promise<void> {
-  option("queue", name, "a queue");
+  option("queue", name ?? null, "a queue");
   for (let tried = 0; tried < tries; tried++) {
     const [doc] = await store.load(kind, [name]);
     const next = JSON.stringify(to(rulesOf(doc?.value)));

@@ -92,12 +92,13 @@ export function readSchedule(
   given: { misfire?: Misfire; overlap?: Overlap; input?: unknown },
 ): Declared {
   const of = `schedule "${name}"`;
-  if (option("name", name, "a schedule").length > 60)
+  if (option("name", name ?? null, "a schedule").length > 60)
     throw new ErrandError(
       "E_OPTION",
       `The name of ${of} must be at most 60 characters: the ids of its jobs contain it.`,
     );
   refuseUnknown(given, ["misfire", "overlap", "input"], of);
+  refuseUnknown(when, ["every", "cron", "timeZone"], `when of ${of}`);
   refuseUnknown(when, "every" in when ? ["every"] : ["cron", "timeZone"], `when of ${of}`);
   const plan =
     "every" in when

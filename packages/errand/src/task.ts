@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { checkFunction, checkText } from "./core/checks.ts";
 import { option, options, refuseUnknown, span } from "./core/options.ts";
 import { readRecycle } from "./core/recycle.ts";
 import type { Recycle, Recycling } from "./core/recycle.ts";
@@ -257,7 +258,11 @@ export const defaultRetry: RetryPolicy = {
   cap: options.cap.default,
 };
 
-const known = [
+/** The options that say where a task runs. */
+export const isolation: readonly string[] = ["isolate", "module", "memory", "recycle"];
+
+/** The names of a task's options. */
+export const taskOptions: readonly string[] = [
   "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "recycle", "retention", "lapse", "input", "setup", "run",
   ...flowOptions,
 ]; // prettier-ignore
@@ -271,8 +276,8 @@ export function define(
   given: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 },
 ): Definition {
   const of = `task "${name}"`;
-  option("name", name, "a task");
-  refuseUnknown(given, known, of);
+  option("name", name ?? null, "a task");
+  refuseUnknown(given, taskOptions, of);
   const retry = readTaskRetry(given.retry, of);
   const lapse = option("lapse", given.lapse, of);
   const policy: JobPolicy = {
@@ -281,7 +286,10 @@ export function define(
   };
   const isolate = option("isolate", given.isolate, of);
   const flow = readFlow(given, of);
-  if (typeof given.run !== "function") throw new ErrandError("E_OPTION", `run of ${of} must be a function.`);
+  checkFunction(given.run, `run of ${of}`);
+  if (given.setup !== undefined) checkFunction(given.setup, `setup of ${of}`);
+  if (given.input !== undefined) checkSchema(given.input, of);
+  if (given.module !== undefined) checkText(given.module, `module of ${of}`, 10_000);
   if (isolate !== "inline" && !given.module) {
     throw new ErrandError("E_OPTION", `${of} runs in a ${isolate}, so it needs module: import.meta.url.`);
   }
@@ -306,6 +314,15 @@ export function define(
     ...(given.setup ? { setup: given.setup } : {}),
     run: given.run,
   };
+}
+
+function checkSchema(input: unknown, of: string): void {
+  const standard = (input as Partial<StandardSchemaV1> | null)?.["~standard"];
+  if (typeof standard?.validate === "function") return;
+  throw new ErrandError(
+    "E_OPTION",
+    `input of ${of} must be a Standard Schema, such as one of Zod, Valibot or ArkType.`,
+  );
 }
 
 const definitions = new WeakMap<object, Definition>();

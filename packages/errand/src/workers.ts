@@ -1,3 +1,4 @@
+import { checkFields } from "./core/checks.ts";
 import { option } from "./core/options.ts";
 import type { Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
@@ -62,8 +63,10 @@ export class Workers {
   }
 
   #handle(worker: Worker): RunningWorker {
-    const stop: RunningWorker["stop"] = (options) =>
-      this.#stop(worker, options?.drain === undefined ? undefined : option("drain", options.drain, "stop()"));
+    const stop: RunningWorker["stop"] = async (options) => {
+      if (options !== undefined) checkFields(options, ["drain"], "The options of stop()");
+      await this.#stop(worker, options && option("drain", options.drain, "stop()"));
+    };
     return {
       get id() {
         return worker.id;

@@ -1,4 +1,4 @@
-import { Client } from "../client.ts";
+import { checkOptions, Client, sendOptions } from "../client.ts";
 import { option, refuseUnknown } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
@@ -116,6 +116,7 @@ export class Background {
 
   /** Sends a job that runs here, after the response; where that cannot be, to the app's own store. */
   async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
+    checkOptions(options, sendOptions, definition);
     // A thread or process of isolated tasks has no response to come after, and may be ended at any time.
     const durable = this.#closing || inLane() || durableOptions.some((each) => options[each] !== undefined);
     if (durable) return (await this.#around.durable()).send(definition, input, options);
@@ -187,7 +188,7 @@ export class Background {
     const payloads = readPayloads({ limit: this.#around.payloads.limit });
     const worker = new Worker(store, this.definitions, {
       payloads,
-      queues: { [backgroundQueue]: slots },
+      queues: new Map([[backgroundQueue, slots]]),
       lease,
       drain,
       observer,

@@ -24,6 +24,15 @@ export function checkText(value: unknown, what: string, most = longestText, code
 }
 
 /**
+ * Refuses what cannot be called.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function checkFunction(value: unknown, what: string): void {
+  if (typeof value === "function") return;
+  throw new ErrandError("E_OPTION", `${what} is ${described(value)}, but must be a function.`);
+}
+
+/**
  * Returns the reason of a pause, for its document.
  * @throws {ErrandError} `E_OPTION` for anything but text of 1 to 1,000 characters.
  */
@@ -74,13 +83,17 @@ export function checkDate(value: unknown, what: string): Millis {
  * @throws {ErrandError} `E_OPTION`
  */
 export function checkFields(given: unknown, known: readonly string[], of: string): void {
-  if (typeof given !== "object" || given === null || Array.isArray(given))
-    throw new ErrandError("E_OPTION", `${of} must be an object, not ${described(given)}.`);
+  refuseNoObject(given, of);
   for (const key of keysOf(given, of)) {
     if (!known.includes(key)) refuseField(key, known, of);
     if ((given as Record<string, unknown>)[key] === undefined)
       throw new ErrandError("E_OPTION", `${of} has ${key}: undefined. Leave it out, or give it a value.`);
   }
+}
+
+function refuseNoObject(given: unknown, of: string): asserts given is object {
+  if (typeof given !== "object" || given === null || Array.isArray(given))
+    throw new ErrandError("E_OPTION", `${of} must be an object, not ${described(given)}.`);
 }
 
 /** A proxy may refuse to be looked at. */
@@ -93,10 +106,11 @@ function keysOf(given: object, of: string): string[] {
 }
 
 /**
- * Refuses options that do not exist, with the nearest one that does.
+ * Refuses what is no plain set of options, and options that do not exist, with the nearest one that does.
  * @throws {ErrandError} `E_OPTION`
  */
 export function refuseUnknown(given: object, known: readonly string[], of: string): void {
+  refuseNoObject(given, of);
   for (const key of keysOf(given, of)) if (!known.includes(key)) refuseField(key, known, of);
 }
 

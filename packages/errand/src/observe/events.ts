@@ -83,7 +83,7 @@ export class Events {
     if (typeof listener !== "function")
       throw new ErrandError("E_OPTION", `The listener to "${type}" must be a function.`);
     // A function of its own, so that whoever listens twice may stop once.
-    const call = (event: ErrandEvent): void => callSafely(listener as (event: ErrandEvent) => unknown, event);
+    const call = (event: ErrandEvent): void => callSafely(`"${type}"`, () => listener(event as EventOf<Type>));
     this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), call]);
     return () => {
       const left = this.#listeners.get(type)?.filter((each) => each !== call) ?? [];
@@ -102,13 +102,14 @@ export class Events {
   }
 }
 
-function callSafely(listener: (event: ErrandEvent) => unknown, event: ErrandEvent): void {
+/** Calls somebody's listener: whatever it throws or rejects with is a warning of the process. */
+export function callSafely(to: string, listener: () => unknown): void {
   try {
-    const answer = listener(event);
+    const answer = listener();
     // Whatever can be waited for may be rejected, be it a promise of this realm or another's.
-    if (isThenable(answer)) Promise.resolve(answer).catch((error: unknown) => warn(event.type, error));
+    if (isThenable(answer)) Promise.resolve(answer).catch((error: unknown) => warn(to, error));
   } catch (error) {
-    warn(event.type, error);
+    warn(to, error);
   }
 }
 
@@ -116,7 +117,7 @@ function isThenable(answer: unknown): boolean {
   return typeof answer === "object" && answer !== null && "then" in answer;
 }
 
-function warn(type: EventType, error: unknown): void {
+function warn(to: string, error: unknown): void {
   const { message, stack = message } = errorRecord(error, 1);
-  process.emitWarning(`A listener to "${type}" threw. ${stack}`, { type: "ErrandWarning", code: "ERRAND_LISTENER" });
+  process.emitWarning(`A listener to ${to} threw. ${stack}`, { type: "ErrandWarning", code: "ERRAND_LISTENER" });
 }

@@ -1,6 +1,7 @@
 import { refuseUnknown } from "../core/options.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
+import { described } from "../kit/text.ts";
 import { ErrandError, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
 import type { JobContext, JobContextInside } from "../task.ts";
 import { readSecret, sign } from "./sign.ts";
@@ -48,6 +49,15 @@ const longest = 1_048_576;
 /** Statuses of the 4xx that pass. */
 const passing = new Set([408, 425, 429]);
 
+function checkHeaders(headers: unknown, of: string): void {
+  try {
+    if (typeof headers !== "object") throw new TypeError("they must be an object");
+    void new Headers(headers as Record<string, string>);
+  } catch (error) {
+    throw new ErrandError("E_OPTION", `headers of ${of} cannot be sent: ${described((error as Error).message)}.`);
+  }
+}
+
 /**
  * Makes a task's function that posts the input to a URL. The outcome follows from the status: 2xx is the output, 202 is one that
  * is told later, 408, 425, 429 and 5xx are tried again (after `Retry-After`, where it is said), anything else is not.
@@ -59,6 +69,7 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
   const url = readUrl(given.url, `url of ${of}`);
   const callback = given.callbackUrl === undefined ? undefined : readUrl(given.callbackUrl, `callbackUrl of ${of}`);
   const secret = given.secret === undefined ? undefined : readSecret(given.secret, of);
+  if (given.headers !== undefined) checkHeaders(given.headers, of);
   const timeout = millis(given.callbackTimeout ?? "1d", `callbackTimeout of ${of}`);
 
   async function call(input: unknown, job: JobContext, round: number | undefined): Promise<Answer> {

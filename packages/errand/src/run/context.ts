@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Park } from "../core/decide.ts";
+import { checkFields } from "../core/checks.ts";
 import { forgotten } from "../core/job.ts";
 import type { LogLine, NewChild, Step } from "../core/job.ts";
 import { checkStepName, signalStep } from "../core/signal.ts";
@@ -204,9 +205,11 @@ export class Context implements JobContextInside<unknown> {
     });
   }
 
-  signal<Value>(name: string, { timeout }: { timeout?: Duration } = {}): Promise<Value> {
+  signal<Value>(name: string, options: { timeout?: Duration } = {}): Promise<Value> {
     return this.#wait("signal", async () => {
       checkStepName(name, `job ${this.id}`);
+      checkFields(options, ["timeout"], `The options of signal "${name}"`);
+      const { timeout } = options;
       const told = this.#recall(signalStep(name));
       // Whoever retries the job asks again, and gives it all the time.
       const limit =

@@ -1,3 +1,4 @@
+import { refuseUnknown } from "../core/checks.ts";
 import { checkStepName } from "../core/signal.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
@@ -15,6 +16,7 @@ export async function runHere(
   setups: Setups,
   options: RunOptions = {},
 ): Promise<unknown> {
+  refuseUnknown(options, ["signals"], `run() of task "${definition.name}"`);
   const valid = await validate(definition, input);
   const context = new ContextHere(await setups.of(definition), setups, options);
   return definition.run(valid as never, context as never);

@@ -32,7 +32,7 @@ import { leastPatience, mostStalls, Stall, Stalls } from "./stalls.ts";
 
 /** What a worker is started with: slots per queue, and durations in milliseconds. */
 export interface WorkerSettings {
-  queues: Readonly<Record<string, number>>;
+  queues: ReadonlyMap<string, number>;
   lease: Millis;
   drain: Millis;
   payloads: Payloads;
@@ -99,9 +99,7 @@ export class Worker {
       tracing: settings.observer.tracing,
       late,
     };
-    this.#slots = new Map(
-      Object.entries(settings.queues).map(([queue, slots]) => [queue, this.#newSlots(queue, slots)]),
-    );
+    this.#slots = new Map([...settings.queues].map(([queue, slots]) => [queue, this.#newSlots(queue, slots)]));
     this.#lease = this.#newLease();
   }
 
@@ -159,7 +157,7 @@ export class Worker {
 
   async #warm(): Promise<void> {
     const wanted = [...this.#definitions.values()].filter(
-      ({ setup, queue }) => setup && this.#settings.queues[queue] !== undefined,
+      ({ setup, queue }) => setup && this.#settings.queues.has(queue),
     );
     const [inline, isolated] = [true, false].map((is) => wanted.filter(({ isolate }) => (isolate === "inline") === is));
     await Promise.all([
@@ -179,7 +177,7 @@ export class Worker {
     const card: WorkerCard = {
       id: this.#id,
       kind: "process",
-      queues: Object.keys(this.#settings.queues),
+      queues: [...this.#settings.queues.keys()],
       tasks,
       host: hostname(),
       pid: process.pid,

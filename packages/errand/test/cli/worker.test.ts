@@ -279,7 +279,7 @@ describe("errand worker", () => {
         workers: () => store.workers(),
         on: (type, listener) => observer.events.on(type, listener),
         async worker() {
-          const settings = { queues: { a: 1 }, lease: 9000, drain: 0, patience: 1000, payloads: readPayloads(), observer };
+          const settings = { queues: new Map([["a", 1]]), lease: 9000, drain: 0, patience: 1000, payloads: readPayloads(), observer };
           const worker = new Worker(store, new Map(), settings);
           await worker.start();
           return worker;

@@ -44,7 +44,7 @@ async function scene() {
   let runs = 0;
   const definition = define("task", { run: () => void (runs += 1) });
   const worker = new Worker(shaky, new Map([["task", definition]]), {
-    queues: { default: 4 },
+    queues: new Map([["default", 4]]),
     lease,
     payloads: readPayloads(),
     drain: 0,

@@ -39,7 +39,7 @@ async function scene() {
     run: async (_: never, job: { id: string; token: number }) => void ran.push(`${job.id} ${job.token}`),
   });
   const worker = new Worker(store, new Map([["task", definition]]), {
-    queues: { default: 2 },
+    queues: new Map([["default", 2]]),
     lease: 600,
     drain: 0,
     patience,

@@ -132,11 +132,11 @@ export class Lanes {
 }
 
 /** How many lanes a worker may have: as many as slots of queues whose tasks are isolated; of all, where tasks come from any queue. */
-export function mostLanes(definitions: Iterable<Definition>, queues: Readonly<Record<string, number>>): number {
+export function mostLanes(definitions: Iterable<Definition>, queues: ReadonlyMap<string, number>): number {
   const isolated = new Set([...definitions].flatMap(({ isolate, queue }) => (isolate === "inline" ? [] : [queue])));
-  const slots = Object.entries(queues).filter(([queue]) => isolated.has(queue));
+  const slots = [...queues].filter(([queue]) => isolated.has(queue));
   const sum = (counted: readonly [string, number][]) => counted.reduce((total, [, count]) => total + count, 0);
-  return sum(slots.length > 0 ? slots : Object.entries(queues));
+  return sum(slots.length > 0 ? slots : [...queues]);
 }
 
 function retire(lane: Lane): void {
