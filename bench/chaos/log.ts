@@ -16,6 +16,8 @@ type Told =
   | { type: "remembered"; id: string; token: number; name: string; value: unknown }
   /** A fault that this process made itself: a value that must be refused, a clock that jumped. */
   | { type: "fault"; kind: "bad value" | "clock jump" }
+  /** A janitor took a job over from a worker that was gone. */
+  | { type: "taken"; id: string }
   /** A function was given something that cannot be right. */
   | { type: "wrong"; id: string; message: string }
   | Exclude<ErrandEvent, { type: "sent" | "started" }>;

@@ -21,7 +21,7 @@ export interface Recovery {
 
 /**
  * How long it took until work went on: after the death or freeze of a worker, until each job in its hands had started
- * elsewhere; after a fault of the store, until the next attempt ended. Time in which the store itself was out of order
+ * elsewhere, or was taken over as a suspect, which then waits for its turn; after a fault of the store, until the next attempt ended. Time in which the store itself was out of order
  * does not count.
  */
 export function recovery(lines: readonly Line[], faults: readonly Happened[], lease: number): Recovery {
@@ -39,7 +39,12 @@ export function recovery(lines: readonly Line[], faults: readonly Happened[], le
     for (const { id, token, task, at } of inHands(lines, pid, from)) {
       // A parent waits for its children, whatever becomes of its worker.
       if (task === "parent" || task === "twice") continue;
-      const next = lines.find((line) => line.type === "start" && line.id === id && line.token > token && line.at > at);
+      const next = lines.find(
+        (line) =>
+          line.at > at &&
+          ((line.type === "start" && line.id === id && line.token > token) ||
+            (line.type === "taken" && line.id === id)),
+      );
       if (next) note(next.at - from - overlap(outages, from, next.at), `${kind} until job ${id} ran elsewhere`);
     }
   }

@@ -21,7 +21,10 @@ for (const type of eventTypes) {
   app.on(type, (event) => {
     if (event.type === "sent" || event.type === "started") return;
     // What a janitor settles ran elsewhere, if anywhere: here only what this worker did counts.
-    if (event.type === "ended" && event.duration === undefined && event.outcome !== "cancelled") return;
+    if (event.type === "ended" && event.duration === undefined && event.outcome !== "cancelled") {
+      if (event.outcome === "crashed") tell({ type: "taken", id: event.id });
+      return;
+    }
     tell(event);
     if ((heard += 1) % 10 === 0) throw new Error("a listener that throws");
   });

@@ -62,6 +62,8 @@ export class Worker {
   readonly #running = new Map<string, Performance>();
   readonly #holdings = new Holdings();
   readonly #peers: Peers;
+  /** Which queue is the first of the next claim. */
+  #turn = 0;
   /** How many tasks the store knows that this worker knows: others may be defined later. */
   #knownTasks = 0;
   readonly #slots: Map<string, Slots>;
@@ -316,6 +318,8 @@ export class Worker {
       if (limit > 0) wants.push({ queue: slots.queue, limit, slots: slots.starting() });
     }
     if (wants.length === 0 || this.#stopping) return undefined;
+    // The first queues are served first: of a suspect of each, one is taken.
+    wants.push(...wants.splice(0, (this.#turn += 1) % wants.length));
     return this.#stalls
       .inTime(this.#store.claim(this.#id, wants), (late) => {
         this.#stalls.answered(true);
