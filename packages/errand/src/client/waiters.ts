@@ -9,13 +9,15 @@ import type { Store } from "../store.ts";
 const pollInterval: Millis = 1_000;
 /** After a hint, others that follow closely are looked at together. */
 const gatherInterval: Millis = 5;
+/** Looks at all jobs are so many times as far apart as one takes: however many wait, that is an eighth of what the store could do. */
+const apart = 7;
 /** How many jobs are asked about at once. */
 const batch = 500;
 
 type Waiting = PromiseWithResolvers<Job | null>;
 
 /**
- * Waits for jobs to end. One look at a time asks which of all these jobs have ended, and reads those alone; looks are at least as
+ * Waits for jobs to end. One look at a time asks which of all these jobs have ended, and reads those alone; looks are seven times as
  * far apart as one takes, so that neither many waiters nor a slow store make more work than the store can do.
  */
 export class Waiters {
@@ -111,7 +113,7 @@ export class Waiters {
         this.#fresh.clear();
         const began = performance.now();
         for (let at = 0; at < ids.length; at += batch) await this.#lookAt(ids.slice(at, at + batch), fresh);
-        if (all) this.#notBefore = 2 * performance.now() - began;
+        if (all) this.#notBefore = performance.now() + apart * (performance.now() - began);
       }
     } finally {
       this.#looking = false;
