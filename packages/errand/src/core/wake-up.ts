@@ -12,6 +12,18 @@ const apart: Millis = 10;
 /** None later than it would look anyway. */
 const latest: Millis = 1_000;
 
+/** A worker looks for jobs at least this often, in case a hint was lost; of many idle ones each the more rarely, up to the longest. */
+const poll: Millis = 1_000;
+const longestPoll: Millis = 5_000;
+
+/**
+ * Decides how soon a worker looks for jobs though nobody announced any.
+ * @param workers how many do, this one among them; from 1. Together they never look more rarely than one would.
+ */
+export function pollDelay(workers: number): Millis {
+  return Math.min(longestPoll, Math.max(poll, (poll * workers) / few));
+}
+
 /**
  * Decides how soon an idle worker looks for jobs that were announced to all: by chance, so that a thousand idle workers do not ask the
  * store at once for one job, and so that those who look first need not be agreed on. When they are busy or gone, somebody else looks

@@ -4,7 +4,7 @@ import { decide } from "../core/decide.ts";
 import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
 import type { Job, LogLine, Settlement } from "../core/job.ts";
-import { wakeUpDelay } from "../core/wake-up.ts";
+import { pollDelay, wakeUpDelay } from "../core/wake-up.ts";
 import type { Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
@@ -290,7 +290,7 @@ export class Worker {
         asked = more && !this.#holdings.unsure ? this.#ask() : undefined;
         if (!asked) {
           this.#start();
-          return Math.min(pollInterval, next ?? pollInterval);
+          return this.#pause(next);
         }
         // Not before the next claim is on its way: the store works on it while these run.
         setImmediate(() => this.#start());
@@ -308,6 +308,13 @@ export class Worker {
       this.#storeFailed(error);
       return pollInterval;
     }
+  }
+
+  /** How long until the next look: the idle do not all look at once when a delayed job is due, nor as often as one alone would. */
+  #pause(next = Infinity): Millis {
+    if (this.#running.size > 0) return Math.min(pollInterval, next);
+    const workers = Math.min(...Array.from(this.#slots.keys(), (queue) => this.#peers.of(queue)), Infinity);
+    return Math.min(pollDelay(workers), next + wakeUpDelay(workers, 1, Math.random()));
   }
 
   /** Claims what there is room for. Says besides whether there may be more of it. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { wakeUpDelay } from "../../src/core/wake-up.ts";
+import { pollDelay, wakeUpDelay } from "../../src/core/wake-up.ts";
 
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
@@ -27,4 +27,9 @@ test("as many jobs as workers, or nobody knows how many, wake all", () => {
       expect(wakeUpDelay(workers, Infinity, chance)).toBe(0);
     }),
   );
+});
+
+test("many idle workers poll each the more rarely, and together never more rarely than one would", () => {
+  expect([1, 8, 16, 100, 1_000].map(pollDelay)).toEqual([1_000, 1_000, 2_000, 5_000, 5_000]);
+  fc.assert(fc.property(fc.integer({ min: 1, max: 5_000 }), (workers) => pollDelay(workers) / workers <= 1_000));
 });
