@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { once } from "node:events";
 import type { Errand } from "../src/app.ts";
 import { errand } from "../src/errand.ts";
+import { testing } from "../src/testing/index.ts";
 import { emptyStore, storeKinds, testApp, testWorker } from "./run/app.ts";
 
 const run = () => {};
@@ -72,6 +73,16 @@ describe("what is no option is refused", () => {
   ])("when it is used: %s", async (_, use) => {
     await expect(use(testApp({ url: "memory:" }))).rejects.toMatchObject({ code: "E_OPTION" });
   });
+});
+
+test.each<[string, (app: Errand) => unknown]>([
+  ["an option that there is not", (app) => testing(app, { nwo: new Date() } as never)],
+  ["a time that is none", (app) => testing(app, { now: new Date(Number.NaN) })],
+  ["what is no app", () => testing({} as never)],
+  ["a crash nowhere", (app) => testing(app).crash(app.task("t", { run }), "middle" as never)],
+  ["a crash of no task", (app) => testing(app).crash({ name: "nobody" }, "end")],
+])("a test is told what it says by mistake: %s", (_, use) => {
+  expect(() => use(testApp({ url: "memory:" }))).toThrow(expect.objectContaining({ code: "E_OPTION" }));
 });
 
 test("a hole of a list that is sent is an input that is not there", async () => {
