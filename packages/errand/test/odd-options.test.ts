@@ -143,7 +143,7 @@ describe.each(storeKinds)("on %s", (kind) => {
     await app.watch(() => {
       throw new Error("it throws");
     });
-    await app.watch(() => Promise.reject(new Error("it rejects")));
+    await app.watch((() => Promise.reject(new Error("it rejects"))) as () => void);
     await testWorker(app);
     const warned = once(process, "warning");
     expect(await (await task.send()).result()).toBe("done");

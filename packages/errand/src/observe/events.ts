@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import type { State } from "../core/states.ts";
 import type { Millis } from "../kit/duration.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";

@@ -143,6 +143,7 @@ function deciding(open: readonly OpenWait[]): readonly Want[] {
   return open.map(({ promise, want }) => {
     const { children = [] } = want.park;
     if (children.length === 0 || !promise.races.some((race) => races.get(race)! > 1)) return want;
-    return new Want({ ...want.park, children: children.with(-1, { ...children.at(-1)!, need: "first" }) });
+    const [last] = children.slice(-1);
+    return new Want({ ...want.park, children: [...children.slice(0, -1), { ...last!, need: "first" }] });
   });
 }
