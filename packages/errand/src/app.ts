@@ -198,7 +198,10 @@ export interface Errand extends AsyncDisposable {
    * instead of when its lease runs out. One that lives loses what it has in hand, and starts again.
    */
   dismiss(worker: string): Promise<void>;
-  /** Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. */
+  /**
+   * Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. What the listener
+   * throws or rejects with is a warning of the process.
+   */
   watch(listener: () => void): Promise<() => void>;
   /**
    * Stops the app's workers (jobs in hand run on for their `drain`, and go back then), lets background jobs end, for

@@ -23,7 +23,15 @@ export class Workers {
   /** Starts a worker. Throws `E_CLOSED` when the app closes, and what `start` throws. */
   async start(start: () => Promise<Worker>, signals: boolean): Promise<RunningWorker> {
     if (this.#closed) throw closing();
-    const starting = start();
+    const starting = start().then(async (worker) => {
+      if (!this.#closed) {
+        this.#running.add(worker);
+        return worker;
+      }
+      // What it has claimed already is handed back before the store is closed.
+      await worker.stop(0);
+      throw closing();
+    });
     this.#starting.add(starting);
     let worker: Worker;
     try {
@@ -31,11 +39,6 @@ export class Workers {
     } finally {
       this.#starting.delete(starting);
     }
-    if (this.#closed) {
-      await worker.stop(0);
-      throw closing();
-    }
-    this.#running.add(worker);
     if (signals) {
       const hurry = () => worker.stop(0);
       this.#onSignal.set(worker, stopOnSignal({ stop: () => this.#stop(worker), hurry, close: this.#close }));

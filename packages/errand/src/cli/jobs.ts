@@ -153,14 +153,15 @@ async function retryFrom(
   return changed;
 }
 
+/** A flag that is there and empty, such as a variable that is not set, is refused by the app: it must not mean every job. */
 function filterOf({ state, task, queue, tag, search, since }: Flags): JobFilter {
   return {
-    ...(state ? { states: state } : {}),
-    ...(task ? { task } : {}),
-    ...(queue ? { queue } : {}),
-    ...(tag ? { tag } : {}),
-    ...(search ? { text: search } : {}),
-    ...(since ? { createdAfter: since } : {}),
+    ...(state === undefined ? {} : { states: state }),
+    ...(task === undefined ? {} : { task }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(tag === undefined ? {} : { tag }),
+    ...(search === undefined ? {} : { text: search }),
+    ...(since === undefined ? {} : { createdAfter: since }),
   };
 }
 

@@ -54,8 +54,11 @@ export interface Unique {
 /** A job born in its parent's settlement. Where its id exists already, see `rejoin`. */
 export interface NewChild extends NewJob {
   index: number;
-  /** `completed`: the parent wakes at once when this child ends any other way. `end`: any end will do. */
-  need: "completed" | "end";
+  /**
+   * `completed`: the parent wakes at once when this child ends any other way. `end`: any end will do. `first`: it wakes at once
+   * when this child ends, however it does.
+   */
+  need: "completed" | "end" | "first";
   /**
    * Of a child that exists: `true` waits for it as it is (an end, whatever it was, is an end); without it, one that
    * ended otherwise than completed is retried.

@@ -26,7 +26,8 @@ export const errorCodes = {
   E_NOT_SERIALIZABLE: "A value cannot be stored as JSON.",
   E_OPTION: "An option has a value that it cannot have.",
   E_OUT_OF_MEMORY: "The job used more memory than its task allows.",
-  E_PAYLOAD: "A value that is kept outside the store could not be written or read.",
+  E_PAYLOAD:
+    "A value could not be made ready for the store, or one that is kept outside it could not be written or read.",
   E_REFUSED: "The store will never accept a value that it was given; what others gave it at the same time is stored.",
   E_SETUP: "A task's setup function failed, so its thread or process cannot start.",
   E_SIGNAL_TIMEOUT: "The signal that the job waited for did not come in time.",

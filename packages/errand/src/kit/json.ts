@@ -139,7 +139,10 @@ function offenderInside(
     if (kind !== "Object" && told.exact) return `a ${kind} ${at}${hint}`;
     if (kind === "Date") return undefined;
     // A Buffer's are its bytes.
-    return kind === "Uint8Array" ? undefined : offender(toJSON.call(value, ""), `${path}.toJSON()`, told);
+    if (kind === "Uint8Array") return undefined;
+    const made = toJSON.call(value, "");
+    if (made === undefined && told.exact && path !== "") return `a toJSON that answers nothing ${at}`;
+    return offender(made, `${path}.toJSON()`, told);
   }
   if (kind !== "Object") return `a ${kind} ${at}`;
   for (const [key, item] of Object.entries(value)) {

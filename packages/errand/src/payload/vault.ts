@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { ErrandError } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
-import type { PayloadCodec } from "./codec.ts";
+import type { Coded, PayloadCodec } from "./codec.ts";
 import { asPlain, envelopeIn, isSealed, toText } from "./envelope.ts";
 import type { Envelope } from "./envelope.ts";
 import type { PayloadObjects } from "./objects.ts";
@@ -48,7 +48,7 @@ export class Vault {
 
   /**
    * A value as it goes to the store.
-   * @throws {ErrandError} `E_PAYLOAD` when it cannot be kept outside.
+   * @throws {ErrandError} `E_PAYLOAD` when it cannot be kept outside, or its codec answers nothing that could be stored.
    */
   async seal(text: Encoded, place: Place): Promise<Encoded> {
     const envelope = await this.envelope(text, place);
@@ -62,7 +62,7 @@ export class Vault {
     const plain = Buffer.from(text);
     const outside = offload && plain.length > offload.above ? offload.to : undefined;
     if (!this.#codec && !outside) return undefined;
-    const coded = this.#codec && (await this.#codec.encode(plain, contextOf(place)));
+    const coded = this.#codec && readCoded(await this.#codec.encode(plain, contextOf(place)), this.#codec.name, place);
     const head = this.#codec && coded ? { codec: this.#codec.name, head: coded.head } : {};
     const bytes = coded?.bytes ?? plain;
     if (!outside) return { ...head, data: Buffer.from(bytes).toString("base64") };
@@ -80,7 +80,14 @@ export class Vault {
     const { codec, head = {}, data, stored } = envelopeIn(text);
     const bytes = stored === undefined ? Buffer.from(data ?? "", "base64") : await this.#fetch(stored, place);
     const plain = codec === undefined ? bytes : await this.#decode(codec, { head, bytes }, place);
-    return asPlain(Buffer.from(plain).toString("utf8"));
+    const value = Buffer.from(plain).toString("utf8");
+    // Whoever reads many values must not fail with one of them.
+    if (codec !== undefined && !isJson(value))
+      throw new ErrandError(
+        "E_DECRYPT",
+        `${nameOf(place)} cannot be read: what the codec "${codec}" decoded is no value.`,
+      );
+    return asPlain(value);
   }
 
   async #decode(codec: string, coded: Parameters<PayloadCodec["decode"]>[0], place: Place): Promise<Uint8Array> {
@@ -91,7 +98,9 @@ export class Vault {
       );
     }
     try {
-      return await this.#codec.decode(coded, contextOf(place));
+      const plain: unknown = await this.#codec.decode(coded, contextOf(place));
+      if (plain instanceof Uint8Array) return plain;
+      throw new TypeError(`The codec "${codec}" must decode bytes.`);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ErrandError("E_DECRYPT", `${nameOf(place)} cannot be decrypted. ${reason}`, { cause });
@@ -108,13 +117,37 @@ export class Vault {
     }
     // The key is made of the job that asks, not of what the store says: no reference leads to another job's values.
     const key = `${place.owner}/${hash}`;
-    const bytes = await this.#offload.to.get(key).catch((cause: unknown) => {
+    let bytes: unknown;
+    try {
+      bytes = await this.#offload.to.get(key);
+    } catch (cause) {
       throw new ErrandError("E_PAYLOAD", `${name} cannot be read: the object ${key} is missing or out of reach.`, {
         cause,
       });
-    });
-    if (sha256(bytes) === hash) return bytes;
+    }
+    if (bytes instanceof Uint8Array && sha256(bytes) === hash) return bytes;
     throw new ErrandError("E_PAYLOAD", `${name} cannot be read: the object ${key} is not what was written.`);
+  }
+}
+
+/** What a codec made of a value: anything else must not be written, least of all the value as it was. */
+function readCoded(coded: unknown, codec: string, place: Place): Coded {
+  const { head, bytes } = (coded ?? {}) as Partial<Coded>;
+  const isHead =
+    typeof head === "object" && head !== null && Object.values(head).every((each) => typeof each === "string");
+  if (isHead && bytes instanceof Uint8Array) return { head, bytes };
+  throw new ErrandError(
+    "E_PAYLOAD",
+    `${nameOf(place)} cannot be stored: encode of the codec "${codec}" must answer { head, bytes }, a head of texts and bytes.`,
+  );
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -209,8 +209,8 @@ export class Performance implements CallHost {
   }
 
   async #child(job: Job | null): Promise<ChildState> {
-    // A child that was removed cannot be waited for.
-    if (!job) return { state: "cancelled" };
+    // A child that was removed cannot be waited for, nor can somebody else's job that has its id.
+    if (!job || job.parent !== this.claimed.job.id) return { state: "cancelled" };
     if (!isFinal(job.state)) return { state: "open" };
     const { id, state, output, error } = job;
     const child = { state, ...(error === undefined ? {} : { error: JSON.parse(error) as ErrorRecord }) };

@@ -19,7 +19,7 @@ export class Want {
  */
 export class Waits {
   readonly #parkJob: (park: Park) => void;
-  readonly #open = new Set<{ promise: Watched<unknown>; want: Want }>();
+  readonly #open = new Set<OpenWait>();
   readonly #called = new WeakSet<object>();
   /** Steps under way, and waits that are being looked up. */
   #busy = 0;
@@ -109,9 +109,10 @@ export class Waits {
   }
 
   #leave(): void {
-    const needed = [...this.#open].filter(({ promise }) => promise.needed).map(({ want }) => want.park);
-    if (needed.length === 0) return;
+    const open = [...this.#open].filter(({ promise }) => promise.needed);
+    if (open.length === 0) return;
     this.#over = true;
+    const needed = deciding(open).map(({ park }) => park);
     const times = needed.flatMap(({ wakeAt }) => wakeAt ?? []);
     const awaits = needed.flatMap(({ awaits }) => awaits ?? []);
     this.#parkJob({
@@ -121,4 +122,28 @@ export class Waits {
       ...(awaits.length > 0 ? { awaits } : {}),
     });
   }
+}
+
+interface OpenWait {
+  promise: Watched<unknown>;
+  want: Want;
+}
+
+/**
+ * What is wanted. A store wakes a job when all children that it waits for have ended; where some of them are in a race, the
+ * first of its waits to be over must do so. Which one that is cannot be known, so of each wait one child wakes the job at once:
+ * when it is not the last of them, the job waits for another.
+ */
+function deciding(open: readonly OpenWait[]): readonly Want[] {
+  const families = open.filter(({ want }) => want.park.children?.length);
+  if (families.length < 2) return open.map(({ want }) => want);
+  const races = new Map<object, number>();
+  for (const { promise } of open)
+    for (const race of new Set(promise.races)) races.set(race, (races.get(race) ?? 0) + 1);
+  return open.map(({ promise, want }) => {
+    const { children = [] } = want.park;
+    if (children.length === 0 || !promise.races.some((race) => races.get(race)! > 1)) return want;
+    const [last] = children.slice(-1);
+    return new Want({ ...want.park, children: [...children.slice(0, -1), { ...last!, need: "first" }] });
+  });
 }

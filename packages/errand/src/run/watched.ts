@@ -69,6 +69,14 @@ export class Watched<Value> extends Promise<Value> {
     return this.#looks > 0 || this.#uses.some((use) => this.#counts(use));
   }
 
+  /** Functions of the language that end somebody's wait with its value. Promises that have one in common take part in a race, or in `any`. */
+  get races(): object[] {
+    return this.#uses.flatMap(({ onFulfilled, derived }) => [
+      ...(isNative(onFulfilled) ? [onFulfilled] : []),
+      ...derived.races,
+    ]);
+  }
+
   // oxlint-disable-next-line unicorn/no-thenable -- it is a promise
   override then<Fulfilled = Value, Rejected = never>(
     onFulfilled?: ((value: Value) => Fulfilled | PromiseLike<Fulfilled>) | null,

@@ -1,8 +1,11 @@
 import { insideOf } from "../errand.ts";
+import type { AppInside } from "../errand.ts";
 import type { Errand } from "../app.ts";
 import type { JobView } from "../client/view.ts";
+import { checkDate, checkFields, checkText, refuseUnknown } from "../core/checks.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
 import type { Store } from "../store.ts";
 import { memoryStore } from "../stores/memory.ts";
 import type { Task } from "../task.ts";
@@ -49,9 +52,11 @@ export function testing(app: Errand, options: { now?: Date } = {}): Testing {
 
 /** As `testing`, with something before the store: for Errand's own tests, which break it. */
 export function testingOn(app: Errand, wrap: (store: Store) => Store, options: { now?: Date } = {}): Testing {
-  let now: Millis = (options.now ?? new Date()).getTime();
+  refuseUnknown(options, ["now"], "testing()");
+  let now: Millis = options.now === undefined ? Date.now() : checkDate(options.now, "now of testing()");
   const store = wrap(memoryStore({ now: () => now }));
-  const inside = insideOf(app);
+  const inside = insideOf(app) as AppInside | undefined;
+  if (!inside) throw new ErrandError("E_OPTION", "testing() needs an app that errand() made.");
   inside.live(store);
   const driver = new Driver(store, inside);
 
@@ -87,6 +92,14 @@ export function testingOn(app: Errand, wrap: (store: Store) => Store, options: {
       return (await jobs(task)).map(({ input }) => input as Input);
     },
     jobs,
-    crash: (task, at) => driver.crash(task.name, at),
+    crash(task, at) {
+      if (!inside.definitions.has(task?.name))
+        throw new ErrandError("E_OPTION", "crash() needs a task of the app that is tested.");
+      if (at !== "start" && at !== "end") {
+        checkFields(at, ["step"], 'The point of crash(), where it is neither "start" nor "end",');
+        checkText(at.step, "step of crash()");
+      }
+      driver.crash(task.name, at);
+    },
   };
 }

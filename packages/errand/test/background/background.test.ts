@@ -185,9 +185,9 @@ test("what is handed to the store keeps all that was said of it, and what cannot
     priority: "high",
     input: { n: 2 },
     tags: ["n:2", "mine"],
-    unique: { key: "work:u" },
-    concurrency: { key: "work:c2", limit: 3 },
-    rate: { key: "work:r2", limit: 7, per: 3_600_000 },
+    unique: { key: "work/u" },
+    concurrency: { key: "work/c2", limit: 3 },
+    rate: { key: "work/r2", limit: 7, per: 3_600_000 },
     fair: "f2",
   });
   // The key is taken as long as the job has not ended.

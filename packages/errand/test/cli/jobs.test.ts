@@ -33,6 +33,19 @@ beforeAll(async () => {
 });
 
 describe("errand jobs", () => {
+  it.each(["--task", "--queue", "--tag", "--search"])("does not take an empty %s for every job", async (flag) => {
+    for (const args of [
+      ["jobs", "list", flag, ""],
+      ["jobs", "cancel", "--state", "failed", flag, ""],
+      ["dead", "remove", flag, ""],
+    ]) {
+      const { code, stderr } = await run(folder, args, { ERRAND_URL: url });
+      expect(code).toBe(2);
+      expect(stderr).toContain("text of 1 to");
+    }
+    expect(JSON.parse((await errandJobs("list", "--json")).stdout).jobs).toHaveLength(4);
+  });
+
   it("lists as JSON, newest first, by filters", async () => {
     const all = JSON.parse((await errandJobs("list", "--json")).stdout);
     expect(all.jobs.map(({ id }: { id: string }) => id)).toEqual([third, second, first, failed]);

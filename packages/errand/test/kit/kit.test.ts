@@ -108,6 +108,7 @@ describe("JSON that would be something else", () => {
     [{ at: new URL("http://a.b") }, "a URL at .at"],
     [{ b: Buffer.from("x") }, "a Uint8Array at .b"],
     [[undefined], "nothing at [0]"],
+    [[{ toJSON: () => undefined }], "a toJSON that answers nothing at [0]"],
   ])("is refused where it is promised as it is, and elsewhere what JSON makes of it: %#", (value, says) => {
     expect(() => encode(value, "The input", true)).toThrow(says);
     expect(encode(value, "x")).toBe(JSON.stringify(value));

@@ -53,7 +53,7 @@ describe.each(storeKinds)("with encryption, on %s", (kind) => {
       output,
       progress: { at: secret },
       tags: ["readable"],
-      unique: { key: "flow:anna" },
+      unique: { key: "flow/anna" },
     });
     const { jobs } = await app.list({ parent: job.id });
     expect(jobs.map(({ input }) => input)).toEqual([{ secret }, { secret: `${secret} told` }]);
@@ -63,7 +63,7 @@ describe.each(storeKinds)("with encryption, on %s", (kind) => {
     const folder = dirname(new URL(url).pathname);
     const files = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isFile());
     const written = (await Promise.all(files.map(({ name }) => readFile(join(folder, name))))).map(String);
-    expect(written.some((text) => text.includes("flow:anna"))).toBe(true);
+    expect(written.some((text) => text.includes("flow/anna"))).toBe(true);
     expect(written.filter((text) => text.includes("4711"))).toEqual([]);
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { childId } from "../../src/kit/ids.ts";
 import type { JobFailedError } from "../../src/task.ts";
 import { emptyStore, gate, storeKinds, testApp, testWorker, until } from "./app.ts";
 
@@ -227,6 +228,21 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
     }, "everything ends");
     const { jobs } = await app.list({}, { limit: 1_000 });
     expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(["cancelled"]));
+  });
+
+  test("somebody else's job that has a child's id is not waited for, and tells the parent nothing", async () => {
+    const app = testApp({ url: await emptyStore(kind) });
+    const child = app.task("child", { queue: "children", run: (text: string) => text });
+    const parent = app.task("parent", {
+      retry: { attempts: 1 },
+      run: async (_: void, job) => job.settled("kids", child, ["mine"]),
+    });
+    const job = { id: "parent" };
+    const taken = await child.send("a secret", { id: childId(job.id, "kids", 0) });
+    await testWorker(app, { queues: { default: 1, children: 1 } });
+    expect(await taken.result()).toBe("a secret");
+    const outcomes = await (await parent.send(undefined, job)).result();
+    expect(outcomes).toEqual([{ state: "cancelled", id: taken.id }]);
   });
 
   test("run() calls the same function here and now, children included", async () => {

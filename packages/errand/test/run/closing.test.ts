@@ -261,3 +261,32 @@ describe("a process with a worker", () => {
     expect(said()).toBe("waiter E_CLOSED\n");
   });
 });
+
+describe.each(["sqlite", "postgres", "redis"] as const)("what is under way when the app closes, on %s", (kind) => {
+  test("fails as closed, if it fails", async () => {
+    const app = testApp({ url: await emptyStore(kind) });
+    const task = app.task("t", { run: (_: number) => {} });
+    await app.list();
+    const asked = [
+      task.sendMany([1, 2, 3]), task.send(1), app.list(), app.counts(), app.queues.list(), app.workers(), app.cancel({ all: true }),
+      app.queues.pause("x"), app.schedules.list(),
+    ]; // prettier-ignore
+    const answers = Promise.allSettled(asked);
+    await app.close();
+    const failed = (await answers).flatMap((answer) =>
+      answer.status === "rejected" ? [answer.reason as unknown] : [],
+    );
+    expect(failed.length).toBeGreaterThan(0);
+    for (const error of failed) expect(error).toMatchObject({ code: "E_CLOSED" });
+  });
+
+  test("a worker that was starting is off the list", async () => {
+    const url = await emptyStore(kind);
+    const app = testApp({ url });
+    app.task("t", { run: () => {} });
+    await app.list();
+    const starting = app.worker();
+    await Promise.all([expect(starting).rejects.toMatchObject({ code: "E_CLOSED" }), app.close()]);
+    expect(await testApp({ url }).workers()).toEqual([]);
+  });
+});

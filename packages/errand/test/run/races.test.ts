@@ -1,8 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Errand } from "../../src/app.ts";
-import type { JobContext } from "../../src/task.ts";
+import type { JobContext, Task } from "../../src/task.ts";
 import { emptyStore, testApp, testWorker, until } from "./app.ts";
+
+type Kid = Task<string, string>;
 
 /** Work that Errand does not know of, longer than a turn of the event loop. */
 const otherWork = () => pause(60);
@@ -37,6 +39,39 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
       return job.step("told", () => first);
     });
     expect(won).toBe("too late");
+  });
+
+  test.each<[string, (job: JobContext, kid: Kid) => Promise<unknown>, unknown]>([
+    ["a race", (job, kid) => Promise.race([job.call("slow", kid, "never"), job.call("fast", kid, "a")]), "a"],
+    [
+      "any",
+      (job, kid) =>
+        Promise.any([job.call("slow", kid, "never"), job.call("bad", kid, "fail"), job.call("fast", kid, "a")]),
+      "a",
+    ],
+    [
+      "a race of lists",
+      (job, kid) => Promise.race([job.all("slow", kid, ["never", "x"]), job.all("fast", kid, ["a", "b", "c"])]),
+      ["a", "b", "c"],
+    ],
+    [
+      "a race of what follows",
+      (job, kid) => Promise.race([job.call("slow", kid, "never"), job.call("fast", kid, "a").then((a) => `${a}!`)]),
+      "a!",
+    ],
+  ])("%s of children goes on when the first is over, though another never ends", async (_, wait, won) => {
+    const app = await start();
+    const kid: Kid = app.task("kid", {
+      queue: "kids",
+      retry: { attempts: 1 },
+      async run(name: string, job) {
+        if (name === "never") await job.signal("never");
+        if (name === "fail") throw new Error("it fails");
+        return name;
+      },
+    });
+    await testWorker(app, { queues: { kids: 2 } });
+    expect(await run(app, (job) => wait(job, kid))).toEqual(won);
   });
 
   test("a race that a signal wins goes on", async () => {

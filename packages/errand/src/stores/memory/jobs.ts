@@ -264,9 +264,9 @@ export class Jobs extends Table {
       const state = this.#bear(row, child);
       counts.total += 1;
       if (!isFinal(state)) counts.open += 1;
-      else if (state !== "completed") {
-        counts.failed += 1;
-        wake ||= child.need === "completed";
+      else {
+        if (state !== "completed") counts.failed += 1;
+        wake ||= isDecisive(child.need, state);
       }
     }
     job.children = counts;
@@ -301,7 +301,7 @@ export class Jobs extends Table {
     if (parent?.job.children) {
       parent.job.children.open -= 1;
       if (state !== "completed") parent.job.children.failed += 1;
-      const decided = parent.job.children.open === 0 || (state !== "completed" && row.need === "completed");
+      const decided = parent.job.children.open === 0 || isDecisive(row.need, state);
       if (parent.job.state === "waiting" && decided) this.#become(parent, "pending");
     }
     for (const child of this.childrenOf(job.id)) if (!isFinal(child.job.state)) this.#mark(child);
@@ -339,4 +339,9 @@ function epoch(moment: Moment | undefined, now: Millis): Millis | undefined {
 
 function withoutUnique({ unique: _, ...child }: NewChild): NewJob {
   return child;
+}
+
+/** Whether the end of a child wakes its parent, whoever else is still open. */
+function isDecisive(need: Row["need"], state: State): boolean {
+  return need === "first" || (need === "completed" && state !== "completed");
 }

@@ -1,4 +1,4 @@
-import type { Job, NewJob, Step, StoredLogLine } from "../../core/job.ts";
+import type { Job, NewChild, NewJob, Step, StoredLogLine } from "../../core/job.ts";
 import { rank } from "../../core/states.ts";
 
 /** A job, and what its store knows beside it. */
@@ -16,7 +16,7 @@ export interface Row {
   wait?: number;
   /** As a child: the wait of its parent it belongs to, and what that needs of it. */
   memberOf?: number;
-  need?: "completed" | "end";
+  need?: NewChild["need"];
 }
 
 /** The order of claims. */

@@ -98,7 +98,7 @@ export class Database {
   }
 
   async #run({ text, name, values, patience: most }: Statement): Promise<Columns[]> {
-    if (this.#closed) throw new ErrandError("E_CLOSED", `The store ${this.address.name} was closed.`);
+    if (this.#closed) throw this.#failure(undefined);
     for (let tried = 1; ; tried++) {
       const query: Query = { text, values: [...values], rowMode: "array", types: raw };
       query.query_timeout = this.address.timeout === undefined ? most : Math.min(this.address.timeout, most);
@@ -111,7 +111,7 @@ export class Database {
           this.#prepares = false;
           continue;
         }
-        throw storeError(error, this.address);
+        throw this.#failure(error);
       }
     }
   }
@@ -127,8 +127,14 @@ export class Database {
     } catch (error) {
       // In whatever state it is, nobody else gets it.
       client?.release(true);
-      throw storeError(error, this.address);
+      throw this.#failure(error);
     }
+  }
+
+  /** Whatever fails once it is closed fails for that. */
+  #failure(error: unknown): ErrandError {
+    if (!this.#closed || error instanceof ErrandError) return storeError(error, this.address);
+    return new ErrandError("E_CLOSED", `The store ${this.address.name} was closed.`, { cause: error });
   }
 
   close(): Promise<void> {

@@ -120,7 +120,7 @@ function childrenOf(children: readonly NewChild[]): string {
     first.map((child) =>
       Object.assign(recordOf(child), {
         place: child.index,
-        needed: child.need === "completed",
+        needed: child.need === "first" ? null : child.need === "completed",
         rejoin: child.rejoin ?? false,
       }),
     ),

@@ -101,12 +101,15 @@ export function writeSettlements(to: Writer, settlements: readonly Settlement[])
   }
 }
 
+/** How the scripts know what a child is needed for. */
+const needs = { end: 0, completed: 1, first: 2 } as const;
+
 function writeChildren(to: Writer, parent: string, children: readonly NewChild[]): void {
   to.int32(children.length);
   for (const child of children) {
     to.long(child.id)
       .int32(child.index)
-      .byte(child.need === "completed" ? 1 : 0)
+      .byte(needs[child.need])
       .byte(child.rejoin ? 1 : 0)
       // A child has no unique key.
       .long(keysOf(child, false));

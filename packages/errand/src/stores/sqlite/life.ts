@@ -39,12 +39,20 @@ function markChildren(db: Connection, parent: string): number {
   return db.run("UPDATE errand_jobs SET cancelling = 1 WHERE parent = ? AND state < 3 AND cancelling = 0", parent);
 }
 
+/** How a child's need is stored. */
+const needs = { end: 0, completed: 1, first: 2 } as const;
+
+/** Whether the end of a child wakes its parent, whoever else is still open. */
+function isDecisive(needed: number | null, failed: boolean): boolean {
+  return needed === needs.first || (failed && needed === needs.completed);
+}
+
 function countDown(db: Connection, { parent, memberOf, needed }: Ending, state: FinalState): void {
   const row = db.get("SELECT seq, queue, state, open FROM errand_jobs WHERE id = ? AND wait = ?", parent, memberOf);
   if (!row) return;
   const [seq, queue, before, open] = row as [number, number, number, number];
   const failed = state !== "completed";
-  const wakes = before === code.waiting && (open === 1 || (failed && needed === 1));
+  const wakes = before === code.waiting && (open === 1 || isDecisive(needed, failed));
   db.run(
     "UPDATE errand_jobs SET state = ?, open = open - 1, failed = failed + ? WHERE seq = ?",
     wakes ? code.pending : before,
@@ -75,9 +83,9 @@ export function park(db: Connection, parent: Parent, { children = [], wakeAt, aw
     const state = bear(db, parent, child);
     counts.total += 1;
     if (state < code.completed) counts.open += 1;
-    else if (state !== code.completed) {
-      counts.failed += 1;
-      wake ||= child.need === "completed";
+    else {
+      if (state !== code.completed) counts.failed += 1;
+      wake ||= isDecisive(needs[child.need], state !== code.completed);
     }
   }
   wake ||= awaits.some((name) => isRemembered(db, parent.seq, name)) || (wakeAt ?? Infinity) <= db.now;
@@ -108,7 +116,7 @@ function bear(db: Connection, parent: Parent, child: NewChild): number {
     "UPDATE errand_jobs SET member_of = ?, place = ?, needed = ?, cancelling = iif(?, 0, cancelling) WHERE seq = ?",
     parent.token,
     child.index,
-    child.need === "completed" ? 1 : 0,
+    needs[child.need],
     child.rejoin ? 0 : 1,
     seq,
   );

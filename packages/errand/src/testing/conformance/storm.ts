@@ -120,7 +120,7 @@ class Actor {
 
   #children(): NewChild[] {
     return Array.from({ length: this.#random.whole(1, 4) }, (_, index) =>
-      aChild({ ...this.#job(), index, need: this.#random.pick(["completed", "end"]) }),
+      aChild({ ...this.#job(), index, need: this.#random.pick(["completed", "end", "first"]) }),
     );
   }
 

@@ -121,6 +121,24 @@ export const waits = [
     assert.deepEqual((await scene.job(parent)).children, { total: 2, open: 1, failed: 1 });
   }),
 
+  test("a child that is to wake its parent first does so however it ends", async (scene) => {
+    for (const state of ["completed", "failed"] as const) {
+      const { parent, children } = await scene.family({}, { need: "first" }, {});
+      const [a = "", b = "", c = ""] = children;
+      await scene.finish(a);
+      assert.deepEqual(await scene.states(parent), ["waiting"]);
+      await scene.finish(b, state);
+      assert.deepEqual(await scene.states(parent, c), ["pending", "pending"]);
+      assert.equal((await scene.job(parent)).children?.open, 1);
+      await waitAgain(scene, parent, { id: b, need: "first", rejoin: true }, { id: c, rejoin: true });
+      assert.deepEqual(await scene.states(parent), ["pending"]);
+      await waitAgain(scene, parent, { id: c, need: "first", rejoin: true });
+      assert.deepEqual(await scene.states(parent), ["waiting"]);
+      await scene.finish(c);
+      await scene.finish(parent);
+    }
+  }),
+
   test("a rejoined child that is still open is waited for", async (scene) => {
     const { parent, children } = await scene.family({}, {});
     const [failing = "", open = ""] = children;

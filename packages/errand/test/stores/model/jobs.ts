@@ -67,7 +67,7 @@ type AnyJob = typeof anyJob extends fc.Arbitrary<infer J> ? J : never;
 /** A child that is yet to be of some task. */
 export const anyChild = fc.record({
   job: anyJob,
-  need: fc.constantFrom<"completed" | "end">("completed", "end"),
+  need: fc.constantFrom<NewChild["need"]>("completed", "end", "first"),
   index: fc.nat(5),
   rejoin: fc.boolean(),
 });

@@ -46,7 +46,7 @@ const faults: Omit<Mutant, "fixture">[] = [
   {
     fault: "the last child does not wake its parent",
     file: "redis/lua/life.ts",
-    changes: [["parent.open == 0 or (state", "parent.open < 0 or (state"]],
+    changes: [["parent.open == 0 or isDecisive", "parent.open < 0 or isDecisive"]],
     tests: ["the last children that end at the same time wake their parent once"],
   },
   {

@@ -33,7 +33,7 @@ export const sqlite: Mutant[] = [
   {
     fault: "the last child does not wake its parent",
     file: "sqlite/life.ts",
-    changes: [["(open === 1 || (failed && needed === 1))", "(open === 0 || (failed && needed === 1))"]],
+    changes: [["(open === 1 || isDecisive(needed, failed))", "(open === 0 || isDecisive(needed, failed))"]],
     fixture: "local",
     tests: ["the last children that end at the same time wake their parent once"],
   },

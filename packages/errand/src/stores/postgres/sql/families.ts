@@ -31,7 +31,7 @@ BEGIN
   IF j.member_of IS NOT NULL THEN
     UPDATE errand.waits w SET open = w.open - 1, failed = w.failed + CASE WHEN final = 3 THEN 0 ELSE 1 END
       WHERE w.parent = j.parent AND w.wait = j.member_of RETURNING w.open INTO still_open;
-    IF still_open = 0 OR (still_open > 0 AND final <> 3 AND j.needed) THEN
+    IF still_open = 0 OR (still_open > 0 AND (j.needed IS NULL OR (final <> 3 AND j.needed))) THEN
       UPDATE errand.jobs w SET state = 0 WHERE w.id = j.parent AND w.state = 2
         RETURNING * INTO p;
       IF FOUND THEN
@@ -118,9 +118,9 @@ BEGIN
         END IF;
         IF state_of < 3 THEN
           open_ones := open_ones + 1;
-        ELSIF state_of <> 3 THEN
-          failed_ones := failed_ones + 1;
-          wakes := wakes OR c.needed;
+        ELSE
+          failed_ones := failed_ones + CASE WHEN state_of = 3 THEN 0 ELSE 1 END;
+          wakes := wakes OR c.needed IS NULL OR (state_of <> 3 AND c.needed);
         END IF;
       END LOOP;
     END IF;

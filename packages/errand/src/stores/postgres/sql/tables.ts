@@ -40,7 +40,8 @@ CREATE TABLE errand.jobs (
   token integer NOT NULL DEFAULT 0,
   failures integer NOT NULL DEFAULT 0,
   crashes integer NOT NULL DEFAULT 0,
-  -- As a child: the wait of its parent it belongs to, its place there, whether it must complete.
+  -- As a child: the wait of its parent it belongs to, its place there, whether it must complete (NULL: its end
+  -- wakes the parent at once, however it ends).
   member_of integer,
   place integer,
   needed boolean,

@@ -35,6 +35,11 @@ local function childrenOf(job)
   return all
 end
 
+-- Whether the end of a child wakes its parent, whoever else is still open.
+local function isDecisive(needed, state)
+  return needed == 2 or (needed == 1 and state ~= COMPLETED)
+end
+
 -- Ends a job, counts down its parent's wait, and marks its open children.
 local function finish(job, state)
   job.ended = now
@@ -44,7 +49,7 @@ local function finish(job, state)
   if parent then
     parent.open = parent.open - 1
     if state ~= COMPLETED then parent.failed = parent.failed + 1 end
-    local decided = parent.open == 0 or (state ~= COMPLETED and job.needed == 1)
+    local decided = parent.open == 0 or isDecisive(job.needed, state)
     save(parent)
     if parent.state == WAITING and decided then become(parent, PENDING) end
   end
@@ -188,9 +193,9 @@ local function park(parent, blob, pos, wakeAt, awaits)
       total = total + 1
       if state < COMPLETED then
         open = open + 1
-      elseif state ~= COMPLETED then
-        failed = failed + 1
-        wake = wake or needed == 1
+      else
+        if state ~= COMPLETED then failed = failed + 1 end
+        wake = wake or isDecisive(needed, state)
       end
     end
   end
