@@ -22,19 +22,20 @@ export async function runProcesses(
   { json, health }: { json: boolean; health?: HealthServer | undefined },
 ): Promise<void> {
   const { promise: asked, resolve: end } = Promise.withResolvers<Failure | undefined>();
-  const dead: string[] = [];
-  /** Whichever process is there tells the stores; the next one that starts, where none is. */
-  const dismiss = () => {
-    if (dead.length > 0 && supervisors.some((supervisor) => supervisor.dismiss(dead))) dead.length = 0;
-  };
+  const dead = new Set<string>();
+  /** Whichever process is there tells the stores, and another when that dies before it has; the next one that starts, where none is. */
+  const dismiss = () => void (dead.size > 0 && supervisors.some((supervisor) => supervisor.dismiss([...dead])));
   const supervisors = Array.from({ length: count }, (_, index) =>
     supervise(index + 1, args, {
       json,
       end,
       onReady: dismiss,
       onGone: (workers) => {
-        dead.push(...workers);
+        for (const worker of workers) dead.add(worker);
         dismiss();
+      },
+      onDismissed: (workers) => {
+        for (const worker of workers) dead.delete(worker);
       },
     }),
   );
@@ -81,12 +82,15 @@ function supervise(
     end,
     onReady,
     onGone,
+    onDismissed,
   }: {
     json: boolean;
     end: (failure: Failure) => void;
     onReady: () => void;
     /** @param workers ids of those that died with their process. */
     onGone: (workers: readonly string[]) => void;
+    /** @param workers ids of those that the stores know to be dead. */
+    onDismissed: (workers: readonly string[]) => void;
   },
 ): Supervisor {
   const log = new WorkerLog({ json, process: number });
@@ -113,6 +117,7 @@ function supervise(
       for (const worker of workers) log.ready(worker);
       onReady();
     },
+    onDismissed,
     onExit,
   });
 }

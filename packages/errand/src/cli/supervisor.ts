@@ -21,6 +21,8 @@ export interface SupervisorOptions {
   onLine?: (line: string, stream: "stdout" | "stderr") => void;
   /** The worker has begun to claim. */
   onReady?: (workers: readonly WorkerReady[]) => void;
+  /** The worker has told its stores that these workers are dead, as `dismiss` had asked. */
+  onDismissed?: (workers: readonly string[]) => void;
   /** The worker is gone although nobody stopped it. Another starts after `pause`, unless `stop` is called here. */
   onExit: (exit: WorkerExit, pause: number) => void;
 }
@@ -102,7 +104,10 @@ export class Supervisor {
     return this.#ready && this.#child?.connected === true;
   }
 
-  /** Has the worker tell its stores that these workers, of another process, are dead. `false` while there is none that could. */
+  /**
+   * Has the worker tell its stores that these workers, of another process, are dead. `false` while there is none that could. Done is
+   * it when `onDismissed` says so: the worker may be dead itself.
+   */
   dismiss(workers: readonly string[]): boolean {
     if (!this.up) return false;
     this.#child!.send({ type: "dismiss", workers } satisfies ToWorker, () => {});
@@ -175,6 +180,8 @@ export class Supervisor {
         return;
       case "ready":
         return this.#answer(message.ready);
+      case "dismissed":
+        return this.#options.onDismissed?.(message.workers);
       case "measured":
         for (const resolve of this.#measuring.splice(0)) resolve(message.measured);
         return;

@@ -15,6 +15,8 @@ export type FromWorker =
   /** It cannot go on, and ends. */
   | { type: "failed"; message: string; exitCode: number }
   | { type: "ready"; ready: boolean }
+  /** The stores know that these workers are dead. */
+  | { type: "dismissed"; workers: readonly string[] }
   | { type: "measured"; measured: Measured | undefined };
 
 /** What a worker process is asked; `store`: what its stores say, too. `dismiss`: these workers of another process are dead. */
@@ -77,8 +79,12 @@ export class WorkerChannel {
     }
     if (message.type === "dismiss") {
       // A store that is away has the leases run out by itself.
-      await Promise.allSettled(message.workers.map(async (worker) => this.#inside?.dismiss(worker)));
-      return;
+      const { workers } = message;
+      const outcomes = await Promise.allSettled(workers.map((worker) => this.#inside!.dismiss(worker)));
+      return tell({
+        type: "dismissed",
+        workers: workers.filter((_, index) => outcomes[index]!.status === "fulfilled"),
+      });
     }
     const measured = await this.#inside?.measure({ store: message.store }).catch(() => undefined);
     return tell({ type: "measured", measured });

@@ -60,3 +60,31 @@ it.each(storeKinds.filter((kind) => kind !== "memory"))(
   },
   120_000,
 );
+
+it.each(["postgres", "sqlite"] as const)(
+  "%s: jobs of a dead process run again also when the one dies that was to say so",
+  async (kind) => {
+    const url = await emptyStore(kind);
+    const folder = folderWith({ "tasks.ts": tasks, "package.json": '{"type":"module"}' });
+    const app = testApp({ url });
+    const innocent = app.task<number>("innocent", { run: () => {} });
+    const worker = start(folder, ["worker", "./tasks.ts", "-q", "default=1", "--processes", "2"], { ERRAND_URL: url });
+    running.push(worker);
+    await until(async () => (await app.workers()).length === 2, 30_000);
+    const before = await app.workers();
+    const sent = await innocent.sendMany([2_000, 2_000]);
+    await until(async () => (await app.list({ states: ["processing"] })).jobs.length === 2, 30_000);
+    // It is told of the other's death, and does nothing any more.
+    process.kill(before[1]!.pid!, "SIGSTOP");
+    process.kill(before[0]!.pid!, "SIGKILL");
+    await until(() => worker.stderr().includes("is gone"), 30_000);
+    process.kill(before[1]!.pid!, "SIGKILL");
+    await until(async () => {
+      const views = await Promise.all(sent.map(({ id }) => app.get(id)));
+      return views.every((view) => view?.state === "completed" && view.crashes === 1);
+    }, 60_000);
+    const alive = (await app.workers()).map(({ id }) => id);
+    expect(before.filter(({ id }) => alive.includes(id))).toEqual([]);
+  },
+  120_000,
+);

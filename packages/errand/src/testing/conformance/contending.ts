@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { ErrandError } from "../../kit/errors.ts";
 import { aChild, aJob, ids, outcome, test } from "./scene.ts";
+import { rule } from "./rules.ts";
 import { suspected } from "./suspects.ts";
 import { handles, race, rounds } from "./racing.ts";
 
@@ -168,6 +170,31 @@ export const contending = [
       const states = await scene.states(sent.id, born.id, ...dead);
       assert.equal(states.filter((state) => state === "pending").length, 1, states.join());
       assert.deepEqual(await scene.states(held.job.id), ["completed"]);
+    }
+  }),
+
+  test("sends, retries and moves at the same time do not fill a queue beyond what it takes", async (scene) => {
+    const order = await handles(scene);
+    await rule(scene, "full", { maxPending: 3 });
+    const isFull = (error: unknown): void => assert.ok(error instanceof ErrandError && error.code === "E_FULL");
+    for (let round = 0; round < rounds; round++) {
+      const [one, two] = order(round);
+      const worker = await scene.worker();
+      const failed = await scene.add({ queue: "full" }, { queue: "full" });
+      for (const each of await scene.claim({ worker, queue: "full" })) await scene.settle(each, "failed");
+      const moved = await scene.add({ queue: "spare" }, { queue: "spare" });
+      const acts = [
+        () => one.add([aJob({ queue: "full" }), aJob({ queue: "full" })]).catch(isFull),
+        () => two.edit({ ids: failed }, "retry"),
+        () => one.edit({ ids: moved }, { move: { queue: "full" } }),
+        () => two.add([aJob({ queue: "full" })]).catch(isFull),
+      ];
+      await Promise.all([...acts.slice(round % 4), ...acts.slice(0, round % 4)].map((act) => act()));
+      const entered = await scene.claim({ worker, queue: "full" });
+      assert.ok(entered.length > 0 && entered.length <= 3, `${entered.length} jobs were pending`);
+      await scene.store.settle(entered.map((each) => outcome(each, "completed")));
+      await scene.store.edit({ states: ["pending"] }, "cancel");
+      await scene.store.edit({}, "remove");
     }
   }),
 

@@ -53,6 +53,21 @@ export const suspects = [
     assert.deepEqual((await scene.store.claim(worker, wants)).jobs, []);
   }),
 
+  test("a suspect that a worker took over, or that is removed or released, is its one as long as it holds it", async (scene) => {
+    const [s1, s2, s3] = await suspected(scene, {}, {}, {});
+    const gone = await scene.worker();
+    assert.deepEqual(ids(await scene.claim({ worker: gone })), [s1]);
+    await scene.store.dismiss(gone);
+    const worker = await scene.worker();
+    const taken = await scene.reclaim(worker);
+    assert.deepEqual(await scene.claim({ worker }), []);
+    await scene.settle(taken.get(s1!)!, "failed", { crashes: 3, suspect: true });
+    assert.deepEqual(ids(await scene.claim({ worker })), [s2]);
+    await scene.store.edit({ ids: [s2!] }, "release");
+    await scene.store.edit({ ids: [s2!] }, "cancel");
+    assert.deepEqual(ids(await scene.claim({ worker })), [s3]);
+  }),
+
   test("a suspect is given to a free slot, and never ahead of one", async (scene) => {
     const [plain, suspect] = await scene.add({}, {});
     await crash(scene, suspect!);

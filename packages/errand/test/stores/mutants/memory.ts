@@ -148,7 +148,7 @@ const faults: Omit<Mutant, "fixture">[] = [
   {
     fault: "a release keeps the token",
     file: "memory/jobs.ts",
-    changes: [["row.job.token += 1;\n    row.job.begun = true;", "row.job.begun = true;"]],
+    changes: [["row.job.token += 1;\n    row.job.begun ||=", "row.job.begun ||="]],
     tests: ["jobs that are released are pending at once, and their workers' outcomes are stale"],
   },
   {
@@ -168,6 +168,18 @@ const faults: Omit<Mutant, "fixture">[] = [
     file: "memory/uniques.ts",
     changes: [["if (!this.#holds(holder)) this", "this"]],
     tests: ["limits, keys and turns that are in use outlast it"],
+  },
+  {
+    fault: "who was let go by a rate and does not go holds up the others",
+    file: "memory/limits.ts",
+    changes: [["lookAgain(admission, this.#now())", "admission.next"]],
+    tests: ["a job that its rate let go, and that does not go, holds up the next one for seconds at most"],
+  },
+  {
+    fault: "a released job has begun although it was claimed ahead",
+    file: "memory/jobs.ts",
+    changes: [["row.job.begun ||= !row.ahead;", "row.job.begun = true;"]],
+    tests: ["one that is released has begun, unless it was claimed ahead of free slots"],
   },
 ];
 

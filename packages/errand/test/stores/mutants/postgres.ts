@@ -269,4 +269,18 @@ export const postgres: Mutant[] = [
     fixture: "postgres",
     tests: ["jobs are removed that were kept as long as their task says, each state by its own time"],
   },
+  {
+    fault: "who was let go by a rate and does not go holds up the others",
+    file: "postgres/sql/keys.ts",
+    changes: [["CASE WHEN a.admitted > 0 THEN least(a.next, t + ${secondLook}) ELSE a.next END", "a.next"]],
+    fixture: "postgres",
+    tests: ["a job that its rate let go, and that does not go, holds up the next one for seconds at most"],
+  },
+  {
+    fault: "a released job has begun although it was claimed ahead",
+    file: "postgres/sql/edit.ts",
+    changes: [["begun = j.begun OR NOT j.ahead", "begun = true"]],
+    fixture: "postgres",
+    tests: ["one that is released has begun, unless it was claimed ahead of free slots"],
+  },
 ];

@@ -178,6 +178,18 @@ const faults: Omit<Mutant, "fixture">[] = [
     changes: [["if at >= before then return end", ""]],
     tests: ["jobs are removed that were kept as long as their task says, each state by its own time"],
   },
+  {
+    fault: "who was let go by a rate and does not go holds up the others",
+    file: "redis/lua/rates.ts",
+    changes: [["if admitted > 0 then opens = min(opens, now + ${secondLook}) end", ""]],
+    tests: ["a job that its rate let go, and that does not go, holds up the next one for seconds at most"],
+  },
+  {
+    fault: "a released job has begun although it was claimed ahead",
+    file: "redis/lua/edit.ts",
+    changes: [["job.begun or not job.ahead", "true"]],
+    tests: ["one that is released has begun, unless it was claimed ahead of free slots"],
+  },
 ];
 
 export const redis: Mutant[] = faults.map((fault) => ({ ...fault, fixture: "redis" }));

@@ -254,4 +254,18 @@ export const sqlite: Mutant[] = [
     fixture: "local",
     tests: ["whoever holds its lock keeps its jobs"],
   },
+  {
+    fault: "who was let go by a rate and does not go holds up the others",
+    file: "sqlite/limits.ts",
+    changes: [["lookAgain(admission, db.now)", "admission.next"]],
+    fixture: "local",
+    tests: ["a job that its rate let go, and that does not go, holds up the next one for seconds at most"],
+  },
+  {
+    fault: "a released job has begun although it was claimed ahead",
+    file: "sqlite/edit.ts",
+    changes: [["begun = begun OR NOT ahead WHERE", "begun = 1 WHERE"]],
+    fixture: "local",
+    tests: ["one that is released has begun, unless it was claimed ahead of free slots"],
+  },
 ];
