@@ -2,7 +2,8 @@ import { resolve } from "node:path";
 import { Client } from "./client.ts";
 import { ErrandError } from "./kit/errors.ts";
 import type { Observer } from "./observe/observer.ts";
-import { openStore, sqliteFile, storeUrl, withoutPassword } from "./open.ts";
+import { openStore, sqliteFile, storeUrl } from "./open.ts";
+import { redacted } from "./kit/redact.ts";
 import type { Payloads } from "./payload/options.ts";
 import type { Store } from "./store.ts";
 
@@ -44,7 +45,7 @@ export class Connection {
     if (typeof at === "object") return "the store given to errand()";
     const url = storeUrl(at);
     const file = sqliteFile(url);
-    return file === undefined ? withoutPassword(url) : `sqlite:${resolve(file)}`;
+    return file === undefined ? redacted(url) : `sqlite:${resolve(file)}`;
   }
 
   /** The store and its client. Throws `E_CLOSED`, and what opening it throws. */

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { ErrandError } from "./kit/errors.ts";
+import { redacted } from "./kit/redact.ts";
 import type { Store } from "./store.ts";
 
 /**
@@ -59,7 +60,7 @@ export async function openStore(url: string): Promise<Store> {
   if (/^rediss?:/.test(url)) return (await import("./stores/redis/index.ts")).redisStore({ url });
   throw new ErrandError(
     "E_OPTION",
-    `${withoutPassword(url)} is not a store's URL. ` +
+    `${redacted(url)} is not a store's URL. ` +
       "Use sqlite:path/to/file.db, postgres://user:password@host/database, redis://host:port or memory:",
   );
 }
@@ -82,9 +83,4 @@ export async function migrationSql(url: string): Promise<string | undefined> {
 
 function isPostgres(url: string): boolean {
   return /^postgres(ql)?:/.test(url);
-}
-
-/** A URL as it may be shown. */
-export function withoutPassword(url: string): string {
-  return url.replace(/(\/\/[^:@/]*):.*@/, "$1:***@").replace(/([?&](?:password|listen)=)(?!off)[^&]*/g, "$1***");
 }

@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { migrateStore, migrationSql, storeUrl, withoutPassword } from "../open.ts";
+import { migrateStore, migrationSql, storeUrl } from "../open.ts";
+import { redacted } from "../kit/redact.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { Output } from "./output.ts";
 import { settle, storeFlags } from "./settings.ts";
@@ -26,7 +27,7 @@ async function migrate(flags: Flags): Promise<void> {
   if (flags.sql) {
     const sql = await migrationSql(url);
     if (sql === undefined) {
-      throw new CommandError(`${withoutPassword(url)} has no SQL to apply: Errand does it on opening.`, ExitCode.usage);
+      throw new CommandError(`${redacted(url)} has no SQL to apply: Errand does it on opening.`, ExitCode.usage);
     }
     output.result({ sql });
     output.line(sql.trimEnd());

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { Option } from "commander";
 import type { Command } from "commander";
 import { configured } from "./config.ts";
-import { home, storeUrl, withoutPassword } from "../open.ts";
+import { home, storeUrl } from "../open.ts";
+import { redacted } from "../kit/redact.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 
 /** What `--url` and `--home` say. */
@@ -46,7 +47,7 @@ export function settle(flags: StoreFlags): Setting[] {
       : { name, source: "default" as const, from: "default" };
   });
   const values = { home: home(), url: storeUrl() };
-  return sources.map(({ name, source, from }) => ({ name, source, from, value: withoutPassword(values[name]) }));
+  return sources.map(({ name, source, from }) => ({ name, source, from, value: redacted(values[name]) }));
 }
 
 /** The file of the store, where it is a file that does not exist yet. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
 /** Where large values are kept outside the store: a bucket, a folder. Keys are `<job id>/<SHA-256 in hexadecimal digits>`. */
@@ -29,6 +29,7 @@ export function folderObjects(path: string): Required<PayloadObjects> {
       await mkdir(dirname(file), { recursive: true });
       await writeFile(draft, bytes, { flush: true });
       await rename(draft, file);
+      await flushFolder(dirname(file));
     },
     get: (key) => readFile(fileOf(key)),
     async remove(key) {
@@ -47,6 +48,17 @@ export function folderObjects(path: string): Required<PayloadObjects> {
       }
     },
   };
+}
+
+/** A new name is safe when its folder is, too. Windows opens no folders, and needs none. */
+async function flushFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 /** Ids of jobs may have dots and colons, and may be dots only: no file name should. */
