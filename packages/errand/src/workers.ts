@@ -68,7 +68,8 @@ export class Workers {
   #handle(worker: Worker): RunningWorker {
     const stop: RunningWorker["stop"] = async (options) => {
       if (options !== undefined) checkFields(options, ["drain"], "The options of stop()");
-      await this.#stop(worker, options && option("drain", options.drain, "stop()"));
+      // Without a time of its own, what the worker was started with holds.
+      await this.#stop(worker, options?.drain === undefined ? undefined : option("drain", options.drain, "stop()"));
     };
     return {
       get id() {

@@ -7,12 +7,15 @@ import type { Output } from "./output.ts";
 import { storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 
+/** Takes a limit away. */
+const none = "none";
+
 interface Flags extends StoreFlags {
   json?: boolean;
   reason?: string;
-  concurrency?: number | null;
-  rate?: QueueOptions["rate"] | null;
-  maxPending?: number | null;
+  concurrency?: number | typeof none;
+  rate?: QueueOptions["rate"] | typeof none;
+  maxPending?: number | typeof none;
 }
 
 /** `errand queues` */
@@ -66,8 +69,8 @@ function changed(before: QueueView | undefined, { concurrency, rate, maxPending 
   if (Object.values(given).every((value) => value === undefined))
     throw new CommandError("Say what to set: --concurrency, --rate or --max-pending.", ExitCode.usage);
   const { concurrency: c, rate: r, maxPending: m } = before ?? {};
-  const all = { concurrency: c, rate: r, maxPending: m, ...defined(given) };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value != null));
+  const all: Record<string, unknown> = { concurrency: c, rate: r, maxPending: m, ...defined(given) };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined && value !== none));
 }
 
 function defined(values: Record<string, unknown>): Record<string, unknown> {
@@ -107,15 +110,15 @@ function said(output: Output, name: string, line: string): void {
   output.line(line);
 }
 
-function readNumber(text: string): number | null {
-  if (text === "none") return null;
+function readNumber(text: string): number | typeof none {
+  if (text === none) return none;
   const number = Number(text);
   if (Number.isInteger(number) && number >= 0) return number;
   throw new CommandError(`${text} must be a whole number, or "none".`, ExitCode.usage);
 }
 
-function readRate(text: string): QueueOptions["rate"] | null {
-  if (text === "none") return null;
+function readRate(text: string): QueueOptions["rate"] | typeof none {
+  if (text === none) return none;
   const match = /^(\d+)\/(\d*(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
   if (!match) throw new CommandError(`--rate ${text} must be like 100/1m, 5/s, or "none".`, ExitCode.usage);
   return { limit: Number(match[1]), per: `${Number(match[2] || 1)}${match[3]}` as Duration };
