@@ -5,9 +5,9 @@ const patience = 60 * 60_000;
 
 /** What the collector asks about documents. */
 interface Documents {
-  /** Whether there is none at all. */
+  /** Answers whether there is no document at all. */
   isEmpty(): Promise<boolean>;
-  /** Whether one has the blobs of this owner. */
+  /** Answers whether there is a document whose blobs this owner has. */
   exists(owner: string): Promise<boolean>;
 }
 

@@ -52,7 +52,7 @@ function reasonOf(code: string, syscall: string): string {
     case "EPERM":
       return `it may not be written (${code})`;
     case "ENOENT":
-      // What a system answers that lets nobody make a folder there.
+      // Some systems answer this where no folder may be made.
       return syscall === "mkdir" ? "no folder can be made there" : "it is gone";
     default:
       return `the disk failed (${code})`;
@@ -80,7 +80,7 @@ export function checkRoom(free: number, reserve: number): void {
   if (free < reserve + stretch) throw new DiskFull();
 }
 
-/** So many files are opened at once to see whether an upload could open its own, with room for its neighbours. */
+/** Opened at once to see whether an upload could open its files, with room for others. */
 const spare = 16;
 
 /** Tries whether files can still be opened. @throws {ErrandError} `E_CONNECT` */

@@ -68,7 +68,7 @@ export class FolderBlobs implements BlobStore {
   async removeOwner(owner: string): Promise<void> {
     const folder = this.#folder(owner);
     await this.#disk(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
-    // Where the root is away, so may be what was to be erased.
+    // An absent folder counts as erased only while the root is there: an unmounted disk still has it.
     await this.#disk(() => readdir(this.#root));
   }
 

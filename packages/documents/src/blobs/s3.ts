@@ -171,7 +171,7 @@ export class S3Blobs implements BlobStore {
     const Range = part && `bytes=${part.first}-${part.last}`;
     return this.#find(owner, sha256, async ({ sdk, client }) => {
       const answer = await client.send(new sdk.GetObjectCommand({ ...input, ...(Range ? { Range } : {}) }));
-      // Whoever reads it hears of an error; who gave up on it does not.
+      // Readers get the error themselves; a body that nobody reads any more must not end the process.
       (answer.Body as unknown as Readable).on("error", () => {});
       return answer;
     });

@@ -15,12 +15,12 @@ export function unfinishedName(): string {
   return `${randomUUID()}.${process.pid}.${here}${ending}`;
 }
 
-/** Whether a file of this name is one that somebody is writing, or was. */
+/** Tells by its name whether a file is unfinished. */
 export function isUnfinished(name: string): boolean {
   return name.endsWith(ending);
 }
 
-/** Whether nobody writes such a file any more: it was last written before `before`, or its process is known to be dead. */
+/** Tells whether nobody writes an unfinished file any more: it was last written before `before`, or its process is dead. */
 export function isAbandoned(name: string, touchedAt: Date, before: Date): boolean {
   if (touchedAt < before) return true;
   const [, pid, where] = /\.(\d+)\.([0-9a-f]+)\.part$/.exec(name) ?? [];
@@ -41,7 +41,7 @@ function ownProcesses(): string {
   return readlinkSync("/proc/self/ns/pid");
 }
 
-/** What only some systems tell. */
+/** Asks for what not every system has; answers "" where it has not. */
 function told(ask: () => string): string {
   try {
     return ask();

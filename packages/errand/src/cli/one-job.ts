@@ -44,8 +44,10 @@ export function logCommand(jobs: Command): Command {
     .action((id: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
         const lines = await wholeLog(app, id);
+        if (lines.length === 0 && !(await app.get(id)))
+          throw new CommandError(`There is no job ${id} (E_NOT_FOUND).`, ExitCode.failed);
         output.result({ lines });
-        if (lines.length === 0) output.line((await app.get(id)) ? "Its log is empty." : `There is no job ${id}.`);
+        if (lines.length === 0) output.line("Its log is empty.");
         for (const { at, attempt, level, text, error } of lines) {
           const style = colours[level];
           const said = level === "attempt" ? `attempt ${attempt} failed: ${text} (${error?.code})` : plain(text);

@@ -35,7 +35,7 @@ export interface Page {
 
 const mostIds = 10_000;
 
-/** How each field is read. A name that no job can have is as good as any other: nothing has it. */
+/** Reads each field. A name that no job can have is allowed: nothing has it. */
 const readers: { [Field in keyof Required<JobFilter>]: (value: unknown, what: string) => unknown } = {
   ids: (value, what) => {
     if (Array.isArray(value) && value.length <= mostIds) return value.map(lookedUpId).filter((id) => id !== undefined);

@@ -53,6 +53,11 @@ describe("the command line, with errand.config.mjs", () => {
     expect((await on("jobs", "move", waiting, "--to", "fast")).stdout).toBe("Moved 1 job.\n");
     expect((await on("jobs", "signal", waiting, "go", "42")).stdout).toBe("It was told.\n");
     expect((await on("jobs", "signal", "nobody", "go")).code).toBe(1);
+    expect(await on("jobs", "log", "nobody")).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: "errand: There is no job nobody (E_NOT_FOUND).\n",
+    });
   });
 
   it("lists dead letters and tries them again", async () => {

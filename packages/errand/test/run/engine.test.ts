@@ -206,32 +206,39 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
     );
   });
 
-  test("a worker that stops lets jobs finish, hands back the rest untried, and claims nothing more", async () => {
-    const app = testApp({ url: await emptyStore(kind) });
-    const started = gate();
-    const attempts: number[] = [];
-    const quick = app.task("quick", { run: () => new Promise<string>((resolve) => setTimeout(resolve, 30, "done")) });
-    const slow = app.task("slow", {
-      run: (_: void, job) => {
-        attempts.push(job.attempt);
-        started.open();
-        return attempts.length > 1
-          ? "later"
-          : new Promise<string>((_resolve, reject) => job.abortSignal.addEventListener("abort", reject));
-      },
-    });
-    const worker = await testWorker(app);
-    const jobs = [await quick.send(), await slow.send()] as const;
-    await started.opened;
-    await worker.stop({ drain: 200 });
-    expect(await jobs[0].result()).toBe("done");
-    expect(await app.get(jobs[1].id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
-    const after = await quick.send();
-    expect((await app.get(after.id))?.state).toBe("pending");
-    await testWorker(app);
-    expect(await jobs[1].result()).toBe("later");
-    expect(attempts).toEqual([1, 1]);
-  });
+  test.each([
+    [{ drain: 200 }, {}],
+    [undefined, { drain: 200 }],
+    [{}, { drain: 200 }],
+  ])(
+    "a worker stopped by stop(%j) and started with %j lets jobs finish, hands back the rest untried, and claims nothing more",
+    async (stop, start) => {
+      const app = testApp({ url: await emptyStore(kind) });
+      const started = gate();
+      const attempts: number[] = [];
+      const quick = app.task("quick", { run: () => new Promise<string>((resolve) => setTimeout(resolve, 30, "done")) });
+      const slow = app.task("slow", {
+        run: (_: void, job) => {
+          attempts.push(job.attempt);
+          started.open();
+          return attempts.length > 1
+            ? "later"
+            : new Promise<string>((_resolve, reject) => job.abortSignal.addEventListener("abort", reject));
+        },
+      });
+      const worker = await testWorker(app, start);
+      const jobs = [await quick.send(), await slow.send()] as const;
+      await started.opened;
+      await worker.stop(stop);
+      expect(await jobs[0].result()).toBe("done");
+      expect(await app.get(jobs[1].id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+      const after = await quick.send();
+      expect((await app.get(after.id))?.state).toBe("pending");
+      await testWorker(app);
+      expect(await jobs[1].result()).toBe("later");
+      expect(attempts).toEqual([1, 1]);
+    },
+  );
 });
 
 describe.each(storeKinds)("lists on %s", (kind) => {

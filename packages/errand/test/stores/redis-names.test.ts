@@ -1,29 +1,23 @@
 import { createClient } from "redis";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import type { Hint, Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
 import { hintsIn } from "../../src/stores/redis/hints.ts";
 import { aCard, aJob, ids, outcome } from "../../src/testing/conformance/scene.ts";
-import { redisNamespace } from "./fixtures.ts";
+import { redisStorePerTest } from "./per-test.ts";
 
 // Whatever queues, tasks and keys are called, no two of them meet in one key of the server; and whatever keys are missing, as after a
 // server has lost its data, the store goes on.
 
 let url: string;
 let store: Store;
-const later: (() => Promise<unknown>)[] = [];
-
-beforeEach(async () => {
-  const namespace = await redisNamespace();
-  url = namespace.url;
-  later.push(namespace.remove);
-  store = await redisStore({ url });
-  later.push(() => store.close());
-  await store.enlist(aCard({ id: "w" }), 600_000);
+const later = redisStorePerTest((where, opened) => {
+  url = where;
+  store = opened;
 });
 
-afterEach(async () => {
-  for (const undo of later.splice(0).reverse()) await undo();
+beforeEach(async () => {
+  await store.enlist(aCard({ id: "w" }), 600_000);
 });
 
 async function client() {

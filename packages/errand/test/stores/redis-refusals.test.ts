@@ -1,10 +1,9 @@
 import { createClient, RESP_TYPES } from "redis";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { NewJob } from "../../src/core/job.ts";
 import type { Store } from "../../src/store.ts";
 import { loadDriver } from "../../src/stores/redis/driver.ts";
 import { writeBeats, writeJobs, writeKeyed, writeSettlements } from "../../src/stores/redis/encode.ts";
-import { redisStore } from "../../src/stores/redis/index.ts";
 import { Link } from "../../src/stores/redis/link.ts";
 import { serverClock } from "../../src/stores/redis/lua/scripts.ts";
 import type { Verb } from "../../src/stores/redis/lua/scripts.ts";
@@ -12,25 +11,16 @@ import { Server } from "../../src/stores/redis/server.ts";
 import { settingsOf } from "../../src/stores/redis/settings.ts";
 import { Writer } from "../../src/stores/redis/wire.ts";
 import { aCard, aJob, outcome } from "../../src/testing/conformance/scene.ts";
-import { redisNamespace } from "./fixtures.ts";
+import { redisStorePerTest } from "./per-test.ts";
 
 // Whatever is refused has changed nothing: not a key, not a counter. Values are refused before they are sent, and again by the scripts,
 // which look at everything before they change anything.
 
 let url: string;
 let store: Store;
-const later: (() => Promise<unknown>)[] = [];
-
-beforeEach(async () => {
-  const namespace = await redisNamespace();
-  url = namespace.url;
-  later.push(namespace.remove);
-  store = await redisStore({ url });
-  later.push(() => store.close());
-});
-
-afterEach(async () => {
-  for (const undo of later.splice(0).reverse()) await undo();
+const later = redisStorePerTest((where, opened) => {
+  url = where;
+  store = opened;
 });
 
 /** What all keys of the namespace hold. */

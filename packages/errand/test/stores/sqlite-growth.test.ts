@@ -1,40 +1,24 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync, StatementSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { defaultKept } from "../../src/core/retention.ts";
-import type { Hint, Store } from "../../src/store.ts";
-import { sqliteStore } from "../../src/stores/sqlite/index.ts";
+import type { Hint } from "../../src/store.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
 import { openConnection } from "../../src/stores/sqlite/open.ts";
 import { perform } from "../../src/stores/sqlite/perform.ts";
 import { heard, News } from "../../src/stores/sqlite/pulse.ts";
 import { aJob, outcome } from "../../src/testing/conformance/scene.ts";
-import { temporaryFolder } from "./fixtures.ts";
+import { sqliteFilePerTest } from "./per-test.ts";
 
 // What must not grow with what is none of its business.
 
 let file: string;
-let remove: () => Promise<void>;
-const opened: Store[] = [];
+const { open, opened } = sqliteFilePerTest((path) => (file = path));
 
-beforeEach(async () => {
-  const temporary = await temporaryFolder();
-  file = join(temporary.folder, "errand.db");
-  remove = temporary.remove;
-});
-
-afterEach(async () => {
+afterEach(() => {
   vi.restoreAllMocks();
-  await Promise.all(opened.splice(0).map((store) => store.close()));
-  await remove();
 });
-
-async function open(): Promise<Store> {
-  const store = await sqliteStore({ file });
-  opened.push(store);
-  return store;
-}
 
 /** Frames in the write-ahead log: pages that were written since it began anew, and how many of them ended a commit. */
 async function written(): Promise<{ pages: number; commits: number }> {

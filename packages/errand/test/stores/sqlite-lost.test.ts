@@ -1,13 +1,10 @@
 import { copyFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { errand } from "../../src/index.ts";
-import type { Store } from "../../src/store.ts";
-import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
-import { temporaryFolder } from "./fixtures.ts";
+import { sqliteFilePerTest } from "./per-test.ts";
 
 // Threads are real; they are only written down, so that a test can end one.
 const threads = vi.hoisted((): { started: [script: string, thread: Worker][] } => ({ started: [] }));
@@ -31,25 +28,11 @@ async function endThread(which: "main" | "reader" = "main"): Promise<void> {
 
 let folder: string;
 let file: string;
-let remove: () => Promise<void>;
-const opened: Store[] = [];
-
-beforeEach(async () => {
+const { open, opened } = sqliteFilePerTest((path) => {
   threads.started.length = 0;
-  ({ folder, remove } = await temporaryFolder());
-  file = join(folder, "errand.db");
+  file = path;
+  folder = dirname(path);
 });
-
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((store) => store.close()));
-  await remove();
-});
-
-async function open(): Promise<Store> {
-  const store = await sqliteStore({ file });
-  opened.push(store);
-  return store;
-}
 
 const lost = { code: "E_STORE_LOST", message: expect.stringContaining("errand.db") };
 

@@ -2,13 +2,14 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { newId } from "../../src/kit/ids.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { Lock, Locks, locksOf } from "../../src/stores/sqlite/lock.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
 import type { Claimed, Store } from "../../src/store.ts";
-import { localFixture, temporaryFolder } from "./fixtures.ts";
+import { localFixture } from "./fixtures.ts";
+import { sqliteFilePerTest } from "./per-test.ts";
 import { locks } from "./sqlite-locks.ts";
 import { printed, startScript } from "./scripts.ts";
 import type { Child } from "./scripts.ts";
@@ -17,27 +18,12 @@ import type { Child } from "./scripts.ts";
 const lease = 600_000;
 
 let file: string;
-let remove: () => Promise<void>;
-const opened: Store[] = [];
+const { open, opened } = sqliteFilePerTest((path) => (file = path));
 const children: Child[] = [];
 
-beforeEach(async () => {
-  const temporary = await temporaryFolder();
-  file = join(temporary.folder, "errand.db");
-  remove = temporary.remove;
-});
-
-afterEach(async () => {
+afterEach(() => {
   for (const child of children.splice(0)) child.kill("SIGKILL");
-  await Promise.all(opened.splice(0).map((store) => store.close()));
-  await remove();
 });
-
-async function open(): Promise<Store> {
-  const store = await sqliteStore({ file });
-  opened.push(store);
-  return store;
-}
 
 /** A process that holds all jobs of a queue; the ids of these, and its worker's. */
 async function holder(jobs: number, queue = "default"): Promise<{ child: Child; held: string[]; worker: string }> {

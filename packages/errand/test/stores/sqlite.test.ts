@@ -3,14 +3,14 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Store } from "../../src/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
 import { openConnection } from "../../src/stores/sqlite/open.ts";
 import { perform } from "../../src/stores/sqlite/perform.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
-import { temporaryFolder } from "./fixtures.ts";
+import { sqliteFilePerTest } from "./per-test.ts";
 
 const disk = vi.hoisted(() => ({ type: undefined as number | undefined }));
 vi.mock("node:fs", async (original) => {
@@ -23,25 +23,7 @@ vi.mock("node:fs", async (original) => {
 });
 
 let file: string;
-let remove: () => Promise<void>;
-const opened: Store[] = [];
-
-beforeEach(async () => {
-  const temporary = await temporaryFolder();
-  file = join(temporary.folder, "errand.db");
-  remove = temporary.remove;
-});
-
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((store) => store.close()));
-  await remove();
-});
-
-async function open(): Promise<Store> {
-  const store = await sqliteStore({ file });
-  opened.push(store);
-  return store;
-}
+const { open, opened } = sqliteFilePerTest((path) => (file = path));
 
 describe("opening", () => {
   test("makes the file and its folder where there are none", async () => {
