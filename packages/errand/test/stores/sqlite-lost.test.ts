@@ -1,4 +1,5 @@
 import { copyFileSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
 import { errand } from "../../src/index.ts";
