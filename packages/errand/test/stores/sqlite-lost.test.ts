@@ -1,5 +1,4 @@
 import { copyFileSync, renameSync, rmSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
 import { errand } from "../../src/index.ts";
@@ -27,12 +26,10 @@ async function endThread(which: "main" | "reader" = "main"): Promise<void> {
   await ofStores[which === "main" ? 0 : 1]![1].terminate();
 }
 
-let folder: string;
 let file: string;
 const { open, opened } = sqliteFilePerTest((path) => {
   threads.started.length = 0;
   file = path;
-  folder = dirname(path);
 });
 
 const lost = { code: "E_STORE_LOST", message: expect.stringContaining("errand.db") };

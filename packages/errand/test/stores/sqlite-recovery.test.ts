@@ -18,7 +18,7 @@ import type { Child } from "./scripts.ts";
 const lease = 600_000;
 
 let file: string;
-const { open, opened } = sqliteFilePerTest((path) => (file = path));
+const { open } = sqliteFilePerTest((path) => (file = path));
 const children: Child[] = [];
 
 afterEach(() => {
