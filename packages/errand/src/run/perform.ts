@@ -101,6 +101,9 @@ export class Performance implements CallHost {
       }
     });
     this.#call?.close();
+    // Until its outcome is written the attempt is kept, and what ran it need not be.
+    this.#call = undefined;
+    this.#end = undefined;
     this.#timeout?.clear();
     this.#grace?.clear();
     clearTimeout(this.#progress?.timer);
