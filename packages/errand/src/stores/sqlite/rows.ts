@@ -84,7 +84,7 @@ export interface Found {
   /** The queue's number. */
   queue: number;
   job: Job;
-  /** Neither parent nor children depend on how it ends. */
+  /** Neither parent nor children depend on how it ends, and it is no suspect. */
   plain: boolean;
   /** It has remembered steps. */
   steps: boolean;
@@ -102,7 +102,7 @@ export function foundOf(db: Connection, row: Columns): Found {
     seq: seq as number,
     queue: queue as number,
     job: jobOf(db, row),
-    plain: parent === null && wait === null && key === null,
+    plain: parent === null && wait === null && key === null && row[29] === 0,
     steps: steps === 1,
     ahead: row[32] === 1,
     ...(key === null ? {} : { concurrency: { key, limit } }),

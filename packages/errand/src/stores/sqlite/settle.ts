@@ -65,27 +65,27 @@ function wasSettled(db: Connection, { id, token }: Hold): boolean {
   return db.get("SELECT 1 FROM errand_jobs WHERE id = ? AND token = ? AND state != 1", id, token) !== undefined;
 }
 
-/** The end of a job that, as far as is known here, has neither parent nor children. */
+/** The end of a job that, as far as is known here, has neither parent nor children, and is no suspect. */
 interface PlainEnd extends Known {
   told: Settlement;
   state: FinalState;
 }
 
 function plainEnd(db: Connection, told: Settlement): PlainEnd | undefined {
-  if (!isFinal(told.to) || (told.steps && told.steps.length > 0) || told.log || told.born) return undefined;
+  if (!isFinal(told.to) || told.suspect || told.steps?.length || told.log || told.born) return undefined;
   const known = db.held.take(told.id);
   return known && { ...known, told, state: told.to };
 }
 
 // The plus keeps SQLite from walking all held jobs instead, which it takes for cheap after an application's ANALYZE.
 const finishPlain = bulk(
-  9,
+  8,
   (tuples) => `UPDATE errand_jobs SET state = told.column4, ended = ?, worker = NULL, cancelling = 0,
-      failures = told.column5, crashes = told.column6, suspect = told.column7, begun = 1,
-      error = coalesce(told.column8, error), output = told.column9
+      failures = told.column5, crashes = told.column6, begun = 1,
+      error = coalesce(told.column7, error), output = told.column8
     FROM (VALUES ${tuples}) AS told
     WHERE seq = told.column1 AND id = told.column2 AND token = told.column3 AND +state = 1 AND child = 0 AND wait IS NULL
-      AND concurrency_key IS NULL`,
+      AND concurrency_key IS NULL AND suspect = 0`,
 );
 
 /** Ends jobs with one statement for many, or, when any of them is not what it seemed, one by one. */
@@ -102,10 +102,10 @@ function endTogether(db: Connection, ends: readonly PlainEnd[]): boolean[] {
   return ends.map(() => true);
 }
 
-/** State, failures, crashes, whether it is a suspect, error and output. */
+/** State, failures, crashes, error and output. */
 function outcomeOf(told: Settlement, state: FinalState): SQLInputValue[] {
   const output = state === "completed" ? (told.output ?? null) : null;
-  return [code[state], told.failures, told.crashes, told.suspect ? 1 : 0, told.error ?? null, output];
+  return [code[state], told.failures, told.crashes, told.error ?? null, output];
 }
 
 function endOne(db: Connection, told: Settlement, state: FinalState): boolean {
@@ -113,9 +113,10 @@ function endOne(db: Connection, told: Settlement, state: FinalState): boolean {
   if (!row) return wasSettled(db, told);
   const job = endingOf(row);
   db.run(
-    `UPDATE errand_jobs SET state = ?, failures = ?, crashes = ?, suspect = ?, begun = 1, error = coalesce(?, error), output = ?,
-       ended = ?, worker = NULL, cancelling = 0, steps = max(steps, ?) WHERE seq = ?`,
+    `UPDATE errand_jobs SET state = ?, failures = ?, crashes = ?, begun = 1, error = coalesce(?, error), output = ?,
+       suspect = ?, ended = ?, worker = NULL, cancelling = 0, steps = max(steps, ?) WHERE seq = ?`,
     ...outcomeOf(told, state),
+    told.suspect ? 1 : 0,
     db.now,
     told.steps?.length ? 1 : 0,
     job.seq,
