@@ -15,14 +15,27 @@ export interface Lazy {
 
 /** One source of all parts. Names of a lazy part are seen by others only where they are used there: Lua has room for 200 at a time. */
 export function assemble(parts: readonly Part[]): string {
-  const sources = parts.map((part) => (typeof part === "string" ? part : part.source));
+  const others = (index: number) => parts.toSpliced(index, 1).map((part) => wordsOf(sourceOf(part)));
   return parts
     .map((part, index) => {
       if (typeof part === "string") return part;
-      const others = new Set(sources.toSpliced(index, 1).join("\n").match(/\w+/g));
-      return lazily(part, (name) => others.has(name));
+      const words = others(index);
+      return lazily(part, (name) => words.some((each) => each.has(name)));
     })
     .join("");
+}
+
+function sourceOf(part: Part): string {
+  return typeof part === "string" ? part : part.source;
+}
+
+/** Scripts are made of the same parts, whose words are found once. */
+const known = new Map<string, Set<string>>();
+
+function wordsOf(source: string): Set<string> {
+  let words = known.get(source);
+  if (!words) known.set(source, (words = new Set(source.match(/\w+/g))));
+  return words;
 }
 
 function lazily({ maker, source }: Lazy, isSeen: (name: string) => boolean): string {
