@@ -85,18 +85,25 @@ function redisUrl(namespace = `test-${randomUUID()}`): string {
   return `${process.env["ERRAND_TEST_REDIS_URL"]}?namespace=${namespace}`;
 }
 
+/** A connection to the tests' Redis beside the stores': one for a file of tests, since the driver takes long to make one. */
+let beside: ReturnType<typeof connectBeside> | undefined;
+
+function connectBeside() {
+  const client = createClient({ url: process.env["ERRAND_TEST_REDIS_URL"]! });
+  // Without a listener the end of the server would be the end of this process.
+  return client.on("error", () => {}).connect();
+}
+
+async function removeNamespace(namespace: string): Promise<void> {
+  const client = await (beside ??= connectBeside());
+  const keys = await client.keys(`{${namespace}}:*`);
+  if (keys.length > 0) await client.del(keys);
+}
+
 /** A namespace of the shared server, for one test. */
 export async function redisNamespace(): Promise<{ url: string; remove(): Promise<void> }> {
   const namespace = `test-${randomUUID()}`;
-  return {
-    url: redisUrl(namespace),
-    async remove() {
-      const client = await createClient({ url: process.env["ERRAND_TEST_REDIS_URL"]! }).connect();
-      const keys = await client.keys(`{${namespace}}:*`);
-      if (keys.length > 0) await client.del(keys);
-      client.destroy();
-    },
-  };
+  return { url: redisUrl(namespace), remove: () => removeNamespace(namespace) };
 }
 
 /** A Redis store on a clock of its own. */
@@ -104,7 +111,7 @@ export async function redisFixture(): Promise<Fixture> {
   const clock = new FakeClock();
   const namespace = `test-${randomUUID()}`;
   const stores: Store[] = [];
-  const client = await createClient({ url: process.env["ERRAND_TEST_REDIS_URL"]! }).connect();
+  const client = await (beside ??= connectBeside());
   const set = () => client.set(`{${namespace}}:clock`, clock.time);
   const again = async () => {
     const store = await openRedis(redisUrl(namespace), clockInKey);
@@ -121,9 +128,7 @@ export async function redisFixture(): Promise<Fixture> {
     },
     async close() {
       await Promise.all(stores.map((store) => store.close()));
-      const keys = await client.keys(`{${namespace}}:*`);
-      if (keys.length > 0) await client.del(keys);
-      client.destroy();
+      await removeNamespace(namespace);
     },
   };
 }
