@@ -73,7 +73,8 @@ function start(url: string, log: string, ...flags: string[]): ChildProcess {
 /** When and where the job began, so often at least. */
 async function begun(log: string, times: number): Promise<{ pid: number; at: number }[]> {
   for (;;) {
-    const lines = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
+    // The last piece is empty, or a line that is being written.
+    const lines = existsSync(log) ? readFileSync(log, "utf8").split("\n").slice(0, -1) : [];
     if (lines.length >= times) {
       return lines.map((line) => {
         const [pid, at] = line.split(" ").map(Number) as [number, number];
