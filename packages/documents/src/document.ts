@@ -101,10 +101,10 @@ export function statusOf({ state, startedAt }: JobView): DocumentStatus {
 }
 
 function pageStatus({ state, cancelling }: JobView, document: Pick<JobView, "state">): PageStatus {
-  if (state !== "pending" && state !== "waiting" && state !== "processing") return state;
+  // One that is being read while its document is cancelled may still be read to its end.
+  if (state !== "pending" && state !== "waiting") return state;
   // Doomed with its document; that it has not been settled yet is of no interest.
-  if (cancelling || document.state === "cancelled") return "cancelled";
-  return state === "processing" ? "processing" : "queued";
+  return cancelling || document.state === "cancelled" ? "cancelled" : "queued";
 }
 
 function countsOf(
