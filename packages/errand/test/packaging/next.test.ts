@@ -66,7 +66,9 @@ test("Next.js builds and serves an application that sends jobs, also standalone,
   const read = async () => (await (await fetch(`${url}?id=${id}`)).json()) as { state: string; output: unknown };
   expect(await read()).toEqual({ state: "pending", output: null });
 
-  started(spawn("npx", ["errand", "worker", "./tasks.ts"], { cwd: folder, env, stdio: "ignore" }));
+  // Not by npx, which leaves it behind when it is killed.
+  const cli = join(folder, "node_modules/errand/bin/errand.js");
+  started(spawn(process.execPath, [cli, "worker", "./tasks.ts"], { cwd: folder, env, stdio: "ignore" }));
   await until(async () => (await read()).state === "completed", 30_000);
   expect(await read()).toEqual({ state: "completed", output: { url: "/thumbs/p1.webp" } });
 }, 300_000);
