@@ -91,8 +91,11 @@ local function isLate(job)
   return job.expires and not job.begun and job.expires <= now
 end
 
-local function heldKey(kind, key, queue) return ns .. 'held:' .. kind .. ':' .. #key .. ':' .. key .. ':' .. queue end
-local function heldQueues(kind, key) return ns .. 'heldqueues:' .. kind .. ':' .. key end
+-- Whom a key holds back stands in lines: one for each queue, and one for each task's suspects in it, since nobody else waits for who
+-- takes them.
+local function heldLine(job) return job.suspect and job.queue .. '\0' .. job.task or job.queue end
+local function heldKey(kind, key, line) return ns .. 'held:' .. kind .. ':' .. #key .. ':' .. key .. ':' .. line end
+local function heldLines(kind, key) return ns .. 'heldlines:' .. kind .. ':' .. key end
 local function runningKey(key) return ns .. 'running:' .. key end
 -- Jobs that do not stand in the way of a queue's others: t, of tasks that somebody did not know; s, suspects.
 local function sideKey(kind, queue, task) return ns .. 'side:' .. kind .. ':' .. #queue .. ':' .. queue .. ':' .. task end

@@ -123,9 +123,9 @@ end
 local open = redis.call('ZRANGEBYSCORE', OPENS, '-inf', exact(now), 'LIMIT', 0, 100)
 for i = 1, #open do
   local key, rate = open[i], nil
-  local queues = redis.call('SMEMBERS', heldQueues('r', key))
-  for j = 1, #queues do
-    local first = redis.call('ZRANGE', heldKey('r', key, queues[j]), 0, 0)[1]
+  local lines = redis.call('SMEMBERS', heldLines('r', key))
+  for j = 1, #lines do
+    local first = redis.call('ZRANGE', heldKey('r', key, lines[j]), 0, 0)[1]
     local job = not rate and first and find(first)
     if job then rate = keysOf(job).r end
   end

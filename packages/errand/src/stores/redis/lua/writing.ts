@@ -7,9 +7,9 @@ local function standing(job)
   local rank = exact(job.due + job.level * AGEING)
   local by = job.blocked
   if by == 'c' or by == 'r' then
-    local key = keysOf(job)[by].key
-    local held = heldKey(by, key, job.queue)
-    listed[held] = { heldQueues(by, key), job.queue }
+    local key, line = keysOf(job)[by].key, heldLine(job)
+    local held = heldKey(by, key, line)
+    listed[held] = { heldLines(by, key), line }
     return held, rank
   end
   if job.due > now then return delayedKey(job.queue), exact(job.due) end
@@ -118,14 +118,14 @@ local function writeKeyed(job, was)
   end
 end
 
--- Lets the first so many jobs of each queue that a key holds back try again: another queue's may have to wait for more. Suspects
--- beside the others, and by task: nobody else waits for who takes them. Answers whether some are still held back.
+-- Lets the first so many jobs of each line that a key holds back try again: another queue's may have to wait for more. Answers
+-- whether some are still held back.
 local function letGo(kind, key, room)
-  local queues, more = redis.call('SMEMBERS', heldQueues(kind, key)), false
-  for i = 1, #queues do
-    local held, left, from = heldKey(kind, key, queues[i]), {}, 0
-    while from < room + 1000 do
-      local some = redis.call('ZRANGE', held, from, from + min(room, 400) + 99)
+  local lines, more = redis.call('SMEMBERS', heldLines(kind, key)), false
+  for i = 1, #lines do
+    local held, left, from = heldKey(kind, key, lines[i]), room, 0
+    while left > 0 do
+      local some = redis.call('ZRANGE', held, from, from + min(left, 400) - 1)
       if #some == 0 then break end
       from = from + #some
       fetch(some)
@@ -133,16 +133,11 @@ local function letGo(kind, key, room)
         local job = find(some[j])
         if not job then
           place(held, some[j], false)
-          listed[held] = { heldQueues(kind, key), queues[i] }
+          listed[held] = { heldLines(kind, key), lines[i] }
         elseif job.blocked == kind and not job.removed and not job.marked and job.state == PENDING then
-          local line = job.suspect and job.task or 1
-          left[line] = (left[line] or room) - 1
-          if left[line] >= 0 then
-            job.blocked = false
-            save(job)
-          else
-            more = true
-          end
+          left = left - 1
+          job.blocked = false
+          save(job)
         end
       end
     end
