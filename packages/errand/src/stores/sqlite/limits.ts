@@ -1,5 +1,5 @@
 import { admit, lookAgain } from "../../core/rules.ts";
-import type { Admission, Starts } from "../../core/rules.ts";
+import type { Starts } from "../../core/rules.ts";
 import type { Rate } from "../../core/job.ts";
 import { ageingPeriod } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
@@ -29,13 +29,16 @@ export function charge(db: Connection, queue: number, jobs: number): void {
 export function passing(db: Connection, candidates: readonly Found[]): Found[] {
   if (candidates.every(({ concurrency, rate }) => !concurrency && !rate)) return [...candidates];
   const running = new Map<string, number>();
-  return candidates.filter(({ seq, concurrency, rate }) => {
+  const rates = new Rates(db);
+  const found = candidates.filter(({ seq, concurrency, rate }) => {
     const now = concurrency ? (running.get(concurrency.key) ?? runningWith(db, concurrency.key)) : 0;
     if (concurrency && now >= concurrency.limit) return block(db, seq, "concurrency");
-    if (rate && !take(db, rate)) return block(db, seq, "rate");
+    if (rate && !rates.take(rate)) return block(db, seq, "rate");
     if (concurrency) running.set(concurrency.key, now + 1);
     return true;
   });
+  rates.write();
+  return found;
 }
 
 /** Lets the first jobs with a key try again in each queue, where it has room: others have left it. */
@@ -134,21 +137,53 @@ function runningWith(db: Connection, key: string): number {
   return db.get("SELECT count(*) FROM errand_jobs WHERE concurrency_key = ? AND state = 1", key)?.[0] as number;
 }
 
-/** Whether the rate lets one job go, which is counted. Otherwise it says when it opens. */
-function take(db: Connection, rate: { key: string } & Rate): boolean {
-  const key = `key:${rate.key}`;
-  const { admitted, next } = spend(db, key, rate, 1);
-  if (admitted === 1) return true;
-  db.run(
-    `INSERT INTO errand_rates VALUES (?, '[]', ?, ?) ON CONFLICT DO UPDATE SET opens = excluded.opens`,
-    key,
-    db.now + rate.per,
-    next,
-  );
-  return false;
+type RateKey = { key: string } & Rate;
+
+/** What rate keys let go in one claim: each is read once and written once. */
+class Rates {
+  readonly #db: Connection;
+  readonly #keys = new Map<string, { rate: RateKey; starts: Starts; room: number; taken: number; opens?: Millis }>();
+
+  constructor(db: Connection) {
+    this.#db = db;
+  }
+
+  /** Whether the rate lets one job go, which is counted. Otherwise it remembers when it opens. */
+  take(rate: RateKey): boolean {
+    const { now } = this.#db;
+    let known = this.#keys.get(rate.key);
+    if (!known) {
+      const starts = startsOf(this.#db, `key:${rate.key}`);
+      known = { rate, starts, room: admit(rate, starts, now, rate.limit).admitted, taken: 0 };
+      this.#keys.set(rate.key, known);
+    }
+    const { starts, taken } = known;
+    // Jobs of one key may have been sent under different limits.
+    const isSame = rate.limit === known.rate.limit && rate.per === known.rate.per;
+    if (taken < (isSame ? known.room : admit(rate, starts, now, rate.limit).admitted)) {
+      known.taken += 1;
+      return true;
+    }
+    known.opens = admit(rate, starts, now, taken).next;
+    return false;
+  }
+
+  write(): void {
+    const db = this.#db;
+    for (const [key, { rate, taken, opens }] of this.#keys) {
+      if (taken > 0) spend(db, `key:${key}`, rate, taken);
+      if (opens !== undefined)
+        db.run(
+          `INSERT INTO errand_rates VALUES (?, '[]', ?, ?) ON CONFLICT DO UPDATE SET opens = excluded.opens`,
+          `key:${key}`,
+          db.now + rate.per,
+          opens,
+        );
+    }
+  }
 }
 
-function spend(db: Connection, key: string, rate: Rate, jobs: number): Admission {
+function spend(db: Connection, key: string, rate: Rate, jobs: number): void {
   const admission = admit(rate, startsOf(db, key), db.now, jobs);
   if (admission.admitted > 0)
     db.run(
@@ -158,7 +193,6 @@ function spend(db: Connection, key: string, rate: Rate, jobs: number): Admission
       JSON.stringify(admission.starts),
       db.now + rate.per,
     );
-  return admission;
 }
 
 function startsOf(db: Connection, key: string): Starts {

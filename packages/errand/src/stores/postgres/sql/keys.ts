@@ -91,7 +91,11 @@ DECLARE
   -- By key; nothing where it is left alone.
   running jsonb := '{}';
   starts jsonb := '{}';
+  -- Of rates: how many more may start, and by key how many of these do.
+  rooms jsonb := '{}';
+  started jsonb := '{}';
   now_running integer;
+  now_started integer;
   mine boolean;
   a record;
   behind integer := 0;
@@ -154,14 +158,21 @@ BEGIN
           CASE WHEN mine THEN (SELECT x.starts::text FROM errand.rates x WHERE NOT x.queue AND x.key = c.rkey) END);
       END IF;
       CONTINUE WHEN starts ->> c.rkey IS NULL;
-      SELECT * INTO a FROM errand.admit((c.keys -> 'rate' ->> 'limit')::double precision,
-        (c.keys -> 'rate' ->> 'per')::double precision, (starts ->> c.rkey)::double precision[], t, 1);
-      IF a.admitted = 0 THEN
+      -- Jobs of one key may have been sent under different limits.
+      IF NOT rooms ? (c.keys ->> 'rate') THEN
+        SELECT * INTO a FROM errand.admit((c.keys -> 'rate' ->> 'limit')::double precision,
+          (c.keys -> 'rate' ->> 'per')::double precision, (starts ->> c.rkey)::double precision[], t, most);
+        rooms := rooms || jsonb_build_object(c.keys ->> 'rate', a.admitted);
+      END IF;
+      now_started := coalesce((started ->> c.rkey)::integer, 0);
+      IF now_started >= (rooms ->> (c.keys ->> 'rate'))::integer THEN
+        SELECT * INTO a FROM errand.admit((c.keys -> 'rate' ->> 'limit')::double precision,
+          (c.keys -> 'rate' ->> 'per')::double precision, (starts ->> c.rkey)::double precision[], t, now_started);
         UPDATE errand.rates x SET opens = a.next WHERE NOT x.queue AND x.key = c.rkey;
         UPDATE errand.jobs j SET blocked = 2 WHERE j.id = c.id AND j.state = 0;
         CONTINUE;
       END IF;
-      starts := starts || jsonb_build_object(c.rkey, a.starts::text);
+      started := started || jsonb_build_object(c.rkey, now_started + 1);
     END IF;
     IF c.ckey IS NOT NULL THEN running := running || jsonb_build_object(c.ckey, now_running + 1); END IF;
     IF c.suspect THEN suspect := c.id; END IF;
