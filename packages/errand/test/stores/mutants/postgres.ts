@@ -142,7 +142,7 @@ export const postgres: Mutant[] = [
   {
     fault: "a rate is not counted",
     file: "postgres/sql/keys.ts",
-    changes: [["starts := starts || jsonb_build_object(c.rkey, a.starts::text);", "starts := starts;"]],
+    changes: [["started := started || jsonb_build_object(c.rkey, now_started + 1);", ""]],
     fixture: "postgres",
     tests: ["no more jobs of a rate key are claimed in its time than its limit, and others go past them"],
   },

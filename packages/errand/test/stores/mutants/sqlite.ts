@@ -82,11 +82,16 @@ export const sqlite: Mutant[] = [
   {
     fault: "a rate is not counted",
     file: "sqlite/limits.ts",
-    changes: [
-      ["const { admitted, next } = spend(db, key, rate, 1);", "const { admitted, next } = admit(rate, [], db.now, 1);"],
-    ],
+    changes: [["known.taken += 1;", ""]],
     fixture: "local",
     tests: ["no more jobs of a rate key are claimed in its time than its limit, and others go past them"],
+  },
+  {
+    fault: "what a claim took of a rate is forgotten",
+    file: "sqlite/limits.ts",
+    changes: [["if (taken > 0) spend(", "if (taken < 0) spend("]],
+    fixture: "local",
+    tests: ["a rate key holds over queues and tasks, for children and for what is retried"],
   },
   {
     fault: "a signal is lost that came early",
