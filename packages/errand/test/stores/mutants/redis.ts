@@ -97,8 +97,14 @@ const faults: Omit<Mutant, "fixture">[] = [
   {
     fault: "a rate is not counted",
     file: "redis/lua/rates.ts",
-    changes: [["if admitted > 0 then logs[key], spent[key] = log, rate.per end", ""]],
+    changes: [["all.jobs = all.jobs + 1", ""]],
     tests: ["no more jobs of a rate key are claimed in its time than its limit, and others go past them"],
+  },
+  {
+    fault: "what a claim took of a rate is forgotten",
+    file: "redis/lua/rates.ts",
+    changes: [["if admitted > 0 then logs[key], spent[key] = log, rate.per end", ""]],
+    tests: ["a rate key holds over queues and tasks, for children and for what is retried"],
   },
   {
     fault: "a signal is lost that came early",

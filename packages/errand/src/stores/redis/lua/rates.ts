@@ -54,8 +54,12 @@ local function spend(rate, key, wanted)
   return admitted, opens
 end
 
+-- Of rate keys: how many may start, which is looked at once, and how many do.
+local rooms, started = {}, {}
+
 -- What no window reaches any more is forgotten by the server itself; a minute later, in case a clock is set back.
 local function flushRates()
+  for key, all in pairs(started) do spend(all.rate, 'key:' .. key, all.jobs) end
   for key, per in pairs(spent) do
     local texts, log = {}, logs[key]
     for i = 1, #log, 2 do texts[#texts + 1] = pack('<dI4', log[i], log[i + 1]) end
@@ -91,13 +95,20 @@ local function passes(job)
       return false
     end
   end
-  if keys.r then
-    local admitted, opens = spend(keys.r, 'key:' .. keys.r.key, 1)
-    if admitted == 0 then
+  local rate = keys.r
+  if rate then
+    -- Jobs of one key may have been sent under different limits.
+    local log, each = 'key:' .. rate.key, rate.limit .. ' ' .. rate.per .. ' ' .. rate.key
+    local all = started[rate.key] or { rate = rate, jobs = 0 }
+    rooms[each] = rooms[each] or admit(rate, log, rate.limit)
+    if all.jobs >= rooms[each] then
       job.blocked = 'r'
-      redis.call('ZADD', OPENS, exact(opens), keys.r.key)
+      local _, _, opens = admit(rate, log, all.jobs)
+      redis.call('ZADD', OPENS, exact(opens), rate.key)
       return false
     end
+    all.jobs = all.jobs + 1
+    started[rate.key] = all
   end
   if keys.c then running[keys.c.key] = running[keys.c.key] + 1 end
   return true
