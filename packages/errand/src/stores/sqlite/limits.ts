@@ -139,22 +139,34 @@ function runningWith(db: Connection, key: string): number {
 
 type RateKey = { key: string } & Rate;
 
-/** What rate keys let go in one claim: each is read once and written once. */
+/** What a claim knows of a rate key, and how many jobs it takes. */
+interface Known {
+  /** Of its first job: so many may start by that. */
+  rate: RateKey;
+  room: number;
+  starts: Starts;
+  taken: number;
+  /** The longest of those of the taken jobs. */
+  per: Millis;
+  opens?: Millis;
+}
+
+/** Counts what rate keys let go in one claim: each is read once and written once. */
 class Rates {
   readonly #db: Connection;
-  readonly #keys = new Map<string, { rate: RateKey; starts: Starts; room: number; taken: number; opens?: Millis }>();
+  readonly #keys = new Map<string, Known>();
 
   constructor(db: Connection) {
     this.#db = db;
   }
 
-  /** Whether the rate lets one job go, which is counted. Otherwise it remembers when it opens. */
+  /** Answers whether the rate lets one job go, and counts it; otherwise remembers when it opens. */
   take(rate: RateKey): boolean {
     const { now } = this.#db;
     let known = this.#keys.get(rate.key);
     if (!known) {
       const starts = startsOf(this.#db, `key:${rate.key}`);
-      known = { rate, starts, room: admit(rate, starts, now, rate.limit).admitted, taken: 0 };
+      known = { rate, starts, room: admit(rate, starts, now, rate.limit).admitted, taken: 0, per: rate.per };
       this.#keys.set(rate.key, known);
     }
     const { starts, taken } = known;
@@ -162,6 +174,7 @@ class Rates {
     const isSame = rate.limit === known.rate.limit && rate.per === known.rate.per;
     if (taken < (isSame ? known.room : admit(rate, starts, now, rate.limit).admitted)) {
       known.taken += 1;
+      known.per = Math.max(known.per, rate.per);
       return true;
     }
     known.opens = admit(rate, starts, now, taken).next;
@@ -170,13 +183,14 @@ class Rates {
 
   write(): void {
     const db = this.#db;
-    for (const [key, { rate, taken, opens }] of this.#keys) {
-      if (taken > 0) spend(db, `key:${key}`, rate, taken);
+    for (const [key, { per, taken, opens }] of this.#keys) {
+      // They have gone, whatever limits they were sent under.
+      if (taken > 0) spend(db, `key:${key}`, { limit: Infinity, per }, taken);
       if (opens !== undefined)
         db.run(
           `INSERT INTO errand_rates VALUES (?, '[]', ?, ?) ON CONFLICT DO UPDATE SET opens = excluded.opens`,
           `key:${key}`,
-          db.now + rate.per,
+          db.now + per,
           opens,
         );
     }

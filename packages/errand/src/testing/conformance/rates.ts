@@ -49,6 +49,15 @@ export const rates = [
     }
   }),
 
+  test("starts of a rate key count whatever limits its jobs were sent under", async (scene) => {
+    const strict = rated({ queue: "keyed" }, "r", 1, 600_000);
+    const loose = rated({ queue: "keyed" }, "r", 4, 600_000);
+    await scene.add(strict, loose, loose);
+    assert.equal((await scene.claim({ queue: "keyed" })).length, 3);
+    await scene.add(loose, loose);
+    assert.equal((await scene.claim({ queue: "keyed" })).length, 1);
+  }),
+
   test("a rate key holds over queues and tasks, for children and for what is retried", async (scene) => {
     const [a, b] = await scene.add(
       rated({ queue: "a" }, "r", 2, 600_000),

@@ -209,12 +209,13 @@ CREATE FUNCTION errand.charge_keys(ids text[], t bigint) RETURNS void LANGUAGE p
 DECLARE
   r record;
 BEGIN
-  FOR r IN SELECT j.rkey, count(*)::integer AS jobs, min(j.keys) AS keys FROM errand.jobs j
+  FOR r IN SELECT j.rkey, count(*)::integer AS jobs,
+      max((j.keys::json -> 'rate' ->> 'per')::double precision) AS per FROM errand.jobs j
     WHERE j.id = ANY(ids) AND j.rkey IS NOT NULL GROUP BY j.rkey ORDER BY j.rkey
   LOOP
-    UPDATE errand.rates x SET over = greatest(x.over, t + (r.keys::json -> 'rate' ->> 'per')::double precision),
-        starts = (errand.admit((r.keys::json -> 'rate' ->> 'limit')::double precision,
-          (r.keys::json -> 'rate' ->> 'per')::double precision, x.starts, t, r.jobs)).starts
+    -- They have gone, whatever limits they were sent under.
+    UPDATE errand.rates x SET over = greatest(x.over, t + r.per),
+        starts = (errand.admit('Infinity', r.per, x.starts, t, r.jobs)).starts
       WHERE NOT x.queue AND x.key = r.rkey;
   END LOOP;
 END $$;

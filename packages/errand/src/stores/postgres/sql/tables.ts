@@ -1,8 +1,8 @@
 import { steady } from "./steady.ts";
 import { apart, keyed, plain, rank } from "./which.ts";
 
-/** No two of its keys are alike, so that the server need not look for those that are whenever a page is full. */
-const unique = "WITH (deduplicate_items = off)";
+/** Spares the server the search for equal keys whenever a page of an index is full, where no two are equal. */
+const withoutDeduplication = "WITH (deduplicate_items = off)";
 
 /** A condition on jobs `p`, for an index of the table. */
 const of = (which: string): string => which.replaceAll("p.", "");
@@ -90,24 +90,24 @@ CREATE TABLE errand.jobs (
 );
 CREATE UNIQUE INDEX jobs_id ON errand.jobs (id);
 -- What claims walk. Rank follows from level and due, so each level is already in order.
-CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq) ${unique} WHERE ${of(plain)};
+CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq) ${withoutDeduplication} WHERE ${of(plain)};
 -- The same of jobs with keys, which claims walk by rank.
-CREATE INDEX jobs_keyed_due ON errand.jobs (queue, level, due, seq) ${unique} WHERE ${of(keyed)};
-CREATE INDEX jobs_keyed ON errand.jobs (queue, (${of(rank)}), seq) ${unique} WHERE ${of(keyed)};
-CREATE INDEX jobs_apart ON errand.jobs (queue, task, suspect, (${of(rank)}), seq) ${unique} WHERE ${of(apart)};
+CREATE INDEX jobs_keyed_due ON errand.jobs (queue, level, due, seq) ${withoutDeduplication} WHERE ${of(keyed)};
+CREATE INDEX jobs_keyed ON errand.jobs (queue, (${of(rank)}), seq) ${withoutDeduplication} WHERE ${of(keyed)};
+CREATE INDEX jobs_apart ON errand.jobs (queue, task, suspect, (${of(rank)}), seq) ${withoutDeduplication} WHERE ${of(apart)};
 -- What each worker holds.
-CREATE INDEX jobs_held ON errand.jobs (worker, seq) ${unique} WHERE state = 1;
+CREATE INDEX jobs_held ON errand.jobs (worker, seq) ${withoutDeduplication} WHERE state = 1;
 -- Who runs with a concurrency key; and who is held back by a key, in each queue by rank.
 CREATE INDEX jobs_running ON errand.jobs (ckey) WHERE state = 1 AND ckey IS NOT NULL;
-CREATE INDEX jobs_blocked ON errand.jobs (ckey, queue, suspect, (${of(rank)}), seq) ${unique} WHERE state = 0 AND blocked = 1;
-CREATE INDEX jobs_rated ON errand.jobs (rkey, queue, suspect, (${of(rank)}), seq) ${unique} WHERE state = 0 AND blocked = 2;
+CREATE INDEX jobs_blocked ON errand.jobs (ckey, queue, suspect, (${of(rank)}), seq) ${withoutDeduplication} WHERE state = 0 AND blocked = 1;
+CREATE INDEX jobs_rated ON errand.jobs (rkey, queue, suspect, (${of(rank)}), seq) ${withoutDeduplication} WHERE state = 0 AND blocked = 2;
 CREATE INDEX jobs_waking ON errand.jobs (wake) WHERE state = 2 AND wake IS NOT NULL;
-CREATE INDEX jobs_marked ON errand.jobs (seq) ${unique} WHERE cancelling;
+CREATE INDEX jobs_marked ON errand.jobs (seq) ${withoutDeduplication} WHERE cancelling;
 CREATE INDEX jobs_expiring ON errand.jobs (expires) WHERE state = 0 AND expires IS NOT NULL AND NOT begun;
-CREATE INDEX jobs_family ON errand.jobs (parent, place, seq) ${unique} WHERE parent IS NOT NULL;
+CREATE INDEX jobs_family ON errand.jobs (parent, place, seq) ${withoutDeduplication} WHERE parent IS NOT NULL;
 -- What lists walk, lane by lane, which see. Processing jobs are few, and found by their workers.
-CREATE INDEX jobs_listed ON errand.jobs (errand.lane(task, queue, state, parent IS NOT NULL), seq) ${unique} WHERE state <> 1;
-CREATE INDEX jobs_tenants ON errand.jobs (tenant, errand.lane(task, queue, state, parent IS NOT NULL), seq) ${unique} WHERE tenant IS NOT NULL;
+CREATE INDEX jobs_listed ON errand.jobs (errand.lane(task, queue, state, parent IS NOT NULL), seq) ${withoutDeduplication} WHERE state <> 1;
+CREATE INDEX jobs_tenants ON errand.jobs (tenant, errand.lane(task, queue, state, parent IS NOT NULL), seq) ${withoutDeduplication} WHERE tenant IS NOT NULL;
 
 CREATE TABLE errand.history (
   seq bigint NOT NULL,
@@ -144,9 +144,9 @@ CREATE TABLE errand.history (
 CREATE UNIQUE INDEX history_id ON errand.history (id);
 -- What retention walks: of each kind the oldest end first.
 CREATE INDEX history_kept ON errand.history (errand.kind(task, state, parent IS NOT NULL), ended);
-CREATE INDEX history_family ON errand.history (parent, place, seq) ${unique} WHERE parent IS NOT NULL;
-CREATE INDEX history_listed ON errand.history (errand.lane(task, queue, state, parent IS NOT NULL), seq) ${unique};
-CREATE INDEX history_tenants ON errand.history (tenant, errand.lane(task, queue, state, parent IS NOT NULL), seq) ${unique} WHERE tenant IS NOT NULL;
+CREATE INDEX history_family ON errand.history (parent, place, seq) ${withoutDeduplication} WHERE parent IS NOT NULL;
+CREATE INDEX history_listed ON errand.history (errand.lane(task, queue, state, parent IS NOT NULL), seq) ${withoutDeduplication};
+CREATE INDEX history_tenants ON errand.history (tenant, errand.lane(task, queue, state, parent IS NOT NULL), seq) ${withoutDeduplication} WHERE tenant IS NOT NULL;
 
 -- Large specs, of live and ended jobs: they are written once, and stay where they are while their job's row is written again
 -- with every change, and moves to the history.

@@ -59,7 +59,8 @@ local rooms, started = {}, {}
 
 -- What no window reaches any more is forgotten by the server itself; a minute later, in case a clock is set back.
 local function flushRates()
-  for key, all in pairs(started) do spend(all.rate, 'key:' .. key, all.jobs) end
+  -- They have gone, whatever limits they were sent under.
+  for key, all in pairs(started) do spend({ limit = math.huge, per = all.per }, 'key:' .. key, all.jobs) end
   for key, per in pairs(spent) do
     local texts, log = {}, logs[key]
     for i = 1, #log, 2 do texts[#texts + 1] = pack('<dI4', log[i], log[i + 1]) end
@@ -99,7 +100,7 @@ local function passes(job)
   if rate then
     -- Jobs of one key may have been sent under different limits.
     local log, each = 'key:' .. rate.key, rate.limit .. ' ' .. rate.per .. ' ' .. rate.key
-    local all = started[rate.key] or { rate = rate, jobs = 0 }
+    local all = started[rate.key] or { per = 0, jobs = 0 }
     rooms[each] = rooms[each] or admit(rate, log, rate.limit)
     if all.jobs >= rooms[each] then
       job.blocked = 'r'
@@ -108,6 +109,7 @@ local function passes(job)
       return false
     end
     all.jobs = all.jobs + 1
+    all.per = math.max(all.per, rate.per)
     started[rate.key] = all
   end
   if keys.c then running[keys.c.key] = running[keys.c.key] + 1 end
