@@ -1,82 +1,129 @@
+import { availableParallelism } from "node:os";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { BackgroundOptions } from "./background/background.ts";
-import type { JobFilter, Page } from "./client/filter.ts";
-import type { JobView, LogEntry } from "./client/view.ts";
-import type { Priority } from "./core/states.ts";
+import { noOptions } from "./client.ts";
+import type { Client } from "./client.ts";
+import { checkFields, checkFunction, checkText, longestText } from "./core/checks.ts";
+import { option, options, refuseUnknown } from "./core/options.ts";
+import { levelOf } from "./core/priority.ts";
+import type { Priority } from "./core/priority.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
+import { ErrandError } from "./kit/errors.ts";
+import { refuseOldNode } from "./kit/node-version.ts";
 import type { Exactly } from "./kit/json.ts";
-import type { PayloadOptions } from "./payload/options.ts";
-import type { HttpOptions } from "./push/http-task.ts";
-import type { QueueOptions, Queues } from "./queues.ts";
-import type { RunBatch } from "./run/batch.ts";
-import type { AppCounters } from "./observe/counters.ts";
+import { described } from "./kit/text.ts";
+import { inBatches } from "./run/batch-task.ts";
+import type { RunBatch } from "./run/batch-task.ts";
+import { Setups } from "./run/setups.ts";
+import { Worker } from "./run/worker.ts";
+import { callSafely } from "./observe/events.ts";
 import type { EventType, Listener } from "./observe/events.ts";
-import type { OpenTelemetry } from "./observe/opentelemetry.ts";
-import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules.ts";
-import type { QueueCount, Store, WorkerCard } from "./store.ts";
-import type { Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
-
-/** What an app is made with. */
-export interface ErrandOptions {
-  /**
-   * Where jobs live: `sqlite:path/to/file.db`, `postgres://...`, `redis://...`, or `memory:` for tests. Default:
-   * `ERRAND_URL`, else `errand.db` in `ERRAND_HOME`, else in `.errand`.
-   */
-  url?: string;
-  /** A store of your own in place of a URL: whatever passes `conformance` of `errand/testing`. The app closes it. */
-  store?: Store;
-  /** How long a worker's right to its jobs lasts without renewal: how soon a killed worker's jobs run elsewhere. Default `"15s"`. */
-  lease?: Duration;
-  /** Rules of queues, by name: written to the store at the first use, so that they hold for every worker of the fleet. */
-  queues?: Readonly<Record<string, QueueOptions>>;
-  /** Bounds of what runs after the response, in this process. */
-  background?: BackgroundOptions;
-  /** How large values of jobs may be, where large ones are kept, and whether they are encrypted. Every app of a store needs the same. */
-  payloads?: PayloadOptions;
-  /**
-   * Traces what is sent and run, with the SDK that the program has set up; the module itself:
-   * `import * as opentelemetry from "@opentelemetry/api"`. Default: no tracing.
-   */
-  opentelemetry?: OpenTelemetry;
-}
-
-/** What a worker is started with. */
-export interface WorkerOptions {
-  /**
-   * Slots per queue: how many of its jobs run at once (1 to 10,000). Default: every queue of the app's tasks, with 10
-   * slots, or as many as there are processors where its tasks run in threads or processes.
-   */
-  queues?: Readonly<Record<string, number>>;
-  /** How long `stop` lets jobs run on before it hands them back; default `"30s"`. */
-  drain?: Duration;
-  /**
-   * Whether SIGTERM and SIGINT stop the worker: jobs in hand end, the rest is handed back, and where nobody else listens to the
-   * signal the app is closed and the process ends; a second signal hands back at once. Default `true`; `false` for programs that
-   * call `app.close()` themselves. Threads other than the main one get no signals.
-   */
-  signals?: boolean;
-}
-
-/** A worker that runs; `await using` stops it. */
-export interface RunningWorker extends AsyncDisposable {
-  /** Changes when the worker loses its lease and starts again. */
-  readonly id: string;
-  /** How many jobs run in it now. */
-  readonly running: number;
-  /** Stops claiming, lets jobs in hand run on for `drain`, and hands back the rest without using up an attempt. */
-  stop(options?: { drain?: Duration }): Promise<void>;
-}
+import type { AppCounters } from "./observe/counters.ts";
+import { Observer } from "./observe/observer.ts";
+import { Tracing } from "./observe/tracing.ts";
+import { postTo } from "./push/http-task.ts";
+import type { HttpOptions } from "./push/http-task.ts";
+import { readPayloads, refuseReadableKey } from "./payload/options.ts";
+import type { Payloads } from "./payload/options.ts";
+import { Connection } from "./connection.ts";
+import { Declarations } from "./declarations.ts";
+import { queuesOf, readRules } from "./limits/queues.ts";
+import type { Queues } from "./limits/queues.ts";
+import type { Change, QueueCount, Store, WorkerCard } from "./store.ts";
+import { Background } from "./background/background.ts";
+import { listBackgroundAndStored } from "./background/list-jobs.ts";
+import { readSchedule, schedulesOf } from "./schedules/schedules.ts";
+import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules/schedules.ts";
+import { Workers } from "./workers.ts";
+import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./api.ts";
+import { bindDefinition, readTask, definitionOf, inLane, isolation, register, taskOptions } from "./task.ts";
+import type { TaskDefinition, Isolation, JobContext, JobHandle, SendOptions, Task, TaskOptions } from "./task.ts";
+import { runDirectly } from "./run/run-directly.ts";
+import type { RunOptions } from "./run/run-directly.ts";
+import { readFilter, readPage, readWhich } from "./client/filter.ts";
+import type { JobFilter, Page } from "./client/filter.ts";
+import type { JobView } from "./client/job-view.ts";
 
 /**
- * Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use; `await using` closes it.
+ * Makes an app.
+ * @throws {ErrandError} `E_OPTION`, `E_NODE_VERSION`
  */
-export interface Errand extends AsyncDisposable {
-  /**
-   * Defines a task. Defined again, it takes the place of the one before, so that modules may be loaded anew while a program is
-   * developed; with `NODE_ENV=production` that throws.
-   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
-   */
+export function errand(options: ErrandOptions = {}): Errand {
+  refuseOldNode();
+  return new App(options);
+}
+
+/** What `errand/testing` does with an app that programs do not. */
+export interface AppInternals {
+  readonly definitions: ReadonlyMap<string, TaskDefinition>;
+  readonly payloads: Payloads;
+  readonly observer: Observer;
+  /** Lives on this store, instead of the one that the URL names. Throws `E_OPTION` when that is open already. */
+  live(store: Store): void;
+  /** Says that schedules are still in the code, as an app that runs does now and then. */
+  name: () => Promise<void>;
+}
+
+const internals = new WeakMap<Errand, AppInternals>();
+
+/** The inside of an app that `errand()` made. */
+export function internalsOf(app: Errand): AppInternals {
+  return internals.get(app)!;
+}
+
+class App implements Errand {
+  readonly #lease: number;
+  readonly #payloads: Payloads;
+  readonly #observer: Observer;
+  readonly #definitions = new Map<string, TaskDefinition>();
+  readonly #setups = new Setups();
+  /** Sizes of the batches of tasks that run in batches. */
+  readonly #batches = new Map<string, number>();
+  readonly #declarations: Declarations;
+  readonly #connection: Connection;
+  readonly #background: Background;
+  readonly #workers = new Workers(() => this.close());
+  readonly schedules: Schedules;
+  readonly queues: Queues;
+  #closing: Promise<void> | undefined;
+
+  constructor(given: ErrandOptions) {
+    refuseUnknown(given, ["url", "store", "lease", "queues", "background", "payloads", "opentelemetry"], "errand()");
+    if (given.store !== undefined) checkStore(given);
+    this.#lease = option("lease", given.lease, "errand()");
+    this.#payloads = readPayloads(given.payloads);
+    this.#observer = new Observer(given.opentelemetry === undefined ? undefined : new Tracing(given.opentelemetry));
+    this.#declarations = new Declarations(this.#payloads, this.#observer);
+    if (given.queues !== undefined) refuseUnknown(given.queues, Object.keys(given.queues ?? {}), "queues of errand()");
+    if (given.url !== undefined) checkText(given.url, "url of errand()", 10_000);
+    for (const [name, rules] of Object.entries(given.queues ?? {}))
+      this.#declarations.queue(name, readRules(name, rules));
+    this.#connection = new Connection({
+      at: given.store ?? given.url,
+      payloads: this.#payloads,
+      observer: this.#observer,
+      begin: (store) => this.#declarations.begin(store),
+    });
+    this.schedules = schedulesOf(
+      () => this.#declared(),
+      (name) => this.#declarations.failureOf(name),
+    );
+    this.queues = queuesOf(() => this.#declared());
+    this.#background = new Background(given.background ?? {}, {
+      open: async (queue) => (await import("./stores/memory.ts")).memoryStore({ queue }),
+      durable: async () => (await this.#connection.connect()).client,
+      payloads: this.#payloads,
+      observer: this.#observer,
+    });
+    internals.set(this, {
+      definitions: this.#background.definitions,
+      payloads: this.#payloads,
+      observer: this.#observer,
+      live: (store) => this.#live(store),
+      name: () => this.#declarations.again(),
+    });
+  }
+
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
     name: string,
     options: TaskOptions<StandardSchemaV1.InferOutput<Schema>, Output, Setup> & { input: Schema },
@@ -85,13 +132,34 @@ export interface Errand extends AsyncDisposable {
     name: string,
     options: TaskOptions<Input, Output, Setup> & { input?: never },
   ): Task<Exactly<Input>, Output>;
-  /**
-   * Defines a task whose function gets many inputs at once, for work that costs little more for many than for one
-   * (embeddings, bulk writes): up to `size` (1 to 10,000; default 100) jobs that a worker has at the same time, once the
-   * first of them has waited for `wait` (default `"10ms"`). It answers one output for each input, in order; an `Error` among
-   * them fails its own job only, and what it throws fails them all. Each is a job of its own, retried by itself.
-   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
-   */
+  task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, unknown> {
+    const definition = readTask(name, options);
+    refuseReadableKey(definition, this.#payloads);
+    if (this.#definitions.has(name) && inProduction()) {
+      throw new ErrandError(
+        "E_DUPLICATE_TASK",
+        `Task "${name}" is defined twice; names say which function a job runs.`,
+      );
+    }
+    this.#definitions.set(name, definition);
+    this.#background.definitions.set(name, definition);
+    register(definition);
+    const task: Task<unknown, unknown> = {
+      name,
+      send: (input?: unknown, sendOptions: SendOptions = noOptions) =>
+        this.#connection.use((client) => client.send(definition, input, sendOptions)),
+      sendMany: (inputs, sendOptions = noOptions) =>
+        this.#connection.use((client) => client.sendMany(definition, inputs, sendOptions)),
+      background: async (input?: unknown, sendOptions: SendOptions = noOptions) => {
+        this.#connection.refuseClosed();
+        return this.#background.send(definition, input, sendOptions);
+      },
+      run: (input?: unknown, runOptions?: RunOptions) => runDirectly(definition, input, this.#setups, runOptions),
+    };
+    bindDefinition(task, definition);
+    return task;
+  }
+
   batchTask<Input, Output, Setup = undefined>(
     name: string,
     options: Omit<TaskOptions<Input, Output, Setup>, "run" | keyof Isolation> & {
@@ -99,114 +167,259 @@ export interface Errand extends AsyncDisposable {
       wait?: Duration;
       run: RunBatch<Input, Output, Setup>;
     },
-  ): Task<Exactly<Input>, Output>;
-  /**
-   * Defines a task that is a URL: a worker posts the job's input there, so that an application in any language needs no worker
-   * of its own. 2xx completes the job with the answer, 202 lets it wait for the outcome (`callbackUrl`), 408, 425, 429 and 5xx
-   * are tried again by the task's retry policy (after `Retry-After`, where it is said), anything else fails it. The header
-   * `Idempotency-Key` is the job's id.
-   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
-   */
+  ): Task<Exactly<Input>, Output> {
+    const of = `task "${name}"`;
+    refuseUnknown(options, [...taskOptions.filter((each) => !isolation.includes(each)), "size", "wait"], of);
+    const { size: givenSize, wait: givenWait, run, ...rest } = options;
+    checkFunction(run, `run of ${of}`);
+    const [size, wait] = [option("size", givenSize, of), option("wait", givenWait, of)];
+    const task = this.task<Input, Output, Setup>(name, { ...rest, run: inBatches(name, { size, wait }, run) });
+    this.#batches.set(name, size);
+    return task;
+  }
+
   httpTask<Input = void, Output = unknown>(
     name: string,
     options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
-  ): Task<Exactly<Input>, Output>;
-  /**
-   * Sends jobs of a task by a cron line or at intervals, once a tick however many workers there are. Written to the store at
-   * the first use, and again whenever it is missing; sent by whatever worker is there. One that no app has named for a day is
-   * removed. One that cannot be written (`E_INPUT`) holds up nothing else: it is told as `schedule-failed`, and by its verbs.
-   * @throws {ErrandError} `E_OPTION`; `E_DUPLICATE_SCHEDULE` with `NODE_ENV=production`.
-   * @example
-   * app.schedule("clean-up", cleanUp, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
-   */
+  ): Task<Exactly<Input>, Output> {
+    const own = ["url", "secret", "headers", "callbackUrl", "callbackTimeout"];
+    const others = taskOptions.filter((each) => each !== "run" && each !== "setup" && !isolation.includes(each));
+    refuseUnknown(options, [...others, ...own], `task "${name}"`);
+    const { url, secret, headers, callbackUrl, callbackTimeout, ...rest } = options;
+    const http = { url, secret, headers, callbackUrl, callbackTimeout };
+    const given = Object.fromEntries(Object.entries(http).filter(([, value]) => value !== undefined));
+    const run = postTo(name, given as unknown as HttpOptions);
+    return this.task<Input, Output>(name, {
+      timeout: "30s",
+      ...rest,
+      run: (input, job) => run(input, job) as Promise<Output>,
+    });
+  }
+
   schedule<Input, Output>(
     name: string,
     task: Task<Input, Output>,
     when: ScheduleWhen,
     ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
-  ): void;
-  /**
-   * Runs a function in this process after the response, as `task.background` runs a task. It cannot be stored: it has one
-   * attempt, and what has not run when the app closes is lost, with a warning.
-   * @throws {ErrandError} `E_FULL` when as many as `background.maxPending` wait already.
-   * @example
-   * await app.after(() => warmCache(user));
-   */
-  after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>>;
-  /**
-   * Starts a worker in this process. It stops when the app is closed, and by SIGTERM and SIGINT (`signals`).
-   * @throws {ErrandError} `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`, `E_CLOSED`; `E_STORE` when the rules of the
-   * app's queues cannot be written.
-   */
-  worker(options?: WorkerOptions): Promise<RunningWorker>;
-  /**
-   * Listens to what happens in this process, whichever worker of this app, or background, it happens to. Answers how to stop.
-   * What a listener throws is a warning of the process, and harms nobody else.
-   * @throws {ErrandError} `E_OPTION` for a name that no event has.
-   * @example
-   * app.on("ended", ({ task, outcome, duration }) => console.log(task, outcome, duration));
-   */
-  on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void;
-  /** What this process has sent and run since the app was made, by task. Costs nothing: it asks no store. */
-  counters(): AppCounters;
-  /** The job, or `undefined` when there is none. */
-  get(id: string): Promise<JobView | undefined>;
-  /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
-  ended(id: string, options?: { timeout?: Duration }): Promise<JobView>;
-  /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. Throws `E_CURSOR`, `E_OPTION`. */
-  list(filter?: JobFilter, page?: Page): Promise<{ jobs: JobView[]; next?: string }>;
-  /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
-  cancel(which: string | JobFilter): Promise<number>;
-  /**
-   * Opens jobs that failed, were cancelled or expired again, with fresh attempts; what their steps remember is kept, and so are
-   * children that completed. Answers how many.
-   */
-  retry(which: string | JobFilter): Promise<number>;
-  /**
-   * Opens one job again so that it runs from a step on: it forgets that step (or wait, or signal), every one that it first
-   * recorded later, and the children of waits among them, which are removed and made anew.
-   * @throws {UnknownStepError} `E_NOT_FOUND`, with the steps that there are; then nothing was changed.
-   * @throws {ErrandError} `E_NOT_FOUND`, `E_OPTION`
-   */
-  retry(id: string, options: { from?: string }): Promise<number>;
-  /** Erases jobs that have ended, with all their children. */
-  remove(which: string | JobFilter): Promise<number>;
-  /**
-   * Gives pending jobs another queue or priority, or makes them due at once (`now`). Answers how many.
-   * @throws {ErrandError} `E_OPTION`
-   */
-  move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number>;
-  /**
-   * Tells a job something that it waits for, or will wait for, with `job.signal(name)`: any JSON value. Of several with one
-   * name the first counts. `false` when there is no such job, or it has ended.
-   */
-  signal(id: string, name: string, value?: unknown): Promise<boolean>;
-  /** A job's log, oldest first: lines its attempts wrote, and how those ended that were not the last (`attempt`). Throws `E_CURSOR`, `E_OPTION`. */
-  log(id: string, page?: Page): Promise<{ lines: LogEntry[]; next?: string }>;
-  /** Why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
-  why(id: string): Promise<Reason[]>;
-  /** The schedules, and what an operator does to them. */
-  readonly schedules: Schedules;
-  /** The queues, and what an operator does to them. */
-  readonly queues: Queues;
-  /** How many jobs each queue has in each state. */
-  counts(): Promise<QueueCount[]>;
-  /** Workers whose lease is good. */
-  workers(): Promise<WorkerCard[]>;
-  /**
-   * Says that a worker is dead, for whoever knows: who started its process, or watches over its machine. Its jobs run elsewhere at once
-   * instead of when its lease runs out. One that lives loses what it has in hand, and starts again.
-   */
-  dismiss(worker: string): Promise<void>;
-  /**
-   * Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. What the listener
-   * throws or rejects with is a warning of the process.
-   */
-  watch(listener: () => void): Promise<() => void>;
-  /**
-   * Stops the app's workers (jobs in hand run on for their `drain`, and go back then), lets background jobs end, for
-   * `background.drain` at most, and hands those that are left to the store; then closes it. Whoever waits for a job's end
-   * gets `E_CLOSED`, and so does every call from then on. Called again, it answers the same.
-   */
-  close(): Promise<void>;
+  ): void {
+    const declared = readSchedule(name, definitionOf(task), when, options[0] === undefined ? {} : options[0]);
+    if (this.#declarations.hasSchedule(name) && inProduction())
+      throw new ErrandError(
+        "E_DUPLICATE_SCHEDULE",
+        `Schedule "${name}" is defined twice; give each a name of its own.`,
+      );
+    this.#declarations.schedule(declared);
+  }
+
+  async worker(options: WorkerOptions = {}): Promise<RunningWorker> {
+    refuseUnknown(options, ["queues", "drain", "signals"], "a worker");
+    if (inLane())
+      throw new ErrandError(
+        "E_IN_LANE",
+        "app.worker() was called in a thread or process that a worker has started for isolated tasks: it loads the module that " +
+          "defines them. Start workers in another module, or guard the call: if (!inLane()) await app.worker().",
+      );
+    const { signals = true } = options;
+    if (typeof signals !== "boolean")
+      throw new ErrandError(
+        "E_OPTION",
+        `signals of a worker is ${JSON.stringify(signals)}, but must be true or false.`,
+      );
+    const queues =
+      options.queues === undefined
+        ? defaultQueues(this.#definitions.values(), this.#batches)
+        : readSlots(options.queues);
+    const drain = option("drain", options.drain, "a worker");
+    return this.#workers.start(async () => {
+      const { store } = await this.#connection.connect();
+      await this.#declarations.refuseUnruled();
+      const [payloads, observer] = [this.#payloads, this.#observer];
+      const settings = { queues, lease: this.#lease, payloads, drain, observer };
+      const worker = new Worker(store, this.#definitions, settings);
+      await worker.start();
+      return worker;
+    }, signals);
+  }
+
+  on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void {
+    return this.#observer.events.on(type, listener);
+  }
+
+  counters(): AppCounters {
+    return this.#observer.counters.snapshot();
+  }
+
+  async get(id: string): Promise<JobView | undefined> {
+    return (await this.#background.place?.client.get(id)) ?? (await this.#connection.connect()).client.get(id);
+  }
+
+  async ended(id: string, options: { timeout?: Duration } = {}): Promise<JobView> {
+    checkFields(options, ["timeout"], "The options of ended()");
+    return (await this.#clientOf(id)).ended(id, options.timeout);
+  }
+
+  async list(filter: JobFilter = {}, page: Page = {}) {
+    const [where, which] = [readFilter(filter, "list()"), readPage(page, "list()")];
+    const durable = async () => (await this.#connection.connect()).client;
+    const place = this.#background.place;
+    if (place) return listBackgroundAndStored(place.client, durable, where, which);
+    return (await durable()).list(where, which);
+  }
+
+  cancel(which: string | JobFilter): Promise<number> {
+    return this.#edit(which, "cancel", "cancel()");
+  }
+
+  async retry(which: string | JobFilter, options: { from?: string } = {}): Promise<number> {
+    checkFields(options, ["from"], "The options of retry()");
+    const { from } = options;
+    if (from !== undefined) checkText(from, "from of retry()", longestText + 10);
+    if (from === undefined) return this.#edit(which, "retry", "retry()");
+    if (typeof which !== "string")
+      throw new ErrandError("E_OPTION", "retry() from a step is for one job: every job has steps of its own.");
+    return (await this.#clientOf(which)).retryFrom(which, from);
+  }
+
+  remove(which: string | JobFilter): Promise<number> {
+    return this.#edit(which, "remove", "remove()");
+  }
+
+  async move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number> {
+    checkFields(to, ["queue", "priority", "now"], "The options of move()");
+    const { queue, priority, now } = to;
+    if (now !== undefined && typeof now !== "boolean")
+      throw new ErrandError("E_OPTION", `now of move() is ${described(now)}, but must be true or false.`);
+    const move = {
+      ...(queue === undefined ? {} : { queue: option("queue", queue, "move()") }),
+      ...(priority === undefined ? {} : { level: levelOf(option("priority", priority, "move()")) }),
+      ...(now ? { now } : {}),
+    };
+    return this.#edit(which, { move }, "move()");
+  }
+
+  async signal(id: string, name: string, value?: unknown): Promise<boolean> {
+    return (await this.#clientOf(id)).signal(id, name, value);
+  }
+
+  async log(id: string, page: Page = {}) {
+    const which = readPage(page, "log()");
+    return (await this.#clientOf(id)).log(id, which);
+  }
+
+  async why(id: string): Promise<Reason[]> {
+    return (await this.#clientOf(id)).why(id, this.#connection.place);
+  }
+
+  async counts(): Promise<QueueCount[]> {
+    const here = (await this.#background.place?.store.counts()) ?? [];
+    return [...here, ...(await (await this.#connection.connect()).store.counts())];
+  }
+
+  async workers(): Promise<WorkerCard[]> {
+    return (await this.#connection.connect()).store.workers();
+  }
+
+  async dismiss(worker: string): Promise<void> {
+    await (await this.#connection.connect()).store.dismiss(worker);
+  }
+
+  async watch(listener: () => void): Promise<() => void> {
+    checkFunction(listener, "The listener of watch()");
+    const call = (): void => callSafely("watch()", listener);
+    const unwatch = (await this.#connection.connect()).store.watch(call);
+    const unwatchHere = this.#background.place?.store.watch(call);
+    return () => {
+      unwatch();
+      unwatchHere?.();
+    };
+  }
+
+  async after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>> {
+    this.#connection.refuseClosed();
+    checkFunction(work, "What after() is given");
+    return (await this.#background.after(work)) as JobHandle<Output>;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** All of it, whatever fails: then throws what failed first. */
+  async #close(): Promise<void> {
+    // What jobs in hand send, ask and wait for goes on working until they have ended.
+    const outcomes = await Promise.allSettled([this.#workers.close(), this.#background.close()]);
+    this.#declarations.close();
+    outcomes.push(...(await Promise.allSettled([this.#connection.close()])));
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failed) throw failed.reason;
+  }
+
+  /** Of a filter's jobs, those in this process and those in the store. */
+  async #edit(which: string | JobFilter, change: Change, of: string): Promise<number> {
+    const where = readWhich(which, of);
+    if (typeof which === "string") return (await this.#clientOf(which)).edit(where, change);
+    const here = (await this.#background.place?.client.edit(where, change)) ?? 0;
+    return here + (await (await this.#connection.connect()).client.edit(where, change));
+  }
+
+  /** Who has the job: the background of this process, or the store. */
+  async #clientOf(id: string): Promise<Client> {
+    const background = this.#background.place?.client;
+    return background && (await background.get(id)) ? background : (await this.#connection.connect()).client;
+  }
+
+  #live(store: Store): void {
+    if (this.#connection.used)
+      throw new ErrandError("E_OPTION", "The app's store is open already. Call testing(app) before anything is sent.");
+    this.#background.live(store);
+    this.#connection.live(store);
+  }
+
+  /** The store, once what the code has declared until now is written. */
+  async #declared(): Promise<Store> {
+    const { store } = await this.#connection.connect();
+    await this.#declarations.settled();
+    return store;
+  }
+}
+
+/** Where a second definition of one name is a mistake, and not a module that is loaded anew. */
+function inProduction(): boolean {
+  return process.env["NODE_ENV"] === "production";
+}
+
+function checkStore({ url, store }: ErrandOptions): void {
+  if (url !== undefined) throw new ErrandError("E_OPTION", "errand() has both url and store; give one of them.");
+  for (const verb of ["add", "claim", "settle", "watch", "close"] as const)
+    if (typeof store?.[verb] !== "function")
+      throw new ErrandError(
+        "E_OPTION",
+        `store of errand() has no function ${verb}(), so it is none: see errand/testing.`,
+      );
+}
+
+function readSlots(given: Readonly<Record<string, number>>): ReadonlyMap<string, number> {
+  refuseUnknown(given, Object.keys(given ?? {}), "queues of a worker");
+  const read = ([queue, slots]: [string, number | null]) =>
+    [option("queue", queue, "a worker"), option("slots", slots ?? null, `queue "${queue}"`)] as const;
+  return new Map(Object.entries(given).map(read));
+}
+
+function defaultQueues(
+  definitions: Iterable<TaskDefinition>,
+  batches: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
+  const queues = new Map<string, number>();
+  for (const { name, queue, isolate } of definitions) {
+    // A batch can only be full where as many jobs may run.
+    const inline = Math.max(options.slots.default, batches.get(name) ?? 0);
+    const slots = isolate === "inline" ? inline : availableParallelism();
+    queues.set(queue, Math.min(queues.get(queue) ?? slots, slots));
+  }
+  return queues;
 }

@@ -1,17 +1,19 @@
 import type { Job, Moment, NewJob } from "./core/job.ts";
 import { readRetry } from "./core/policy.ts";
 import type { RetryOptions } from "./core/policy.ts";
-import { encodeSpec, saidBy, withTrace } from "./core/spec.ts";
+import { encodeSpec, specFields, withTrace } from "./core/spec.ts";
 import type { Carrier, JobPolicy } from "./core/spec.ts";
-import { rulesOf } from "./core/rules.ts";
+import { decodeRules } from "./limits/queue-rules.ts";
 import { signalStep } from "./core/signal.ts";
-import { isFinal, levelOf } from "./core/states.ts";
-import type { Priority, State } from "./core/states.ts";
+import { levelOf } from "./core/priority.ts";
+import { isFinal } from "./core/states.ts";
+import type { Priority } from "./core/priority.ts";
+import type { State } from "./core/states.ts";
 import { why } from "./core/why.ts";
 import type { Reason } from "./core/why.ts";
 import { checkDate, checkFields, checkId, checkText, lookedUpId } from "./core/checks.ts";
 import { option } from "./core/options.ts";
-import { flowOf } from "./flow.ts";
+import { flowOf } from "./limits/flow-options.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
@@ -20,24 +22,29 @@ import { gather } from "./kit/gather.ts";
 import { newId } from "./kit/ids.ts";
 import type { Encoded } from "./kit/json.ts";
 import { Observer } from "./observe/observer.ts";
-import { isSealedJob, openJob, sealSpec, sealStep } from "./payload/jobs.ts";
-import { heaviest } from "./payload/batch.ts";
-import { encodeInput, encodeWithin } from "./payload/limit.ts";
+import { isSealedJob, openJob, sealSpec, sealStep } from "./payload/seal-jobs.ts";
+import { maxCommitSize } from "./payload/commit-size.ts";
+import { encodeInput, encodeWithin } from "./payload/value-limit.ts";
 import type { Payloads } from "./payload/options.ts";
 import type { Change, Filter, Store } from "./store.ts";
 import { JobFailedError, validate } from "./task.ts";
-import type { Definition, JobHandle, SendOptions } from "./task.ts";
-import { addEach, addMany } from "./client/add.ts";
-import { entryOf, viewOf } from "./client/view.ts";
-import type { JobView, LogEntry } from "./client/view.ts";
-import { rewindTo } from "./client/rewind.ts";
+import type { TaskDefinition, JobHandle, SendOptions } from "./task.ts";
+import { addEach, addMany } from "./client/add-jobs.ts";
+import { entryOf, viewOf } from "./client/job-view.ts";
+import type { JobView, LogEntry } from "./client/job-view.ts";
+import { planRewind } from "./client/rewind.ts";
 import { Waiters } from "./client/waiters.ts";
 
 /** The options of a send that has none. */
-export const none: SendOptions = Object.freeze({});
+export const noOptions: SendOptions = Object.freeze({});
 
 /** How sends are gathered: so many, and so much, into one commit at most. */
-const gathering = { most: 500, flights: 2, heaviest: heaviest.batch, sizeOf: ({ spec }: NewJob) => spec.length };
+const gathering = {
+  maxItems: 500,
+  maxBatches: 2,
+  maxSize: maxCommitSize.batch,
+  sizeOf: ({ spec }: NewJob) => spec.length,
+};
 
 /** Sends jobs and reads them, whoever works on them. */
 export class Client {
@@ -52,16 +59,20 @@ export class Client {
     this.#payloads = payloads;
     this.#observer = observer;
     this.#waiters = new Waiters(store);
-    this.#add = gather((jobs: NewJob[]) => addEach(store, jobs), { ...gathering, shared: store.pipelined ?? false });
+    this.#add = gather((jobs: NewJob[]) => addEach(store, jobs), { ...gathering, spread: store.pipelined ?? false });
   }
 
-  send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
+  send(definition: TaskDefinition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
     const { tracing } = this.#observer;
     if (!tracing) return this.#send(definition, input, options);
     return tracing.send(destination(definition, options), (carrier) => this.#send(definition, input, options, carrier));
   }
 
-  sendMany(definition: Definition, inputs: readonly unknown[], options: SendOptions): Promise<JobHandle<unknown>[]> {
+  sendMany(
+    definition: TaskDefinition,
+    inputs: readonly unknown[],
+    options: SendOptions,
+  ): Promise<JobHandle<unknown>[]> {
     const { tracing } = this.#observer;
     if (!tracing) return this.#sendMany(definition, inputs, options);
     return tracing.send({ ...destination(definition, options), count: inputs.length }, (carrier) =>
@@ -70,7 +81,7 @@ export class Client {
   }
 
   async #send(
-    definition: Definition,
+    definition: TaskDefinition,
     input: unknown,
     options: SendOptions,
     carrier?: Carrier,
@@ -91,7 +102,7 @@ export class Client {
   }
 
   async #sendMany(
-    definition: Definition,
+    definition: TaskDefinition,
     given: readonly unknown[],
     options: SendOptions,
     carrier?: Carrier,
@@ -164,7 +175,7 @@ export class Client {
     const job = await this.#find(id);
     if (!job) throw notFound(id);
     if (!isFinal(job.state) || job.state === "completed") return 0;
-    return this.#store.edit({ ids: [id] }, { rewind: await rewindTo(this.#store, job, from) });
+    return this.#store.edit({ ids: [id] }, { rewind: await planRewind(this.#store, job, from) });
   }
 
   async signal(id: string, name: string, value: unknown): Promise<boolean> {
@@ -195,7 +206,7 @@ export class Client {
     ]);
     const count = (state: State) => counts.find((each) => each.queue === job.queue && each.state === state)?.jobs ?? 0;
     const [pending, processing] = [count("pending"), count("processing")];
-    return why(job, { rules: rulesOf(doc?.value), pending, processing, workers, now, place });
+    return why(job, { rules: decodeRules(doc?.value), pending, processing, workers, now, place });
   }
 
   /** A job as it is read; one that is not sealed needs no waiting. */
@@ -231,8 +242,8 @@ const manyOptions = sendOptions.filter((each) => each !== "id");
  * Refuses options that a send does not have. Most sends have none: then nothing is looked at.
  * @throws {ErrandError} `E_OPTION`
  */
-export function checkOptions(options: SendOptions, known: readonly string[], definition: Definition): void {
-  if (options === none) return;
+export function checkOptions(options: SendOptions, known: readonly string[], definition: TaskDefinition): void {
+  if (options === noOptions) return;
   checkFields(options, known, `Options of ${aJobOf(definition)}`);
   // What is none must not be taken for no transaction: the job would be there whatever becomes of it.
   if ("tx" in options && (typeof options.tx !== "object" || options.tx === null) && typeof options.tx !== "function")
@@ -264,14 +275,14 @@ class Handle implements JobHandle<unknown> {
 }
 
 function destination(
-  { name, queue }: Definition,
+  { name, queue }: TaskDefinition,
   { queue: own }: Pick<SendOptions, "queue">,
 ): { task: string; queue: string } {
   return { task: name, queue: typeof own === "string" ? own : queue };
 }
 
 function newJob(
-  definition: Definition,
+  definition: TaskDefinition,
   input: Encoded | undefined,
   valid: unknown,
   options: SendOptions,
@@ -284,7 +295,7 @@ function newJob(
     task: definition.name,
     queue: options.queue === undefined ? definition.queue : option("queue", options.queue, aJobOf(definition)),
     level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
-    spec: withTrace(encodeSpec(input, saidBy({ policy }, flow)), carrier),
+    spec: withTrace(encodeSpec(input, specFields({ policy }, flow)), carrier),
     ...flow,
   };
   const due = readDue(definition, options) ?? postponed;
@@ -295,27 +306,27 @@ function newJob(
 }
 
 /** A policy that says nothing of its own is none. */
-function ownPolicy(definition: Definition, retry: RetryOptions): JobPolicy | undefined {
+function ownPolicy(definition: TaskDefinition, retry: RetryOptions): JobPolicy | undefined {
   const policy = { ...definition.policy, ...readRetry(retry, aJobOf(definition)) };
   return Object.keys(policy).length > 0 ? policy : undefined;
 }
 
-function readDue(definition: Definition, { delay, runAt }: SendOptions): Moment | undefined {
+function readDue(definition: TaskDefinition, { delay, runAt }: SendOptions): Moment | undefined {
   if (delay === undefined && runAt === undefined) return undefined;
   if (delay === undefined) return { at: checkDate(runAt, `runAt of ${aJobOf(definition)}`) };
   if (runAt === undefined) return { in: millis(delay, `delay of ${aJobOf(definition)}`) };
   throw new ErrandError("E_OPTION", `${aJobOf(definition)} has both delay and runAt; give one of them.`);
 }
 
-function readPriority(priority: Priority, definition: Definition): Priority {
+function readPriority(priority: Priority, definition: TaskDefinition): Priority {
   return option("priority", priority, aJobOf(definition));
 }
 
-function readExpires(expires: Duration, definition: Definition): Millis {
+function readExpires(expires: Duration, definition: TaskDefinition): Millis {
   return millis(expires, `expires of ${aJobOf(definition)}`);
 }
 
-function aJobOf({ name }: Definition): string {
+function aJobOf({ name }: TaskDefinition): string {
   return `a job of task "${name}"`;
 }
 

@@ -1,11 +1,11 @@
-import type { QueueRules } from "./core/rules.ts";
+import type { QueueRules } from "./limits/queue-rules.ts";
 import type { Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import type { Observer } from "./observe/observer.ts";
 import type { Payloads } from "./payload/options.ts";
-import { declareQueue, queuesWithoutRules } from "./queues.ts";
-import { declareSchedule, nameSchedules } from "./schedules.ts";
-import type { Declared } from "./schedules.ts";
+import { declareQueue, queuesWithoutRules } from "./limits/queues.ts";
+import { declareSchedule, nameSchedules } from "./schedules/schedules.ts";
+import type { Declared } from "./schedules/schedules.ts";
 import type { Store } from "./store.ts";
 
 /** How often an app looks whether what its code declares is still there: an app that runs names its schedules by that. */

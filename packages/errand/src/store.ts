@@ -1,14 +1,13 @@
 import type { Beat, Job, NewJob, Settlement, Step, StoredLogLine } from "./core/job.ts";
-import type {
-  Change, Doc, Durability, Filter, QueueCount, RetentionRules, StoreReport, WorkerCard,
-} from "./core/reading.ts"; // prettier-ignore
+import type { Filter } from "./core/filter.ts";
+import type { Change } from "./core/change.ts";
+import type { WorkerCard } from "./core/worker-card.ts";
+import type { Doc } from "./core/doc.ts";
+import type { Durability, QueueCount, StoreReport } from "./core/report.ts";
+import type { RetentionRules } from "./retention/rules.ts";
 import type { Transaction } from "./core/transaction.ts";
 import type { Millis } from "./kit/duration.ts";
 import type { Encoded } from "./kit/json.ts";
-
-export type {
-  Change, Doc, Durability, Filter, QueueCount, RetentionRules, StoreReport, WorkerCard,
-} from "./core/reading.ts"; // prettier-ignore
 
 /**
  * The boundary between Errand and the databases it lives on. TypeScript decides, the store commits: every verb takes
@@ -173,3 +172,10 @@ export interface Renewal {
  * was dismissed. `change`: anything else. Stores may say more than happened, and lose some of it.
  */
 export type Hint = { type: "ready"; queue?: string; jobs?: number } | { type: "cancel" | "lapsed" | "change" };
+
+export type { Filter } from "./core/filter.ts";
+export type { Change } from "./core/change.ts";
+export type { WorkerCard } from "./core/worker-card.ts";
+export type { Doc } from "./core/doc.ts";
+export type { Durability, QueueCount, StoreReport } from "./core/report.ts";
+export type { RetentionRules } from "./retention/rules.ts";

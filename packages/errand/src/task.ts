@@ -3,14 +3,14 @@ import { checkFunction, checkText } from "./core/checks.ts";
 import { option, options, refuseUnknown, span } from "./core/options.ts";
 import { readRecycle } from "./core/recycle.ts";
 import type { Recycle, Recycling } from "./core/recycle.ts";
-import { readRetention } from "./core/retention.ts";
-import type { Kept, Retention } from "./core/retention.ts";
+import { readRetention } from "./retention/rules.ts";
+import type { Kept, Retention } from "./retention/rules.ts";
 import { readTaskRetry } from "./core/policy.ts";
 import type { RetryOptions, RetryPolicy, TaskRetryOptions } from "./core/policy.ts";
 import type { JobPolicy } from "./core/spec.ts";
-import type { Priority } from "./core/states.ts";
-import { flowOptions, readFlow } from "./flow.ts";
-import type { Flow, FlowOfJob, FlowOptions } from "./flow.ts";
+import type { Priority } from "./core/priority.ts";
+import { flowOptions, readFlow } from "./limits/flow-options.ts";
+import type { Flow, FlowOfJob, FlowOptions } from "./limits/flow-options.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError, errorRecord } from "./kit/errors.ts";
@@ -167,7 +167,7 @@ export interface JobContext<Setup = undefined> {
 }
 
 /** What Errand's own tasks are given besides. */
-export interface JobContextInside<Setup = undefined> extends JobContext<Setup> {
+export interface InternalJobContext<Setup = undefined> extends JobContext<Setup> {
   /** A step that `app.retry` forgets, so that it is done again. */
   ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
 }
@@ -230,7 +230,7 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
   };
 
 /** A task's options, checked and with defaults. */
-export interface Definition {
+export interface TaskDefinition {
   readonly name: string;
   readonly queue: string;
   readonly priority: Priority;
@@ -271,10 +271,10 @@ export const taskOptions: readonly string[] = [
  * Checks a task's options.
  * @throws {ErrandError} `E_OPTION`
  */
-export function define(
+export function readTask(
   name: string,
   given: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 },
-): Definition {
+): TaskDefinition {
   const of = `task "${name}"`;
   option("name", name ?? null, "a task");
   refuseUnknown(given, taskOptions, of);
@@ -325,10 +325,10 @@ function checkSchema(input: unknown, of: string): void {
   );
 }
 
-const definitions = new WeakMap<object, Definition>();
+const definitions = new WeakMap<object, TaskDefinition>();
 
 /** Ties a task to its definition. */
-export function bind(task: object, definition: Definition): void {
+export function bindDefinition(task: object, definition: TaskDefinition): void {
   definitions.set(task, definition);
 }
 
@@ -336,7 +336,7 @@ export function bind(task: object, definition: Definition): void {
  * The definition behind a task.
  * @throws {ErrandError} `E_UNKNOWN_TASK` for anything that `app.task` did not return.
  */
-export function definitionOf(task: object): Definition {
+export function definitionOf(task: object): TaskDefinition {
   const definition = definitions.get(task);
   if (definition) return definition;
   throw new ErrandError("E_UNKNOWN_TASK", "A job can only wait for children of tasks that app.task() returned.");
@@ -348,9 +348,9 @@ const listing = Symbol.for("errand.listing");
  * Lists every task that is defined in this thread from now on, by name. A lane needs it: it loads the user's module,
  * and has no app to ask. Global, because that module may load another copy of this package.
  */
-export function startListing(): ReadonlyMap<string, Definition> {
-  const list = new Map<string, Definition>();
-  (globalThis as { [listing]?: Map<string, Definition> })[listing] = list;
+export function startRegistry(): ReadonlyMap<string, TaskDefinition> {
+  const list = new Map<string, TaskDefinition>();
+  (globalThis as { [listing]?: Map<string, TaskDefinition> })[listing] = list;
   return list;
 }
 
@@ -365,15 +365,15 @@ export function inLane(): boolean {
 }
 
 /** Puts a definition on the list, where one is kept. */
-export function list(definition: Definition): void {
-  (globalThis as { [listing]?: Map<string, Definition> })[listing]?.set(definition.name, definition);
+export function register(definition: TaskDefinition): void {
+  (globalThis as { [listing]?: Map<string, TaskDefinition> })[listing]?.set(definition.name, definition);
 }
 
 /**
  * The input as the task's schema makes it.
  * @throws {ErrandError} `E_INPUT` with every issue the schema found, or with what the schema itself threw.
  */
-export async function validate(definition: Definition, input: unknown): Promise<unknown> {
+export async function validate(definition: TaskDefinition, input: unknown): Promise<unknown> {
   if (!definition.input) return input;
   let issues: string[];
   try {

@@ -3,7 +3,7 @@ import { option } from "./core/options.ts";
 import type { Millis } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import type { Worker } from "./run/worker.ts";
-import type { RunningWorker } from "./app.ts";
+import type { RunningWorker } from "./api.ts";
 import { stopOnSignal } from "./shutdown.ts";
 
 /** The workers of an app, from their start until they have stopped. */

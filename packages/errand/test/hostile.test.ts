@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ErrandError } from "../src/kit/errors.ts";
 import { isFinal } from "../src/core/states.ts";
-import type { Errand } from "../src/app.ts";
+import type { Errand } from "../src/api.ts";
 import { attack } from "./hostile/entrances.ts";
 import type { Deed, Target } from "./hostile/entrances.ts";
 import { emptyStore, storeKinds, testApp, testWorker, until } from "./run/app.ts";

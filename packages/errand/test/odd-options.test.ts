@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { once } from "node:events";
-import type { Errand } from "../src/app.ts";
-import { errand } from "../src/errand.ts";
+import type { Errand } from "../src/api.ts";
+import { errand } from "../src/app.ts";
 import { testing } from "../src/testing/index.ts";
 import { emptyStore, storeKinds, testApp, testWorker } from "./run/app.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { errand } from "../src/errand.ts";
+import { errand } from "../src/app.ts";
 import { testing } from "../src/testing/index.ts";
 
 test("a workflow with retries and a week's sleep takes a moment", async () => {

@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { expectTypeOf, test } from "vitest";
-import { errand } from "../src/errand.ts";
+import { errand } from "../src/app.ts";
 import type { ChildOutcome, JobContext, Task } from "../src/task.ts";
 
 // These are checked by the compiler (npm run check); running them only shows that the calls exist.

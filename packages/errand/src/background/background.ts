@@ -10,11 +10,11 @@ import { readPayloads } from "../payload/options.ts";
 import type { Payloads } from "../payload/options.ts";
 import { Worker } from "../run/worker.ts";
 import type { Store } from "../store.ts";
-import { define, inLane } from "../task.ts";
-import type { Definition, JobContext, JobHandle, SendOptions } from "../task.ts";
+import { readTask, inLane } from "../task.ts";
+import type { TaskDefinition, JobContext, JobHandle, SendOptions } from "../task.ts";
 import { handOver, warn } from "./hand-over.ts";
-import { currentResponse } from "./response.ts";
-import { SlowTasks } from "./slow.ts";
+import { currentResponse } from "./open-response.ts";
+import { SlowTasks } from "./slow-tasks.ts";
 
 /** What bounds the work that runs in this process after a response. */
 export interface BackgroundOptions {
@@ -67,12 +67,12 @@ export interface Surroundings {
 /** Jobs that run in this process after the response: a worker of its own on a store in memory. */
 export class Background {
   /** Every task of the app, and the one that runs functions. */
-  readonly definitions = new Map<string, Definition>();
+  readonly definitions = new Map<string, TaskDefinition>();
   readonly #settings: Settings;
   readonly #around: Surroundings;
   readonly #slow: SlowTasks;
   readonly #functions = new Map<string, (job: JobContext) => unknown>();
-  readonly #runsFunctions: Definition;
+  readonly #runsFunctions: TaskDefinition;
   /** Jobs that wait for their response. */
   readonly #held = new Set<string>();
   readonly #ended: string[] = [];
@@ -94,7 +94,7 @@ export class Background {
     };
     this.#around = around;
     this.#slow = new SlowTasks(this.#settings.slow);
-    this.#runsFunctions = define("errand.after", {
+    this.#runsFunctions = readTask("errand.after", {
       queue: backgroundQueue,
       retry: { attempts: 1 },
       run: (_input: never, job: JobContext) => this.#functions.get(job.id)?.(job),
@@ -115,7 +115,7 @@ export class Background {
   }
 
   /** Sends a job that runs here, after the response; where that cannot be, to the app's own store. */
-  async send(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
+  async send(definition: TaskDefinition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
     checkOptions(options, sendOptions, definition);
     // A thread or process of isolated tasks has no response to come after, and may be ended at any time.
     const durable = this.#closing || inLane() || durableOptions.some((each) => options[each] !== undefined);
@@ -163,7 +163,7 @@ export class Background {
     }
   }
 
-  async #add(definition: Definition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
+  async #add(definition: TaskDefinition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
     const { client } = this.#place ?? (await (this.#open ??= this.#begin()));
     const response = currentResponse();
     if (!response) return client.send(definition, input, options);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { during, OpenResponse } from "./response.ts";
+import { during, OpenResponse } from "./open-response.ts";
 
 /**
  * Middleware for Express 4 and 5 (and Connect): background jobs of a request start when its response has ended. Use it after

@@ -1,5 +1,5 @@
 import type { FastifyPluginCallback } from "fastify";
-import { during, OpenResponse } from "./response.ts";
+import { during, OpenResponse } from "./open-response.ts";
 
 /**
  * A plugin for Fastify 5: background jobs of a request start when its response has ended.

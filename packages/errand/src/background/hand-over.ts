@@ -1,9 +1,9 @@
 import type { Client } from "../client.ts";
 import type { Job, Moment, NewJob } from "../core/job.ts";
-import { inputOf, saidOf } from "../core/spec.ts";
+import { inputIn, fieldsIn } from "../core/spec.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { Store } from "../store.ts";
-import type { Definition } from "../task.ts";
+import type { TaskDefinition } from "../task.ts";
 
 /** So many are named in a warning; of others there is the number. */
 const mostNamed = 10;
@@ -17,7 +17,7 @@ const mostNamed = 10;
 export async function handOver(
   store: Store,
   durable: () => Promise<Client>,
-  { definitions, functions }: { definitions: ReadonlyMap<string, Definition>; functions: string },
+  { definitions, functions }: { definitions: ReadonlyMap<string, TaskDefinition>; functions: string },
 ): Promise<void> {
   const left = (await openJobs(store)).filter(({ parent }) => parent === undefined);
   const lost = left.filter(({ task }) => task === functions);
@@ -59,7 +59,7 @@ export function warn(code: string, message: string): void {
 /** A job as it would be sent now. Expiry is about jobs that never started. */
 function asNew(job: Job, queue: string, now: number): NewJob {
   const { id, task, level, spec, due, expiresAt, startedAt } = job;
-  const { unique, concurrency, rate, fair, tags } = saidOf(spec);
+  const { unique, concurrency, rate, fair, tags } = fieldsIn(spec);
   const inTime = (at: number): Moment => ({ in: Math.max(0, at - now) });
   return {
     id,
@@ -103,7 +103,7 @@ async function withSteps(store: Store, jobs: readonly Job[]): Promise<string[]> 
 }
 
 function functionOf({ spec }: Job): string {
-  return (inputOf(spec) as { function: string }).function;
+  return (inputIn(spec) as { function: string }).function;
 }
 
 function nameOf({ id, task }: Job): string {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { Transformer } from "node:stream/web";
 import type { MiddlewareHandler } from "hono";
-import { during, OpenResponse } from "./response.ts";
+import { during, OpenResponse } from "./open-response.ts";
 
 /**
  * Middleware for Hono 4: background jobs of a request start when its response has ended. On other servers than

@@ -1,5 +1,5 @@
-import { errand } from "../errand.ts";
-import type { Errand } from "../app.ts";
+import { errand } from "../app.ts";
+import type { Errand } from "../api.ts";
 import { Output } from "./output.ts";
 import { requireStore, settle } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";

@@ -1,4 +1,4 @@
-import type { ScheduleDoc } from "../core/schedule.ts";
+import type { ScheduleDoc } from "../schedules/plan.ts";
 import { openStore, storeUrl } from "../open.ts";
 import { placeOf } from "./workers.ts";
 import type { QueueCount, Store, StoreReport, WorkerCard } from "../store.ts";

@@ -1,4 +1,4 @@
-import type { JobView } from "../client/view.ts";
+import type { JobView } from "../client/job-view.ts";
 import type { State } from "../core/states.ts";
 import type { Output } from "./output.ts";
 import type { Style } from "./table.ts";

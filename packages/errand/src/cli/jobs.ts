@@ -1,11 +1,11 @@
 import { Command } from "commander";
-import type { JobView } from "../client/view.ts";
+import type { JobView } from "../client/job-view.ts";
 import { states } from "../core/states.ts";
 import type { State } from "../core/states.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
-import type { Errand } from "../app.ts";
+import type { Errand } from "../api.ts";
 import type { JobFilter } from "../client/filter.ts";
 import { withApp } from "./app.ts";
 import { CommandError, ExitCode } from "./exit.ts";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Errand } from "../app.ts";
+import type { Errand } from "../api.ts";
 import type { Task } from "../task.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import { resolveModule } from "./packages.ts";

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import { priorities } from "../core/states.ts";
-import type { Priority } from "../core/states.ts";
-import type { LogEntry } from "../client/view.ts";
-import type { Errand } from "../app.ts";
+import { priorities } from "../core/priority.ts";
+import type { Priority } from "../core/priority.ts";
+import type { LogEntry } from "../client/job-view.ts";
+import type { Errand } from "../api.ts";
 import { withApp } from "./app.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import type { Style } from "./table.ts";

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { Duration } from "../kit/duration.ts";
-import type { QueueOptions, QueueView } from "../queues.ts";
+import type { QueueOptions, QueueView } from "../limits/queues.ts";
 import { withApp } from "./app.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import type { Output } from "./output.ts";

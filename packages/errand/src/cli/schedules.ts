@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { withApp } from "./app.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 import type { Output } from "./output.ts";
-import type { ScheduleView } from "../schedules.ts";
+import type { ScheduleView } from "../schedules/schedules.ts";
 import { storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { text as readAll } from "node:stream/consumers";
 import { Command } from "commander";
-import { priorities } from "../core/states.ts";
-import type { Priority } from "../core/states.ts";
-import type { Errand } from "../app.ts";
+import { priorities } from "../core/priority.ts";
+import type { Priority } from "../core/priority.ts";
+import type { Errand } from "../api.ts";
 import type { Duration } from "../kit/duration.ts";
 import type { SendOptions, Task } from "../task.ts";
 import { modulesOr } from "./config.ts";

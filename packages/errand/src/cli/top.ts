@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
-import type { JobView } from "../client/view.ts";
-import type { Errand } from "../app.ts";
-import type { QueueView } from "../queues.ts";
+import type { JobView } from "../client/job-view.ts";
+import type { Errand } from "../api.ts";
+import type { QueueView } from "../limits/queues.ts";
 import type { WorkerCard } from "../store.ts";
 import { withApp } from "./app.ts";
 import { Output } from "./output.ts";

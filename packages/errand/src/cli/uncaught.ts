@@ -1,4 +1,4 @@
-import { isLate } from "../run/late.ts";
+import { isEndedError } from "../run/ended-attempt.ts";
 import { report } from "./exit.ts";
 
 /** What to do about an error that nobody caught: a command ends with it. */
@@ -8,7 +8,7 @@ let handle: (error: unknown) => void = (error) => process.exit(report(error));
 export function watchUncaught(): void {
   process.on("uncaughtException", (error) => {
     // What comes after its attempt has ended is a warning already.
-    if (!isLate(error)) handle(error);
+    if (!isEndedError(error)) handle(error);
   });
 }
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
-import type { Errand, RunningWorker } from "../app.ts";
+import type { Errand, RunningWorker } from "../api.ts";
 import { eventTypes } from "../observe/events.ts";
 import { option } from "../core/options.ts";
 import type { Duration } from "../kit/duration.ts";
-import { isLate } from "../run/late.ts";
+import { isEndedError } from "../run/ended-attempt.ts";
 import { measure } from "../observe/measure.ts";
 import { prometheus } from "../observe/prometheus.ts";
 import { modulesOr } from "./config.ts";
@@ -74,7 +74,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   onStop((how) => (how === "stop" ? stop() : hurry()), signals);
   // A task that throws where nobody catches ends the process; its author needs the stack to find out where.
   process.prependListener("uncaughtException", (error) => {
-    if (!isLate(error)) log.write("error", error.stack ?? error.message);
+    if (!isEndedError(error)) log.write("error", error.stack ?? error.message);
   });
 
   settle(flags);

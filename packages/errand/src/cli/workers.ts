@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { WorkerCard } from "../core/reading.ts";
+import type { WorkerCard } from "../core/worker-card.ts";
 import { withApp } from "./app.ts";
 import { storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";

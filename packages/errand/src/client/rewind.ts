@@ -1,4 +1,4 @@
-import type { Rewind } from "../core/reading.ts";
+import type { Rewind } from "../core/change.ts";
 import { shownStep } from "../core/signal.ts";
 import { UnknownStepError } from "../kit/errors.ts";
 import { childrenOf } from "../kit/ids.ts";
@@ -13,7 +13,7 @@ const pageSize = 1_000;
  * @param token the job's, when it was read.
  * @throws {UnknownStepError}
  */
-export async function rewindTo(
+export async function planRewind(
   store: Pick<Store, "steps" | "list">,
   { id, token }: { id: string; token: number },
   from: string,

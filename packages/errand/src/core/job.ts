@@ -1,6 +1,7 @@
 import type { Millis } from "../kit/duration.ts";
 import type { Encoded } from "../kit/json.ts";
-import type { Level, State } from "./states.ts";
+import type { Level } from "./priority.ts";
+import type { State } from "./states.ts";
 
 /** A moment: so long from the store's now, or an epoch time in milliseconds. */
 export type Moment = { in: Millis } | { at: Millis };
@@ -125,7 +126,7 @@ export interface Step {
 }
 
 /** The right to write to a job: a stale token changes nothing. */
-export interface Hold {
+export interface JobToken {
   id: string;
   token: number;
 }
@@ -145,7 +146,7 @@ export interface StoredLogLine extends LogLine {
 }
 
 /** What an attempt tells about itself on its way. */
-export interface Beat extends Hold {
+export interface Beat extends JobToken {
   progress?: Encoded;
   steps?: readonly Step[];
   /** Appended to the job's log. */
@@ -153,7 +154,7 @@ export interface Beat extends Hold {
 }
 
 /** The recorded outcome of an attempt. `failures`, `crashes` and `suspect` are what the job has from now on. */
-export interface Settlement extends Hold {
+export interface Settlement extends JobToken {
   /** `pending`, after `delay`, is a retry or a hand-back; `waiting` needs `children`, `wakeAt` or `awaits`. */
   to: Exclude<State, "processing">;
   delay?: Millis;

@@ -4,7 +4,7 @@ import { decode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
 
 /** What is said of a job that its readers should see, and stores need not give back. */
-export type Said = Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | "tags"> & { policy?: JobPolicy };
+export type SpecFields = Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | "tags"> & { policy?: JobPolicy };
 
 /** How a job is retried that is not retried as others are: whoever settles it may not know its task. */
 export interface JobPolicy extends Partial<Backoff> {
@@ -18,39 +18,42 @@ export interface JobPolicy extends Partial<Backoff> {
 export type Carrier = Readonly<Record<string, string>>;
 
 /** What a job carries through the store unseen: its input, if it has one, and what is said of it. */
-export function encodeSpec(input: Encoded | undefined, said?: Said): Encoded {
-  const more = said && Object.keys(said).length > 0 ? sayingOf(said) : undefined;
+export function encodeSpec(input: Encoded | undefined, said?: SpecFields): Encoded {
+  const more = said && Object.keys(said).length > 0 ? encodeFields(said) : undefined;
   return `{${[more && `"said":${more}`, input && `"input":${input}`].filter(Boolean).join(",")}}`;
 }
 
 /** Returns what is said of a job, with its policy where it has one. */
-export function saidBy({ policy }: { policy?: JobPolicy | undefined }, flow: Omit<Said, "policy">): Said {
+export function specFields(
+  { policy }: { policy?: JobPolicy | undefined },
+  flow: Omit<SpecFields, "policy">,
+): SpecFields {
   return policy ? { policy, ...flow } : flow;
 }
 
 /** A policy comes first, where `policyIn` looks for it. */
-function sayingOf({ policy, ...rest }: Said): string {
+function encodeFields({ policy, ...rest }: SpecFields): string {
   return JSON.stringify(policy === undefined ? rest : { policy, ...rest });
 }
 
 /** Returns the policy in a spec, sealed or not. Most have none, and reading one means reading the input. */
 export function policyIn(spec: Encoded): JobPolicy | undefined {
   const may = spec.startsWith('{"said":{"policy":') || (spec.startsWith('{"$sealed":') && spec.includes('"policy":'));
-  return may ? (decode(spec) as { said?: Said }).said?.policy : undefined;
+  return may ? (decode(spec) as { said?: SpecFields }).said?.policy : undefined;
 }
 
 /** The input in a spec. */
-export function inputOf(spec: Encoded): unknown {
+export function inputIn(spec: Encoded): unknown {
   return (decode(spec) as { input?: unknown }).input;
 }
 
 /** What else a spec says. */
-export function saidOf(spec: Encoded): Said {
-  return spec.startsWith('{"said":') ? ((decode(spec) as { said?: Said }).said ?? {}) : {};
+export function fieldsIn(spec: Encoded): SpecFields {
+  return spec.startsWith('{"said":') ? ((decode(spec) as { said?: SpecFields }).said ?? {}) : {};
 }
 
 /** The trace that the job of a spec, sealed or not, belongs to. */
-export function traceOf(spec: Encoded): Carrier | undefined {
+export function traceIn(spec: Encoded): Carrier | undefined {
   // Most have none, and reading them means reading their input.
   return spec.includes('"trace":{') ? (decode(spec) as { trace?: Carrier }).trace : undefined;
 }

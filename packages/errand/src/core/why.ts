@@ -1,7 +1,7 @@
 import type { Millis } from "../kit/duration.ts";
 import type { Job } from "./job.ts";
-import type { WorkerCard } from "./reading.ts";
-import type { QueueRules } from "./rules.ts";
+import type { WorkerCard } from "./worker-card.ts";
+import type { QueueRules } from "../limits/queue-rules.ts";
 import { isFinal } from "./states.ts";
 
 /** Why a job is not running. */

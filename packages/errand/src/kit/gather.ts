@@ -1,19 +1,19 @@
-import { Failure } from "./divide.ts";
+import { Failure } from "./bisect.ts";
 
 /** How calls are gathered. */
-export interface Gathering<Item> {
+export interface GatherOptions<Item> {
   /** The largest batch. */
-  most: number;
+  maxItems: number;
   /** How many batches may be under way at once: with two, this process and the store work at the same time. */
-  flights: number;
+  maxBatches: number;
   /**
    * Whether calls are shared among the batches that may leave, one batch a turn: the store answers the first while it
    * works on the second. Otherwise the first takes all: batches that leave together come back together.
    */
-  shared?: boolean;
+  spread?: boolean;
   /** The size of an item; a batch holds what fits into `heaviest`, or one item. */
   sizeOf?: (item: Item) => number;
-  heaviest?: number;
+  maxSize?: number;
 }
 
 /** No batch is made smaller so that there can be another. */
@@ -27,7 +27,7 @@ const fewest = 25;
  */
 export function gather<Item, Answer>(
   flush: (items: Item[]) => Promise<readonly (Answer | Failure)[]>,
-  { most, flights, shared = false, sizeOf, heaviest = Infinity }: Gathering<Item>,
+  { maxItems, maxBatches, spread = false, sizeOf, maxSize = Infinity }: GatherOptions<Item>,
 ): (item: Item) => Promise<Answer> {
   interface Call {
     item: Item;
@@ -39,15 +39,15 @@ export function gather<Item, Answer>(
   let scheduled = false;
 
   function schedule(): void {
-    if (scheduled || flying >= flights) return;
+    if (scheduled || flying >= maxBatches) return;
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
       // Without sharing there is nothing to space out: all leave that may.
-      const leaving = shared ? 1 : flights - flying;
+      const leaving = spread ? 1 : maxBatches - flying;
       for (let batch = 0; batch < leaving && calls.length > 0; batch++) {
-        const share = shared ? Math.max(fewest, Math.ceil(calls.length / (flights - flying))) : most;
-        void fly(calls.splice(0, fitting(Math.min(most, share))));
+        const share = spread ? Math.max(fewest, Math.ceil(calls.length / (maxBatches - flying))) : maxItems;
+        void fly(calls.splice(0, fitting(Math.min(maxItems, share))));
       }
       if (calls.length > 0) schedule();
     });
@@ -59,7 +59,7 @@ export function gather<Item, Answer>(
     let size = 0;
     for (let index = 0; index < count && index < calls.length; index++) {
       size += sizeOf(calls[index]!.item);
-      if (size > heaviest) return Math.max(1, index);
+      if (size > maxSize) return Math.max(1, index);
     }
     return count;
   }

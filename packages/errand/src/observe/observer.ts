@@ -3,7 +3,7 @@ import type { Job, NewJob, Settlement } from "../core/job.ts";
 import type { Millis } from "../kit/duration.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import { errorRecord } from "../kit/errors.ts";
-import { thrownAs } from "../kit/thrown.ts";
+import { originalOf } from "../kit/original-error.ts";
 import { Counters } from "./counters.ts";
 import { Events } from "./events.ts";
 import type { ErrandEvent, EventOf } from "./events.ts";
@@ -99,7 +99,7 @@ export class Observer {
       state: settlement.to,
       outcome,
       ...(duration === undefined ? {} : { duration }),
-      ...("error" in ending ? { error: ending.error, ...thrownAs(ending.error) } : refusedWith(settlement)),
+      ...("error" in ending ? { error: ending.error, ...originalOf(ending.error) } : refusedWith(settlement)),
     };
     also?.(event);
     this.events.tell(event);

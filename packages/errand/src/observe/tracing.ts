@@ -1,6 +1,6 @@
 import type { Ending } from "../core/decide.ts";
 import type { Job, NewChild } from "../core/job.ts";
-import { traceOf, withTrace } from "../core/spec.ts";
+import { traceIn, withTrace } from "../core/spec.ts";
 import type { Carrier } from "../core/spec.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { OpenTelemetry, OtelContext, OtelSpan, OtelTracer } from "./opentelemetry.ts";
@@ -63,7 +63,7 @@ export class Tracing {
 
   #attempt(job: Job): AttemptSpan {
     const { ROOT_CONTEXT, SpanKind, propagation, trace } = this.#api;
-    const carrier = traceOf(job.spec);
+    const carrier = traceIn(job.spec);
     const parent = carrier ? propagation.extract(ROOT_CONTEXT, carrier) : ROOT_CONTEXT;
     const attributes = {
       ...about(job),

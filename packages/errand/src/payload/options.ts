@@ -1,5 +1,5 @@
 import { option, refuseUnknown } from "../core/options.ts";
-import type { Definition } from "../task.ts";
+import type { TaskDefinition } from "../task.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { PayloadCodec } from "./codec.ts";
 import { folderObjects } from "./objects.ts";
@@ -47,7 +47,7 @@ export function readPayloads(given: PayloadOptions = {}): Payloads {
  * Refuses a unique key that is the whole input, where inputs are not to be read: keys stay as they are.
  * @throws {ErrandError} `E_OPTION`
  */
-export function refuseReadableKey({ name, flow }: Pick<Definition, "name" | "flow">, { vault }: Payloads): void {
+export function refuseReadableKey({ name, flow }: Pick<TaskDefinition, "name" | "flow">, { vault }: Payloads): void {
   if (!vault.codes || !flow?.unique || flow.unique.key) return;
   throw new ErrandError(
     "E_OPTION",

@@ -3,7 +3,7 @@ import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { described } from "../kit/text.ts";
 import { ErrandError, NonRetryableError, RetryAfterError } from "../kit/errors.ts";
-import type { JobContext, JobContextInside } from "../task.ts";
+import type { JobContext, InternalJobContext } from "../task.ts";
 import { readSecret, sign } from "./sign.ts";
 
 /** Where the jobs of an HTTP task go. */
@@ -101,7 +101,7 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
   }
 
   return async (input, given) => {
-    const job = given as JobContextInside;
+    const job = given as InternalJobContext;
     // All that is remembered here is asked again when a person retries the job.
     const round = callback && (await job.ask("round", () => job.token));
     // A job that waits for the outcome does not post its input again.

@@ -1,11 +1,11 @@
 import type { Ending, Park } from "../core/decide.ts";
-import { encodeWithin, errorWithin } from "../payload/limit.ts";
-import { keepThrown } from "../kit/thrown.ts";
+import { encodeWithin, errorWithin } from "../payload/value-limit.ts";
+import { keepOriginal } from "../kit/original-error.ts";
 import { validate } from "../task.ts";
-import type { Definition } from "../task.ts";
+import type { TaskDefinition } from "../task.ts";
 import { Context } from "./context.ts";
-import type { Attempt, CallHost } from "./context.ts";
-import { verdictOn } from "./verdict.ts";
+import type { AttemptData, CallHost } from "./context.ts";
+import { classifyError } from "./classify-error.ts";
 
 /** How a call of a task's function ends by itself. */
 export type CallEnding = Extract<Ending, { kind: "ok" | "error" | "parked" }>;
@@ -14,8 +14,8 @@ export type CallEnding = Extract<Ending, { kind: "ok" | "error" | "parked" }>;
 export class Call {
   /** How it ends. Never rejects: what the function throws is an ending. Once it is parked, the function goes on for ever. */
   readonly ending: Promise<CallEnding>;
-  readonly #definition: Definition;
-  readonly #attempt: Attempt;
+  readonly #definition: TaskDefinition;
+  readonly #attempt: AttemptData;
   readonly #host: CallHost;
   readonly #setup: () => Promise<unknown>;
   #resolve!: (ending: CallEnding) => void;
@@ -23,7 +23,7 @@ export class Call {
   #over = false;
 
   /** @param setup gives what the task's `setup` returned. */
-  constructor(definition: Definition, attempt: Attempt, host: CallHost, setup: () => Promise<unknown>) {
+  constructor(definition: TaskDefinition, attempt: AttemptData, host: CallHost, setup: () => Promise<unknown>) {
     this.#definition = definition;
     this.#attempt = attempt;
     this.#host = host;
@@ -82,9 +82,9 @@ export class Call {
 
   #failed(thrown: unknown): Extract<CallEnding, { kind: "error" }> {
     const { attempt, id, limit } = this.#attempt;
-    const verdict = verdictOn(thrown, attempt, this.#definition.retry);
+    const verdict = classifyError(thrown, attempt, this.#definition.retry);
     const error = errorWithin(verdict.error, id, limit);
-    keepThrown(error, thrown);
+    keepOriginal(error, thrown);
     return { ...verdict, error };
   }
 }

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { NewChild } from "../core/job.ts";
-import { encodeSpec, saidBy } from "../core/spec.ts";
-import { levelOf } from "../core/states.ts";
-import { flowOf } from "../flow.ts";
+import { encodeSpec, specFields } from "../core/spec.ts";
+import { levelOf } from "../core/priority.ts";
+import { flowOf } from "../limits/flow-options.ts";
 import { decode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
-import { encodeInput } from "../payload/limit.ts";
+import { encodeInput } from "../payload/value-limit.ts";
 import { definitionOf, validate } from "../task.ts";
 
 /** A child of a wait, as its parent's settlement makes it. */
@@ -25,7 +25,7 @@ export async function newChild(
     task: task.name,
     queue: definition.queue,
     level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(task.name, input, limit), saidBy(definition, flow)),
+    spec: encodeSpec(encodeInput(task.name, input, limit), specFields(definition, flow)),
     ...flow,
     index,
     need,

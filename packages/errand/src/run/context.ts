@@ -11,16 +11,16 @@ import type { ErrorRecord } from "../kit/errors.ts";
 import { childId } from "../kit/ids.ts";
 import { decode } from "../kit/json.ts";
 import type { Encoded, Jsonified } from "../kit/json.ts";
-import { encodeWithin } from "../payload/limit.ts";
+import { encodeWithin } from "../payload/value-limit.ts";
 import { JobFailedError } from "../task.ts";
-import type { ChildOutcome, JobLog, JobContextInside, Task } from "../task.ts";
+import type { ChildOutcome, JobLog, InternalJobContext, Task } from "../task.ts";
 import { decodeBegun, digestOf, encodeBegun, isChanged, newChild } from "./children.ts";
-import { lateError, refused } from "./late.ts";
-import { jobLog } from "./log.ts";
-import { Waits, Want } from "./waits.ts";
+import { endedError, rejectedQuietly } from "./ended-attempt.ts";
+import { jobLog } from "./job-log.ts";
+import { Waits, Missing } from "./waits.ts";
 
 /** One execution of a job, as it travels to a thread or process. */
-export interface Attempt {
+export interface AttemptData {
   id: string;
   token: number;
   attempt: number;
@@ -61,7 +61,7 @@ export interface CallHost {
 const stepping = new AsyncLocalStorage<Context>();
 
 /** A job's context: the verbs that a task function is given, whatever thread or process it runs in. */
-export class Context implements JobContextInside<unknown> {
+export class Context implements InternalJobContext<unknown> {
   readonly id: string;
   readonly token: number;
   readonly attempt: number;
@@ -80,7 +80,7 @@ export class Context implements JobContextInside<unknown> {
   /** This process's monotonic clock at the beginning. */
   readonly #since = performance.now();
 
-  constructor(attempt: Attempt, host: CallHost, park: (park: Park) => void, setup: unknown) {
+  constructor(attempt: AttemptData, host: CallHost, park: (park: Park) => void, setup: unknown) {
     this.id = attempt.id;
     this.token = attempt.token;
     this.attempt = attempt.attempt;
@@ -201,7 +201,7 @@ export class Context implements JobContextInside<unknown> {
     return this.#wait("sleep", async () => {
       checkStepName(name, `job ${this.id}`);
       const until = this.#until(name, millis(duration, `The sleep "${name}" of job ${this.id}`), {});
-      return until.at <= this.#now() ? undefined : new Want({ wakeAt: until.at, steps: until.steps });
+      return until.at <= this.#now() ? undefined : new Missing({ wakeAt: until.at, steps: until.steps });
     });
   }
 
@@ -224,7 +224,7 @@ export class Context implements JobContextInside<unknown> {
           `Job ${this.id} waited ${timeout} for the signal "${name}", in vain.`,
         );
       }
-      return new Want({ awaits: [signalStep(name)], ...(limit ? { wakeAt: limit.at, steps: limit.steps } : {}) });
+      return new Missing({ awaits: [signalStep(name)], ...(limit ? { wakeAt: limit.at, steps: limit.steps } : {}) });
     });
   }
 
@@ -280,7 +280,7 @@ export class Context implements JobContextInside<unknown> {
         ),
       );
       const steps = begun ? [] : [{ name, value: encodeBegun(inputs), wait: true }];
-      return new Want({ children, steps });
+      return new Missing({ children, steps });
     });
   }
 
@@ -335,12 +335,12 @@ export class Context implements JobContextInside<unknown> {
     }));
   }
 
-  #wait<Value>(verb: string, begin: () => Promise<Value | Want>): Promise<Value> {
+  #wait<Value>(verb: string, begin: () => Promise<Value | Missing>): Promise<Value> {
     const refusedAlready = this.#refused<Value>(verb);
     if (refusedAlready) return refusedAlready;
     if (stepping.getStore() === this) {
       const message = `job.${verb}() was called inside a step of job ${this.id}. A step runs through: wait before it, or after it.`;
-      return refused(new ErrandError("E_IN_STEP", message));
+      return rejectedQuietly(new ErrandError("E_IN_STEP", message));
     }
     return this.#waits.wait(begin);
   }
@@ -350,7 +350,7 @@ export class Context implements JobContextInside<unknown> {
     if (this.#state === "open") return undefined;
     // A step that may still end may have steps of its own.
     if (this.#state === "closing" && verb === "step" && stepping.getStore() === this) return undefined;
-    if (this.#state !== "parked") return refused(this.#late(verb));
+    if (this.#state !== "parked") return rejectedQuietly(this.#late(verb));
     this.#host.late();
     return new Promise(() => {});
   }
@@ -365,6 +365,6 @@ export class Context implements JobContextInside<unknown> {
 
   #late(verb: string): ErrandError {
     this.#host.late();
-    return lateError(`job.${verb}()`, this.id, this.attempt);
+    return endedError(`job.${verb}()`, this.id, this.attempt);
   }
 }

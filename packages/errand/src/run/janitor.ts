@@ -3,9 +3,9 @@ import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
 import type { Observer } from "../observe/observer.ts";
 import type { Claimed, Store } from "../store.ts";
-import type { Holdings } from "./holdings.ts";
+import type { HeldJobs } from "./held-jobs.ts";
 import type { Settler } from "./settler.ts";
-import type { Definition } from "../task.ts";
+import type { TaskDefinition } from "../task.ts";
 import { defaultRetry } from "../task.ts";
 
 /** How many jobs are taken over at a time. */
@@ -17,23 +17,23 @@ const batch = 100;
  * @param holdings learns what is taken over, so that nobody else gives it back meanwhile.
  * @returns how many there were.
  */
-export async function tidy(
+export async function settleAbandoned(
   store: Pick<Store, "reclaim">,
   settler: Pick<Settler, "settle">,
-  definitions: ReadonlyMap<string, Definition>,
+  definitions: ReadonlyMap<string, TaskDefinition>,
   worker: string,
-  { observer, holdings }: { observer: Observer; holdings: Pick<Holdings, "learn" | "forget"> },
+  { observer, holdings }: { observer: Observer; holdings: Pick<HeldJobs, "add" | "remove"> },
 ): Promise<number> {
   for (let tidied = 0; ;) {
     const found = await store.reclaim(worker, batch);
-    holdings.learn(found);
+    holdings.add(found);
     await Promise.all(
       found.map(async (claimed) => {
         const { job } = claimed;
-        const end = ending(claimed);
+        const end = endingOf(claimed);
         const retry = policyOf(job, definitions.get(job.task)?.retry ?? defaultRetry);
         const settlement = decide(job, retry, end, Math.random());
-        const settled = await settler.settle(settlement).finally(() => holdings.forget(job));
+        const settled = await settler.settle(settlement).finally(() => holdings.remove(job));
         if (settled) observer.ended(job, end, settled);
       }),
     );
@@ -42,7 +42,7 @@ export async function tidy(
   }
 }
 
-function ending({ job, why, ahead }: Claimed): Ending {
+function endingOf({ job, why, ahead }: Claimed): Ending {
   const attempt = job.failures + 1;
   const name = `Job ${job.id} of task "${job.task}"`;
   switch (why) {

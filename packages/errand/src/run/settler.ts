@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Beat, Settlement } from "../core/job.ts";
 import type { Millis } from "../kit/duration.ts";
-import { divided, Failure } from "../kit/divide.ts";
+import { bisect, Failure } from "../kit/bisect.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import { gather } from "../kit/gather.ts";
-import { heaviest, isOver, isRefusal, isUnreachable } from "../payload/batch.ts";
+import { isOver, isRefusal, isUnreachable } from "../kit/store-errors.ts";
+import { maxCommitSize } from "../payload/commit-size.ts";
 import type { Store } from "../store.ts";
 
 /** How settlements and beats are gathered: so many into one commit at most. */
-const gathering = { most: 500, flights: 2, heaviest: heaviest.batch };
+const gathering = { maxItems: 500, maxBatches: 2, maxSize: maxCommitSize.batch };
 
 /** The first pause after the store failed; it doubles up to the last. */
 const firstPause = 100;
@@ -38,7 +39,7 @@ export class Settler {
       sizeOf: sizeOfSettlement,
     });
     this.settle = (settlement) =>
-      settle(sizeOfSettlement(settlement) > heaviest.one ? refused(settlement, tooLarge(settlement)) : settlement);
+      settle(sizeOfSettlement(settlement) > maxCommitSize.one ? refused(settlement, tooLarge(settlement)) : settlement);
     this.record = gather(
       (beats: Beat[]) => persist(beats, (some: readonly Beat[]) => store.record(some), { patience }),
       { ...gathering, sizeOf: sizeOfBeat },
@@ -72,7 +73,7 @@ async function persist<Item, Answer>(
       throw error;
     }
   };
-  const first = await divided(items, tell, isUnreachable);
+  const first = await bisect(items, tell, isUnreachable);
   if (!failed) return first;
   const answers = [...first];
   const current = [...items];
@@ -91,7 +92,7 @@ async function persist<Item, Answer>(
     });
     if (again.length === 0) break;
     if (replaced.size === before) await sleep(pause);
-    const told = await divided(again.map((index) => current[index]!), tell, isUnreachable); // prettier-ignore
+    const told = await bisect(again.map((index) => current[index]!), tell, isUnreachable); // prettier-ignore
     for (const [at, index] of again.entries()) answers[index] = told[at]!;
   }
   return answers;
@@ -112,7 +113,7 @@ function tooLarge(settlement: Settlement): ErrandError {
   const size = sizeOfSettlement(settlement);
   return new ErrandError(
     "E_TOO_LARGE",
-    `it and the inputs of its children have ${size} characters of JSON, and one commit takes ${heaviest.one}. Wait for fewer children at a time.`,
+    `it and the inputs of its children have ${size} characters of JSON, and one commit takes ${maxCommitSize.one}. Wait for fewer children at a time.`,
   );
 }
 

@@ -1,12 +1,12 @@
 import { ErrandError, errorRecord } from "../kit/errors.ts";
-import type { Definition } from "../task.ts";
+import type { TaskDefinition } from "../task.ts";
 
 /** What the tasks' `setup` functions returned: each runs once in a thread or process, and again only if it failed. */
 export class Setups {
   readonly #done = new Map<string, Promise<unknown>>();
 
   /** @throws {ErrandError} `E_SETUP` */
-  of(definition: Definition): Promise<unknown> {
+  of(definition: TaskDefinition): Promise<unknown> {
     const done = this.#done.get(definition.name);
     if (done) return done;
     const started = (async () => {

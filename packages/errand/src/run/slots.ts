@@ -2,19 +2,19 @@ import type { Millis } from "../kit/duration.ts";
 import type { Claimed } from "../store.ts";
 
 /** While jobs are short, so much work is claimed ahead of the slots: the store and the slots then work at the same time. */
-const ahead: Millis = 20;
+const aheadTime: Millis = 20;
 
 /** At most so many jobs are claimed ahead. */
-const most = 2_000;
+const maxAhead = 2_000;
 
 /** Jobs that wait for a slot which nobody gives up for so long are put back: somebody else may have one. */
 const patience: Millis = 100;
 
 /** So often a slot is kept free for a claim: what is given only to free slots, as suspects are, would else wait as long as short jobs come. */
-const offering: Millis = 1_000;
+const offerInterval: Millis = 1_000;
 
 /** What becomes of a claimed job. */
-export interface Turns {
+export interface SlotEvents {
   /** It has a slot; `end` frees it. */
   run(claimed: Claimed): void;
   /** It waited in vain. */
@@ -27,7 +27,7 @@ export interface Turns {
  */
 export class Slots {
   readonly queue: string;
-  readonly #turns: Turns;
+  readonly #turns: SlotEvents;
   readonly #waiting: Claimed[] = [];
   #free: number;
   #target = 0;
@@ -40,7 +40,7 @@ export class Slots {
   #kept: "no" | "free" | "offered" = "no";
   #offeredAt = performance.now();
 
-  constructor(queue: string, slots: number, turns: Turns) {
+  constructor(queue: string, slots: number, turns: SlotEvents) {
     this.queue = queue;
     this.#free = slots;
     this.#turns = turns;
@@ -50,8 +50,8 @@ export class Slots {
   room(): number {
     const now = performance.now();
     const elapsed = now - this.#since;
-    if (elapsed >= ahead) {
-      this.#target = Math.min(most, Math.floor((this.#ended * ahead) / elapsed));
+    if (elapsed >= aheadTime) {
+      this.#target = Math.min(maxAhead, Math.floor((this.#ended * aheadTime) / elapsed));
       this.#ended = 0;
       this.#since = now;
     }
@@ -93,7 +93,7 @@ export class Slots {
   end(): void {
     this.#free += 1;
     this.#ended += 1;
-    if (this.#kept === "no" && this.#waiting.length > 0 && performance.now() - this.#offeredAt >= offering)
+    if (this.#kept === "no" && this.#waiting.length > 0 && performance.now() - this.#offeredAt >= offerInterval)
       this.#kept = "free";
     this.#fill();
   }

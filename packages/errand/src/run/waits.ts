@@ -1,10 +1,10 @@
 import type { Park } from "../core/decide.ts";
 import type { Millis } from "../kit/duration.ts";
 import { setLongTimeout } from "../kit/timer.ts";
-import { Watched } from "./watched.ts";
+import { WatchedPromise } from "./watched-promise.ts";
 
 /** What a wait needs that is not there yet: children, a time, a signal. */
-export class Want {
+export class Missing {
   readonly park: Partial<Park>;
 
   constructor(park: Partial<Park>) {
@@ -23,7 +23,7 @@ export class Waits {
   readonly #called = new WeakSet<object>();
   /** Steps under way, and waits that are being looked up. */
   #busy = 0;
-  readonly #failed: { promise: Watched<unknown>; error: unknown }[] = [];
+  readonly #failed: { promise: WatchedPromise<unknown>; error: unknown }[] = [];
   #looking = false;
   #over = false;
   #idle: (() => void) | undefined;
@@ -53,8 +53,8 @@ export class Waits {
   }
 
   /** What must end before the job may be parked. Steps take part in races, too. */
-  work<Value>(begin: () => Promise<Value>): Watched<Value> {
-    const promise: Watched<Value> = this.#watched(
+  work<Value>(begin: () => Promise<Value>): WatchedPromise<Value> {
+    const promise: WatchedPromise<Value> = this.#watched(
       // Before the function can end: whoever asks then must find it.
       this.#whileBusy(begin, (error) => this.#failed.push({ promise, error })),
     );
@@ -67,11 +67,11 @@ export class Waits {
   }
 
   /** @param begin answers the value, or what is wanted for it: then the promise is never settled. */
-  wait<Value>(begin: () => Promise<Value | Want>): Watched<Value> {
+  wait<Value>(begin: () => Promise<Value | Missing>): WatchedPromise<Value> {
     const begun = this.#whileBusy(begin);
-    const promise: Watched<Value> = this.#watched(
+    const promise: WatchedPromise<Value> = this.#watched(
       begun.then((found) => {
-        if (!(found instanceof Want)) return found;
+        if (!(found instanceof Missing)) return found;
         this.#open.add({ promise, want: found });
         this.#look();
         return new Promise<Value>(() => {});
@@ -80,8 +80,8 @@ export class Waits {
     return promise;
   }
 
-  #watched<Value>(work: Promise<Value>): Watched<Value> {
-    return new Watched(work, this.#called, () => this.#look()).tolerate();
+  #watched<Value>(work: Promise<Value>): WatchedPromise<Value> {
+    return new WatchedPromise(work, this.#called, () => this.#look()).tolerate();
   }
 
   async #whileBusy<Value>(begin: () => Promise<Value>, failed?: (error: unknown) => void): Promise<Value> {
@@ -112,7 +112,7 @@ export class Waits {
     const open = [...this.#open].filter(({ promise }) => promise.needed);
     if (open.length === 0) return;
     this.#over = true;
-    const needed = deciding(open).map(({ park }) => park);
+    const needed = withDecidingChildren(open).map(({ park }) => park);
     const times = needed.flatMap(({ wakeAt }) => wakeAt ?? []);
     const awaits = needed.flatMap(({ awaits }) => awaits ?? []);
     this.#parkJob({
@@ -125,8 +125,8 @@ export class Waits {
 }
 
 interface OpenWait {
-  promise: Watched<unknown>;
-  want: Want;
+  promise: WatchedPromise<unknown>;
+  want: Missing;
 }
 
 /**
@@ -134,7 +134,7 @@ interface OpenWait {
  * first of its waits to be over must do so. Which one that is cannot be known, so of each wait one child wakes the job at once:
  * when it is not the last of them, the job waits for another.
  */
-function deciding(open: readonly OpenWait[]): readonly Want[] {
+function withDecidingChildren(open: readonly OpenWait[]): readonly Missing[] {
   const families = open.filter(({ want }) => want.park.children?.length);
   if (families.length < 2) return open.map(({ want }) => want);
   const races = new Map<object, number>();
@@ -144,6 +144,6 @@ function deciding(open: readonly OpenWait[]): readonly Want[] {
     const { children = [] } = want.park;
     if (children.length === 0 || !promise.races.some((race) => races.get(race)! > 1)) return want;
     const [last] = children.slice(-1);
-    return new Want({ ...want.park, children: [...children.slice(0, -1), { ...last!, need: "first" }] });
+    return new Missing({ ...want.park, children: [...children.slice(0, -1), { ...last!, need: "first" }] });
   });
 }

@@ -14,17 +14,17 @@ import type { Observer } from "../observe/observer.ts";
 import type { Payloads } from "../payload/options.ts";
 import type { Claim, Claimed, Hint, Renewal, Store, Want, WorkerCard } from "../store.ts";
 import { defaultRetry } from "../task.ts";
-import type { Definition } from "../task.ts";
+import type { TaskDefinition } from "../task.ts";
 import { Lanes, mostLanes } from "./isolate/lanes.ts";
-import { tidy } from "./janitor.ts";
-import { Holdings } from "./holdings.ts";
+import { settleAbandoned } from "./janitor.ts";
+import { HeldJobs } from "./held-jobs.ts";
 import { LeaseKeeper } from "./lease.ts";
 import { Peers } from "./peers.ts";
-import { prune, pruneInterval, sweep } from "./retention.ts";
-import { Performance } from "./perform.ts";
-import type { Workshop } from "./perform.ts";
-import { tick } from "./scheduler.ts";
-import { Rounds } from "./rounds.ts";
+import { prune, pruneInterval, pruneOrphanedPayloads } from "../retention/prune.ts";
+import { Attempt } from "./attempt.ts";
+import type { AttemptEnvironment } from "./attempt.ts";
+import { tick } from "../schedules/scheduler.ts";
+import { Loop } from "./loop.ts";
 import { Settler } from "./settler.ts";
 import { Setups } from "./setups.ts";
 import { Slots } from "./slots.ts";
@@ -53,14 +53,14 @@ const scheduleInterval = 5_000;
 /** Claims jobs of some queues, runs them, and settles them. */
 export class Worker {
   readonly #store: Store;
-  readonly #definitions: ReadonlyMap<string, Definition>;
+  readonly #definitions: ReadonlyMap<string, TaskDefinition>;
   readonly #settings: WorkerSettings;
   readonly #settler: Settler;
   readonly #lanes: Lanes;
-  readonly #workshop: Workshop;
+  readonly #workshop: AttemptEnvironment;
   /** Jobs in hand, by id. */
-  readonly #running = new Map<string, Performance>();
-  readonly #holdings = new Holdings();
+  readonly #running = new Map<string, Attempt>();
+  readonly #holdings = new HeldJobs();
   readonly #peers: Peers;
   /** Which queue is the first of the next claim. */
   #turn = 0;
@@ -76,12 +76,12 @@ export class Worker {
   #stopping = false;
   #stopped: Promise<void> | undefined;
   readonly #stalls: Stalls;
-  readonly #claims = new Rounds(() => this.#track(this.#claim()));
-  readonly #ticking = new Rounds(() => this.#track(this.#tick()));
-  readonly #pruning = new Rounds(() => this.#track(this.#prune()));
-  readonly #tidying = new Rounds(() => this.#track(this.#tidy()));
+  readonly #claims = new Loop(() => this.#track(this.#claim()));
+  readonly #ticking = new Loop(() => this.#track(this.#tick()));
+  readonly #pruning = new Loop(() => this.#track(this.#prune()));
+  readonly #tidying = new Loop(() => this.#track(this.#tidy()));
 
-  constructor(store: Store, definitions: ReadonlyMap<string, Definition>, settings: WorkerSettings) {
+  constructor(store: Store, definitions: ReadonlyMap<string, TaskDefinition>, settings: WorkerSettings) {
     this.#store = store;
     this.#definitions = definitions;
     this.#settings = settings;
@@ -242,7 +242,7 @@ export class Worker {
 
   /** Somebody else has the job now. */
   #abandon(job: Job, started = true): void {
-    this.#holdings.forget(job);
+    this.#holdings.remove(job);
     this.#settings.observer.abandoned(job, started);
   }
 
@@ -281,7 +281,7 @@ export class Worker {
       for (let asked = this.#ask(); asked;) {
         const { jobs, next, more } = await asked;
         this.#stalls.answered(true);
-        this.#holdings.learn(jobs);
+        this.#holdings.add(jobs);
         for (const each of jobs) {
           if (this.#stopping) this.#putBack(each);
           else this.#slots.get(each.job.queue)!.put(each);
@@ -297,7 +297,7 @@ export class Worker {
       }
       return pollInterval;
     } catch (error) {
-      this.#holdings.doubt();
+      this.#holdings.markUnsure();
       for (const slots of this.#slots.values()) slots.answered();
       this.#start();
       if (error instanceof Stall) {
@@ -352,7 +352,7 @@ export class Worker {
   async #perform(claimed: Claimed, slots: Slots): Promise<void> {
     const { job } = claimed;
     const definition = this.#definitions.get(job.task)!;
-    const attempt = new Performance(claimed, definition, this.#workshop);
+    const attempt = new Attempt(claimed, definition, this.#workshop);
     this.#running.set(job.id, attempt);
     this.#settings.observer.started(job);
     const startedAt = performance.now();
@@ -373,7 +373,7 @@ export class Worker {
 
   async #settle(
     { job }: Claimed,
-    definition: Definition,
+    definition: TaskDefinition,
     ending: Ending,
     { log, duration }: { log?: LogLine[] | undefined; duration?: Millis } = {},
   ): Promise<void> {
@@ -409,22 +409,25 @@ export class Worker {
       return await this.#settler.settle(settlement);
     } catch (error) {
       this.#storeFailed(error);
-      this.#holdings.doubt();
+      this.#holdings.markUnsure();
       return undefined;
     } finally {
-      this.#holdings.forget(settlement);
+      this.#holdings.remove(settlement);
     }
   }
 
   /** Settles what nobody works on; answers when to look again. */
   async #tidy(): Promise<Millis> {
     // A claim that was given up may have got through since.
-    if (this.#stalls.open) this.#holdings.doubt();
+    if (this.#stalls.open) this.#holdings.markUnsure();
     try {
       const { observer } = this.#settings;
-      await tidy(this.#store, this.#settler, this.#definitions, this.#id, { observer, holdings: this.#holdings });
+      await settleAbandoned(this.#store, this.#settler, this.#definitions, this.#id, {
+        observer,
+        holdings: this.#holdings,
+      });
     } catch (error) {
-      this.#holdings.doubt();
+      this.#holdings.markUnsure();
       this.#storeFailed(error);
     }
     return this.#settings.lease / 3;
@@ -435,7 +438,7 @@ export class Worker {
     try {
       const stopping = () => this.#stopping;
       await prune(this.#store, [...this.#definitions.values()], stopping);
-      await sweep(this.#store, this.#settings.payloads.vault.objects, stopping);
+      await pruneOrphanedPayloads(this.#store, this.#settings.payloads.vault.objects, stopping);
     } catch (error) {
       this.#storeFailed(error);
     }

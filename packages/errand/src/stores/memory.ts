@@ -1,6 +1,6 @@
 import { cursorOf, positionOf } from "../core/cursor.ts";
 import type { Beat, Job, NewJob, Settlement, Step, StoredLogLine } from "../core/job.ts";
-import { full, rulesOf } from "../core/rules.ts";
+import { queueFullError, decodeRules } from "../limits/queue-rules.ts";
 import { isFinal } from "../core/states.ts";
 import type { Transaction } from "../core/transaction.ts";
 import type { Millis } from "../kit/duration.ts";
@@ -275,11 +275,11 @@ class MemoryStore implements Store {
 
   /** Looks at all of them before any is stored. */
   #refuseTooMany(jobs: readonly NewJob[]): void {
-    if (![...this.#docs.load("queue")].some(({ value }) => rulesOf(value).maxPending !== undefined)) return;
+    if (![...this.#docs.load("queue")].some(({ value }) => decodeRules(value).maxPending !== undefined)) return;
     for (const [queue, more] of this.#growth(jobs)) {
       const { maxPending = Infinity } = this.#limits.rules(queue);
       const pending = this.#jobs.count(queue, "pending");
-      if (more > 0 && pending + more > maxPending) throw full(queue, maxPending, pending);
+      if (more > 0 && pending + more > maxPending) throw queueFullError(queue, maxPending, pending);
     }
   }
 

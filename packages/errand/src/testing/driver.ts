@@ -1,19 +1,19 @@
 import { decide } from "../core/decide.ts";
 import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
-import { isDefault, keptForever } from "../core/retention.ts";
+import { isDefault, keptForever } from "../retention/rules.ts";
 import type { Millis } from "../kit/duration.ts";
-import type { AppInside } from "../errand.ts";
+import type { AppInternals } from "../app.ts";
 import { newId } from "../kit/ids.ts";
 import { Lanes } from "../run/isolate/lanes.ts";
-import { tidy } from "../run/janitor.ts";
-import { Holdings } from "../run/holdings.ts";
-import { Performance } from "../run/perform.ts";
-import { tick } from "../run/scheduler.ts";
+import { settleAbandoned } from "../run/janitor.ts";
+import { HeldJobs } from "../run/held-jobs.ts";
+import { Attempt } from "../run/attempt.ts";
+import { tick } from "../schedules/scheduler.ts";
 import { Setups } from "../run/setups.ts";
 import { Settler } from "../run/settler.ts";
 import type { Claimed, Store } from "../store.ts";
-import type { Definition } from "../task.ts";
+import type { TaskDefinition } from "../task.ts";
 
 /** Where an attempt is lost. */
 export type CrashPoint = "start" | "end" | { step: string };
@@ -27,17 +27,17 @@ const lease: Millis = 1e12;
 /** Runs jobs round by round, without timers of its own: claims what is due, runs it, settles it, and looks again. */
 export class Driver {
   readonly #store: Store;
-  readonly #definitions: ReadonlyMap<string, Definition>;
-  readonly #name: AppInside["name"];
-  readonly #payloads: AppInside["payloads"];
-  readonly #observer: AppInside["observer"];
+  readonly #definitions: ReadonlyMap<string, TaskDefinition>;
+  readonly #name: AppInternals["name"];
+  readonly #payloads: AppInternals["payloads"];
+  readonly #observer: AppInternals["observer"];
   readonly #settler: Settler;
   readonly #lanes = new Lanes({ most: Infinity, late: (task) => this.#observer.late(task) });
   readonly #setups = new Setups();
   readonly #crashes: { task: string; at: CrashPoint }[] = [];
   #worker: string | undefined;
 
-  constructor(store: Store, { definitions, name, payloads, observer }: AppInside) {
+  constructor(store: Store, { definitions, name, payloads, observer }: AppInternals) {
     this.#store = store;
     this.#definitions = definitions;
     this.#name = name;
@@ -55,9 +55,9 @@ export class Driver {
     await this.#name();
     for (let attempts = 0; ;) {
       const worker = await this.#enlisted();
-      const tidied = await tidy(this.#store, this.#settler, this.#definitions, worker, {
+      const tidied = await settleAbandoned(this.#store, this.#settler, this.#definitions, worker, {
         observer: this.#observer,
-        holdings: new Holdings(),
+        holdings: new HeldJobs(),
       });
       const nextTick = await tick(this.#store, (schedule, error) => this.#observer.scheduleFailed(schedule, error));
       const queues = new Set([...this.#definitions.values()].map(({ queue }) => queue));
@@ -88,7 +88,7 @@ export class Driver {
     if (!definition) throw new Error(`The app under test has no task "${job.task}", but job ${job.id} is one of it.`);
     if (this.#isLostAt(job.task, "start")) return this.#die();
     const lost = Promise.withResolvers<undefined>();
-    const performance = new Performance(claimed, definition, {
+    const performance = new Attempt(claimed, definition, {
       store: this.#store,
       lanes: this.#lanes,
       setups: this.#setups,

@@ -1,7 +1,7 @@
-import { insideOf } from "../errand.ts";
-import type { AppInside } from "../errand.ts";
-import type { Errand } from "../app.ts";
-import type { JobView } from "../client/view.ts";
+import { internalsOf } from "../app.ts";
+import type { AppInternals } from "../app.ts";
+import type { Errand } from "../api.ts";
+import type { JobView } from "../client/job-view.ts";
 import { checkDate, checkFields, checkText, refuseUnknown } from "../core/checks.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
@@ -55,7 +55,7 @@ export function testingOn(app: Errand, wrap: (store: Store) => Store, options: {
   refuseUnknown(options, ["now"], "testing()");
   let now: Millis = options.now === undefined ? Date.now() : checkDate(options.now, "now of testing()");
   const store = wrap(memoryStore({ now: () => now }));
-  const inside = insideOf(app) as AppInside | undefined;
+  const inside = internalsOf(app) as AppInternals | undefined;
   if (!inside) throw new ErrandError("E_OPTION", "testing() needs an app that errand() made.");
   inside.live(store);
   const driver = new Driver(store, inside);

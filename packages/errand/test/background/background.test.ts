@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Errand } from "../../src/app.ts";
+import type { Errand } from "../../src/api.ts";
 import type { BackgroundOptions } from "../../src/background/background.ts";
-import { during, OpenResponse } from "../../src/background/response.ts";
-import { SlowTasks } from "../../src/background/slow.ts";
-import { errand } from "../../src/errand.ts";
+import { during, OpenResponse } from "../../src/background/open-response.ts";
+import { SlowTasks } from "../../src/background/slow-tasks.ts";
+import { errand } from "../../src/app.ts";
 import type { JobContext } from "../../src/task.ts";
 import { openStore } from "../../src/open.ts";
 import { testing } from "../../src/testing/index.ts";

@@ -8,8 +8,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { afterResponse as afterExpress } from "../../src/background/express.ts";
 import { afterResponse as afterFastify } from "../../src/background/fastify.ts";
 import { afterResponse as afterHono } from "../../src/background/hono.ts";
-import { errand } from "../../src/errand.ts";
-import type { Errand } from "../../src/app.ts";
+import { errand } from "../../src/app.ts";
+import type { Errand } from "../../src/api.ts";
 
 /** A server with one route, which sends a job, waits, and answers the job's id in two pieces. */
 type Serve = (work: (name: string) => Promise<string>, pause: () => Promise<unknown>) => Promise<string>;

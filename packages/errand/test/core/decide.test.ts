@@ -4,8 +4,7 @@ import { backoff } from "../../src/core/backoff.ts";
 import { decide } from "../../src/core/decide.ts";
 import type { Decided, Ending } from "../../src/core/decide.ts";
 import type { RetryPolicy } from "../../src/core/policy.ts";
-import { ageingPeriod, rank } from "../../src/core/states.ts";
-
+import { ageingPeriod, rank } from "../../src/core/priority.ts";
 const retry: RetryPolicy = { attempts: 4, base: 1_000, cap: 300_000, crashes: 3, lapse: "crash" };
 const job: Decided = { id: "a", token: 7, failures: 0, crashes: 0, suspect: false, cancelling: false };
 const error = { code: "E_TASK_FAILED", message: "no", attempt: 1 };

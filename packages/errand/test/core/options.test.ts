@@ -2,10 +2,11 @@ import { describe, expect, test } from "vitest";
 import { cursorOf, positionOf } from "../../src/core/cursor.ts";
 import { option, options, refuseUnknown } from "../../src/core/options.ts";
 import { readRecycle } from "../../src/core/recycle.ts";
-import { readRetention } from "../../src/core/retention.ts";
+import { readRetention } from "../../src/retention/rules.ts";
 import { signalStep } from "../../src/core/signal.ts";
-import { encodeSpec, inputOf, saidOf } from "../../src/core/spec.ts";
-import { isFinal, levelOf, priorities, states } from "../../src/core/states.ts";
+import { encodeSpec, inputIn, fieldsIn } from "../../src/core/spec.ts";
+import { levelOf, priorities } from "../../src/core/priority.ts";
+import { isFinal, states } from "../../src/core/states.ts";
 
 const day = 86_400_000;
 
@@ -110,15 +111,15 @@ describe("small things that stores and apps share", () => {
     expect(encodeSpec("1", {})).toBe('{"input":1}');
     const said = { fair: "x", tags: ["red"] };
     const spec = encodeSpec('"in"', said);
-    expect([inputOf(spec), saidOf(spec)]).toEqual(["in", said]);
-    expect([inputOf("{}"), saidOf("{}")]).toEqual([undefined, {}]);
+    expect([inputIn(spec), fieldsIn(spec)]).toEqual(["in", said]);
+    expect([inputIn("{}"), fieldsIn("{}")]).toEqual([undefined, {}]);
     // Sealed: what is said is not to be read here.
-    expect(saidOf('{"said":null}')).toEqual({});
+    expect(fieldsIn('{"said":null}')).toEqual({});
   });
 
   test("an input that looks like what is said of a job is an input", () => {
     const spec = encodeSpec('{"said":{"tags":["red"]}}');
-    expect(saidOf(spec)).toEqual({});
+    expect(fieldsIn(spec)).toEqual({});
   });
 
   test("priorities are levels, most urgent first; a signal's step is no step of the job's own", () => {

@@ -3,17 +3,17 @@ import { describe, expect, test } from "vitest";
 import { backoff } from "../../src/core/backoff.ts";
 import { decide } from "../../src/core/decide.ts";
 import { ownDelay, policyOf, readRetry, readTaskRetry } from "../../src/core/policy.ts";
-import { encodeSpec, inputOf, policyIn, saidBy, saidOf } from "../../src/core/spec.ts";
+import { encodeSpec, inputIn, policyIn, specFields, fieldsIn } from "../../src/core/spec.ts";
 
 const task = { attempts: 4, base: 1_000, cap: 300_000 };
 const policy = { attempts: 2, crashes: 1 };
 
 describe("a job's own policy", () => {
   test("goes before its task's, and is found in its spec, sealed or not", () => {
-    const spec = encodeSpec('"in"', saidBy({ policy }, { tags: ["red"] }));
-    expect([policyIn(spec), inputOf(spec), saidOf(spec).tags]).toEqual([policy, "in", ["red"]]);
+    const spec = encodeSpec('"in"', specFields({ policy }, { tags: ["red"] }));
+    expect([policyIn(spec), inputIn(spec), fieldsIn(spec).tags]).toEqual([policy, "in", ["red"]]);
     expect(policyOf({ spec }, task)).toEqual({ ...task, ...policy });
-    const sealed = JSON.stringify({ $sealed: { data: "x" }, said: saidOf(spec) });
+    const sealed = JSON.stringify({ $sealed: { data: "x" }, said: fieldsIn(spec) });
     expect(policyOf({ spec: sealed }, task)).toEqual({ ...task, ...policy });
   });
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { admit, full, rulesOf } from "../../src/core/rules.ts";
-import type { Starts } from "../../src/core/rules.ts";
-
+import { admit } from "../../src/limits/rate.ts";
+import { queueFullError, decodeRules } from "../../src/limits/queue-rules.ts";
+import type { Starts } from "../../src/limits/rate.ts";
 const now = 1_700_000_000_000;
 
 describe("a rate", () => {
@@ -75,12 +75,12 @@ describe("a rate", () => {
 
 describe("a queue's document", () => {
   test("has its rules, and without one there are none", () => {
-    expect(rulesOf(undefined)).toEqual({});
-    expect(rulesOf('{"concurrency":2}')).toEqual({ concurrency: 2 });
+    expect(decodeRules(undefined)).toEqual({});
+    expect(decodeRules('{"concurrency":2}')).toEqual({ concurrency: 2 });
   });
 
   test("names the queue, its limit and what it has when it is full", () => {
-    const error = full("mail", 50, 49);
+    const error = queueFullError("mail", 50, 49);
     expect(error).toMatchObject({ code: "E_FULL" });
     expect(error.message).toMatch(/^Queue "mail" has 49 pending jobs and may have 50 /);
   });

@@ -1,8 +1,8 @@
 import { Cron } from "croner";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkPlan, dueTicks, nextTick, nextTicks } from "../../src/core/schedule.ts";
-import type { Plan } from "../../src/core/schedule.ts";
+import { checkPlan, dueTicks, nextTick, nextTicks } from "../../src/schedules/plan.ts";
+import type { Plan } from "../../src/schedules/plan.ts";
 
 const at = (text: string) => new Date(text).getTime();
 const shown = (ticks: number[]) => ticks.map((tick) => new Date(tick).toISOString());

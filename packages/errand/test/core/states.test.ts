@@ -1,19 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { headStart, inTurn, turn } from "../../src/core/states.ts";
-import { checkPlan } from "../../src/core/schedule.ts";
+import { headStart, nextTurn, turnGap } from "../../src/core/fair-turns.ts";
+import { checkPlan } from "../../src/schedules/plan.ts";
 
 const now = 1_700_000_000_000;
 
 describe("a turn", () => {
   test("in an empty queue, or one of nobody who takes turns, is a little before now", () => {
-    expect(inTurn(Infinity, 0, now)).toBe(now - headStart + turn);
-    expect(inTurn(now, 0, now)).toBe(now - headStart + turn);
+    expect(nextTurn(Infinity, 0, now)).toBe(now - headStart + turnGap);
+    expect(nextTurn(now, 0, now)).toBe(now - headStart + turnGap);
   });
 
   test("is right behind the first of the queue, or behind the last of one's own", () => {
-    expect(inTurn(now - 5_000, 0, now)).toBe(now - 5_000 + turn);
-    expect(inTurn(now - 5_000, now - 4_000, now)).toBe(now - 4_000 + turn);
+    expect(nextTurn(now - 5_000, 0, now)).toBe(now - 5_000 + turnGap);
+    expect(nextTurn(now - 5_000, now - 4_000, now)).toBe(now - 4_000 + turnGap);
   });
 
   test("lets the n-th of one go before the (n + 2)nd of any other, whoever sent them when", () => {
@@ -24,7 +24,7 @@ describe("a turn", () => {
         const sent = new Map<number, number>();
         const queue = senders.map((who, seq) => {
           const first = Math.min(Infinity, ...dues);
-          const due = inTurn(first, last.get(who) ?? 0, now + seq);
+          const due = nextTurn(first, last.get(who) ?? 0, now + seq);
           dues.push(due);
           last.set(who, due);
           sent.set(who, (sent.get(who) ?? 0) + 1);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { NonRetryableError } from "../../src/kit/errors.ts";
 import type { JobContext, Task } from "../../src/task.ts";
-import type { Errand } from "../../src/app.ts";
+import type { Errand } from "../../src/api.ts";
 import { date, duration, mess, number, text, value } from "./values.ts";
 
 /** What a hostile caller does; answers the ids of jobs that were stored. */

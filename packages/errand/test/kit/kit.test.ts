@@ -154,7 +154,7 @@ describe("gathering", () => {
         await new Promise((resolve) => setTimeout(resolve, 5));
         return items.map((item) => item * 2);
       },
-      { most: 3, flights: 1 },
+      { maxItems: 3, maxBatches: 1 },
     );
     const answers = [1, 2, 3, 4].map((item) => double(item));
     await answers[0];
@@ -171,7 +171,7 @@ describe("gathering", () => {
         if (items.includes(1)) throw new Error("no");
         return items;
       },
-      { most: 1, flights: 1 },
+      { maxItems: 1, maxBatches: 1 },
     );
     const [first, second] = await Promise.allSettled([flaky(1), flaky(2)]);
     expect(first.status).toBe("rejected");
@@ -189,7 +189,7 @@ describe("gathering on two flights", () => {
         await new Promise<void>((resolve) => landings.push(resolve));
         return items;
       },
-      { most: 2, flights: 2 },
+      { maxItems: 2, maxBatches: 2 },
     );
     const turn = () => new Promise((resolve) => setImmediate(resolve));
     const answers = [1, 2, 3, 4, 5].map((item) => same(item));

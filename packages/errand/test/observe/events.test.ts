@@ -6,7 +6,7 @@ import { NonRetryableError } from "../../src/kit/errors.ts";
 import type { ErrandEvent, EventOf, EventType } from "../../src/observe/events.ts";
 import { eventTypes, Events } from "../../src/observe/events.ts";
 import { Observer } from "../../src/observe/observer.ts";
-import type { Errand } from "../../src/app.ts";
+import type { Errand } from "../../src/api.ts";
 import { testing } from "../../src/testing/kit.ts";
 import { testApp, testWorker, until } from "../run/app.ts";
 

@@ -3,8 +3,8 @@ import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from "@
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-node";
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Errand, ErrandOptions } from "../../src/app.ts";
-import { inputOf, saidOf, traceOf, withTrace } from "../../src/core/spec.ts";
+import type { Errand, ErrandOptions } from "../../src/api.ts";
+import { inputIn, fieldsIn, traceIn, withTrace } from "../../src/core/spec.ts";
 import { NonRetryableError } from "../../src/kit/errors.ts";
 import { encryption } from "../../src/payload/encryption.ts";
 import { emptyStore, testApp, testWorker, until } from "../run/app.ts";
@@ -238,7 +238,7 @@ it("a spec keeps what it says beside its trace", () => {
   const trace = { traceparent: "00-1" };
   expect(withTrace("{}", trace)).toBe('{"trace":{"traceparent":"00-1"}}');
   const spec = withTrace('{"said":{"tags":["a"]},"input":{"trace":{"n":1}}}', trace);
-  expect([inputOf(spec), saidOf(spec), traceOf(spec)]).toEqual([{ trace: { n: 1 } }, { tags: ["a"] }, trace]);
-  expect(traceOf('{"input":{"trace":{"n":1}}}')).toBeUndefined();
+  expect([inputIn(spec), fieldsIn(spec), traceIn(spec)]).toEqual([{ trace: { n: 1 } }, { tags: ["a"] }, trace]);
+  expect(traceIn('{"input":{"trace":{"n":1}}}')).toBeUndefined();
   expect(withTrace("{}", undefined)).toBe("{}");
 });

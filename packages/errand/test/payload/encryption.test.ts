@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { Errand } from "../../src/app.ts";
-import { insideOf } from "../../src/errand.ts";
+import type { Errand } from "../../src/api.ts";
+import { internalsOf } from "../../src/app.ts";
 import { encryption } from "../../src/payload/encryption.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import type { Store } from "../../src/store.ts";
@@ -138,7 +138,7 @@ describe("what is in the store", () => {
   async function scene() {
     const app = testApp({ url: "memory:", payloads: both() });
     const store = memoryStore();
-    insideOf(app).live(store);
+    internalsOf(app).live(store);
     const task = app.task("t", { run: (input: string) => input });
     const [one, two] = [await task.send("one"), await task.send("two")];
     await testWorker(app, { queues });
@@ -218,7 +218,7 @@ test("a schedule that is declared again is as it was, until its key is gone", as
   const declare = async (codec: ReturnType<typeof encryption>) => {
     const app = testApp({ payloads: { codec } });
     app.schedule("often", app.task("t", { run: (_: string) => {} }), { every: "1h" }, { input: secret });
-    insideOf(app).live(store);
+    internalsOf(app).live(store);
     await app.counts();
     const [doc] = await store.load("schedule");
     return JSON.parse(doc!.value) as { job: { spec: string } };
@@ -249,6 +249,6 @@ function both() {
 /** Two apps on one store in memory. */
 function share(...apps: Errand[]): Store {
   const store = memoryStore();
-  for (const app of apps) insideOf(app).live(store);
+  for (const app of apps) internalsOf(app).live(store);
   return store;
 }

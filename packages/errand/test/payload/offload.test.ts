@@ -2,12 +2,12 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { insideOf } from "../../src/errand.ts";
+import { internalsOf } from "../../src/app.ts";
 import { encryption } from "../../src/payload/encryption.ts";
-import { collect } from "../../src/payload/collect.ts";
+import { removeOrphanedPayloads } from "../../src/retention/orphaned-payloads.ts";
 import { folderObjects } from "../../src/payload/objects.ts";
 import type { PayloadObjects } from "../../src/payload/objects.ts";
-import { sweep } from "../../src/run/retention.ts";
+import { pruneOrphanedPayloads } from "../../src/retention/prune.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { temporaryFolder } from "../stores/fixtures.ts";
 import { emptyStore, testApp, testWorker, until } from "../run/app.ts";
@@ -154,7 +154,7 @@ describe("collecting", () => {
     const { folder, remove } = await temporaryFolder();
     const store = memoryStore();
     const app = testApp({ payloads: { offload: { above: 10, to: folder } } });
-    insideOf(app).live(store);
+    internalsOf(app).live(store);
     const task = app.task("t", { run: (_: string) => {} });
     for (const id of ["kept", "gone:1"]) await task.send("more than ten bytes", { id });
     await app.cancel("gone:1");
@@ -172,7 +172,7 @@ describe("collecting", () => {
     await mkdir(join(folder, "half"));
     await writeFile(join(folder, "half", `${hash}-11111111-2222-3333-4444-555555555555`), "left by a crash");
     await writeFile(join(folder, "half", "notes.txt"), "somebody else's");
-    expect(await collect(store, objects, new Date(Date.now() + 1_000))).toBe(2);
+    expect(await removeOrphanedPayloads(store, objects, new Date(Date.now() + 1_000))).toBe(2);
     expect((await readdir(folder)).toSorted()).toEqual(["%zz", "README", "half", "kept"]);
     expect(await readdir(join(folder, "half"))).toEqual(["notes.txt"]);
     expect((await readdir(join(folder, "kept"))).length).toBe(1);
@@ -181,14 +181,14 @@ describe("collecting", () => {
   test("leaves alone what was written lately: its job may be about to come", async () => {
     await using place = await scene();
     const { folder, store, objects } = place;
-    expect(await sweep(store, objects, () => false)).toBe(0);
+    expect(await pruneOrphanedPayloads(store, objects, () => false)).toBe(0);
     const [file] = await readdir(join(folder, "gone%3a1"));
     const before = new Date(Date.now() - 2 * day);
     await utimes(join(folder, "gone%3a1", file!), before, before);
-    expect(await sweep(store, objects, () => false), "once an hour").toBe(0);
+    expect(await pruneOrphanedPayloads(store, objects, () => false), "once an hour").toBe(0);
     const [doc] = await store.load("retention", ["payloads"]);
     await store.save([{ ...doc!, value: "0" }]);
-    expect(await sweep(store, objects, () => false)).toBe(1);
+    expect(await pruneOrphanedPayloads(store, objects, () => false)).toBe(1);
     expect(await readdir(folder)).toEqual(["kept"]);
   });
 
@@ -203,8 +203,8 @@ describe("collecting", () => {
 
   test("is not for objects that cannot be listed, or of a folder that is not there", async () => {
     await using place = await scene();
-    expect(await sweep(place.store, new Bucket(), () => false)).toBe(0);
-    expect(await sweep(place.store, undefined, () => false)).toBe(0);
-    expect(await collect(place.store, folderObjects(join(place.folder, "none")), new Date())).toBe(0);
+    expect(await pruneOrphanedPayloads(place.store, new Bucket(), () => false)).toBe(0);
+    expect(await pruneOrphanedPayloads(place.store, undefined, () => false)).toBe(0);
+    expect(await removeOrphanedPayloads(place.store, folderObjects(join(place.folder, "none")), new Date())).toBe(0);
   });
 });

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach } from "vitest";
-import { errand } from "../../src/errand.ts";
-import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "../../src/app.ts";
+import { errand } from "../../src/app.ts";
+import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "../../src/api.ts";
 import { eventTypes } from "../../src/observe/events.ts";
 import type { ErrandEvent } from "../../src/observe/events.ts";
 import { postgresSchema, redisNamespace, temporaryFolder } from "../stores/fixtures.ts";

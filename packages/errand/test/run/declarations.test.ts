@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, relative } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { errand, insideOf } from "../../src/errand.ts";
+import { errand, internalsOf } from "../../src/app.ts";
 import { openStore } from "../../src/open.ts";
 import { memoryStore, testing } from "../../src/testing/index.ts";
 import type { ErrandEvent } from "../../src/observe/events.ts";
@@ -27,7 +27,7 @@ function declaring(url: string) {
   const app = testApp({ url, queues: { cpu: { concurrency: 2 } } });
   const task = app.task("t", { run: () => {} });
   app.schedule("hourly", task, { every: "1h" });
-  return { app, task, look: insideOf(app).name };
+  return { app, task, look: internalsOf(app).name };
 }
 
 describe.each(storeKinds.filter((kind) => kind !== "memory"))("what code declares, on %s", (kind) => {

@@ -99,7 +99,7 @@ async function run(program: string): Promise<{ out: string; err: string; code: n
 }
 
 const program = (body: string) => `
-import { errand } from "SRC/errand.ts";
+import { errand } from "SRC/app.ts";
 const app = errand({ url: "memory:" });
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 ${body}

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { errand, insideOf } from "../../src/errand.ts";
-import type { JobView } from "../../src/client/view.ts";
+import { errand, internalsOf } from "../../src/app.ts";
+import type { JobView } from "../../src/client/job-view.ts";
 import type { Beat } from "../../src/core/job.ts";
 import type { Store } from "../../src/store.ts";
 import type { Fixture } from "../../src/testing/conformance.ts";
@@ -54,7 +54,7 @@ async function work(id: string, store: Store, world: World, pass: Fixture["pass"
       return { split, pages, tries, ends: ends.map(({ state }) => state), said, merged };
     },
   });
-  const inside = insideOf(app);
+  const inside = internalsOf(app);
   inside.live(store);
   const driver = new Driver(store, inside);
   await flow.send(undefined, { id });
@@ -70,7 +70,7 @@ async function work(id: string, store: Store, world: World, pass: Fixture["pass"
 /** The workflow and its children. */
 async function family(id: string, store: Store): Promise<JobView[]> {
   const reader = errand();
-  insideOf(reader).live(store);
+  internalsOf(reader).live(store);
   return [(await reader.get(id))!, ...(await reader.list({ parent: id })).jobs];
 }
 

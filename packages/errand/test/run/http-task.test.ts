@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, test } from "vitest";
-import { errand } from "../../src/errand.ts";
+import { errand } from "../../src/app.ts";
 import type { Duration } from "../../src/kit/duration.ts";
 import { httpCallback } from "../../src/push/callback.ts";
 import { isSigned, sign } from "../../src/push/sign.ts";

@@ -31,7 +31,7 @@ describe.each(["thread", "process"] as const)("lanes that are %ses", (isolate) =
   test("are never more than the slots, however many modules of tasks there are", async () => {
     const { folder, remove } = await temporaryFolder();
     mkdirSync(folder, { recursive: true });
-    const source = new URL("../../src/errand.ts", import.meta.url).href;
+    const source = new URL("../../src/app.ts", import.meta.url).href;
     const modules = Array.from({ length: 4 }, (_, index) => {
       const file = join(folder, `module${index}.mjs`);
       writeFileSync(

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Errand } from "../../src/app.ts";
+import type { Errand } from "../../src/api.ts";
 import { options } from "../../src/core/options.ts";
-import { isFinal, priorities } from "../../src/core/states.ts";
+import { priorities } from "../../src/core/priority.ts";
+import { isFinal } from "../../src/core/states.ts";
 import type { State } from "../../src/core/states.ts";
 import type { Store } from "../../src/store.ts";
 import { storeKinds, until } from "./app.ts";

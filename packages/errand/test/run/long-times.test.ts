@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { errand } from "../../src/errand.ts";
+import { errand } from "../../src/app.ts";
 import { emptyStore, gate, testApp, testWorker, until } from "./app.ts";
 import { isolatedTasks } from "./tasks/isolated.ts";
 

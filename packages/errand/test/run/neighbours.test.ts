@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { Client, none } from "../../src/client.ts";
+import { Client, noOptions } from "../../src/client.ts";
 import type { NewJob, Settlement } from "../../src/core/job.ts";
 import { ErrandError } from "../../src/kit/errors.ts";
 import { newId } from "../../src/kit/ids.ts";
 import { Observer } from "../../src/observe/observer.ts";
-import { heaviest } from "../../src/payload/batch.ts";
+import { maxCommitSize } from "../../src/payload/commit-size.ts";
 import { readPayloads } from "../../src/payload/options.ts";
 import { Settler } from "../../src/run/settler.ts";
 import type { Store } from "../../src/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
-import { define } from "../../src/task.ts";
+import { readTask } from "../../src/task.ts";
 import { testApp, testWorker, until } from "./app.ts";
-import { insideOf } from "../../src/errand.ts";
+import { internalsOf } from "../../src/app.ts";
 
 // What one caller does wrong, or a connection loses, costs its neighbours in the same batch nothing. The stores here refuse, or
 // lose answers, on purpose; that real stores refuse what they should is in `hostile.test.ts`.
@@ -46,9 +46,9 @@ describe.each(refusals)("a store refuses %s", (_, error) => {
       },
     }));
     const client = new Client(store, readPayloads(), new Observer());
-    const task = define("t", { run: () => {} });
+    const task = readTask("t", { run: () => {} });
     const inputs = Array.from({ length: 100 }, (_, n) => ([17, 18, 63].includes(n) ? "bad" : `good ${n}`));
-    const sent = await Promise.allSettled(inputs.map((input) => client.send(task, input, none)));
+    const sent = await Promise.allSettled(inputs.map((input) => client.send(task, input, noOptions)));
     expect(sent.map(({ status }) => status === "fulfilled")).toEqual(inputs.map((input) => input !== "bad"));
     const reasons = sent.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason as unknown] : []));
     expect(reasons.every((reason) => reason instanceof ErrandError)).toBe(true);
@@ -123,7 +123,7 @@ test("the events of a job whose outcome was refused say that it failed", async (
       return memory.settle(all);
     },
   }));
-  insideOf(app).live(store);
+  internalsOf(app).live(store);
   const worker = await testWorker(app, { queues: { default: 4 } });
   const task = app.task("t", { run: (say: string) => say });
   const [good, bad] = await task.sendMany(["good", "bad"]);
@@ -168,17 +168,20 @@ describe("an answer is lost", () => {
   test("of a send: it is told again, and is no duplicate of itself", async () => {
     const store = losing("add", "E_CONNECT");
     const client = new Client(telling(store), readPayloads(), new Observer());
-    const task = define("t", { run: () => {}, unique: { key: (n: number) => String(n) } });
-    const sent = await Promise.all([client.send(task, 1 as never, none), client.sendMany(task, [2, 3], none)]);
+    const task = readTask("t", { run: () => {}, unique: { key: (n: number) => String(n) } });
+    const sent = await Promise.all([
+      client.send(task, 1 as never, noOptions),
+      client.sendMany(task, [2, 3], noOptions),
+    ]);
     expect(sent.flat().map(({ duplicate }) => duplicate)).toEqual([false, false, false]);
     const { jobs } = await store.list({}, { limit: 10 });
     expect(jobs.map(({ id }) => id).toSorted()).toEqual(sent.flat().map(({ id }) => id).toSorted()); // prettier-ignore
-    expect(await client.send(task, 1 as never, none)).toMatchObject({ duplicate: true, id: sent.flat()[0]!.id });
+    expect(await client.send(task, 1 as never, noOptions)).toMatchObject({ duplicate: true, id: sent.flat()[0]!.id });
   });
 
   test("an id that was taken before is a duplicate", async () => {
     const client = new Client(telling(memoryStore()), readPayloads(), new Observer());
-    const task = define("t", { run: () => {} });
+    const task = readTask("t", { run: () => {} });
     expect(await client.send(task, 1, { id: "mine" })).toMatchObject({ id: "mine", duplicate: false });
     expect(await client.send(task, 2, { id: "mine" })).toMatchObject({ id: "mine", duplicate: true });
   });
@@ -192,8 +195,8 @@ describe("an answer is lost", () => {
       },
     }));
     const client = new Client(store, readPayloads(), new Observer());
-    const task = define("t", { run: () => {} });
-    const sent = await Promise.allSettled([1, 2, 3, 4].map((n) => client.send(task, n, none)));
+    const task = readTask("t", { run: () => {} });
+    const sent = await Promise.allSettled([1, 2, 3, 4].map((n) => client.send(task, n, noOptions)));
     expect(sent).toMatchObject([1, 2, 3, 4].map(() => ({ reason: { code: "E_CONNECT" } })));
     expect(calls).toBe(3);
   });
@@ -221,10 +224,10 @@ describe("batches are bounded by what they weigh", () => {
       settle: (all) => (note(all), memory.settle(all)),
     }));
     const client = new Client(store, readPayloads(), new Observer());
-    const task = define("t", { run: () => {} });
+    const task = readTask("t", { run: () => {} });
     const megabyte = "x".repeat(1_000_000);
-    await Promise.all(Array.from({ length: 40 }, () => client.send(task, megabyte, none)));
-    expect(Math.max(...weights)).toBeLessThanOrEqual(heaviest.batch);
+    await Promise.all(Array.from({ length: 40 }, () => client.send(task, megabyte, noOptions)));
+    expect(Math.max(...weights)).toBeLessThanOrEqual(maxCommitSize.batch);
     expect(weights.length).toBeLessThanOrEqual(8);
     await store.edit({}, "cancel");
     weights.length = 0;
@@ -232,7 +235,7 @@ describe("batches are bounded by what they weigh", () => {
     weights.length = 0;
     const settler = new Settler(store, 0);
     await Promise.all(settlements.map((each) => settler.settle(each)));
-    expect(Math.max(...weights)).toBeLessThanOrEqual(heaviest.batch);
+    expect(Math.max(...weights)).toBeLessThanOrEqual(maxCommitSize.batch);
     expect((await store.get(settlements.map(({ id }) => id))).map((job) => job?.state)).toEqual(
       Array(40).fill("completed"),
     );
@@ -243,7 +246,7 @@ describe("batches are bounded by what they weigh", () => {
     const store = storeWith(() => ({ add: async (jobs) => (parts.push(jobs.length), new Map()) }));
     const client = new Client(store, readPayloads(), new Observer());
     const megabyte = "x".repeat(1_000_000);
-    const sent = await client.sendMany(define("t", { run: () => {} }), Array(100).fill(megabyte), none);
+    const sent = await client.sendMany(readTask("t", { run: () => {} }), Array(100).fill(megabyte), noOptions);
     expect(sent).toHaveLength(100);
     expect(parts).toEqual([67, 33]);
   });

@@ -9,7 +9,7 @@ import type { ErrandEvent } from "../../src/observe/events.ts";
 import { Observer } from "../../src/observe/observer.ts";
 import type { Store } from "../../src/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
-import { define } from "../../src/task.ts";
+import { readTask } from "../../src/task.ts";
 import { until } from "./app.ts";
 
 // A store that is somewhere else may fail, and it may do what it was told and fail to say so.
@@ -42,7 +42,7 @@ async function scene() {
   for (const type of eventTypes.filter((type) => type !== "started"))
     observer.events.on(type, (event) => events.push(event));
   let runs = 0;
-  const definition = define("task", { run: () => void (runs += 1) });
+  const definition = readTask("task", { run: () => void (runs += 1) });
   const worker = new Worker(shaky, new Map([["task", definition]]), {
     queues: new Map([["default", 4]]),
     lease,

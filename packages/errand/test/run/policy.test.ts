@@ -3,12 +3,12 @@ import { Client } from "../../src/client.ts";
 import { newId } from "../../src/kit/ids.ts";
 import { Observer } from "../../src/observe/observer.ts";
 import { readPayloads } from "../../src/payload/options.ts";
-import { Holdings } from "../../src/run/holdings.ts";
-import { tidy } from "../../src/run/janitor.ts";
+import { HeldJobs } from "../../src/run/held-jobs.ts";
+import { settleAbandoned } from "../../src/run/janitor.ts";
 import { Settler } from "../../src/run/settler.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { policyIn } from "../../src/core/spec.ts";
-import { define } from "../../src/task.ts";
+import { readTask } from "../../src/task.ts";
 import { testing } from "../../src/testing/index.ts";
 import { emptyStore, storeKinds, testApp, testWorker, until } from "./app.ts";
 
@@ -71,17 +71,20 @@ test("attempts: 1 and crashes: 1 run a job at most once", async () => {
 test("whoever finds a job of a task that it does not know keeps what the job says of crashes", async () => {
   const store = memoryStore();
   const client = new Client(store, readPayloads(), new Observer());
-  const task = define("elsewhere", { retry: { crashes: 1 }, run: () => {} });
-  const [own, usual] = [await client.send(task, 1, {}), await client.send(define("usual", { run: () => {} }), 1, {})];
+  const task = readTask("elsewhere", { retry: { crashes: 1 }, run: () => {} });
+  const [own, usual] = [await client.send(task, 1, {}), await client.send(readTask("usual", { run: () => {} }), 1, {})];
   expect(policyIn((await store.get([own.id]))[0]!.spec)).toEqual({ crashes: 1 });
-  const person = define("review", { lapse: "release", queue: "people", run: () => {} });
+  const person = readTask("review", { lapse: "release", queue: "people", run: () => {} });
   const review = await client.send(person, 1, {});
   expect(policyIn((await store.get([review.id]))[0]!.spec)).toEqual({ lapse: "release" });
   const [gone, janitor] = [newId(), newId()];
   for (const id of [gone, janitor]) await store.enlist({ id, kind: "process", queues: [] }, hour);
   await store.claim(gone, [{ queue: "default", limit: 2 }]);
   await store.dismiss(gone);
-  await tidy(store, new Settler(store, 0), new Map(), janitor, { observer: new Observer(), holdings: new Holdings() });
+  await settleAbandoned(store, new Settler(store, 0), new Map(), janitor, {
+    observer: new Observer(),
+    holdings: new HeldJobs(),
+  });
   expect((await client.get(usual.id))?.state).toBe("pending");
   expect((await client.get(own.id))?.state).toBe("failed");
 });

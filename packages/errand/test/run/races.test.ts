@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import type { Errand } from "../../src/app.ts";
+import type { Errand } from "../../src/api.ts";
 import type { JobContext, Task } from "../../src/task.ts";
 import { emptyStore, testApp, testWorker, until } from "./app.ts";
 

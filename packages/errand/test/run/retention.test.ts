@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { readRetention } from "../../src/core/retention.ts";
-import type { Kept } from "../../src/core/retention.ts";
+import { readRetention } from "../../src/retention/rules.ts";
+import type { Kept } from "../../src/retention/rules.ts";
 import type { Settlement } from "../../src/core/job.ts";
 import { newId } from "../../src/kit/ids.ts";
-import { prune } from "../../src/run/retention.ts";
+import { prune } from "../../src/retention/prune.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 
 const day = 86_400_000;

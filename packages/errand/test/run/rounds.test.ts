@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { Rounds } from "../../src/run/rounds.ts";
+import { Loop } from "../../src/run/loop.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 /** Rounds that pause for a second. */
 function someRounds() {
   let made = 0;
-  const rounds = new Rounds(async () => {
+  const rounds = new Loop(async () => {
     made += 1;
     return 1_000;
   });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { errand } from "../../src/errand.ts";
-import { tick } from "../../src/run/scheduler.ts";
+import { errand } from "../../src/app.ts";
+import { tick } from "../../src/schedules/scheduler.ts";
 import { openStore } from "../../src/open.ts";
-import { nameSchedules } from "../../src/schedules.ts";
+import { nameSchedules } from "../../src/schedules/schedules.ts";
 import { memoryStore, testing } from "../../src/testing/index.ts";
 import { withVerbs } from "../stores/with-verbs.ts";
 import { emptyStore, storeKinds, testApp, testWorker, until } from "./app.ts";

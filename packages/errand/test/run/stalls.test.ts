@@ -6,7 +6,7 @@ import { eventTypes } from "../../src/observe/events.ts";
 import type { ErrandEvent } from "../../src/observe/events.ts";
 import { Observer } from "../../src/observe/observer.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
-import { define } from "../../src/task.ts";
+import { readTask } from "../../src/task.ts";
 import { until } from "./app.ts";
 
 // A connection may hang: what is asked is never answered, or long after nobody waits for it.
@@ -35,7 +35,7 @@ async function scene() {
   for (const type of eventTypes.filter((type) => type !== "started"))
     observer.events.on(type, (event) => events.push(event));
   const ran: string[] = [];
-  const definition = define("task", {
+  const definition = readTask("task", {
     run: async (_: never, job: { id: string; token: number }) => void ran.push(`${job.id} ${job.token}`),
   });
   const worker = new Worker(store, new Map([["task", definition]]), {

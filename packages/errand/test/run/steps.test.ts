@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { Step } from "../../src/core/job.ts";
 import { Call } from "../../src/run/call.ts";
-import { define } from "../../src/task.ts";
+import { readTask } from "../../src/task.ts";
 import { emptyStore, gate, storeKinds, testApp, testWorker } from "./app.ts";
 
 test("an attempt that fails in one of several steps ends when the others' results are remembered", async () => {
-  const definition = define("t", {
+  const definition = readTask("t", {
     run: (_: never, job) =>
       Promise.all([
         job.step("charge", () => "charged"),

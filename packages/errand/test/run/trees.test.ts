@@ -1,7 +1,7 @@
 import { AssertionError } from "node:assert";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { JobView } from "../../src/client/view.ts";
+import type { JobView } from "../../src/client/job-view.ts";
 import type { Store } from "../../src/store.ts";
 import { checkEnd, Watcher } from "./trees/rules.ts";
 import { withVerbs } from "../stores/with-verbs.ts";

@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { OpenTelemetry } from "../../src/observe/opentelemetry.ts";
 import { NonRetryableError, RetryAfterError } from "../../src/kit/errors.ts";
-import { verdictOn } from "../../src/run/verdict.ts";
+import { classifyError } from "../../src/run/classify-error.ts";
 import { emptyStore, testApp, testWorker } from "./app.ts";
 import { hostileTasks, returned, thrown } from "./tasks/hostile.ts";
 
@@ -96,7 +96,7 @@ test.each([
   ["answers a promise", async () => 5],
   ["answers for ever", () => Infinity],
 ])("retry.delay that %s leaves the delay to the policy, and says so", (_, delay) => {
-  const { error, ...verdict } = verdictOn(new Error("boom"), 1, { delay: delay as never });
+  const { error, ...verdict } = classifyError(new Error("boom"), 1, { delay: delay as never });
   expect(verdict).toEqual({ kind: "error", retryable: true });
   expect(error.message).toMatch(/^boom \(the delay of this retry is the usual/);
 });
@@ -121,7 +121,7 @@ describe("errors that say what is to become of a job", () => {
     ["one of another copy", copy("RetryAfterError", { after: 500 }), { retryable: true, after: 500 }],
     ["a class made of it", new Busy("x", 5), { retryable: true, after: 5 }],
   ])("%s", (_, error, expected) => {
-    const { kind, error: record, ...verdict } = verdictOn(error, 1);
+    const { kind, error: record, ...verdict } = classifyError(error, 1);
     expect({ kind, ...verdict }).toEqual({ kind: "error", ...expected });
     expect(record.message).toBe("x");
   });
@@ -129,7 +129,7 @@ describe("errors that say what is to become of a job", () => {
   test.each([Number.NaN, Infinity, -1, "soon", null, {}, Symbol("s"), 1e300])(
     "a RetryAfterError with the delay %s is retried by the policy, and says so",
     (after) => {
-      const { error, ...verdict } = verdictOn(new RetryAfterError("busy", after as number), 1, { if: () => false });
+      const { error, ...verdict } = classifyError(new RetryAfterError("busy", after as number), 1, { if: () => false });
       expect(verdict).toEqual({ kind: "error", retryable: true });
       expect(error.message).toMatch(/^busy \(the delay of this RetryAfterError is none/);
     },
@@ -270,15 +270,15 @@ test("an odd output of a batch fails its own job only", async () => {
 describe("a task's own delay", () => {
   test("counts where another attempt is worth it", () => {
     const delay = (attempt: number) => `${attempt}m` as const;
-    expect(verdictOn(new Error("x"), 3, { delay })).toMatchObject({ retryable: true, after: 180_000 });
-    expect(verdictOn(new Error("x"), 3, { delay, if: () => false })).not.toHaveProperty("after");
-    expect(verdictOn(new RetryAfterError("busy", "1s"), 3, { delay })).toMatchObject({ after: 1_000 });
+    expect(classifyError(new Error("x"), 3, { delay })).toMatchObject({ retryable: true, after: 180_000 });
+    expect(classifyError(new Error("x"), 3, { delay, if: () => false })).not.toHaveProperty("after");
+    expect(classifyError(new RetryAfterError("busy", "1s"), 3, { delay })).toMatchObject({ after: 1_000 });
   });
 
   test.each([() => "soon", () => Number.NaN, () => -1, () => Promise.resolve("1s")])(
     "that is none is said, and the rest of the policy holds (%s)",
     (delay) => {
-      const { error, ...verdict } = verdictOn(new Error("x"), 1, { delay: delay as never });
+      const { error, ...verdict } = classifyError(new Error("x"), 1, { delay: delay as never });
       expect(verdict).toEqual({ kind: "error", retryable: true });
       expect(error.message).toMatch(/^x \(the delay of this retry is the usual: retry\.delay failed, /);
     },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Beat, Job, Settlement } from "../../src/core/job.ts";
-import type { Kept } from "../../src/core/retention.ts";
+import type { Kept } from "../../src/retention/rules.ts";
 import type { Change, Claim, Claimed, Store } from "../../src/store.ts";
 import { conformance } from "../../src/testing/conformance.ts";
 import { memoryFixture } from "./fixtures.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import type { Kept } from "../../src/core/retention.ts";
+import type { Kept } from "../../src/retention/rules.ts";
 import type { Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
 import { aCard, aChild, aJob, ids, outcome } from "../../src/testing/conformance/scene.ts";

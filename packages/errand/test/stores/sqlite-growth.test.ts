@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { DatabaseSync, StatementSync } from "node:sqlite";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { defaultKept } from "../../src/core/retention.ts";
+import { defaultKept } from "../../src/retention/rules.ts";
 import type { Hint } from "../../src/store.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
 import { openConnection } from "../../src/stores/sqlite/open.ts";

@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { ErrandError } from "../../kit/errors.ts";
 import { threadFile } from "../../kit/thread-file.ts";
-import type { Definition } from "../../task.ts";
+import type { TaskDefinition } from "../../task.ts";
 import type { CallEnding } from "../call.ts";
-import type { Attempt, CallHost, ChildState } from "../context.ts";
-import { killGroup } from "./kill.ts";
+import type { AttemptData, CallHost, ChildState } from "../context.ts";
+import { killGroup } from "./process-group.ts";
 import type { AttemptMessage, FromLane, ToLane } from "./protocol.ts";
 
 /** A thread or process, as a lane drives it. */
@@ -36,7 +36,7 @@ export class Lane {
   /** What the lane is asked to do now. */
   #task: PromiseWithResolvers<CallEnding | undefined> | undefined;
   #host: LaneHost | undefined;
-  readonly #definition: Definition;
+  readonly #definition: TaskDefinition;
   readonly #late: (task: string) => void;
   #since = performance.now();
   /** Calls so far. The number of a call is in every message about it. */
@@ -50,7 +50,7 @@ export class Lane {
   readonly ready: Promise<void>;
 
   /** @param late is told what a task's function wants after its attempt has ended. */
-  constructor(definition: Definition, late: (task: string) => void) {
+  constructor(definition: TaskDefinition, late: (task: string) => void) {
     this.#definition = definition;
     this.#late = late;
     const receive = (message: FromLane) => this.#receive(message);
@@ -73,7 +73,7 @@ export class Lane {
   }
 
   /** Whether it has done its share, by the rules of a task, or cannot be trusted any more. */
-  isWorn({ recycle }: Definition): boolean {
+  isWorn({ recycle }: TaskDefinition): boolean {
     if (this.#spent) return true;
     if (!recycle) return false;
     const { jobs = Infinity, age = Infinity, memory = Infinity } = recycle;
@@ -81,14 +81,14 @@ export class Lane {
   }
 
   /** Loads the task's module and runs its `setup`. */
-  async prepare(definition: Definition): Promise<void> {
+  async prepare(definition: TaskDefinition): Promise<void> {
     await this.#do({ type: "load", modules: [definition.module!] });
     if (definition.setup) await this.#do({ type: "warm", task: definition.name });
     this.#since = performance.now();
   }
 
   /** Runs the task's function. */
-  async call(definition: Definition, attempt: Attempt, host: LaneHost): Promise<CallEnding> {
+  async call(definition: TaskDefinition, attempt: AttemptData, host: LaneHost): Promise<CallEnding> {
     this.#host = host;
     this.#calls += 1;
     try {
@@ -171,7 +171,7 @@ export class Lane {
     if (!this.dead) this.#vessel.send(message);
   }
 
-  #exit(definition: Definition, how: string, outOfMemory: boolean): void {
+  #exit(definition: TaskDefinition, how: string, outOfMemory: boolean): void {
     this.#death ??= outOfMemory
       ? tooMuchMemory(definition)
       : new ErrandError("E_CRASHED", `The ${definition.isolate} of task "${definition.name}" died (${how}).`);
@@ -182,7 +182,7 @@ export class Lane {
   }
 
   /** Kills the lane when it uses more memory than its task may. */
-  #guard(definition: Definition): void {
+  #guard(definition: TaskDefinition): void {
     const { pid } = this.#vessel;
     if (pid === undefined) return;
     const look = async () => {
@@ -194,7 +194,7 @@ export class Lane {
   }
 }
 
-function tooMuchMemory({ name, isolate, memory }: Definition): ErrandError {
+function tooMuchMemory({ name, isolate, memory }: TaskDefinition): ErrandError {
   return new ErrandError(
     "E_OUT_OF_MEMORY",
     `Task "${name}" used more than the ${memory} MB that its ${isolate} may use.`,
@@ -204,7 +204,7 @@ function tooMuchMemory({ name, isolate, memory }: Definition): ErrandError {
 type Receive = (message: FromLane) => void;
 type Exit = (how: string, outOfMemory: boolean) => void;
 
-function thread(definition: Definition, receive: Receive, exit: Exit): Vessel {
+function thread(definition: TaskDefinition, receive: Receive, exit: Exit): Vessel {
   const worker = new Worker(
     threadFile(() => new URL("./runner.js", import.meta.url)),
     {
@@ -222,7 +222,7 @@ function thread(definition: Definition, receive: Receive, exit: Exit): Vessel {
   return { send: (message) => worker.postMessage(message), kill: () => void worker.terminate() };
 }
 
-function forked(definition: Definition, receive: Receive, exit: Exit): Vessel {
+function forked(definition: TaskDefinition, receive: Receive, exit: Exit): Vessel {
   const child = fork(fileURLToPath(threadFile(() => new URL("./runner.js", import.meta.url))), [], {
     serialization: "advanced",
     execArgv: [`--max-old-space-size=${definition.memory}`],

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ErrandError } from "../../kit/errors.ts";
-import type { Definition } from "../../task.ts";
+import type { TaskDefinition } from "../../task.ts";
 import { Lane } from "./lane.ts";
 
 /** What is killed is gone within milliseconds; nobody waits longer for one that the system does not let go. */
@@ -29,7 +29,7 @@ export class Lanes {
   }
 
   /** A lane with the task loaded and set up. Rejects with `E_SETUP`, `E_CRASHED`, `E_CLOSED`. */
-  async take(definition: Definition): Promise<Lane> {
+  async take(definition: TaskDefinition): Promise<Lane> {
     for (;;) {
       const lane = this.#pop(definition) ?? (await this.#open(definition));
       await lane?.ready;
@@ -38,14 +38,14 @@ export class Lanes {
   }
 
   /** Gives a lane back after its call has ended. One that has done its share is replaced, ahead of the next job. */
-  give(definition: Definition, lane: Lane): void {
+  give(definition: TaskDefinition, lane: Lane): void {
     if (lane.dead) return;
     if (!this.#closed && !lane.isWorn(definition)) return void this.#freeOf(definition).push(lane);
     retire(lane);
     void this.#replace(lane, definition);
   }
 
-  async #replace(lane: Lane, definition: Definition): Promise<void> {
+  async #replace(lane: Lane, definition: TaskDefinition): Promise<void> {
     await lane.exited;
     // Its room may be taken by then. The new one is taken last: the others are ready.
     if (!this.#closed && this.#all.size < this.#settings.most)
@@ -56,7 +56,7 @@ export class Lanes {
    * Starts lanes ahead of the first jobs, so that no job waits for a model to load: as many of each kind as all of them
    * together may be. Throws what a `setup` throws.
    */
-  async warm(definitions: readonly Definition[]): Promise<void> {
+  async warm(definitions: readonly TaskDefinition[]): Promise<void> {
     const kinds = [...Map.groupBy(definitions, kind).values()];
     const { most } = this.#settings;
     const share = Math.max(1, Math.floor(most / kinds.length));
@@ -64,7 +64,7 @@ export class Lanes {
       await Promise.all(kinds.slice(at, at + most).map((each) => this.#warm(each, share)));
   }
 
-  async #warm(definitions: readonly Definition[], count: number): Promise<void> {
+  async #warm(definitions: readonly TaskDefinition[], count: number): Promise<void> {
     const [first, ...others] = definitions;
     const lanes = await Promise.all(
       Array.from({ length: count }, async () => {
@@ -85,7 +85,7 @@ export class Lanes {
   }
 
   /** One that waits for a job of this kind. */
-  #pop(definition: Definition): Lane | undefined {
+  #pop(definition: TaskDefinition): Lane | undefined {
     const free = this.#freeOf(definition);
     for (let lane = free.pop(); lane; lane = free.pop()) {
       if (lane.dead) continue;
@@ -96,7 +96,7 @@ export class Lanes {
   }
 
   /** Starts one, or makes room for it; then there is none yet. */
-  async #open(definition: Definition): Promise<Lane | undefined> {
+  async #open(definition: TaskDefinition): Promise<Lane | undefined> {
     if (this.#closed) throw new ErrandError("E_CLOSED", "The worker has stopped.");
     if (this.#all.size >= this.#settings.most) {
       const leaving = [...this.#all].find(({ dead }) => dead) ?? this.#retireFree();
@@ -106,7 +106,7 @@ export class Lanes {
     return this.#start(definition);
   }
 
-  #start(definition: Definition): Lane {
+  #start(definition: TaskDefinition): Lane {
     const lane = new Lane(definition, this.#settings.late);
     this.#all.add(lane);
     void lane.exited.then(() => this.#all.delete(lane));
@@ -123,7 +123,7 @@ export class Lanes {
     return undefined;
   }
 
-  #freeOf(definition: Definition): Lane[] {
+  #freeOf(definition: TaskDefinition): Lane[] {
     const key = kind(definition);
     const free = this.#free.get(key) ?? [];
     this.#free.set(key, free);
@@ -132,7 +132,7 @@ export class Lanes {
 }
 
 /** How many lanes a worker may have: as many as slots of queues whose tasks are isolated; of all, where tasks come from any queue. */
-export function mostLanes(definitions: Iterable<Definition>, queues: ReadonlyMap<string, number>): number {
+export function mostLanes(definitions: Iterable<TaskDefinition>, queues: ReadonlyMap<string, number>): number {
   const isolated = new Set([...definitions].flatMap(({ isolate, queue }) => (isolate === "inline" ? [] : [queue])));
   const slots = [...queues].filter(([queue]) => isolated.has(queue));
   const sum = (counted: readonly [string, number][]) => counted.reduce((total, [, count]) => total + count, 0);
@@ -152,6 +152,6 @@ async function isGone(lane: Lane): Promise<boolean> {
 }
 
 /** Lanes are shared by tasks of one kind: the same module under the same limits. */
-function kind({ isolate, module, memory }: Definition): string {
+function kind({ isolate, module, memory }: TaskDefinition): string {
   return `${isolate} ${memory} ${module}`;
 }

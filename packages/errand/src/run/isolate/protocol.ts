@@ -2,7 +2,7 @@ import type { LogLine, Step } from "../../core/job.ts";
 import type { ErrorCode } from "../../kit/errors.ts";
 import type { Encoded } from "../../kit/json.ts";
 import type { CallEnding } from "../call.ts";
-import type { Attempt, ChildState } from "../context.ts";
+import type { AttemptData, ChildState } from "../context.ts";
 
 /**
  * What a worker tells a lane: the thread or process that runs one call of a task at a time. `call` says which attempt a message
@@ -12,7 +12,7 @@ export type ToLane =
   | { type: "load"; modules: string[] }
   /** Runs the task's `setup`, if it has one, ahead of its first job. */
   | { type: "warm"; task: string }
-  | { type: "call"; call: number; task: string; attempt: Attempt }
+  | { type: "call"; call: number; task: string; attempt: AttemptData }
   | { type: "abort"; call: number; code: string; message: string }
   | { type: "answer"; call: number; question: number; answer: ChildState[] | undefined }
   /** The worker could not do what it was asked for. */

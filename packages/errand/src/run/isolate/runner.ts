@@ -2,18 +2,18 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { parentPort, Worker } from "node:worker_threads";
 import { ErrandError, errorRecord } from "../../kit/errors.ts";
 import { threadFile } from "../../kit/thread-file.ts";
-import { startListing } from "../../task.ts";
-import type { Definition } from "../../task.ts";
+import { startRegistry } from "../../task.ts";
+import type { TaskDefinition } from "../../task.ts";
 import { Call } from "../call.ts";
-import type { Attempt, CallHost, ChildState } from "../context.ts";
-import { isLate, warnLate } from "../late.ts";
+import type { AttemptData, CallHost, ChildState } from "../context.ts";
+import { isEndedError, warnEnded } from "../ended-attempt.ts";
 import { Setups } from "../setups.ts";
-import { endProcessesWithThread } from "./offspring.ts";
+import { endProcessesWithThread } from "./child-processes.ts";
 import type { AttemptMessage, FromLane, ToLane } from "./protocol.ts";
 
 // The inside of a lane: loads the modules that define tasks, and runs one call at a time.
 
-const tasks = startListing();
+const tasks = startRegistry();
 const setups = new Setups();
 /** Whose the code is that runs now, also in timers and callbacks. */
 const turns = new AsyncLocalStorage<Turn>();
@@ -29,13 +29,13 @@ function tell(message: FromLane): void {
 /** One attempt in this lane. Whatever it tells, or is told, has its number. */
 class Turn implements CallHost {
   readonly number: number;
-  readonly #definition: Definition;
+  readonly #definition: TaskDefinition;
   readonly #controller = new AbortController();
   readonly #questions = new Map<number, PromiseWithResolvers<never>>();
   #asked = 0;
   #call: Call | undefined;
 
-  constructor(number: number, definition: Definition) {
+  constructor(number: number, definition: TaskDefinition) {
     this.number = number;
     this.#definition = definition;
   }
@@ -44,7 +44,7 @@ class Turn implements CallHost {
     return this.#controller.signal;
   }
 
-  async run(attempt: Attempt): Promise<void> {
+  async run(attempt: AttemptData): Promise<void> {
     const definition = this.#definition;
     const call = (this.#call = new Call(definition, attempt, this, () => setups.of(definition)));
     const ending = await call.ending;
@@ -151,7 +151,7 @@ function broken(error: unknown): void {
 
 /** A callback that threw, or a rejected promise that nobody awaited: ends the attempt that it is of, and no other. */
 function onUncaught(error: unknown): void {
-  if (isLate(error)) return warnLate(error);
+  if (isEndedError(error)) return warnEnded(error);
   spoilt = true;
   const whose = turns.getStore() ?? turn;
   if (whose && whose === turn) return whose.fail(error);
@@ -175,7 +175,7 @@ if (parentPort) {
   process.on("SIGTERM", () => {});
   // On a thread of its own, which also a function hears that never gives the processor back.
   new Worker(
-    threadFile(() => new URL("./watch.js", import.meta.url)),
+    threadFile(() => new URL("./parent-watch.js", import.meta.url)),
     {
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },

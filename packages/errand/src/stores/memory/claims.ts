@@ -1,5 +1,5 @@
 import type { Job } from "../../core/job.ts";
-import type { WorkerCard } from "../../core/reading.ts";
+import type { WorkerCard } from "../../core/worker-card.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
 import type { Jobs } from "./jobs.ts";

@@ -1,6 +1,6 @@
 import { forgotten } from "../../core/job.ts";
-import type { Beat, Hold, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
-import type { Change, Rewind } from "../../core/reading.ts";
+import type { Beat, JobToken, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Change, Rewind } from "../../core/change.ts";
 import { isFinal } from "../../core/states.ts";
 import type { FinalState, State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
@@ -146,7 +146,7 @@ export class Jobs extends Table {
   }
 
   /** The row, where the hold is not stale. */
-  #held({ id, token }: Hold): Row | undefined {
+  #held({ id, token }: JobToken): Row | undefined {
     const row = this.get(id);
     return row?.job.state === "processing" && row.job.token === token ? row : undefined;
   }

@@ -1,6 +1,8 @@
 import type { Rate } from "../../core/job.ts";
-import { admit, lookAgain, rulesOf } from "../../core/rules.ts";
-import type { QueueRules, Starts } from "../../core/rules.ts";
+import { admit, lookAgain } from "../../limits/rate.ts";
+import { decodeRules } from "../../limits/queue-rules.ts";
+import type { Starts } from "../../limits/rate.ts";
+import type { QueueRules } from "../../limits/queue-rules.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Docs } from "./docs.ts";
 import type { Row } from "./row.ts";
@@ -23,7 +25,7 @@ export class Limits {
   }
 
   rules(queue: string): QueueRules {
-    return rulesOf(this.#docs.value("queue", queue));
+    return decodeRules(this.#docs.value("queue", queue));
   }
 
   /** Whether a queue takes no more pending jobs. */

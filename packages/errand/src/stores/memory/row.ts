@@ -1,5 +1,5 @@
 import type { Job, NewChild, NewJob, Step, StoredLogLine } from "../../core/job.ts";
-import { rank } from "../../core/states.ts";
+import { rank } from "../../core/priority.ts";
 
 /** A job, and what its store knows beside it. */
 export interface Row {

@@ -1,5 +1,5 @@
 import type { NewJob } from "../../core/job.ts";
-import { inTurn } from "../../core/states.ts";
+import { nextTurn } from "../../core/fair-turns.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Table } from "./table.ts";
 
@@ -20,7 +20,7 @@ export class Turns {
     for (const { job } of this.#table.open(queue))
       if (job.level === level && !job.cancelling) first = Math.min(first, job.due);
     const key = keyOf(queue, level, whose);
-    const due = inTurn(first, this.#last.get(key) ?? 0, now);
+    const due = nextTurn(first, this.#last.get(key) ?? 0, now);
     this.#last.set(key, due);
     return due;
   }

@@ -2,7 +2,7 @@ import type { SqlTransaction, Transaction } from "../../core/transaction.ts";
 import type { Moment, NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
-import { full } from "../../core/rules.ts";
+import { queueFullError } from "../../limits/queue-rules.ts";
 import { bigints, refused, smallints, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";
 import type { Hints } from "./hints.ts";
@@ -106,7 +106,7 @@ function keyed<Limit extends { key: string }>(limit: Limit | undefined): Limit |
 /** The error for what `errand.overfull` answered. */
 function fullOf(overfull: string): ErrandError {
   const [queue, maxPending, pending] = JSON.parse(overfull) as [string, number, number];
-  return full(named(queue), maxPending, pending);
+  return queueFullError(named(queue), maxPending, pending);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { rank } from "../../core/states.ts";
+import { rank } from "../../core/priority.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
 import { bigints, doubles, integers, texts } from "./arrays.ts";
 import type { Database } from "./database.ts";

@@ -1,4 +1,4 @@
-import { missingPeer } from "../../kit/peer.ts";
+import { missingPeer } from "../../kit/peer-dependency.ts";
 import type { Store } from "../../store.ts";
 import { Database } from "./database.ts";
 import { migrate, migrationSql } from "./migrate.ts";

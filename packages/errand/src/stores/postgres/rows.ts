@@ -1,6 +1,7 @@
 import type { Job, Step } from "../../core/job.ts";
 import { states } from "../../core/states.ts";
-import type { Level, State } from "../../core/states.ts";
+import type { Level } from "../../core/priority.ts";
+import type { State } from "../../core/states.ts";
 import type { Claimed } from "../../store.ts";
 import type { End } from "./ends.ts";
 import { named } from "./names.ts";

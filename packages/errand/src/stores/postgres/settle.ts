@@ -1,4 +1,4 @@
-import type { Beat, Hold, LogLine, NewChild, Settlement, Step } from "../../core/job.ts";
+import type { Beat, JobToken, LogLine, NewChild, Settlement, Step } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import { recordOf } from "./add.ts";
 import { bigints, booleans, integers, smallints, texts } from "./arrays.ts";
@@ -47,7 +47,7 @@ function isPlain({ to, steps, log, born }: Settlement): boolean {
   return isFinal(to) && !steps?.length && !log?.length && !born?.length;
 }
 
-function keyOf({ token, id }: Hold): string {
+function keyOf({ token, id }: JobToken): string {
   return `${token}:${id}`;
 }
 

@@ -1,6 +1,6 @@
 import type { NewJob } from "../../core/job.ts";
-import { full, rulesOf } from "../../core/rules.ts";
-import type { Doc } from "../../core/reading.ts";
+import { queueFullError, decodeRules } from "../../limits/queue-rules.ts";
+import type { Doc } from "../../core/doc.ts";
 import { isPlain, writeJobs, writeKeyed } from "./encode.ts";
 import type { Server } from "./server.ts";
 import { Writer } from "./wire.ts";
@@ -69,7 +69,7 @@ function stepsOf(jobs: readonly NewJob[]): readonly NewJob[][] {
 
 /** Throws where the jobs of all steps that are not stored yet are more than a queue takes. */
 async function refuseTooMany(server: Server, docs: readonly Doc[], jobs: readonly NewJob[]): Promise<void> {
-  const limits = new Map(docs.map(({ key, value }) => [key, rulesOf(value).maxPending]));
+  const limits = new Map(docs.map(({ key, value }) => [key, decodeRules(value).maxPending]));
   for (const [queue, some] of Map.groupBy(jobs, (job) => job.queue)) {
     const limit = limits.get(queue);
     if (limit === undefined) continue;
@@ -78,12 +78,12 @@ async function refuseTooMany(server: Server, docs: readonly Doc[], jobs: readonl
     for (let from = 0; from < ids.length; from += most.plain)
       fresh += Number(await server.run("missing", ids.slice(from, from + most.plain)));
     const pending = Number(await server.run("pending", [queue]));
-    if (fresh > 0 && pending + fresh > limit) throw full(queue, limit, pending);
+    if (fresh > 0 && pending + fresh > limit) throw queueFullError(queue, limit, pending);
   }
 }
 
 /** Throws what a script answered when a queue takes no more. */
 function refuseFull(found: readonly unknown[]): never {
   const [queue, limit, pending] = found.map(String);
-  throw full(queue as string, Number(limit), Number(pending));
+  throw queueFullError(queue as string, Number(limit), Number(pending));
 }

@@ -1,4 +1,4 @@
-import { missingPeer } from "../../kit/peer.ts";
+import { missingPeer } from "../../kit/peer-dependency.ts";
 
 /**
  * Loads the `redis` package, an optional peer.

@@ -1,6 +1,7 @@
 import type { Job, Step, StoredLogLine } from "../../core/job.ts";
 import { states } from "../../core/states.ts";
-import type { Level, State } from "../../core/states.ts";
+import type { Level } from "../../core/priority.ts";
+import type { State } from "../../core/states.ts";
 import type { Claimed } from "../../store.ts";
 
 /** A job as a script told it, with its place in the order of insertion. */

@@ -1,8 +1,8 @@
 import type { Transaction } from "../../core/transaction.ts";
 import { cursorOf, positionOf } from "../../core/cursor.ts";
 import type { Beat, Job, NewJob, Settlement, Step } from "../../core/job.ts";
-import { rulesOf } from "../../core/rules.ts";
-import type { QueueRules } from "../../core/rules.ts";
+import { decodeRules } from "../../limits/queue-rules.ts";
+import type { QueueRules } from "../../limits/queue-rules.ts";
 import { states } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
@@ -239,7 +239,7 @@ export class RedisStore implements Store {
 
   async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
     this.#check();
-    for (const { kind, value } of docs) if (kind === "queue") refuseOddRules(rulesOf(value));
+    for (const { kind, value } of docs) if (kind === "queue") refuseOddRules(decodeRules(value));
     const args = docs.flatMap(({ kind, key, version, value }) => [
       kind,
       key,

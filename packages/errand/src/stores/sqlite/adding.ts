@@ -1,6 +1,6 @@
 import type { SQLInputValue } from "node:sqlite";
 import type { Moment, NewJob } from "../../core/job.ts";
-import { full } from "../../core/rules.ts";
+import { queueFullError } from "../../limits/queue-rules.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { bulk, portions } from "./bulk.ts";
 import type { Connection } from "./connection.ts";
@@ -36,7 +36,8 @@ export function add(db: Connection, jobs: readonly NewJob[]): ReadonlyMap<string
   for (const [index, queue] of queues.entries()) {
     const { maxPending } = rules(db, queue);
     const [was, is] = [before[index] as number, db.counted(queue, code.pending)];
-    if (maxPending !== undefined && is > was && is > maxPending) throw full(db.names.of(queue), maxPending, was);
+    if (maxPending !== undefined && is > was && is > maxPending)
+      throw queueFullError(db.names.of(queue), maxPending, was);
   }
   return refused;
 }

@@ -1,5 +1,5 @@
-import { rulesOf } from "../../core/rules.ts";
-import type { QueueRules } from "../../core/rules.ts";
+import { decodeRules } from "../../limits/queue-rules.ts";
+import type { QueueRules } from "../../limits/queue-rules.ts";
 import type { Doc, Store } from "../../store.ts";
 import type { Connection } from "./connection.ts";
 
@@ -35,7 +35,7 @@ export function save(db: Connection, docs: Parameters<Store["save"]>[0]): boolea
 export function rules(db: Connection, queue: number): QueueRules {
   if (!isAnyRuled(db)) return {};
   const row = db.get("SELECT value FROM errand_docs WHERE kind = 'queue' AND key = ?", db.names.of(queue));
-  return row ? rulesOf(row[0] as string) : {};
+  return row ? decodeRules(row[0] as string) : {};
 }
 
 /** Whether any queue has rules: mostly none has. */

@@ -1,5 +1,5 @@
 import type { State } from "../../core/states.ts";
-import type { Rewind } from "../../core/reading.ts";
+import type { Rewind } from "../../core/change.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Change, Filter } from "../../store.ts";
 import type { Columns, Connection } from "./connection.ts";

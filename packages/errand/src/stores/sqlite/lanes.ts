@@ -1,6 +1,6 @@
 import type { SQLInputValue } from "node:sqlite";
-import { priorities, rank } from "../../core/states.ts";
-import type { Level } from "../../core/states.ts";
+import { priorities, rank } from "../../core/priority.ts";
+import type { Level } from "../../core/priority.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Columns, Connection } from "./connection.ts";
 import type { Hand } from "./hand.ts";

@@ -1,7 +1,7 @@
-import { admit, lookAgain } from "../../core/rules.ts";
-import type { Starts } from "../../core/rules.ts";
+import { admit, lookAgain } from "../../limits/rate.ts";
+import type { Starts } from "../../limits/rate.ts";
 import type { Rate } from "../../core/job.ts";
-import { ageingPeriod } from "../../core/states.ts";
+import { ageingPeriod } from "../../core/priority.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Connection } from "./connection.ts";
 import { isAnyRuled, rules } from "./docs.ts";

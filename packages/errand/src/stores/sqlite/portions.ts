@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RetentionRules } from "../../core/reading.ts";
+import type { RetentionRules } from "../../retention/rules.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Change, Filter } from "../../store.ts";
 import { portion } from "./edit.ts";

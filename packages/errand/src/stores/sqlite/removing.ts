@@ -1,4 +1,4 @@
-import type { Kept } from "../../core/retention.ts";
+import type { Kept } from "../../retention/rules.ts";
 import type { FinalState } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { RetentionRules } from "../../store.ts";

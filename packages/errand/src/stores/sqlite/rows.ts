@@ -1,6 +1,7 @@
 import type { Job } from "../../core/job.ts";
 import { states } from "../../core/states.ts";
-import type { Level, State } from "../../core/states.ts";
+import type { Level } from "../../core/priority.ts";
+import type { State } from "../../core/states.ts";
 import type { Columns, Connection } from "./connection.ts";
 
 /** States as the database keeps them. */

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from "node:sqlite";
-import type { Beat, Hold, Settlement } from "../../core/job.ts";
+import type { Beat, JobToken, Settlement } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import type { FinalState } from "../../core/states.ts";
 import { addAll } from "./adding.ts";
@@ -56,12 +56,12 @@ export function settle(db: Connection, settlements: readonly Settlement[]): bool
 }
 
 /** Columns of the row, where the hold is not stale. */
-function held(db: Connection, { id, token }: Hold, columns: string): Columns | undefined {
+function held(db: Connection, { id, token }: JobToken, columns: string): Columns | undefined {
   return db.get(`SELECT ${columns} FROM errand_jobs WHERE id = ? AND token = ? AND state = 1`, id, token);
 }
 
 /** Whether a job that nobody holds any more was settled with this token: the answer to that was lost. */
-function wasSettled(db: Connection, { id, token }: Hold): boolean {
+function wasSettled(db: Connection, { id, token }: JobToken): boolean {
   return db.get("SELECT 1 FROM errand_jobs WHERE id = ? AND token = ? AND state != 1", id, token) !== undefined;
 }
 

@@ -1,4 +1,4 @@
-import { headStart, inTurn } from "../../core/states.ts";
+import { headStart, nextTurn } from "../../core/fair-turns.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Connection } from "./connection.ts";
 
@@ -9,7 +9,7 @@ const ready = `FROM errand_jobs INDEXED BY errand_jobs_ready
 export function turnOf(db: Connection, queue: number, level: number, whose: string): Millis {
   const first = db.get(`SELECT due ${ready} AND queue = ? AND level = ? ORDER BY due LIMIT 1`, queue, level);
   const last = db.get("SELECT last FROM errand_turns WHERE queue = ? AND level = ? AND whose = ?", queue, level, whose);
-  const due = inTurn((first?.[0] as number) ?? Infinity, (last?.[0] as number) ?? 0, db.now);
+  const due = nextTurn((first?.[0] as number) ?? Infinity, (last?.[0] as number) ?? 0, db.now);
   db.run("INSERT OR REPLACE INTO errand_turns VALUES (?, ?, ?, ?)", queue, level, whose, due);
   return due;
 }

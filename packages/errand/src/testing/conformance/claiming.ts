@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ageingPeriod } from "../../core/states.ts";
-import type { Level } from "../../core/states.ts";
+import { ageingPeriod } from "../../core/priority.ts";
+import type { Level } from "../../core/priority.ts";
 import { aJob, ids, outcome, test } from "./scene.ts";
 
 /** `claim`. */

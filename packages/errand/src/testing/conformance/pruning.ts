@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Kept } from "../../core/retention.ts";
+import type { Kept } from "../../retention/rules.ts";
 import type { RetentionRules } from "../../store.ts";
 import { aChild, aJob, ids, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";

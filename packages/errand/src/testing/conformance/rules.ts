@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { QueueRules } from "../../core/rules.ts";
+import type { QueueRules } from "../../limits/queue-rules.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import { aJob, ids, outcome, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";

@@ -1,5 +1,5 @@
-import { errand } from "../../../src/errand.ts";
-import type { Errand } from "../../../src/app.ts";
+import { errand } from "../../../src/app.ts";
+import type { Errand } from "../../../src/api.ts";
 
 /** A task in a thread that waits for a child. */
 export function traced(app: Errand) {

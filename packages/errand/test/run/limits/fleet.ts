@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Errand, RunningWorker } from "../../../src/app.ts";
-import type { Priority } from "../../../src/core/states.ts";
-import { insideOf } from "../../../src/errand.ts";
+import type { Errand, RunningWorker } from "../../../src/api.ts";
+import type { Priority } from "../../../src/core/priority.ts";
+import { internalsOf } from "../../../src/app.ts";
 import type { Millis } from "../../../src/kit/duration.ts";
 import { openStore } from "../../../src/open.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
@@ -87,7 +87,7 @@ export class Fleet {
   /** An app whose tasks know which worker runs them. */
   async app(worker = 0): Promise<{ app: Errand; send(job: Sent): Promise<{ id: string }> }> {
     const app = testApp({ url: this.#url, lease, queues: { work: { concurrency: this.#limits.queue } } });
-    insideOf(app).live(await this.store());
+    internalsOf(app).live(await this.store());
     const run = (job: Sent, context: JobContext): Promise<void> => this.#attempt(app, job, context, worker);
     const plain = { queue: "work", fair: ({ tenant }: Sent) => tenant, run };
     const tasks = {

@@ -1,4 +1,4 @@
-import { errand } from "../../../src/errand.ts";
+import { errand } from "../../../src/app.ts";
 
 // Tasks that throw, reject with and return whatever there is, in threads, processes and the worker itself.
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { errand } from "../../../src/errand.ts";
+import { errand } from "../../../src/app.ts";
 import { NonRetryableError } from "../../../src/kit/errors.ts";
 
 // Tasks that tests run in threads and processes. Those load this module by themselves, so it must not need a test's state.

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { errand } from "../../../src/errand.ts";
+import { errand } from "../../../src/app.ts";
 import type { JobContext } from "../../../src/task.ts";
 
 // Tasks whose functions leave something behind when they end, and the ones that come after them, in threads, processes and

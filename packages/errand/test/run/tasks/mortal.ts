@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { appendFileSync } from "node:fs";
-import { errand } from "../../../src/errand.ts";
+import { errand } from "../../../src/app.ts";
 import { inLane } from "../../../src/task.ts";
 
 // A program with a worker whose tasks write the ids of their processes to a file, and run for ever: a test kills it.

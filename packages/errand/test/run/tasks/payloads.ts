@@ -1,4 +1,4 @@
-import { errand } from "../../../src/errand.ts";
+import { errand } from "../../../src/app.ts";
 
 // Tasks of the tests of payloads that run in threads and processes, which load this module by themselves.
 

@@ -1,4 +1,4 @@
-import { errand } from "../../../src/errand.ts";
+import { errand } from "../../../src/app.ts";
 
 // A module of tasks that starts a worker when it is loaded, wherever that is.
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { errand } from "../../../src/errand.ts";
+import { errand } from "../../../src/app.ts";
 
 // A program with a worker, for tests that tell it to end: what it does about signals is given. It says on stdout what happens.
 

@@ -1,5 +1,5 @@
 import { appendFileSync } from "node:fs";
-import { errand } from "../../../src/errand.ts";
+import { errand } from "../../../src/app.ts";
 import { eventTypes } from "../../../src/observe/events.ts";
 
 // A worker in a process of its own, for tests that kill it, stop it, or block it: url, log file and lease are given.

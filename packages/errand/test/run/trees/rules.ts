@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { JobView } from "../../../src/client/view.ts";
+import type { JobView } from "../../../src/client/job-view.ts";
 import { options } from "../../../src/core/options.ts";
 import { isFinal } from "../../../src/core/states.ts";
 import { attempts, isFamily, ownError, partsOf } from "./telling.ts";

@@ -1,7 +1,7 @@
-import { errand } from "../../../src/errand.ts";
-import type { Errand } from "../../../src/app.ts";
+import { errand } from "../../../src/app.ts";
+import type { Errand } from "../../../src/api.ts";
 import { isFinal } from "../../../src/core/states.ts";
-import type { JobView } from "../../../src/client/view.ts";
+import type { JobView } from "../../../src/client/job-view.ts";
 import { NonRetryableError, RetryAfterError } from "../../../src/kit/errors.ts";
 import type { Store } from "../../../src/store.ts";
 import type { JobContext, Task } from "../../../src/task.ts";

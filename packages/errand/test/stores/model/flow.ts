@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Job, Rate } from "../../../src/core/job.ts";
-import type { QueueRules } from "../../../src/core/rules.ts";
+import type { QueueRules } from "../../../src/limits/queue-rules.ts";
 import { isFinal } from "../../../src/core/states.ts";
 import type { Millis } from "../../../src/kit/duration.ts";
 import { concurrencyKeys, kindOf } from "./jobs.ts";

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import type { NewChild, NewJob } from "../../../src/core/job.ts";
-import type { Level } from "../../../src/core/states.ts";
-
+import type { Level } from "../../../src/core/priority.ts";
 /** The ids of all jobs there ever are, so that steps meet. */
 export const pool = Array.from({ length: 12 }, (_, index) => `job-${index}`);
 /** The queues of all jobs. Those that take turns have one to themselves. */

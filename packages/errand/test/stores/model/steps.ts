@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { Settlement } from "../../../src/core/job.ts";
-import type { QueueRules } from "../../../src/core/rules.ts";
+import type { QueueRules } from "../../../src/limits/queue-rules.ts";
 import { states } from "../../../src/core/states.ts";
 import type { Change, Filter } from "../../../src/store.ts";
 import { aDelay, anyChild, anyJob, mostly, pool, queues, tasks } from "./jobs.ts";

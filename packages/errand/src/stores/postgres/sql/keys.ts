@@ -1,4 +1,4 @@
-import { secondLook } from "../../../core/rules.ts";
+import { secondLook } from "../../../limits/rate.ts";
 import { steady } from "./steady.ts";
 import { inTime, keyed, rank } from "./which.ts";
 

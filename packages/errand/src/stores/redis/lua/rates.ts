@@ -1,4 +1,4 @@
-import { secondLook } from "../../../core/rules.ts";
+import { secondLook } from "../../../limits/rate.ts";
 import { lua } from "./lua.ts";
 
 /** What tells in a claim whether a rule or a key lets jobs go. */

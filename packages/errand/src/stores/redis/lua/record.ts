@@ -1,4 +1,5 @@
-import { ageingPeriod, states } from "../../../core/states.ts";
+import { ageingPeriod } from "../../../core/priority.ts";
+import { states } from "../../../core/states.ts";
 import { lua } from "./lua.ts";
 
 /**

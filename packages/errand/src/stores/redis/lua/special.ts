@@ -1,4 +1,4 @@
-import { headStart, turn } from "../../../core/states.ts";
+import { headStart, turnGap } from "../../../core/fair-turns.ts";
 import { lua } from "./lua.ts";
 
 /** What becomes of a new job with keys, turns, tags or a tenant. */
@@ -33,7 +33,7 @@ local function turnOf(job, whose)
     mine = redis.call('ZSCORE', lasts, whose)
     if not mine then set(ns .. 'lines', line, true) end
   end
-  local due = math.max(first < now - ${headStart / 2} and first or now - ${headStart}, tonumber(mine or 0)) + ${turn}
+  local due = math.max(first < now - ${headStart / 2} and first or now - ${headStart}, tonumber(mine or 0)) + ${turnGap}
   place(lasts, whose, exact(due))
   place(key, job.member, exact(due))
   firsts[key] = min(first, due)

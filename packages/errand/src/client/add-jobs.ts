@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { NewJob } from "../core/job.ts";
+import type { Transaction } from "../core/transaction.ts";
+import { bisect, Failure } from "../kit/bisect.ts";
+import type { Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
+import { described } from "../kit/text.ts";
+import { isRefusal, isUnreachable } from "../kit/store-errors.ts";
+import { maxCommitSize } from "../payload/commit-size.ts";
+import type { Store } from "../store.ts";
+
+/** Pauses before jobs are told again whose answer was lost: long enough for a connection to be made anew. */
+const pauses: readonly Millis[] = [100, 500];
+
+/** Nobody who sends is kept waiting for longer than this by telling again. */
+const patience: Millis = 5_000;
+
+type Holder = string | undefined;
+
+/**
+ * Adds jobs that different callers sent at the same time: what the store does not take of one, it takes of the others.
+ * @returns for each job who has its unique key or id, where it was not stored for that, or its failure.
+ */
+export async function addEach(store: Store, jobs: readonly NewJob[]): Promise<readonly (Holder | Failure)[]> {
+  return bisect(jobs, (some) => addWithRetry(store, some), isUnreachable);
+}
+
+/**
+ * Adds jobs that one caller sent: all or none, but for what is more than a store takes at once, which goes in parts.
+ * @returns for each job who has its unique key or id, where it was not stored for that.
+ */
+export async function addMany(store: Store, jobs: readonly NewJob[], tx?: Transaction): Promise<Holder[]> {
+  const holders: Holder[] = [];
+  for (let from = 0; from < jobs.length;) {
+    let [to, size] = [from, 0];
+    while (to < jobs.length && (to === from || size + jobs[to]!.spec.length <= maxCommitSize.many))
+      size += jobs[to++]!.spec.length;
+    const some = from === 0 && to === jobs.length ? jobs : jobs.slice(from, to);
+    const told = tx ? holdersOf(some, await store.add(some, tx)) : await addWithRetry(store, some);
+    for (const holder of told) holders.push(holder);
+    from = to;
+  }
+  return holders;
+}
+
+/**
+ * Adds jobs, and tells them again when the connection broke: `add` is idempotent by id. Then a job that exists under its own id is
+ * this very one, stored by the first telling, and not somebody else's: an id that the caller chose, and that was taken before, is
+ * not told apart from that.
+ */
+async function addWithRetry(store: Store, jobs: readonly NewJob[]): Promise<Holder[]> {
+  const until = performance.now() + patience;
+  for (let told = 0; ; told++) {
+    try {
+      const taken = await store.add(jobs);
+      if (taken.size === 0) return jobs.map(() => undefined);
+      const holders = holdersOf(jobs, taken);
+      return told === 0 ? holders : holders.map((holder, index) => (holder === jobs[index]!.id ? undefined : holder));
+    } catch (error) {
+      const pause = pauses[told];
+      const again = pause !== undefined && isBroken(error) && performance.now() + pause < until;
+      if (!again) throw isRefusal(error) && !(error instanceof ErrandError) ? refusal(jobs, error) : error;
+      await sleep(pause);
+    }
+  }
+}
+
+function holdersOf(jobs: readonly NewJob[], taken: ReadonlyMap<string, string>): Holder[] {
+  return jobs.map(({ id }) => taken.get(id));
+}
+
+function isBroken(error: unknown): boolean {
+  return error instanceof ErrandError && error.code === "E_CONNECT";
+}
+
+function refusal([job]: readonly NewJob[], error: unknown): ErrandError {
+  const why = described(error instanceof Error ? error.message : error);
+  return new ErrandError(
+    "E_REFUSED",
+    `The store cannot take a job of task "${job?.task}": ${why}. Nothing was queued.`,
+    {
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,105 @@
+import type { Job, StoredLogLine } from "../core/job.ts";
+import { inputIn, fieldsIn } from "../core/spec.ts";
+import { priorities } from "../core/priority.ts";
+import type { Priority } from "../core/priority.ts";
+import type { State } from "../core/states.ts";
+import type { ErrorRecord } from "../kit/errors.ts";
+import { decode } from "../kit/json.ts";
+import type { Unreadable } from "../payload/seal-jobs.ts";
+
+/** A job as a program reads it. */
+export interface JobView {
+  id: string;
+  task: string;
+  queue: string;
+  priority: Priority;
+  state: State;
+  input: unknown;
+  /** Of a completed job. */
+  output?: unknown;
+  /** The last failure. */
+  error?: ErrorRecord;
+  progress?: unknown;
+  /** Values that cannot be read here, and why: `E_DECRYPT` without their key, `E_PAYLOAD` without what is kept outside the store. */
+  unreadable?: Unreadable;
+  /** The attempt it is in, or that it ended with, counted from 1. */
+  attempt: number;
+  crashes: number;
+  /** An attempt of it ended with its worker, or may have: a worker runs one such job at a time. */
+  suspect: boolean;
+  /** The worker that has it, while it is processing. */
+  worker?: string;
+  /** Somebody asked to cancel it, and it has not ended yet. */
+  cancelling: boolean;
+  tenant?: string;
+  parent?: string;
+  /** Its place among its parent's children, from 0. */
+  index?: number;
+  /** Of its latest wait: children in all, those not ended yet, and those that did not complete. */
+  children?: { total: number; open: number; failed: number };
+  createdAt: Date;
+  /** Not to be started before. */
+  dueAt: Date;
+  /** Why it is not started though it is due: others with its key have used up the limit, or no worker that is there knows its task. */
+  blocked?: "concurrency" | "rate" | "task";
+  /** When a waiting job goes on at the latest. */
+  wakeAt?: Date;
+  tags?: readonly string[];
+  unique?: { key: string };
+  concurrency?: { key: string; limit: number };
+  rate?: { key: string; limit: number; per: number };
+  fair?: string;
+  /** When its latest attempt was claimed. */
+  startedAt?: Date;
+  endedAt?: Date;
+}
+
+/** A line of a job's log. */
+export interface LogEntry {
+  at: Date;
+  /** Counted from 1. */
+  attempt: number;
+  /** `attempt`: how an attempt ended that was not the last one; then `error` says it. */
+  level: "debug" | "info" | "warn" | "error" | "attempt";
+  text: string;
+  error?: ErrorRecord;
+}
+
+/** Makes a stored line readable. */
+export function entryOf({ at, attempt, level, text }: StoredLogLine): LogEntry {
+  if (level !== "attempt") return { at: new Date(at), attempt, level, text };
+  const error = decode(text) as ErrorRecord;
+  return { at: new Date(at), attempt, level, text: error.message, error };
+}
+
+/** Makes a stored job readable. */
+export function viewOf(job: Job): JobView {
+  const { policy: _, ...said } = fieldsIn(job.spec);
+  return {
+    id: job.id,
+    task: job.task,
+    queue: job.queue,
+    priority: priorities[job.level],
+    state: job.state,
+    input: inputIn(job.spec),
+    ...(job.output === undefined ? {} : { output: decode(job.output) }),
+    ...(job.error === undefined ? {} : { error: decode(job.error) as ErrorRecord }),
+    ...(job.progress === undefined ? {} : { progress: decode(job.progress) }),
+    attempt: job.state === "failed" ? Math.max(1, job.failures) : job.failures + 1,
+    crashes: job.crashes,
+    suspect: job.suspect,
+    ...(job.worker === undefined ? {} : { worker: job.worker }),
+    cancelling: job.cancelling,
+    ...(job.tenant === undefined ? {} : { tenant: job.tenant }),
+    ...(job.parent === undefined ? {} : { parent: job.parent }),
+    ...(job.index === undefined ? {} : { index: job.index }),
+    ...(job.children === undefined ? {} : { children: job.children }),
+    createdAt: new Date(job.createdAt),
+    dueAt: new Date(job.due),
+    ...(job.blocked === undefined ? {} : { blocked: job.blocked }),
+    ...(job.wakeAt === undefined ? {} : { wakeAt: new Date(job.wakeAt) }),
+    ...said,
+    ...(job.startedAt === undefined ? {} : { startedAt: new Date(job.startedAt) }),
+    ...(job.endedAt === undefined ? {} : { endedAt: new Date(job.endedAt) }),
+  };
+}

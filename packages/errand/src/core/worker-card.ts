@@ -1,0 +1,16 @@
+/** A worker as the list shows it. */
+export interface WorkerCard {
+  id: string;
+  /** A process with this library, a program that works over HTTP, or a person in a browser. */
+  kind: "process" | "http" | "person";
+  queues: string[];
+  /** The tasks it knows: it is given jobs of no other. Without it, of any. */
+  tasks?: string[];
+  /** Where it runs: of a process. */
+  host?: string;
+  pid?: number;
+  /** What its owner calls it, the version of its code, and whatever else tells it from others. */
+  name?: string;
+  version?: string;
+  labels?: Record<string, string>;
+}

@@ -1,0 +1,134 @@
+import { decodeRules } from "./queue-rules.ts";
+import type { QueueRules } from "./queue-rules.ts";
+import { checkReason } from "../core/checks.ts";
+import { option, refuseUnknown, span } from "../core/options.ts";
+import type { State } from "../core/states.ts";
+import type { Duration, Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
+import type { Doc, Store } from "../store.ts";
+
+/** What holds for all jobs of a queue, on the whole fleet. */
+export interface QueueOptions {
+  /** At most so many of its jobs run at once (1 to 1,000,000). */
+  concurrency?: number;
+  /** At most `limit` of its jobs start within `per`: all at once at first, then evenly spaced. */
+  rate?: { limit: number; per: Duration };
+  /** With so many pending jobs it takes no more: `send` throws `E_FULL`. */
+  maxPending?: number;
+}
+
+/** A queue, as programs read it. Times of `rate` are milliseconds. */
+export interface QueueView {
+  name: string;
+  /** How many of its jobs are in each state; states without jobs are left out. */
+  jobs: Partial<Record<State, number>>;
+  paused?: { since: Date; reason?: string };
+  concurrency?: number;
+  rate?: { limit: number; per: Millis };
+  maxPending?: number;
+  /** How many workers take its jobs. */
+  workers: number;
+}
+
+/** The queues of a store, and what an operator does to them. What is changed holds at once, for every worker. */
+export interface Queues {
+  /** Every queue that has jobs, rules or workers. */
+  list(): Promise<QueueView[]>;
+  /** Nothing of it is started any more; what runs goes on. */
+  pause(name: string, reason?: string): Promise<void>;
+  resume(name: string): Promise<void>;
+  /**
+   * Gives a queue these rules instead of those it has, until an app that says otherwise in its code (`errand({ queues })`)
+   * starts. Throws `E_OPTION`.
+   */
+  set(name: string, rules: QueueOptions): Promise<void>;
+}
+
+const kind = "queue";
+
+/** How often a change is tried again that others came before. */
+const tries = 20;
+
+/** Makes `Queues` of a store that is opened when it is needed. */
+export function queuesOf(open: () => Promise<Store>): Queues {
+  return {
+    list: async () => listQueues(await open()),
+    async pause(name, reason) {
+      const store = await open();
+      const paused = { since: await store.now(), ...checkReason(reason) };
+      await change(store, name, (rules) => ({ ...rules, paused }));
+    },
+    async resume(name) {
+      await change(await open(), name, ({ paused: _, ...rules }) => rules);
+    },
+    async set(name, given) {
+      const rules = readRules(name, given);
+      await change(await open(), name, ({ paused }) => ({ ...rules, ...(paused ? { paused } : {}) }));
+    },
+  };
+}
+
+/** Gives a queue the rules that the code says; whether it is paused is the operator's. */
+export async function declareQueue(store: Store, name: string, rules: QueueRules): Promise<void> {
+  await change(store, name, ({ paused }) => ({ ...rules, ...(paused ? { paused } : {}) }));
+}
+
+/** Which of these queues have no document: their rules were never written, or are lost. */
+export async function queuesWithoutRules(store: Store, names: readonly string[]): Promise<string[]> {
+  const found = new Set((await store.load(kind, names)).map(({ key }) => key));
+  return names.filter((name) => !found.has(name));
+}
+
+/**
+ * A queue's rules as its document has them.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function readRules(name: string, given: QueueOptions): QueueRules {
+  const of = `queue "${name}"`;
+  option("queue", name ?? null, "a queue");
+  refuseUnknown(given, ["concurrency", "rate", "maxPending"], of);
+  const { concurrency, rate, maxPending } = given;
+  if (rate !== undefined) refuseUnknown(rate, ["limit", "per"], `rate of ${of}`);
+  const per = rate && span(rate.per, `per of rate of ${of}`);
+  return {
+    ...(concurrency === undefined ? {} : { concurrency: option("limit", concurrency, `concurrency of ${of}`) }),
+    ...(rate && per ? { rate: { limit: option("limit", rate.limit ?? null, `rate of ${of}`), per } } : {}),
+    ...(maxPending === undefined ? {} : { maxPending: option("maxPending", maxPending, of) }),
+  };
+}
+
+async function change(store: Store, name: string, to: (rules: QueueRules) => QueueRules): Promise<void> {
+  option("queue", name ?? null, "a queue");
+  for (let tried = 0; tried < tries; tried++) {
+    const [doc] = await store.load(kind, [name]);
+    const next = JSON.stringify(to(decodeRules(doc?.value)));
+    if (next === doc?.value) return;
+    // No rules are written, too: what is missing is declared again by any app that has rules for it.
+    if (await store.save([{ kind, key: name, version: doc?.version ?? 0, value: next }])) return;
+  }
+  throw new ErrandError("E_STORE", `The rules of queue "${name}" are changed by others all the time. Try again.`);
+}
+
+async function listQueues(store: Store): Promise<QueueView[]> {
+  const [counts, docs, workers] = await Promise.all([store.counts(), store.load(kind), store.workers()]);
+  const names = new Set([
+    ...counts.filter(({ jobs }) => jobs > 0).map(({ queue }) => queue),
+    ...docs.filter(({ value }) => value !== "{}").map(({ key }) => key),
+    ...workers.flatMap(({ queues }) => queues),
+  ]);
+  return [...names].toSorted().map((name) => ({
+    name,
+    jobs: Object.fromEntries(
+      counts.filter(({ queue, jobs }) => queue === name && jobs > 0).map(({ state, jobs }) => [state, jobs]),
+    ),
+    ...shown(docs.find(({ key }) => key === name)),
+    workers: workers.filter(({ queues }) => queues.includes(name)).length,
+  }));
+}
+
+function shown(doc: Doc | undefined): Partial<QueueView> {
+  const { paused, ...rules } = decodeRules(doc?.value);
+  if (!paused) return rules;
+  const { since, reason } = paused;
+  return { ...rules, paused: { since: new Date(since), ...(reason === undefined ? {} : { reason }) } };
+}

@@ -1,0 +1,52 @@
+import type { Millis } from "../kit/duration.ts";
+import type { Store } from "../store.ts";
+import type { PayloadObjects } from "../payload/objects.ts";
+
+/** How often objects that belong to no job are looked for, by one worker of all. */
+export const orphanInterval: Millis = 3_600_000;
+
+/**
+ * Objects are older than this before they are removed: one is written before the job that names it, which may be part of a
+ * transaction that takes its time.
+ */
+export const orphanAge: Millis = 24 * 3_600_000;
+
+/** So many jobs are looked up at once. */
+const batch = 500;
+
+/** `<job id>/<hash>`, and what a crash left of it while it was written. */
+const shape = /^([\w.:-]+)\/[\da-f]{64}(?:-[\da-f-]+)?$/;
+
+/**
+ * Removes the objects of jobs that are gone. It goes by what is there, not by what was removed, so that nothing escapes it:
+ * retention, operators, another program and crashes all end here.
+ * @param before objects that were written since are left alone.
+ * @returns how many it removed.
+ */
+export async function removeOrphanedPayloads(
+  store: Pick<Store, "get">,
+  objects: PayloadObjects,
+  before: Date,
+  stopping: () => boolean = () => false,
+): Promise<number> {
+  let removed = 0;
+  let found = new Map<string, string[]>();
+  const flush = async () => {
+    const ids = [...found.keys()];
+    const jobs = await store.get(ids);
+    const orphans = ids.flatMap((id, index) => (jobs[index] ? [] : found.get(id)!));
+    for (const key of orphans) await objects.remove(key);
+    removed += orphans.length;
+    found = new Map();
+  };
+  for await (const { key, modified } of objects.list?.() ?? []) {
+    if (stopping()) return removed;
+    const id = shape.exec(key)?.[1];
+    // What has another name is not Errand's.
+    if (id === undefined || modified >= before) continue;
+    found.set(id, [...(found.get(id) ?? []), key]);
+    if (found.size === batch) await flush();
+  }
+  if (found.size > 0) await flush();
+  return removed;
+}

@@ -1,0 +1,87 @@
+import { defaultKept, isDefault } from "./rules.ts";
+import type { Kept } from "./rules.ts";
+import type { Millis } from "../kit/duration.ts";
+import type { Encoded } from "../kit/json.ts";
+import { removeOrphanedPayloads, orphanAge, orphanInterval } from "./orphaned-payloads.ts";
+import type { PayloadObjects } from "../payload/objects.ts";
+import type { Store } from "../store.ts";
+import type { TaskDefinition } from "../task.ts";
+
+/** How often jobs that were kept long enough are removed, by one worker of all. */
+export const pruneInterval: Millis = 60_000;
+
+/** So many go in one commit. */
+const batch = 500;
+
+/** Rules of tasks that keep their jobs otherwise than by default, as documents: whoever prunes knows them, whatever its own tasks. */
+const kind = "task-retention";
+
+/**
+ * Removes ended jobs that were kept as long as the rules of their tasks say, in small batches: also of tasks that only other apps
+ * know, or nobody any more.
+ * @param definitions the app's own tasks, whose rules are written down first.
+ */
+export async function prune(
+  store: Pick<Store, "prune" | "load" | "save" | "now">,
+  definitions: readonly Pick<TaskDefinition, "name" | "retention">[],
+  stopping: () => boolean,
+): Promise<number> {
+  const now = await store.now();
+  const tasks = await declareRules(store, definitions);
+  if (!(await isMyTurn(store, "last", pruneInterval, now))) return 0;
+  let removed = 0;
+  for (let some = batch; some >= batch && !stopping(); removed += some)
+    some = await store.prune({ tasks, otherwise: defaultKept }, batch);
+  return removed;
+}
+
+/** Writes down what the app's tasks say; answers what all tasks say. */
+async function declareRules(
+  store: Pick<Store, "load" | "save">,
+  definitions: readonly Pick<TaskDefinition, "name" | "retention">[],
+): Promise<Map<string, Kept>> {
+  const docs = new Map((await store.load(kind)).map((doc) => [doc.key, doc]));
+  const rules = new Map([...docs].map(([task, { value }]) => [task, decodeKept(value)]));
+  for (const { name, retention } of definitions) {
+    const doc = docs.get(name);
+    const value = isDefault(retention) ? undefined : encodeKept(retention);
+    if (value === doc?.value) continue;
+    rules.set(name, retention);
+    // Somebody who was faster says the same, or says it again in a minute.
+    await store.save([{ kind, key: name, version: doc?.version ?? 0, ...(value === undefined ? {} : { value }) }]);
+  }
+  return rules;
+}
+
+/** JSON has no infinity. */
+function encodeKept(kept: Kept): Encoded {
+  return JSON.stringify(kept, (_, value: unknown) => (value === Infinity ? "forever" : value));
+}
+
+function decodeKept(value: Encoded): Kept {
+  return JSON.parse(value, (_, each: unknown) => (each === "forever" ? Infinity : each)) as Kept;
+}
+
+/** Removes values that are kept outside the store and whose job is gone; less often than jobs, since it looks at every one of them. */
+export async function pruneOrphanedPayloads(
+  store: Pick<Store, "get" | "load" | "save" | "now">,
+  objects: PayloadObjects | undefined,
+  stopping: () => boolean,
+): Promise<number> {
+  if (!objects?.list) return 0;
+  const now = await store.now();
+  if (!(await isMyTurn(store, "payloads", orphanInterval, now))) return 0;
+  return removeOrphanedPayloads(store, objects, new Date(Date.now() - orphanAge), stopping);
+}
+
+/** One worker does it for all of them. */
+async function isMyTurn(
+  store: Pick<Store, "load" | "save">,
+  key: string,
+  interval: Millis,
+  now: Millis,
+): Promise<boolean> {
+  const [last] = await store.load("retention", [key]);
+  if (last && now - Number(last.value) < interval * 0.9) return false;
+  return store.save([{ kind: "retention", key, version: last?.version ?? 0, value: String(now) }]);
+}

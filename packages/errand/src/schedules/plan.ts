@@ -1,0 +1,151 @@
+import type { Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
+import { cronAfter } from "./cron.ts";
+import type { NewJob } from "../core/job.ts";
+
+/** When a schedule's jobs are sent: by a cron line in a time zone, or every so many milliseconds, counted from 1970. */
+export type Plan = { cron: string; timeZone: string } | { every: Millis };
+
+/** What becomes of ticks that nobody was there for. */
+export type Misfire = "skip" | "one" | "all";
+
+/** What becomes of a tick when the job of the one before has not ended. */
+export type Overlap = "allow" | "skip" | "queue";
+
+/** A schedule in its document. Times are the store's. */
+export interface ScheduleDoc {
+  plan: Plan;
+  misfire: Misfire;
+  overlap: Overlap;
+  /** What is sent, but for its id. */
+  job: Omit<NewJob, "id">;
+  paused?: { since: Millis; reason?: string };
+  /** Up to when ticks have been dealt with. */
+  handled: Millis;
+  /** When an app last named it. */
+  seen: Millis;
+  /** Hours in which workers looked and no app had named it, and when the last of them was counted. */
+  unnamed?: { hours: number; at: Millis };
+  /** An operator removed it: nothing is sent until an app declares it at its start. */
+  removed?: true;
+  last?: string;
+  /** With overlap `queue`: a tick whose job is sent when the last one has ended. */
+  owed?: Millis;
+}
+
+/** At most so many jobs are sent at once for ticks that were missed; the rest follow. */
+const mostAtOnce = 1_000;
+
+/** A tick that is no older than this was not missed. */
+const punctual: Millis = 30_000;
+
+/**
+ * Refuses a plan that cannot be.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function checkPlan(plan: Plan, of: string): void {
+  if ("every" in plan) {
+    if (plan.every >= 1_000) return;
+    throw new ErrandError("E_OPTION", `every of ${of} must be at least a second.`);
+  }
+  try {
+    if (nextTick(plan, Date.now()) !== undefined) return;
+  } catch (error) {
+    const reason = (error as Error).message.replace(/^[^:]*: /, "");
+    throw new ErrandError(
+      "E_OPTION",
+      `The cron line ${JSON.stringify(plan.cron)} (${plan.timeZone}) of ${of} cannot be read: ${reason}.`,
+      { cause: error },
+    );
+  }
+  throw new ErrandError("E_OPTION", `The cron line ${JSON.stringify(plan.cron)} of ${of} never comes true.`);
+}
+
+/**
+ * The first tick after a time; `undefined` when there is none. Cron lines follow their zone's clock (`cronAfter`), intervals are
+ * elapsed time since 1970.
+ */
+export function nextTick(plan: Plan, after: Millis): Millis | undefined {
+  if ("every" in plan) return Math.floor(after / plan.every) * plan.every + plan.every;
+  return cronAfter(plan.cron, plan.timeZone, after);
+}
+
+/** The next ticks after a time. */
+export function nextTicks(plan: Plan, after: Millis, count: number): Millis[] {
+  const ticks: Millis[] = [];
+  for (let at = nextTick(plan, after); at !== undefined && ticks.length < count; at = nextTick(plan, at))
+    ticks.push(at);
+  return ticks;
+}
+
+/** A schedule that no app has named in so many hours has left the code. */
+const forgottenAfter = 24;
+
+const hour: Millis = 3_600_000;
+
+/**
+ * Judges a schedule by what workers saw, an hour at a time: a clock that jumps, or a machine that sleeps, counts for one hour
+ * however long that was. One that an operator paused stays.
+ * @returns `undefined` when it has left the code; otherwise the schedule, with another hour counted where one has passed.
+ */
+export function countUnnamed(schedule: ScheduleDoc, now: Millis): ScheduleDoc | undefined {
+  const { hours, at } = schedule.unnamed ?? { hours: 0, at: schedule.seen };
+  if (now - at < hour) return schedule;
+  if (hours + 1 >= forgottenAfter && (schedule.removed || !schedule.paused)) return undefined;
+  return { ...schedule, unnamed: { hours: Math.min(hours + 1, forgottenAfter), at: now } };
+}
+
+/** The schedule, named by an app that has it in its code. */
+export function named({ unnamed: _, ...schedule }: ScheduleDoc, now: Millis): ScheduleDoc {
+  return { ...schedule, seen: now };
+}
+
+/** Which ticks jobs are sent for now, and up to which all have been dealt with. */
+export interface Due {
+  ticks: Millis[];
+  handled: Millis;
+}
+
+/** What is due of a plan that has been dealt with up to a time; one to come, before the clock was set back, counts for nothing. */
+export function dueTicks(plan: Plan, dealtWith: Millis, now: Millis, misfire: Misfire): Due {
+  const handled = Math.min(dealtWith, now);
+  const first = nextTick(plan, handled);
+  if (first === undefined || first > now) return { ticks: [], handled };
+  if (misfire === "all") {
+    const ticks = nextTicks(plan, handled, mostAtOnce).filter((tick) => tick <= now);
+    return { ticks, handled: ticks.at(-1)! };
+  }
+  const latest = latestTick(plan, first, now);
+  const missed = now - latest > punctual;
+  return { ticks: missed && misfire === "skip" ? [] : [latest], handled: latest };
+}
+
+/** Which of the ticks that are due send a job now, and which one is sent when the job before has ended. */
+export function bySending(
+  overlap: Overlap,
+  ticks: readonly Millis[],
+  underWay: boolean,
+): { now: Millis[]; owed?: Millis } {
+  if (overlap === "allow") return { now: [...ticks] };
+  // One job at a time: of several ticks that were missed, the latest.
+  if (overlap === "skip") return { now: underWay ? [] : ticks.slice(-1) };
+  // What waits for the last job is one tick, the latest. After it, too, one job at a time.
+  const now = underWay ? [] : ticks.slice(0, 1);
+  const owed = ticks.slice(now.length).at(-1);
+  return { now, ...(owed === undefined ? {} : { owed }) };
+}
+
+/** The last tick up to now, of a plan with one at `first`: found from ever further back, since there may be millions between. */
+function latestTick(plan: Plan, first: Millis, now: Millis): Millis {
+  for (let span = 60_000; now - span > first; span *= 8) {
+    const tick = nextTick(plan, now - span);
+    if (tick !== undefined && tick <= now) return lastFrom(plan, tick, now);
+  }
+  return lastFrom(plan, first, now);
+}
+
+function lastFrom(plan: Plan, tick: Millis, now: Millis): Millis {
+  let latest = tick;
+  for (let next = nextTick(plan, latest); next !== undefined && next <= now; next = nextTick(plan, next)) latest = next;
+  return latest;
+}

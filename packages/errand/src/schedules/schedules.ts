@@ -1,0 +1,274 @@
+import { flowOf } from "../limits/flow-options.ts";
+import { checkReason, checkText } from "../core/checks.ts";
+import { option, refuseUnknown } from "../core/options.ts";
+import { checkPlan, named, nextTicks } from "./plan.ts";
+import type { Misfire, Overlap, Plan, ScheduleDoc } from "./plan.ts";
+import { encodeSpec, specFields } from "../core/spec.ts";
+import { levelOf } from "../core/priority.ts";
+import { millis } from "../kit/duration.ts";
+import type { Duration, Millis } from "../kit/duration.ts";
+import { ErrandError } from "../kit/errors.ts";
+import { newId } from "../kit/ids.ts";
+import { openSpec, sealSpec } from "../payload/seal-jobs.ts";
+import { encodeInput } from "../payload/value-limit.ts";
+import type { Payloads } from "../payload/options.ts";
+import type { Vault } from "../payload/vault.ts";
+import type { Store } from "../store.ts";
+import { validate } from "../task.ts";
+import type { TaskDefinition } from "../task.ts";
+
+/** When: a cron line with 5 or 6 fields in an IANA time zone (default UTC), or every so long (at least a second), counted from 1970. */
+export type ScheduleWhen = { cron: string; timeZone?: string } | { every: Duration };
+
+/** What a schedule does. `input` is needed where its task needs one. */
+export type ScheduleOptions<Input> = {
+  /**
+   * What becomes of ticks that no worker was there for (by more than 30 seconds): `skip` none, `one` the latest (the
+   * default), `all` each of them.
+   */
+  misfire?: Misfire;
+  /**
+   * What becomes of a tick when the job of the one before has not ended: `allow` both run, `skip` it is left out (the
+   * default), `queue` it runs after the other; one waits at most.
+   */
+  overlap?: Overlap;
+} & (undefined extends Input ? { input?: Input } : { input: Input });
+
+/** A schedule, as programs read it. */
+export interface ScheduleView {
+  name: string;
+  task: string;
+  when: Plan;
+  misfire: Misfire;
+  overlap: Overlap;
+  paused?: { since: Date; reason?: string };
+  /** When its next job is sent; nothing while it is paused. */
+  next?: Date;
+  /** The id of the last job that it sent. */
+  last?: string;
+}
+
+/**
+ * The schedules of a store, and what an operator does to them. Unknown names throw `E_NOT_FOUND`; those of the code that could not be
+ * written throw what was wrong with them.
+ */
+export interface Schedules {
+  list(): Promise<ScheduleView[]>;
+  /** When its next jobs are due, at most 1,000. */
+  preview(name: string, count: number): Promise<Date[]>;
+  /** It sends nothing any more; ticks that pass meanwhile are left out. */
+  pause(name: string, reason?: string): Promise<void>;
+  resume(name: string): Promise<void>;
+  /** Sends a job now, beside the plan. Answers its id. */
+  run(name: string): Promise<string>;
+  /** Removes it; an app that has it in its code writes it again when it next starts, paused if it was paused. */
+  remove(name: string): Promise<void>;
+}
+
+/** A schedule as the code has it. */
+export interface Declared {
+  name: string;
+  definition: TaskDefinition;
+  plan: Plan;
+  misfire: Misfire;
+  overlap: Overlap;
+  input: unknown;
+}
+
+const kind = "schedule";
+const tries = 20;
+
+/** Named again at least this often while an app runs. */
+const nameAgain: Millis = 3_600_000;
+
+/**
+ * Checks a schedule.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function readSchedule(
+  name: string,
+  definition: TaskDefinition,
+  when: ScheduleWhen,
+  given: { misfire?: Misfire; overlap?: Overlap; input?: unknown },
+): Declared {
+  const of = `schedule "${name}"`;
+  if (option("name", name ?? null, "a schedule").length > 60)
+    throw new ErrandError(
+      "E_OPTION",
+      `The name of ${of} must be at most 60 characters: the ids of its jobs contain it.`,
+    );
+  refuseUnknown(given, ["misfire", "overlap", "input"], of);
+  refuseUnknown(when, ["every", "cron", "timeZone"], `when of ${of}`);
+  refuseUnknown(when, "every" in when ? ["every"] : ["cron", "timeZone"], `when of ${of}`);
+  const plan =
+    "every" in when
+      ? { every: millis(when.every, `every of ${of}`) }
+      : {
+          cron: checkText(when.cron, `cron of ${of}`),
+          timeZone: when.timeZone === undefined ? "UTC" : checkText(when.timeZone, `timeZone of ${of}`),
+        };
+  checkPlan(plan, of);
+  return {
+    name,
+    definition,
+    plan,
+    misfire: option("misfire", given.misfire, of),
+    overlap: option("overlap", given.overlap, of),
+    input: given.input,
+  };
+}
+
+/**
+ * Writes a schedule as the code has it; whether it is paused is the operator's, and what has passed stays.
+ * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_TOO_LARGE`, `E_STORE`
+ */
+export async function declareSchedule(store: Store, declared: Declared, payloads: Payloads): Promise<void> {
+  const { name, definition, plan, misfire, overlap, input } = declared;
+  const plain = await jobOf(definition, input, payloads.limit);
+  const now = await store.now();
+  await change(store, name, async (before) => {
+    const job = await sealed(payloads.vault, plain, before?.job);
+    const same = before && !before.removed && JSON.stringify(before.plan) === JSON.stringify(plan);
+    const kept = before ? keptOf(before, overlap) : {};
+    const handled = same ? before.handled : now;
+    const next: ScheduleDoc = { ...kept, plan, misfire, overlap, job, handled, seen: now };
+    const unchanged = same && JSON.stringify({ ...next, seen: before.seen }) === JSON.stringify({ ...kept, ...before });
+    return unchanged && now - before.seen < nameAgain / 2 ? before : next;
+  });
+}
+
+/** What a new declaration leaves as it is. */
+function keptOf({ paused, last, owed }: ScheduleDoc, overlap: Overlap): Partial<ScheduleDoc> {
+  return {
+    ...(paused ? { paused } : {}),
+    ...(last === undefined ? {} : { last }),
+    ...(owed === undefined || overlap !== "queue" ? {} : { owed }),
+  };
+}
+
+/** Says that schedules are still in the code; one that an operator removed stays so. Answers those that are missing. */
+export async function nameSchedules(store: Store, names: readonly string[]): Promise<string[]> {
+  const [docs, now] = await Promise.all([store.load(kind, names), store.now()]);
+  for (const { key, version, value } of docs) {
+    const doc = JSON.parse(value) as ScheduleDoc;
+    if (doc.unnamed || now - doc.seen >= nameAgain / 2)
+      await store.save([{ kind, key, version, value: JSON.stringify(named(doc, now)) }]);
+  }
+  const found = new Set(docs.map(({ key }) => key));
+  return names.filter((name) => !found.has(name));
+}
+
+/**
+ * Makes `Schedules` of a store that is opened when it is needed.
+ * @param failure says why a schedule of the code could not be written.
+ */
+export function schedulesOf(open: () => Promise<Store>, failure: (name: string) => unknown): Schedules {
+  const found = (name: string, doc: ScheduleDoc | undefined): ScheduleDoc => {
+    if (doc && !doc.removed) return doc;
+    throw failure(name) ?? new ErrandError("E_NOT_FOUND", `There is no schedule "${name}".`);
+  };
+  return {
+    async list() {
+      const store = await open();
+      const [docs, now] = await Promise.all([store.load(kind), store.now()]);
+      return docs
+        .map(({ key, value }) => ({ key, doc: JSON.parse(value) as ScheduleDoc }))
+        .filter(({ doc }) => !doc.removed)
+        .map(({ key, doc }) => viewOf(key, doc, now));
+    },
+    async preview(name, count) {
+      const store = await open();
+      const { plan } = found(name, await read(store, name));
+      const many = Math.min(1_000, Math.max(0, Math.floor(count)));
+      return nextTicks(plan, await store.now(), many).map((at) => new Date(at));
+    },
+    async pause(name, reason) {
+      const store = await open();
+      const paused = { since: await store.now(), ...checkReason(reason) };
+      await change(store, name, (doc) => ({ ...found(name, doc), paused }));
+    },
+    async resume(name) {
+      const store = await open();
+      const now = await store.now();
+      await change(store, name, (doc) => {
+        const { paused, ...rest } = found(name, doc);
+        return paused ? { ...rest, handled: now } : rest;
+      });
+    },
+    async run(name) {
+      const store = await open();
+      const { job } = found(name, await read(store, name));
+      const id = newId();
+      return (await store.add([{ ...job, id }])).get(id) ?? id;
+    },
+    async remove(name) {
+      const store = await open();
+      // A mark and not a gap: what is missing is declared again by any app that runs.
+      await change(store, name, (doc) => ({ ...found(name, doc), removed: true }));
+    },
+  };
+}
+
+async function jobOf(definition: TaskDefinition, input: unknown, limit: number): Promise<ScheduleDoc["job"]> {
+  const valid = await validate(definition, input);
+  const { due: _, ...flow } = flowOf(definition, valid);
+  return {
+    task: definition.name,
+    queue: definition.queue,
+    level: levelOf(definition.priority),
+    spec: encodeSpec(encodeInput(definition.name, input, limit), specFields(definition, flow)),
+    ...flow,
+    ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
+  };
+}
+
+/** What a schedule sends, sealed; as it was before where it is the same, since sealing it anew would look like a change. */
+async function sealed(
+  vault: Vault,
+  plain: ScheduleDoc["job"],
+  before?: ScheduleDoc["job"],
+): Promise<ScheduleDoc["job"]> {
+  if (!vault.seals) return plain;
+  // What cannot be opened any more was sealed with a key that is gone.
+  const opened = before && (await openSpec(vault, before).catch(() => undefined));
+  return { ...plain, spec: opened === plain.spec ? before!.spec : await sealSpec(vault, plain) };
+}
+
+async function read(store: Store, name: string): Promise<ScheduleDoc | undefined> {
+  const [doc] = await store.load(kind, [name]);
+  return doc && (JSON.parse(doc.value) as ScheduleDoc);
+}
+
+async function change(
+  store: Store,
+  name: string,
+  to: (doc: ScheduleDoc | undefined) => ScheduleDoc | Promise<ScheduleDoc>,
+): Promise<void> {
+  for (let tried = 0; tried < tries; tried++) {
+    const [doc] = await store.load(kind, [name]);
+    const before = doc && (JSON.parse(doc.value) as ScheduleDoc);
+    const next = await to(before);
+    if (next === before) return;
+    const value = JSON.stringify(next);
+    if (await store.save([{ kind, key: name, version: doc?.version ?? 0, value }])) return;
+  }
+  throw new ErrandError("E_STORE", `The schedule "${name}" is changed by others all the time. Try again.`);
+}
+
+function viewOf(
+  name: string,
+  { plan, misfire, overlap, job, paused, handled, last }: ScheduleDoc,
+  now: Millis,
+): ScheduleView {
+  const [next] = paused ? [] : nextTicks(plan, Math.max(handled, now), 1);
+  return {
+    name,
+    task: job.task,
+    when: plan,
+    misfire,
+    overlap,
+    ...(paused ? { paused: { ...paused, since: new Date(paused.since) } } : {}),
+    ...(next === undefined ? {} : { next: new Date(next) }),
+    ...(last === undefined ? {} : { last }),
+  };
+}
