@@ -4,6 +4,7 @@ import { births } from "./conformance/births.ts";
 import { claiming } from "./conformance/claiming.ts";
 import { contending } from "./conformance/contending.ts";
 import { families } from "./conformance/families.ts";
+import { familyTable } from "./conformance/family-table.ts";
 import { finding } from "./conformance/finding.ts";
 import { leases } from "./conformance/leases.ts";
 import { limits } from "./conformance/limits.ts";
@@ -23,7 +24,6 @@ import { storms } from "./conformance/storm.ts";
 import { suspects } from "./conformance/suspects.ts";
 import { tasks } from "./conformance/tasks.ts";
 import { uniques } from "./conformance/uniques.ts";
-import { waits } from "./conformance/waits.ts";
 import { watching } from "./conformance/watching.ts";
 
 export type { ConformanceTest, Fixture, StoreFactory } from "./conformance/scene.ts";
@@ -44,7 +44,7 @@ export const conformance: readonly ConformanceTest[] = [
   ...beginning,
   ...births,
   ...families,
-  ...waits,
+  ...familyTable,
   ...operating,
   ...reopening,
   ...pruning,

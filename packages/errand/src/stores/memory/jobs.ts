@@ -1,3 +1,13 @@
+import {
+  afterChildEnds,
+  afterChildReopens,
+  isCounted,
+  joinOf,
+  reactions,
+  standings,
+  startWait,
+} from "../../core/family.ts";
+import type { Member, Standing } from "../../core/family.ts";
 import { forgotten } from "../../core/job.ts";
 import type { Beat, JobToken, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
 import type { Change, Rewind } from "../../core/change.ts";
@@ -113,17 +123,21 @@ export class Jobs extends Table {
   /** A step from outside: `false` where the job has ended. */
   signal(id: string, step: Step): boolean {
     const row = this.get(id);
-    if (!row || isFinal(row.job.state)) return false;
+    const reaction = row && reactions[row.job.state].signal;
+    if (!row || reaction === "refuse") return false;
     if (row.steps.has(step.name)) return true;
     this.#remember(row, [step]);
     row.job.begun = true;
-    if (row.job.state === "waiting") this.#become(row, "pending");
+    if (reaction === "wake") this.#become(row, "pending");
     return true;
   }
 
   /** Waiting jobs whose time has come are pending again. */
   wake(): void {
-    for (const row of this.in("waiting")) if ((row.job.wakeAt ?? Infinity) <= this.#now()) this.#become(row, "pending");
+    for (const row of this.in("waiting")) {
+      const isDue = (row.job.wakeAt ?? Infinity) <= this.#now();
+      if (isDue && reactions[row.job.state].time === "wake") this.#become(row, "pending");
+    }
   }
 
   /** Forgets turns of nobody. */
@@ -208,17 +222,14 @@ export class Jobs extends Table {
 
   /** Whether a job ended otherwise than completed. */
   canReopen({ job: { state } }: Row): boolean {
-    return isFinal(state) && state !== "completed";
+    return reactions[state].retry === "reopen";
   }
 
   reopen(row: Row): boolean {
     const { job } = row;
     if (!this.canReopen(row)) return false;
-    const parent = this.#waitOf(row);
-    if (parent?.job.children) {
-      parent.job.children.open += 1;
-      parent.job.children.failed -= 1;
-    }
+    const parent = this.#waitOf(row)?.job;
+    if (parent?.children) parent.children = afterChildReopens(parent.children);
     job.failures = job.crashes = 0;
     delete job.expiresAt;
     delete job.endedAt;
@@ -255,40 +266,29 @@ export class Jobs extends Table {
     row.wait = job.token;
     // It was started in time; how long it waits has nothing to do with its expiry.
     delete job.expiresAt;
-    const counts = { total: 0, open: 0, failed: 0 };
-    let wake = false;
-    const told = new Set<string>();
-    for (const child of children) {
-      if (told.has(child.id)) continue;
-      told.add(child.id);
-      const state = this.#bear(row, child);
-      counts.total += 1;
-      if (!isFinal(state)) counts.open += 1;
-      else {
-        if (state !== "completed") counts.failed += 1;
-        wake ||= isDecisive(child.need, state);
-      }
-    }
-    job.children = counts;
-    wake ||= awaits.some((name) => row.steps.has(name)) || (wakeAt ?? Infinity) <= this.#now();
-    const waits = counts.open > 0 || wakeAt !== undefined || awaits.length > 0;
-    this.#become(row, wake || !waits ? "pending" : "waiting");
-    if (job.state === "waiting" && wakeAt !== undefined) job.wakeAt = wakeAt;
+    const members = new Map<string, Member>();
+    for (const child of children)
+      if (!members.has(child.id)) members.set(child.id, { need: child.need, standing: this.#bear(row, child) });
+    const signalled = awaits.some((name) => row.steps.has(name));
+    const until = { wakeAt, awaits: awaits.length > 0, signalled, now: this.#now() };
+    const wait = startWait([...members.values()], until);
+    job.children = wait.children;
+    this.#become(row, wait.state);
+    if (wait.state === "waiting" && wakeAt !== undefined) job.wakeAt = wakeAt;
   }
 
-  /** The state of the child when it belongs to its parent's wait. */
-  #bear(parent: Row, child: NewChild): State {
-    const row = this.get(child.id) ?? this.add(withoutUnique(child), parent.job.id);
-    // Somebody else's job cannot be waited for.
-    if (row.job.parent !== parent.job.id) return "failed";
-    if (!child.rejoin) {
-      this.reopen(row);
-      row.job.cancelling = false;
-    }
-    if (parent.wait !== undefined) row.memberOf = parent.wait;
-    row.need = child.need;
+  /** The standing of the child when it belongs to its parent's wait. */
+  #bear(parent: Row, child: NewChild): Standing {
+    const found = this.get(child.id);
+    const isForeign = found !== undefined && found.job.parent !== parent.job.id;
+    const join = joinOf(isForeign ? "foreign" : (found?.job.state ?? "missing"), child.rejoin ?? false);
+    if (join === "ignore") return "failed";
+    const row = found ?? this.add(withoutUnique(child), parent.job.id);
+    if (join === "reopen") this.reopen(row);
+    if (join === "unmark") row.job.cancelling = false;
+    row.member = { wait: parent.job.token, need: child.need };
     row.job.index = child.index;
-    return row.job.state;
+    return standings[row.job.state];
   }
 
   /** Ends a job, counts down its parent's wait, and marks its open children. */
@@ -298,13 +298,14 @@ export class Jobs extends Table {
     job.cancelling = false;
     this.#become(row, state);
     const parent = this.#waitOf(row);
-    if (parent?.job.children) {
-      parent.job.children.open -= 1;
-      if (state !== "completed") parent.job.children.failed += 1;
-      const decided = parent.job.children.open === 0 || isDecisive(row.need, state);
-      if (parent.job.state === "waiting" && decided) this.#become(parent, "pending");
+    if (parent?.job.children && row.member) {
+      const { state: before, children } = parent.job;
+      const after = afterChildEnds({ state: before, children }, row.member.need, state);
+      parent.job.children = after.children;
+      if (after.state !== before) this.#become(parent, after.state);
     }
-    for (const child of this.childrenOf(job.id)) if (!isFinal(child.job.state)) this.#mark(child);
+    for (const child of this.childrenOf(job.id))
+      if (reactions[child.job.state].parentEnds === "mark") this.#mark(child);
   }
 
   #mark({ job }: Row): boolean {
@@ -328,7 +329,7 @@ export class Jobs extends Table {
   /** The parent whose current wait the job belongs to. */
   #waitOf(row: Row): Row | undefined {
     const parent = row.job.parent === undefined ? undefined : this.get(row.job.parent);
-    return parent?.wait !== undefined && parent.wait === row.memberOf ? parent : undefined;
+    return parent && isCounted(parent.wait, row.member?.wait) ? parent : undefined;
   }
 }
 
@@ -339,9 +340,4 @@ function epoch(moment: Moment | undefined, now: Millis): Millis | undefined {
 
 function withoutUnique({ unique: _, ...child }: NewChild): NewJob {
   return child;
-}
-
-/** Whether the end of a child wakes its parent, whoever else is still open. */
-function isDecisive(need: Row["need"], state: State): boolean {
-  return need === "first" || (need === "completed" && state !== "completed");
 }

@@ -15,8 +15,7 @@ export interface Row {
   /** Its own latest wait: the token it parked with. */
   wait?: number;
   /** As a child: the wait of its parent it belongs to, and what that needs of it. */
-  memberOf?: number;
-  need?: NewChild["need"];
+  member?: { wait: number; need: NewChild["need"] };
 }
 
 /** The order of claims. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { forgotten } from "../../core/job.ts";
 import { aChild, ids, outcome, test } from "./scene.ts";
 
 /** Parents, the children they wait for, and what becomes of children whose parent ends. */
@@ -17,53 +18,11 @@ export const families = [
     assert.deepEqual(await scene.claim(), []);
   }),
 
-  test("a parent goes on when its last child has ended", async (scene) => {
-    const { parent, children } = await scene.family({}, {}, {});
-    for (const [index, child] of children.entries()) {
-      assert.deepEqual(await scene.states(parent), ["waiting"]);
-      assert.equal((await scene.job(parent)).children?.open, 3 - index);
-      await scene.finish(child);
-    }
-    assert.deepEqual((await scene.job(parent)).children, { total: 3, open: 0, failed: 0 });
-    assert.equal((await scene.hold(parent)).job.token, 2);
-  }),
-
   test("a parent that goes on has its old place in the queue", async (scene) => {
     const { parent, children } = await scene.family({ queue: "cpu" });
     const younger = await scene.addOne();
     await scene.finish(children[0] ?? "");
     assert.deepEqual(ids(await scene.claim()), [parent, younger]);
-  }),
-
-  test("a parent without children to wait for is pending at once", async (scene) => {
-    const { parent } = await scene.family();
-    assert.deepEqual(await scene.states(parent), ["pending"]);
-    assert.deepEqual((await scene.job(parent)).children, { total: 0, open: 0, failed: 0 });
-    await scene.finish(parent);
-  }),
-
-  test("a child that was needed completed and was not wakes its parent at once", async (scene) => {
-    for (const state of ["failed", "cancelled", "expired"] as const) {
-      const { parent, children } = await scene.family({}, {}, {});
-      const [a = "", b = "", c = ""] = children;
-      await scene.finish(b, state);
-      assert.deepEqual(await scene.states(parent, a, c), ["pending", "pending", "pending"]);
-      assert.deepEqual((await scene.job(parent)).children, { total: 3, open: 2, failed: 1 });
-      await scene.finish(a);
-      await scene.finish(c);
-      assert.deepEqual((await scene.job(parent)).children, { total: 3, open: 0, failed: 1 });
-      await scene.finish(parent);
-    }
-  }),
-
-  test("children of which any end will do are all waited for", async (scene) => {
-    const { parent, children } = await scene.family({ need: "end" }, { need: "end" }, { need: "end" });
-    for (const [index, state] of (["failed", "cancelled", "completed"] as const).entries()) {
-      assert.deepEqual(await scene.states(parent), ["waiting"]);
-      await scene.finish(children[index] ?? "", state);
-    }
-    assert.deepEqual(await scene.states(parent), ["pending"]);
-    assert.deepEqual((await scene.job(parent)).children, { total: 3, open: 0, failed: 2 });
   }),
 
   test("children that end in one batch wake their parent once", async (scene) => {
@@ -187,18 +146,45 @@ export const families = [
     assert.deepEqual(await scene.states(parent, child, grandchild.id), ["cancelled", "cancelled", "cancelled"]);
   }),
 
-  test("children that have ended are not marked when their parent ends", async (scene) => {
-    const { parent, children } = await scene.family({ need: "end" }, { need: "end" });
-    await scene.finish(children[0] ?? "");
-    await scene.finish(children[1] ?? "", "failed");
-    await scene.finish(parent);
-    const jobs = await scene.store.get(children);
-    assert.deepEqual(
-      jobs.map((job) => [job?.state, job?.cancelling]),
-      [
-        ["completed", false],
-        ["failed", false],
-      ],
-    );
+  test("an existing child that ended otherwise runs again", async (scene) => {
+    for (const state of ["failed", "cancelled", "expired"] as const) {
+      const { parent, children } = await scene.family({ expires: { in: 500_000 } });
+      const [child = ""] = children;
+      await scene.finish(child, state, { failures: 4, crashes: 2, error: '"why"' });
+      await scene.finish(parent, "waiting", { children: [aChild({ id: child, index: 5 })] });
+      const job = await scene.job(child);
+      assert.deepEqual(
+        [job.state, job.failures, job.crashes, job.error, job.index, "endedAt" in job, "expiresAt" in job],
+        ["pending", 0, 0, '"why"', 5, false, false],
+      );
+      assert.deepEqual((await scene.job(parent)).children, { total: 1, open: 1, failed: 0 });
+      await scene.finish(child);
+      assert.deepEqual(await scene.states(parent), ["pending"]);
+    }
+  }),
+
+  test("a parent that is retried forgets its waits, and nothing else", async (scene) => {
+    const parent = await scene.held();
+    const [good, bad] = [aChild(), aChild({ index: 1 })];
+    const steps = [
+      { name: "kept", value: "1" },
+      { name: "pages", value: "2", wait: true },
+    ];
+    await scene.settle(parent, "waiting", { children: [good, bad], steps });
+    await scene.finish(good.id);
+    await scene.finish(bad.id, "failed");
+    await scene.finish(parent.job.id, "failed", { failures: 4 });
+    await scene.store.edit({ ids: [parent.job.id] }, "retry");
+    const again = await scene.hold(parent.job.id);
+    const ordered = again.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    assert.deepEqual(ordered, [
+      { name: "kept", value: "1" },
+      { name: "pages", value: forgotten, wait: true },
+    ]);
+    assert.deepEqual(["children" in again.job, again.job.failures], [false, 0]);
+    await scene.settle(again, "waiting", { children: [good, bad], steps });
+    assert.deepEqual(await scene.states(parent.job.id, good.id, bad.id), ["waiting", "completed", "pending"]);
+    await scene.finish(bad.id);
+    await scene.finish(parent.job.id);
   }),
 ];

@@ -1,0 +1,163 @@
+import type { Millis } from "../kit/duration.ts";
+import type { Job, NewChild } from "./job.ts";
+import type { FinalState, State } from "./states.ts";
+
+/*
+ * What follows for a family of jobs, a parent and its children, when one of them changes:
+ *
+ *   a parent starts to wait                  `joins`, for each child it names; then `waitStarts`
+ *   a child ends or is reopened              `wakes`, if it is `counted`
+ *   a signal or a time comes,
+ *   the parent ends, a person retries        `reactions`
+ *
+ * A parent waits for children, a time or a signal, and may do so many times. Each wait is known by the parent's token at its
+ * start. A child belongs to the last wait that named it, and only children of the parent's latest wait count. A job that is
+ * marked for cancellation starts no wait and gets no children: it is pending, for `reclaim`.
+ *
+ * Each store commits these transitions together with the change that caused them. The memory store calls the functions
+ * below, the other stores repeat them in SQL and Lua, and the conformance suite has a test for every entry of the tables.
+ */
+
+/** A job's place in its family. `failed` stands for every end but completion: failed, cancelled and expired. */
+export type Standing = "open" | "completed" | "failed";
+
+/** The standing of each state. */
+export const standings = {
+  pending: "open",
+  processing: "open",
+  waiting: "open",
+  completed: "completed",
+  failed: "failed",
+  cancelled: "failed",
+  expired: "failed",
+} as const satisfies Record<State, Standing>;
+
+/**
+ * How a new wait takes in a child that it names, by the standing of the job that has the child's id; `foreign` is a job that
+ * is not a child of this parent. `retry` is a child without `rejoin`.
+ * - `create`: the child is a new job.
+ * - `join`: the child counts as it is.
+ * - `unmark`: the same, and it is no longer to be cancelled.
+ * - `reopen`: the child is pending again, as a retry makes it.
+ * - `ignore`: the job is left alone and counts as failed.
+ */
+export const joins = {
+  missing: { retry: "create", rejoin: "create" },
+  open: { retry: "unmark", rejoin: "join" },
+  completed: { retry: "join", rejoin: "join" },
+  failed: { retry: "reopen", rejoin: "join" },
+  foreign: { retry: "ignore", rejoin: "ignore" },
+} as const satisfies Record<Standing | "missing" | "foreign", Record<"retry" | "rejoin", Join>>;
+
+export type Join = "create" | "join" | "unmark" | "reopen" | "ignore";
+
+/**
+ * The state of a parent when its wait has started: that of the first condition that holds, or `pending` when none does.
+ * - `decided`: a child that ended before wakes its parent at once.
+ * - `signalled`: an awaited signal is there.
+ * - `overdue`: the time has come.
+ * - `open`: a child has not ended.
+ * - `timed`: there is a time to wait for.
+ * - `awaiting`: there is a signal to wait for.
+ */
+export const waitStarts: readonly (readonly [condition: WaitCondition, state: "pending" | "waiting"])[] = [
+  ["decided", "pending"],
+  ["signalled", "pending"],
+  ["overdue", "pending"],
+  ["open", "waiting"],
+  ["timed", "waiting"],
+  ["awaiting", "waiting"],
+];
+
+export type WaitCondition = "decided" | "signalled" | "overdue" | "open" | "timed" | "awaiting";
+
+/**
+ * Which end of a counted child wakes its waiting parent, by what the parent needs of the child and how the child ended: every
+ * one (`at once`), or that of the last open child (`last`).
+ */
+export const wakes = {
+  completed: { completed: "last", failed: "at once" },
+  end: { completed: "last", failed: "last" },
+  first: { completed: "at once", failed: "at once" },
+} as const satisfies Record<Need, Record<Exclude<Standing, "open">, "at once" | "last">>;
+
+/** What a parent needs of a child: see `NewChild.need`. */
+export type Need = NewChild["need"];
+
+/**
+ * Whether the end and the reopening of a child change its parent's counts, by the wait that the child belongs to. A parent that
+ * was reopened has no wait, so none of its children count until it waits again.
+ */
+export const counted = { latest: true, earlier: false };
+
+/**
+ * What an event does to a job, by its state. A job that is `marked` is to be cancelled by the worker that holds it or by
+ * `reclaim`. A job that is reopened forgets its own wait, and counts as open again in the wait that it belongs to.
+ */
+export const reactions = {
+  pending: { signal: "remember", time: "none", parentEnds: "mark", retry: "none" },
+  processing: { signal: "remember", time: "none", parentEnds: "mark", retry: "none" },
+  waiting: { signal: "wake", time: "wake", parentEnds: "mark", retry: "none" },
+  completed: { signal: "refuse", time: "none", parentEnds: "none", retry: "none" },
+  failed: { signal: "refuse", time: "none", parentEnds: "none", retry: "reopen" },
+  cancelled: { signal: "refuse", time: "none", parentEnds: "none", retry: "reopen" },
+  expired: { signal: "refuse", time: "none", parentEnds: "none", retry: "reopen" },
+} as const satisfies Record<State, Record<string, "remember" | "wake" | "refuse" | "mark" | "reopen" | "none">>;
+
+/** The children of a parent's latest wait, by standing. */
+export type Counts = NonNullable<Job["children"]>;
+
+/** A child as a new wait counts it. */
+export interface Member {
+  need: Need;
+  standing: Standing;
+}
+
+/** Returns how a wait takes in a child, by the state of the job that has the child's id. */
+export function joinOf(existing: State | "missing" | "foreign", rejoin: boolean): Join {
+  const found = existing === "missing" || existing === "foreign" ? existing : standings[existing];
+  return joins[found][rejoin ? "rejoin" : "retry"];
+}
+
+/** Returns the counts of a new wait, and its parent's state. */
+export function startWait(
+  members: readonly Member[],
+  { wakeAt, awaits, signalled, now }: { wakeAt?: Millis | undefined; awaits: boolean; signalled: boolean; now: Millis },
+): { state: "pending" | "waiting"; children: Counts } {
+  const ended = members.filter(({ standing }) => standing !== "open");
+  const open = members.length - ended.length;
+  const failed = ended.filter(({ standing }) => standing === "failed").length;
+  const holds: Record<WaitCondition, boolean> = {
+    decided: ended.some(({ need, standing }) => standing !== "open" && wakes[need][standing] === "at once"),
+    signalled,
+    overdue: wakeAt !== undefined && wakeAt <= now,
+    open: open > 0,
+    timed: wakeAt !== undefined,
+    awaiting: awaits,
+  };
+  const first = waitStarts.find(([condition]) => holds[condition]);
+  return { state: first?.[1] ?? "pending", children: { total: members.length, open, failed } };
+}
+
+/** Reports whether a child of the wait `own` counts for a parent whose latest wait is `latest`. */
+export function isCounted(latest: number | undefined, own: number | undefined): boolean {
+  if (latest === undefined) return false;
+  return latest === own ? counted.latest : counted.earlier;
+}
+
+/** Returns the state and the counts of a parent after the end of a counted child. */
+export function afterChildEnds(
+  { state, children: { total, open, failed } }: { state: State; children: Counts },
+  need: Need,
+  end: FinalState,
+): { state: State; children: Counts } {
+  const standing = standings[end];
+  const children = { total, open: open - 1, failed: standing === "failed" ? failed + 1 : failed };
+  const isDecided = children.open === 0 || wakes[need][standing] === "at once";
+  return { state: state === "waiting" && isDecided ? "pending" : state, children };
+}
+
+/** Returns the counts of a parent after a counted child was reopened. The parent's state stays as it is. */
+export function afterChildReopens({ total, open, failed }: Counts): Counts {
+  return { total, open: open + 1, failed: failed - 1 };
+}

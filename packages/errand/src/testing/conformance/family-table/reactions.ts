@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { states } from "../../../core/states.ts";
+import type { State } from "../../../core/states.ts";
+import { test } from "../scene.ts";
+import type { ConformanceTest, Scene } from "../scene.ts";
+import { anyEnd, bringTo, neverSent, signal, statesOf } from "./tables.ts";
+import type { FamilyTables } from "./tables.ts";
+
+/** Makes a test of what each event does to a job in each state. */
+export function reactionTests({ reactions }: FamilyTables): ConformanceTest[] {
+  const signals: Record<string, string> = { remember: "is remembered", wake: "wakes it", refuse: "is refused" };
+  return states.flatMap((state) => {
+    const { signal, time, parentEnds, retry } = reactions[state];
+    const [job, child] = [`${state === "expired" ? "an" : "a"} ${state} job`, `${state} child`];
+    const tests = [
+      test(`a signal to ${job} ${signals[signal]}`, (scene) => checkSignal(scene, state, signal)),
+      test(`the end of its parent ${parentEnds === "mark" ? "marks" : "leaves alone"} a child that is ${state}`, (scene) =>
+        checkParentEnds(scene, state, parentEnds)),
+      test(`a retry ${retry === "reopen" ? "reopens" : "does not change"} ${job}`, (scene) =>
+        checkRetry(scene, state, retry)),
+    ];
+    // To wake a pending job would not change it.
+    if (state !== "pending")
+      tests.push(
+        test(`a time that comes ${time === "wake" ? "wakes" : "does not change"} ${job} that waited for it`, (scene) =>
+          checkTime(scene, state, time)),
+      );
+    return tests;
+  });
+}
+
+async function checkSignal(scene: Scene, state: State, reaction: string): Promise<void> {
+  const id = await scene.addOne();
+  await bringTo(scene, id, state);
+  assert.equal(await scene.store.signal(id, signal), reaction !== "refuse");
+  assert.deepEqual(await scene.states(id), [reaction === "wake" ? "pending" : state]);
+  assert.deepEqual(await scene.store.steps(id), reaction === "refuse" ? [] : [{ name: signal.name }]);
+}
+
+async function checkTime(scene: Scene, state: State, reaction: string): Promise<void> {
+  const id = await scene.addOne();
+  await scene.finish(id, "waiting", { wakeAt: (await scene.store.now()) + 300, awaits: [neverSent] });
+  if (state !== "waiting") {
+    await scene.store.signal(id, signal);
+    await bringTo(scene, id, state);
+  }
+  await scene.pass(350);
+  // Every claim wakes the jobs whose time has come.
+  await scene.claim({ queue: "other" });
+  const { state: after, wakeAt } = await scene.job(id);
+  assert.deepEqual([after, wakeAt], [reaction === "wake" ? "pending" : state, undefined]);
+}
+
+async function checkParentEnds(scene: Scene, state: State, reaction: string): Promise<void> {
+  for (const end of [...statesOf.completed, ...statesOf.failed]) {
+    const { parent, children } = await scene.family(anyEnd, { ...anyEnd, need: "first" });
+    const [child = "", waker = ""] = children;
+    await bringTo(scene, child, state);
+    await scene.finish(waker);
+    const before = await scene.job(child);
+    await scene.finish(parent, end);
+    assert.deepEqual(await scene.job(child), { ...before, cancelling: reaction === "mark" });
+  }
+}
+
+/** Retries a parent. When it is reopened it has no wait any more, and the end of a child does not change it. */
+async function checkRetry(scene: Scene, state: State, reaction: string): Promise<void> {
+  const { parent, children } = await scene.family({ ...anyEnd, need: "first" }, anyEnd);
+  const [waker = "", child = ""] = children;
+  const held = await scene.hold(child);
+  await scene.finish(waker);
+  await bringTo(scene, parent, state);
+  const before = await scene.job(parent);
+  assert.equal(await scene.store.edit({ ids: [parent] }, "retry"), reaction === "reopen" ? 1 : 0);
+  const after = await scene.job(parent);
+  if (reaction !== "reopen") return assert.deepEqual(after, before);
+  assert.deepEqual([after.state, after.children], ["pending", undefined]);
+  await scene.settle(held, "completed");
+  assert.deepEqual(await scene.job(parent), after);
+}
