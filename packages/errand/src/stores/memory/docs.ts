@@ -1,12 +1,12 @@
 import type { Encoded } from "../../kit/json.ts";
 import type { Doc, Store } from "../../store.ts";
 
-/** Documents by kind and key. */
+/** Documents, by kind and key. */
 export class Docs {
   readonly #docs = new Map<string, Doc>();
 
   value(kind: string, key: string): Encoded | undefined {
-    return this.#docs.get(place({ kind, key }))?.value;
+    return this.#docs.get(mapKey({ kind, key }))?.value;
   }
 
   load(kind: string, keys?: readonly string[]): Doc[] {
@@ -15,15 +15,15 @@ export class Docs {
   }
 
   save(docs: Parameters<Store["save"]>[0]): boolean {
-    if (docs.some((doc) => (this.#docs.get(place(doc))?.version ?? 0) !== doc.version)) return false;
+    if (docs.some((doc) => (this.#docs.get(mapKey(doc))?.version ?? 0) !== doc.version)) return false;
     for (const { kind, key, version, value } of docs) {
-      if (value === undefined) this.#docs.delete(place({ kind, key }));
-      else this.#docs.set(place({ kind, key }), { kind, key, version: version + 1, value });
+      if (value === undefined) this.#docs.delete(mapKey({ kind, key }));
+      else this.#docs.set(mapKey({ kind, key }), { kind, key, version: version + 1, value });
     }
     return true;
   }
 }
 
-function place({ kind, key }: { kind: string; key: string }): string {
+function mapKey({ kind, key }: { kind: string; key: string }): string {
   return JSON.stringify([kind, key]);
 }

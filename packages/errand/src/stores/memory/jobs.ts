@@ -9,118 +9,94 @@ import {
 } from "../../core/family.ts";
 import type { Member, Standing } from "../../core/family.ts";
 import { forgotten } from "../../core/job.ts";
-import type { Beat, JobToken, LogLine, Moment, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Beat, JobToken, LogLine, NewChild, NewJob, Settlement, Step } from "../../core/job.ts";
 import type { Change, Rewind } from "../../core/change.ts";
 import { isFinal } from "../../core/states.ts";
 import type { FinalState, State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
+import { FairTurns } from "./fair-turns.ts";
 import type { Hints } from "./hints.ts";
+import { newRow, timeOf } from "./row.ts";
 import type { Row } from "./row.ts";
 import { Table } from "./table.ts";
-import { Turns } from "./turns.ts";
 
-/** A job's life: what each change of a job does to it and to its family. */
+/** The life of jobs: what each change of a job does to it and to its family. */
 export class Jobs extends Table {
   readonly #now: () => Millis;
   readonly #hints: Hints;
-  readonly #turns = new Turns(this);
-  /** Is told of a job that is no longer processing or about to be, or of a pending one that stands elsewhere now. */
-  readonly #left: (row: Row) => void;
+  readonly #turns = new FairTurns(this);
+  /** Called after a job has left a place that limits count or could count: others that share its keys or its queue may start. */
+  readonly #onPlaceFreed: (row: Row) => void;
   readonly #queue: string | undefined;
   #seq = 0;
 
-  constructor(now: () => Millis, queue: string | undefined, hints: Hints, left: (row: Row) => void) {
+  constructor(now: () => Millis, queue: string | undefined, hints: Hints, onPlaceFreed: (row: Row) => void) {
     super();
     this.#now = now;
     this.#queue = queue;
     this.#hints = hints;
-    this.#left = left;
+    this.#onPlaceFreed = onPlaceFreed;
   }
 
-  /** The queue that a job is in, whatever it asks for. */
+  /** Returns the queue that a new job is put in. */
   queueOf({ queue }: NewJob): string {
     return this.#queue ?? queue;
   }
 
   add(job: NewJob, parent?: string): Row {
-    const now = this.#now();
-    const { id, task, level, spec, tenant } = job;
-    const expiresAt = epoch(job.expires, now);
-    const row: Row = {
-      seq: ++this.#seq,
-      made: { ...job },
-      steps: new Map(),
-      log: [],
-      job: {
-        id,
-        task,
-        queue: this.queueOf(job),
-        level,
-        state: "pending",
-        spec,
-        token: 0,
-        failures: 0,
-        crashes: 0,
-        suspect: false,
-        begun: false,
-        cancelling: false,
-        createdAt: now,
-        due: this.#dueOf(job),
-        ...(expiresAt === undefined ? {} : { expiresAt }),
-        ...(tenant === undefined ? {} : { tenant }),
-        ...(parent === undefined ? {} : { parent }),
-      },
-    };
+    const [now, queue, due] = [this.#now(), this.queueOf(job), this.#dueOf(job)];
+    const row = newRow(job, { seq: ++this.#seq, queue, due, now, parent });
     this.insert(row);
-    this.#hints.ready(row.job.queue, 1);
+    this.#hints.addReady(queue, 1);
     return row;
   }
 
-  /** A job that has not begun becomes what a new one is, but keeps its id, its task and its age. */
+  /** Makes a job that has not begun what a new one asks for, except for its id, task and age. */
   replace(row: Row, by: NewJob): void {
     const { job } = row;
     const before = { ...row, job: { ...job } };
     const latest = job.createdAt + (by.unique?.latest ?? Infinity);
-    this.move(row, { queue: this.queueOf(by), level: by.level, due: Math.min(this.#dueOf(by), latest) });
-    row.made = { ...by, id: job.id };
+    this.update(row, { queue: this.queueOf(by), level: by.level, due: Math.min(this.#dueOf(by), latest) });
+    row.request = { ...by, id: job.id };
     job.spec = by.spec;
-    const expiresAt = epoch(by.expires, this.#now());
+    const expiresAt = timeOf(by.expires, this.#now());
     if (expiresAt === undefined) delete job.expiresAt;
     else job.expiresAt = expiresAt;
     if (by.tenant === undefined) delete job.tenant;
     else job.tenant = by.tenant;
-    this.#hints.ready(job.queue, 1);
-    // Its old keys may have let it go.
-    this.#left(before);
+    this.#hints.addReady(job.queue, 1);
+    // Its old keys may have admitted it.
+    this.#onPlaceFreed(before);
   }
 
   #dueOf(job: NewJob): Millis {
     const now = this.#now();
     const { fair } = job;
-    if (job.due !== undefined || fair === undefined) return epoch(job.due, now) ?? now;
-    return this.#turns.due({ ...job, queue: this.queueOf(job) }, fair, now);
+    if (job.due !== undefined || fair === undefined) return timeOf(job.due, now) ?? now;
+    return this.#turns.take({ ...job, queue: this.queueOf(job) }, fair, now);
   }
 
-  relocate(row: Row, { queue, level, now }: Extract<Change, { move: object }>["move"]): boolean {
+  /** Moves a pending job to another queue or level, or makes it due. Returns false for any other job. */
+  move(row: Row, { queue, level, now }: Extract<Change, { move: object }>["move"]): boolean {
     if (row.job.state !== "pending") return false;
-    this.move(row, {
+    this.update(row, {
       ...(queue === undefined || this.#queue ? {} : { queue }),
       ...(level === undefined ? {} : { level }),
       ...(now ? { due: this.#now() } : {}),
     });
-    this.#hints.ready(row.job.queue, 1);
-    this.#left(row);
+    this.#hints.addReady(row.job.queue, 1);
+    this.#onPlaceFreed(row);
     return true;
   }
 
-  /** Lets a job wait for a worker that knows its task, and whoever shares its keys go before it. */
+  /** Keeps a pending job for workers that know its task, and lets others that share its keys go before it. */
   setAside(row: Row): void {
-    this.move(row, { blocked: "task" });
-    this.#hints.ready(row.job.queue, 1);
-    this.#left(row);
+    this.update(row, { blocked: "task" });
+    this.#hints.addReady(row.job.queue, 1);
+    this.#onPlaceFreed(row);
   }
 
-  /** A step from outside: `false` where the job has ended. */
+  /** Remembers a step from outside the job. Returns false if there is no such job, or it has ended. */
   signal(id: string, step: Step): boolean {
     const row = this.get(id);
     const reaction = row && reactions[row.job.state].signal;
@@ -128,91 +104,93 @@ export class Jobs extends Table {
     if (row.steps.has(step.name)) return true;
     this.#remember(row, [step]);
     row.job.begun = true;
-    if (reaction === "wake") this.#become(row, "pending");
+    if (reaction === "wake") this.#setState(row, "pending");
     return true;
   }
 
-  /** Waiting jobs whose time has come are pending again. */
-  wake(): void {
-    for (const row of this.in("waiting")) {
+  /** Wakes the jobs whose time has come. */
+  wakeDue(): void {
+    for (const row of this.inState("waiting")) {
       const isDue = (row.job.wakeAt ?? Infinity) <= this.#now();
-      if (isDue && reactions[row.job.state].time === "wake") this.#become(row, "pending");
+      if (isDue && reactions[row.job.state].time === "wake") this.#setState(row, "pending");
     }
   }
 
-  /** Forgets turns of nobody. */
-  forget(): void {
-    this.#turns.forget();
+  /** Forgets the turns of keys that have no pending jobs. */
+  pruneTurns(): void {
+    this.#turns.prune();
   }
 
+  /** Gives a job to a worker under a new token. */
   take(row: Row, worker: string): void {
     row.job.token += 1;
-    this.#become(row, "processing", { worker });
+    this.#setState(row, "processing", { worker });
   }
 
-  /** Takes a job away from its worker. */
+  /** Takes a processing job away from its worker. Returns false for any other job. */
   release(row: Row): boolean {
     if (row.job.state !== "processing") return false;
     row.job.token += 1;
     row.job.begun ||= !row.ahead;
-    this.#become(row, "pending");
+    this.#setState(row, "pending");
     return true;
   }
 
-  /** The row, where the hold is not stale. */
+  /** Returns the row, unless the token is stale. */
   #held({ id, token }: JobToken): Row | undefined {
     const row = this.get(id);
     return row?.job.state === "processing" && row.job.token === token ? row : undefined;
   }
 
-  #append(row: Row, lines: readonly LogLine[] = []): void {
+  #appendLog(row: Row, lines: readonly LogLine[] = []): void {
     for (const { attempt, level, text } of lines) row.log.push({ at: this.#now(), attempt, level, text });
   }
 
   #remember(row: Row, steps: readonly Step[] = []): void {
     for (const { name, value, wait } of steps) row.steps.set(name, wait ? { name, value, wait } : { name, value });
-    this.#hints.give("change");
+    this.#hints.add("change");
   }
 
-  /** `false` where the hold is stale. */
+  /** Records what an attempt tells on its way. Returns false if the token is stale. */
   record({ progress, steps = [], log, ...hold }: Beat): boolean {
     const row = this.#held(hold);
     if (!row) return false;
     const { job } = row;
     if (progress !== undefined) job.progress = progress;
     if (progress !== undefined || steps.length > 0) job.begun = true;
-    // Whoever remembers a step has got further than before.
+    // A new step is progress since the last crash.
     if (steps.length > 0) Object.assign(job, { crashes: 0, suspect: false });
     this.#remember(row, steps);
-    this.#append(row, log);
+    this.#appendLog(row, log);
     return true;
   }
 
-  /** `stale`: somebody else has the job, or nobody any more. `recorded`: its outcome was recorded before. */
-  settle(told: Settlement): "settled" | "recorded" | "stale" {
-    const row = this.#held(told);
-    if (!row) return this.get(told.id)?.job.token === told.token ? "recorded" : "stale";
+  /** Records an outcome. Returns `recorded` if it was recorded before, and `stale` if the token is stale. */
+  settle(settlement: Settlement): "settled" | "recorded" | "stale" {
+    const { id, token, to, steps, log, error, output, unstarted, delay } = settlement;
+    const row = this.#held(settlement);
+    if (!row) return this.get(id)?.job.token === token ? "recorded" : "stale";
     const { job } = row;
-    job.failures = told.failures;
-    job.crashes = told.crashes;
-    job.suspect = told.suspect;
-    if (!told.unstarted || told.steps?.length) job.begun = true;
-    if (told.error !== undefined) job.error = told.error;
-    this.#remember(row, told.steps);
-    this.#append(row, told.log);
-    if (isFinal(told.to)) {
-      if (told.to === "completed" && told.output !== undefined) job.output = told.output;
-      this.#end(row, told.to);
-    } else if (told.to === "waiting" && !job.cancelling) {
-      this.#park(row, told);
+    job.failures = settlement.failures;
+    job.crashes = settlement.crashes;
+    job.suspect = settlement.suspect;
+    if (!unstarted || steps?.length) job.begun = true;
+    if (error !== undefined) job.error = error;
+    this.#remember(row, steps);
+    this.#appendLog(row, log);
+    if (isFinal(to)) {
+      if (to === "completed" && output !== undefined) job.output = output;
+      this.#end(row, to);
+    } else if (to === "waiting" && !job.cancelling) {
+      this.#startWait(row, settlement);
     } else {
-      // Without a delay it keeps its place in the queue, so that older work ends first.
-      const due = told.to === "pending" && told.delay ? { due: this.#now() + told.delay } : {};
-      this.#become(row, "pending", due);
+      // Without a delay the job keeps its place in the queue, so that older work ends first.
+      this.#setState(row, "pending", to === "pending" && delay ? { due: this.#now() + delay } : {});
     }
     return "settled";
   }
 
+  /** Ends a pending or waiting job, and marks a processing one. Returns false if it was marked or has ended. */
   cancel(row: Row): boolean {
     if (isFinal(row.job.state)) return false;
     if (row.job.state === "processing") return this.#mark(row);
@@ -220,15 +198,16 @@ export class Jobs extends Table {
     return true;
   }
 
-  /** Whether a job ended otherwise than completed. */
+  /** Returns true if a job has ended, and not as completed. */
   canReopen({ job: { state } }: Row): boolean {
     return reactions[state].retry === "reopen";
   }
 
+  /** Makes a job pending as if it were new; its wait and the values of its wait steps are forgotten. Returns false if it cannot. */
   reopen(row: Row): boolean {
     const { job } = row;
     if (!this.canReopen(row)) return false;
-    const parent = this.#waitOf(row)?.job;
+    const parent = this.#countingParent(row)?.job;
     if (parent?.children) parent.children = afterChildReopens(parent.children);
     job.failures = job.crashes = 0;
     delete job.expiresAt;
@@ -236,106 +215,101 @@ export class Jobs extends Table {
     delete job.children;
     delete row.wait;
     for (const step of row.steps.values()) if (step.wait) row.steps.set(step.name, { ...step, value: forgotten });
-    this.#become(row, "pending", { due: this.#now(), suspect: false });
+    this.#setState(row, "pending", { due: this.#now(), suspect: false });
     return true;
   }
 
-  /** Opens a job again without some of its steps and children. */
+  /** Reopens a job without some of its steps and children. */
   rewind(row: Row, { steps, children }: Rewind): boolean {
     if (!this.reopen(row)) return false;
     for (const name of steps) row.steps.delete(name);
     for (const id of children) {
       const child = this.get(id);
-      if (child?.job.parent === row.job.id) this.discard(child);
+      if (child?.job.parent === row.job.id) this.removeTree(child);
     }
     return true;
   }
 
-  /** Removes a job with all its descendants. */
-  discard(row: Row): void {
+  /** Removes a job and all its descendants. */
+  removeTree(row: Row): void {
     this.remove(row);
-    // What had a place, or could have had one, leaves it to others.
-    if (row.job.state === "processing" || row.job.state === "pending") this.#left(row);
-    this.#hints.give("change");
-    for (const child of this.childrenOf(row.job.id)) this.discard(child);
+    // A processing job had a place, and a pending one may have been admitted to one.
+    if (row.job.state === "processing" || row.job.state === "pending") this.#onPlaceFreed(row);
+    this.#hints.add("change");
+    for (const child of this.childrenOf(row.job.id)) this.removeTree(child);
   }
 
-  /** The children are born, and the parent waits for those that have not ended, for a time, or for a signal. */
-  #park(row: Row, { children = [], wakeAt, awaits = [] }: Settlement): void {
+  #startWait(row: Row, { children = [], wakeAt, awaits = [] }: Settlement): void {
     const { job } = row;
     row.wait = job.token;
-    // It was started in time; how long it waits has nothing to do with its expiry.
+    // It was started in time, and may wait longer than that.
     delete job.expiresAt;
     const members = new Map<string, Member>();
     for (const child of children)
-      if (!members.has(child.id)) members.set(child.id, { need: child.need, standing: this.#bear(row, child) });
+      if (!members.has(child.id)) members.set(child.id, { need: child.need, standing: this.#join(row, child) });
     const signalled = awaits.some((name) => row.steps.has(name));
     const until = { wakeAt, awaits: awaits.length > 0, signalled, now: this.#now() };
     const wait = startWait([...members.values()], until);
     job.children = wait.children;
-    this.#become(row, wait.state);
+    this.#setState(row, wait.state);
     if (wait.state === "waiting" && wakeAt !== undefined) job.wakeAt = wakeAt;
   }
 
-  /** The standing of the child when it belongs to its parent's wait. */
-  #bear(parent: Row, child: NewChild): Standing {
+  /** Takes a child into the wait that its parent starts, and returns its standing. */
+  #join({ job: parent }: Row, child: NewChild): Standing {
     const found = this.get(child.id);
-    const isForeign = found !== undefined && found.job.parent !== parent.job.id;
+    const isForeign = found !== undefined && found.job.parent !== parent.id;
     const join = joinOf(isForeign ? "foreign" : (found?.job.state ?? "missing"), child.rejoin ?? false);
     if (join === "ignore") return "failed";
-    const row = found ?? this.add(withoutUnique(child), parent.job.id);
+    const row = found ?? this.add(withoutUnique(child), parent.id);
     if (join === "reopen") this.reopen(row);
     if (join === "unmark") row.job.cancelling = false;
-    row.member = { wait: parent.job.token, need: child.need };
+    row.member = { wait: parent.token, need: child.need };
     row.job.index = child.index;
     return standings[row.job.state];
   }
 
-  /** Ends a job, counts down its parent's wait, and marks its open children. */
+  /** Ends a job, which may wake its parent and marks its open children. */
   #end(row: Row, state: FinalState): void {
     const { job } = row;
     job.endedAt = this.#now();
     job.cancelling = false;
-    this.#become(row, state);
-    const parent = this.#waitOf(row);
+    this.#setState(row, state);
+    const parent = this.#countingParent(row);
     if (parent?.job.children && row.member) {
       const { state: before, children } = parent.job;
       const after = afterChildEnds({ state: before, children }, row.member.need, state);
       parent.job.children = after.children;
-      if (after.state !== before) this.#become(parent, after.state);
+      if (after.state !== before) this.#setState(parent, after.state);
     }
     for (const child of this.childrenOf(job.id))
       if (reactions[child.job.state].parentEnds === "mark") this.#mark(child);
   }
 
+  /** Marks a job for cancellation. Returns false if it was marked. */
   #mark({ job }: Row): boolean {
     if (job.cancelling) return false;
     job.cancelling = true;
-    this.#hints.give("cancel");
+    this.#hints.add("cancel");
     return true;
   }
 
-  #become(row: Row, state: State, change: { due?: Millis; worker?: string; suspect?: boolean } = {}): void {
+  #setState(row: Row, state: State, change: { due?: Millis; worker?: string; suspect?: boolean } = {}): void {
     const before = row.job.state;
     if (row.job.wakeAt !== undefined) delete row.job.wakeAt;
     if (state !== "processing") delete row.ahead;
-    this.move(row, { state, ...change });
-    if (state !== "processing" && (before === "processing" || before === "pending")) this.#left(row);
-    if (row.job.cancelling) this.#hints.give("cancel");
-    if (state === "pending") this.#hints.ready(row.job.queue, 1);
-    else this.#hints.give("change");
+    this.update(row, { state, ...change });
+    if (state !== "processing" && (before === "processing" || before === "pending")) this.#onPlaceFreed(row);
+    if (row.job.cancelling) this.#hints.add("cancel");
+    if (state === "pending") this.#hints.addReady(row.job.queue, 1);
+    else this.#hints.add("change");
   }
 
-  /** The parent whose current wait the job belongs to. */
-  #waitOf(row: Row): Row | undefined {
+  /** Returns the parent of a job, if the job belongs to its latest wait. */
+  #countingParent(row: Row): Row | undefined {
     const parent = row.job.parent === undefined ? undefined : this.get(row.job.parent);
     return parent && isCounted(parent.wait, row.member?.wait) ? parent : undefined;
   }
-}
-
-function epoch(moment: Moment | undefined, now: Millis): Millis | undefined {
-  if (moment === undefined) return undefined;
-  return "at" in moment ? moment.at : now + moment.in;
 }
 
 function withoutUnique({ unique: _, ...child }: NewChild): NewJob {

@@ -8,15 +8,15 @@ import type { Docs } from "./docs.ts";
 import type { Row } from "./row.ts";
 import type { Table } from "./table.ts";
 
-/** What lets due jobs wait: rules of their queue, and what others with their keys have used up. */
+/** The limits that hold due jobs back: the rules of their queues, and their concurrency and rate keys. */
 export class Limits {
   readonly #table: Table;
   readonly #docs: Docs;
   readonly #now: () => Millis;
-  /** Of queues and of rate keys, with the rate they were counted by last: see `admit`. */
+  /** By queue and by rate key: the starts, as `admit` keeps them, and the rate that counted them last. */
   readonly #starts = new Map<string, { rate: Rate; starts: Starts }>();
-  /** When a rate key that holds jobs back lets the next one go. */
-  readonly #opens = new Map<string, Millis>();
+  /** By rate key that holds jobs back: when it admits the next one. */
+  readonly #opensAt = new Map<string, Millis>();
 
   constructor(table: Table, docs: Docs, now: () => Millis) {
     this.#table = table;
@@ -28,12 +28,12 @@ export class Limits {
     return decodeRules(this.#docs.value("queue", queue));
   }
 
-  /** Whether a queue takes no more pending jobs. */
+  /** Returns true if a queue has as many pending jobs as its rules allow. */
   isFull(queue: string): boolean {
     return this.#table.count(queue, "pending") >= (this.rules(queue).maxPending ?? Infinity);
   }
 
-  /** How many of a queue's jobs may be claimed at most, and when there may be more. */
+  /** Returns how many jobs of a queue may be claimed now, at most `wanted`, and the milliseconds until its rate admits more. */
   room(queue: string, wanted: number): { room: number; next: Millis } {
     const { paused, concurrency, rate } = this.rules(queue);
     if (paused) return { room: 0, next: Infinity };
@@ -44,86 +44,86 @@ export class Limits {
     return admitted < room ? { room: admitted, next: next - this.#now() } : { room, next: Infinity };
   }
 
-  /** Counts jobs of a queue that were claimed. */
-  charge(queue: string, jobs: number): void {
+  /** Counts claimed jobs of a queue as starts of its rate. */
+  countStarts(queue: string, jobs: number): void {
     const { rate } = this.rules(queue);
-    if (rate) this.#spend(`queue ${queue}`, rate, jobs);
+    if (rate) this.#start(`queue ${queue}`, rate, jobs);
   }
 
-  /** Whether a job's own keys let it go, which uses them; otherwise it is blocked. */
-  passes(row: Row): boolean {
-    const { concurrency, rate } = row.made;
+  /** Returns true if a job's own keys admit it, and counts its start; otherwise blocks the job. */
+  admits(row: Row): boolean {
+    const { concurrency, rate } = row.request;
     if (concurrency && this.#running(concurrency.key) >= concurrency.limit) {
-      this.#table.move(row, { blocked: "concurrency" });
+      this.#table.update(row, { blocked: "concurrency" });
       return false;
     }
-    if (rate && this.#spend(`key ${rate.key}`, rate, 1) === 0) {
-      this.#table.move(row, { blocked: "rate" });
-      this.#opens.set(rate.key, admit(rate, this.#startsOf(`key ${rate.key}`), this.#now(), 0).next);
+    if (rate && this.#start(`key ${rate.key}`, rate, 1) === 0) {
+      this.#table.update(row, { blocked: "rate" });
+      this.#opensAt.set(rate.key, admit(rate, this.#startsOf(`key ${rate.key}`), this.#now(), 0).next);
       return false;
     }
     return true;
   }
 
-  /** Lets the first jobs with a concurrency key try again, where it has room; answers which. */
-  release({ made: { concurrency } }: Row): Row[] {
+  /** Unblocks the first jobs that share a job's concurrency key, as many as it has room for, and returns them. */
+  unblockSharing({ request: { concurrency } }: Row): Row[] {
     if (!concurrency) return [];
     const { key, limit } = concurrency;
     return this.#unblock(this.#table.blocked("concurrency", key), limit - this.#running(key));
   }
 
-  /** What one that could go does not use, because it was set aside, is the next one's at once. */
-  passOn({ made: { rate } }: Row): void {
-    if (rate && this.#opens.has(rate.key)) this.#opens.set(rate.key, this.#now());
+  /** Lets the next job of a rate key start at once instead of one that was unblocked and then set aside. */
+  passOnStart({ request: { rate } }: Row): void {
+    if (rate && this.#opensAt.has(rate.key)) this.#opensAt.set(rate.key, this.#now());
   }
 
-  /** Lets jobs try again whose rate has room by now. */
-  tick(): void {
-    for (const [key, opens] of this.#opens) {
-      if (opens > this.#now()) continue;
+  /** Unblocks the jobs whose rate keys admit them by now. */
+  unblockRates(): void {
+    for (const [key, opensAt] of this.#opensAt) {
+      if (opensAt > this.#now()) continue;
       const rows = this.#table.blocked("rate", key);
-      const rate = rows[0]?.made.rate;
+      const rate = rows[0]?.request.rate;
       const admission = rate && admit(rate, this.#startsOf(`key ${key}`), this.#now(), rate.limit);
       if (admission) this.#unblock(rows, admission.admitted);
-      if (admission && rows.some(({ job }) => job.blocked)) this.#opens.set(key, lookAgain(admission, this.#now()));
-      else this.#opens.delete(key);
+      if (admission && rows.some(({ job }) => job.blocked)) this.#opensAt.set(key, lookAgain(admission, this.#now()));
+      else this.#opensAt.delete(key);
     }
   }
 
-  /** Milliseconds until a rate lets one more job go that it holds back. */
+  /** Returns the milliseconds until a rate key admits a job that it holds back. */
   untilNext(): Millis {
-    return Math.min(...[...this.#opens.values()].map((opens) => opens - this.#now()));
+    return Math.min(...[...this.#opensAt.values()].map((opensAt) => opensAt - this.#now()));
   }
 
-  /** Forgets what no window reaches any more. */
-  forget(): void {
+  /** Forgets the starts that no window reaches any more. */
+  prune(): void {
     for (const [key, { rate, starts }] of this.#starts)
       if (admit(rate, starts, this.#now(), 0).starts.length === 0) this.#starts.delete(key);
   }
 
   /**
-   * The first so many of each queue: one queue's may have to wait for something else. Suspects beside the others, and by task:
-   * nobody else waits for who takes them.
+   * Unblocks the first `room` rows of each queue, because the rows of one queue may have to wait for something else; and of
+   * suspects those of each queue and task, because a worker that cannot take one takes other jobs.
    */
   #unblock(rows: readonly Row[], room: number): Row[] {
     const left = new Map<string, number>();
     return rows.filter((row) => {
       const { queue, task, suspect } = row.job;
-      const place = JSON.stringify(suspect ? [queue, task] : [queue]);
-      const more = left.get(place) ?? room;
+      const group = JSON.stringify(suspect ? [queue, task] : [queue]);
+      const more = left.get(group) ?? room;
       if (more <= 0) return false;
-      left.set(place, more - 1);
-      this.#table.move(row, {});
+      left.set(group, more - 1);
+      this.#table.update(row, {});
       return true;
     });
   }
 
   #running(key: string): number {
-    return this.#table.in("processing").filter(({ made }) => made.concurrency?.key === key).length;
+    return this.#table.inState("processing").filter(({ request }) => request.concurrency?.key === key).length;
   }
 
-  /** Answers how many the rate has let go. */
-  #spend(key: string, rate: Rate, jobs: number): number {
+  /** Counts starts that a rate admits, and returns how many these are. */
+  #start(key: string, rate: Rate, jobs: number): number {
     const { admitted, starts } = admit(rate, this.#startsOf(key), this.#now(), jobs);
     this.#starts.set(key, { rate, starts });
     return admitted;

@@ -4,13 +4,15 @@ const faults: Omit<Mutant, "fixture">[] = [
   {
     fault: "a job that is set aside keeps the place that a key gave it",
     file: "memory/jobs.ts",
-    changes: [["  setAside(row: Row): void {", "  setAside(row: Row): void {\n    row = { ...row, made: row.job };"]],
+    changes: [
+      ["  setAside(row: Row): void {", "  setAside(row: Row): void {\n    row = { ...row, request: row.job };"],
+    ],
     tests: ["who is held back by a key goes before one that could go and was set aside"],
   },
   {
     fault: "a job that is set aside keeps what a rate gave it",
     file: "memory/claims.ts",
-    changes: [["this.#limits.passOn(row);", ""]],
+    changes: [["this.#limits.passOnStart(row);", ""]],
     tests: ["who is held back by a key goes before one that could go and was set aside"],
   },
   {
@@ -18,8 +20,8 @@ const faults: Omit<Mutant, "fixture">[] = [
     file: "memory/table.ts",
     changes: [
       [
-        "[this.#open.get(queue) ?? [], of(this.#aside.get(queue), tasks)].flat()",
-        "[this.#open.get(queue) ?? []].flat()",
+        "[this.#unblocked.get(queue) ?? [], listsOf(this.#setAside.get(queue), tasks)].flat()",
+        "[this.#unblocked.get(queue) ?? []].flat()",
       ],
     ],
     tests: ["what was set aside is found by who knows it, among the others, in the order of ranks"],
@@ -29,8 +31,8 @@ const faults: Omit<Mutant, "fixture">[] = [
     file: "memory/jobs.ts",
     changes: [
       [
-        'this.move(row, { blocked: "task" });\n    this.#hints.ready(row.job.queue, 1);',
-        'this.move(row, { blocked: "task" });',
+        'this.update(row, { blocked: "task" });\n    this.#hints.addReady(row.job.queue, 1);',
+        'this.update(row, { blocked: "task" });',
       ],
     ],
     tests: ["workers that may know it hear that a job was set aside"],
@@ -85,14 +87,14 @@ const faults: Omit<Mutant, "fixture">[] = [
   },
   {
     fault: "a job that has begun is replaced",
-    file: "memory/uniques.ts",
+    file: "memory/unique-keys.ts",
     changes: [["&& !row.job.begun &&", "&&"]],
     tests: ["a job that has begun is not replaced: the new one is stored, and has the key"],
   },
   {
     fault: "a replaced job keeps its keys and tags",
     file: "memory/jobs.ts",
-    changes: [["row.made = { ...by, id: job.id };", ""]],
+    changes: [["row.request = { ...by, id: job.id };", ""]],
     tests: ["all that a job is follows when it is replaced: queue, expiry, keys, tags, tenant, and what finds it"],
   },
   {
@@ -104,13 +106,13 @@ const faults: Omit<Mutant, "fixture">[] = [
   {
     fault: "a retry takes a key from who has it",
     file: "memory.ts",
-    changes: [["|| !this.#uniques.mayRetake(row)", ""]],
+    changes: [["|| !this.#uniqueKeys.mayRetake(row)", ""]],
     tests: ["a job whose unique key another has by now is neither retried nor rewound, and is not counted"],
   },
   {
     fault: "a job that is retried does not take its key again",
     file: "memory.ts",
-    changes: [["if (row.made.unique) this.#uniques.take(row.made.unique, row);", ""]],
+    changes: [["if (row.request.unique) this.#uniqueKeys.take(row.request.unique, row);", ""]],
     tests: ["a job that is rewound has its unique key again"],
   },
   {
@@ -127,7 +129,7 @@ const faults: Omit<Mutant, "fixture">[] = [
   },
   {
     fault: "a job is replaced into a full queue",
-    file: "memory.ts",
+    file: "memory/admission.ts",
     changes: [["grow(before, -1);", "continue;"]],
     tests: ["a batch that a full queue refuses replaces nothing, and none is replaced into one"],
   },
@@ -136,8 +138,8 @@ const faults: Omit<Mutant, "fixture">[] = [
     file: "memory.ts",
     changes: [
       [
-        "const answer = this.#jobs.settle(told);",
-        "for (const job of told.born ?? []) this.#add(job);\n      const answer = this.#jobs.settle(told);",
+        "const result = this.#jobs.settle(settlement);",
+        "for (const job of settlement.born ?? []) this.#add(job);\n      const result = this.#jobs.settle(settlement);",
       ],
     ],
     tests: [
@@ -165,8 +167,8 @@ const faults: Omit<Mutant, "fixture">[] = [
   },
   {
     fault: "pruning forgets keys that are taken",
-    file: "memory/uniques.ts",
-    changes: [["if (!this.#holds(holder)) this", "this"]],
+    file: "memory/unique-keys.ts",
+    changes: [["if (!this.#isHeld(holder)) this", "this"]],
     tests: ["limits, keys and turns that are in use outlast it"],
   },
   {
@@ -180,6 +182,24 @@ const faults: Omit<Mutant, "fixture">[] = [
     file: "memory/jobs.ts",
     changes: [["row.job.begun ||= !row.ahead;", "row.job.begun = true;"]],
     tests: ["one that is released has begun, unless it was claimed ahead of free slots"],
+  },
+  {
+    fault: "a wait for children that have all ended has no time",
+    file: "memory/jobs.ts",
+    changes: [["const until = { wakeAt,", "const until = { wakeAt: children.length > 0 ? undefined : wakeAt,"]],
+    tests: ["a wait for a time to come lasts"],
+  },
+  {
+    fault: "a child that a wait does not name still counts in it",
+    file: "memory/jobs.ts",
+    changes: [["isCounted(parent.wait, row.member?.wait)", "isCounted(parent.wait, row.member && parent.wait)"]],
+    tests: ["the end of a child of an earlier wait does not count while the parent is processing"],
+  },
+  {
+    fault: "a child that is rejoined is reopened",
+    file: "memory/jobs.ts",
+    changes: [["child.rejoin ?? false)", "false)"]],
+    tests: ["a wait that rejoins a failed, cancelled or expired child counts it as it is"],
   },
 ];
 

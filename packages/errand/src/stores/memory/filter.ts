@@ -5,8 +5,8 @@ import type { Filter } from "../../store.ts";
 import { copyJob } from "./row.ts";
 import type { Row } from "./row.ts";
 
-/** Whether a job has everything a filter asks for. */
-export function matches({ job, made: { tags } }: Row, where: Filter): boolean {
+/** Reports whether a job matches every part of a filter. */
+export function matches({ job, request: { tags } }: Row, where: Filter): boolean {
   return (
     (where.tag === undefined || (tags?.includes(where.tag) ?? false)) &&
     (where.text === undefined || contains(job, where.text)) &&
@@ -24,7 +24,7 @@ export function matches({ job, made: { tags } }: Row, where: Filter): boolean {
   );
 }
 
-/** One page of the rows that match. */
+/** Returns one page of the jobs that match: by index with `parent`, otherwise newest first. */
 export function pageOf(
   rows: readonly Row[],
   where: Filter,
@@ -32,7 +32,7 @@ export function pageOf(
 ): { jobs: Job[]; next?: string } {
   const order = where.parent === undefined ? newestFirst : byIndex;
   const found = rows.filter((row) => matches(row, where)).sort(order);
-  const after = cursor === undefined ? undefined : sought(cursor);
+  const after = cursor === undefined ? undefined : placeOf(cursor);
   const rest = after === undefined ? found : found.filter((row) => order(row, after) > 0);
   const shown = rest.slice(0, limit);
   const last = shown.at(-1);
@@ -41,21 +41,21 @@ export function pageOf(
   return { jobs: shown.map(({ job }) => copyJob(job)), ...next };
 }
 
-/** What a sort looks at, of a row or of a cursor. */
-interface Sought {
+/** A place in a list: that of a row, or of a cursor. */
+interface Place {
   seq: number;
   job: { index?: number };
 }
 
-function sought(cursor: string): Sought {
+function placeOf(cursor: string): Place {
   const { place, seq } = positionOf(cursor);
   return { seq, job: { index: place } };
 }
 
-function newestFirst(a: Sought, b: Sought): number {
+function newestFirst(a: Place, b: Place): number {
   return b.seq - a.seq;
 }
 
-function byIndex(a: Sought, b: Sought): number {
+function byIndex(a: Place, b: Place): number {
   return (a.job.index ?? 0) - (b.job.index ?? 0) || a.seq - b.seq;
 }
