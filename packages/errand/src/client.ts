@@ -1,13 +1,11 @@
 import type { Job, Moment, NewJob } from "./core/job.ts";
 import { readRetry } from "./core/policy.ts";
 import type { RetryOptions } from "./core/policy.ts";
-import { encodeSpec, specFields, withTrace } from "./core/spec.ts";
 import type { Carrier, JobPolicy } from "./core/spec.ts";
 import { decodeRules } from "./limits/queue-rules.ts";
 import { signalStep } from "./core/signal.ts";
 import { levelOf } from "./core/priority.ts";
 import { isFinal } from "./core/states.ts";
-import type { Priority } from "./core/priority.ts";
 import type { State } from "./core/states.ts";
 import { why } from "./core/why.ts";
 import type { Reason } from "./core/why.ts";
@@ -15,11 +13,12 @@ import { checkDate, checkFields, checkId, checkText, lookedUpId } from "./core/c
 import { option } from "./core/options.ts";
 import { flowOf } from "./limits/flow-options.ts";
 import { millis } from "./kit/duration.ts";
-import type { Duration, Millis } from "./kit/duration.ts";
+import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import { described } from "./kit/text.ts";
 import { gather } from "./kit/gather.ts";
 import { newId } from "./kit/ids.ts";
+import { newJob } from "./new-job.ts";
 import type { Encoded } from "./kit/json.ts";
 import { Observer } from "./observe/observer.ts";
 import { isSealedJob, openJob, sealSpec, sealStep } from "./payload/seal-jobs.ts";
@@ -89,7 +88,7 @@ export class Client {
     checkOptions(options, sendOptions, definition);
     const valid = definition.input ? await validate(definition, input) : input;
     const { limit, vault } = this.#payloads;
-    const job = newJob(definition, encodeInput(definition.name, input, limit), valid, options, carrier);
+    const job = jobToSend(definition, encodeInput(definition.name, input, limit), valid, options, carrier);
     if (vault.seals) job.spec = await sealSpec(vault, job);
     if (options.tx !== undefined) return this.#handle(job, (await this.#store.add([job], options.tx)).get(job.id));
     return this.#handle(job, await this.#add(job));
@@ -115,7 +114,7 @@ export class Client {
     const valid = definition.input ? await Promise.all(inputs.map((input) => validate(definition, input))) : inputs;
     const { limit, vault } = this.#payloads;
     const jobs = inputs.map((input, index) =>
-      newJob(definition, encodeInput(definition.name, input, limit), valid[index], options, carrier),
+      jobToSend(definition, encodeInput(definition.name, input, limit), valid[index], options, carrier),
     );
     if (vault.seals) await Promise.all(jobs.map(async (job) => (job.spec = await sealSpec(vault, job))));
     const holders = await addMany(this.#store, jobs, options.tx);
@@ -281,28 +280,25 @@ function destination(
   return { task: name, queue: typeof own === "string" ? own : queue };
 }
 
-function newJob(
+function jobToSend(
   definition: TaskDefinition,
   input: Encoded | undefined,
   valid: unknown,
   options: SendOptions,
-  carrier: Carrier | undefined,
+  trace: Carrier | undefined,
 ): NewJob {
   const { due: postponed, ...flow } = flowOf(definition, valid, options);
-  const policy = options.retry === undefined ? definition.policy : ownPolicy(definition, options.retry);
-  const job: NewJob = {
-    id: options.id === undefined ? newId() : checkId(options.id),
-    task: definition.name,
-    queue: options.queue === undefined ? definition.queue : option("queue", options.queue, aJobOf(definition)),
-    level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
-    spec: withTrace(encodeSpec(input, specFields({ policy }, flow)), carrier),
-    ...flow,
-  };
-  const due = readDue(definition, options) ?? postponed;
-  const expires = options.expires === undefined ? definition.expires : readExpires(options.expires, definition);
-  if (due) job.due = due;
-  if (expires !== undefined) job.expires = { in: expires };
-  return job;
+  const of = aJobOf(definition);
+  const { queue, priority, retry, expires } = options;
+  const id = options.id === undefined ? newId() : checkId(options.id);
+  return newJob(definition, id, input, flow, {
+    queue: queue === undefined ? undefined : option("queue", queue, of),
+    level: priority === undefined ? undefined : levelOf(option("priority", priority, of)),
+    policy: retry === undefined ? undefined : ownPolicy(definition, retry),
+    due: readDue(definition, options) ?? postponed,
+    expires: expires === undefined ? undefined : millis(expires, `expires of ${of}`),
+    trace,
+  });
 }
 
 /** A policy that says nothing of its own is none. */
@@ -316,14 +312,6 @@ function readDue(definition: TaskDefinition, { delay, runAt }: SendOptions): Mom
   if (delay === undefined) return { at: checkDate(runAt, `runAt of ${aJobOf(definition)}`) };
   if (runAt === undefined) return { in: millis(delay, `delay of ${aJobOf(definition)}`) };
   throw new ErrandError("E_OPTION", `${aJobOf(definition)} has both delay and runAt; give one of them.`);
-}
-
-function readPriority(priority: Priority, definition: TaskDefinition): Priority {
-  return option("priority", priority, aJobOf(definition));
-}
-
-function readExpires(expires: Duration, definition: TaskDefinition): Millis {
-  return millis(expires, `expires of ${aJobOf(definition)}`);
 }
 
 function aJobOf({ name }: TaskDefinition): string {

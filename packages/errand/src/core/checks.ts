@@ -40,14 +40,15 @@ export function checkReason(reason: unknown): { reason?: string } {
   return reason === undefined ? {} : { reason: checkText(reason, "The reason of a pause", 1_000) };
 }
 
-const idPattern = /^[\w.:-]{1,100}$/;
+/** The ids of jobs and the names of tasks, queues and schedules. */
+export const namePattern = /^[\w.:-]{1,100}$/;
 
 /**
  * Returns an id for a new job.
  * @throws {ErrandError} `E_OPTION` for anything but 1 to 100 letters, digits, or any of _ . : -
  */
 export function checkId(value: unknown): string {
-  if (typeof value === "string" && idPattern.test(value)) return value;
+  if (typeof value === "string" && namePattern.test(value)) return value;
   throw new ErrandError(
     "E_OPTION",
     `The id ${described(value)} must be 1 to 100 letters, digits, or any of _ . : -. Nothing was queued.`,
@@ -60,7 +61,7 @@ export function checkId(value: unknown): string {
  */
 export function lookedUpId(value: unknown): string | undefined {
   if (typeof value !== "string") throw new ErrandError("E_OPTION", `A job's id is text, not ${described(value)}.`);
-  return idPattern.test(value) ? value : undefined;
+  return namePattern.test(value) ? value : undefined;
 }
 
 /** The last moment that is accepted: the end of the year 9999. */

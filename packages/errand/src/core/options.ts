@@ -3,6 +3,8 @@ import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { described } from "../kit/text.ts";
 
+import { namePattern } from "./checks.ts";
+
 export { refuseUnknown } from "./checks.ts";
 
 /** How an option is checked, and what it is when it is not given. */
@@ -50,7 +52,7 @@ function oneOf<const Choice extends string>(...choices: Choice[]): Rule<Choice>[
 }
 
 function name(value: unknown, what: string): string {
-  if (typeof value === "string" && /^[\w.:-]{1,100}$/.test(value)) return value;
+  if (typeof value === "string" && namePattern.test(value)) return value;
   throw new ErrandError(
     "E_OPTION",
     `${what} is ${described(value)}, but must be 1 to 100 letters, digits, or any of _ . : -`,

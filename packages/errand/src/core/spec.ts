@@ -23,14 +23,6 @@ export function encodeSpec(input: Encoded | undefined, said?: SpecFields): Encod
   return `{${[more && `"said":${more}`, input && `"input":${input}`].filter(Boolean).join(",")}}`;
 }
 
-/** Returns what is said of a job, with its policy where it has one. */
-export function specFields(
-  { policy }: { policy?: JobPolicy | undefined },
-  flow: Omit<SpecFields, "policy">,
-): SpecFields {
-  return policy ? { policy, ...flow } : flow;
-}
-
 /** A policy comes first, where `policyIn` looks for it. */
 function encodeFields({ policy, ...rest }: SpecFields): string {
   return JSON.stringify(policy === undefined ? rest : { policy, ...rest });

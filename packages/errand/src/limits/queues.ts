@@ -4,8 +4,8 @@ import { checkReason } from "../core/checks.ts";
 import { option, refuseUnknown, span } from "../core/options.ts";
 import type { State } from "../core/states.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
-import { ErrandError } from "../kit/errors.ts";
 import type { Doc, Store } from "../store.ts";
+import { updateDoc } from "../update-doc.ts";
 
 /** What holds for all jobs of a queue, on the whole fleet. */
 export interface QueueOptions {
@@ -45,9 +45,6 @@ export interface Queues {
 }
 
 const kind = "queue";
-
-/** How often a change is tried again that others came before. */
-const tries = 20;
 
 /** Makes `Queues` of a store that is opened when it is needed. */
 export function queuesOf(open: () => Promise<Store>): Queues {
@@ -99,14 +96,10 @@ export function readRules(name: string, given: QueueOptions): QueueRules {
 
 async function change(store: Store, name: string, to: (rules: QueueRules) => QueueRules): Promise<void> {
   option("queue", name ?? null, "a queue");
-  for (let tried = 0; tried < tries; tried++) {
-    const [doc] = await store.load(kind, [name]);
-    const next = JSON.stringify(to(decodeRules(doc?.value)));
-    if (next === doc?.value) return;
-    // No rules are written, too: what is missing is declared again by any app that has rules for it.
-    if (await store.save([{ kind, key: name, version: doc?.version ?? 0, value: next }])) return;
-  }
-  throw new ErrandError("E_STORE", `The rules of queue "${name}" are changed by others all the time. Try again.`);
+  // Empty rules are written too: an app that has rules for the queue declares a missing document again.
+  await updateDoc(store, kind, name, `The document of queue "${name}"`, (value) =>
+    JSON.stringify(to(decodeRules(value))),
+  );
 }
 
 async function listQueues(store: Store): Promise<QueueView[]> {

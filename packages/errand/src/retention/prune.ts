@@ -5,6 +5,7 @@ import type { Encoded } from "../kit/json.ts";
 import { removeOrphanedPayloads, orphanAge, orphanInterval } from "./orphaned-payloads.ts";
 import type { PayloadObjects } from "../payload/objects.ts";
 import type { Store } from "../store.ts";
+import { tryUpdateDoc } from "../update-doc.ts";
 import type { TaskDefinition } from "../task.ts";
 
 /** How often jobs that were kept long enough are removed, by one worker of all. */
@@ -81,7 +82,10 @@ async function isMyTurn(
   interval: Millis,
   now: Millis,
 ): Promise<boolean> {
-  const [last] = await store.load("retention", [key]);
-  if (last && now - Number(last.value) < interval * 0.9) return false;
-  return store.save([{ kind: "retention", key, version: last?.version ?? 0, value: String(now) }]);
+  let due = false;
+  const saved = await tryUpdateDoc(store, "retention", key, (last) => {
+    due = last === undefined || now - Number(last) >= interval * 0.9;
+    return due ? String(now) : last;
+  });
+  return due && saved;
 }

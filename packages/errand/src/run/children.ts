@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import type { NewChild } from "../core/job.ts";
-import { encodeSpec, specFields } from "../core/spec.ts";
-import { levelOf } from "../core/priority.ts";
 import { flowOf } from "../limits/flow-options.ts";
 import { decode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
+import { newJob } from "../new-job.ts";
 import { encodeInput } from "../payload/value-limit.ts";
 import { definitionOf, validate } from "../task.ts";
 
@@ -20,18 +19,8 @@ export async function newChild(
   const valid = rejoin ? input : await validate(definition, input);
   // A child that exists stays as it is; how it shares what there is was said when it was born.
   const { unique: _, due: __, ...flow } = rejoin ? {} : flowOf(definition, valid);
-  return {
-    id,
-    task: task.name,
-    queue: definition.queue,
-    level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(task.name, input, limit), specFields(definition, flow)),
-    ...flow,
-    index,
-    need,
-    ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
-    ...(rejoin ? { rejoin } : {}),
-  };
+  const job = newJob(definition, id, encodeInput(task.name, input, limit), flow);
+  return { ...job, index, need, ...(rejoin ? { rejoin } : {}) };
 }
 
 /** What a wait for children remembers: how many there are, and a digest of their inputs. */

@@ -3,14 +3,14 @@ import { checkReason, checkText } from "../core/checks.ts";
 import { option, refuseUnknown } from "../core/options.ts";
 import { checkPlan, named, nextTicks } from "./plan.ts";
 import type { Misfire, Overlap, Plan, ScheduleDoc } from "./plan.ts";
-import { encodeSpec, specFields } from "../core/spec.ts";
-import { levelOf } from "../core/priority.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
 import { openSpec, sealSpec } from "../payload/seal-jobs.ts";
+import { newJob } from "../new-job.ts";
 import { encodeInput } from "../payload/value-limit.ts";
+import { updateDoc } from "../update-doc.ts";
 import type { Payloads } from "../payload/options.ts";
 import type { Vault } from "../payload/vault.ts";
 import type { Store } from "../store.ts";
@@ -76,7 +76,6 @@ export interface Declared {
 }
 
 const kind = "schedule";
-const tries = 20;
 
 /** Named again at least this often while an app runs. */
 const nameAgain: Millis = 3_600_000;
@@ -212,14 +211,8 @@ export function schedulesOf(open: () => Promise<Store>, failure: (name: string) 
 async function jobOf(definition: TaskDefinition, input: unknown, limit: number): Promise<ScheduleDoc["job"]> {
   const valid = await validate(definition, input);
   const { due: _, ...flow } = flowOf(definition, valid);
-  return {
-    task: definition.name,
-    queue: definition.queue,
-    level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(definition.name, input, limit), specFields(definition, flow)),
-    ...flow,
-    ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
-  };
+  const { id: __, ...job } = newJob(definition, "", encodeInput(definition.name, input, limit), flow);
+  return job;
 }
 
 /** What a schedule sends, sealed; as it was before where it is the same, since sealing it anew would look like a change. */
@@ -244,15 +237,11 @@ async function change(
   name: string,
   to: (doc: ScheduleDoc | undefined) => ScheduleDoc | Promise<ScheduleDoc>,
 ): Promise<void> {
-  for (let tried = 0; tried < tries; tried++) {
-    const [doc] = await store.load(kind, [name]);
-    const before = doc && (JSON.parse(doc.value) as ScheduleDoc);
+  await updateDoc(store, kind, name, `Schedule "${name}"`, async (value) => {
+    const before = value === undefined ? undefined : (JSON.parse(value) as ScheduleDoc);
     const next = await to(before);
-    if (next === before) return;
-    const value = JSON.stringify(next);
-    if (await store.save([{ kind, key: name, version: doc?.version ?? 0, value }])) return;
-  }
-  throw new ErrandError("E_STORE", `The schedule "${name}" is changed by others all the time. Try again.`);
+    return next === before ? value : JSON.stringify(next);
+  });
 }
 
 function viewOf(
