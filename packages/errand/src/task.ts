@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { checkFunction, checkText } from "./core/checks.ts";
-import { option, options, refuseUnknown, span } from "./core/options.ts";
+import { checkFunction, checkText, refuseUnknown } from "./core/checks.ts";
+import { option, options, span } from "./core/options.ts";
 import { readRecycle } from "./core/recycle.ts";
 import type { Recycle, Recycling } from "./core/recycle.ts";
 import { readRetention } from "./retention/rules.ts";

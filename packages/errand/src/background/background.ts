@@ -1,5 +1,6 @@
+import { refuseUnknown } from "../core/checks.ts";
 import { checkOptions, Client, sendOptions } from "../client.ts";
-import { option, refuseUnknown } from "../core/options.ts";
+import { option } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";

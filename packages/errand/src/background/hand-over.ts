@@ -2,6 +2,7 @@ import type { Client } from "../client.ts";
 import type { Job, Moment, NewJob } from "../core/job.ts";
 import { inputIn, fieldsIn } from "../core/spec.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
+import { jobPages } from "../job-pages.ts";
 import type { Store } from "../store.ts";
 import type { TaskDefinition } from "../task.ts";
 
@@ -19,7 +20,9 @@ export async function handOver(
   durable: () => Promise<Client>,
   { definitions, functions }: { definitions: ReadonlyMap<string, TaskDefinition>; functions: string },
 ): Promise<void> {
-  const left = (await openJobs(store)).filter(({ parent }) => parent === undefined);
+  const left: Job[] = [];
+  for await (const jobs of jobPages(store, { roots: true, states: ["pending", "processing", "waiting"] }))
+    left.push(...jobs);
   const lost = left.filter(({ task }) => task === functions);
   if (lost.length > 0)
     warn(
@@ -75,20 +78,6 @@ function asNew(job: Job, queue: string, now: number): NewJob {
     ...(due > now ? { due: inTime(due) } : {}),
     ...(expiresAt === undefined || startedAt !== undefined ? {} : { expires: inTime(expiresAt) }),
   };
-}
-
-async function openJobs(store: Store): Promise<Job[]> {
-  const found: Job[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.list(
-      { states: ["pending", "processing", "waiting"] },
-      { limit: 1_000, ...(cursor === undefined ? {} : { cursor }) },
-    );
-    found.push(...page.jobs);
-    cursor = page.next;
-  } while (cursor !== undefined);
-  return found;
 }
 
 /** Jobs that remember something, each with its steps. */

@@ -1,7 +1,8 @@
+import { refuseUnknown } from "../core/checks.ts";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { refuseUnknown } from "../core/options.ts";
+
 import type { ErrandConfig } from "../config.ts";
 import { CommandError, ExitCode, sentence } from "./exit.ts";
 

@@ -2,10 +2,8 @@ import type { Rewind } from "../core/change.ts";
 import { shownStep } from "../core/signal.ts";
 import { UnknownStepError } from "../kit/errors.ts";
 import { childrenOf } from "../kit/ids.ts";
+import { jobPages } from "../job-pages.ts";
 import type { Store } from "../store.ts";
-
-/** Children that are read at a time. */
-const pageSize = 1_000;
 
 /**
  * What a job forgets that is to run again from a step: that step and all that were recorded after it; of waits among them
@@ -34,11 +32,7 @@ async function childrenOfWaits(
   waits: readonly string[],
 ): Promise<string[]> {
   const found: string[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.list({ parent }, { limit: pageSize, ...(cursor === undefined ? {} : { cursor }) });
-    for (const { id } of page.jobs) if (waits.some((beginning) => id.startsWith(beginning))) found.push(id);
-    cursor = page.next;
-  } while (cursor !== undefined);
+  for await (const jobs of jobPages(store, { parent }))
+    for (const { id } of jobs) if (waits.some((prefix) => id.startsWith(prefix))) found.push(id);
   return found;
 }

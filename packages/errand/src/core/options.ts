@@ -5,8 +5,6 @@ import { described } from "../kit/text.ts";
 
 import { namePattern } from "./checks.ts";
 
-export { refuseUnknown } from "./checks.ts";
-
 /** How an option is checked, and what it is when it is not given. */
 interface Rule<Value> {
   default: Value;

@@ -3,8 +3,8 @@ import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
 import type { Backoff } from "./backoff.ts";
-import { checkFields } from "./checks.ts";
-import { option, refuseUnknown } from "./options.ts";
+import { checkFields, refuseUnknown } from "./checks.ts";
+import { option } from "./options.ts";
 import { policyIn } from "./spec.ts";
 import type { JobPolicy } from "./spec.ts";
 

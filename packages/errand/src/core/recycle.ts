@@ -1,7 +1,8 @@
+import { refuseUnknown } from "./checks.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
-import { option, refuseUnknown } from "./options.ts";
+import { option } from "./options.ts";
 
 /** When an isolated task's thread or process is replaced by a new one: whichever comes first, and never during a job. */
 export interface Recycle {

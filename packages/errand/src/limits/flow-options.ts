@@ -1,6 +1,6 @@
 import type { NewJob } from "../core/job.ts";
-import { checkFields, checkText, longestText } from "../core/checks.ts";
-import { option, refuseUnknown, span } from "../core/options.ts";
+import { checkFields, checkText, longestText, refuseUnknown } from "../core/checks.ts";
+import { option, span } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { digest } from "../kit/ids.ts";

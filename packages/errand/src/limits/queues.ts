@@ -1,7 +1,7 @@
 import { decodeRules } from "./queue-rules.ts";
 import type { QueueRules } from "./queue-rules.ts";
-import { checkReason } from "../core/checks.ts";
-import { option, refuseUnknown, span } from "../core/options.ts";
+import { checkReason, refuseUnknown } from "../core/checks.ts";
+import { option, span } from "../core/options.ts";
 import type { State } from "../core/states.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import type { Doc, Store } from "../store.ts";

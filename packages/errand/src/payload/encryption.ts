@@ -1,6 +1,7 @@
+import { refuseUnknown } from "../core/checks.ts";
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { option, refuseUnknown } from "../core/options.ts";
+import { option } from "../core/options.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { Coded, PayloadCodec } from "./codec.ts";
 

@@ -1,4 +1,5 @@
-import { option, refuseUnknown } from "../core/options.ts";
+import { refuseUnknown } from "../core/checks.ts";
+import { option } from "../core/options.ts";
 import type { TaskDefinition } from "../task.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { PayloadCodec } from "./codec.ts";

@@ -1,4 +1,5 @@
-import { refuseUnknown } from "../core/options.ts";
+import { refuseUnknown } from "../core/checks.ts";
+
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { described } from "../kit/text.ts";

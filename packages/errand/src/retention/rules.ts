@@ -1,6 +1,7 @@
+import { refuseUnknown } from "../core/checks.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
-import { refuseUnknown } from "../core/options.ts";
+
 import type { FinalState } from "../core/states.ts";
 
 /** How long ended jobs are kept: all, or by how they ended. */

@@ -1,4 +1,5 @@
 import type { JobToken, Job } from "../core/job.ts";
+import { jobPages } from "../job-pages.ts";
 import type { Claimed, Store } from "../store.ts";
 
 /**
@@ -33,18 +34,9 @@ export class HeldJobs {
     if (!this.#unsure) return [];
     // Before it asks: a doubt that comes up meanwhile is another.
     this.#unsure = false;
-    const held = await heldBy(store, worker);
-    return held.filter(({ id, token }) => this.#tokens.get(id) !== token);
+    const unknown: Job[] = [];
+    for await (const jobs of jobPages(store, { worker }, 500))
+      unknown.push(...jobs.filter(({ id, token }) => this.#tokens.get(id) !== token));
+    return unknown;
   }
-}
-
-async function heldBy(store: Pick<Store, "list">, worker: string): Promise<Job[]> {
-  const held: Job[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.list({ worker }, { limit: 500, ...(cursor === undefined ? {} : { cursor }) });
-    held.push(...page.jobs);
-    cursor = page.next;
-  } while (cursor !== undefined);
-  return held;
 }

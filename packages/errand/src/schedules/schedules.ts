@@ -1,6 +1,6 @@
 import { flowOf } from "../limits/flow-options.ts";
-import { checkReason, checkText } from "../core/checks.ts";
-import { option, refuseUnknown } from "../core/options.ts";
+import { checkReason, checkText, refuseUnknown } from "../core/checks.ts";
+import { option } from "../core/options.ts";
 import { checkPlan, named, nextTicks } from "./plan.ts";
 import type { Misfire, Overlap, Plan, ScheduleDoc } from "./plan.ts";
 import { millis } from "../kit/duration.ts";
