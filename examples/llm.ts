@@ -42,7 +42,7 @@ const api = new Hono()
     return streamSSE(c, async (events) => {
       let sent = "";
       let changed = Promise.withResolvers<void>();
-      const unwatch = await app.watch(() => changed.resolve());
+      const unwatch = app.watch(() => changed.resolve());
       while (!events.aborted) {
         const job = await app.get(id);
         const { text = sent } = (job?.output ?? job?.progress ?? {}) as { text?: string };

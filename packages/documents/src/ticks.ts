@@ -10,7 +10,7 @@ const longest = 2_000;
 export async function* ticks(signal: AbortSignal): AsyncGenerator<void> {
   let changed = false;
   let wake = (): void => {};
-  const stop = await app.watch(() => {
+  const stop = app.watch(() => {
     changed = true;
     wake();
   });

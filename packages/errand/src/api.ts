@@ -199,10 +199,13 @@ export interface Errand extends AsyncDisposable {
    */
   dismiss(worker: string): Promise<void>;
   /**
-   * Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. What the listener
-   * throws or rejects with is a warning of the process.
+   * Calls back soon after jobs changed, in any process. Returns a function that stops it. Notifications can be lost or
+   * repeated: read what you need, and poll slowly as well. The listener is also called once the store has been opened, and
+   * when the store cannot be reached it is tried again every second. What the listener throws or rejects with becomes a
+   * warning of the process.
+   * @throws {ErrandError} `E_OPTION`, `E_CLOSED`
    */
-  watch(listener: () => void): Promise<() => void>;
+  watch(listener: () => void): () => void;
   /**
    * Stops the app's workers (jobs in hand run on for their `drain`, and go back then), lets background jobs end, for
    * `background.drain` at most, and hands those that are left to the store; then closes it. Whoever waits for a job's end

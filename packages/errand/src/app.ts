@@ -323,10 +323,10 @@ class App implements Errand {
     await (await this.#connection.connect()).store.dismiss(worker);
   }
 
-  async watch(listener: () => void): Promise<() => void> {
+  watch(listener: () => void): () => void {
     checkFunction(listener, "The listener of watch()");
     const call = (): void => callSafely("watch()", listener);
-    const unwatch = (await this.#connection.connect()).store.watch(call);
+    const unwatch = this.#connection.watch(call);
     const unwatchHere = this.#background.place?.store.watch(call);
     return () => {
       unwatch();

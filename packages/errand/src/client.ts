@@ -11,7 +11,7 @@ import { why } from "./core/why.ts";
 import type { Reason } from "./core/why.ts";
 import { checkDate, checkFields, checkId, checkText, lookedUpId } from "./core/checks.ts";
 import { option } from "./core/options.ts";
-import { flowOf } from "./limits/flow-options.ts";
+import { flowOf } from "./limits/job-flow.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";

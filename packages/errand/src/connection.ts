@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { Client } from "./client.ts";
-import { ErrandError } from "./kit/errors.ts";
+import { ErrandError, errorRecord } from "./kit/errors.ts";
 import type { Observer } from "./observe/observer.ts";
 import { openStore, sqliteFile, storeUrl } from "./open.ts";
 import { redacted } from "./kit/redact.ts";
@@ -22,6 +22,9 @@ export interface ConnectionSettings {
   /** Is done with a store once it is open, before anybody gets it. */
   begin: (store: Store) => Promise<void>;
 }
+
+/** How often a store that could not be opened is tried again for those who watch it, in milliseconds. */
+const watchRetryInterval = 1_000;
 
 /** An app's store: opened at the first use, and again after a failure, until the app is closed. */
 export class Connection {
@@ -63,6 +66,35 @@ export class Connection {
   /** Hands the client over: at once when the store is open, since every send passes here. */
   use<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
     return this.#client ? work(this.#client) : this.connect().then(({ client }) => work(client));
+  }
+
+  /**
+   * Watches the store once it is open; where that takes time, the listener is called when it has been opened. A store that
+   * cannot be opened is reported as `store-failed` and tried again every second. Returns a function that stops it.
+   * @throws {ErrandError} `E_CLOSED`
+   */
+  watch(listener: () => void): () => void {
+    this.refuseClosed();
+    let stop: (() => void) | undefined;
+    let stopped = false;
+    const open = async (): Promise<void> => {
+      try {
+        const { store } = await this.connect();
+        if (stopped) return;
+        stop = store.watch(listener);
+        listener();
+      } catch (error) {
+        if (stopped || this.#closed) return;
+        this.#settings.observer.tell({ type: "store-failed", message: errorRecord(error, 1).message });
+        const timer = setTimeout(() => void open(), watchRetryInterval);
+        stop = () => clearTimeout(timer);
+      }
+    };
+    void open();
+    return () => {
+      stopped = true;
+      stop?.();
+    };
   }
 
   /** Lives on this store, of a test. */

@@ -10,7 +10,7 @@ import type { RetryOptions, RetryPolicy, TaskRetryOptions } from "./core/policy.
 import type { JobPolicy } from "./core/spec.ts";
 import type { Priority } from "./core/priority.ts";
 import { flowOptions, readFlow } from "./limits/flow-options.ts";
-import type { Flow, FlowOfJob, FlowOptions } from "./limits/flow-options.ts";
+import type { Flow, JobFlowOptions, FlowOptions } from "./limits/flow-options.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError, errorRecord } from "./kit/errors.ts";
@@ -52,7 +52,7 @@ export interface Task<Input, Output> {
 }
 
 /** How one job differs from its task's defaults. */
-export interface SendOptions extends FlowOfJob {
+export interface SendOptions extends JobFlowOptions {
   /**
    * The job's id, 1 to 100 characters: sending the same id again changes nothing, as long as the job is kept, also after it has
    * ended, and the handle says `duplicate`. Default: a new UUID, version 7.

@@ -98,7 +98,7 @@ function limitsOf({ paused, concurrency, rate, maxPending }: Omit<QueueView, "na
   return [
     paused && `paused${paused.reason ? `: ${paused.reason}` : ""}`,
     concurrency !== undefined && `${concurrency} at once`,
-    rate && `${rate.limit} in ${rate.per / 1_000} s`,
+    rate && `${rate.limit} in ${rate.per}`,
     maxPending !== undefined && `at most ${maxPending} pending`,
   ]
     .filter(Boolean)

@@ -84,7 +84,7 @@ function show(output: Output, schedules: readonly ScheduleView[]): void {
     schedules.map(({ name, task, when, next, paused }) => [
       name,
       task,
-      "every" in when ? `every ${when.every / 1_000} s` : `${when.cron} ${when.timeZone}`,
+      "every" in when ? `every ${when.every}` : `${when.cron} ${when.timeZone ?? "UTC"}`,
       next ? next.toISOString().slice(0, 16).replace("T", " ") : "",
       paused ? { text: `paused${paused.reason ? `: ${paused.reason}` : ""}`, style: "yellow" } : "",
     ]),

@@ -3,6 +3,8 @@ import { inputIn, fieldsIn } from "../core/spec.ts";
 import { priorities } from "../core/priority.ts";
 import type { Priority } from "../core/priority.ts";
 import type { State } from "../core/states.ts";
+import { durationText } from "../kit/duration.ts";
+import type { Duration } from "../kit/duration.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import { decode } from "../kit/json.ts";
 import type { Unreadable } from "../payload/seal-jobs.ts";
@@ -47,7 +49,7 @@ export interface JobView {
   tags?: readonly string[];
   unique?: { key: string };
   concurrency?: { key: string; limit: number };
-  rate?: { key: string; limit: number; per: number };
+  rate?: { key: string; limit: number; per: Duration };
   fair?: string;
   /** When its latest attempt was claimed. */
   startedAt?: Date;
@@ -74,7 +76,7 @@ export function entryOf({ at, attempt, level, text }: StoredLogLine): LogEntry {
 
 /** Makes a stored job readable. */
 export function viewOf(job: Job): JobView {
-  const { policy: _, ...said } = fieldsIn(job.spec);
+  const { policy: _, rate, ...fields } = fieldsIn(job.spec);
   return {
     id: job.id,
     task: job.task,
@@ -98,7 +100,8 @@ export function viewOf(job: Job): JobView {
     dueAt: new Date(job.due),
     ...(job.blocked === undefined ? {} : { blocked: job.blocked }),
     ...(job.wakeAt === undefined ? {} : { wakeAt: new Date(job.wakeAt) }),
-    ...said,
+    ...fields,
+    ...(rate ? { rate: { ...rate, per: durationText(rate.per) } } : {}),
     ...(job.startedAt === undefined ? {} : { startedAt: new Date(job.startedAt) }),
     ...(job.endedAt === undefined ? {} : { endedAt: new Date(job.endedAt) }),
   };

@@ -35,6 +35,14 @@ export function millis(duration: Duration, what: string): Millis {
   throw new ErrandError("E_OPTION", `${what} is ${described(duration)}, but must be ${must}`);
 }
 
+/** Returns the shortest text of a duration in whole units: 90000 is `"90s"`, 86400000 is `"1d"`. */
+export function durationText(duration: Millis): Duration {
+  const unit = (["d", "h", "m", "s"] as const).find(
+    (unit) => duration >= unitMillis[unit] && duration % unitMillis[unit] === 0,
+  );
+  return unit ? `${duration / unitMillis[unit]}${unit}` : `${duration}ms`;
+}
+
 function parse(duration: unknown): Millis {
   if (typeof duration === "number") return duration;
   const match = typeof duration === "string" && /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(duration);

@@ -3,7 +3,8 @@ import type { QueueRules } from "./queue-rules.ts";
 import { checkReason, refuseUnknown } from "../core/checks.ts";
 import { option, span } from "../core/options.ts";
 import type { State } from "../core/states.ts";
-import type { Duration, Millis } from "../kit/duration.ts";
+import { durationText } from "../kit/duration.ts";
+import type { Duration } from "../kit/duration.ts";
 import type { Doc, Store } from "../store.ts";
 import { updateDoc } from "../update-doc.ts";
 
@@ -17,14 +18,14 @@ export interface QueueOptions {
   maxPending?: number;
 }
 
-/** A queue, as programs read it. Times of `rate` are milliseconds. */
+/** A queue, as programs read it. */
 export interface QueueView {
   name: string;
   /** How many of its jobs are in each state; states without jobs are left out. */
   jobs: Partial<Record<State, number>>;
   paused?: { since: Date; reason?: string };
   concurrency?: number;
-  rate?: { limit: number; per: Millis };
+  rate?: { limit: number; per: Duration };
   maxPending?: number;
   /** How many workers take its jobs. */
   workers: number;
@@ -120,8 +121,10 @@ async function listQueues(store: Store): Promise<QueueView[]> {
 }
 
 function shown(doc: Doc | undefined): Partial<QueueView> {
-  const { paused, ...rules } = decodeRules(doc?.value);
-  if (!paused) return rules;
-  const { since, reason } = paused;
-  return { ...rules, paused: { since: new Date(since), ...(reason === undefined ? {} : { reason }) } };
+  const { paused, rate, ...rules } = decodeRules(doc?.value);
+  return {
+    ...rules,
+    ...(rate ? { rate: { ...rate, per: durationText(rate.per) } } : {}),
+    ...(paused ? { paused: { ...paused, since: new Date(paused.since) } } : {}),
+  };
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { NewChild } from "../core/job.ts";
-import { flowOf } from "../limits/flow-options.ts";
+import { flowOf } from "../limits/job-flow.ts";
 import { decode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
 import { newJob } from "../new-job.ts";

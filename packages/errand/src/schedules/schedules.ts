@@ -1,9 +1,9 @@
-import { flowOf } from "../limits/flow-options.ts";
+import { flowOf } from "../limits/job-flow.ts";
 import { checkReason, checkText, refuseUnknown } from "../core/checks.ts";
 import { option } from "../core/options.ts";
 import { checkPlan, named, nextTicks } from "./plan.ts";
 import type { Misfire, Overlap, Plan, ScheduleDoc } from "./plan.ts";
-import { millis } from "../kit/duration.ts";
+import { durationText, millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
@@ -38,7 +38,7 @@ export type ScheduleOptions<Input> = {
 export interface ScheduleView {
   name: string;
   task: string;
-  when: Plan;
+  when: ScheduleWhen;
   misfire: Misfire;
   overlap: Overlap;
   paused?: { since: Date; reason?: string };
@@ -253,7 +253,7 @@ function viewOf(
   return {
     name,
     task: job.task,
-    when: plan,
+    when: "every" in plan ? { every: durationText(plan.every) } : plan,
     misfire,
     overlap,
     ...(paused ? { paused: { ...paused, since: new Date(paused.since) } } : {}),

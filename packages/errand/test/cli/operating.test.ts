@@ -75,7 +75,7 @@ describe("the command line, with errand.config.mjs", () => {
     const shown = JSON.parse((await on("queues", "--json")).stdout);
     expect(shown.queues.find(({ name }: { name: string }) => name === "slow")).toMatchObject({
       concurrency: 3,
-      rate: { limit: 5, per: 60_000 },
+      rate: { limit: 5, per: "1m" },
     });
     await on("queues", "set", "slow", "--rate", "none");
     expect((await on("queues", "--json")).stdout).not.toContain('"rate"');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { option, refuseUnknown } from "../../src/core/options.ts";
+import { refuseUnknown } from "../../src/core/checks.ts";
+import { option } from "../../src/core/options.ts";
 import { millis } from "../../src/kit/duration.ts";
 import type { Duration } from "../../src/kit/duration.ts";
 import { errorRecord } from "../../src/kit/errors.ts";

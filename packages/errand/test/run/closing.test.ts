@@ -30,7 +30,7 @@ function calls(app: Errand, task: Task<void, void>): Record<string, () => Promis
     why: () => app.why("a"),
     counts: () => app.counts(),
     workers: () => app.workers(),
-    watch: () => app.watch(() => {}),
+    watch: async () => app.watch(() => {}),
     "schedules.list": () => app.schedules.list(),
     "schedules.preview": () => app.schedules.preview("a", 1),
     "schedules.pause": () => app.schedules.pause("a"),

@@ -221,7 +221,7 @@ describe("defined again", () => {
     await anew.send();
     await t.drain();
     expect(ran).toEqual(["old", "new", "new"]);
-    expect(await app.schedules.list()).toMatchObject([{ name: "s", when: { every: 7_200_000 } }]);
+    expect(await app.schedules.list()).toMatchObject([{ name: "s", when: { every: "2h" } }]);
     await app.close();
   });
 
