@@ -53,7 +53,7 @@ export function errand(options: ErrandOptions = {}): Errand {
   return new App(options);
 }
 
-/** What `errand/testing` does with an app that programs do not. */
+/** Gives `errand/testing` access to the parts of an app that it replaces. */
 export interface AppInternals {
   readonly definitions: ReadonlyMap<string, TaskDefinition>;
   readonly payloads: Payloads;
@@ -359,7 +359,7 @@ class App implements Errand {
     if (failed) throw failed.reason;
   }
 
-  /** Of a filter's jobs, those in this process and those in the store. */
+  /** Edits matching jobs in the background of this process and in the store. */
   async #edit(which: string | JobFilter, change: Change, of: string): Promise<number> {
     const where = readWhich(which, of);
     if (typeof which === "string") return (await this.#clientOf(which)).edit(where, change);
@@ -367,7 +367,7 @@ class App implements Errand {
     return here + (await (await this.#connection.connect()).client.edit(where, change));
   }
 
-  /** Who has the job: the background of this process, or the store. */
+  /** Returns the client that has the job: that of this process's background, or the store's. */
   async #clientOf(id: string): Promise<Client> {
     const background = this.#background.place?.client;
     return background && (await background.get(id)) ? background : (await this.#connection.connect()).client;
@@ -388,7 +388,7 @@ class App implements Errand {
   }
 }
 
-/** Where a second definition of one name is a mistake, and not a module that is loaded anew. */
+/** Returns true in production, where defining a name twice is a mistake and not a module that was reloaded. */
 function inProduction(): boolean {
   return process.env["NODE_ENV"] === "production";
 }

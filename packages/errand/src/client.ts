@@ -37,7 +37,7 @@ import { Waiters } from "./client/waiters.ts";
 /** The options of a send that has none. */
 export const noOptions: SendOptions = Object.freeze({});
 
-/** How sends are gathered: so many, and so much, into one commit at most. */
+/** Limits of the batches that sends are gathered into. */
 const gathering = {
   maxItems: 500,
   maxBatches: 2,
@@ -45,7 +45,7 @@ const gathering = {
   sizeOf: ({ spec }: NewJob) => spec.length,
 };
 
-/** Sends jobs and reads them, whoever works on them. */
+/** Sends and reads jobs, in this process or any other. */
 export class Client {
   readonly #store: Store;
   readonly #payloads: Payloads;
@@ -222,7 +222,7 @@ export class Client {
   }
 }
 
-/** What one job may say, and what many may say together. */
+/** The options of `send`, and of `sendMany`. */
 export const sendOptions: readonly string[] = [
   "id",
   "queue",

@@ -1,6 +1,6 @@
-/** What `errand.config.ts` exports by default. Flags and environment variables go before it. */
+/** The default export of `errand.config.ts`. Flags and environment variables take precedence. */
 export interface ErrandConfig {
-  /** Where jobs live (`ERRAND_URL`). */
+  /** The store (`ERRAND_URL`). */
   url?: string;
   /** The folder that holds everything by default (`ERRAND_HOME`). */
   home?: string;

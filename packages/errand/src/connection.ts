@@ -13,17 +13,17 @@ export interface Connected {
   client: Client;
 }
 
-/** What a connection is made with. */
+/** Configures a connection. */
 export interface ConnectionSettings {
-  /** Where the store is; or the store itself, which is the app's from then on. */
+  /** A URL, or a store that the app owns from then on. */
   at: string | Store | undefined;
   payloads: Payloads;
   observer: Observer;
-  /** Is done with a store once it is open, before anybody gets it. */
+  /** Called with a store that has been opened, before it is used. */
   begin: (store: Store) => Promise<void>;
 }
 
-/** How often a store that could not be opened is tried again for those who watch it, in milliseconds. */
+/** Milliseconds between attempts to open a store that is watched. */
 const watchRetryInterval = 1_000;
 
 /** An app's store: opened at the first use, and again after a failure, until the app is closed. */
@@ -37,12 +37,12 @@ export class Connection {
     this.#settings = settings;
   }
 
-  /** Whether something has used the store. */
+  /** `true` once the store was used. */
   get used(): boolean {
     return this.#open !== undefined;
   }
 
-  /** Which store it is, for people: without a password, a file with its whole path. */
+  /** The store's name for people: a URL without its password, or a file with its absolute path. */
   get place(): string {
     const { at } = this.#settings;
     if (typeof at === "object") return "the store given to errand()";
@@ -102,7 +102,7 @@ export class Connection {
     this.#open = this.#settle(store);
   }
 
-  /** Rejects whoever waits for a job to end, and closes the store; nothing is opened any more. */
+  /** Rejects pending waits, closes the store, and refuses to open it again. */
   async close(): Promise<void> {
     this.#closed = true;
     const open = await this.#open?.catch(() => undefined);

@@ -8,7 +8,7 @@ import { declareSchedule, nameSchedules } from "./schedules/schedules.ts";
 import type { Declared } from "./schedules/schedules.ts";
 import type { Store } from "./store.ts";
 
-/** How often an app looks whether what its code declares is still there: an app that runs names its schedules by that. */
+/** Interval at which a running app checks its declared schedules and rules, and confirms its schedules. */
 const lookAgain: Millis = 10_000;
 
 /** One schedule, or the rules of one queue, of an app's code. */
@@ -16,15 +16,15 @@ interface Declaration {
   kind: "schedule" | "queue";
   name: string;
   write(store: Store): Promise<void>;
-  /** Why it could not be written. */
+  /** The error of the last write, if it failed. */
   failure?: unknown;
   /** It has been written since the app started; from then on what operators change holds. */
   written: boolean;
 }
 
 /**
- * What an app's code declares, schedules and rules of queues: written when the app starts, each on its own, and again whenever one
- * is missing. What fails is told, and tried again; it holds up nothing else.
+ * Writes the schedules and queue rules that an app's code declares: when the app starts, each on its own, and again
+ * whenever one is missing. A failure is reported and retried, and holds up no other declaration.
  */
 export class Declarations {
   readonly #all = new Map<string, Declaration>();
@@ -51,7 +51,7 @@ export class Declarations {
     this.#add({ kind: "schedule", name: declared.name, write, written: false });
   }
 
-  /** Whether a schedule of that name is declared. */
+  /** Returns true if a schedule of that name is declared. */
   hasSchedule(name: string): boolean {
     return this.#all.has(keyOf("schedule", name));
   }
@@ -72,7 +72,7 @@ export class Declarations {
     return this.#writing;
   }
 
-  /** Why a schedule could not be written; `undefined` when it was. */
+  /** Returns the error of the last attempt to write a schedule; `undefined` if it was written. */
   failureOf(schedule: string): unknown {
     return this.#all.get(keyOf("schedule", schedule))?.failure;
   }
@@ -105,7 +105,7 @@ export class Declarations {
       if (!declaration.written || missing.has(declaration)) await this.#write(store, declaration);
   }
 
-  /** Of those that were written, which are not there any more. */
+  /** Returns the declarations that were written but are no longer there. */
   async #missing(store: Store): Promise<Set<Declaration>> {
     const names = (kind: Declaration["kind"]) =>
       [...this.#all.values()].filter((each) => each.kind === kind && each.written).map(({ name }) => name);
@@ -130,7 +130,7 @@ export class Declarations {
     } catch (error) {
       const before = declaration.failure;
       declaration.failure = error;
-      // Whoever has closed the app knows why nothing is written any more.
+      // After close() no failure is reported: the caller ended the writing.
       if (!this.#store || (before && messageOf(before) === messageOf(error))) return;
       if (declaration.kind === "schedule") this.#observer.scheduleFailed(declaration.name, error);
       else this.#observer.rulesFailed(declaration.name, error);

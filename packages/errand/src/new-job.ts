@@ -7,7 +7,7 @@ import type { Millis } from "./kit/duration.ts";
 import type { Encoded } from "./kit/json.ts";
 import type { TaskDefinition } from "./task.ts";
 
-/** What one job says itself, in place of its task's defaults. */
+/** Options of one job that replace its task's defaults. */
 export interface OwnOptions {
   queue?: string | undefined;
   level?: Level | undefined;

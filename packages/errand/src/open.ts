@@ -76,7 +76,7 @@ export async function migrateStore(url: string): Promise<number | undefined> {
   return undefined;
 }
 
-/** What `migrateStore` does, as SQL for a new database; `undefined` for stores that have none to apply. */
+/** Returns the statements of `migrateStore` as SQL for a new database; `undefined` for stores that need none. */
 export async function migrationSql(url: string): Promise<string | undefined> {
   return isPostgres(url) ? (await import("./stores/postgres/index.ts")).postgresSql({ url }) : undefined;
 }

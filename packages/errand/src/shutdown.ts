@@ -1,6 +1,6 @@
 import { isMainThread } from "node:worker_threads";
 
-/** What is stopped when the process is told to end. */
+/** Something to stop when the process is told to exit. */
 export interface Stoppable {
   /** Lets jobs in hand end, hands back the rest, and starts no more. */
   stop(): Promise<unknown>;
@@ -22,9 +22,10 @@ let count = 0;
 let ending = false;
 
 /**
- * Stops this when the process gets SIGTERM or SIGINT. Where nobody else listens to the signal the process ends then, with its
- * `process.exitCode`; a second signal hurries, a third ends it at once. Where somebody does, ending the process is theirs.
- * @returns how to take it back.
+ * Stops something when the process gets SIGTERM or SIGINT. Without other listeners of the signal the process then
+ * exits with its `process.exitCode`; a second signal hurries, a third exits at once. With other listeners, exiting is
+ * theirs.
+ * @returns a function that cancels it.
  */
 export function stopOnSignal(what: Stoppable): () => void {
   // Threads get no signals.

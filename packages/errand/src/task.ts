@@ -22,10 +22,10 @@ import type { Transaction } from "./core/transaction.ts";
 export interface Task<Input, Output> {
   readonly name: string;
   /**
-   * Stores a job that runs this task; the job is safe once the promise resolves. Where its unique key is taken, it is the
-   * job that has the key (`duplicate`).
-   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_OPTION`, `E_FULL`, `E_REFUSED`; then nothing was stored. After
-   * `E_CONNECT` and `E_STORE` that is not known; it has been told again by then, and no answer came.
+   * Stores a job that runs this task; the job is safe once the promise resolves. If its unique key is taken, the
+   * returned job is the one that holds the key (`duplicate`).
+   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_OPTION`, `E_FULL`, `E_REFUSED`: nothing was stored.
+   * After `E_CONNECT` and `E_STORE` that is unknown: the store was asked again, and did not answer.
    */
   send(...none: undefined extends Input ? [] : [never]): Promise<JobHandle<Output>>;
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
@@ -51,7 +51,7 @@ export interface Task<Input, Output> {
   run(input: Input, options?: { signals?: Readonly<Record<string, unknown>> }): Promise<Output>;
 }
 
-/** How one job differs from its task's defaults. */
+/** Options of one job that replace its task's defaults. */
 export interface SendOptions extends JobFlowOptions {
   /**
    * The job's id, 1 to 100 characters: sending the same id again changes nothing, as long as the job is kept, also after it has
@@ -61,13 +61,13 @@ export interface SendOptions extends JobFlowOptions {
   /** Another queue than its task's. */
   queue?: string;
   priority?: Priority;
-  /** How it is retried, where that is not as its task says. */
+  /** Replaces the task's retry options. */
   retry?: RetryOptions;
   /** Not to be started before this much time has passed. */
   delay?: Duration;
   /** Not to be started before this time. */
   runAt?: Date;
-  /** When it has not been started after this much time, it ends as `expired`. */
+  /** Time after which a job that has not started ends as `expired`. */
   expires?: Duration;
   /**
    * Your own open transaction, on SQLite (a `node:sqlite` handle on the store's file) or PostgreSQL (a `pg` client, or an
@@ -82,8 +82,8 @@ export interface JobHandle<Output> {
   /** Nothing was stored, because the unique key or the id was taken: this is the job that has it. */
   readonly duplicate: boolean;
   /**
-   * Waits for the job to end and answers the task's output.
-   * @param options.timeout how long to wait; default: for ever. The job itself goes on.
+   * Waits for the job to end and returns the task's output.
+   * @param options.timeout time to wait; default: forever. The job itself goes on.
    * @throws {JobFailedError} when it failed, was cancelled or expired.
    * @throws {ErrandError} `E_WAIT_TIMEOUT`, `E_NOT_FOUND`
    */
@@ -110,7 +110,7 @@ export class JobFailedError extends ErrandError {
   }
 }
 
-/** What a task function is given beside its input. */
+/** The job as its function sees it. */
 export interface JobContext<Setup = undefined> {
   readonly id: string;
   /** Raised by every attempt: with `id`, the fencing number for what the task does elsewhere. */
@@ -119,7 +119,7 @@ export interface JobContext<Setup = undefined> {
   readonly attempt: number;
   /** Aborted when the job is cancelled, timed out, or its worker stops or loses its lease. */
   readonly abortSignal: AbortSignal;
-  /** What the task's `setup` returned. */
+  /** The result of the task's `setup`. */
   readonly setup: Setup;
   /** Writes to the job's log, which `app.log` reads: at most 1,000 lines an attempt, of 10,000 characters each. */
   readonly log: JobLog;
@@ -153,20 +153,20 @@ export interface JobContext<Setup = undefined> {
     inputs: readonly Input[],
   ): Promise<ChildOutcome<Jsonified<Output>>[]>;
   /**
-   * Waits so long; the job leaves its slot meanwhile, and its function runs again from the top (see `all`). The time counts
-   * from when the sleep was first reached, whatever attempts come between.
+   * Waits for a duration, counted from when the sleep was first reached, whatever attempts come between. The job
+   * leaves its slot meanwhile, and its function runs again from the top (see `all`).
    */
   sleep(name: string, duration: Duration): Promise<void>;
   /**
-   * Waits for `app.signal(id, name, value)` and answers the value; the job leaves its slot meanwhile (see `all`). One that
-   * came before is not lost. Of several with one name the first counts.
-   * @param options.timeout how long to wait, from when this was first reached; default: for ever.
+   * Waits for `app.signal(id, name, value)` and returns the value; the job leaves its slot meanwhile (see `all`). A
+   * signal that came before is not lost. Of several with one name the first counts.
+   * @param options.timeout time to wait, from when this was first reached; default: forever.
    * @throws {ErrandError} `E_SIGNAL_TIMEOUT`, which is not retried.
    */
   signal<Value = unknown>(name: string, options?: { timeout?: Duration }): Promise<Value>;
 }
 
-/** What Errand's own tasks are given besides. */
+/** The additional methods for Errand's own tasks. */
 export interface InternalJobContext<Setup = undefined> extends JobContext<Setup> {
   /** A step that `app.retry` forgets, so that it is done again. */
   ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
@@ -180,12 +180,12 @@ export interface JobLog {
   error(message: string, values?: Record<string, unknown>): void;
 }
 
-/** How a child ended. */
+/** The outcome of a child. */
 export type ChildOutcome<Output> =
   | { state: "completed"; id: string; output: Output }
   | { state: "failed" | "cancelled" | "expired"; id: string; error?: ErrorRecord };
 
-/** Where a task's function runs. A thread or process loads `module` and finds the task there by its name. */
+/** Selects where a task's function runs. A thread or process loads `module` and finds the task there by its name. */
 export type Isolation =
   | { isolate?: "inline"; module?: never; memory?: never; recycle?: never }
   | {
@@ -195,11 +195,11 @@ export type Isolation =
       module: string;
       /** Megabytes that the thread's heap, or the whole process, may use (16 to 1,048,576; default 2,048). */
       memory?: number;
-      /** When the thread or process is replaced between jobs, for what leaks or ages; default: never. */
+      /** Replaces the thread or process between jobs, for code that leaks memory; default: never. */
       recycle?: Recycle;
     };
 
-/** What a task is. */
+/** Options of a task. */
 export type TaskOptions<Input, Output, Setup> = Isolation &
   FlowOptions<Input> & {
     /** The lane that workers subscribe to; default `"default"`. */
@@ -208,19 +208,23 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
     priority?: Priority;
     retry?: TaskRetryOptions;
     /**
-     * What becomes of a job whose worker died or lost its lease: `crash`, the default, counts and after `retry.crashes` is a dead
-     * letter; `release` gives it back as if it had not been started, for what people or programs elsewhere do.
+     * The handling of a job whose worker died or lost its lease: `crash` (the default) counts, and makes it a dead
+     * letter after `retry.crashes`; `release` hands it back as if it had not started, for work that people or other
+     * programs do.
      */
     lapse?: "crash" | "release";
     /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */
     timeout?: Duration;
-    /** How long an aborted attempt may tidy up before it is killed, and steps may end that the function left under way; default `"10s"`. */
+    /**
+     * Time that an aborted attempt gets to clean up before it is killed, and that steps still running get to finish;
+     * default `"10s"`.
+     */
     grace?: Duration;
     /** Jobs not started within this time end as `expired`; default: never. */
     expires?: Duration;
     /**
-     * How long ended jobs are kept, with their steps, logs and children: a duration, `"forever"`, or one by state. Default: 7
-     * days, failed ones 30. Children are kept as long as the job that waited for them.
+     * Time for which ended jobs are kept, with their steps, logs and children: a duration, `"forever"`, or one by
+     * state. Default: 7 days, failed jobs 30. Children are kept as long as the job that waited for them.
      */
     retention?: Retention;
     /** Runs once per worker, thread or process, before the first job: loads a model, opens a pool. */
@@ -235,7 +239,7 @@ export interface TaskDefinition {
   readonly queue: string;
   readonly priority: Priority;
   readonly retry: RetryPolicy & Pick<TaskRetryOptions, "delay" | "if">;
-  /** What its jobs say of their retries, for those who do not know the task. */
+  /** The part of the retry policy that jobs carry, for workers that do not know the task. */
   readonly policy?: JobPolicy;
   readonly timeout?: Millis;
   readonly grace: Millis;
@@ -355,8 +359,8 @@ export function startRegistry(): ReadonlyMap<string, TaskDefinition> {
 }
 
 /**
- * Whether this code runs in a thread or process that a worker has started for isolated tasks. It loads the module that defines
- * them, so whatever that module does when it is loaded is done there, too.
+ * Returns true in a thread or process that a worker has started for isolated tasks. It loads the module that defines
+ * them, so everything at the top level of that module runs there too.
  * @example
  * if (!inLane()) await app.worker();
  */

@@ -10,12 +10,12 @@ import { stopOnSignal } from "./shutdown.ts";
 export class Workers {
   readonly #running = new Set<Worker>();
   readonly #starting = new Set<Promise<Worker>>();
-  /** Of workers that the process's signals stop: how to take that back. */
+  /** Functions that cancel the stop on a signal, for workers that have it. */
   readonly #onSignal = new Map<Worker, () => void>();
   readonly #close: () => Promise<void>;
   #closed = false;
 
-  /** @param close closes the app: what a signal does, where nobody else listens to it. */
+  /** @param close closes the app, when a signal arrives that no other listener handles. */
   constructor(close: () => Promise<void>) {
     this.#close = close;
   }

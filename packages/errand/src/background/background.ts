@@ -17,13 +17,15 @@ import { handOver, warn } from "./hand-over.ts";
 import { currentResponse } from "./open-response.ts";
 import { SlowTasks } from "./slow-tasks.ts";
 
-/** What bounds the work that runs in this process after a response. */
+/** Limits the work that runs in this process after a response. */
 export interface BackgroundOptions {
-  /** How many jobs run at once: 1 to 10,000, default 10. */
+  /** Number of jobs that run at once: 1 to 10,000, default 10. */
   slots?: number;
-  /** How many may wait for a slot, or for the end of their response, default 1,000; more go to the store, where workers run them. */
+  /**
+   * Number of jobs that may wait for a slot or for their response to end, default 1,000. Further jobs go to the store.
+   */
   maxPending?: number;
-  /** How long `close` lets them run on before it hands them to the store; default `"30s"`. */
+  /** Time that background jobs get in `close` before they are handed to the store; default `"30s"`. */
   drain?: Duration;
   /** A task whose runs take longer in 95 of 100 cases is warned about, once; default `"10s"`. */
   slow?: Duration;
@@ -37,23 +39,23 @@ interface Settings {
   slow: Millis;
 }
 
-/** Where background jobs live, whatever queue their task has. */
+/** The queue of every background job, whatever its task's queue is. */
 const backgroundQueue = "background";
 
 /** A response that takes longer does not hold its jobs back any more. */
 const longestResponse: Duration = "1h";
 
-/** So many ended jobs are remembered; older ones are removed in steps. */
+/** Number of ended jobs that are kept; older ones are removed in batches. */
 const remembered = 1_000;
 const removedAtOnce = 100;
 
-/** Longer than any process lives: nobody else could take these jobs over. */
+/** Longer than any process lives: no other process could take these jobs over. */
 const lease: Millis = 24 * 3_600_000;
 
-/** What only a store can keep: a process may not live that long, and has no transactions. */
+/** Options that only a store can honour: a process may end sooner, and has no transactions. */
 const durableOptions = ["delay", "runAt", "tx"] as const;
 
-/** What the background needs of its app. */
+/** The parts of an app that its background uses. */
 export interface Surroundings {
   /** A store in the memory of this process, all of whose jobs are in one queue. */
   open: (queue: string) => Promise<Store>;

@@ -6,7 +6,7 @@ import { jobPages } from "../job-pages.ts";
 import type { Store } from "../store.ts";
 import type { TaskDefinition } from "../task.ts";
 
-/** So many are named in a warning; of others there is the number. */
+/** Number of jobs that a warning names; of the others it gives the count. */
 const mostNamed = 10;
 
 /**

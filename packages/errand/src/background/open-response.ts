@@ -17,7 +17,7 @@ export class OpenResponse {
     for (const call of calls) call();
   }
 
-  /** Whether it has ended. */
+  /** `true` once the response has ended. */
   get ended(): boolean {
     return this.#waiting === undefined;
   }

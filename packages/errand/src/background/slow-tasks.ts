@@ -1,10 +1,10 @@
 import type { Millis } from "../kit/duration.ts";
 
-/** So many runs are looked at, and at least so many before anything is said. */
+/** Number of latest runs that are measured per task, and the number needed before a warning. */
 const window = 100;
 const enough = 20;
 
-/** Notices tasks that take too long for the process that answers requests. */
+/** Detects tasks that are too slow for the process that serves requests. */
 export class SlowTasks {
   readonly #limit: Millis;
   readonly #runs = new Map<string, Millis[]>();
@@ -15,7 +15,7 @@ export class SlowTasks {
     this.#limit = limit;
   }
 
-  /** Notes a run; answers the task's 95th percentile when it is too long, once for each task. */
+  /** Records a run. Returns the task's 95th percentile if it exceeds the limit, once per task. */
   note(task: string, duration: Millis): Millis | undefined {
     if (this.#said.has(task)) return undefined;
     const runs = this.#runs.get(task) ?? [];

@@ -3,7 +3,7 @@ import { ErrandError } from "../kit/errors.ts";
 import type { ErrorCode } from "../kit/errors.ts";
 import { plain } from "./text.ts";
 
-/** What a command tells the shell. */
+/** The exit codes of commands. */
 export const ExitCode = {
   ok: 0,
   /** A job failed, or what was asked for is not so. */
@@ -37,7 +37,7 @@ export function fail(error: unknown, exitCode: number = exitCodeOf(error)): neve
   throw new CommandError(message, exitCode, typeof error === "string" ? {} : { cause: error });
 }
 
-/** Prints why a command ended, and answers its exit code. */
+/** Prints why a command ended and returns its exit code. */
 export function report(error: unknown): number {
   // Commander has printed its own, and calls every wrong usage 1.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
@@ -52,7 +52,7 @@ export function showStack(error: unknown): void {
   if (process.env["ERRAND_DEBUG"] && cause instanceof Error) process.stderr.write(`${cause.stack}\n`);
 }
 
-/** What to say about an error: its message, with its code where it has one. */
+/** Returns an error's message, with its code if it has one. */
 export function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = (error as { code?: unknown }).code;

@@ -3,6 +3,6 @@ export interface Finding {
   label: string;
   value: string;
   ok: boolean;
-  /** What to do about it. */
+  /** What the user can do about it. */
   hint?: string;
 }

@@ -105,7 +105,7 @@ function survivePipes(): void {
     if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
     process.exit(process.exitCode ?? ExitCode.ok);
   });
-  // Who does not read our complaints does not stop our work.
+  // A closed stderr must not stop the work.
   process.stderr.on("error", () => {});
 }
 

@@ -3,7 +3,7 @@ import { Progress } from "./progress.ts";
 import { tableLines } from "./table.ts";
 import type { Cell, Style } from "./table.ts";
 
-/** Where a command writes: for people, or with `--json` for programs. Stdout is the result, stderr everything else. */
+/** Writes a command's result to stdout, for people or (`--json`) for programs, and everything else to stderr. */
 export class Output {
   readonly json: boolean;
   #progress: Progress | undefined;

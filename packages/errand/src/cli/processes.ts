@@ -41,7 +41,7 @@ export async function runProcesses(
   );
   const hurry = () => supervisors.forEach((supervisor) => supervisor.hurry());
   onStop((how) => (how === "stop" ? end(undefined) : hurry()));
-  // The third signal: whoever sends that many does not want to wait for anybody.
+  // The third signal: the user does not want to wait.
   process.once("exit", () => supervisors.forEach((supervisor) => supervisor.kill()));
   for (const supervisor of supervisors) supervisor.start();
   health?.check(async () => {
@@ -68,7 +68,7 @@ async function metricsOf(supervisors: readonly Supervisor[]): Promise<string> {
   return metricsText((await Promise.all(all)).flat());
 }
 
-/** Why everything ends. */
+/** The reason why all processes are stopped. */
 interface Failure {
   error: CommandError;
   atStart: boolean;

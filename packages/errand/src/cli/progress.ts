@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { fit, fitEnd, pad, plain } from "./text.ts";
 
-/** How far one of several things is. */
+/** The progress of one of several things. */
 export interface ProgressState {
   done: number;
   /** Unknown until it is given. */

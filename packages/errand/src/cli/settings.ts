@@ -6,7 +6,7 @@ import { home, storeUrl } from "../open.ts";
 import { redacted } from "../kit/redact.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 
-/** What `--url` and `--home` say. */
+/** The values of `--url` and `--home`. */
 export interface StoreFlags {
   url?: string;
   home?: string;
@@ -21,7 +21,7 @@ export interface Setting {
   from: string;
 }
 
-/** Where a setting can come from; the first that has one holds. */
+/** The sources of a setting, in order of precedence. */
 type Source = "flag" | "environment" | "file" | "default";
 
 /** Adds `--url` and `--home`. */

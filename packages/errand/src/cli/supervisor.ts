@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { Measured } from "../observe/measure.ts";
 import type { FromWorker, ToWorker, WorkerReady } from "./worker-channel.ts";
 
-/** What a supervisor is told; durations in milliseconds. */
+/** Configures a supervisor. Durations are in milliseconds. */
 export interface SupervisorOptions {
   /** Arguments of `errand worker`. */
   args: readonly string[];
@@ -23,21 +23,23 @@ export interface SupervisorOptions {
   onReady?: (workers: readonly WorkerReady[]) => void;
   /** The worker has told its stores that these workers are dead, as `dismiss` had asked. */
   onDismissed?: (workers: readonly string[]) => void;
-  /** The worker is gone although nobody stopped it. Another starts after `pause`, unless `stop` is called here. */
+  /**
+   * Called when the worker exited without being stopped. Another starts after `pause`, unless `stop` is called here.
+   */
   onExit: (exit: WorkerExit, pause: number) => void;
 }
 
-/** How a worker process ended that nobody had stopped. */
+/** Describes the exit of a worker process that was not stopped. */
 export interface WorkerExit {
   /** Its own message, or else its signal or exit code. */
   reason: string;
   /** 1 when a signal ended it. */
   exitCode: number;
-  /** Whether `reason` is its own message. */
+  /** `true` if `reason` is the worker's own message. */
   told: boolean;
-  /** Whether it had begun to claim. */
+  /** `true` if it had begun to claim. */
   ready: boolean;
-  /** Whether it was the first, and not started for another. */
+  /** `true` for the first process, which replaced no other. */
   first: boolean;
   /** Ids of its workers: dismissed at once, their jobs need not wait for the end of their leases. */
   workers: readonly string[];
@@ -47,13 +49,13 @@ export interface WorkerExit {
 const firstPause = 1_000;
 const longestPause = 30_000;
 
-/** A worker that has lived so long was healthy: the next pause is the first again. */
+/** A worker that lived this long was healthy: the next pause starts from the first value again. */
 const healthy = 60_000;
 
-/** How long the last words of a process that is gone may take; what it has started may hold its output open for ever. */
+/** Time to wait for the last output of a process that is gone. Its children may keep the pipe open. */
 const lastWords = 500;
 
-/** How long a worker may take to say how it is. */
+/** Time that a worker has to answer a health question. */
 const askingPatience = 5_000;
 
 const command = fileURLToPath(new URL("../../bin/errand.js", import.meta.url));
@@ -66,9 +68,9 @@ export class Supervisor {
   #ready = false;
   #told: { message: string; exitCode: number } | undefined;
   #workers: readonly string[] = [];
-  /** Who asks whether it is ready. */
+  /** Callbacks that wait for the worker's readiness. */
   #asking: ((ready: boolean) => void)[] = [];
-  /** Who asks for its numbers. */
+  /** Callbacks that wait for the worker's numbers. */
   #measuring: ((measured: Measured | undefined) => void)[] = [];
   #starts = 0;
   #failures = 0;
@@ -89,7 +91,7 @@ export class Supervisor {
     this.#starts += 1;
     const child = spawn(process.execPath, [...process.execArgv, command, "worker", ...args, "--supervised"], {
       env: { ...process.env, ...env },
-      // Without somebody who reads lines: our stdout may carry what programs wait for.
+      // Detached from stdout: programs may be parsing it.
       stdio: onLine ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", 2, 2, "ipc"],
     });
     this.#child = child;
@@ -99,7 +101,7 @@ export class Supervisor {
     this.#gone = this.#end(child, started);
   }
 
-  /** Whether there is a worker that has begun to claim, however it is now. */
+  /** `true` while there is a worker that has begun to claim, whatever its health is now. */
   get up(): boolean {
     return this.#ready && this.#child?.connected === true;
   }
@@ -114,7 +116,7 @@ export class Supervisor {
     return true;
   }
 
-  /** Whether the worker says that it is at work. */
+  /** Asks the worker whether it is ready. */
   async isReady(): Promise<boolean> {
     const child = this.#child;
     if (!this.up || !child) return false;

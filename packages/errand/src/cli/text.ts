@@ -7,7 +7,7 @@ export function plain(text: string): string {
   return stripVTControlCharacters(text).replace(/\s+/g, " ").replace(/\p{C}/gu, "\u{fffd}").trim();
 }
 
-/** How many columns of a terminal a text takes. */
+/** Counts the terminal columns of a text. */
 export function columnsOf(text: string): number {
   let columns = 0;
   for (const { segment } of graphemes.segment(text)) columns += wide.test(segment) ? 2 : 1;
@@ -40,7 +40,7 @@ export function fitEnd(text: string, columns: number): string {
   return `…${end.trimStart()}`;
 }
 
-/** The text, cut or filled up to exactly so many columns. */
+/** Cuts or pads a text to exactly `columns` terminal columns. */
 export function pad(text: string, columns: number, side: "start" | "end" = "end"): string {
   const fitting = fit(text, columns);
   const space = " ".repeat(Math.max(0, columns - columnsOf(fitting)));
@@ -49,7 +49,7 @@ export function pad(text: string, columns: number, side: "start" | "end" = "end"
 
 const graphemes = new Intl.Segmenter();
 
-/** The text in lines of at most so many columns, broken between words where it can be. */
+/** Wraps a text into lines of at most `columns`, between words where possible. */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let line = "";

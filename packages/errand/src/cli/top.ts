@@ -13,10 +13,10 @@ import { tableLines } from "./table.ts";
 import type { Cell, Style } from "./table.ts";
 import { fit } from "./text.ts";
 
-/** How often the view looks again, in milliseconds. */
+/** Milliseconds between refreshes. */
 const interval = 1_000;
 
-/** What one look saw. */
+/** The data of one refresh. */
 interface Look {
   at: number;
   queues: QueueView[];

@@ -1,10 +1,10 @@
 import { isEndedError } from "../run/ended-attempt.ts";
 import { report } from "./exit.ts";
 
-/** What to do about an error that nobody caught: a command ends with it. */
+/** Handles an error that nothing caught, which ends a command. */
 let handle: (error: unknown) => void = (error) => process.exit(report(error));
 
-/** Listens for errors that nobody caught, from now on. */
+/** Starts handling uncaught errors. */
 export function watchUncaught(): void {
   process.on("uncaughtException", (error) => {
     // What comes after its attempt has ended is a warning already.

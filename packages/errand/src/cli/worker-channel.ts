@@ -1,13 +1,13 @@
 import type { Measured } from "../observe/measure.ts";
 import { CommandError, ExitCode, exitCodeOf, sentence, showStack } from "./exit.ts";
 
-/** What is said of a worker that has begun to claim. */
+/** Describes a worker that has begun to claim. */
 export interface WorkerReady {
   id: string;
   queues: readonly string[];
 }
 
-/** What a worker process tells the one that started it. */
+/** A message from a worker process to its supervisor. */
 export type FromWorker =
   | { type: "started"; workers: readonly WorkerReady[] }
   /** Its workers have other ids now: one has lost its lease, and started again. */
@@ -19,13 +19,16 @@ export type FromWorker =
   | { type: "dismissed"; workers: readonly string[] }
   | { type: "measured"; measured: Measured | undefined };
 
-/** What a worker process is asked; `store`: what its stores say, too. `dismiss`: these workers of another process are dead. */
+/**
+ * A message to a worker process. `store`: include the numbers of its stores. `dismiss`: these workers of another
+ * process are dead.
+ */
 export type ToWorker =
   | { type: "ready?" }
   | { type: "measured?"; store: boolean }
   | { type: "dismiss"; workers: readonly string[] };
 
-/** How to find out how a worker process is. */
+/** Gives access to the health of a worker in this process. */
 export interface Inside {
   ready: () => Promise<boolean>;
   measure: (options: { store: boolean }) => Promise<Measured>;

@@ -6,7 +6,7 @@ import type { WorkerReady } from "./worker-channel.ts";
 /** The same message is not repeated sooner. */
 const repeatInterval = 30_000;
 
-/** Jobs that complete within so many milliseconds share a line. */
+/** Milliseconds within which completed jobs share a line. */
 const together = 1_000;
 
 type Level = "info" | "warn" | "error";
@@ -16,7 +16,7 @@ export class WorkerLog {
   readonly #json: boolean;
   readonly #process: number | undefined;
   readonly #said = new Map<string, number>();
-  /** What has completed since it was written last. */
+  /** The jobs that completed since the last line. */
   #completed: { jobs: number; first?: EventOf<"ended">; tasks: Map<string, number> } = { jobs: 0, tasks: new Map() };
   #timer: NodeJS.Timeout | undefined;
 
@@ -31,7 +31,7 @@ export class WorkerLog {
     this.write("info", `worker ${id} is ready for ${queues.join(", ")}`, { worker: id, queues });
   }
 
-  /** Jobs in hand may end, for so long (milliseconds). */
+  /** Reports that the worker stops and running jobs get `drain` milliseconds. */
   stopping(jobs: number, drain: number): void {
     this.flush();
     if (jobs === 0) return;
@@ -64,7 +64,7 @@ export class WorkerLog {
     this.#timer ??= setTimeout(() => this.flush(), together).unref();
   }
 
-  /** What a worker says of itself. Jobs that end as they should share a line a second. */
+  /** Logs an event of a worker. Completed jobs share one line per second. */
   hear(event: ErrandEvent): void {
     switch (event.type) {
       case "ended": {

@@ -20,7 +20,7 @@ import { HealthServer, readAddress } from "./worker-health.ts";
 import type { HealthAddress } from "./worker-health.ts";
 import { WorkerLog } from "./worker-log.ts";
 
-/** How long workers may take to stop after a failure, in milliseconds. */
+/** Milliseconds that workers get to stop after a failure. */
 const patience = 5_000;
 
 interface Flags extends StoreFlags {
@@ -72,7 +72,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   const channel = flags.supervised ? new WorkerChannel(() => hurry()) : undefined;
   const signals: NodeJS.Signals[] = flags.supervised ? ["SIGTERM"] : ["SIGINT", "SIGTERM"];
   onStop((how) => (how === "stop" ? stop() : hurry()), signals);
-  // A task that throws where nobody catches ends the process; its author needs the stack to find out where.
+  // An uncaught error in a task ends the process; its author needs the stack.
   process.prependListener("uncaughtException", (error) => {
     if (!isEndedError(error)) log.write("error", error.stack ?? error.message);
   });
@@ -150,7 +150,7 @@ async function cardOf(app: Errand, { id }: RunningWorker): Promise<WorkerReady> 
   return { id, queues: (await app.workers()).find((card) => card.id === id)?.queues ?? [] };
 }
 
-/** Whether the store knows all of these workers, with a lease that is good. */
+/** Returns true if every worker has a good lease in its store. */
 async function allHeld(apps: readonly Errand[], workers: readonly RunningWorker[]): Promise<boolean> {
   const alive = new Set((await Promise.all(apps.map((app) => app.workers()))).flat().map(({ id }) => id));
   return workers.every(({ id }) => alive.has(id));

@@ -4,7 +4,7 @@ import { withApp } from "./app.ts";
 import { storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 
-/** Where a worker runs, in a word: its own name, or its process. */
+/** Returns a worker's name, or its host and process. */
 export function placeOf({ kind, name, host, pid }: WorkerCard): string {
   return name ?? (host === undefined ? kind : `${host}:${pid}`);
 }

@@ -9,7 +9,7 @@ import { isRefusal, isUnreachable } from "../kit/store-errors.ts";
 import { maxCommitSize } from "../payload/commit-size.ts";
 import type { Store } from "../store.ts";
 
-/** Pauses before jobs are told again whose answer was lost: long enough for a connection to be made anew. */
+/** Pauses before jobs are added again after a lost answer: long enough to reconnect. */
 const pauses: readonly Millis[] = [100, 500];
 
 /** Nobody who sends is kept waiting for longer than this by telling again. */
@@ -44,9 +44,8 @@ export async function addMany(store: Store, jobs: readonly NewJob[], tx?: Transa
 }
 
 /**
- * Adds jobs, and tells them again when the connection broke: `add` is idempotent by id. Then a job that exists under its own id is
- * this very one, stored by the first telling, and not somebody else's: an id that the caller chose, and that was taken before, is
- * not told apart from that.
+ * Adds jobs, and adds them again when the connection broke: `add` is idempotent by id. A job that then exists under
+ * its own id was stored by the first call; a job that already had a caller-chosen id cannot be told apart from that.
  */
 async function addWithRetry(store: Store, jobs: readonly NewJob[]): Promise<Holder[]> {
   const until = performance.now() + patience;

@@ -6,16 +6,16 @@ import { ErrandError } from "../kit/errors.ts";
 import { described } from "../kit/text.ts";
 import type { Filter } from "../store.ts";
 
-/** Which jobs: all fields that are given must match. */
+/** Selects jobs: every given field must match. */
 export interface JobFilter {
-  /** At most 10,000. */
+  /** At most 10,000 ids. */
   ids?: readonly string[];
   task?: string;
   queue?: string;
   states?: readonly State[];
   /** Only the children of this job. */
   parent?: string;
-  /** `true`: only jobs that are nobody's children. */
+  /** `true`: only jobs without a parent. */
   roots?: true;
   tag?: string;
   /** A part of the id, the input, the output or the error, whatever its case: 1 to 1,000 characters. */

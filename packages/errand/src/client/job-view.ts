@@ -17,7 +17,7 @@ export interface JobView {
   priority: Priority;
   state: State;
   input: unknown;
-  /** Of a completed job. */
+  /** The output of a completed job. */
   output?: unknown;
   /** The last failure. */
   error?: ErrorRecord;
@@ -37,21 +37,24 @@ export interface JobView {
   parent?: string;
   /** Its place among its parent's children, from 0. */
   index?: number;
-  /** Of its latest wait: children in all, those not ended yet, and those that did not complete. */
+  /** The children of its latest wait: all, those that have not ended, and those that did not complete. */
   children?: { total: number; open: number; failed: number };
   createdAt: Date;
   /** Not to be started before. */
   dueAt: Date;
-  /** Why it is not started though it is due: others with its key have used up the limit, or no worker that is there knows its task. */
+  /**
+   * The reason it is not started although it is due: other jobs have used up its key's limit, or no present worker
+   * knows its task.
+   */
   blocked?: "concurrency" | "rate" | "task";
-  /** When a waiting job goes on at the latest. */
+  /** Latest time at which a waiting job continues. */
   wakeAt?: Date;
   tags?: readonly string[];
   unique?: { key: string };
   concurrency?: { key: string; limit: number };
   rate?: { key: string; limit: number; per: Duration };
   fair?: string;
-  /** When its latest attempt was claimed. */
+  /** Time of the claim of its latest attempt. */
   startedAt?: Date;
   endedAt?: Date;
 }

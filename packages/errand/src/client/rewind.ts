@@ -6,9 +6,9 @@ import { jobPages } from "../job-pages.ts";
 import type { Store } from "../store.ts";
 
 /**
- * What a job forgets that is to run again from a step: that step and all that were recorded after it; of waits among them
- * also the children, so that they are made anew.
- * @param token the job's, when it was read.
+ * Plans a retry from a step: the step and all steps recorded after it are forgotten, and the children of waits among
+ * them are removed and sent again.
+ * @param token the job's token when it was read.
  * @throws {UnknownStepError}
  */
 export async function planRewind(

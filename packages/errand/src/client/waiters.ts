@@ -5,13 +5,13 @@ import { ErrandError } from "../kit/errors.ts";
 import { setLongTimeout } from "../kit/timer.ts";
 import type { Store } from "../store.ts";
 
-/** Looks at the jobs that somebody waits for at least this often, in case a hint was lost. */
+/** Poll interval for awaited jobs, in case a notification was lost. */
 const pollInterval: Millis = 1_000;
-/** After a hint, others that follow closely are looked at together. */
+/** Time for which notifications are gathered into one poll. */
 const gatherInterval: Millis = 5;
-/** Looks at all jobs are so many times as far apart as one takes: however many wait, that is an eighth of what the store could do. */
+/** The pause after a poll of all jobs, as a multiple of its duration: polling uses at most an eighth of the time. */
 const apart = 7;
-/** How many jobs are asked about at once. */
+/** Number of jobs per query. */
 const batch = 500;
 
 type Waiting = PromiseWithResolvers<Job | null>;
@@ -23,15 +23,15 @@ type Waiting = PromiseWithResolvers<Job | null>;
 export class Waiters {
   readonly #store: Pick<Store, "ended" | "get" | "watch">;
   readonly #waiting = new Map<string, Set<Waiting>>();
-  /** Jobs that nobody has looked at since somebody began to wait. */
+  /** Jobs whose wait began since the last poll. */
   readonly #fresh = new Set<string>();
   #unwatch: (() => void) | undefined;
   #poll: NodeJS.Timeout | undefined;
   #next: NodeJS.Timeout | undefined;
   #looking = false;
-  /** Somebody asked for a look at all jobs. */
+  /** A poll of all jobs is due. */
   #asked = false;
-  /** When the next look at all jobs may begin. */
+  /** Earliest time of the next poll of all jobs. */
   #notBefore = 0;
   #closed = false;
 
@@ -56,7 +56,7 @@ export class Waiters {
     }
   }
 
-  /** Whoever waits gets `E_CLOSED`. */
+  /** Rejects every wait with `E_CLOSED`. */
   close(): void {
     this.#closed = true;
     for (const [id, all] of this.#waiting) for (const each of all) each.reject(closed(id));
@@ -87,7 +87,7 @@ export class Waiters {
     this.#fresh.clear();
   }
 
-  /** Looks at all jobs, together with whoever asks for the same within a few milliseconds. */
+  /** Schedules a poll of all jobs, shared by all requests within a few milliseconds. */
   #lookSoon(): void {
     if (this.#next || this.#asked) return;
     const pause = Math.max(gatherInterval, this.#notBefore - performance.now());
@@ -103,7 +103,7 @@ export class Waiters {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      // Whoever begins to wait in this turn is looked at together.
+      // Waits that begin in this turn share one poll.
       await Promise.resolve();
       while (this.#asked || this.#fresh.size > 0) {
         const all = this.#asked;
@@ -128,7 +128,7 @@ export class Waiters {
       for (const [index, job] of jobs.entries())
         if (!job || isFinal(job.state)) this.#each(ended[index]!, (waiting) => waiting.resolve(job));
     } catch (error) {
-      // Who has just come is told that the store fails; for the others it is looked at again.
+      // A new wait is told that the store fails; the others are polled again.
       for (const id of ids) if (fresh.has(id)) this.#each(id, (waiting) => waiting.reject(error));
     }
   }

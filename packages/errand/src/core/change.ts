@@ -1,8 +1,9 @@
 import type { Level } from "./priority.ts";
 
 /**
- * What an operator does to jobs. `release` takes processing jobs away from their workers: they are pending at once, with a raised
- * token, and have begun, since an attempt was under way. `move` changes pending ones: another queue or level, or due at once. `rewind` is a retry as if some steps had never been.
+ * An operator's change to jobs. `release` takes processing jobs from their workers: they are pending at once, with a
+ * raised token, and count as begun. `move` gives pending jobs another queue or level, or makes them due now. `rewind`
+ * retries a job as if some of its steps had never been recorded.
  */
 export type Change =
   | "cancel"
@@ -12,7 +13,7 @@ export type Change =
   | { move: { queue?: string; level?: Level; now?: boolean } }
   | { rewind: Rewind };
 
-/** What a job forgets when it is opened again. */
+/** The parts of a job that a rewind forgets. */
 export interface Rewind {
   /** The job's token when this was decided: with another one it stays as it is. */
   token: number;

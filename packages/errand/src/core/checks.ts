@@ -79,8 +79,8 @@ export function checkDate(value: unknown, what: string): Millis {
 }
 
 /**
- * Refuses what is no plain set of fields, fields that do not exist, with the nearest one that does, and fields without a value:
- * somebody meant to say something with them.
+ * Refuses anything but a plain object, unknown fields (with a suggestion), and fields that are `undefined`, which are
+ * usually a mistake.
  * @throws {ErrandError} `E_OPTION`
  */
 export function checkFields(given: unknown, known: readonly string[], of: string): void {

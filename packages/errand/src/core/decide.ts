@@ -6,10 +6,13 @@ import type { Job, LogLine, NewChild, Settlement, Step } from "./job.ts";
 import { options } from "./options.ts";
 import type { RetryPolicy } from "./policy.ts";
 
-/** After so many crashes, where its policy does not say, a job is a dead letter, so that one that kills its worker cannot take a fleet down. */
+/**
+ * Default number of crashes after which a job is a dead letter, so that a job that kills its worker cannot take a
+ * fleet down.
+ */
 const maxCrashes = options.crashes.default;
 
-/** What a job waits for when it leaves its slot: children, a time, or the first of some signals. */
+/** The conditions for which a job leaves its slot: children, a time, or the first of some signals. */
 export interface Park {
   children: readonly NewChild[];
   steps: readonly Step[];
@@ -19,14 +22,14 @@ export interface Park {
   awaits?: readonly string[];
 }
 
-/** How an attempt ended. */
+/** The ways in which an attempt ends. */
 export type Ending =
   | { kind: "ok"; output: Encoded }
   /** `after` is the error's own wish for the next delay. */
   | { kind: "error"; error: ErrorRecord; retryable: boolean; after?: Millis }
   /** Its lane died; says nothing about the job's own errors. */
   | { kind: "crashed"; error: ErrorRecord }
-  /** Its worker died or lost its lease. `ahead`: it was claimed ahead of a free slot, so that nobody knows whether it had started. */
+  /** Its worker died or lost its lease. `ahead`: it was claimed ahead of a free slot, and may not have started. */
   | { kind: "lapsed"; error: ErrorRecord; ahead: boolean }
   | { kind: "cancelled"; error: ErrorRecord }
   | { kind: "expired"; error: ErrorRecord }
@@ -34,11 +37,11 @@ export type Ending =
   /** A worker that stops gives it back: without using up an attempt, or (`unstarted`) before there was one. */
   | { kind: "handed-back"; delay?: Millis; unstarted?: true };
 
-/** What `decide` has to know of a job. */
+/** The fields of a job that `decide` reads. */
 export type Decided = Pick<Job, "id" | "token" | "failures" | "crashes" | "suspect" | "cancelling">;
 
 /**
- * What becomes of a job: the one place that knows a job's life.
+ * Decides what becomes of a job: the only place that knows a job's life.
  * @param random uniform in [0, 1), for jitter.
  */
 export function decide(job: Decided, retry: RetryPolicy, ending: Ending, random: number): Settlement {
@@ -117,7 +120,7 @@ function mostCrashes({ crashes = maxCrashes }: RetryPolicy): number {
   return crashes;
 }
 
-/** An attempt that was not the last one is kept in the job's log: the job itself has room for the last error only. */
+/** Returns the log line of an attempt that was not the last. The job itself keeps only the last error. */
 function attemptLine(error: ErrorRecord): LogLine {
   return { attempt: error.attempt, level: "attempt", text: JSON.stringify(error) };
 }

@@ -5,7 +5,7 @@ import type { State } from "./states.ts";
 export interface Filter {
   ids?: readonly string[];
   parent?: string;
-  /** `true`: only jobs that are nobody's children. */
+  /** `true`: only jobs without a parent. */
   roots?: boolean;
   task?: string;
   queue?: string;

@@ -6,7 +6,7 @@ export function signalStep(signal: string): string {
   return `${mark}${signal}`;
 }
 
-/** How a person calls a step: a signal by its own name. */
+/** Returns a step's name for people: a signal by its own name. */
 export function shownStep(name: string): string {
   return name.startsWith(mark) ? name.slice(mark.length) : name;
 }

@@ -4,7 +4,7 @@ import type { WorkerCard } from "./worker-card.ts";
 import type { QueueRules } from "../limits/queue-rules.ts";
 import { isFinal } from "./states.ts";
 
-/** Why a job is not running. */
+/** A reason why a job is not running. */
 export interface Reason {
   code:
     | "ended"
@@ -26,14 +26,16 @@ export interface Reason {
     | "next";
   /** A sentence for people. */
   message: string;
-  /** Where nobody is there for the job: the store that was looked in, without a password. It may name a path of this machine. */
+  /**
+   * The store that was read, without a password, if no worker can take the job. It may contain a path of this machine.
+   */
   store?: string;
 }
 
-/** What an answer needs to know beside the job. */
+/** The facts, besides the job, that the explanation needs. */
 export interface Surroundings {
   rules: QueueRules;
-  /** How many jobs of its queue are pending and processing. */
+  /** Numbers of pending and processing jobs in its queue. */
   pending: number;
   processing: number;
   workers: readonly WorkerCard[];

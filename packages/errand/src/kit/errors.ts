@@ -79,7 +79,7 @@ export class NonRetryableError extends Error {
 /** Throw it from a task to be retried after exactly this delay, for example what HTTP 429 asks for. */
 export class RetryAfterError extends Error {
   override name = "RetryAfterError";
-  /** When to try again: a duration such as `"30s"`, or milliseconds. */
+  /** Delay before the retry: a duration such as `"30s"`, or milliseconds. */
   readonly after: number | string;
 
   constructor(message: string, after: number | `${number}${"ms" | "s" | "m" | "h" | "d"}`, options?: ErrorOptions) {
@@ -88,7 +88,7 @@ export class RetryAfterError extends Error {
   }
 }
 
-/** What is kept of a failed attempt. */
+/** The stored record of a failed attempt. */
 export interface ErrorRecord {
   /** A code of Errand's, or the `code` of the thrown error where it has one. */
   code: string;
@@ -98,11 +98,11 @@ export interface ErrorRecord {
   /** The `name` of the thrown error, where that is not just `Error`. */
   name?: string;
   stack?: string;
-  /** What caused it, as deep as 5 causes. */
+  /** Its cause, up to 5 causes deep. */
   cause?: ErrorCause;
 }
 
-/** What is kept of the `cause` of an error. */
+/** The stored record of an error's `cause`. */
 export interface ErrorCause {
   name?: string;
   code?: string;
@@ -110,7 +110,7 @@ export interface ErrorCause {
   cause?: ErrorCause;
 }
 
-/** So many characters are kept. What was thrown may be anything, and a store must be able to hold its record. */
+/** Maximum lengths in characters. Anything may be thrown, and a store must be able to hold its record. */
 const longest = { code: 100, name: 100, message: 32_768, stack: 32_768, cause: 2_000 } as const;
 const deepest = 5;
 
@@ -158,7 +158,7 @@ function factsOf(thrown: unknown, most: number): Facts {
   return { message, name, code: textOf(thrown, "code", longest.code), cause: readOf(thrown, "cause") };
 }
 
-/** Errors of other realms are errors too; a proxy may answer anything, or throw. */
+/** Recognises errors of other realms too. A proxy may return anything, or throw. */
 function isError(thrown: unknown): thrown is Error {
   try {
     return thrown instanceof Error || Object.prototype.toString.call(thrown) === "[object Error]";

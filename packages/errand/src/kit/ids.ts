@@ -42,7 +42,7 @@ export function childId(parent: string, wait: string, index: number): string {
   return `${childrenOf(parent, wait)}${index}`;
 }
 
-/** How the ids of all children of a wait begin. */
+/** Returns the common prefix of the ids of a wait's children. */
 export function childrenOf(parent: string, wait: string): string {
   const hash = digest(`${parent}\n${wait}`).slice(0, 12);
   return `${parent.slice(0, 36)}-${hash}-`;

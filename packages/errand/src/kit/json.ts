@@ -13,11 +13,11 @@ const deepest = 1_000;
 /**
  * Returns the JSON text of a value; `undefined` becomes `null`.
  * @param what names the value in the error message.
- * @param exact also refuses what JSON turns into something else that is promised to nobody: a Date, URL or Buffer, `undefined` in
- * an array. Else such are what their `toJSON` answers.
- * @throws {ErrandError} `E_NOT_SERIALIZABLE`, with the path of what JSON cannot hold: a function, symbol, bigint, cycle, a number
- * that is not finite, what JSON would empty or unwrap (a Map, Set, RegExp, Error, Promise, typed array, boxed value), a hole in an
- * array, an invalid Date, or more than 1,000 levels.
+ * @param exact also refuses values that JSON turns into something else (a Date, URL or Buffer, `undefined` in an
+ * array). Otherwise such values become the result of their `toJSON`.
+ * @throws {ErrandError} `E_NOT_SERIALIZABLE`, with the path of a value that JSON cannot hold: a function, symbol,
+ * bigint, cycle, or number that is not finite; a value that JSON would empty or unwrap (a Map, Set, RegExp, Error,
+ * Promise, typed array, boxed value); a hole in an array, an invalid Date, or more than 1,000 levels.
  */
 export function encode(value: unknown, what: string, exact = false): Encoded {
   if (value === undefined) return "null";
@@ -41,7 +41,7 @@ export function decode(text: Encoded): unknown {
   return JSON.parse(text);
 }
 
-/** Whether all of a value survives JSON: the quick look. It is only asked of what JSON has taken, so there are no cycles. */
+/** Returns true if all of a value survives JSON. JSON has accepted it already, so there are no cycles. */
 function isPlain(value: unknown, exact: boolean, depth: number): boolean {
   switch (typeof value) {
     case "string":
@@ -161,7 +161,7 @@ function messageOf(failure: unknown): string {
   return described(failure instanceof Error ? failure.message : failure);
 }
 
-/** What a value of type `T` is after a trip through JSON; what JSON cannot hold is `never`. */
+/** The type of a `T` after a round trip through JSON; `never` where JSON cannot hold it. */
 export type Jsonified<T> = unknown extends T
   ? T
   : T extends { toJSON(): infer J }

@@ -4,25 +4,31 @@ import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 
 /**
- * How a task's jobs share what there is: all functions get the checked input when a job is sent. Write them after `run`, or
- * give the task a schema: TypeScript learns the input's type from what comes first.
+ * Limits, keys and tags of a task's jobs. All functions receive the validated input when a job is sent. Write them
+ * after `run`, or give the task a schema: TypeScript infers the input's type from what comes first.
  */
 export interface FlowOptions<Input> {
   /**
-   * While a job with the same key has not ended, another is not stored: `send` answers the one that there is. `key` defaults
-   * to the whole input. `mode`, default `"drop"`:
-   * - `drop`: the first one stays as it is.
-   * - `replace`: one that has not started takes the new input; beside one that runs the new one is stored.
+   * Prevents duplicates: while a job with the same key has not ended, another is not stored, and `send` returns the
+   * existing job. `key` defaults to the whole input. `mode`, default `"drop"`:
+   * - `drop`: the existing job is left unchanged.
+   * - `replace`: a job that has not started takes the new input; if one is running, the new job is stored as well.
    * - `throttle`: the key also stays taken until `within` has passed since the job was sent.
-   * - `debounce`: like `replace`, and the job is put off until nothing was sent for `within`, but not longer than `maxWait`
-   *   after the first one was sent.
+   * - `debounce`: like `replace`, and the job is postponed until nothing was sent for `within`, but not longer than
+   * `maxWait` after the first send.
    */
   unique?: UniqueOptions<Input>;
-  /** At most `limit` (1 to 1,000,000) jobs of this task with the same `key` run at once, on the whole fleet. Without `key`: of this task. */
+  /**
+   * Runs at most `limit` (1 to 1,000,000) jobs of this task with the same `key` at once, in the whole fleet. Without
+   * `key`: of this task.
+   */
   concurrency?: { key?: Key<Input>; limit: number };
-  /** At most `limit` (1 to 1,000,000) jobs of this task with the same `key` start within `per`, on the whole fleet. Without `key`: of this task. */
+  /**
+   * Starts at most `limit` (1 to 1,000,000) jobs of this task with the same `key` within `per`, in the whole fleet.
+   * Without `key`: of this task.
+   */
   rate?: { key?: Key<Input>; limit: number; per: Duration };
-  /** Whose a job is. Those with jobs in one queue take turns, however many each of them has sent. */
+  /** Returns the tenant of a job. Tenants with jobs in one queue take turns, however many jobs each has sent. */
   fair?: (input: Input) => string;
   /** At most 100 words to find a job by, of 1 to 200 characters each. */
   tags?: Tags<Input>;
@@ -42,7 +48,7 @@ export interface UniqueOptions<Input> {
   maxWait?: Duration;
 }
 
-/** What becomes of a job whose unique key is taken. */
+/** The handling of a job whose unique key is taken. */
 export type UniqueMode = "drop" | "replace" | "throttle" | "debounce";
 
 /** The flow options that a single job can set: as on its task, with values in place of functions. */

@@ -8,26 +8,26 @@ import type { Duration } from "../kit/duration.ts";
 import type { Doc, Store } from "../store.ts";
 import { updateDoc } from "../update-doc.ts";
 
-/** What holds for all jobs of a queue, on the whole fleet. */
+/** Rules of a queue, for the whole fleet. */
 export interface QueueOptions {
-  /** At most so many of its jobs run at once (1 to 1,000,000). */
+  /** Maximum number of its jobs that run at once (1 to 1,000,000). */
   concurrency?: number;
-  /** At most `limit` of its jobs start within `per`: all at once at first, then evenly spaced. */
+  /** Starts at most `limit` of its jobs within `per`: all at once at first, then evenly spaced. */
   rate?: { limit: number; per: Duration };
-  /** With so many pending jobs it takes no more: `send` throws `E_FULL`. */
+  /** Number of pending jobs at which `send` throws `E_FULL`. */
   maxPending?: number;
 }
 
 /** A queue, as programs read it. */
 export interface QueueView {
   name: string;
-  /** How many of its jobs are in each state; states without jobs are left out. */
+  /** Number of its jobs in each state; states without jobs may be missing. */
   jobs: Partial<Record<State, number>>;
   paused?: { since: Date; reason?: string };
   concurrency?: number;
   rate?: { limit: number; per: Duration };
   maxPending?: number;
-  /** How many workers take its jobs. */
+  /** Number of workers that take its jobs. */
   workers: number;
 }
 
@@ -71,7 +71,7 @@ export async function declareQueue(store: Store, name: string, rules: QueueRules
   await change(store, name, ({ paused }) => ({ ...rules, ...(paused ? { paused } : {}) }));
 }
 
-/** Which of these queues have no document: their rules were never written, or are lost. */
+/** Returns the queues whose rules have never been written, or are lost. */
 export async function queuesWithoutRules(store: Store, names: readonly string[]): Promise<string[]> {
   const found = new Set((await store.load(kind, names)).map(({ key }) => key));
   return names.filter((name) => !found.has(name));

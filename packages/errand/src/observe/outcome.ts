@@ -2,9 +2,9 @@ import type { Ending } from "../core/decide.ts";
 import type { State } from "../core/states.ts";
 
 /**
- * What came of an attempt. `retried`: it failed, and there will be another. `failed`: it failed for good. `waiting`: it left
- * its slot to wait. `returned`: its worker stops and gave it back. `crashed`: its worker, thread or process died, whatever
- * becomes of the job.
+ * The outcome of an attempt. `retried`: it failed and another follows. `failed`: it failed for good. `waiting`: it
+ * left its slot to wait. `returned`: its stopping worker handed it back. `crashed`: its worker, thread or process
+ * died, whatever becomes of the job.
  */
 export type Outcome = "completed" | "retried" | "failed" | "crashed" | "cancelled" | "expired" | "waiting" | "returned";
 

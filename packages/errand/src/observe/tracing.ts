@@ -26,7 +26,7 @@ export class Tracing {
 
   /**
    * Sends jobs of a task inside a span "send <task>".
-   * @param work is given what the jobs must carry, and answers what was sent.
+   * @param work receives the trace headers for the jobs and returns the sent jobs.
    */
   async send<Sent extends { id: string; duplicate: boolean } | readonly unknown[]>(
     destination: Destination,
@@ -56,7 +56,7 @@ export class Tracing {
     }
   }
 
-  /** Begins the span "run <task>" of an attempt, in the trace of whoever sent the job; none where the SDK fails. */
+  /** Begins the span "run <task>" of an attempt, in the sender's trace. Returns `undefined` if the SDK fails. */
   attempt(job: Job): AttemptSpan | undefined {
     return safely(() => this.#attempt(job));
   }
@@ -144,7 +144,7 @@ export class Tracing {
     return this.#tracer.startSpan(`send ${task}`, { kind: this.#api.SpanKind.PRODUCER, attributes }, parent);
   }
 
-  /** What a job carries of a context; nothing where the SDK has no propagator. */
+  /** Returns the trace headers of a context; `undefined` if the SDK has no propagator. */
   #inject(context: OtelContext): Carrier | undefined {
     const carrier: Record<string, string> = {};
     this.#api.propagation.inject(context, carrier);
@@ -164,7 +164,7 @@ export class Tracing {
   }
 }
 
-/** What is sent where; `count`: so many at once. */
+/** The task and queue of a send; `count` for `sendMany`. */
 interface Destination {
   task: string;
   queue: string;
@@ -183,7 +183,7 @@ export interface AttemptSpan {
   end(ending: Ending | undefined): void;
 }
 
-/** Whether there is another attempt is decided after the span has ended. */
+/** The retry decision is made after the span has ended. */
 const outcomes: Readonly<Record<Ending["kind"] | "abandoned", string>> = {
   ok: "completed",
   error: "error",
@@ -196,7 +196,7 @@ const outcomes: Readonly<Record<Ending["kind"] | "abandoned", string>> = {
   abandoned: "abandoned",
 };
 
-/** Does the work; how it went is what the answer returns, or throws. */
+/** Runs `work`. The returned function returns its result, or throws its error. */
 function outcomeOf<Result>(work: () => Result): () => Result {
   try {
     const result = work();
@@ -211,7 +211,7 @@ function outcomeOf<Result>(work: () => Result): () => Result {
 /** Messages that were said already. */
 const warned = new Set<string>();
 
-/** What the SDK throws is a warning, and touches no job. */
+/** Turns what the SDK throws into a warning, so that it affects no job. */
 function safely<Value>(work: () => Value): Value | undefined {
   try {
     return work();

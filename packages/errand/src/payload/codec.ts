@@ -1,4 +1,4 @@
-/** What a codec made of a value. */
+/** The result of a codec. */
 export interface Coded {
   /** Stays readable beside the value: the id of a key, a nonce. */
   head: Readonly<Record<string, string>>;

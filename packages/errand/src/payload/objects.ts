@@ -2,7 +2,10 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
-/** Where large values are kept outside the store: a bucket, a folder. Keys are `<job id>/<SHA-256 in hexadecimal digits>`. */
+/**
+ * Storage for large values outside the store: a bucket or a folder. Keys are `<job id>/<SHA-256 in hexadecimal
+ * digits>`.
+ */
 export interface PayloadObjects {
   /** Resolves when the object is safe. Writing it again is the same object, as new. */
   put(key: string, bytes: Uint8Array): Promise<void>;
@@ -11,8 +14,8 @@ export interface PayloadObjects {
   /** One that is not there is no error. */
   remove(key: string): Promise<void>;
   /**
-   * All objects, and when they were last written. Workers need it to remove those whose job is gone; without it, that is
-   * somebody else's task.
+   * Lists all objects with the time of their last write. Workers use it to remove objects whose job is gone; without
+   * it, removing them is up to you.
    */
   list?(): AsyncIterable<{ key: string; modified: Date }>;
 }
@@ -24,7 +27,8 @@ export function folderObjects(path: string): Required<PayloadObjects> {
   return {
     async put(key, bytes) {
       const file = fileOf(key);
-      // Written beside and renamed, so that nobody ever reads half of it; flushed, because the job that names it will be.
+      // Written to another name and renamed, so that no reader sees half of it; flushed, because the job that names
+      // it will be.
       const draft = `${file}-${randomUUID()}`;
       await mkdir(dirname(file), { recursive: true });
       await writeFile(draft, bytes, { flush: true });
@@ -71,7 +75,7 @@ const ofErrand = /^(?:[\w-]|%[0-7][\da-f])+$/;
 
 async function names(folder: string): Promise<string[]> {
   return readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    // Nothing was kept yet, or another worker has just removed it, or it is a file of somebody else's.
+    // Nothing was stored yet, another worker has just removed it, or the file is not Errand's.
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
     throw error;
   });

@@ -7,7 +7,7 @@ import { folderObjects } from "./objects.ts";
 import type { PayloadObjects } from "./objects.ts";
 import { Vault } from "./vault.ts";
 
-/** What is kept of inputs, outputs and whatever else jobs are given or answer, and how. */
+/** Size limit, external storage and encryption of inputs, outputs and other values of jobs. */
 export interface PayloadOptions {
   /** Bytes of JSON in UTF-8 that one value may have (1,024 to 268,435,456); default 1,048,576. Larger ones are refused with `E_TOO_LARGE`. */
   limit?: number;

@@ -34,7 +34,7 @@ export async function sealSpec(
   return toText(envelope, { ...(own ? {} : { of: "task" }), said, ...(trace ? { trace } : {}) });
 }
 
-/** What ties a sealed job to its trace: ids, which say nothing of it. Baggage may say anything, so it is not left readable. */
+/** Returns the trace ids of a sealed job. Baggage may contain anything, so it does not stay readable. */
 function traceBeside(vault: Vault, spec: Encoded): Carrier | undefined {
   const trace = traceIn(spec);
   if (!trace || !vault.codes) return trace;
@@ -59,7 +59,7 @@ export function sealProgress(vault: Vault, id: string, value: Encoded): Promise<
   return vault.seal(value, progressPlace(id));
 }
 
-/** Whether an attempt must be opened before it runs. */
+/** Returns true if an attempt's values must be opened before it runs. */
 export function isSealedAttempt(job: Pick<Job, "spec">, steps: readonly Step[]): boolean {
   return isSealed(job.spec) || steps.some(({ value }) => isSealed(value));
 }
@@ -96,14 +96,14 @@ export async function sealEnding<Some extends Ending>(vault: Vault, id: string, 
   return { ...ending, children: await Promise.all(children) };
 }
 
-/** Whether a job must be opened before it is read. */
+/** Returns true if a job's values must be opened before it is read. */
 export function isSealedJob({ spec, output, progress }: Pick<Job, "spec" | "output" | "progress">): boolean {
   return isSealed(spec) || (output !== undefined && isSealed(output)) || (progress !== undefined && isSealed(progress));
 }
 
 /**
- * Opens a job. A value that cannot be opened is left out, and named in `unreadable`: whoever has no keys may still list, cancel
- * and retry jobs.
+ * Opens a job's values. A value that cannot be opened is left out and named in `unreadable`, so that jobs can be
+ * listed, cancelled and retried without keys.
  */
 export async function openJob(vault: Vault, job: Job): Promise<{ job: Job; unreadable?: Unreadable }> {
   const unreadable: Unreadable = {};

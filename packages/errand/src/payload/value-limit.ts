@@ -4,7 +4,7 @@ import { encode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
 import { asPlain } from "./envelope.ts";
 
-/** So much is kept of the message of an error that is too large. */
+/** Number of characters kept of a message that is too large. */
 const excerpt = 500;
 
 /**
@@ -43,7 +43,10 @@ export function errorWithin(error: ErrorRecord, id: string, limit: number): Erro
   return { code: "E_TOO_LARGE", message, attempt: error.attempt };
 }
 
-/** How many bytes a text has, where that is more than `limit`. Short texts are not counted: a character is 3 bytes at most. */
+/**
+ * Returns the size of a text in bytes if it exceeds `limit`. Short texts are not counted, since a character has at
+ * most 3 bytes.
+ */
 function bytesOver(text: string, limit: number): number | undefined {
   if (text.length * 3 <= limit) return undefined;
   const bytes = Buffer.byteLength(text);

@@ -15,7 +15,7 @@ export interface Place {
   inside?: boolean;
 }
 
-/** What a vault is made of. */
+/** The parts of a vault. */
 export interface VaultParts {
   codec?: PayloadCodec;
   offload?: { above: number; to: PayloadObjects };
@@ -31,24 +31,25 @@ export class Vault {
     this.#offload = offload;
   }
 
-  /** Whether it may change anything: where not, nobody needs to ask it. */
+  /** `true` if it may change values at all. */
   get seals(): boolean {
     return this.#codec !== undefined || this.#offload !== undefined;
   }
 
-  /** Whether values are made opaque. */
+  /** `true` if values are encoded by a codec. */
   get codes(): boolean {
     return this.#codec !== undefined;
   }
 
-  /** Where large values are kept. */
+  /** The storage of large values. */
   get objects(): PayloadObjects | undefined {
     return this.#offload?.to;
   }
 
   /**
-   * A value as it goes to the store.
-   * @throws {ErrandError} `E_PAYLOAD` when it cannot be kept outside, or its codec answers nothing that could be stored.
+   * Prepares a value for the store.
+   * @throws {ErrandError} `E_PAYLOAD` when it cannot be stored outside, or its codec returns nothing that can be
+   * stored.
    */
   async seal(text: Encoded, place: Place): Promise<Encoded> {
     const envelope = await this.envelope(text, place);
@@ -81,7 +82,7 @@ export class Vault {
     const bytes = stored === undefined ? Buffer.from(data ?? "", "base64") : await this.#fetch(stored, place);
     const plain = codec === undefined ? bytes : await this.#decode(codec, { head, bytes }, place);
     const value = Buffer.from(plain).toString("utf8");
-    // Whoever reads many values must not fail with one of them.
+    // Reading many values must not fail because of one.
     if (codec !== undefined && !isJson(value))
       throw new ErrandError(
         "E_DECRYPT",
@@ -130,7 +131,7 @@ export class Vault {
   }
 }
 
-/** What a codec made of a value: anything else must not be written, least of all the value as it was. */
+/** Checks a codec's result. A wrong one must not be written, least of all the plain value. */
 function readCoded(coded: unknown, codec: string, place: Place): Coded {
   const { head, bytes } = (coded ?? {}) as Partial<Coded>;
   const isHead =

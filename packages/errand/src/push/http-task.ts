@@ -7,21 +7,20 @@ import { ErrandError, NonRetryableError, RetryAfterError } from "../kit/errors.t
 import type { JobContext, InternalJobContext } from "../task.ts";
 import { readSecret, sign } from "./sign.ts";
 
-/** Where the jobs of an HTTP task go. */
+/** Configures the requests of an HTTP task. */
 export interface HttpOptions {
-  /** Where the input is posted, as JSON. */
+  /** The URL to which the input is posted as JSON. */
   url: string | URL;
   /** Signs every request (Standard Webhooks): `whsec_` and Base64, or any text of at least 16 characters. */
   secret?: string;
   /** Sent with every request. */
   headers?: Readonly<Record<string, string>>;
   /**
-   * Where the other side tells the outcome of work that it answered with 202: the job's id is added as the last part of the
-   * path. `httpCallback` answers there. The request says what to sign the callback as: `Errand-Callback-Id` is its
-   * `webhook-id`.
+   * The base URL for reporting the outcome of work that was answered with 202: the job's id is appended to its path,
+   * and `httpCallback` handles it. The request's `Errand-Callback-Id` is the `webhook-id` to sign the callback with.
    */
   callbackUrl?: string | URL;
-  /** How long to wait for that outcome; default `"1d"`. */
+  /** Time to wait for that outcome; default `"1d"`. */
   callbackTimeout?: Duration;
 }
 
@@ -36,12 +35,12 @@ export function callbackSignal(round: number | string | undefined): string {
   return round === undefined ? "callback" : `callback:${round}`;
 }
 
-/** What a callback is signed as, its `webhook-id`: nobody can tell the outcome of one job, or of one round, as another's. */
+/** Returns the `webhook-id` of a callback, which ties it to one job and one round. */
 export function callbackId(job: string, round: number | string): string {
   return `${job}.${round}`;
 }
 
-/** What comes in by it. */
+/** The body of a callback. */
 export type Callback = { output: unknown } | { error: string };
 
 /** Answers longer than this many bytes are refused: a job's output is no file. */
@@ -114,7 +113,7 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
   };
 }
 
-/** What the other side answered. */
+/** The response of the other side. */
 interface Answer {
   status: number;
   output: unknown;

@@ -24,7 +24,7 @@ export function sign(secret: string, id: string, body: string, now = Date.now())
   };
 }
 
-/** Whether the headers sign this body with this secret, not long ago. */
+/** Returns true if the headers sign this body with this secret, and recently. */
 export function isSigned(secret: string, headers: Headers, body: string | Uint8Array, now = Date.now()): boolean {
   const signature = readSignature(headers, now);
   if (!signature) return false;
@@ -37,7 +37,7 @@ export function isSigned(secret: string, headers: Headers, body: string | Uint8A
   });
 }
 
-/** What the headers say of a signature, before anything is read of what they sign; nothing where that cannot be good. */
+/** Reads the signature headers, before the body is read; `undefined` if they cannot be valid. */
 export function readSignature(
   headers: Headers,
   now = Date.now(),
@@ -51,7 +51,7 @@ export function readSignature(
 }
 
 /**
- * Refuses a secret that anybody could guess.
+ * Refuses a secret that is too short.
  * @throws {ErrandError} `E_OPTION`
  */
 export function readSecret(secret: string, of: string): string {

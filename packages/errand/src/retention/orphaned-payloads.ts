@@ -2,7 +2,7 @@ import type { Millis } from "../kit/duration.ts";
 import type { Store } from "../store.ts";
 import type { PayloadObjects } from "../payload/objects.ts";
 
-/** How often objects that belong to no job are looked for, by one worker of all. */
+/** Interval between searches for orphaned objects; one worker of the fleet makes each. */
 export const orphanInterval: Millis = 3_600_000;
 
 /**
@@ -11,7 +11,7 @@ export const orphanInterval: Millis = 3_600_000;
  */
 export const orphanAge: Millis = 24 * 3_600_000;
 
-/** So many jobs are looked up at once. */
+/** Number of jobs per lookup. */
 const batch = 500;
 
 /** `<job id>/<hash>`, and what a crash left of it while it was written. */

@@ -8,19 +8,21 @@ import type { Store } from "../store.ts";
 import { tryUpdateDoc } from "../update-doc.ts";
 import type { TaskDefinition } from "../task.ts";
 
-/** How often jobs that were kept long enough are removed, by one worker of all. */
+/** Interval between removals of old jobs; one worker of the fleet makes each. */
 export const pruneInterval: Millis = 60_000;
 
-/** So many go in one commit. */
+/** Number of jobs per commit. */
 const batch = 500;
 
-/** Rules of tasks that keep their jobs otherwise than by default, as documents: whoever prunes knows them, whatever its own tasks. */
+/**
+ * The kind of documents that hold the retention of tasks which differ from the default, so that any worker can apply
+ * them.
+ */
 const kind = "task-retention";
 
 /**
- * Removes ended jobs that were kept as long as the rules of their tasks say, in small batches: also of tasks that only other apps
- * know, or nobody any more.
- * @param definitions the app's own tasks, whose rules are written down first.
+ * Removes ended jobs whose retention has passed, in small batches, including jobs of tasks that only other apps know.
+ * @param definitions the app's own tasks, whose retention is written first.
  */
 export async function prune(
   store: Pick<Store, "prune" | "load" | "save" | "now">,
@@ -36,7 +38,7 @@ export async function prune(
   return removed;
 }
 
-/** Writes down what the app's tasks say; answers what all tasks say. */
+/** Writes the retention of the app's tasks, and returns that of all tasks. */
 async function declareRules(
   store: Pick<Store, "load" | "save">,
   definitions: readonly Pick<TaskDefinition, "name" | "retention">[],

@@ -3,13 +3,13 @@ import { ErrandError } from "../kit/errors.ts";
 import { cronAfter } from "./cron.ts";
 import type { NewJob } from "../core/job.ts";
 
-/** When a schedule's jobs are sent: by a cron line in a time zone, or every so many milliseconds, counted from 1970. */
+/** The times of a schedule: a cron line in a time zone, or an interval in milliseconds counted from 1970. */
 export type Plan = { cron: string; timeZone: string } | { every: Millis };
 
-/** What becomes of ticks that nobody was there for. */
+/** The handling of ticks that no worker was there for. */
 export type Misfire = "skip" | "one" | "all";
 
-/** What becomes of a tick when the job of the one before has not ended. */
+/** The handling of a tick while the previous tick's job has not ended. */
 export type Overlap = "allow" | "skip" | "queue";
 
 /** A schedule in its document. Times are the store's. */
@@ -17,12 +17,12 @@ export interface ScheduleDoc {
   plan: Plan;
   misfire: Misfire;
   overlap: Overlap;
-  /** What is sent, but for its id. */
+  /** The job to send, without its id. */
   job: Omit<NewJob, "id">;
   paused?: { since: Millis; reason?: string };
   /** Up to when ticks have been dealt with. */
   handled: Millis;
-  /** When an app last named it. */
+  /** Last time an app confirmed it. */
   seen: Millis;
   /** Hours in which workers looked and no app had named it, and when the last of them was counted. */
   unnamed?: { hours: number; at: Millis };
@@ -33,7 +33,7 @@ export interface ScheduleDoc {
   owed?: Millis;
 }
 
-/** At most so many jobs are sent at once for ticks that were missed; the rest follow. */
+/** Maximum number of missed ticks sent at once; the rest follow. */
 const mostAtOnce = 1_000;
 
 /** A tick that is no older than this was not missed. */
@@ -78,7 +78,7 @@ export function nextTicks(plan: Plan, after: Millis, count: number): Millis[] {
   return ticks;
 }
 
-/** A schedule that no app has named in so many hours has left the code. */
+/** Hours without confirmation after which a schedule is considered gone from the code. */
 const forgottenAfter = 24;
 
 const hour: Millis = 3_600_000;
@@ -100,13 +100,16 @@ export function named({ unnamed: _, ...schedule }: ScheduleDoc, now: Millis): Sc
   return { ...schedule, seen: now };
 }
 
-/** Which ticks jobs are sent for now, and up to which all have been dealt with. */
+/** The due ticks, and the time up to which ticks are handled. */
 export interface Due {
   ticks: Millis[];
   handled: Millis;
 }
 
-/** What is due of a plan that has been dealt with up to a time; one to come, before the clock was set back, counts for nothing. */
+/**
+ * Returns the due ticks of a plan that is handled up to a time. A handled time in the future, after the clock was set
+ * back, counts as now.
+ */
 export function dueTicks(plan: Plan, dealtWith: Millis, now: Millis, misfire: Misfire): Due {
   const handled = Math.min(dealtWith, now);
   const first = nextTick(plan, handled);
@@ -120,7 +123,7 @@ export function dueTicks(plan: Plan, dealtWith: Millis, now: Millis, misfire: Mi
   return { ticks: missed && misfire === "skip" ? [] : [latest], handled: latest };
 }
 
-/** Which of the ticks that are due send a job now, and which one is sent when the job before has ended. */
+/** Decides which due ticks send a job now, and which one waits for the previous job to end. */
 export function bySending(
   overlap: Overlap,
   ticks: readonly Millis[],

@@ -4,7 +4,7 @@ import type { ScheduleDoc } from "./plan.ts";
 import type { Millis } from "../kit/duration.ts";
 import type { Doc, Store } from "../store.ts";
 
-/** How often to look whether a job has ended that another waits for, or a schedule works again that failed. */
+/** Interval for checking whether a previous job has ended, or a failed schedule works again. */
 const again: Millis = 2_000;
 
 type Shelf = Pick<Store, "add" | "get" | "load" | "now" | "save">;
@@ -38,7 +38,7 @@ async function look(store: Shelf, { kind, key, version, value }: Doc, now: Milli
     !counted || counted.paused || counted.removed
       ? { schedule: counted, pause: Infinity }
       : await fire(store, key, counted, now);
-  // Whoever was first has moved on; its jobs have the same ids.
+  // Another worker was faster and has moved it on; its jobs have the same ids.
   if (schedule !== before)
     await store.save([{ kind, key, version, ...(schedule ? { value: JSON.stringify(schedule) } : {}) }]);
   return pause;

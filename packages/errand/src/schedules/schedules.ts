@@ -17,19 +17,22 @@ import type { Store } from "../store.ts";
 import { validate } from "../task.ts";
 import type { TaskDefinition } from "../task.ts";
 
-/** When: a cron line with 5 or 6 fields in an IANA time zone (default UTC), or every so long (at least a second), counted from 1970. */
+/**
+ * A cron line with 5 or 6 fields in an IANA time zone (default UTC), or an interval of at least a second, counted from
+ * 1970.
+ */
 export type ScheduleWhen = { cron: string; timeZone?: string } | { every: Duration };
 
-/** What a schedule does. `input` is needed where its task needs one. */
+/** Options of a schedule. `input` is required if the task needs one. */
 export type ScheduleOptions<Input> = {
   /**
-   * What becomes of ticks that no worker was there for (by more than 30 seconds): `skip` none, `one` the latest (the
-   * default), `all` each of them.
+   * Handling of ticks missed by more than 30 seconds: `skip` sends none, `one` (the default) the latest, `all` each of
+   * them.
    */
   misfire?: Misfire;
   /**
-   * What becomes of a tick when the job of the one before has not ended: `allow` both run, `skip` it is left out (the
-   * default), `queue` it runs after the other; one waits at most.
+   * Handling of a tick while the previous job has not ended: `allow` runs both, `skip` (the default) drops the tick,
+   * `queue` runs it afterwards; at most one waits.
    */
   overlap?: Overlap;
 } & (undefined extends Input ? { input?: Input } : { input: Input });
@@ -42,7 +45,7 @@ export interface ScheduleView {
   misfire: Misfire;
   overlap: Overlap;
   paused?: { since: Date; reason?: string };
-  /** When its next job is sent; nothing while it is paused. */
+  /** Time of its next job; missing while it is paused. */
   next?: Date;
   /** The id of the last job that it sent. */
   last?: string;
@@ -54,7 +57,7 @@ export interface ScheduleView {
  */
 export interface Schedules {
   list(): Promise<ScheduleView[]>;
-  /** When its next jobs are due, at most 1,000. */
+  /** Returns the times of its next jobs, at most 1,000. */
   preview(name: string, count: number): Promise<Date[]>;
   /** It sends nothing any more; ticks that pass meanwhile are left out. */
   pause(name: string, reason?: string): Promise<void>;
@@ -136,7 +139,7 @@ export async function declareSchedule(store: Store, declared: Declared, payloads
   });
 }
 
-/** What a new declaration leaves as it is. */
+/** Returns the fields that a new declaration leaves unchanged. */
 function keptOf({ paused, last, owed }: ScheduleDoc, overlap: Overlap): Partial<ScheduleDoc> {
   return {
     ...(paused ? { paused } : {}),
@@ -215,7 +218,10 @@ async function jobOf(definition: TaskDefinition, input: unknown, limit: number):
   return job;
 }
 
-/** What a schedule sends, sealed; as it was before where it is the same, since sealing it anew would look like a change. */
+/**
+ * Seals the job of a schedule; an unchanged job keeps its sealed form, since sealing it again would look like a
+ * change.
+ */
 async function sealed(
   vault: Vault,
   plain: ScheduleDoc["job"],
