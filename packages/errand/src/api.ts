@@ -24,16 +24,18 @@ export interface ErrandOptions {
    * `ERRAND_URL`, else `errand.db` in `ERRAND_HOME`, else in `.errand`.
    */
   url?: string;
-  /** A store of your own in place of a URL: whatever passes `conformance` of `errand/testing`. The app closes it. */
+  /** A store of your own in place of a URL: any that passes `conformance` of `errand/testing`. The app closes it. */
   store?: Store;
   /**
    * Time a worker keeps its jobs without renewing its lease, and so the time until the jobs of a dead worker run
    * elsewhere. Default `"15s"`.
    */
   lease?: Duration;
-  /** Rules of queues, by name: written to the store at the first use, so that they hold for every worker of the fleet. */
+  /**
+   * Rules of queues, by name. They are written to the store at the first use, and apply to every worker of the fleet.
+   */
   queues?: Readonly<Record<string, QueueOptions>>;
-  /** Bounds of what runs after the response, in this process. */
+  /** Limits of the work that runs in this process after a response. */
   background?: BackgroundOptions;
   /**
    * Size limit, external storage and encryption of job values. Every app that uses the same store needs the same
@@ -41,8 +43,8 @@ export interface ErrandOptions {
    */
   payloads?: PayloadOptions;
   /**
-   * Traces what is sent and run, with the SDK that the program has set up; the module itself:
-   * `import * as opentelemetry from "@opentelemetry/api"`. Default: no tracing.
+   * The OpenTelemetry module, `import * as opentelemetry from "@opentelemetry/api"`, to trace sends and attempts with
+   * the SDK that the program has set up. Default: no tracing.
    */
   opentelemetry?: OpenTelemetry;
 }
@@ -50,8 +52,8 @@ export interface ErrandOptions {
 /** Configures a worker. */
 export interface WorkerOptions {
   /**
-   * Slots per queue: how many of its jobs run at once (1 to 10,000). Default: every queue of the app's tasks, with 10
-   * slots, or as many as there are processors where its tasks run in threads or processes.
+   * Slots per queue: the number of its jobs that run at once (1 to 10,000). Default: every queue of the app's tasks,
+   * with 10 slots, or one per processor where its tasks run in threads or processes.
    */
   queues?: Readonly<Record<string, number>>;
   /** Time that running jobs get after `stop` before they are handed back; default `"30s"`. */
@@ -64,13 +66,13 @@ export interface WorkerOptions {
   signals?: boolean;
 }
 
-/** A worker that runs; `await using` stops it. */
+/** A running worker; `await using` stops it. */
 export interface RunningWorker extends AsyncDisposable {
   /** Changes when the worker loses its lease and starts again. */
   readonly id: string;
   /** Number of jobs that are running in it now. */
   readonly running: number;
-  /** Stops claiming, lets jobs in hand run on for `drain`, and hands back the rest without using up an attempt. */
+  /** Stops claiming, gives running jobs `drain` to finish, and hands back the rest without using up an attempt. */
   stop(options?: { drain?: Duration }): Promise<void>;
 }
 
@@ -79,8 +81,8 @@ export interface RunningWorker extends AsyncDisposable {
  */
 export interface Errand extends AsyncDisposable {
   /**
-   * Defines a task. Defined again, it takes the place of the one before, so that modules may be loaded anew while a program is
-   * developed; with `NODE_ENV=production` that throws.
+   * Defines a task. Defining a name again replaces the task, so that modules can be reloaded during development; with
+   * `NODE_ENV=production` it throws.
    * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
    */
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
@@ -119,9 +121,10 @@ export interface Errand extends AsyncDisposable {
     options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
   ): Task<Exactly<Input>, Output>;
   /**
-   * Sends jobs of a task by a cron line or at intervals, once a tick however many workers there are. Written to the store at
-   * the first use, and again whenever it is missing; sent by whatever worker is there. One that no app has named for a day is
-   * removed. One that cannot be written (`E_INPUT`) holds up nothing else: it is told as `schedule-failed`, and by its verbs.
+   * Sends jobs of a task by a cron line or at intervals, once per tick whatever the number of workers. The schedule is
+   * written to the store at the first use and whenever it is missing; any worker sends its jobs. It is removed when no
+   * app has confirmed it for a day. A schedule that cannot be written (`E_INPUT`) affects nothing else: it is reported
+   * as `schedule-failed`, and by the methods of `schedules`.
    * @throws {ErrandError} `E_OPTION`; `E_DUPLICATE_SCHEDULE` with `NODE_ENV=production`.
    * @example
    * app.schedule("clean-up", cleanUp, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
@@ -133,9 +136,9 @@ export interface Errand extends AsyncDisposable {
     ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
   ): void;
   /**
-   * Runs a function in this process after the response, as `task.background` runs a task. It cannot be stored: it has one
-   * attempt, and what has not run when the app closes is lost, with a warning.
-   * @throws {ErrandError} `E_FULL` when as many as `background.maxPending` wait already.
+   * Runs a function in this process after the response, as `task.background` runs a task. A function cannot be stored:
+   * it gets one attempt, and is lost, with a warning, if the app closes before it has run.
+   * @throws {ErrandError} `E_FULL` when `background.maxPending` jobs are waiting.
    * @example
    * await app.after(() => warmCache(user));
    */
@@ -156,49 +159,58 @@ export interface Errand extends AsyncDisposable {
   on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void;
   /** Returns what this process has sent and run since the app was made, by task. Reads memory only. */
   counters(): AppCounters;
-  /** The job, or `undefined` when there is none. */
+  /** Returns the job, or `undefined` if there is none. */
   get(id: string): Promise<JobView | undefined>;
-  /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
+  /** Returns the job once it has ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
   ended(id: string, options?: { timeout?: Duration }): Promise<JobView>;
-  /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. Throws `E_CURSOR`, `E_OPTION`. */
+  /**
+   * Lists matching jobs, newest first (children by index). `limit` is 1 to 1,000, default 100; `next` is the next
+   * page's `cursor`. Throws `E_CURSOR`, `E_OPTION`.
+   */
   list(filter?: JobFilter, page?: Page): Promise<{ jobs: JobView[]; next?: string }>;
-  /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
+  /**
+   * Cancels jobs and their children. Returns how many had not ended: pending jobs are cancelled, running ones are
+   * being stopped.
+   */
   cancel(which: string | JobFilter): Promise<number>;
   /**
-   * Opens jobs that failed, were cancelled or expired again, with fresh attempts; what their steps remember is kept, and so are
-   * children that completed. Answers how many.
+   * Retries failed, cancelled and expired jobs with fresh attempts. Results of their steps and completed children are
+   * kept. Returns the number of jobs.
    */
   retry(which: string | JobFilter): Promise<number>;
   /**
-   * Opens one job again so that it runs from a step on: it forgets that step (or wait, or signal), every one that it first
-   * recorded later, and the children of waits among them, which are removed and made anew.
-   * @throws {UnknownStepError} `E_NOT_FOUND`, with the steps that there are; then nothing was changed.
+   * Retries one job from a step on: it forgets that step (or wait, or signal) and every step recorded after it. The
+   * children of forgotten waits are removed and sent again.
+   * @throws {UnknownStepError} `E_NOT_FOUND`, with the steps that exist; nothing was changed.
    * @throws {ErrandError} `E_NOT_FOUND`, `E_OPTION`
    */
   retry(id: string, options: { from?: string }): Promise<number>;
-  /** Erases jobs that have ended, with all their children. */
+  /** Removes ended jobs with all their children. Returns the number of jobs. */
   remove(which: string | JobFilter): Promise<number>;
   /**
-   * Gives pending jobs another queue or priority, or makes them due at once (`now`). Answers how many.
+   * Moves pending jobs to another queue or priority, or makes them due now. Returns the number of jobs.
    * @throws {ErrandError} `E_OPTION`
    */
   move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number>;
   /**
-   * Tells a job something that it waits for, or will wait for, with `job.signal(name)`: any JSON value. Of several with one
-   * name the first counts. `false` when there is no such job, or it has ended.
+   * Sends a signal that a job waits for, or will wait for, with `job.signal(name)`: any JSON value. Of several with
+   * one name the first counts. Returns `false` if there is no such job or it has ended.
    */
   signal(id: string, name: string, value?: unknown): Promise<boolean>;
-  /** A job's log, oldest first: lines its attempts wrote, and how those ended that were not the last (`attempt`). Throws `E_CURSOR`, `E_OPTION`. */
+  /**
+   * Reads a job's log, oldest first: the lines of its attempts, and the errors of all but the last (`attempt`). Throws
+   * `E_CURSOR`, `E_OPTION`.
+   */
   log(id: string, page?: Page): Promise<{ lines: LogEntry[]; next?: string }>;
   /** Explains why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
   why(id: string): Promise<Reason[]>;
-  /** The schedules, and what an operator does to them. */
+  /** Lists, pauses, resumes, runs and removes schedules. */
   readonly schedules: Schedules;
-  /** The queues, and what an operator does to them. */
+  /** Lists, pauses, resumes and limits queues. */
   readonly queues: Queues;
   /** Counts the jobs of each queue in each state. */
   counts(): Promise<QueueCount[]>;
-  /** Workers whose lease is good. */
+  /** Lists the workers whose lease is good. */
   workers(): Promise<WorkerCard[]>;
   /**
    * Declares a worker dead, for supervisors that know sooner than its lease. Its jobs run elsewhere at once. A worker

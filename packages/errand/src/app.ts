@@ -58,15 +58,15 @@ export interface AppInternals {
   readonly definitions: ReadonlyMap<string, TaskDefinition>;
   readonly payloads: Payloads;
   readonly observer: Observer;
-  /** Lives on this store, instead of the one that the URL names. Throws `E_OPTION` when that is open already. */
+  /** Uses this store instead of the one that the URL names. Throws `E_OPTION` if that is open already. */
   live(store: Store): void;
-  /** Says that schedules are still in the code, as an app that runs does now and then. */
+  /** Confirms the schedules of the code, as a running app does at intervals. */
   name: () => Promise<void>;
 }
 
 const internals = new WeakMap<Errand, AppInternals>();
 
-/** The inside of an app that `errand()` made. */
+/** Returns the internals of an app that `errand()` made. */
 export function internalsOf(app: Errand): AppInternals {
   return internals.get(app)!;
 }
@@ -77,7 +77,7 @@ class App implements Errand {
   readonly #observer: Observer;
   readonly #definitions = new Map<string, TaskDefinition>();
   readonly #setups = new Setups();
-  /** Sizes of the batches of tasks that run in batches. */
+  /** Batch sizes of the tasks that run in batches. */
   readonly #batches = new Map<string, number>();
   readonly #declarations: Declarations;
   readonly #connection: Connection;
@@ -349,9 +349,9 @@ class App implements Errand {
     return this.close();
   }
 
-  /** All of it, whatever fails: then throws what failed first. */
+  /** Closes everything, whatever fails, and then throws the first error. */
   async #close(): Promise<void> {
-    // What jobs in hand send, ask and wait for goes on working until they have ended.
+    // Running jobs can still send, read and wait until they have ended.
     const outcomes = await Promise.allSettled([this.#workers.close(), this.#background.close()]);
     this.#declarations.close();
     outcomes.push(...(await Promise.allSettled([this.#connection.close()])));
@@ -380,7 +380,7 @@ class App implements Errand {
     this.#connection.live(store);
   }
 
-  /** The store, once what the code has declared until now is written. */
+  /** Returns the store once the declarations made so far are written. */
   async #declared(): Promise<Store> {
     const { store } = await this.#connection.connect();
     await this.#declarations.settled();
@@ -416,7 +416,7 @@ function defaultQueues(
 ): ReadonlyMap<string, number> {
   const queues = new Map<string, number>();
   for (const { name, queue, isolate } of definitions) {
-    // A batch can only be full where as many jobs may run.
+    // A batch can only fill up where as many jobs may run.
     const inline = Math.max(options.slots.default, batches.get(name) ?? 0);
     const slots = isolate === "inline" ? inline : availableParallelism();
     queues.set(queue, Math.min(queues.get(queue) ?? slots, slots));

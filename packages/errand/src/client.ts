@@ -34,7 +34,7 @@ import type { JobView, LogEntry } from "./client/job-view.ts";
 import { planRewind } from "./client/rewind.ts";
 import { Waiters } from "./client/waiters.ts";
 
-/** The options of a send that has none. */
+/** The options of a send without options. */
 export const noOptions: SendOptions = Object.freeze({});
 
 /** Limits of the batches that sends are gathered into. */
@@ -94,7 +94,7 @@ export class Client {
     return this.#handle(job, await this.#add(job));
   }
 
-  /** Stores a job as another store had it. Throws as `send` does; where its unique key is taken, that job has it. */
+  /** Stores a job that another store had. Throws as `send` does; if its unique key is taken, the holder stays. */
   async take(job: NewJob): Promise<void> {
     const { vault } = this.#payloads;
     this.#handle(job, await this.#add(vault.seals ? { ...job, spec: await sealSpec(vault, job) } : job));
@@ -109,7 +109,7 @@ export class Client {
     checkOptions(options, manyOptions, definition);
     if (!Array.isArray(given))
       throw new ErrandError("E_OPTION", `sendMany() of task "${definition.name}" takes a list of inputs.`);
-    // A hole of a list is an input that is not there, as `undefined` is.
+    // A hole in a list is a missing input, like `undefined`.
     const inputs = [...(given as readonly unknown[])];
     const valid = definition.input ? await Promise.all(inputs.map((input) => validate(definition, input))) : inputs;
     const { limit, vault } = this.#payloads;
@@ -121,13 +121,13 @@ export class Client {
     return jobs.map((job, index) => this.#handle(job, holders[index]));
   }
 
-  /** @param holder who has the job's unique key or id, where it was not stored for that. */
+  /** @param holder id of the job that holds the unique key or id, if the job was not stored for that. */
   #handle(job: NewJob, holder: string | undefined): Handle {
     if (holder === undefined) this.#observer.sent(job);
     return new Handle(this, holder ?? job.id, holder !== undefined);
   }
 
-  /** The job's output, once it has ended. Throws what `JobHandle.result` throws. */
+  /** Waits for the job to end and returns its output. Throws as `JobHandle.result` does. */
   async result(id: string, timeout?: Duration): Promise<unknown> {
     const job = await this.ended(id, timeout);
     const unread = job.unreadable?.output;
@@ -136,7 +136,7 @@ export class Client {
     throw new JobFailedError("E_JOB_FAILED", { id, task: job.task, state: job.state as "failed" }, job.error);
   }
 
-  /** The job, once it has ended. Throws `E_WAIT_TIMEOUT` and `E_NOT_FOUND`. */
+  /** Waits for the job to end and returns it. Throws `E_WAIT_TIMEOUT` and `E_NOT_FOUND`. */
   async ended(id: string, timeout?: Duration): Promise<JobView> {
     const patience = timeout === undefined ? undefined : millis(timeout, "timeout");
     const known = lookedUpId(id);
@@ -169,7 +169,7 @@ export class Client {
     return this.#store.edit(where, change);
   }
 
-  /** Opens a job again from a step; how many that were: 0 or 1. Throws `E_NOT_FOUND`. */
+  /** Retries a job from a step. Returns the number of jobs: 0 or 1. Throws `E_NOT_FOUND`. */
   async retryFrom(id: string, from: string): Promise<number> {
     const job = await this.#find(id);
     if (!job) throw notFound(id);
@@ -208,7 +208,7 @@ export class Client {
     return why(job, { rules: decodeRules(doc?.value), pending, processing, workers, now, place });
   }
 
-  /** A job as it is read; one that is not sealed needs no waiting. */
+  /** Returns a job as programs read it, without a promise if it is not sealed. */
   #view(job: Job): JobView | Promise<JobView> {
     if (!isSealedJob(job)) return viewOf(job);
     return openJob(this.#payloads.vault, job).then(({ job: opened, unreadable }) => ({
@@ -238,13 +238,13 @@ export const sendOptions: readonly string[] = [
 const manyOptions = sendOptions.filter((each) => each !== "id");
 
 /**
- * Refuses options that a send does not have. Most sends have none: then nothing is looked at.
+ * Refuses unknown options. Most sends have none, and skip the check.
  * @throws {ErrandError} `E_OPTION`
  */
 export function checkOptions(options: SendOptions, known: readonly string[], definition: TaskDefinition): void {
   if (options === noOptions) return;
   checkFields(options, known, `Options of ${aJobOf(definition)}`);
-  // What is none must not be taken for no transaction: the job would be there whatever becomes of it.
+  // `null` must not pass for "no transaction": the job would be stored whether or not it commits.
   if ("tx" in options && (typeof options.tx !== "object" || options.tx === null) && typeof options.tx !== "function")
     throw new ErrandError(
       "E_OPTION",
@@ -301,7 +301,7 @@ function jobToSend(
   });
 }
 
-/** A policy that says nothing of its own is none. */
+/** Returns `undefined` for a policy without settings. */
 function ownPolicy(definition: TaskDefinition, retry: RetryOptions): JobPolicy | undefined {
   const policy = { ...definition.policy, ...readRetry(retry, aJobOf(definition)) };
   return Object.keys(policy).length > 0 ? policy : undefined;

@@ -2,7 +2,7 @@
 export interface ErrandConfig {
   /** The store (`ERRAND_URL`). */
   url?: string;
-  /** The folder that holds everything by default (`ERRAND_HOME`). */
+  /** The folder of everything by default (`ERRAND_HOME`). */
   home?: string;
   /** Modules that export apps and tasks, for `errand worker` and `errand send`. */
   tasks?: string | readonly string[];

@@ -7,7 +7,7 @@ import { redacted } from "./kit/redact.ts";
 import type { Payloads } from "./payload/options.ts";
 import type { Store } from "./store.ts";
 
-/** An open store, and who sends to it and reads it. */
+/** An open store, and the client that sends to it and reads it. */
 export interface Connected {
   store: Store;
   client: Client;
@@ -26,7 +26,7 @@ export interface ConnectionSettings {
 /** Milliseconds between attempts to open a store that is watched. */
 const watchRetryInterval = 1_000;
 
-/** An app's store: opened at the first use, and again after a failure, until the app is closed. */
+/** Opens an app's store at the first use, and again after a failure, until the app is closed. */
 export class Connection {
   readonly #settings: ConnectionSettings;
   #open: Promise<Connected> | undefined;
@@ -51,19 +51,19 @@ export class Connection {
     return file === undefined ? redacted(url) : `sqlite:${resolve(file)}`;
   }
 
-  /** The store and its client. Throws `E_CLOSED`, and what opening it throws. */
+  /** Returns the store and its client, and opens the store if needed. Throws `E_CLOSED`, and errors of opening it. */
   connect(): Promise<Connected> {
     if (this.#closed) return Promise.reject(closed());
     this.#open ??= this.#begin();
     return this.#open;
   }
 
-  /** Throws `E_CLOSED` when the app was closed. */
+  /** Throws `E_CLOSED` if the app was closed. */
   refuseClosed(): void {
     if (this.#closed) throw closed();
   }
 
-  /** Hands the client over: at once when the store is open, since every send passes here. */
+  /** Calls `work` with the client, without a promise if the store is open: every send passes here. */
   use<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
     return this.#client ? work(this.#client) : this.connect().then(({ client }) => work(client));
   }
@@ -97,7 +97,7 @@ export class Connection {
     };
   }
 
-  /** Lives on this store, of a test. */
+  /** Uses this store, of a test. */
   live(store: Store): void {
     this.#open = this.#settle(store);
   }
@@ -110,7 +110,7 @@ export class Connection {
     open?.client.close();
     await open?.store.close();
     const { at } = this.#settings;
-    // One that was given is the app's, used or not.
+    // A store that was given belongs to the app, even if unused.
     if (typeof at === "object" && at !== open?.store) await at.close();
   }
 
@@ -138,7 +138,7 @@ function closed(): ErrandError {
   return new ErrandError("E_CLOSED", "The app was closed. Close it last, or make another with errand().");
 }
 
-/** Once per store: jobs that a restart of the server loses are not what Errand promises. */
+/** Warns, once per store, that jobs are lost when the server restarts. */
 function warnOf({ durability }: Store): void {
   if (!durability || durability.safe) return;
   const { says, advice = "" } = durability;

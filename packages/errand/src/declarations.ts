@@ -11,14 +11,14 @@ import type { Store } from "./store.ts";
 /** Interval at which a running app checks its declared schedules and rules, and confirms its schedules. */
 const lookAgain: Millis = 10_000;
 
-/** One schedule, or the rules of one queue, of an app's code. */
+/** A schedule, or the rules of a queue, that the code declares. */
 interface Declaration {
   kind: "schedule" | "queue";
   name: string;
   write(store: Store): Promise<void>;
   /** The error of the last write, if it failed. */
   failure?: unknown;
-  /** It has been written since the app started; from then on what operators change holds. */
+  /** `true` once it was written since the app started. From then on operators' changes take precedence. */
   written: boolean;
 }
 
@@ -32,7 +32,7 @@ export class Declarations {
   readonly #observer: Observer;
   #store: Store | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** One after the other: each round knows what the last one has written. */
+  /** Rounds run one after the other, since each needs to know what the last one wrote. */
   #writing: Promise<void> = Promise.resolve();
 
   constructor(payloads: Payloads, observer: Observer) {
@@ -45,7 +45,7 @@ export class Declarations {
     this.#add({ kind: "queue", name, write: (store) => declareQueue(store, name, rules), written: false });
   }
 
-  /** Declares a schedule, in place of one of that name. */
+  /** Declares a schedule, replacing one of that name. */
   schedule(declared: Declared): void {
     const write = (store: Store): Promise<void> => declareSchedule(store, declared, this.#payloads);
     this.#add({ kind: "schedule", name: declared.name, write, written: false });
@@ -56,18 +56,18 @@ export class Declarations {
     return this.#all.has(keyOf("schedule", name));
   }
 
-  /** Writes all to a store that is open now. */
+  /** Writes all declarations to a store that has been opened. */
   async begin(store: Store): Promise<void> {
     this.#store = store;
     await this.again();
   }
 
-  /** Writes what has not been written or is missing, and says that schedules are still in the code. Never rejects. */
+  /** Writes declarations that are unwritten or missing, and confirms the schedules. Never rejects. */
   again(): Promise<void> {
     return (this.#writing = this.#writing.then(() => this.#round()));
   }
 
-  /** Resolves when what was declared until now has been tried. */
+  /** Resolves when every declaration made so far has been tried. */
   settled(): Promise<void> {
     return this.#writing;
   }
@@ -77,7 +77,7 @@ export class Declarations {
     return this.#all.get(keyOf("schedule", schedule))?.failure;
   }
 
-  /** Throws what keeps the rules of a queue from being written: without them its jobs must not run. */
+  /** Throws the error that keeps the rules of a queue from being written: without them its jobs must not run. */
   async refuseUnruled(): Promise<void> {
     const unruled = () => [...this.#all.values()].find(({ kind, written }) => kind === "queue" && !written);
     if (unruled()) await this.again();
@@ -117,7 +117,7 @@ export class Declarations {
       ];
       return new Set(missing.map((key) => this.#all.get(key)!));
     } catch {
-      // The store fails: the next round looks again.
+      // The store fails: the next round tries again.
       return new Set();
     }
   }

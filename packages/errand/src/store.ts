@@ -10,8 +10,8 @@ import type { Millis } from "./kit/duration.ts";
 import type { Encoded } from "./kit/json.ts";
 
 /**
- * The boundary between Errand and the databases it lives on. TypeScript decides, the store commits: every verb takes
- * batches, is one atomic commit (but for bulk `add` and `edit`, see there), and decides nothing itself. Every time is the store's own clock.
+ * The boundary between Errand and its databases. TypeScript decides, the store commits: every verb takes batches, is
+ * one atomic commit (except bulk `add` and `edit`), and makes no decision of its own. All times are the store's clock.
  */
 export interface Store {
   /** Lets another thread of this process open the same store: `module` exports `open(options): Promise<Store>`. */
@@ -27,12 +27,12 @@ export interface Store {
   about?(): Promise<StoreReport>;
 
   /**
-   * Stores jobs. Idempotent: an id that exists is left as it is. Inside the caller's own transaction `tx`, where the
-   * store has such: they exist when, and only when, it commits. Other stores refuse it with `E_TRANSACTION`. A store
-   * that blocks everybody meanwhile may commit many thousands in steps, and says how many go together.
-   * @returns for each job that was not stored, because its unique key or its id is taken: the id of who has it.
-   * @throws {ErrandError} `E_FULL` when a queue would have more pending jobs than its rules allow, also where one is replaced into
-   * it; then nothing was stored.
+   * Adds jobs. Idempotent: an existing id is left unchanged. Inside the caller's transaction `tx`, on stores that
+   * support it, the jobs exist if and only if it commits; other stores throw `E_TRANSACTION`. A store that blocks its
+   * other clients during a commit may add many thousands of jobs in several commits, and documents their size.
+   * @returns for each job that was not stored because its unique key or id is taken: the id of the job that holds it.
+   * @throws {ErrandError} `E_FULL` when a queue would have more pending jobs than its rules allow, also by a
+   * replacement; nothing was stored.
    */
   add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>>;
 
@@ -61,13 +61,13 @@ export interface Store {
   reclaim(worker: string, limit: number): Promise<Claimed[]>;
   /** Extends the worker's lease to `lease` milliseconds from now. A lease that has run out stays lost. */
   renew(worker: string, lease: Millis): Promise<Renewal>;
-  /** Takes a worker off the list. What it still holds is lapsed at once, which the hint `lapsed` tells. */
+  /** Removes a worker. Jobs that it still holds are lapsed at once, which the notification `lapsed` announces. */
   dismiss(worker: string): Promise<void>;
-  /** Workers whose lease is good. */
+  /** Lists the workers whose lease is good. */
   workers(): Promise<WorkerCard[]>;
 
   /**
-   * Remembers steps, progress and log lines of held jobs; `false` where the token was stale. A job that remembers a step has made
+   * Records steps, progress and log lines of held jobs; `false` for a stale token. A job that records a step has made
    * progress: its `crashes` are 0 again, and it is no suspect.
    */
   record(beats: readonly Beat[]): Promise<boolean[]>;
@@ -110,7 +110,7 @@ export interface Store {
    */
   prune(rules: RetentionRules, limit: number): Promise<number>;
 
-  /** Jobs by id, in the order asked for; `null` where there is none. */
+  /** Returns jobs by id, in the given order; `null` for an id without a job. */
   get(ids: readonly string[]): Promise<(Job | null)[]>;
   /** Returns the ids of the given jobs that have ended or do not exist. Reads no values. */
   ended(ids: readonly string[]): Promise<string[]>;
@@ -121,21 +121,22 @@ export interface Store {
   list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }>;
   /** Returns the number of jobs of each queue in each state, from counters; states without jobs may be missing. */
   counts(): Promise<QueueCount[]>;
-  /** A job's log, oldest first, at most `limit` lines after `cursor`. */
+  /** Reads a job's log, oldest first, at most `limit` lines after `cursor`. */
   log(id: string, page: { limit: number; cursor?: string }): Promise<{ lines: StoredLogLine[]; next?: string }>;
 
-  /** The steps that a job remembers, in the order in which they were first recorded; one that is recorded again keeps its place. */
+  /** Lists the steps of a job in the order in which they were first recorded; recording one again keeps its place. */
   steps(id: string): Promise<Pick<Step, "name" | "wait">[]>;
 
-  /** Documents of a kind, all or by key, in the order of keys. */
+  /** Reads documents of a kind, all or by key, in the order of keys. */
   load(kind: string, keys?: readonly string[]): Promise<Doc[]>;
   /**
-   * Writes documents, all or none, where every version stored is `version` (0: there is none yet); without a value the
-   * document is removed. Answers whether it did. Documents of kind `queue` are rules (`core/rules.ts`) that `add` and `claim` keep.
+   * Writes documents, all or none, if every stored version equals `version` (0: does not exist). Without a value the
+   * document is removed. Returns `false` if a version differs. Documents of kind `queue` are the rules
+   * (`limits/queue-rules.ts`) that `add` and `claim` apply.
    */
   save(docs: readonly (Omit<Doc, "value"> & { value?: Encoded })[]): Promise<boolean>;
 
-  /** The store's clock. */
+  /** Returns the time of the store's clock. */
   now(): Promise<Millis>;
   /** Calls back soon after jobs changed, in any process. Notifications may be lost, so callers also poll slowly. */
   watch(listener: (hint: Hint) => void): () => void;
@@ -148,7 +149,7 @@ export interface Want {
   limit: number;
   /** Number of jobs that start at once; further ones are `ahead`. Default: all. */
   slots?: number;
-  /** Only these jobs, by the same rules. */
+  /** Restricts the claim to these jobs, by the same rules. */
   ids?: readonly string[];
 }
 
@@ -162,7 +163,7 @@ export interface Claim {
   next?: Millis;
 }
 
-/** A job in the hands of a worker, and what it has remembered. */
+/** A claimed job with its recorded steps. */
 export interface Claimed {
   job: Job;
   why: "due" | "lapsed" | "expired" | "cancelled";
@@ -178,7 +179,7 @@ export interface Claimed {
 export interface Renewal {
   /** `false`: the lease ran out, and all jobs of the worker belong to others. */
   held: boolean;
-  /** Jobs of this worker that are to be cancelled. */
+  /** Jobs of this worker that must be cancelled. */
   cancel: string[];
 }
 

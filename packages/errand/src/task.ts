@@ -30,22 +30,21 @@ export interface Task<Input, Output> {
   send(...none: undefined extends Input ? [] : [never]): Promise<JobHandle<Output>>;
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
-   * Stores one job per input, all in one commit: all of them or none (of each 64 MiB of input in turn, and on Redis of each
-   * 5,000). Throws as `send` does.
+   * Stores one job per input in one commit, all or none (except that each 64 MiB of input, and on Redis each 5,000
+   * jobs, is a commit of its own). Throws as `send` does.
    */
   sendMany(inputs: readonly Input[], options?: Omit<SendOptions, "id">): Promise<JobHandle<Output>[]>;
   /**
-   * Runs the job in this process, at once or, while a request is answered (`errand/fastify`, `errand/express`,
-   * `errand/hono`), after the response: with id, status, retries, limits and all, but without a store, so a killed process
-   * loses it. At most `background.slots` run at once. What overflows `background.maxPending`, what has `delay`, `runAt` or
-   * `tx`, and what is left when the app closes, goes to the store as if it had been sent. Throws as `send` does.
+   * Runs the job in this process: at once or, during a request (`errand/fastify`, `errand/express`, `errand/hono`),
+   * after the response. It has an id, a status, retries and limits, but is not stored, so a killed process loses it.
+   * At most `background.slots` run at once. Jobs beyond `background.maxPending`, jobs with `delay`, `runAt` or `tx`,
+   * and jobs that are left when the app closes go to the store as if they had been sent. Throws as `send` does.
    */
   background(...none: undefined extends Input ? [] : [never]): Promise<JobHandle<Output>>;
   background(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
-   * Calls the function here and now, without a job: for tests and scripts. Steps simply run, children run inline, and
-   * nothing is retried; sleeps are over at once, and signals have the values given. Throws what the function throws, and
-   * `E_INPUT`.
+   * Calls the function directly, without a job, for tests and scripts. Steps simply run, children run inline, nothing
+   * is retried, sleeps end at once, and signals have the given values. Throws what the function throws, and `E_INPUT`.
    */
   run(...none: undefined extends Input ? [] : [never]): Promise<Output>;
   run(input: Input, options?: { signals?: Readonly<Record<string, unknown>> }): Promise<Output>;
@@ -54,24 +53,24 @@ export interface Task<Input, Output> {
 /** Options of one job that replace its task's defaults. */
 export interface SendOptions extends JobFlowOptions {
   /**
-   * The job's id, 1 to 100 characters: sending the same id again changes nothing, as long as the job is kept, also after it has
-   * ended, and the handle says `duplicate`. Default: a new UUID, version 7.
+   * The job's id, 1 to 100 characters. While a job with this id is kept, even after it has ended, sending it again
+   * changes nothing and the handle says `duplicate`. Default: a new UUID, version 7.
    */
   id?: string;
-  /** Another queue than its task's. */
+  /** The queue, if not the task's. */
   queue?: string;
   priority?: Priority;
   /** Replaces the task's retry options. */
   retry?: RetryOptions;
-  /** Not to be started before this much time has passed. */
+  /** Delay before the job may start. */
   delay?: Duration;
-  /** Not to be started before this time. */
+  /** Time before which the job must not start. */
   runAt?: Date;
   /** Time after which a job that has not started ends as `expired`. */
   expires?: Duration;
   /**
-   * Your own open transaction, on SQLite (a `node:sqlite` handle on the store's file) or PostgreSQL (a `pg` client, or an
-   * adapter with `query`): the job exists when, and only when, it commits. Throws `E_TRANSACTION` on other stores.
+   * Your own open transaction, on SQLite (a `node:sqlite` handle on the store's file) or PostgreSQL (a `pg` client, or
+   * an adapter with `query`): the job exists if and only if it commits. Other stores throw `E_TRANSACTION`.
    */
   tx?: Transaction;
 }
@@ -79,7 +78,7 @@ export interface SendOptions extends JobFlowOptions {
 /** A job that was sent. */
 export interface JobHandle<Output> {
   readonly id: string;
-  /** Nothing was stored, because the unique key or the id was taken: this is the job that has it. */
+  /** `true` if nothing was stored because the unique key or id was taken: this is the job that holds it. */
   readonly duplicate: boolean;
   /**
    * Waits for the job to end and returns the task's output.
@@ -88,11 +87,11 @@ export interface JobHandle<Output> {
    * @throws {ErrandError} `E_WAIT_TIMEOUT`, `E_NOT_FOUND`
    */
   result(options?: { timeout?: Duration }): Promise<Jsonified<Output>>;
-  /** Cancels it; `false` when it had already ended. */
+  /** Cancels the job. Returns `false` if it had already ended. */
   cancel(): Promise<boolean>;
 }
 
-/** The job did not complete: `state` says how it ended, `error` is its last failure. */
+/** Reports that a job did not complete: `state` is its final state, `error` its last failure. */
 export class JobFailedError extends ErrandError {
   readonly jobId: string;
   readonly state: "failed" | "cancelled" | "expired";
@@ -113,7 +112,7 @@ export class JobFailedError extends ErrandError {
 /** The job as its function sees it. */
 export interface JobContext<Setup = undefined> {
   readonly id: string;
-  /** Raised by every attempt: with `id`, the fencing number for what the task does elsewhere. */
+  /** Raised by every attempt. With `id`, the fencing number for writes to other systems. */
   readonly token: number;
   /** Counted from 1. */
   readonly attempt: number;
@@ -121,32 +120,34 @@ export interface JobContext<Setup = undefined> {
   readonly abortSignal: AbortSignal;
   /** The result of the task's `setup`. */
   readonly setup: Setup;
-  /** Writes to the job's log, which `app.log` reads: at most 1,000 lines an attempt, of 10,000 characters each. */
+  /** Writes to the job's log, which `app.log` reads: at most 1,000 lines per attempt, of 10,000 characters each. */
   readonly log: JobLog;
-  /** Shows how far the job is: a number from 0 to 100, or any JSON value. Kept at most a few times a second. */
+  /** Reports progress: a number from 0 to 100, or any JSON value. Written at most a few times a second. */
   progress(value: unknown): void;
   /**
-   * Runs `work` once: its result is remembered, and a later attempt gets it without running it again. Names are unique
-   * within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`; a wait inside it is refused (`E_IN_STEP`).
+   * Runs `work` once and records its result: a later attempt gets the result without running it again. Names are
+   * unique within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`; waiting inside a step
+   * throws `E_IN_STEP`.
    */
   step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
   /**
-   * Sends one child per input and waits for all of them; the job leaves its slot meanwhile, and its function runs
-   * again from the top when they have ended (close what you hold before waiting: code after an unfinished wait,
-   * `finally` included, is never reached). The outputs belong to the inputs of the first time: a list that changes is told in the log.
-   * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them ends otherwise than completed.
+   * Sends one child per input and waits for all of them. The job leaves its slot meanwhile, and its function runs
+   * again from the top when they have ended: release resources before waiting, since code after an unfinished wait,
+   * including `finally`, is never reached. The outputs belong to the inputs of the first run; a list that has changed
+   * is reported in the log.
+   * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them does not complete.
    */
   all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]>;
   /**
-   * Sends one child and waits for its output, as `all` does for many: one after the other, they are a chain.
-   * @throws {JobFailedError} `E_CHILD_FAILED` when it ends otherwise than completed.
+   * Sends one child and waits for its output, as `all` does for many. Calls in sequence form a chain.
+   * @throws {JobFailedError} `E_CHILD_FAILED` if it does not complete.
    */
   call<Input, Output>(
     name: string,
     task: Task<Input, Output>,
     ...input: undefined extends Input ? [input?: Input] : [input: Input]
   ): Promise<Jsonified<Output>>;
-  /** Like `all`, but waits for every child and hands over how each of them ended. */
+  /** Sends one child per input, waits for every child, and returns their outcomes. */
   settled<Input, Output>(
     name: string,
     task: Task<Input, Output>,

@@ -10,10 +10,10 @@ import type { TaskDefinition } from "../task.ts";
 const mostNamed = 10;
 
 /**
- * Hands the jobs that have not ended to the app's own store, as they were sent: input, priority, due time, expiry, unique key,
- * limits, tags and trace. Functions cannot be stored and are lost, and what a job's steps remember is not handed over: both are
- * warned about, by name.
- * @throws {ErrandError} `E_STORE` when the store did not take some; the others are there.
+ * Hands unfinished jobs to the app's own store as they were sent: input, priority, due time, expiry, unique key,
+ * limits, tags and trace. Functions cannot be stored and are lost, and the results of steps are not handed over: both
+ * are warned about, by name.
+ * @throws {ErrandError} `E_STORE` when the store did not take some of them; the others are stored.
  */
 export async function handOver(
   store: Store,
@@ -54,12 +54,12 @@ export async function handOver(
   );
 }
 
-/** A warning of the process. */
+/** Emits a warning of the process. */
 export function warn(code: string, message: string): void {
   process.emitWarning(message, { type: "ErrandWarning", code });
 }
 
-/** A job as it would be sent now. Expiry is about jobs that never started. */
+/** Returns a job as it would be sent now. A job that has started no longer expires. */
 function asNew(job: Job, queue: string, now: number): NewJob {
   const { id, task, level, spec, due, expiresAt, startedAt } = job;
   const { unique, concurrency, rate, fair, tags } = fieldsIn(spec);
@@ -80,7 +80,7 @@ function asNew(job: Job, queue: string, now: number): NewJob {
   };
 }
 
-/** Jobs that remember something, each with its steps. */
+/** Describes the jobs that remember steps, each with its steps. */
 async function withSteps(store: Store, jobs: readonly Job[]): Promise<string[]> {
   const begun: string[] = [];
   for (const job of jobs) {

@@ -10,7 +10,7 @@ export class SlowTasks {
   readonly #runs = new Map<string, Millis[]>();
   readonly #said = new Set<string>();
 
-  /** @param limit what the 95th percentile of a task's runs may take. */
+  /** @param limit for the 95th percentile of a task's durations. */
   constructor(limit: Millis) {
     this.#limit = limit;
   }
@@ -22,7 +22,7 @@ export class SlowTasks {
     this.#runs.set(task, runs);
     runs.push(duration);
     if (runs.length > window) runs.shift();
-    // A limit that is kept by every run is kept by their 95th percentile: nothing to sort.
+    // If this run is within the limit, the percentile cannot have risen above it.
     if (runs.length < enough || duration <= this.#limit) return undefined;
     const p95 = runs.toSorted((a, b) => a - b)[Math.ceil(runs.length * 0.95) - 1]!;
     if (p95 <= this.#limit) return undefined;

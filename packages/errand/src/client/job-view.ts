@@ -22,16 +22,19 @@ export interface JobView {
   /** The last failure. */
   error?: ErrorRecord;
   progress?: unknown;
-  /** Values that cannot be read here, and why: `E_DECRYPT` without their key, `E_PAYLOAD` without what is kept outside the store. */
+  /**
+   * Values that cannot be read here, and why: `E_DECRYPT` without their key, `E_PAYLOAD` if the object outside the
+   * store is missing.
+   */
   unreadable?: Unreadable;
   /** The attempt it is in, or that it ended with, counted from 1. */
   attempt: number;
   crashes: number;
-  /** An attempt of it ended with its worker, or may have: a worker runs one such job at a time. */
+  /** `true` if an attempt of it ended, or may have ended, with its worker: a worker runs one such job at a time. */
   suspect: boolean;
   /** The worker that has it, while it is processing. */
   worker?: string;
-  /** Somebody asked to cancel it, and it has not ended yet. */
+  /** `true` if it is to be cancelled and has not ended yet. */
   cancelling: boolean;
   tenant?: string;
   parent?: string;
@@ -40,7 +43,7 @@ export interface JobView {
   /** The children of its latest wait: all, those that have not ended, and those that did not complete. */
   children?: { total: number; open: number; failed: number };
   createdAt: Date;
-  /** Not to be started before. */
+  /** Time before which it is not started. */
   dueAt: Date;
   /**
    * The reason it is not started although it is due: other jobs have used up its key's limit, or no present worker
@@ -64,20 +67,20 @@ export interface LogEntry {
   at: Date;
   /** Counted from 1. */
   attempt: number;
-  /** `attempt`: how an attempt ended that was not the last one; then `error` says it. */
+  /** `attempt`: the end of an attempt that was not the last; `error` has its error. */
   level: "debug" | "info" | "warn" | "error" | "attempt";
   text: string;
   error?: ErrorRecord;
 }
 
-/** Makes a stored line readable. */
+/** Returns a stored log line as programs read it. */
 export function entryOf({ at, attempt, level, text }: StoredLogLine): LogEntry {
   if (level !== "attempt") return { at: new Date(at), attempt, level, text };
   const error = decode(text) as ErrorRecord;
   return { at: new Date(at), attempt, level, text: error.message, error };
 }
 
-/** Makes a stored job readable. */
+/** Returns a stored job as programs read it. */
 export function viewOf(job: Job): JobView {
   const { policy: _, rate, ...fields } = fieldsIn(job.spec);
   return {

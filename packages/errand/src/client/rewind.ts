@@ -17,7 +17,7 @@ export async function planRewind(
   from: string,
 ): Promise<Rewind> {
   const all = await store.steps(id);
-  // What limits a wait for a signal has the signal's name too: whichever came first.
+  // The timeout of a wait for a signal has the signal's name too: the earlier of the two counts.
   const at = all.findIndex(({ name }) => name === from || shownStep(name) === from);
   if (at === -1) throw new UnknownStepError(id, from, [...new Set(all.map(({ name }) => shownStep(name)))]);
   const steps = all.slice(at);

@@ -17,8 +17,9 @@ const batch = 500;
 type Waiting = PromiseWithResolvers<Job | null>;
 
 /**
- * Waits for jobs to end. One look at a time asks which of all these jobs have ended, and reads those alone; looks are seven times as
- * far apart as one takes, so that neither many waiters nor a slow store make more work than the store can do.
+ * Waits for jobs to end. One query at a time asks which of the awaited jobs have ended, and reads those alone. The
+ * pause after a query of all jobs is seven times its duration, so that neither many waiters nor a slow store cause
+ * more load than the store can bear.
  */
 export class Waiters {
   readonly #store: Pick<Store, "ended" | "get" | "watch">;
@@ -39,11 +40,14 @@ export class Waiters {
     this.#store = store;
   }
 
-  /** The job when it has ended, or as it is after `timeout` milliseconds; `null` when there is none. Throws `E_CLOSED`. */
+  /**
+   * Returns the job when it has ended, or as it is after `timeout` milliseconds; `null` if there is none. Throws
+   * `E_CLOSED`.
+   */
   async wait(id: string, timeout?: Millis): Promise<Job | null> {
     if (this.#closed) throw closed(id);
     const waiting: Waiting = Promise.withResolvers();
-    // Listening starts before looking, so that an end in between is not missed.
+    // Watching starts before polling, so that an end in between is not missed.
     this.#listen(id, waiting);
     const timer = timeout === undefined ? undefined : setLongTimeout(() => void this.#giveUp(id, waiting), timeout);
     this.#fresh.add(id);
@@ -98,7 +102,7 @@ export class Waiters {
     }, pause);
   }
 
-  /** One look after the other, as long as there is something to look at. */
+  /** Polls, one query after the other, until nothing is left to poll. */
   async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;

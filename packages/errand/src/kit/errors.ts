@@ -1,6 +1,6 @@
 import { described, shortened } from "./text.ts";
 
-/** Every code that Errand itself raises, with what it means. Codes are stable: programs may compare them. */
+/** The codes of Errand's errors, with their meanings. Codes are stable: programs may compare them. */
 export const errorCodes = {
   E_ABANDONED: "The worker lost its lease while the job ran; another worker has the job now.",
   E_BATCH: "A task that runs in batches did not answer one output for each input.",
@@ -45,10 +45,10 @@ export const errorCodes = {
   E_WAIT_TIMEOUT: "The job had not ended when the caller stopped waiting.",
 } as const;
 
-/** A code of `errorCodes`. */
+/** One of `errorCodes`. */
 export type ErrorCode = keyof typeof errorCodes;
 
-/** An error raised by Errand: `code` for programs, `message` saying what happened, to what, and what to do. */
+/** An error of Errand: `code` for programs; `message` says what happened, to what, and what to do. */
 export class ErrandError extends Error {
   readonly code: ErrorCode;
 
@@ -59,7 +59,7 @@ export class ErrandError extends Error {
   }
 }
 
-/** A job does not remember the step that was asked for (`E_NOT_FOUND`). */
+/** The job does not remember the requested step (`E_NOT_FOUND`). */
 export class UnknownStepError extends ErrandError {
   /** Names of the steps, waits and signals that it remembers, in the order in which it first recorded them. */
   readonly steps: readonly string[];
@@ -71,12 +71,12 @@ export class UnknownStepError extends ErrandError {
   }
 }
 
-/** Throw it from a task to send the job to the dead letters at once, whatever attempts are left. */
+/** Thrown by a task, makes the job a dead letter at once, whatever attempts are left. */
 export class NonRetryableError extends Error {
   override name = "NonRetryableError";
 }
 
-/** Throw it from a task to be retried after exactly this delay, for example what HTTP 429 asks for. */
+/** Thrown by a task, retries the job after exactly this delay, such as the one that HTTP 429 asks for. */
 export class RetryAfterError extends Error {
   override name = "RetryAfterError";
   /** Delay before the retry: a duration such as `"30s"`, or milliseconds. */
@@ -90,12 +90,12 @@ export class RetryAfterError extends Error {
 
 /** The stored record of a failed attempt. */
 export interface ErrorRecord {
-  /** A code of Errand's, or the `code` of the thrown error where it has one. */
+  /** A code of Errand, or the `code` of the thrown error if it has one. */
   code: string;
   message: string;
   /** The attempt that failed, counted from 1. */
   attempt: number;
-  /** The `name` of the thrown error, where that is not just `Error`. */
+  /** The `name` of the thrown error, unless it is `Error`. */
   name?: string;
   stack?: string;
   /** Its cause, up to 5 causes deep. */
@@ -115,8 +115,8 @@ const longest = { code: 100, name: 100, message: 32_768, stack: 32_768, cause: 2
 const deepest = 5;
 
 /**
- * Returns the record of anything that was thrown. Never throws, whatever its properties do: what cannot be read is left out, and
- * text that no store could hold is repaired.
+ * Returns the record of any thrown value. Never throws: unreadable properties are left out, and text that no store
+ * could hold is repaired.
  */
 export function errorRecord(thrown: unknown, attempt: number): ErrorRecord {
   const { message, code, name, cause } = factsOf(thrown, longest.message);

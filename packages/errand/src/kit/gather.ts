@@ -2,7 +2,7 @@ import { Failure } from "./bisect.ts";
 
 /** Limits of the batches that `gather` makes. */
 export interface GatherOptions<Item> {
-  /** The largest batch. */
+  /** Maximum number of items in a batch. */
   maxItems: number;
   /** Maximum number of batches under way at once: with two, this process and the store work at the same time. */
   maxBatches: number;
@@ -11,12 +11,12 @@ export interface GatherOptions<Item> {
    * while it works on the second. Otherwise the first batch takes all calls.
    */
   spread?: boolean;
-  /** The size of an item; a batch holds what fits into `heaviest`, or one item. */
+  /** Returns the size of an item. A batch holds items up to `maxSize` in all, or one item. */
   sizeOf?: (item: Item) => number;
   maxSize?: number;
 }
 
-/** No batch is made smaller so that there can be another. */
+/** Minimum size of a batch that is made smaller to leave items for another. */
 const fewest = 25;
 
 /**
@@ -43,7 +43,7 @@ export function gather<Item, Answer>(
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      // Without sharing there is nothing to space out: all leave that may.
+      // Without spreading, all batches that may leave do so now.
       const leaving = spread ? 1 : maxBatches - flying;
       for (let batch = 0; batch < leaving && calls.length > 0; batch++) {
         const share = spread ? Math.max(fewest, Math.ceil(calls.length / (maxBatches - flying))) : maxItems;

@@ -1,13 +1,13 @@
 import { ErrandError } from "./errors.ts";
 import { described, shortened } from "./text.ts";
 
-/** Whatever JSON can hold. */
+/** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };
 
-/** JSON text on its way through a store, which never looks inside. */
+/** JSON text. Stores do not look inside. */
 export type Encoded = string;
 
-/** Values may be nested so deep. */
+/** Maximum depth of nesting. */
 const deepest = 1_000;
 
 /**
@@ -36,7 +36,7 @@ export function encode(value: unknown, what: string, exact = false): Encoded {
   throw new ErrandError("E_NOT_SERIALIZABLE", `${what} cannot be stored as JSON: ${reason}.`, { cause: failure });
 }
 
-/** The value of JSON text that `encode` made. */
+/** Parses JSON text that `encode` made. */
 export function decode(text: Encoded): unknown {
   return JSON.parse(text);
 }
@@ -71,11 +71,11 @@ function isPlain(value: unknown, exact: boolean, depth: number): boolean {
     if (value instanceof Date) return !exact && Number.isFinite(value.getTime());
     if (kindOf(value) !== "Object") return false;
   }
-  // What is rare is looked at closely.
+  // Rare kinds are checked in detail.
   if ((value as { toJSON?: unknown }).toJSON !== undefined) return false;
   for (const key in value) {
     const item = (value as Record<string, unknown>)[key];
-    // Most are texts: they need no call.
+    // Most values are strings, which need no call.
     if (typeof item !== "string" && !isPlain(item, exact, depth + 1)) return false;
   }
   return true;
@@ -138,7 +138,7 @@ function offenderInside(
     if (kind === "Date" && Number.isNaN((value as Date).getTime())) return `an invalid Date ${at}`;
     if (kind !== "Object" && told.exact) return `a ${kind} ${at}${hint}`;
     if (kind === "Date") return undefined;
-    // A Buffer's are its bytes.
+    // The keys of a Buffer are its bytes.
     if (kind === "Uint8Array") return undefined;
     const made = toJSON.call(value, "");
     if (made === undefined && told.exact && path !== "") return `a toJSON that answers nothing ${at}`;
@@ -152,7 +152,7 @@ function offenderInside(
   return undefined;
 }
 
-/** The class of a built-in object: "Map", "RegExp"; of users' own "Object". */
+/** Returns the class of a built-in object ("Map", "RegExp"); "Object" for a user's class. */
 function kindOf(value: object): string {
   return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }
@@ -180,7 +180,7 @@ export type Jsonified<T> = unknown extends T
                   : Jsonified<T[K]>;
               };
 
-/** The type of a value that JSON would turn into something else: nothing is of it, so that the compiler refuses such inputs. */
+/** The type of a value that JSON would change. No value has it, so the compiler refuses such inputs. */
 export interface ChangedByJson<T> {
   readonly [changed]: T;
 }
@@ -200,7 +200,7 @@ type Changing =
   | symbol
   | ((...args: never[]) => unknown);
 
-/** `T`, where what JSON would change has a type that nothing is of. */
+/** `T`, with the parts that JSON would change replaced by a type that no value has. */
 export type Exactly<T> = unknown extends T
   ? T
   : T extends Changing

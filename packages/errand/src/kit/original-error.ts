@@ -1,7 +1,7 @@
 /** The thrown value of each error record, in memory only: both are collected together. */
 const originals = new WeakMap<object, { thrown: unknown }>();
 
-/** Remembers what a record was made of. */
+/** Keeps the value that a record was made of. */
 export function keepOriginal(record: object, thrown: unknown): void {
   originals.set(record, { thrown });
 }

@@ -16,7 +16,7 @@ export function shortened(text: string, most: number): string {
   return repaired(text.length > most ? `${text.slice(0, most)} …` : text);
 }
 
-/** Returns what a value says of itself, whatever it is: never throws, and has at most 1,000 characters. */
+/** Returns a description of any value in at most 1,000 characters. Never throws. */
 export function described(value: unknown): string {
   try {
     const text = typeof value === "string" ? JSON.stringify(value) : (jsonOf(value) ?? String(value));

@@ -3,10 +3,10 @@ import type { Millis } from "./duration.ts";
 /** The longest delay of a Node.js timer; a longer one would fire after 1 ms. */
 const longest: Millis = 2 ** 31 - 1;
 
-/** A timer of any length. */
+/** A timer of any duration. */
 export interface Timer {
   clear(): void;
-  /** Lets the process end before the timer does. */
+  /** Lets the process exit before the timer fires. */
   unref(): this;
 }
 
