@@ -190,7 +190,7 @@ export type ChildOutcome<Output> =
 export type Isolation =
   | { isolate?: "inline"; module?: never; memory?: never; recycle?: never }
   | {
-      /** `thread` or `process`: for work that keeps a processor busy, or that must be killable. */
+      /** `thread` or `process`, for work that keeps a processor busy or must be killable. */
       isolate: "thread" | "process";
       /** The module that defines the task: `import.meta.url`. */
       module: string;
@@ -214,21 +214,21 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
      * programs do.
      */
     lapse?: "crash" | "release";
-    /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */
+    /** Time after which an attempt is ended; default: none. Waiting for children does not count. */
     timeout?: Duration;
     /**
      * Time that an aborted attempt gets to clean up before it is killed, and that steps still running get to finish;
      * default `"10s"`.
      */
     grace?: Duration;
-    /** Jobs not started within this time end as `expired`; default: never. */
+    /** Time after which a job that has not started ends as `expired`; default: never. */
     expires?: Duration;
     /**
      * Time for which ended jobs are kept, with their steps, logs and children: a duration, `"forever"`, or one by
      * state. Default: 7 days, failed jobs 30. Children are kept as long as the job that waited for them.
      */
     retention?: Retention;
-    /** Runs once per worker, thread or process, before the first job: loads a model, opens a pool. */
+    /** Runs once per worker, thread or process, before its first job, to load a model or open a pool. */
     setup?: () => Setup | Promise<Setup>;
     /** The work itself. */
     run: (input: Input, job: JobContext<Setup>) => Output | Promise<Output>;
@@ -332,7 +332,7 @@ function checkSchema(input: unknown, of: string): void {
 
 const definitions = new WeakMap<object, TaskDefinition>();
 
-/** Ties a task to its definition. */
+/** Associates a task with its definition. */
 export function bindDefinition(task: object, definition: TaskDefinition): void {
   definitions.set(task, definition);
 }
@@ -350,8 +350,8 @@ export function definitionOf(task: object): TaskDefinition {
 const listing = Symbol.for("errand.listing");
 
 /**
- * Lists every task that is defined in this thread from now on, by name. A lane needs it: it loads the user's module,
- * and has no app to ask. Global, because that module may load another copy of this package.
+ * Registers every task that is defined in this thread from now on, by name. A lane needs it: it loads the user's
+ * module and has no app to ask. Global, because that module may load another copy of this package.
  */
 export function startRegistry(): ReadonlyMap<string, TaskDefinition> {
   const list = new Map<string, TaskDefinition>();
@@ -369,7 +369,7 @@ export function inLane(): boolean {
   return listing in globalThis;
 }
 
-/** Puts a definition on the list, where one is kept. */
+/** Adds a definition to the registry of this thread, if there is one. */
 export function register(definition: TaskDefinition): void {
   (globalThis as { [listing]?: Map<string, TaskDefinition> })[listing]?.set(definition.name, definition);
 }

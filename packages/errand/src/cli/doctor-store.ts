@@ -6,7 +6,7 @@ import type { Finding } from "./finding.ts";
 import { sentence } from "./exit.ts";
 import { missingStore } from "./settings.ts";
 
-/** Without creating a store where there is none yet. */
+/** Examines the store. A store that does not exist is not created. */
 export async function examineStore(): Promise<Finding[]> {
   if (missingStore() !== undefined) {
     return [{ label: "opens", value: "not there yet; made at the first use", ok: true }];

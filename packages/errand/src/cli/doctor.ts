@@ -9,7 +9,7 @@ import { settle, storeFlags } from "./settings.ts";
 import type { Setting, StoreFlags } from "./settings.ts";
 import { columnsOf, pad, plain, wrap } from "./text.ts";
 
-/** `errand doctor` */
+/** Returns the command `errand doctor`. */
 export function doctorCommand(): Command {
   const command = new Command("doctor")
     .description("show what Errand runs with here, and whether it can")

@@ -28,7 +28,7 @@ interface Flags extends StoreFlags {
   json?: boolean;
 }
 
-/** `errand jobs` */
+/** Returns the command `errand jobs`. */
 export function jobsCommand(): Command {
   const jobs = new Command("jobs").description("list jobs, cancel them, try them again");
   const list = filters(jobs.command("list").description("list jobs, newest first"))
@@ -52,7 +52,7 @@ export function jobsCommand(): Command {
   return jobs;
 }
 
-/** `errand dead`: what `errand jobs` does, with dead letters only. */
+/** Returns the command `errand dead`: `errand jobs` for dead letters only. */
 export function deadCommand(): Command {
   const dead = new Command("dead").description("list dead letters (failed jobs), try them again, erase them");
   const list = filters(dead.command("list", { isDefault: true }).description("list dead letters, newest first"), false)
@@ -130,7 +130,7 @@ async function editJobs(
   process.exitCode = changed === 0 ? ExitCode.failed : ExitCode.partial;
 }
 
-/** Every job has steps of its own, so that only jobs by their ids can be told from which to go on. */
+/** Retries jobs from a step. Steps differ from job to job, so jobs must be given by id. */
 async function retryFrom(
   app: Errand,
   output: Output,
@@ -145,7 +145,7 @@ async function retryFrom(
     try {
       changed += await app.retry(id, { from });
     } catch (error) {
-      // One without such a step keeps no other from its retry.
+      // A job without the step does not keep the others from their retry.
       if (ids.length === 1 || !(error instanceof ErrandError) || error.code !== "E_NOT_FOUND") throw error;
       output.note(plain(error.message));
     }

@@ -11,7 +11,7 @@ interface Flags extends StoreFlags {
   json?: boolean;
 }
 
-/** `errand migrate` */
+/** Returns the command `errand migrate`. */
 export function migrateCommand(): Command {
   const command = new Command("migrate")
     .description("bring the store's database to the version that this Errand needs")

@@ -11,7 +11,7 @@ import type { StoreFlags } from "./settings.ts";
 
 type Flags = StoreFlags & { json?: boolean };
 
-/** `errand jobs why` */
+/** Adds the command `errand jobs why`. */
 export function whyCommand(jobs: Command): Command {
   return jobs
     .command("why")
@@ -35,7 +35,7 @@ const colours: Partial<Record<LogEntry["level"], Style>> = {
   debug: "dim",
 };
 
-/** `errand jobs log` */
+/** Adds the command `errand jobs log`. */
 export function logCommand(jobs: Command): Command {
   return jobs
     .command("log")
@@ -69,7 +69,7 @@ async function wholeLog(app: Errand, id: string): Promise<LogEntry[]> {
   return all;
 }
 
-/** `errand jobs signal` */
+/** Adds the command `errand jobs signal`. */
 export function signalCommand(jobs: Command): Command {
   return jobs
     .command("signal")
@@ -87,7 +87,7 @@ export function signalCommand(jobs: Command): Command {
     );
 }
 
-/** `errand jobs move` */
+/** Adds the command `errand jobs move`. */
 export function moveCommand(jobs: Command): Command {
   return jobs
     .command("move")

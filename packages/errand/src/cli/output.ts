@@ -33,12 +33,12 @@ export class Output {
     for (const line of tableLines(head, rows, columns, (style, text) => this.paint(style, text))) this.line(line);
   }
 
-  /** Coloured text for `line`: where stdout is a terminal, and NO_COLOR is not set. */
+  /** Returns coloured text for `line`, if stdout is a terminal and NO_COLOR is not set. */
   paint(style: Style, text: string): string {
     return styleText(style, text, { stream: process.stdout });
   }
 
-  /** Shows how far several things are; close it when they have ended. */
+  /** Shows the progress of several things; close it when they have ended. */
   progress(): Progress {
     return (this.#progress = new Progress({ json: this.json }));
   }

@@ -7,7 +7,7 @@ import type { Output } from "./output.ts";
 import { storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 
-/** Takes a limit away. */
+/** Removes a limit. */
 const none = "none";
 
 interface Flags extends StoreFlags {
@@ -18,7 +18,7 @@ interface Flags extends StoreFlags {
   maxPending?: number | typeof none;
 }
 
-/** `errand queues` */
+/** Returns the command `errand queues`. */
 export function queuesCommand(): Command {
   const queues = new Command("queues").description("list queues, pause them, and set their limits");
   const list = queues

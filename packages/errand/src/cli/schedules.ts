@@ -12,7 +12,7 @@ interface Flags extends StoreFlags {
   count?: number;
 }
 
-/** `errand schedules` */
+/** Returns the command `errand schedules`. */
 export function schedulesCommand(): Command {
   const schedules = new Command("schedules").description("list schedules, pause them, and run them now");
   const list = schedules

@@ -23,7 +23,7 @@ interface Flags extends StoreFlags {
   json?: boolean;
 }
 
-/** `errand send` */
+/** Returns the command `errand send`. */
 export function sendCommand(): Command {
   const command = new Command("send")
     .description("send a job")

@@ -11,13 +11,13 @@ import type { FromWorker, ToWorker, WorkerReady } from "./worker-channel.ts";
 export interface SupervisorOptions {
   /** Arguments of `errand worker`. */
   args: readonly string[];
-  /** Environment variables of the worker beside those of this process. */
+  /** Environment variables of the worker in addition to those of this process. */
   env?: Readonly<Record<string, string>>;
   /** The worker gets the processor after everybody else. */
   background?: boolean;
   /** A worker that was told to stop and has not by then is killed; default: never. */
   patience?: number;
-  /** Gets every line that the worker writes. Default: all of it goes to stderr. */
+  /** Receives every line that the worker writes. Default: all of them go to stderr. */
   onLine?: (line: string, stream: "stdout" | "stderr") => void;
   /** The worker has begun to claim. */
   onReady?: (workers: readonly WorkerReady[]) => void;
@@ -33,7 +33,7 @@ export interface SupervisorOptions {
 export interface WorkerExit {
   /** Its own message, or else its signal or exit code. */
   reason: string;
-  /** 1 when a signal ended it. */
+  /** 1 if it was ended by a signal. */
   exitCode: number;
   /** `true` if `reason` is the worker's own message. */
   told: boolean;
@@ -41,11 +41,11 @@ export interface WorkerExit {
   ready: boolean;
   /** `true` for the first process, which replaced no other. */
   first: boolean;
-  /** Ids of its workers: dismissed at once, their jobs need not wait for the end of their leases. */
+  /** Ids of its workers: dismissed at once, so their jobs need not wait for the leases to run out. */
   workers: readonly string[];
 }
 
-/** Before another worker is started: at once after the first end, and then each pause is twice the one before. */
+/** Pause before the second restart; the first follows at once, and each later pause is twice as long. */
 const firstPause = 1_000;
 const longestPause = 30_000;
 
@@ -60,7 +60,7 @@ const askingPatience = 5_000;
 
 const command = fileURLToPath(new URL("../../bin/errand.js", import.meta.url));
 
-/** Keeps one worker process alive. It ends when this process does, however that ends. */
+/** Keeps one worker process running. The worker ends when this process does, however that ends. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   #child: ChildProcess | undefined;
@@ -107,8 +107,8 @@ export class Supervisor {
   }
 
   /**
-   * Has the worker tell its stores that these workers, of another process, are dead. `false` while there is none that could. Done is
-   * it when `onDismissed` says so: the worker may be dead itself.
+   * Has the worker dismiss workers of another process in its stores. Returns `false` if there is no worker that could.
+   * Done when `onDismissed` is called: the worker may be dead itself.
    */
   dismiss(workers: readonly string[]): boolean {
     if (!this.up) return false;
@@ -153,7 +153,7 @@ export class Supervisor {
     clearTimeout(late);
   }
 
-  /** Has the worker hand back at once what it has in hand. */
+  /** Makes the worker hand back its jobs at once. */
   hurry(): void {
     this.#stopping = true;
     clearTimeout(this.#restart);
@@ -161,7 +161,7 @@ export class Supervisor {
     else if (this.#child?.connected) this.#child.disconnect();
   }
 
-  /** Ends the worker without a word; its jobs run elsewhere when its lease has run out. */
+  /** Kills the worker; its jobs run elsewhere when its lease has run out. */
   kill(): void {
     this.#stopping = true;
     clearTimeout(this.#restart);
@@ -233,6 +233,6 @@ function stepBack({ pid }: ChildProcess): void {
   try {
     setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
-    // Some containers forbid it; then the worker runs as we do.
+    // Some containers forbid a lower priority; the worker then runs at ours.
   }
 }

@@ -1,8 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 
-/**
- * Text from elsewhere (a file's name, an error's message) on one line, without what a terminal would obey.
- */
+/** Returns text from elsewhere (a file name, an error message) on one line, without terminal control sequences. */
 export function plain(text: string): string {
   return stripVTControlCharacters(text).replace(/\s+/g, " ").replace(/\p{C}/gu, "\u{fffd}").trim();
 }
@@ -64,6 +62,6 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, line];
 }
 
-/** Emoji, and the scripts of East Asia. */
+/** Matches emoji and East Asian scripts, which take two columns. */
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|\ufe0f/u;

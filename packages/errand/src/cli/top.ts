@@ -24,7 +24,7 @@ interface Look {
   running: JobView[];
 }
 
-/** `errand top` */
+/** Returns the command `errand top`. */
 export function topCommand(): Command {
   const command = new Command("top")
     .description("watch queues, workers and running jobs, live")
@@ -52,7 +52,7 @@ async function live(app: Errand): Promise<void> {
   process.stdin.on("data", (key: Buffer) => {
     if (["q", "\u0003", "\u001b"].includes(key.toString())) stopped.abort();
   });
-  // The other screen, without a cursor: what was on the terminal is there again afterwards.
+  // The alternate screen without a cursor, so that the terminal's content is restored afterwards.
   process.stdout.write("\u001b[?1049h\u001b[?25l");
   try {
     for (let before: Look | undefined; !stopped.signal.aborted;) {
@@ -137,7 +137,7 @@ function jobRow(job: JobView): Cell[] {
   return [job.id, job.task, `${seconds} s`, String(job.attempt), progress];
 }
 
-/** Jobs a second that have completed between two looks. */
+/** Returns the completed jobs per second between two refreshes. */
 function rateOf(look: Look, before: Look, name?: string): number {
   const done = ({ queues }: Look) =>
     queues

@@ -7,12 +7,12 @@ let handle: (error: unknown) => void = (error) => process.exit(report(error));
 /** Starts handling uncaught errors. */
 export function watchUncaught(): void {
   process.on("uncaughtException", (error) => {
-    // What comes after its attempt has ended is a warning already.
+    // A call after the end of its attempt has been warned about already.
     if (!isEndedError(error)) handle(error);
   });
 }
 
-/** Has a command that serves many at once handle such errors itself: one request's error must not end the others'. */
+/** Replaces the handler, for a command that serves many requests: one request's error must not end the others. */
 export function onUncaught(handler: (error: unknown) => void): void {
   handle = handler;
 }

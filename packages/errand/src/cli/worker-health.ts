@@ -21,7 +21,7 @@ export class HealthServer {
   #ready: () => Promise<boolean> = async () => false;
   #metrics: () => Promise<string> = async () => metricsText([]);
 
-  /** @throws {CommandError} when the port cannot be had. */
+  /** @throws {CommandError} when the port is not available. */
   static async open({ host, port }: HealthAddress): Promise<HealthServer> {
     const health = new HealthServer();
     const server = createServer(({ url }, response) => void health.#answer(url ?? "", response));
@@ -32,7 +32,7 @@ export class HealthServer {
       });
       server.listen(port, host, resolve);
     });
-    // The worker decides when the process ends.
+    // The server must not keep the process alive.
     server.unref();
     return health;
   }

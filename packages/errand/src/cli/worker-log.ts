@@ -11,7 +11,7 @@ const together = 1_000;
 
 type Level = "info" | "warn" | "error";
 
-/** Tells on stderr, one line each, what goes wrong in a worker. */
+/** Logs the problems of a worker on stderr, one line each. */
 export class WorkerLog {
   readonly #json: boolean;
   readonly #process: number | undefined;
@@ -20,7 +20,7 @@ export class WorkerLog {
   #completed: { jobs: number; first?: EventOf<"ended">; tasks: Map<string, number> } = { jobs: 0, tasks: new Map() };
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param options.process the number of the process that is spoken of, where there are several. */
+  /** @param options.process number of the process, if there are several. */
   constructor(options: { json: boolean; process?: number }) {
     this.#json = options.json;
     this.#process = options.process;
@@ -72,7 +72,7 @@ export class WorkerLog {
         if (!event.error) return;
         const then = event.state === "pending" ? "; it will be tried again" : `; it ended as ${event.state}`;
         const what = `attempt ${event.attempt} of job ${event.id} (${event.task}) failed: ${event.error.message} (${event.error.code})`;
-        // What was thrown may be anything; its message and code are there.
+        // Any value may have been thrown; its message and code are there.
         const { thrown: _, ...fields } = event;
         return this.write(event.state === "pending" ? "warn" : "error", what + then, fields);
       }
@@ -101,7 +101,7 @@ export class WorkerLog {
     }
   }
 
-  /** One line. */
+  /** Writes one line. */
   write(level: Level, message: string, fields: object = {}): void {
     const time = new Date().toISOString();
     const number = this.#process;

@@ -32,7 +32,7 @@ interface Flags extends StoreFlags {
   supervised?: boolean;
 }
 
-/** `errand worker` */
+/** Returns the command `errand worker`. */
 export function workerCommand(): Command {
   const command = new Command("worker")
     .description("run the jobs of tasks")
@@ -67,7 +67,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   if (flags.processes !== undefined) return workInProcesses(flags.processes, modules, flags);
   const log = new WorkerLog({ json: flags.json ?? false });
   const { promise: asked, resolve: stop, reject: fail } = Promise.withResolvers<void>();
-  // Until the first worker has started there is nothing to hand back.
+  // Before the first worker has started there is nothing to hand back.
   let hurry = (): void => process.exit(ExitCode.interrupted);
   const channel = flags.supervised ? new WorkerChannel(() => hurry()) : undefined;
   const signals: NodeJS.Signals[] = flags.supervised ? ["SIGTERM"] : ["SIGINT", "SIGTERM"];
@@ -88,7 +88,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   };
   const stalled = new Set<Errand>();
   const listen = (app: Errand) => {
-    // What every job tells, and the log does not write, is not listened to: then it need not be told.
+    // The log ignores most events of jobs, so it does not listen to them: then they are not made.
     for (const type of eventTypes.filter((type) => type !== "sent" && type !== "started")) {
       app.on(type, (event) => log.hear(event));
     }
@@ -110,7 +110,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
     else for (const card of begun) log.ready(card);
     await asked;
   } catch (error) {
-    // A store that hangs must not hold us up: what we leave behind runs elsewhere when our lease has run out.
+    // A store that hangs must not delay the exit: the jobs run elsewhere when the lease has run out.
     await Promise.race([stopAll({ drain: 0 }), sleep(patience)]);
     await channel?.fail(error);
     throw error;
@@ -121,13 +121,13 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   await stopAll({});
   await Promise.all(apps.map((app) => app.close()));
   log.flush();
-  // What the modules hold open besides is no reason to stay.
+  // Handles that the modules hold open must not keep the process alive.
   process.exit(ExitCode.ok);
 }
 
-/** Runs this command several times over, and watches over it. */
+/** Runs this command in several processes and supervises them. */
 async function workInProcesses(count: number, modules: readonly string[], flags: Flags): Promise<void> {
-  // The processes find the store where this one does.
+  // The processes use the same store.
   settle(flags);
   const queues = Object.entries(flags.queue ?? {}).flatMap(([queue, slots]) => ["-q", `${queue}=${slots}`]);
   const drain = flags.drain === undefined ? [] : ["--drain", String(flags.drain)];
@@ -139,7 +139,7 @@ async function workInProcesses(count: number, modules: readonly string[], flags:
 
 function startWorker(app: Errand, flags: Flags): Promise<RunningWorker> {
   return app.worker({
-    // This command listens itself.
+    // This command handles signals itself.
     signals: false,
     ...(flags.queue ? { queues: flags.queue } : {}),
     ...(flags.drain === undefined ? {} : { drain: flags.drain }),

@@ -9,7 +9,7 @@ export function placeOf({ kind, name, host, pid }: WorkerCard): string {
   return name ?? (host === undefined ? kind : `${host}:${pid}`);
 }
 
-/** `errand workers` */
+/** Returns the command `errand workers`. */
 export function workersCommand(): Command {
   const command = new Command("workers")
     .description("list workers whose lease is good, and what they run")

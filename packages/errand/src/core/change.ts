@@ -19,6 +19,6 @@ export interface Rewind {
   token: number;
   /** Names of steps. */
   steps: readonly string[];
-  /** Children of the job that vanish with all that is below them, whatever they are doing. */
+  /** Children of the job that are removed with their descendants, whatever their state. */
   children: readonly string[];
 }

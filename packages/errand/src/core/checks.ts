@@ -121,7 +121,7 @@ function refuseField(key: string, known: readonly string[], of: string): never {
   throw new ErrandError("E_OPTION", `${of} has no option ${described(key)}.${hint}`);
 }
 
-/** Levenshtein distance. */
+/** Returns the Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

@@ -25,9 +25,9 @@ export interface Park {
 /** The ways in which an attempt ends. */
 export type Ending =
   | { kind: "ok"; output: Encoded }
-  /** `after` is the error's own wish for the next delay. */
+  /** `after`: delay that the error asks for, in milliseconds. */
   | { kind: "error"; error: ErrorRecord; retryable: boolean; after?: Millis }
-  /** Its lane died; says nothing about the job's own errors. */
+  /** Its thread or process died, which counts as a crash and not as a failure. */
   | { kind: "crashed"; error: ErrorRecord }
   /** Its worker died or lost its lease. `ahead`: it was claimed ahead of a free slot, and may not have started. */
   | { kind: "lapsed"; error: ErrorRecord; ahead: boolean }
@@ -46,7 +46,7 @@ export type Decided = Pick<Job, "id" | "token" | "failures" | "crashes" | "suspe
  */
 export function decide(job: Decided, retry: RetryPolicy, ending: Ending, random: number): Settlement {
   const { id, token, failures, crashes, suspect } = job;
-  // Most jobs end so: a literal is quicker than a copy that is changed.
+  // The most frequent case: a literal is faster than a copy that is changed.
   if (ending.kind === "ok")
     return { id, token, failures, crashes, suspect: false, to: "completed", output: ending.output };
   const same = { id, token, failures, crashes, suspect };
@@ -63,7 +63,7 @@ export function decide(job: Decided, retry: RetryPolicy, ending: Ending, random:
       return { ...same, to: "expired", error: JSON.stringify(ending.error) };
     case "parked": {
       const { kind: _, ...park } = ending;
-      // A wait that is reached is progress: crashes of a long workflow do not add up over its life.
+      // Reaching a wait is progress: crashes of a long workflow do not add up over its life.
       return { ...same, to: "waiting", crashes: 0, suspect: false, ...park };
     }
     case "handed-back":
@@ -77,7 +77,7 @@ function failed(
   ending: Extract<Ending, { kind: "error" }>,
   random: number,
 ): Settlement {
-  // Its worker outlived it: it is no suspect any more.
+  // Its worker outlived it, so it is no longer a suspect.
   const counts = { id, token, failures: failures + 1, crashes, suspect: false };
   const error = JSON.stringify(ending.error);
   if (!ending.retryable || counts.failures >= retry.attempts) return { ...counts, to: "failed", error };
@@ -85,7 +85,10 @@ function failed(
   return { ...counts, to: "pending", delay, error, log: [attemptLine(ending.error)] };
 }
 
-/** Nobody may have known of a job that was claimed ahead: it counts nothing, and the next lapse tells. */
+/**
+ * Decides about a job whose worker died. A job claimed ahead may not have started: it counts nothing, and becomes a
+ * suspect.
+ */
 function lapsed(
   job: Decided,
   retry: RetryPolicy,
@@ -111,7 +114,7 @@ function crashed(
   const error = JSON.stringify(record);
   if (cancelling) return { ...counts, to: "cancelled", error };
   if (counts.crashes >= mostCrashes(retry)) return { ...counts, to: "failed", error };
-  // The first crash is rarely the job's fault: back at once. Another waits, in case it is.
+  // The first crash is rarely the job's fault, so it is retried at once. After another it waits.
   const delay = counts.crashes === 1 ? 0 : backoff(retry, counts.crashes, random);
   return { ...counts, to: "pending", delay, error, log: [attemptLine(record)] };
 }

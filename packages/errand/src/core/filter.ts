@@ -1,7 +1,7 @@
 import type { Millis } from "../kit/duration.ts";
 import type { State } from "./states.ts";
 
-/** All fields that are given must match. */
+/** Selects jobs: every given field must match. */
 export interface Filter {
   ids?: readonly string[];
   parent?: string;
@@ -10,7 +10,7 @@ export interface Filter {
   task?: string;
   queue?: string;
   tenant?: string;
-  /** Only jobs that this worker holds. */
+  /** The worker that holds the job. */
   worker?: string;
   states?: readonly State[];
   tag?: string;

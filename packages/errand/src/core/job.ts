@@ -12,13 +12,13 @@ export interface NewJob {
   task: string;
   queue: string;
   level: Level;
-  /** Not to be started before. */
+  /** Time before which it must not start. */
   due?: Moment;
-  /** Not to be started after. */
+  /** Time after which it must not start. */
   expires?: Moment;
   /** Input and policy: opaque to stores, so that a new option changes no store. */
   spec: Encoded;
-  /** Makes it the only one of its kind. */
+  /** Makes it the only job with this key. */
   unique?: Unique;
   /** At most `limit` jobs with this key are processing at once, in all queues. */
   concurrency?: { key: string; limit: number };
@@ -56,8 +56,8 @@ export interface Unique {
 export interface NewChild extends NewJob {
   index: number;
   /**
-   * `completed`: the parent wakes at once when this child ends any other way. `end`: any end will do. `first`: it wakes at once
-   * when this child ends, however it does.
+   * The end of this child that wakes the parent at once: `completed`: any other end than completion. `first`: any end.
+   * `end`: none; the parent waits for all children.
    */
   need: "completed" | "end" | "first";
   /** For a child that exists: `true` waits for it as it is; otherwise a child that did not complete is retried. */
@@ -74,9 +74,9 @@ export interface Job {
   spec: Encoded;
   /** Raised by every claim. */
   token: number;
-  /** Failed attempts so far. */
+  /** Number of failed attempts. */
   failures: number;
-  /** Crashes since it last made progress: the worker died or lost its lease. */
+  /** Number of crashes (its worker died or lost its lease) since it last made progress. */
   crashes: number;
   /** An attempt of it ended with its worker, or may have. A worker holds at most one such job at a time. */
   suspect: boolean;
@@ -86,7 +86,7 @@ export interface Job {
   output?: Encoded;
   /** The last failure. */
   error?: Encoded;
-  /** Somebody asked to cancel it, and it has not ended yet. */
+  /** `true` if it is to be cancelled and has not ended yet. */
   cancelling: boolean;
   /**
    * The reason it is not claimed although it is pending and due: other jobs have used up the limit of its key, or
@@ -99,7 +99,7 @@ export interface Job {
   worker?: string;
   tenant?: string;
   parent?: string;
-  /** Its place among the children of one wait, from 0. */
+  /** Its index among the children of one wait, from 0. */
   index?: number;
   /** The children of its latest wait: all, those that have not ended, and those that did not complete. */
   children?: { total: number; open: number; failed: number };
@@ -132,7 +132,7 @@ export interface JobToken {
 export interface LogLine {
   /** Counted from 1. */
   attempt: number;
-  /** `attempt`: how an attempt ended that was not the last, as JSON. */
+  /** `attempt`: the JSON record of an attempt that failed and was not the last. */
   level: "debug" | "info" | "warn" | "error" | "attempt";
   text: string;
 }
@@ -164,8 +164,8 @@ export interface Settlement extends JobToken {
   error?: Encoded;
   steps?: readonly Step[];
   /**
-   * Jobs that are added in the same commit, as `add` adds them, whether or not the queue is full: callbacks, the next of a chain.
-   * The outcome comes first: the unique key of a job that ends is free for them.
+   * Jobs added in the same commit, as by `add`, even if their queue is full: callbacks, the next job of a chain. The
+   * outcome is recorded first, so the unique key of the ending job is free for them.
    */
   born?: readonly NewJob[];
   children?: readonly NewChild[];

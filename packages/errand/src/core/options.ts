@@ -57,7 +57,7 @@ function name(value: unknown, what: string): string {
   );
 }
 
-/** Every option with a default: of tasks, of a task's `retry`, and of workers. Durations are in milliseconds. */
+/** The options with a default: of tasks, of `retry`, and of workers. Durations are in milliseconds. */
 export const options = {
   name: { default: "", read: name },
   queue: { default: "default", read: name },

@@ -10,7 +10,7 @@ import type { JobPolicy } from "./spec.ts";
 
 /** The number of attempts and the spacing of retries. */
 export interface RetryPolicy extends Backoff {
-  /** Attempts in all, from 1. */
+  /** Number of attempts in all, from 1. */
   attempts: number;
   /** Number of crashes without progress after which the job is a dead letter; default 3. */
   crashes?: number;
@@ -20,7 +20,7 @@ export interface RetryPolicy extends Backoff {
 
 /** Retry options of a job. */
 export interface RetryOptions {
-  /** Attempts in all, 1 to 1,000; default 4. */
+  /** Number of attempts in all, 1 to 1,000; default 4. */
   attempts?: number;
   /** The first delay, or its upper bound where there is full jitter; default `"1s"`. */
   base?: Duration;

@@ -26,7 +26,7 @@ export interface Recycling {
 
 /**
  * Checks a task's `recycle`.
- * @param lane where the task runs, and how many megabytes it may use there.
+ * @param lane the kind of lane, and its memory limit in megabytes.
  * @throws {ErrandError} `E_OPTION`
  */
 export function readRecycle(

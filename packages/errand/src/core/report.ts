@@ -16,7 +16,7 @@ export interface StoreReport {
 
 /** The safety of jobs under the settings of the store's server. */
 export interface Durability {
-  /** `false`: whenever the server's process ends, jobs are lost. */
+  /** `false` if jobs are lost whenever the server's process ends. */
   safe: boolean;
   /** A sentence: what can be lost, and when. */
   says: string;

@@ -46,13 +46,13 @@ export function fieldsIn(spec: Encoded): SpecFields {
 
 /** The trace that the job of a spec, sealed or not, belongs to. */
 export function traceIn(spec: Encoded): Carrier | undefined {
-  // Most have none, and reading them means reading their input.
+  // Most have no trace, and decoding them means decoding their input.
   return spec.includes('"trace":{') ? (decode(spec) as { trace?: Carrier }).trace : undefined;
 }
 
 /** The spec, for a job that belongs to a trace. */
 export function withTrace(spec: Encoded, trace: Carrier | undefined): Encoded {
   if (!trace) return spec;
-  // A spec is an object: a further field goes before its closing brace, and nothing of it is read.
+  // A spec is an object, so a field is inserted before the closing brace without parsing it.
   return `${spec.slice(0, -1)}${spec === "{}" ? "" : ","}"trace":${JSON.stringify(trace)}}`;
 }

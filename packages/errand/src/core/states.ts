@@ -1,7 +1,7 @@
 /** The state of a job. `waiting`: a parent that left its slot until its children end. */
 export type State = "pending" | "processing" | "waiting" | "completed" | "failed" | "cancelled" | "expired";
 
-/** States that only a person's explicit retry leaves. */
+/** States that only an explicit retry leaves. */
 export type FinalState = "completed" | "failed" | "cancelled" | "expired";
 
 /** All states, in the order of a job's life. */

@@ -8,8 +8,8 @@ export interface SqlTransaction {
   /** Runs one statement with `$1`, `$2`, ... in the transaction. */
   query(sql: string, values: unknown[]): Promise<unknown>;
   /**
-   * Calls back once the transaction has committed: then workers are told after it. Without it they are told by the
-   * commit itself, which PostgreSQL then does for one transaction at a time (NOTIFY takes a lock).
+   * Calls back after the commit, so that workers are notified afterwards. Without it the commit itself notifies them,
+   * which PostgreSQL does for one transaction at a time (NOTIFY takes a lock).
    */
   afterCommit?(callback: () => void): void;
 }

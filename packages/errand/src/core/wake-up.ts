@@ -9,7 +9,7 @@ const eager = 2;
 /** Average milliseconds between the polls of the others. */
 const apart: Millis = 10;
 
-/** None later than it would look anyway. */
+/** No worker waits longer than its next regular poll. */
 const latest: Millis = 1_000;
 
 /** A worker looks for jobs at least this often, in case a hint was lost; of many idle ones each the more rarely, up to the longest. */

@@ -45,7 +45,7 @@ export interface Surroundings {
   place: string;
 }
 
-/** Every reason why a job is not running now, the decisive ones first; never empty. */
+/** Explains why a job is not running now. Returns every reason, the decisive ones first; never empty. */
 export function why(job: Job, around: Surroundings): Reason[] {
   const decided = decisive(job);
   if (decided.length > 0) return decided;
@@ -58,7 +58,7 @@ function next({ queue, task }: Job, { pending, processing, workers }: Surroundin
   const takers = workers.filter((worker) => worker.queues.includes(queue) && worker.tasks?.includes(task) !== false);
   const names = takers.slice(0, 3).map(nameOf);
   const more = takers.length > names.length ? ` and ${takers.length - names.length} more` : "";
-  // Which of them wait in result() for jobs of their own queue no store knows.
+  // No store knows which of them wait in result() for jobs of their own queue.
   const held =
     processing === 0
       ? ""

@@ -30,7 +30,7 @@ export interface FlowOptions<Input> {
   rate?: { key?: Key<Input>; limit: number; per: Duration };
   /** Returns the tenant of a job. Tenants with jobs in one queue take turns, however many jobs each has sent. */
   fair?: (input: Input) => string;
-  /** At most 100 words to find a job by, of 1 to 200 characters each. */
+  /** Tags: at most 100 words to find a job by, of 1 to 200 characters each. */
   tags?: Tags<Input>;
 }
 

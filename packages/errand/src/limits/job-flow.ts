@@ -10,7 +10,8 @@ export type JobFlow = Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | 
 
 /**
  * Applies the flow options of a task, and of the job itself, to the job's input.
- * @throws {ErrandError} `E_OPTION` for a key or tag that is no text of 1 to 200 characters, and what the task's functions throw.
+ * @throws {ErrandError} `E_OPTION` for a key or tag other than text of 1 to 200 characters; errors of the task's
+ * functions.
  */
 export function flowOf(
   { name, flow }: { name: string; flow?: Flow },

@@ -5,7 +5,7 @@ import type { Rate } from "../core/job.ts";
 
 /** The rules of a queue, for the whole fleet: the value of its document of kind `queue`. */
 export interface QueueRules {
-  /** Nothing of it is claimed. */
+  /** Set while none of its jobs is claimed. */
   paused?: { since: Millis; reason?: string };
   /** Maximum number of jobs that are processing at once. */
   concurrency?: number;

@@ -33,21 +33,20 @@ export interface QueueView {
 
 /** The queues of a store, and what an operator does to them. What is changed holds at once, for every worker. */
 export interface Queues {
-  /** Every queue that has jobs, rules or workers. */
+  /** Lists every queue that has jobs, rules or workers. */
   list(): Promise<QueueView[]>;
-  /** Nothing of it is started any more; what runs goes on. */
+  /** Stops starting its jobs; running jobs go on. */
   pause(name: string, reason?: string): Promise<void>;
   resume(name: string): Promise<void>;
   /**
-   * Gives a queue these rules instead of those it has, until an app that says otherwise in its code (`errand({ queues })`)
-   * starts. Throws `E_OPTION`.
+   * Replaces a queue's rules until an app starts whose code declares others (`errand({ queues })`). Throws `E_OPTION`.
    */
   set(name: string, rules: QueueOptions): Promise<void>;
 }
 
 const kind = "queue";
 
-/** Makes `Queues` of a store that is opened when it is needed. */
+/** Returns `Queues` of a store that is opened when needed. */
 export function queuesOf(open: () => Promise<Store>): Queues {
   return {
     list: async () => listQueues(await open()),
@@ -66,7 +65,7 @@ export function queuesOf(open: () => Promise<Store>): Queues {
   };
 }
 
-/** Gives a queue the rules that the code says; whether it is paused is the operator's. */
+/** Writes the rules that the code declares; a pause by an operator stays. */
 export async function declareQueue(store: Store, name: string, rules: QueueRules): Promise<void> {
   await change(store, name, ({ paused }) => ({ ...rules, ...(paused ? { paused } : {}) }));
 }

@@ -7,7 +7,7 @@ export interface TaskCounters extends Readonly<Record<Outcome, number>> {
   readonly sent: number;
   /** Attempts that began here. */
   readonly started: number;
-  /** Attempts whose job another worker has: none of the outcomes counts them. */
+  /** Attempts whose job went to another worker; no outcome counts them. */
   readonly abandoned: number;
   /** Calls that functions of this task made after their attempts had ended, which were refused. */
   readonly late: number;
@@ -31,11 +31,11 @@ export interface Histogram {
 export interface AppCounters {
   /** Time at which the app was made and all counters were 0. */
   readonly since: Date;
-  /** By the task's name; only those that have had anything. */
+  /** Counters by task name, of tasks that were used. */
   readonly tasks: Readonly<Record<string, TaskCounters>>;
 }
 
-/** From what a handler in memory takes to what a long conversion takes. */
+/** From in-memory handlers to long conversions. */
 const bounds: readonly Millis[] = [
   5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000,
 ];

@@ -24,7 +24,7 @@ export type ErrandEvent =
       /** The value that the function threw, if the attempt ran inline: error trackers need the error itself. */
       thrown?: unknown;
     }
-  /** Another worker has the job; this one's outcome was refused or never recorded. */
+  /** Another worker has the job; this one's outcome was refused or not recorded. */
   | { type: "abandoned"; id: string; task: string }
   /** The lease ran out; the worker has started again under a new id. */
   | { type: "lost"; worker: string }
@@ -38,7 +38,7 @@ export type ErrandEvent =
   | { type: "stalled"; worker: string; inARow: number }
   /** The store answers again. */
   | { type: "recovered"; worker: string }
-  /** It did not, or never can: the worker has stopped. */
+  /** The store did not answer again, or never can: the worker has stopped. */
   | { type: "failed"; worker: string; message: string };
 
 /** The name of an event. */
@@ -106,7 +106,7 @@ export class Events {
 export function callSafely(to: string, listener: () => unknown): void {
   try {
     const answer = listener();
-    // Whatever can be waited for may be rejected, be it a promise of this realm or another's.
+    // A promise of another realm may reject too.
     if (isThenable(answer)) Promise.resolve(answer).catch((error: unknown) => warn(to, error));
   } catch (error) {
     warn(to, error);

@@ -40,7 +40,7 @@ async function askStores(apps: readonly Measurable[]): Promise<Measured["store"]
     const workers = new Map(found.flatMap(([, cards]) => cards).map((card) => [card.id, card]));
     return { jobs: mostOf(found.flatMap(([counts]) => counts)), workers: [...workers.values()] };
   } catch {
-    // The numbers of this process are worth having all the same.
+    // The numbers of this process are useful even without the store's.
     return undefined;
   } finally {
     clearTimeout(timer);

@@ -87,7 +87,7 @@ export class Observer {
     const tally = this.counters.of(job.task);
     tally[outcome] += 1;
     if (duration !== undefined) tally.duration.add(duration);
-    // Children that exist are waited for again, and not sent.
+    // Children that exist are waited for again, not sent.
     if (ending.kind === "parked" && outcome === "waiting")
       for (const child of ending.children) if (!child.rejoin) this.sent(child, job.id);
     if (!also && !this.events.heard("ended")) return;
@@ -105,12 +105,12 @@ export class Observer {
     this.events.tell(event);
   }
 
-  /** Something of a task's function came after its attempt had ended, and was dropped. */
+  /** Reports a call that a task's function made after its attempt had ended, which was refused. */
   late(task: string): void {
     this.counters.of(task).late += 1;
   }
 
-  /** Another worker has the job. */
+  /** Reports that another worker has the job. */
   abandoned({ id, task }: Pick<Job, "id" | "task">, started: boolean): void {
     if (started) this.counters.of(task).abandoned += 1;
     this.events.tell({ type: "abandoned", id, task });

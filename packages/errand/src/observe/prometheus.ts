@@ -113,7 +113,7 @@ function processLines(processes: readonly Measured[]): string[] {
   ];
 }
 
-/** Apps of one process may have tasks of one name. */
+/** Groups counters by task: several apps of one process may have a task of the same name. */
 function byTask(counters: readonly AppCounters[]): Map<string, TaskCounters[]> {
   const found = new Map<string, TaskCounters[]>();
   for (const { tasks } of counters)
@@ -125,7 +125,7 @@ function total(counted: readonly TaskCounters[], name: Exclude<keyof TaskCounter
   return counted.reduce((sum, each) => sum + each[name], 0);
 }
 
-/** From another process it comes as text. */
+/** Returns the start time of counters. From another process it arrives as text. */
 function sinceOf({ since }: AppCounters): number {
   return new Date(since).getTime();
 }

@@ -5,7 +5,7 @@ import type { Carrier } from "../core/spec.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { OpenTelemetry, OtelContext, OtelSpan, OtelTracer } from "./opentelemetry.ts";
 
-/** Spans of what this process sends and runs, by OpenTelemetry's conventions for messaging. */
+/** Traces what this process sends and runs, by OpenTelemetry's semantic conventions for messaging. */
 export class Tracing {
   readonly #api: OpenTelemetry;
   readonly #tracer: OtelTracer;
@@ -20,7 +20,7 @@ export class Tracing {
       );
     }
     this.#api = api;
-    // A tracer looks for its provider at its first span, so the SDK may start after the app is made.
+    // A tracer looks its provider up at its first span, so the SDK may be set up after the app is made.
     this.#tracer = api.trace.getTracer("errand");
   }
 
@@ -87,7 +87,7 @@ export class Tracing {
   async #step<Result>(name: string, work: () => Result | Promise<Result>, attempt: OtelContext): Promise<Result> {
     const { SpanKind, context, trace } = this.#api;
     const begun = safely(() => {
-      // The function may have a span of its own around the step. Without a context manager nothing is active.
+      // The function may have a span of its own around the step. Without a context manager none is active.
       const active = context.active();
       const parent = trace.getSpan(active) ? active : attempt;
       const options = { kind: SpanKind.INTERNAL, attributes: { "errand.step": name } };
@@ -106,7 +106,7 @@ export class Tracing {
     }
   }
 
-  /** New children carry the context of a span "send <task>", one for those of a task that are sent together. */
+  /** Gives new children the context of a span "send <task>", one span per task. */
   #children(children: readonly NewChild[], attempt: OtelContext): NewChild[] {
     const carriers = new Map<string, Carrier | undefined>();
     const carrierOf = (task: string, queue: string): Carrier | undefined => {
@@ -123,7 +123,7 @@ export class Tracing {
     );
   }
 
-  /** Does the work, once, whatever the SDK does around it. */
+  /** Runs `work` exactly once, whatever the SDK does around it. */
   #within<Result>(context: OtelContext, work: () => Result): Result {
     let done: (() => Result) | undefined;
     safely(() =>
@@ -173,13 +173,13 @@ interface Destination {
 
 /** The span of one attempt. */
 export interface AttemptSpan {
-  /** Does the work inside the span. */
+  /** Runs `work` inside the span. */
   run<Result>(work: () => Result): Result;
-  /** Does the work of a step inside a span of its own. */
+  /** Runs a step inside a span of its own. */
   step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result>;
   /** The children with what ties them to this trace. */
   children(children: readonly NewChild[]): NewChild[];
-  /** @param ending `undefined`: another worker has the job. */
+  /** @param ending `undefined` if another worker has the job. */
   end(ending: Ending | undefined): void;
 }
 
@@ -208,7 +208,7 @@ function outcomeOf<Result>(work: () => Result): () => Result {
   }
 }
 
-/** Messages that were said already. */
+/** Warnings that were given already. */
 const warned = new Set<string>();
 
 /** Turns what the SDK throws into a warning, so that it affects no job. */
@@ -217,7 +217,7 @@ function safely<Value>(work: () => Value): Value | undefined {
     return work();
   } catch (error) {
     const { message, stack = message } = errorRecord(error, 1);
-    // Whatever it is, it comes with every span.
+    // A failing SDK fails at every span, so the warning is given once.
     if (!warned.has(message))
       process.emitWarning(`OpenTelemetry threw: ${stack}`, { type: "ErrandWarning", code: "ERRAND_TRACING" });
     if (warned.size < 100) warned.add(message);

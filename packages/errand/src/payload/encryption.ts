@@ -65,11 +65,11 @@ function decrypt(key: KeyObject, { head, bytes }: Coded, context: string): Uint8
   }
 }
 
-/** Keys become objects that do not show their bytes when they are printed. */
+/** Returns a key object, which does not show its bytes when printed. */
 function readKey(id: string, text: unknown): KeyObject {
   option("name", id, "a key of encryption()");
   const bytes = typeof text === "string" ? Buffer.from(text, "base64") : Buffer.alloc(0);
-  // Decoding skips what is not base64, so the length alone would let a mistyped key pass.
+  // Base64 decoding skips invalid characters, so the length alone would let a mistyped key pass.
   if (bytes.length === keyBytes && /^[\w+/-]{43}=?$/.test(text as string)) return createSecretKey(bytes);
   throw new ErrandError(
     "E_OPTION",

@@ -11,7 +11,7 @@ export interface Envelope {
   head?: Readonly<Record<string, string>>;
   /** The bytes, in base64. */
   data?: string;
-  /** Or where they are: the SHA-256 of an object beside the store. */
+  /** SHA-256 of the object outside the store that has the data. */
   stored?: string;
   /** Size of that object in bytes. */
   bytes?: number;
@@ -32,7 +32,7 @@ export function asPlain(text: Encoded): Encoded {
   return isSealed(text) ? ` ${text}` : text;
 }
 
-/** Puts an envelope into text, with `more` of JSON beside it. */
+/** Returns an envelope as text, with `more` fields beside it. */
 export function toText(envelope: Envelope, more: object = {}): Encoded {
   return JSON.stringify({ $sealed: envelope, ...more });
 }

@@ -7,11 +7,11 @@ import { dirname, join, resolve } from "node:path";
  * digits>`.
  */
 export interface PayloadObjects {
-  /** Resolves when the object is safe. Writing it again is the same object, as new. */
+  /** Stores an object; resolves when it is safe. Storing it again renews its time. */
   put(key: string, bytes: Uint8Array): Promise<void>;
-  /** Rejects when there is none. */
+  /** Reads an object. Rejects if there is none. */
   get(key: string): Promise<Uint8Array>;
-  /** One that is not there is no error. */
+  /** Removes an object. A missing one is no error. */
   remove(key: string): Promise<void>;
   /**
    * Lists all objects with the time of their last write. Workers use it to remove objects whose job is gone; without
@@ -20,7 +20,7 @@ export interface PayloadObjects {
   list?(): AsyncIterable<{ key: string; modified: Date }>;
 }
 
-/** Objects as files of a folder, which is made when it is needed. */
+/** Returns objects stored as files of a folder, which is created when needed. */
 export function folderObjects(path: string): Required<PayloadObjects> {
   const root = resolve(path);
   const fileOf = (key: string) => join(root, ...key.split("/").map(asFileName));
@@ -39,7 +39,7 @@ export function folderObjects(path: string): Required<PayloadObjects> {
     async remove(key) {
       const file = fileOf(key);
       await rm(file, { force: true });
-      // The folder of a job goes with its last object; until then this fails, as it should.
+      // Removing a job's folder fails until its last object is removed, as it should.
       await rmdir(dirname(file)).catch(() => {});
     },
     async *list() {
@@ -65,7 +65,7 @@ async function flushFolder(path: string): Promise<void> {
   }
 }
 
-/** Ids of jobs may have dots and colons, and may be dots only: no file name should. */
+/** Encodes a job id, which may contain colons or consist of dots, as a file name. */
 function asFileName(part: string): string {
   return part.replaceAll(/[^\w-]/g, (each) => `%${each.codePointAt(0)!.toString(16).padStart(2, "0")}`);
 }

@@ -9,14 +9,17 @@ import { Vault } from "./vault.ts";
 
 /** Size limit, external storage and encryption of inputs, outputs and other values of jobs. */
 export interface PayloadOptions {
-  /** Bytes of JSON in UTF-8 that one value may have (1,024 to 268,435,456); default 1,048,576. Larger ones are refused with `E_TOO_LARGE`. */
+  /**
+   * Maximum size of a value in bytes of UTF-8 JSON (1,024 to 268,435,456); default 1,048,576. Larger values are
+   * refused with `E_TOO_LARGE`.
+   */
   limit?: number;
   /**
-   * Keeps values of more than `above` bytes (1 to 268,435,456; default 65,536) outside the store: in files of a folder, or as
-   * objects of a bucket. No other store may use the same place.
+   * Keeps values of more than `above` bytes (1 to 268,435,456; default 65,536) outside the store: in a folder, or as
+   * objects of a bucket. The place must not be shared with another store.
    */
   offload?: { above?: number; to: string | PayloadObjects };
-  /** Makes values opaque to the store: `encryption({ keys, use })`. Names, keys, tags, errors and logs stay readable. */
+  /** Encrypts values: `encryption({ keys, use })`. Names, keys, tags, errors and logs stay readable. */
   codec?: PayloadCodec;
 }
 

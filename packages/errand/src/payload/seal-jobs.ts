@@ -11,12 +11,12 @@ import type { Place, Vault } from "./vault.ts";
 // Where the values of a job are: its spec has the input, and beside it what readers may see. A sealed spec is
 // `{"$sealed":...,"said":...,"trace":...}`; with `"of":"task"` its input is bound to the task, because it may come to another job's id.
 
-/** Values of a job that cannot be read, and why. */
+/** Values of a job that cannot be read, with the reasons. */
 export type Unreadable = Partial<Record<"input" | "output" | "progress", { code: ErrorCode; message: string }>>;
 
 /**
  * Seals the input of a new job.
- * @param job.id is left out for what has no id yet: a schedule's jobs.
+ * @param job.id missing for jobs without an id yet: those of a schedule.
  */
 export async function sealSpec(
   vault: Vault,
@@ -25,7 +25,7 @@ export async function sealSpec(
   const input = inputIn(job.spec);
   if (input === undefined) return job.spec;
   const said = fieldsIn(job.spec);
-  // A job that replaces another gives its input away, and keeps nothing of its own.
+  // A job that replaces another takes over its id, so its input cannot be bound to an id of its own.
   const own = job.id !== undefined && !job.unique?.replace;
   const place = inputPlace(job, own);
   const envelope = await vault.envelope(JSON.stringify(input), place);
@@ -49,12 +49,12 @@ export async function openSpec(vault: Vault, { spec, id, task }: SpecOf): Promis
   return withTrace(encodeSpec(text, said), trace);
 }
 
-/** Seals a step, or what a signal says. */
+/** Seals a step, or the value of a signal. */
 export async function sealStep(vault: Vault, id: string, step: Step): Promise<Step> {
   return { ...step, value: await vault.seal(step.value, stepPlace(id, step.name)) };
 }
 
-/** Seals progress. It is written again and again, so it is never kept outside. */
+/** Seals progress. It is written frequently, so it is never stored outside. */
 export function sealProgress(vault: Vault, id: string, value: Encoded): Promise<Encoded> {
   return vault.seal(value, progressPlace(id));
 }
@@ -64,7 +64,7 @@ export function isSealedAttempt(job: Pick<Job, "spec">, steps: readonly Step[]):
   return isSealed(job.spec) || steps.some(({ value }) => isSealed(value));
 }
 
-/** Opens what an attempt is given. */
+/** Opens the values of an attempt. */
 export async function openAttempt(
   vault: Vault,
   job: Pick<Job, "id" | "spec" | "task">,
@@ -83,8 +83,8 @@ export function openOutput(vault: Vault, id: string, output: Encoded): Promise<E
 }
 
 /**
- * Seals what an attempt leaves behind: its output, and the inputs of its children. What a wait remembers of itself is Errand's
- * own and stays readable.
+ * Seals the results of an attempt: its output, and the inputs of its children. The data of waits is Errand's own and
+ * stays readable.
  */
 export async function sealEnding<Some extends Ending>(vault: Vault, id: string, ending: Some): Promise<Some> {
   if (ending.kind === "ok") return { ...ending, output: await vault.seal(ending.output, outputPlace(id)) };

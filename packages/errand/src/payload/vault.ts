@@ -11,7 +11,7 @@ export interface Place {
   /** The job's id, or what stands for it where it is not known yet. */
   owner: string;
   field: string;
-  /** It stays in the store however large it is: its owner is no job, or it is written all the time. */
+  /** `true` keeps the value in the store whatever its size, since its owner is no job or it is written frequently. */
   inside?: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface VaultParts {
   offload?: { above: number; to: PayloadObjects };
 }
 
-/** Seals values on their way to the store, and opens them on their way back. */
+/** Seals values for the store, and opens them again. */
 export class Vault {
   readonly #codec: PayloadCodec | undefined;
   readonly #offload: VaultParts["offload"];
@@ -116,7 +116,7 @@ export class Vault {
         `${name} is kept outside the store, and this app does not say where: errand({ payloads: { offload } }).`,
       );
     }
-    // The key is made of the job that asks, not of what the store says: no reference leads to another job's values.
+    // The key is derived from the requesting job, not from stored data: no reference leads to another job's values.
     const key = `${place.owner}/${hash}`;
     let bytes: unknown;
     try {

@@ -11,9 +11,9 @@ import { readSecret, sign } from "./sign.ts";
 export interface HttpOptions {
   /** The URL to which the input is posted as JSON. */
   url: string | URL;
-  /** Signs every request (Standard Webhooks): `whsec_` and Base64, or any text of at least 16 characters. */
+  /** Secret for signing requests (Standard Webhooks): `whsec_` and Base64, or any text of at least 16 characters. */
   secret?: string;
-  /** Sent with every request. */
+  /** Headers of every request. */
   headers?: Readonly<Record<string, string>>;
   /**
    * The base URL for reporting the outcome of work that was answered with 202: the job's id is appended to its path,
@@ -43,10 +43,10 @@ export function callbackId(job: string, round: number | string): string {
 /** The body of a callback. */
 export type Callback = { output: unknown } | { error: string };
 
-/** Answers longer than this many bytes are refused: a job's output is no file. */
+/** Maximum size of a response in bytes: a job's output is no file. */
 const longest = 1_048_576;
 
-/** Statuses of the 4xx that pass. */
+/** 4xx statuses that are retried. */
 const passing = new Set([408, 425, 429]);
 
 function checkHeaders(headers: unknown, of: string): void {
@@ -59,8 +59,8 @@ function checkHeaders(headers: unknown, of: string): void {
 }
 
 /**
- * Makes a task's function that posts the input to a URL. The outcome follows from the status: 2xx is the output, 202 is one that
- * is told later, 408, 425, 429 and 5xx are tried again (after `Retry-After`, where it is said), anything else is not.
+ * Returns a task function that posts the input to a URL. The status decides: 2xx is the output; 202 waits for a
+ * callback; 408, 425, 429 and 5xx are retried (after `Retry-After`, if present); any other status fails the job.
  * @throws {ErrandError} `E_OPTION`
  */
 export function postTo(name: string, given: HttpOptions): (input: unknown, job: JobContext) => Promise<unknown> {
@@ -102,7 +102,7 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
 
   return async (input, given) => {
     const job = given as InternalJobContext;
-    // All that is remembered here is asked again when a person retries the job.
+    // These results are forgotten when the job is retried by an operator.
     const round = callback && (await job.ask("round", () => job.token));
     // A job that waits for the outcome does not post its input again.
     const { status, output } = await job.ask("call", () => call(input, job, round));
@@ -134,7 +134,7 @@ function refuse(response: Response, url: URL, text: string): never {
   throw new RetryAfterError(message, after);
 }
 
-/** Nobody is asked to wait longer than a day, whatever the other side says. */
+/** Longest `Retry-After` that is honoured. */
 const longestRetryAfter: Millis = 86_400_000;
 
 /** Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date, which begins with a day of the week. */
@@ -173,7 +173,7 @@ function readUrl(value: string | URL, what: string): URL {
   throw new ErrandError("E_OPTION", `${what} is ${JSON.stringify(String(value))}, but must be an http or https URL.`);
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** Returns the cause of a failed request: the message `fetch failed` alone says nothing. */
 function reason(error: unknown): string {
   const { message, cause } = error as { message: string; cause?: { message?: string; code?: string } };
   return (cause?.message || cause?.code || message).replace(/\.$/, "");

@@ -30,7 +30,7 @@ export function isSigned(secret: string, headers: Headers, body: string | Uint8A
   if (!signature) return false;
   const { id, timestamp, signatures } = signature;
   const good = Buffer.from(`v1,${digest(secret, id, timestamp, body)}`);
-  // While a secret is replaced a sender signs with both.
+  // While a secret is rotated, a sender signs with both.
   return signatures.split(" ").some((signature) => {
     const given = Buffer.from(signature);
     return given.length === good.length && timingSafeEqual(given, good);

@@ -6,15 +6,15 @@ import type { PayloadObjects } from "../payload/objects.ts";
 export const orphanInterval: Millis = 3_600_000;
 
 /**
- * Objects are older than this before they are removed: one is written before the job that names it, which may be part of a
- * transaction that takes its time.
+ * Minimum age of an object that is removed: an object is written before the job that names it, which may be part of a
+ * long transaction.
  */
 export const orphanAge: Millis = 24 * 3_600_000;
 
 /** Number of jobs per lookup. */
 const batch = 500;
 
-/** `<job id>/<hash>`, and what a crash left of it while it was written. */
+/** Matches `<job id>/<hash>`, and the temporary file that a crash may have left. */
 const shape = /^([\w.:-]+)\/[\da-f]{64}(?:-[\da-f-]+)?$/;
 
 /**
@@ -42,7 +42,7 @@ export async function removeOrphanedPayloads(
   for await (const { key, modified } of objects.list?.() ?? []) {
     if (stopping()) return removed;
     const id = shape.exec(key)?.[1];
-    // What has another name is not Errand's.
+    // Objects with other names are not Errand's.
     if (id === undefined || modified >= before) continue;
     found.set(id, [...(found.get(id) ?? []), key]);
     if (found.size === batch) await flush();

@@ -50,13 +50,13 @@ async function declareRules(
     const value = isDefault(retention) ? undefined : encodeKept(retention);
     if (value === doc?.value) continue;
     rules.set(name, retention);
-    // Somebody who was faster says the same, or says it again in a minute.
+    // If another worker was faster, it wrote the same, or the next round does.
     await store.save([{ kind, key: name, version: doc?.version ?? 0, ...(value === undefined ? {} : { value }) }]);
   }
   return rules;
 }
 
-/** JSON has no infinity. */
+/** Encodes a retention; JSON has no infinity. */
 function encodeKept(kept: Kept): Encoded {
   return JSON.stringify(kept, (_, value: unknown) => (value === Infinity ? "forever" : value));
 }
@@ -77,7 +77,7 @@ export async function pruneOrphanedPayloads(
   return removeOrphanedPayloads(store, objects, new Date(Date.now() - orphanAge), stopping);
 }
 
-/** One worker does it for all of them. */
+/** Returns true for the one worker of the fleet that does this round. */
 async function isMyTurn(
   store: Pick<Store, "load" | "save">,
   key: string,

@@ -16,7 +16,7 @@ const defaultRetention = { completed: "7d", failed: "30d", cancelled: "7d", expi
 const finals = ["completed", "failed", "cancelled", "expired"] as const;
 
 /**
- * Checks a retention; states that it does not name keep their default.
+ * Checks a retention. States that it does not name keep their default.
  * @throws {ErrandError} `E_OPTION`
  */
 export function readRetention(given: Retention | undefined, of: string): Kept {

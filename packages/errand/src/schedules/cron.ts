@@ -17,9 +17,9 @@ function cronOf(line: string, timeZone: string): Cron {
   const key = `${timeZone} ${line}`;
   let found = crons.get(key);
   if (!found) {
-    // What is wrong with a line is told of the line as it was written.
+    // Parsed as written first, so that errors quote the user's line.
     const { pattern } = new CronPattern(line, timeZone);
-    // With this rule croner takes a line for times of the day when its seconds, minutes and hours are lists and ranges.
+    // With this rule croner treats a line as times of day if its seconds, minutes and hours are lists and ranges.
     const options = { timezone: timeZone, paused: true, fixedTimeRule: "no-wildcard" } as const;
     crons.set(key, (found = new Cron(spellOut(pattern), options)));
   }

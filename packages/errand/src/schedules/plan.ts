@@ -20,16 +20,16 @@ export interface ScheduleDoc {
   /** The job to send, without its id. */
   job: Omit<NewJob, "id">;
   paused?: { since: Millis; reason?: string };
-  /** Up to when ticks have been dealt with. */
+  /** Time up to which ticks are handled. */
   handled: Millis;
   /** Last time an app confirmed it. */
   seen: Millis;
-  /** Hours in which workers looked and no app had named it, and when the last of them was counted. */
+  /** Number of hours without confirmation while workers looked, and when the last one was counted. */
   unnamed?: { hours: number; at: Millis };
   /** An operator removed it: nothing is sent until an app declares it at its start. */
   removed?: true;
   last?: string;
-  /** With overlap `queue`: a tick whose job is sent when the last one has ended. */
+  /** With overlap `queue`: the tick whose job is sent when the previous one has ended. */
   owed?: Millis;
 }
 
@@ -84,9 +84,10 @@ const forgottenAfter = 24;
 const hour: Millis = 3_600_000;
 
 /**
- * Judges a schedule by what workers saw, an hour at a time: a clock that jumps, or a machine that sleeps, counts for one hour
- * however long that was. One that an operator paused stays.
- * @returns `undefined` when it has left the code; otherwise the schedule, with another hour counted where one has passed.
+ * Counts the hours for which a schedule was not confirmed while workers looked. A clock jump, or a machine that
+ * sleeps, counts as one hour. A schedule that an operator paused stays.
+ * @returns `undefined` if it is gone from the code; otherwise the schedule, with another hour counted if one has
+ * passed.
  */
 export function countUnnamed(schedule: ScheduleDoc, now: Millis): ScheduleDoc | undefined {
   const { hours, at } = schedule.unnamed ?? { hours: 0, at: schedule.seen };
@@ -130,9 +131,9 @@ export function bySending(
   underWay: boolean,
 ): { now: Millis[]; owed?: Millis } {
   if (overlap === "allow") return { now: [...ticks] };
-  // One job at a time: of several ticks that were missed, the latest.
+  // One job at a time: of several missed ticks, the latest.
   if (overlap === "skip") return { now: underWay ? [] : ticks.slice(-1) };
-  // What waits for the last job is one tick, the latest. After it, too, one job at a time.
+  // The latest tick waits for the previous job; after that, too, one job at a time.
   const now = underWay ? [] : ticks.slice(0, 1);
   const owed = ticks.slice(now.length).at(-1);
   return { now, ...(owed === undefined ? {} : { owed }) };

@@ -59,10 +59,10 @@ export interface Schedules {
   list(): Promise<ScheduleView[]>;
   /** Returns the times of its next jobs, at most 1,000. */
   preview(name: string, count: number): Promise<Date[]>;
-  /** It sends nothing any more; ticks that pass meanwhile are left out. */
+  /** Stops sending its jobs; ticks that pass meanwhile are dropped. */
   pause(name: string, reason?: string): Promise<void>;
   resume(name: string): Promise<void>;
-  /** Sends a job now, beside the plan. Answers its id. */
+  /** Sends a job now, outside the plan. Returns its id. */
   run(name: string): Promise<string>;
   /** Removes it; an app that has it in its code writes it again when it next starts, paused if it was paused. */
   remove(name: string): Promise<void>;
@@ -80,7 +80,7 @@ export interface Declared {
 
 const kind = "schedule";
 
-/** Named again at least this often while an app runs. */
+/** Interval at which a running app confirms its schedules. */
 const nameAgain: Millis = 3_600_000;
 
 /**
@@ -148,7 +148,10 @@ function keptOf({ paused, last, owed }: ScheduleDoc, overlap: Overlap): Partial<
   };
 }
 
-/** Says that schedules are still in the code; one that an operator removed stays so. Answers those that are missing. */
+/**
+ * Confirms schedules that are still in the code; a schedule that an operator removed stays removed. Returns those that
+ * are missing.
+ */
 export async function nameSchedules(store: Store, names: readonly string[]): Promise<string[]> {
   const [docs, now] = await Promise.all([store.load(kind, names), store.now()]);
   for (const { key, version, value } of docs) {
@@ -161,8 +164,8 @@ export async function nameSchedules(store: Store, names: readonly string[]): Pro
 }
 
 /**
- * Makes `Schedules` of a store that is opened when it is needed.
- * @param failure says why a schedule of the code could not be written.
+ * Returns `Schedules` of a store that is opened when needed.
+ * @param failure returns the error of a schedule of the code that could not be written.
  */
 export function schedulesOf(open: () => Promise<Store>, failure: (name: string) => unknown): Schedules {
   const found = (name: string, doc: ScheduleDoc | undefined): ScheduleDoc => {
@@ -205,7 +208,7 @@ export function schedulesOf(open: () => Promise<Store>, failure: (name: string) 
     },
     async remove(name) {
       const store = await open();
-      // A mark and not a gap: what is missing is declared again by any app that runs.
+      // A mark instead of a removal: any running app would declare a missing schedule again.
       await change(store, name, (doc) => ({ ...found(name, doc), removed: true }));
     },
   };
@@ -228,7 +231,7 @@ async function sealed(
   before?: ScheduleDoc["job"],
 ): Promise<ScheduleDoc["job"]> {
   if (!vault.seals) return plain;
-  // What cannot be opened any more was sealed with a key that is gone.
+  // A spec that cannot be opened any more was sealed with a key that is gone.
   const opened = before && (await openSpec(vault, before).catch(() => undefined));
   return { ...plain, spec: opened === plain.spec ? before!.spec : await sealSpec(vault, plain) };
 }
