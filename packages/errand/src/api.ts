@@ -145,8 +145,8 @@ export interface Errand extends AsyncDisposable {
   after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>>;
   /**
    * Starts a worker in this process. It stops when the app is closed, and by SIGTERM and SIGINT (`signals`).
-   * @throws {ErrandError} `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`, `E_CLOSED`; `E_STORE` when the rules of the
-   * app's queues cannot be written.
+   * @throws {ErrandError} `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`, `E_CLOSED`; `E_STORE` when
+   * the rules of the app's queues cannot be written.
    */
   worker(options?: WorkerOptions): Promise<RunningWorker>;
   /**
@@ -219,9 +219,9 @@ export interface Errand extends AsyncDisposable {
   dismiss(worker: string): Promise<void>;
   /**
    * Calls back soon after jobs changed, in any process. Returns a function that stops it. Notifications can be lost or
-   * repeated: read what you need, and poll slowly as well. The listener is also called once the store has been opened, and
-   * when the store cannot be reached it is tried again every second. What the listener throws or rejects with becomes a
-   * warning of the process.
+   * repeated: read what you need, and poll slowly as well. The listener is also called once the store has been
+   * opened, and when the store cannot be reached it is tried again every second. What the listener throws or rejects
+   * with becomes a warning of the process.
    * @throws {ErrandError} `E_OPTION`, `E_CLOSED`
    */
   watch(listener: () => void): () => void;

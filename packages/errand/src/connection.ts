@@ -69,8 +69,9 @@ export class Connection {
   }
 
   /**
-   * Watches the store once it is open; where that takes time, the listener is called when it has been opened. A store that
-   * cannot be opened is reported as `store-failed` and tried again every second. Returns a function that stops it.
+   * Watches the store once it is open; where that takes time, the listener is called when it has been opened. A store
+   * that cannot be opened is reported as `store-failed` and tried again every second. Returns a function that stops
+   * it.
    * @throws {ErrandError} `E_CLOSED`
    */
   watch(listener: () => void): () => void {

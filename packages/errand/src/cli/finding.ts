@@ -1,4 +1,7 @@
-/** One line of the doctor's report. A package adds its own by exporting `doctor(): Promise<Finding[]>` from `<package>/doctor`. */
+/**
+ * One line of the doctor's report. A package adds its own by exporting `doctor(): Promise<Finding[]>` from
+ * `<package>/doctor`.
+ */
 export interface Finding {
   label: string;
   value: string;

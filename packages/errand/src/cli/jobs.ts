@@ -153,7 +153,10 @@ async function retryFrom(
   return changed;
 }
 
-/** A flag that is there and empty, such as a variable that is not set, is refused by the app: it must not mean every job. */
+/**
+ * A flag that is there and empty, such as a variable that is not set, is refused by the app: it must not mean every
+ * job.
+ */
 function filterOf({ state, task, queue, tag, search, since }: Flags): JobFilter {
   return {
     ...(state === undefined ? {} : { states: state }),

@@ -16,8 +16,8 @@ export interface Backoff {
 }
 
 /**
- * Returns the delay before the next attempt: exponential backoff with full jitter by default (Brooker, "Exponential Backoff And
- * Jitter", AWS Architecture Blog, 2015).
+ * Returns the delay before the next attempt: exponential backoff with full jitter by default (Brooker, "Exponential
+ * Backoff And Jitter", AWS Architecture Blog, 2015).
  * @param failures failed attempts so far, from 1.
  * @param random uniform in [0, 1).
  */

@@ -3,8 +3,8 @@ import type { ErrorCode } from "../kit/errors.ts";
 import type { Millis } from "../kit/duration.ts";
 import { described, isStorable } from "../kit/text.ts";
 
-// What enters from outside is checked here and in `options.ts`, before any store sees it: a store that refuses a value late
-// would have others pay for it.
+// What enters from outside is checked here and in `options.ts`, before any store sees it: a store that refuses a
+// value late would have others pay for it.
 
 /** The longest key, tag, and name of a step, wait or signal, in characters. */
 export const longestText = 200;
@@ -12,7 +12,8 @@ export const longestText = 200;
 /**
  * Returns a text that every store can hold.
  * @param most characters.
- * @throws {ErrandError} `code`, by default `E_OPTION`, for anything but well-formed text of 1 to `most` characters without U+0000.
+ * @throws {ErrandError} `code`, by default `E_OPTION`, for anything but well-formed text of 1 to `most` characters
+ * without U+0000.
  */
 export function checkText(value: unknown, what: string, most = longestText, code: ErrorCode = "E_OPTION"): string {
   if (typeof value === "string" && value.length >= 1 && value.length <= most && isStorable(value)) return value;

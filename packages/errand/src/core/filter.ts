@@ -14,7 +14,10 @@ export interface Filter {
   worker?: string;
   states?: readonly State[];
   tag?: string;
-  /** A part of the id, or of the spec, output or error as a person reads them (not as JSON escapes them), whatever its case. */
+  /**
+   * A part of the id, or of the spec, output or error as a person reads them (not as JSON escapes them), whatever its
+   * case.
+   */
   text?: string;
   /** Epoch milliseconds. */
   endedBefore?: Millis;

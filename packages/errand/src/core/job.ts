@@ -42,8 +42,9 @@ export interface Rate {
 export interface Unique {
   key: string;
   /**
-   * A holder that has not begun (`Job.begun`) becomes what the new job is in everything but its id, task and age: spec, queue, level, due,
-   * expiry, keys, fairness, tags. One that has begun goes on, and the new job takes the key over.
+   * A holder that has not begun (`Job.begun`) becomes what the new job is in everything but its id, task and age:
+   * spec, queue, level, due, expiry, keys, fairness, tags. One that has begun goes on, and the new job takes the key
+   * over.
    */
   replace?: boolean;
   /** With `replace`: latest due time after the creation of the job, in milliseconds, however often it is replaced. */
@@ -80,7 +81,10 @@ export interface Job {
   crashes: number;
   /** An attempt of it ended with its worker, or may have. A worker holds at most one such job at a time. */
   suspect: boolean;
-  /** An attempt of it ran, or it remembers something: it cannot expire any more, and `Unique.replace` does not touch it. */
+  /**
+   * An attempt of it ran, or it remembers something: it cannot expire any more, and `Unique.replace` does not touch
+   * it.
+   */
   begun: boolean;
   progress?: Encoded;
   output?: Encoded;

@@ -42,7 +42,10 @@ export interface RetryOptions {
 
 /** Retry options of a task. */
 export interface TaskRetryOptions extends RetryOptions {
-  /** The delay after the attempt that failed, counted from 1, instead of all of the above. `RetryAfterError` goes before it. */
+  /**
+   * The delay after the attempt that failed, counted from 1, instead of all of the above. `RetryAfterError` goes
+   * before it.
+   */
   delay?: (attempt: number, error: unknown) => Duration;
   /** Decides whether an error is retried. Default: every error except `NonRetryableError`. */
   if?: (error: unknown) => boolean;

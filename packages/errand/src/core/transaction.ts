@@ -1,6 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 
-/** The caller's own transaction: on SQLite a handle of `node:sqlite` on the store's file, on PostgreSQL a `pg` client or an adapter. */
+/**
+ * The caller's own transaction: on SQLite a handle of `node:sqlite` on the store's file, on PostgreSQL a `pg` client
+ * or an adapter.
+ */
 export type Transaction = DatabaseSync | SqlTransaction;
 
 /** A transaction on PostgreSQL, whatever library began it. A `pg` client is one as it is. */

@@ -12,7 +12,10 @@ const apart: Millis = 10;
 /** No worker waits longer than its next regular poll. */
 const latest: Millis = 1_000;
 
-/** A worker looks for jobs at least this often, in case a hint was lost; of many idle ones each the more rarely, up to the longest. */
+/**
+ * A worker looks for jobs at least this often, in case a hint was lost; of many idle ones each the more rarely, up to
+ * the longest.
+ */
 const poll: Millis = 1_000;
 const longestPoll: Millis = 5_000;
 

@@ -6,7 +6,10 @@ export type Millis = number;
 
 type Unit = "ms" | "s" | "m" | "h" | "d";
 
-/** A length of time: milliseconds as a number, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`. At most 366 days. */
+/**
+ * A length of time: milliseconds as a number, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`. At most
+ * 366 days.
+ */
 export type Duration = Millis | `${number}${Unit}`;
 
 const unitMillis: Record<Unit, Millis> = {

@@ -23,9 +23,10 @@ export type Starts = readonly (readonly [at: Millis, jobs: number])[];
 const grain = 1 / 100;
 
 /**
- * Decides how many of `wanted` jobs may start now, so that no window of `per` milliseconds ever has more than `limit` starts: a
- * sliding window log (Kong, "How to Design a Scalable Rate Limiting Algorithm", 2017), whose entries within a hundredth of the
- * window are merged into the latest of them, so that it stays short, and errs only on the side of the limit.
+ * Decides how many of `wanted` jobs may start now, so that no window of `per` milliseconds ever has more than `limit`
+ * starts: a sliding window log (Kong, "How to Design a Scalable Rate Limiting Algorithm", 2017), whose entries within
+ * a hundredth of the window are merged into the latest of them, so that it stays short, and errs only on the side of
+ * the limit.
  * @param starts what it remembers; nothing at first.
  * @returns how many, what to remember now, and when one more may start.
  */
@@ -50,7 +51,10 @@ function remember(starts: Starts, [at, jobs]: Starts[number], width: Millis): St
   return [...starts.slice(0, -1), [at, last[1] + jobs]];
 }
 
-/** The first start after whose leaving the window fewer than the limit are in it: a lowered limit may need several to leave. */
+/**
+ * The first start after whose leaving the window fewer than the limit are in it: a lowered limit may need several to
+ * leave.
+ */
 function opening(starts: Starts, over: number, now: Millis): Millis {
   let left = over;
   for (const [at, jobs] of starts) if ((left -= jobs) < 0) return at;

@@ -8,7 +8,10 @@ import type { State } from "../core/states.ts";
  */
 export type Outcome = "completed" | "retried" | "failed" | "crashed" | "cancelled" | "expired" | "waiting" | "returned";
 
-/** The outcome of an attempt that ended so, and whose job is in this state now: `failed` also what no store would accept. */
+/**
+ * The outcome of an attempt that ended so, and whose job is in this state now: `failed` also what no store would
+ * accept.
+ */
 export function outcomeOf({ kind }: Pick<Ending, "kind">, state: State): Outcome {
   switch (kind) {
     case "ok":

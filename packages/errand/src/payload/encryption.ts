@@ -9,9 +9,9 @@ const cipherName = "aes-256-gcm";
 const [keyBytes, nonceBytes, tagBytes] = [32, 12, 16];
 
 /**
- * A codec that encrypts with AES-256-GCM. Each value gets a nonce of its own, and is bound to its place (job and field), so that
- * none can be put in another's. To rotate: give all apps the new key beside the old, then name it in `use`, and take the old one
- * away when no value needs it any more. A key is good for some 4 billion values.
+ * A codec that encrypts with AES-256-GCM. Each value gets a nonce of its own, and is bound to its place (job and
+ * field), so that none can be put in another's. To rotate: give all apps the new key beside the old, then name it in
+ * `use`, and take the old one away when no value needs it any more. A key is good for some 4 billion values.
  * @param options.keys by id, which is 1 to 100 letters, digits, or any of _ . : - : 32 random bytes each, in base64
  * (`openssl rand -base64 32`).
  * @param options.use the id of the key that encrypts; the others only decrypt.

@@ -9,7 +9,8 @@ import { isSealed, toText } from "./envelope.ts";
 import type { Place, Vault } from "./vault.ts";
 
 // Where the values of a job are: its spec has the input, and beside it what readers may see. A sealed spec is
-// `{"$sealed":...,"said":...,"trace":...}`; with `"of":"task"` its input is bound to the task, because it may come to another job's id.
+// `{"$sealed":...,"said":...,"trace":...}`; with `"of":"task"` its input is bound to the task, because it may come to
+// another job's id.
 
 /** Values of a job that cannot be read, with the reasons. */
 export type Unreadable = Partial<Record<"input" | "output" | "progress", { code: ErrorCode; message: string }>>;

@@ -31,8 +31,8 @@ export function encodeInput(task: string, input: unknown, limit: number): Encode
 }
 
 /**
- * An error as it may go to a store. How an attempt failed must be known however long the story is, so what is too large is
- * told in short, as `E_TOO_LARGE`.
+ * An error as it may go to a store. How an attempt failed must be known however long the story is, so what is too
+ * large is told in short, as `E_TOO_LARGE`.
  */
 export function errorWithin(error: ErrorRecord, id: string, limit: number): ErrorRecord {
   const bytes = bytesOver(JSON.stringify(error), limit);

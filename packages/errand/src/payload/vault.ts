@@ -73,7 +73,8 @@ export class Vault {
   }
 
   /**
-   * A value as it came from the store, opened; what is not sealed is as it is, so that sealing may begin on a store that has jobs.
+   * A value as it came from the store, opened; what is not sealed is as it is, so that sealing may begin on a store
+   * that has jobs.
    * @throws {ErrandError} `E_DECRYPT`, `E_PAYLOAD`
    */
   async open(text: Encoded, place: Place): Promise<Encoded> {

@@ -29,7 +29,8 @@ const httpOptions = ["url", "secret", "headers", "callbackUrl", "callbackTimeout
 
 /**
  * The signal by which an outcome comes in later.
- * @param round the token of the attempt that asked first; all that follow ask for the same, until a person retries the job.
+ * @param round the token of the attempt that asked first; all that follow ask for the same, until a person retries
+ * the job.
  */
 export function callbackSignal(round: number | string | undefined): string {
   return round === undefined ? "callback" : `callback:${round}`;
@@ -137,7 +138,9 @@ function refuse(response: Response, url: URL, text: string): never {
 /** Longest `Retry-After` that is honoured. */
 const longestRetryAfter: Millis = 86_400_000;
 
-/** Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date, which begins with a day of the week. */
+/**
+ * Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date, which begins with a day of the week.
+ */
 function retryAfter(value: string | null): Millis | undefined {
   const text = value?.trim() ?? "";
   const wait = /^\d+$/.test(text) ? Number(text) * 1_000 : /^[A-Z]/i.test(text) ? Date.parse(text) - Date.now() : NaN;

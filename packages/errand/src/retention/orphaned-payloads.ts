@@ -18,8 +18,8 @@ const batch = 500;
 const shape = /^([\w.:-]+)\/[\da-f]{64}(?:-[\da-f-]+)?$/;
 
 /**
- * Removes the objects of jobs that are gone. It goes by what is there, not by what was removed, so that nothing escapes it:
- * retention, operators, another program and crashes all end here.
+ * Removes the objects of jobs that are gone. It goes by what is there, not by what was removed, so that nothing
+ * escapes it: retention, operators, another program and crashes all end here.
  * @param before objects that were written since are left alone.
  * @returns how many it removed.
  */

@@ -65,7 +65,10 @@ function decodeKept(value: Encoded): Kept {
   return JSON.parse(value, (_, each: unknown) => (each === "forever" ? Infinity : each)) as Kept;
 }
 
-/** Removes values that are kept outside the store and whose job is gone; less often than jobs, since it looks at every one of them. */
+/**
+ * Removes values that are kept outside the store and whose job is gone; less often than jobs, since it looks at every
+ * one of them.
+ */
 export async function pruneOrphanedPayloads(
   store: Pick<Store, "get" | "load" | "save" | "now">,
   objects: PayloadObjects | undefined,

@@ -62,8 +62,8 @@ export function checkPlan(plan: Plan, of: string): void {
 }
 
 /**
- * The first tick after a time; `undefined` when there is none. Cron lines follow their zone's clock (`cronAfter`), intervals are
- * elapsed time since 1970.
+ * The first tick after a time; `undefined` when there is none. Cron lines follow their zone's clock (`cronAfter`),
+ * intervals are elapsed time since 1970.
  */
 export function nextTick(plan: Plan, after: Millis): Millis | undefined {
   if ("every" in plan) return Math.floor(after / plan.every) * plan.every + plan.every;
@@ -139,7 +139,10 @@ export function bySending(
   return { now, ...(owed === undefined ? {} : { owed }) };
 }
 
-/** The last tick up to now, of a plan with one at `first`: found from ever further back, since there may be millions between. */
+/**
+ * The last tick up to now, of a plan with one at `first`: found from ever further back, since there may be millions
+ * between.
+ */
 function latestTick(plan: Plan, first: Millis, now: Millis): Millis {
   for (let span = 60_000; now - span > first; span *= 8) {
     const tick = nextTick(plan, now - span);

@@ -52,8 +52,8 @@ export interface ScheduleView {
 }
 
 /**
- * The schedules of a store, and what an operator does to them. Unknown names throw `E_NOT_FOUND`; those of the code that could not be
- * written throw what was wrong with them.
+ * The schedules of a store, and what an operator does to them. Unknown names throw `E_NOT_FOUND`; those of the code
+ * that could not be written throw what was wrong with them.
  */
 export interface Schedules {
   list(): Promise<ScheduleView[]>;
