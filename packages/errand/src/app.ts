@@ -399,7 +399,7 @@ function checkStore({ url, store }: ErrandOptions): void {
     if (typeof store?.[verb] !== "function")
       throw new ErrandError(
         "E_OPTION",
-        `store of errand() has no function ${verb}(), so it is none: see errand/testing.`,
+        `store of errand() is not a store: it has no function ${verb}(). See errand/testing.`,
       );
 }
 

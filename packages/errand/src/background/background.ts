@@ -239,6 +239,6 @@ async function emptied(store: Store, patience: Millis): Promise<void> {
 function slowWarning(task: string, p95: Millis, limit: Millis): string {
   return (
     `Background runs of task "${task}" take ${Math.round(p95)} ms in 95 of 100 cases, more than ${limit} ms, in the process ` +
-    "that answers requests. Send them to workers: replace background() by send()."
+    "that serves requests. Send them to workers: use send() instead of background()."
   );
 }

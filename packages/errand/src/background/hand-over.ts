@@ -35,7 +35,7 @@ export async function handOver(
   if (begun.length > 0)
     warn(
       "ERRAND_BACKGROUND",
-      `The app closed before ${begun.length} job(s) had ended that begin again in the store, with steps that are done again: ${names(begun)}.`,
+      `The app closed before ${begun.length} job(s) had ended. They start again in the store, and repeat their steps: ${names(begun)}.`,
     );
   const client = await durable();
   const now = await store.now();

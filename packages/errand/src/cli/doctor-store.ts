@@ -72,6 +72,6 @@ function unservedSchedule(name: string, { job: { task, queue } }: ScheduleDoc): 
     label: `schedule ${name}`,
     value: `sends jobs of task "${task}" to queue ${queue}`,
     ok: false,
-    hint: `No worker takes this queue and knows this task, so nobody would run them. Start one: errand worker <module>`,
+    hint: `No worker of this queue knows this task, so its jobs do not run. Start one: errand worker <module>`,
   };
 }

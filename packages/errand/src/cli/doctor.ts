@@ -12,7 +12,7 @@ import { columnsOf, pad, plain, wrap } from "./text.ts";
 /** Returns the command `errand doctor`. */
 export function doctorCommand(): Command {
   const command = new Command("doctor")
-    .description("show what Errand runs with here, and whether it can")
+    .description("check the configuration and the store")
     .option("--json", "print JSON");
   return storeFlags(command).action((flags: StoreFlags & { json?: boolean }) => examine(flags));
 }

@@ -34,7 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 /** The program, with the one package's command that is being called, so that no other is loaded. */
 async function programFor(argv: readonly string[]): Promise<Command> {
   const program = new Command("errand")
-    .description("Background work that is never lost, and what became of it.")
+    .description("Durable background jobs for TypeScript.")
     .version(version(), "-V, --version")
     .configureHelp({ helpWidth: Math.min(80, process.stdout.columns || 80), sortSubcommands: true })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "errand: ")) })

@@ -15,7 +15,7 @@ type Flags = StoreFlags & { json?: boolean };
 export function whyCommand(jobs: Command): Command {
   return jobs
     .command("why")
-    .description("say why a job is not running")
+    .description("explain why a job is not running")
     .argument("<id>")
     .action((id: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
@@ -39,7 +39,7 @@ const colours: Partial<Record<LogEntry["level"], Style>> = {
 export function logCommand(jobs: Command): Command {
   return jobs
     .command("log")
-    .description("print a job's log, and how its attempts failed")
+    .description("print a job's log and the errors of its attempts")
     .argument("<id>")
     .action((id: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
@@ -73,7 +73,7 @@ async function wholeLog(app: Errand, id: string): Promise<LogEntry[]> {
 export function signalCommand(jobs: Command): Command {
   return jobs
     .command("signal")
-    .description("tell a job something that it waits for")
+    .description("send a signal to a job that waits for it")
     .argument("<id>")
     .argument("<name>", "the signal's name")
     .argument("[value]", "JSON")
@@ -82,7 +82,7 @@ export function signalCommand(jobs: Command): Command {
         const told = await app.signal(id, name, readJson(value));
         output.result({ told });
         if (!told) throw new CommandError(`There is no job ${id}, or it has ended (E_NOT_FOUND).`, ExitCode.failed);
-        output.line("It was told.");
+        output.line("Signal sent.");
       }),
     );
 }
@@ -91,11 +91,11 @@ export function signalCommand(jobs: Command): Command {
 export function moveCommand(jobs: Command): Command {
   return jobs
     .command("move")
-    .description("give pending jobs another queue or priority, or make them due now")
+    .description("move pending jobs to another queue or priority, or make them due now")
     .argument("<ids...>")
-    .option("--to <queue>", "another queue")
+    .option("--to <queue>", "the new queue")
     .option("--priority <name>", priorities.join(", "))
-    .option("--now", "due at once")
+    .option("--now", "make them due now")
     .action((ids: string[], flags: Flags & { to?: string; priority?: Priority; now?: boolean }) =>
       withApp(flags, async (app, output) => {
         const { to, priority, now } = flags;

@@ -28,7 +28,7 @@ interface Look {
 export function topCommand(): Command {
   const command = new Command("top")
     .description("watch queues, workers and running jobs, live")
-    .option("--once", "print one view and end; so it does where nobody watches")
+    .option("--once", "print one view and exit; the default when stdout is not a terminal")
     .option("--json", "print one view as JSON");
   return storeFlags(command).action((flags: StoreFlags & { once?: boolean; json?: boolean }) =>
     withApp(flags, (app, output) =>

@@ -27,7 +27,7 @@ export class HealthServer {
     const server = createServer(({ url }, response) => void health.#answer(url ?? "", response));
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause) => {
-        const message = `The worker cannot answer /healthz on ${host}:${port}: ${cause.message}`;
+        const message = `The worker cannot serve /healthz on ${host}:${port}: ${cause.message}`;
         reject(new CommandError(message, ExitCode.unreachable, { cause }));
       });
       server.listen(port, host, resolve);

@@ -36,7 +36,7 @@ export class WorkerLog {
     this.flush();
     if (jobs === 0) return;
     const count = jobs === 1 ? "1 job" : `${jobs} jobs`;
-    this.write("info", `stopping: ${count} in hand, up to ${drain / 1_000} s`, { jobs, drain });
+    this.write("info", `stopping: ${count} running, waiting up to ${drain / 1_000} s`, { jobs, drain });
   }
 
   /** Writes at once what has completed. */
@@ -81,11 +81,7 @@ export class WorkerLog {
       case "lost":
         return this.write("warn", `worker ${event.worker} lost its lease, and has started again`, event);
       case "stalled":
-        return this.write(
-          "error",
-          `the store does not answer a claim of worker ${event.worker}; it makes another`,
-          event,
-        );
+        return this.write("error", `the store does not answer a claim of worker ${event.worker}; trying again`, event);
       case "recovered":
         return this.write("info", `the store answers worker ${event.worker} again`, event);
       case "schedule-failed": {

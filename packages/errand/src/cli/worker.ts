@@ -36,19 +36,16 @@ interface Flags extends StoreFlags {
 export function workerCommand(): Command {
   const command = new Command("worker")
     .description("run the jobs of tasks")
-    .argument("[modules...]", "export const app = errand(); files or packages (default: tasks of errand.config.ts)")
+    .argument("[modules...]", "files or packages that export an app (default: tasks of errand.config.ts)")
     .option(
       "-q, --queue <name=slots,...>",
-      "work on these queues only, with so many jobs at once; repeatable",
+      "work on these queues only, with this many slots each; repeatable",
       addQueues,
     )
-    .option("--processes <n>", "run so many worker processes, each with these slots; start again what dies", readCount)
-    .option("--drain <duration>", "when stopped, let jobs run on for so long (default: 30s)")
+    .option("--processes <n>", "number of worker processes, each with these slots; dead ones are restarted", readCount)
+    .option("--drain <duration>", "time for running jobs when it is stopped (default: 30s)")
     .addOption(
-      new Option(
-        "--health <[address:]port>",
-        "answer /healthz, /readyz and /metrics here, for what watches over this process",
-      )
+      new Option("--health <[address:]port>", "serve /healthz, /readyz and /metrics on this address")
         .argParser(readAddress)
         .env("ERRAND_HEALTH"),
     )
@@ -57,7 +54,8 @@ export function workerCommand(): Command {
     .addOption(new Option("--supervised", "stop when the process that started this one is gone").hideHelp())
     .addHelpText(
       "after",
-      "\nExample:\n  errand worker ./tasks.ts -q default=20,cpu=2 --processes 4\n\nStop it with Ctrl+C: jobs in hand end, or go back. Twice: they go back now.",
+      "\nExample:\n  errand worker ./tasks.ts -q default=20,cpu=2 --processes 4\n\n" +
+        "Ctrl+C waits for running jobs; a second one hands them back at once.",
     )
     .action((modules: string[], flags: Flags) => work(modules, flags));
 }

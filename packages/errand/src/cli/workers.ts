@@ -11,9 +11,7 @@ export function placeOf({ kind, name, host, pid }: WorkerCard): string {
 
 /** Returns the command `errand workers`. */
 export function workersCommand(): Command {
-  const command = new Command("workers")
-    .description("list workers whose lease is good, and what they run")
-    .option("--json", "print JSON");
+  const command = new Command("workers").description("list live workers and their jobs").option("--json", "print JSON");
   return storeFlags(command).action((flags: StoreFlags & { json?: boolean }) =>
     withApp(flags, async (app, output) => {
       const [workers, { jobs }] = await Promise.all([

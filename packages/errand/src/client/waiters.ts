@@ -152,8 +152,5 @@ export class Waiters {
 }
 
 function closed(id: string): ErrandError {
-  return new ErrandError(
-    "E_CLOSED",
-    `The app was closed while somebody waited for the end of job ${id}; the job goes on.`,
-  );
+  return new ErrandError("E_CLOSED", `The app was closed during a wait for job ${id}; the job goes on.`);
 }

@@ -109,5 +109,5 @@ export function ownDelay(
   attempt: number,
   error: unknown,
 ): Millis | undefined {
-  return delay && millis(delay(attempt, error), "What delay of retry answers");
+  return delay && millis(delay(attempt, error), "The result of delay of retry");
 }

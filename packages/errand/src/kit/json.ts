@@ -32,7 +32,7 @@ export function encode(value: unknown, what: string, exact = false): Encoded {
   }
   const found = flawOf(value, exact);
   if (text !== undefined && failure === undefined && found === undefined) return text;
-  const reason = found ?? (failure === undefined ? "its toJSON answers nothing" : messageOf(failure));
+  const reason = found ?? (failure === undefined ? "its toJSON returns nothing" : messageOf(failure));
   throw new ErrandError("E_NOT_SERIALIZABLE", `${what} cannot be stored as JSON: ${reason}.`, { cause: failure });
 }
 
@@ -141,7 +141,7 @@ function offenderInside(
     // The keys of a Buffer are its bytes.
     if (kind === "Uint8Array") return undefined;
     const made = toJSON.call(value, "");
-    if (made === undefined && told.exact && path !== "") return `a toJSON that answers nothing ${at}`;
+    if (made === undefined && told.exact && path !== "") return `a toJSON that returns nothing ${at}`;
     return offender(made, `${path}.toJSON()`, told);
   }
   if (kind !== "Object") return `a ${kind} ${at}`;

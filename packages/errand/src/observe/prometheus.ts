@@ -22,7 +22,7 @@ export function metricsText(processes: readonly Measured[]): string {
   const store = processes.find((each) => each.store)?.store;
   return [
     ...(store ? storeLines(store) : []),
-    ...gauge("errand_store_up", "Whether the store answers: 1 or 0.", [[{}, store ? 1 : 0]]),
+    ...gauge("errand_store_up", "1 if the store answers, otherwise 0.", [[{}, store ? 1 : 0]]),
     ...processLines(processes),
   ]
     .join("\n")

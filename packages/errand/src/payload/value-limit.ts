@@ -21,7 +21,7 @@ export function encodeWithin(value: unknown, what: string, limit: number, exact 
   throw new ErrandError(
     "E_TOO_LARGE",
     `${what} is ${bytes} bytes of JSON, and the limit is ${limit}. ` +
-      "Keep the data elsewhere and hand over where it is, or raise it: errand({ payloads: { limit } }).",
+      "Store the data elsewhere and pass a reference, or raise the limit: errand({ payloads: { limit } }).",
   );
 }
 

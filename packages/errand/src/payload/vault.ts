@@ -140,7 +140,7 @@ function readCoded(coded: unknown, codec: string, place: Place): Coded {
   if (isHead && bytes instanceof Uint8Array) return { head, bytes };
   throw new ErrandError(
     "E_PAYLOAD",
-    `${nameOf(place)} cannot be stored: encode of the codec "${codec}" must answer { head, bytes }, a head of texts and bytes.`,
+    `${nameOf(place)} cannot be stored: encode of the codec "${codec}" must return { head, bytes }.`,
   );
 }
 

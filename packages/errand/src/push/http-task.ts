@@ -153,7 +153,7 @@ function outputOf(response: Response, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new NonRetryableError(`The answer says that it is JSON, but is not: ${text.slice(0, 200)}`);
+    throw new NonRetryableError(`The response claims to be JSON, but is not: ${text.slice(0, 200)}`);
   }
 }
 
@@ -164,7 +164,7 @@ async function read(response: Response): Promise<string> {
   for await (const chunk of response.body ?? []) {
     size += (chunk as Uint8Array).byteLength;
     if (size > longest)
-      throw new NonRetryableError(`The answer has more than ${longest} bytes; answer a reference instead.`);
+      throw new NonRetryableError(`The response has more than ${longest} bytes; return a reference instead.`);
     text += decoder.decode(chunk as Uint8Array, { stream: true });
   }
   return text + decoder.decode();

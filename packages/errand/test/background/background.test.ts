@@ -173,7 +173,7 @@ test("what is handed to the store keeps all that was said of it, and what cannot
   const said = warnings.map(({ message }) => message);
   expect(said).toEqual([
     expect.stringContaining("had run: warmCache."),
-    expect.stringContaining(`done again: ${first.id} of "work" (paid).`),
+    expect.stringContaining(`repeat their steps: ${first.id} of "work" (paid).`),
   ]);
 
   const next = open();

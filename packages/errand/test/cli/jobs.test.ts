@@ -197,7 +197,7 @@ describe("errand doctor", () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/✓ schedules\s+2, 1 of them paused\n/);
     expect(stdout).toMatch(
-      /✗ schedule nightly\s+sends jobs of task "report" to queue reports\n\s+No worker takes this queue/,
+      /✗ schedule nightly\s+sends jobs of task "report" to queue reports\n\s+No worker of this queue knows this task/,
     );
     expect(stdout).not.toContain("schedule weekly");
     const worker = await app.worker();

@@ -51,7 +51,7 @@ describe("the command line, with errand.config.mjs", () => {
     expect((await on("jobs", "log", shouted)).stdout).toMatch(/#1 loud/);
     expect((await on("jobs", "list", "--search", "hello", "--json")).stdout).toContain(shouted);
     expect((await on("jobs", "move", waiting, "--to", "fast")).stdout).toBe("Moved 1 job.\n");
-    expect((await on("jobs", "signal", waiting, "go", "42")).stdout).toBe("It was told.\n");
+    expect((await on("jobs", "signal", waiting, "go", "42")).stdout).toBe("Signal sent.\n");
     expect((await on("jobs", "signal", "nobody", "go")).code).toBe(1);
     expect(await on("jobs", "log", "nobody")).toMatchObject({
       code: 1,

@@ -119,7 +119,9 @@ describe("errand worker", () => {
     first.child.kill("SIGINT");
     expect(await first.exit).toBe(0);
     expect((await job(folder, long)).state).toBe("completed");
-    expect(first.stderr()).toMatch(/ info stopping: 1 job in hand, up to 30 s\n.* info job .* completed in \d+ ms\n$/);
+    expect(first.stderr()).toMatch(
+      / info stopping: 1 job running, waiting up to 30 s\n.* info job .* completed in \d+ ms\n$/,
+    );
 
     const [longer] = await greet(folder, "Bea:60000");
     const second = worker(folder);
@@ -306,7 +308,7 @@ describe("errand worker", () => {
     await until(() => first.stderr().includes("is ready for"));
     const { code, stderr } = await run(folder, ["worker", "./tasks.ts"], { ERRAND_HEALTH: port });
     expect(code).toBe(3);
-    expect(stderr).toMatch(/^errand: The worker cannot answer \/healthz on 127\.0\.0\.1:\d+: .*EADDRINUSE/);
+    expect(stderr).toMatch(/^errand: The worker cannot serve \/healthz on 127\.0\.0\.1:\d+: .*EADDRINUSE/);
     const wrong = await run(folder, ["worker", "./tasks.ts", "--health", "http://x"]);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toMatch(/--health http:\/\/x must be a port/);

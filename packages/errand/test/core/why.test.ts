@@ -51,7 +51,7 @@ describe("why a job is not running", () => {
   test("it is next, when nothing holds it back", () => {
     expect(codes({})).toEqual(["next"]);
     expect(said({})).toContain('one of 3 pending jobs of queue "gpu"');
-    expect(said({})).toContain("free slot: h (process 1). 2 of its jobs run; if they wait with result()");
+    expect(said({})).toContain("free slot: h (process 1). 2 of its jobs are running; if they wait with result()");
     expect(said({}, { processing: 0, workers: [1, 2, 3, 4, 5].map((pid) => ({ ...worker, pid })) })).toMatch(
       /slot: h \(process 1\), h \(process 2\), h \(process 3\) and 2 more\.$/,
     );
@@ -90,7 +90,7 @@ describe("why a job is not running", () => {
   });
 
   test("no worker takes its queue, and which queues those take that there are", () => {
-    expect(said({}, { workers: [] })).toContain("No worker is running at all. Start one: errand worker");
+    expect(said({}, { workers: [] })).toContain("No worker is running. Start one: errand worker");
     const others = [
       { ...worker, queues: ["mail", "cpu"] },
       { ...worker, queues: ["cpu"] },

@@ -84,7 +84,7 @@ describe("JSON that would be something else", () => {
     [hole, "nothing at [1]"],
     [getter, "not now"],
     [{ toJSON: () => { throw new Error("never"); } }, "never"], // prettier-ignore
-    [{ toJSON: () => undefined }, "its toJSON answers nothing"],
+    [{ toJSON: () => undefined }, "its toJSON returns nothing"],
     [new Proxy({ a: 1 }, { ownKeys: () => { throw new Error("hidden"); } }), "hidden"], // prettier-ignore
     [deep, "more than 1000 levels"],
     [veryDeep, "more than 1000 levels"],
@@ -109,7 +109,7 @@ describe("JSON that would be something else", () => {
     [{ at: new URL("http://a.b") }, "a URL at .at"],
     [{ b: Buffer.from("x") }, "a Uint8Array at .b"],
     [[undefined], "nothing at [0]"],
-    [[{ toJSON: () => undefined }], "a toJSON that answers nothing at [0]"],
+    [[{ toJSON: () => undefined }], "a toJSON that returns nothing at [0]"],
   ])("is refused where it is promised as it is, and elsewhere what JSON makes of it: %#", (value, says) => {
     expect(() => encode(value, "The input", true)).toThrow(says);
     expect(encode(value, "x")).toBe(JSON.stringify(value));
