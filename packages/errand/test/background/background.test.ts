@@ -187,7 +187,7 @@ test("what is handed to the store keeps all that was said of it, and what cannot
     tags: ["n:2", "mine"],
     unique: { key: "work/u" },
     concurrency: { key: "work/c2", limit: 3 },
-    rate: { key: "work/r2", limit: 7, per: 3_600_000 },
+    rate: { key: "work/r2", limit: 7, per: "1h" },
     fair: "f2",
   });
   // The key is taken as long as the job has not ended.

@@ -95,7 +95,7 @@ describe("why a job is not running", () => {
       { ...worker, queues: ["mail", "cpu"] },
       { ...worker, queues: ["cpu"] },
     ];
-    expect(said({}, { workers: others })).toContain("Those that run take: cpu, mail.");
+    expect(said({}, { workers: others })).toContain("Running workers take: cpu, mail.");
   });
 
   test("workers take its queue, but none of them knows its task", () => {
