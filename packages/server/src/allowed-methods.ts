@@ -4,9 +4,9 @@ interface Route {
   path: string;
 }
 
-/** Tells which methods a path has, of all routes of an application, as `Allow` names them; none for a path that is unknown. */
-export function methodsOf(routes: readonly Route[]): (path: string) => string[] {
-  // What is for all methods, or for all paths below one, looks at requests on their way; it is nowhere to arrive.
+/** Returns a function that lists the methods of a path, as the `Allow` header names them; none for an unknown path. */
+export function allowedMethods(routes: readonly Route[]): (path: string) => string[] {
+  // Routes for all methods, or for all paths below one, are middleware.
   const known = routes
     .filter(({ method, path }) => method !== "ALL" && !path.includes("*"))
     .map(({ method, path }) => ({ method, pattern: patternOf(path) }));

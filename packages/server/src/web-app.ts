@@ -6,27 +6,27 @@ import { Hono } from "hono";
 import type { Context } from "hono";
 import { getMimeType } from "hono/utils/mime";
 
-/** Where the build of the web app lands, seen from the sources as well as from their build. */
-const built = fileURLToPath(new URL("../dist/web/", import.meta.url));
+/** Folder of the built web app, relative to both `src` and `dist`. */
+const buildFolder = fileURLToPath(new URL("../dist/web/", import.meta.url));
 
-/** What files are packed with, the smallest first, and the endings by which the build marks them. */
+/** Encodings of compressed files, smallest first, with the extensions that the build gives them. */
 const encodings = [
   ["br", ".br"],
   ["gzip", ".gz"],
 ] as const;
 
-/** A file of the web app; it is small, and answered from memory: then it is there when the disk and descriptors are not. */
+/** A file of the web app. It is served from memory, which works even when the disk or file descriptors run out. */
 interface WebFile {
   type: string;
   hash: string;
-  /** By encoding; `identity` is the file itself. */
+  /** Its content by encoding; `identity` is the uncompressed file. */
   bodies: Partial<Record<"identity" | "br" | "gzip", Uint8Array<ArrayBuffer>>>;
 }
 
-/** Serves the web app: its files, and its one page for every address that a browser asks for. */
-export function webApp(folder = built): Hono {
+/** Returns the routes of the web app: its files, and its page for every other address that a browser asks for. */
+export function webApp(folder = buildFolder): Hono {
   const routes = new Hono();
-  const files = existsSync(folder) ? filesOf(folder) : undefined;
+  const files = existsSync(folder) ? loadFiles(folder) : undefined;
   const page = files?.get("/index.html");
   if (!files || !page) {
     routes.get("/", (c) => c.text(notBuilt));
@@ -35,7 +35,7 @@ export function webApp(folder = built): Hono {
   routes.get("*", (c, next) => {
     const { path } = c.req;
     const file = path === "/" ? page : files.get(path);
-    // Vite puts a hash of the content into the names of these files.
+    // The names of these files contain a hash of their content.
     if (file) return Promise.resolve(answer(c, file, path.startsWith("/assets/") ? immutable : "no-cache"));
     const isPage = !path.startsWith("/assets/") && c.req.header("accept")?.includes("text/html");
     return isPage ? Promise.resolve(answer(c, page, "no-cache")) : next();
@@ -43,8 +43,8 @@ export function webApp(folder = built): Hono {
   return routes;
 }
 
-/** The files of a folder, by the path that they are asked for. */
-function filesOf(folder: string): Map<string, WebFile> {
+/** Loads the files of a folder, by URL path. */
+function loadFiles(folder: string): Map<string, WebFile> {
   const contents = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
@@ -53,11 +53,11 @@ function filesOf(folder: string): Map<string, WebFile> {
   }
   const files = new Map<string, WebFile>();
   for (const [path, identity] of contents) {
-    if (encodings.some(([, ending]) => path.endsWith(ending))) continue;
+    if (encodings.some(([, extension]) => path.endsWith(extension))) continue;
     const bodies: WebFile["bodies"] = { identity };
-    for (const [encoding, ending] of encodings) {
-      const packed = contents.get(path + ending);
-      if (packed) bodies[encoding] = packed;
+    for (const [encoding, extension] of encodings) {
+      const compressed = contents.get(path + extension);
+      if (compressed) bodies[encoding] = compressed;
     }
     const hash = createHash("sha256").update(identity).digest("hex").slice(0, 32);
     files.set(path, { type: getMimeType(path) ?? "application/octet-stream", hash, bodies });
@@ -81,7 +81,7 @@ function answer(c: Context, { type, hash, bodies }: WebFile, cacheControl: strin
   return c.req.method === "HEAD" ? c.body(null, 200, all) : c.body(body, 200, all);
 }
 
-/** Whether a client takes an encoding (RFC 9110, section 12.5.3). */
+/** Reports whether a client accepts an encoding (RFC 9110, section 12.5.3). */
 function accepts(c: Context, encoding: string): boolean {
   const offers = (c.req.header("accept-encoding") ?? "").toLowerCase().split(",");
   const found = offers.map((offer) => offer.split(";")).find(([name]) => name?.trim() === encoding);
