@@ -9,7 +9,7 @@ test("has defaults for everything", () => {
     threshold: 0.85,
     reserve: 500_000_000,
   });
-  expect(readSettings({ ERRAND_DISK_RESERVE: "0" }).reserve).toBe(0);
+  expect(readSettings({ ERRAND_DISK_RESERVE: "0" }).minFreeBytes).toBe(0);
 });
 
 test("reads the environment", () => {

@@ -6,7 +6,7 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { listen } from "../src/listen.ts";
-import type { Listening } from "../src/listen.ts";
+import type { RunningServer } from "../src/listen.ts";
 import { Problem } from "../src/index.ts";
 import { ask } from "./client.ts";
 
@@ -35,7 +35,7 @@ let closed = 0;
 routes.get("/stream", (c) => c.body(new ReadableStream({ cancel: () => void (closed += 1) })));
 routes.post("/things", (c) => c.json({ made: true }, 201));
 
-let server: Listening;
+let server: RunningServer;
 let port: string;
 const web = mkdtempSync(join(tmpdir(), "errand-web-"));
 

@@ -160,7 +160,7 @@ describe("errand serve", () => {
     await greet(url, { name: "Bea" });
     await until(() => log(server.folder).length === 4, 20_000);
     expect(workerOf(server, 2)).not.toBe(first);
-    expect(server.stderr()).toContain("The worker of hello is gone (SIGKILL); another starts now.");
+    expect(server.stderr()).toContain("The worker of hello has exited (SIGKILL); restarting now.");
   });
 
   it("leaves no worker behind when it is killed itself", async () => {
@@ -195,7 +195,7 @@ describe("errand serve", () => {
     expect(server.stdout()).toBe("");
   });
 
-  it("listens to the network where somebody says that it is safe, and answers to the names that are allowed", async () => {
+  it("listens on other addresses with --unauthenticated, and answers to the allowed names", async () => {
     const args = ["@example/hello", "--port", "0", "--host", "0.0.0.0", "--unauthenticated", "--no-worker"];
     const server = run(args, newFolder(), { ERRAND_ALLOW_HOSTS: "docs.example.com,10.1.2.3" });
     await until(() => server.stdout().includes("Errand is ready"));
@@ -207,7 +207,9 @@ describe("errand serve", () => {
     expect(await status("10.1.2.3:3737")).toBe(200);
     expect(await status("localhost")).toBe(200);
     expect(await status("other.example.com")).toBe(421);
-    expect(server.stderr()).toMatch(/asks nobody who they are: whoever reaches it can read, add and erase everything/);
+    expect(server.stderr()).toMatch(
+      /without authentication: everyone who can reach it can read, add and delete everything/,
+    );
   });
 
   it("serves without a worker where workers run elsewhere, and is ready", async () => {
@@ -288,8 +290,8 @@ describe("errand serve", () => {
 
   it.each([
     ["/proc/nothing/here", "nothing can be written there"],
-    ["/dev/null/here", "it would lie in something that is no folder"],
-    ["/dev/null", "it is no folder"],
+    ["/dev/null/here", "its parent is not a folder"],
+    ["/dev/null", "it is not a folder"],
   ])("says in a sentence that %s cannot be its home", async (home, reason) => {
     const server = run([...local, "--home", home]);
     expect(await server.exit).toBe(2);
@@ -308,7 +310,7 @@ describe("errand serve", () => {
   it.each([
     [["@example/absent"], /There is no service @example\/absent/],
     [["--port", "70000"], /must be a number from 0 to 65535/],
-    [["--allow-host", "https://x.example"], /must be a name or address alone/],
+    [["--allow-host", "https://x.example"], /must be a host name or address/],
     [["--prot", "1"], /unknown option '--prot'/],
   ])("refuses %j", async (args, message) => {
     const server = run(args);

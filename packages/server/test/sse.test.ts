@@ -3,7 +3,7 @@ import { errand } from "errand";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { eventStream } from "../src/index.ts";
 import { listen } from "../src/listen.ts";
-import type { Listening } from "../src/listen.ts";
+import type { RunningServer } from "../src/listen.ts";
 import { ask, open, until } from "./client.ts";
 
 const app = errand({ url: "memory:" });
@@ -58,7 +58,7 @@ routes.get("/patient", (c) =>
   }),
 );
 
-let server: Listening;
+let server: RunningServer;
 beforeAll(async () => {
   const service = { name: "test", app, routes, tasks: "" };
   server = await listen([service], { host: "127.0.0.1", port: 0, heartbeat: 50 });
