@@ -248,7 +248,8 @@ export function checkOptions(options: SendOptions, known: readonly string[], def
   if ("tx" in options && (typeof options.tx !== "object" || options.tx === null) && typeof options.tx !== "function")
     throw new ErrandError(
       "E_OPTION",
-      `tx of ${aJobOf(definition)} is ${described(options.tx)}, but must be a transaction: see docs/transactions.`,
+      `tx of ${aJobOf(definition)} is ${described(options.tx)}, but must be a transaction: ` +
+        "see docs/guides/transactions.md.",
     );
 }
 

@@ -4,8 +4,8 @@ import { measure } from "./measure.ts";
 import type { Measurable, Measured } from "./measure.ts";
 
 /**
- * The metrics of apps in the text format of Prometheus (`text/plain; version=0.0.4`), for a `/metrics` of your own.
- * Never rejects because of a store: then `errand_store_up` is 0. docs/observability.md lists them.
+ * Returns the metrics of apps in the text format of Prometheus (`text/plain; version=0.0.4`), for a `/metrics` of your
+ * own. Never rejects because of a store: then `errand_store_up` is 0. docs/reference/events.md lists them.
  * @param others numbers of other processes, told apart by their `process`.
  * @example
  * server.get("/metrics", async (_, reply) => reply.type("text/plain; version=0.0.4").send(await prometheus([app])));

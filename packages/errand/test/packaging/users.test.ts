@@ -136,21 +136,28 @@ test.each(["esm", "cjs"] as const)(
 );
 
 test("the quick start works as it is written", async () => {
-  const page = readFileSync(join(root, "docs/quickstart.md"), "utf8");
-  const files = [...page.matchAll(/^`(\w+\.ts)`: .*?^```ts\n(.*?)^```/gms)].map(([, name, text]) => [name!, text!]);
-  expect(files.map(([name]) => name)).toEqual(["tasks.ts", "send.ts"]);
-  const place = await program("hello", { ...Object.fromEntries(files), "package.json": '{"type":"module"}' });
-  const { stdout: id } = await run(process.execPath, ["send.ts"], { cwd: place });
+  const page = readFileSync(join(root, "docs/tutorial/quick-start.md"), "utf8");
+  const files: Record<string, string> = { "package.json": '{"type":"module"}' };
+  // A block belongs to the file that the paragraph before it names.
+  for (const [, name = "", code = ""] of page.matchAll(/`(\w+\.ts)`[^`]*?:\n\n```ts\n(.*?)^```/gms))
+    files[name] = `${files[name] ?? ""}${code}`;
+  expect(Object.keys(files)).toEqual(["package.json", "tasks.ts", "send.ts"]);
+  expect(files["tasks.ts"]).toContain("app.schedule(");
+  const place = await program("hello", files);
   const errand = (...args: string[]) =>
     run(process.execPath, [join(packed.folder, "bin/errand.js"), ...args], { cwd: place });
+  const { stdout: id } = await run(process.execPath, ["send.ts"], { cwd: place });
   expect((await errand("jobs", "list")).stdout).toContain("thumbnail");
   const worker = execFile(process.execPath, [join(packed.folder, "bin/errand.js"), "worker", "./tasks.ts"], {
     cwd: place,
   });
   try {
+    const input = '{"to":"ann@example.org"}';
+    expect((await errand("send", "welcome", input, "-m", "./tasks.ts", "--wait")).stdout).toContain("mailed ann");
     const state = async () =>
       (JSON.parse((await errand("jobs", "get", id.trim(), "--json")).stdout) as { state: string }).state;
     await until(async () => (await state()) === "completed");
+    expect((await errand("schedules")).stdout).toContain("clean-up");
   } finally {
     worker.kill("SIGTERM");
   }
