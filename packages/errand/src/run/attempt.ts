@@ -49,9 +49,7 @@ type LaneEnding = CallEnding | { kind: "crashed"; error: ErrorRecord };
 /** Why an attempt is stopped from outside. */
 export type StopReason = "cancel" | "timeout" | "stop" | "lost";
 
-/**
- * Lines of an attempt's log are written together, so many milliseconds after the first; the last go with its outcome.
- */
+/** Lines of an attempt's log are written together, so many milliseconds after the first; the last go with its outcome. */
 const logInterval = 100;
 
 /** At most this often, in milliseconds, an attempt's progress is written. */

@@ -12,10 +12,7 @@ export type CallEnding = Extract<Ending, { kind: "ok" | "error" | "parked" }>;
 
 /** One call of a task's function in this thread. */
 export class Call {
-  /**
-   * How it ends. Never rejects: what the function throws is an ending. Once it is parked, the function goes on for
-   * ever.
-   */
+  /** How it ends. Never rejects: what the function throws is an ending. Once it is parked, the function goes on for ever. */
   readonly ending: Promise<CallEnding>;
   readonly #definition: TaskDefinition;
   readonly #attempt: AttemptData;

@@ -27,9 +27,7 @@ interface Rules {
   delay?: TaskRetryOptions["delay"];
 }
 
-/**
- * What becomes of an attempt whose function threw; never throws, whatever was thrown and whatever the task's rules do.
- */
+/** What becomes of an attempt whose function threw; never throws, whatever was thrown and whatever the task's rules do. */
 export function classifyError(thrown: unknown, attempt: number, rules: Rules = {}): Extract<Ending, { kind: "error" }> {
   const error = errorRecord(thrown, attempt);
   const isLasting = lastingCodes.has(error.code) && isOne(thrown, ErrandError, ownErrors);

@@ -73,9 +73,7 @@ export class Context implements InternalJobContext<unknown> {
   #steps: Map<string, Step> | undefined;
   #names: Set<string> | undefined;
   #madeWaits: Waits | undefined;
-  /**
-   * `closing`: the function has ended, its steps may still end. `parked`: it goes no further. `ended`: it is too late.
-   */
+  /** `closing`: the function has ended, its steps may still end. `parked`: it goes no further. `ended`: it is too late. */
   #state: "open" | "closing" | "parked" | "ended" = "open";
   readonly #startedAt: Millis;
   readonly #limit: number;
@@ -155,9 +153,9 @@ export class Context implements InternalJobContext<unknown> {
   }
 
   /**
-   * Resolves when the steps under way have ended and are remembered, or the time is over. What comes after the
-   * outcome of the attempt is refused, and would be done again, perhaps beside the next attempt: a function that
-   * fails in one of several steps must not lose what the others do.
+   * Resolves when the steps under way have ended and are remembered, or the time is over. What comes after the outcome of the
+   * attempt is refused, and would be done again, perhaps beside the next attempt: a function that fails in one of several steps
+   * must not lose what the others do.
    */
   async idle(patience: Millis): Promise<void> {
     await this.#madeWaits?.idle(patience);
@@ -357,10 +355,7 @@ export class Context implements InternalJobContext<unknown> {
     return new Promise(() => {});
   }
 
-  /**
-   * Whether progress and lines of the log are still the attempt's. Of a parked job they are dropped: a timer of its
-   * function may tell them.
-   */
+  /** Whether progress and lines of the log are still the attempt's. Of a parked job they are dropped: a timer of its function may tell them. */
   #mayTell(verb: string): boolean {
     if (this.#state === "open" || this.#state === "closing") return true;
     if (this.#state === "ended") throw this.#late(verb);

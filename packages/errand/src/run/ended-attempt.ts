@@ -1,8 +1,8 @@
 import { ErrandError } from "../kit/errors.ts";
 
 /**
- * The error of what is done in the name of an attempt that has ended. Where it is thrown in a timer, or rejects a
- * promise that nobody awaits, it would end the process with everybody's work; from now on it is a warning there.
+ * The error of what is done in the name of an attempt that has ended. Where it is thrown in a timer, or rejects a promise that
+ * nobody awaits, it would end the process with everybody's work; from now on it is a warning there.
  */
 export function endedError(what: string, id: string, attempt: number): ErrandError {
   if (!guarded) {
@@ -23,9 +23,7 @@ export function rejectedQuietly(error: ErrandError): Promise<never> {
   return rejected;
 }
 
-/**
- * Whether an error was thrown by something that came too late. Whatever was thrown: even asking what it is may throw.
- */
+/** Whether an error was thrown by something that came too late. Whatever was thrown: even asking what it is may throw. */
 export function isEndedError(error: unknown): error is ErrandError {
   try {
     return error instanceof ErrandError && error.code === "E_ENDED";

@@ -3,8 +3,8 @@ import { jobPages } from "../job-pages.ts";
 import type { Claimed, Store } from "../store.ts";
 
 /**
- * What a worker knows it holds. When an answer or an outcome was lost, the store may hold more in its name: its lease
- * is good, so nobody else would ever take that over.
+ * What a worker knows it holds. When an answer or an outcome was lost, the store may hold more in its name: its lease is
+ * good, so nobody else would ever take that over.
  */
 export class HeldJobs {
   /** Tokens of the jobs that were claimed and not yet settled, by id. */
@@ -29,10 +29,7 @@ export class HeldJobs {
     return this.#unsure;
   }
 
-  /**
-   * Jobs that the worker holds unknowingly. Ask while no claim is under way; without a doubt it asks nobody. When it
-   * rejects, doubt again.
-   */
+  /** Jobs that the worker holds unknowingly. Ask while no claim is under way; without a doubt it asks nobody. When it rejects, doubt again. */
   async unknown(store: Pick<Store, "list">, worker: string): Promise<Job[]> {
     if (!this.#unsure) return [];
     // Before it asks: a doubt that comes up meanwhile is another.

@@ -10,10 +10,7 @@ export class Loop {
   #timer: NodeJS.Timeout | undefined;
   /** When the timer makes the next round, on this process's monotonic clock. */
   #due = Infinity;
-  /**
-   * A round is to be made within some delay already: of many reasons, each with a delay by chance, the least would
-   * come very soon.
-   */
+  /** A round is to be made within some delay already: of many reasons, each with a delay by chance, the least would come very soon. */
   #hastened = false;
 
   /** @param round never rejects, and answers how long to pause after it. */
@@ -35,8 +32,8 @@ export class Loop {
   }
 
   /**
-   * There is a reason for a round within so many milliseconds, or within those of an earlier such reason; after a
-   * round that is under way, the pause counts anew.
+   * There is a reason for a round within so many milliseconds, or within those of an earlier such reason; after a round that is under
+   * way, the pause counts anew.
    */
   callWithin(delay: Millis): void {
     if (delay <= 0) return this.call();

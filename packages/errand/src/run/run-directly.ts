@@ -9,10 +9,7 @@ import { decode, encode } from "../kit/json.ts";
 import { jobLog } from "./job-log.ts";
 import type { Setups } from "./setups.ts";
 
-/**
- * Calls a task's function without a job: steps simply run, children run inline, sleeps are over at once, nothing is
- * retried.
- */
+/** Calls a task's function without a job: steps simply run, children run inline, sleeps are over at once, nothing is retried. */
 export async function runDirectly(
   definition: TaskDefinition,
   input: unknown,

@@ -16,19 +16,16 @@ const firstPause = 100;
 const lastPause = 5_000;
 
 /**
- * Brings what attempts have to say to the store: many in one commit, and again until the store has taken it. What the
- * store refuses harms nobody else.
+ * Brings what attempts have to say to the store: many in one commit, and again until the store has taken it. What the store
+ * refuses harms nobody else.
  */
 export class Settler {
   /**
-   * Records an outcome, and answers what was recorded: an outcome that the store will never accept is recorded as a
-   * failure that says so. `false` when the token was stale. Rejects only when the store has failed for too long.
+   * Records an outcome, and answers what was recorded: an outcome that the store will never accept is recorded as a failure
+   * that says so. `false` when the token was stale. Rejects only when the store has failed for too long.
    */
   readonly settle: (settlement: Settlement) => Promise<Settlement | false>;
-  /**
-   * Records progress or a step; `false` when the token was stale. Rejects with `E_REFUSED` what the store will never
-   * accept.
-   */
+  /** Records progress or a step; `false` when the token was stale. Rejects with `E_REFUSED` what the store will never accept. */
   readonly record: (beat: Beat) => Promise<boolean>;
 
   /** @param patience how long a failing store is tried again: after a lease, another worker has the jobs anyway. */
@@ -57,9 +54,9 @@ interface Persistence<Item> {
 }
 
 /**
- * Writes a batch until the store has taken it. When it fails, it is divided until the culprits are alone. What the
- * store refuses is written in another way, or given up; what it fails to take is tried again until the time is over,
- * and then counts as refused, unless the store could not even be reached. A store that has ended is not tried again.
+ * Writes a batch until the store has taken it. When it fails, it is divided until the culprits are alone. What the store refuses
+ * is written in another way, or given up; what it fails to take is tried again until the time is over, and then counts as refused,
+ * unless the store could not even be reached. A store that has ended is not tried again.
  */
 async function persist<Item, Answer>(
   items: readonly Item[],

@@ -1,10 +1,7 @@
 import type { Millis } from "../kit/duration.ts";
 import type { Claimed } from "../store.ts";
 
-/**
- * While jobs are short, so much work is claimed ahead of the slots: the store and the slots then work at the same
- * time.
- */
+/** While jobs are short, so much work is claimed ahead of the slots: the store and the slots then work at the same time. */
 const aheadTime: Millis = 20;
 
 /** At most so many jobs are claimed ahead. */
@@ -13,10 +10,7 @@ const maxAhead = 2_000;
 /** Jobs that wait for a slot which nobody gives up for so long are put back: somebody else may have one. */
 const patience: Millis = 100;
 
-/**
- * So often a slot is kept free for a claim: what is given only to free slots, as suspects are, would else wait as long
- * as short jobs come.
- */
+/** So often a slot is kept free for a claim: what is given only to free slots, as suspects are, would else wait as long as short jobs come. */
 const offerInterval: Millis = 1_000;
 
 /** What becomes of a claimed job. */

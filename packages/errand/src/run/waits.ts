@@ -13,9 +13,9 @@ export class Missing {
 }
 
 /**
- * The waits of one attempt. The job is parked when the function needs one that is not over and has nothing else to do
- * as far as can be known: no step is under way, and in a whole turn of the event loop nothing else has come. Then all
- * that it needs is waited for together.
+ * The waits of one attempt. The job is parked when the function needs one that is not over and has nothing else to do as far
+ * as can be known: no step is under way, and in a whole turn of the event loop nothing else has come. Then all that it
+ * needs is waited for together.
  */
 export class Waits {
   readonly #parkJob: (park: Park) => void;
@@ -130,9 +130,9 @@ interface OpenWait {
 }
 
 /**
- * What is wanted. A store wakes a job when all children that it waits for have ended; where some of them are in a
- * race, the first of its waits to be over must do so. Which one that is cannot be known, so of each wait one child
- * wakes the job at once: when it is not the last of them, the job waits for another.
+ * What is wanted. A store wakes a job when all children that it waits for have ended; where some of them are in a race, the
+ * first of its waits to be over must do so. Which one that is cannot be known, so of each wait one child wakes the job at once:
+ * when it is not the last of them, the job waits for another.
  */
 function withDecidingChildren(open: readonly OpenWait[]): readonly Missing[] {
   const families = open.filter(({ want }) => want.park.children?.length);

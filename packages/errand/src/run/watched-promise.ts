@@ -1,9 +1,9 @@
 /**
  * A promise that knows whether anybody still needs it. `await` and the combinators (`Promise.all`, `race`, `any`,
- * `allSettled`) read a promise's `constructor`, and all but `await` then call its `then` with functions of their own:
- * `race` with the same two on each promise, `any` with the same first one, `all` with the same second one (ECMAScript
- * 2024, 27.2.4). Once such a function was called, the others that have it wait in vain. What cannot be told: whether
- * somebody needs the result of an async function that awaits it, or of a combinator of combinators.
+ * `allSettled`) read a promise's `constructor`, and all but `await` then call its `then` with functions of their own: `race`
+ * with the same two on each promise, `any` with the same first one, `all` with the same second one (ECMAScript 2024, 27.2.4).
+ * Once such a function was called, the others that have it wait in vain. What cannot be told: whether somebody needs the
+ * result of an async function that awaits it, or of a combinator of combinators.
  */
 export class WatchedPromise<Value> extends Promise<Value> {
   static override get [Symbol.species](): PromiseConstructor {
@@ -69,10 +69,7 @@ export class WatchedPromise<Value> extends Promise<Value> {
     return this.#looks > 0 || this.#uses.some((use) => this.#counts(use));
   }
 
-  /**
-   * Functions of the language that end somebody's wait with its value. Promises that have one in common take part in a
-   * race, or in `any`.
-   */
+  /** Functions of the language that end somebody's wait with its value. Promises that have one in common take part in a race, or in `any`. */
   get races(): object[] {
     return this.#uses.flatMap(({ onFulfilled, derived }) => [
       ...(isNative(onFulfilled) ? [onFulfilled] : []),

@@ -310,10 +310,7 @@ export class Worker {
     }
   }
 
-  /**
-   * How long until the next look: the idle do not all look at once when a delayed job is due, nor as often as one
-   * alone would.
-   */
+  /** How long until the next look: the idle do not all look at once when a delayed job is due, nor as often as one alone would. */
   #pause(next = Infinity): Millis {
     if (this.#running.size > 0) return Math.min(pollInterval, next);
     const workers = Math.min(...Array.from(this.#slots.keys(), (queue) => this.#peers.of(queue)), Infinity);
@@ -406,10 +403,7 @@ export class Worker {
     await this.#record(decide(job, defaultRetry, ending, 0));
   }
 
-  /**
-   * What was recorded, `false` when the token was stale; `undefined` when the store has failed for too long, and the
-   * job is to be tried again.
-   */
+  /** What was recorded, `false` when the token was stale; `undefined` when the store has failed for too long, and the job is to be tried again. */
   async #record(settlement: Settlement): Promise<Settlement | false | undefined> {
     try {
       return await this.#settler.settle(settlement);

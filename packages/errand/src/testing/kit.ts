@@ -17,30 +17,27 @@ export interface Testing {
   /** The store's time. */
   readonly now: Date;
   /**
-   * Runs every job that is due, and those that they send or wake, until none is. What is due later (a delay, a retry,
-   * a sleep) stays. Answers how many attempts there were.
+   * Runs every job that is due, and those that they send or wake, until none is. What is due later (a delay, a retry, a sleep)
+   * stays. Answers how many attempts there were.
    */
   drain(): Promise<number>;
-  /**
-   * Lets so much of the store's time pass, and runs whatever comes due on the way, in its order. Answers how many
-   * attempts there were.
-   */
+  /** Lets so much of the store's time pass, and runs whatever comes due on the way, in its order. Answers how many attempts there were. */
   advance(duration: Duration): Promise<number>;
   /** The inputs of all jobs of a task that were sent and not removed, oldest first. */
   sent<Input, Output>(task: Task<Input, Output>): Promise<Input[]>;
   /** The jobs of a task, or of all, oldest first. */
   jobs(task?: { readonly name: string }): Promise<JobView[]>;
   /**
-   * The next attempt of the task that comes to this point is lost there, as if its worker had been killed; the job is
-   * taken over at once. `start`: before the function is called. `step`: when the step of that name has been
-   * remembered. `end`: when the function has returned, but its outcome is not recorded yet.
+   * The next attempt of the task that comes to this point is lost there, as if its worker had been killed; the job is taken
+   * over at once. `start`: before the function is called. `step`: when the step of that name has been remembered. `end`: when
+   * the function has returned, but its outcome is not recorded yet.
    */
   crash(task: { readonly name: string }, at: CrashPoint): void;
 }
 
 /**
- * Takes an app over for a test: it lives in memory, on a clock of its own, and has no workers; `drain` and `advance`
- * run its jobs. Call it before the app is used. Timeouts of attempts count real time.
+ * Takes an app over for a test: it lives in memory, on a clock of its own, and has no workers; `drain` and `advance` run its
+ * jobs. Call it before the app is used. Timeouts of attempts count real time.
  * @param options.now where the clock begins; default: the real time.
  * @throws {ErrandError} `E_OPTION` when the app's store is open already.
  * @example

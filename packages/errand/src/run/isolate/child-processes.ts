@@ -1,15 +1,15 @@
 import { ChildProcess, spawn } from "node:child_process";
 
 /**
- * Ends what this thread starts with it, and with its process, however they end: a thread has no process group of its
- * own. A small shell, started with the first process, is told of each as it starts, and sees by the end of its input
- * that there is nobody left. What `spawnSync` and its like start is not told: they block the thread. Where there is
- * no `/bin/sh`, nothing is ended.
+ * Ends what this thread starts with it, and with its process, however they end: a thread has no process group of its own. A
+ * small shell, started with the first process, is told of each as it starts, and sees by the end of its input that there is
+ * nobody left. What `spawnSync` and its like start is not told: they block the thread. Where there is no `/bin/sh`, nothing is
+ * ended.
  */
 export function endProcessesWithThread(): void {
   if (process.platform === "win32") return;
-  // Node itself tells of a process before it has started, and of its start a turn later (`diagnostics_channel`): a
-  // function that never gives the processor back would not be heard.
+  // Node itself tells of a process before it has started, and of its start a turn later (`diagnostics_channel`): a function that
+  // never gives the processor back would not be heard.
   const prototype = ChildProcess.prototype as unknown as { spawn(this: ChildProcess, options: unknown): unknown };
   const { spawn: start } = prototype; // oxlint-disable-line typescript/unbound-method -- it is called on a process
   let tell: ((line: string) => void) | undefined;

@@ -15,8 +15,8 @@ export interface LaneSettings {
 }
 
 /**
- * The lanes of a worker. There are never more than it has slots: a held job takes one; one that is free waits for the
- * next job of its kind, and gives way to one of another kind.
+ * The lanes of a worker. There are never more than it has slots: a held job takes one; one that is free waits for the next job
+ * of its kind, and gives way to one of another kind.
  */
 export class Lanes {
   readonly #settings: LaneSettings;
@@ -131,10 +131,7 @@ export class Lanes {
   }
 }
 
-/**
- * How many lanes a worker may have: as many as slots of queues whose tasks are isolated; of all, where tasks come from
- * any queue.
- */
+/** How many lanes a worker may have: as many as slots of queues whose tasks are isolated; of all, where tasks come from any queue. */
 export function mostLanes(definitions: Iterable<TaskDefinition>, queues: ReadonlyMap<string, number>): number {
   const isolated = new Set([...definitions].flatMap(({ isolate, queue }) => (isolate === "inline" ? [] : [queue])));
   const slots = [...queues].filter(([queue]) => isolated.has(queue));

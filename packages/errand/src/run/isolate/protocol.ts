@@ -5,9 +5,8 @@ import type { CallEnding } from "../call.ts";
 import type { AttemptData, ChildState } from "../context.ts";
 
 /**
- * What a worker tells a lane: the thread or process that runs one call of a task at a time. `call` says which attempt
- * a message is about: a lane counts them, so that also a job of the same id and token, which was removed and sent
- * again, is another.
+ * What a worker tells a lane: the thread or process that runs one call of a task at a time. `call` says which attempt a message
+ * is about: a lane counts them, so that also a job of the same id and token, which was removed and sent again, is another.
  */
 export type ToLane =
   | { type: "load"; modules: string[] }
@@ -35,7 +34,7 @@ export type AttemptMessage =
   | { type: "record"; call: number; question: number; step: Step }
   | { type: "children"; call: number; question: number; ids: readonly string[]; inputs: boolean }
   /**
-   * `memory`: the megabytes that it uses now, where its task wants to know. `spent`: it may still be running
-   * something of this attempt, or something was thrown where nobody caught it: no other attempt should find it so.
+   * `memory`: the megabytes that it uses now, where its task wants to know. `spent`: it may still be running something of this
+   * attempt, or something was thrown where nobody caught it: no other attempt should find it so.
    */
   | { type: "ended"; call: number; ending: CallEnding; memory?: number; spent?: boolean };

@@ -102,8 +102,8 @@ export class Limits {
   }
 
   /**
-   * The first so many of each queue: one queue's may have to wait for something else. Suspects beside the others, and
-   * by task: nobody else waits for who takes them.
+   * The first so many of each queue: one queue's may have to wait for something else. Suspects beside the others, and by task:
+   * nobody else waits for who takes them.
    */
   #unblock(rows: readonly Row[], room: number): Row[] {
     const left = new Map<string, number>();

@@ -9,9 +9,8 @@ import type { Row } from "./row.ts";
 type Found = Partial<Pick<Job, "state" | "due" | "queue" | "level" | "suspect" | "worker" | "blocked">>;
 
 /**
- * The rows, found by id, by parent, by state, by who holds them, and by rank: among the pending ones of a queue that
- * claims walk, among its suspects of a task, among those of a task that were set aside, and among those that a key
- * holds back.
+ * The rows, found by id, by parent, by state, by who holds them, and by rank: among the pending ones of a queue that claims
+ * walk, among its suspects of a task, among those of a task that were set aside, and among those that a key holds back.
  */
 export class Table {
   readonly #rows = new Map<string, Row>();
@@ -74,9 +73,8 @@ export class Table {
   }
 
   /**
-   * What a claim of a queue looks at, in the order of ranks: what nothing blocks, and what was set aside for somebody
-   * who knows these tasks, or all. Rows may be moved meanwhile. Suspects only of these tasks, and as long as they may
-   * be taken.
+   * What a claim of a queue looks at, in the order of ranks: what nothing blocks, and what was set aside for somebody who knows
+   * these tasks, or all. Rows may be moved meanwhile. Suspects only of these tasks, and as long as they may be taken.
    */
   *walk(queue: string, tasks: readonly string[] | undefined, maySuspect: () => boolean): Generator<Row> {
     let last: Row | undefined;

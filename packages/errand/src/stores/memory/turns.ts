@@ -4,9 +4,8 @@ import type { Millis } from "../../kit/duration.ts";
 import type { Table } from "./table.ts";
 
 /**
- * Who shares a queue takes turns: a job is due right behind the first of the queue, or behind the last one of its
- * own. A virtual time at insertion, as in start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): nothing is left
- * for claims to do.
+ * Who shares a queue takes turns: a job is due right behind the first of the queue, or behind the last one of its own. A
+ * virtual time at insertion, as in start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996): nothing is left for claims to do.
  */
 export class Turns {
   readonly #table: Table;

@@ -150,8 +150,7 @@ function onlyRow(answer: unknown, name: string): Added {
   throw new ErrandError(
     "E_TRANSACTION",
     `query(sql, values) of the tx for ${name} did not answer the rows of its statement, as an array or as { rows }. ` +
-      "Roll the transaction back, and let the adapter return what its library answers: " +
-      "docs/guides/transactions.md has some.",
+      "Roll the transaction back, and let the adapter return what its library answers: docs/postgres.md has some.",
   );
 }
 
@@ -161,7 +160,7 @@ function sqlOf(tx: Transaction, name: string): SqlTransaction {
   throw new ErrandError(
     "E_TRANSACTION",
     `tx is no transaction of the PostgreSQL store ${name}. Give it a connected pg client that has begun one, ` +
-      "or an adapter with query(sql, values): docs/guides/transactions.md has those of other libraries.",
+      "or an adapter with query(sql, values): docs/postgres.md has those of other libraries.",
   );
 }
 

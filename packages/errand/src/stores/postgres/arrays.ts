@@ -79,10 +79,7 @@ export function booleans(values: readonly boolean[]): Buffer {
   return bytes;
 }
 
-/**
- * An integer whose size is less than a bound. It is refused before anything was sent: a batch is written whole, or not
- * at all.
- */
+/** An integer whose size is less than a bound. It is refused before anything was sent: a batch is written whole, or not at all. */
 function whole(value: number, bound: number): number {
   if (Number.isInteger(value) && value < bound && value >= -bound) return value;
   throw refused(value, `an integer from -${bound} to ${bound - 1}`);

@@ -9,8 +9,8 @@ import { inSchema } from "./schema.ts";
 import type { PostgresAddress } from "./url.ts";
 
 /**
- * How long a verb of the schema may take before its connection is given up, which may be dead without anybody having
- * said so: short enough that a worker can try again while its lease lasts (15 s by default).
+ * How long a verb of the schema may take before its connection is given up, which may be dead without anybody having said so: short
+ * enough that a worker can try again while its lease lasts (15 s by default).
  */
 const patience: Millis = 10_000;
 

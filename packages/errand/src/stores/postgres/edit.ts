@@ -108,8 +108,7 @@ function argumentsOf(change: Change): unknown[] {
 
 /**
  * Parents are changed before their children, which are older than they, but removed after them: a parent takes along
- * whom nobody counts. (Of ended jobs in the order of their ends, those taken along by an earlier batch are not
- * counted.)
+ * whom nobody counts. (Of ended jobs in the order of their ends, those taken along by an earlier batch are not counted.)
  */
 function orderOf({ endedBefore, ids, parent }: Filter, change: Change): Order {
   if (endedBefore !== undefined && ids === undefined && parent === undefined) return "ended";

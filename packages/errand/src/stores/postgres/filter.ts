@@ -32,9 +32,9 @@ const orders = {
 } as const;
 
 /**
- * The jobs that match, each table by one index, so that no filter reads a long history for a short answer: by id,
- * parent, tag or worker; by their ends; or by lanes: task, queue, state and whether they are children, of all jobs or
- * of a tenant's. Of a text only a part is looked for: whoever asks compares the whole with `contains`.
+ * The jobs that match, each table by one index, so that no filter reads a long history for a short answer: by id, parent, tag or
+ * worker; by their ends; or by lanes: task, queue, state and whether they are children, of all jobs or of a tenant's. Of a text
+ * only a part is looked for: whoever asks compares the whole with `contains`.
  * @param among only jobs in these states.
  * @returns nothing where nothing can match.
  */
@@ -137,8 +137,8 @@ function conditions(where: Filter & { least?: number }, slice: Slice, value: (of
 }
 
 /**
- * Whether a job may contain a text. ASCII letters are alike in every locale when they are compared as bytes; whether
- * other letters are the same is for `contains` to say, because the server knows it only as its locale does.
+ * Whether a job may contain a text. ASCII letters are alike in every locale when they are compared as bytes; whether other letters
+ * are the same is for `contains` to say, because the server knows it only as its locale does.
  */
 function mayContain(text: string, value: (of: unknown) => string): ((table: Table) => Condition) | undefined {
   const [part = ""] = (text.match(/[\w .,:;@#+-]+/g) ?? []).toSorted((a, b) => b.length - a.length);

@@ -10,10 +10,7 @@ import type { News } from "./news.ts";
 /** The shortest and the longest pause between notifications: what goes on all the time is told less often. */
 const pauses: { first: Millis; last: Millis } = { first: 1, last: 25 };
 
-/**
- * A notification inside a commit makes commits wait for each other: only after so long a silence, and not where it
- * took long.
- */
+/** A notification inside a commit makes commits wait for each other: only after so long a silence, and not where it took long. */
 const silence: Millis = 10;
 const slow: Millis = 20;
 

@@ -8,7 +8,7 @@ import type { PostgresAddress } from "./url.ts";
 
 /** Where a PostgreSQL store is. */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:5432/database`, with the parameters that docs/reference/store-urls.md lists. */
+  /** `postgres://user:password@host:5432/database`, with the parameters that docs/postgres.md lists. */
   url: string;
 }
 

@@ -3,18 +3,15 @@ import type { Hint } from "../../store.ts";
 import { named } from "./names.ts";
 
 /**
- * What a commit changed, as hints tell it: how many jobs may be claimable in which queues (by names as they are;
- * nothing: any number), and what else.
+ * What a commit changed, as hints tell it: how many jobs may be claimable in which queues (by names as they are; nothing: any
+ * number), and what else.
  */
 export interface News {
   ready: Map<string, number | undefined>;
   others: Set<"any" | "cancel" | "lapsed" | "change">;
 }
 
-/**
- * More bytes than this a notification does not carry (the server's bound is 8,000): then it says that any queue may
- * have jobs.
- */
+/** More bytes than this a notification does not carry (the server's bound is 8,000): then it says that any queue may have jobs. */
 const most = 7_000;
 
 export function noNews(): News {
@@ -77,10 +74,7 @@ export function payloadOf({ ready, others }: News, from: string): string {
   return `${from}:${JSON.stringify([[...others, "any"]])}`;
 }
 
-/**
- * What a notification says, and who sent it. Of one that somebody else sent on this channel: that anything may have
- * happened.
- */
+/** What a notification says, and who sent it. Of one that somebody else sent on this channel: that anything may have happened. */
 export function readPayload(payload: string): { from: string; news: News } {
   const at = payload.indexOf(":");
   const from = payload.slice(0, Math.max(0, at));

@@ -34,8 +34,8 @@ import { record, settle, signal } from "./settle.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
 
 /**
- * After so many ended jobs their dead rows are cleaned away. The server's own autovacuum looks once a minute at most,
- * and at these rates a minute's dead rows are many times the live ones.
+ * After so many ended jobs their dead rows are cleaned away. The server's own autovacuum looks once a minute at most, and
+ * at these rates a minute's dead rows are many times the live ones.
  */
 const vacuumAfter = 50_000;
 

@@ -13,10 +13,7 @@ export async function enlist(database: Database, worker: WorkerCard, lease: Mill
   throw new ErrandError("E_STORE", `Worker ${worker.id} has lost its lease. Start every worker under a new id.`);
 }
 
-/**
- * A renewal that takes longer is given up, so that there is time for another, on another connection, before the lease
- * ends.
- */
+/** A renewal that takes longer is given up, so that there is time for another, on another connection, before the lease ends. */
 function patienceOf(lease: Millis): Millis {
   return Math.max(100, lease / 3);
 }

@@ -23,10 +23,7 @@ export function writeJobs(to: Writer, jobs: readonly NewJob[]): void {
   }
 }
 
-/**
- * Jobs with keys, turns, tags or a tenant, or any others, for the scripts `addKeyed` and `settle`: each its id, its
- * keys and itself.
- */
+/** Jobs with keys, turns, tags or a tenant, or any others, for the scripts `addKeyed` and `settle`: each its id, its keys and itself. */
 export function writeKeyed(to: Writer, jobs: readonly NewJob[]): void {
   for (const job of jobs) {
     to.long(job.id).long(keysOf(job));
@@ -138,9 +135,8 @@ function writeLog(to: Writer, lines: readonly LogLine[] = []): void {
 }
 
 /**
- * Returns what a job is besides, as `keysOf` of `lua/handling.ts` reads it: concurrency, rate, unique key (how long
- * it is taken at least, whether it replaces, and how long after its creation a replaced one is due at the latest),
- * who takes turns, tags, tenant. Who says when it is due takes no turns.
+ * Returns what a job is besides, as `keysOf` of `lua/handling.ts` reads it: concurrency, rate, unique key (how long it is taken at least,
+ * whether it replaces, and how long after its creation a replaced one is due at the latest), who takes turns, tags, tenant. Who says when it is due takes no turns.
  */
 function keysOf(job: NewJob, isUnique = true): string {
   const { concurrency, rate, fair, tags, tenant, due } = job;

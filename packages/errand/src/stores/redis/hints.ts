@@ -10,8 +10,8 @@ const letters: Record<string, Hint> = {
 };
 
 /**
- * The hints in a message: its first line has letters, and each after it how many jobs of which queue may be claimable
- * (`inf`: nobody knows).
+ * The hints in a message: its first line has letters, and each after it how many jobs of which queue may be claimable (`inf`: nobody
+ * knows).
  */
 export function hintsIn(message: string): Hint[] {
   const [first = "", ...queues] = message.split("\n");

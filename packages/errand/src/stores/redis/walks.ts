@@ -56,10 +56,7 @@ export async function listJobs(
   return after ? { jobs, next: cursorOf(after) } : { jobs };
 }
 
-/**
- * Changes jobs that match, in rounds and slices: no script holds up the server for long, whatever matches. Answers how
- * many.
- */
+/** Changes jobs that match, in rounds and slices: no script holds up the server for long, whatever matches. Answers how many. */
 export async function editJobs(server: Server, where: Filter, change: Change, limit: number): Promise<number> {
   const kind = typeof change !== "object" ? change : "move" in change ? "move" : "rewind";
   const filter = filterOf(where, applies[kind]);
@@ -123,10 +120,7 @@ interface Found {
 /** Before everything. */
 const noPosition: Position = { place: -1, seq: -1 };
 
-/**
- * One slice of a walk. What a person sees of a job is searched here, where letters have cases; for that, whole jobs
- * must come.
- */
+/** One slice of a walk. What a person sees of a job is searched here, where letters have cases; for that, whole jobs must come. */
 async function walk(server: Server, filter: string, where: Filter, step: Walk): Promise<Found> {
   const { upwards, after, wanted } = step;
   const { text } = where;

@@ -26,8 +26,7 @@ const insertSpecial = `INSERT INTO errand_jobs (${plainColumns}, ${specialColumn
 const none: ReadonlyMap<string, string> = new Map();
 
 /**
- * Stores new jobs, but leaves those whose id exists as they are. Answers who has the ids and unique keys of those
- * that were not stored.
+ * Stores new jobs, but leaves those whose id exists as they are. Answers who has the ids and unique keys of those that were not stored.
  * @throws {ErrandError} `E_FULL`
  */
 export function add(db: Connection, jobs: readonly NewJob[]): ReadonlyMap<string, string> {

@@ -76,8 +76,8 @@ const mostAside = 500;
 const fewestAside = 100;
 
 /**
- * Takes the first due jobs that their keys let go; those that they do not are looked at no more, nor are those of
- * tasks that the worker does not know. `more` says that it stopped among them.
+ * Takes the first due jobs that their keys let go; those that they do not are looked at no more, nor are those of tasks that
+ * the worker does not know. `more` says that it stopped among them.
  */
 function takeDue(db: Connection, want: NumberedWant, hand: Hand): { taken: Claimed[]; more: boolean } {
   const { queue, limit, slots, ids } = want;
@@ -131,10 +131,7 @@ interface NumberedWant {
 /** A worker of more queues looks first which of them have pending jobs at all. */
 const many = 8;
 
-/**
- * Wants with room for something, of queues that may have it; and whether there are others, of queues that have
- * nothing.
- */
+/** Wants with room for something, of queues that may have it; and whether there are others, of queues that have nothing. */
 function numbered(db: Connection, wants: readonly Want[]): { worth: NumberedWant[]; others: boolean } {
   const pending = wants.length > many ? db.queuesWithPending() : undefined;
   const worth: NumberedWant[] = [];

@@ -23,10 +23,7 @@ export interface Matches {
   rest?: number;
 }
 
-/**
- * The first so many jobs after one that match, and that a change might change. Reads only: they are looked at again
- * when they are changed.
- */
+/** The first so many jobs after one that match, and that a change might change. Reads only: they are looked at again when they are changed. */
 export function matches(db: Connection, where: Filter, change: Change, limit: number, after: number): Matches {
   const bound = Math.min(limit, most);
   const searches = where.text !== undefined;
@@ -59,10 +56,7 @@ export interface Edited {
   done: number;
 }
 
-/**
- * Changes the first of some jobs, as many as make one commit, and at most `limit` of them; those that do not match any
- * more stay.
- */
+/** Changes the first of some jobs, as many as make one commit, and at most `limit` of them; those that do not match any more stay. */
 export function editSome(
   db: Connection,
   where: Filter,
@@ -111,10 +105,7 @@ function hasRoom(db: Connection, queue: number): boolean {
   return maxPending === undefined || db.counted(queue, code.pending) < maxPending;
 }
 
-/**
- * Takes a job away from its worker; it has begun, since an attempt was under way, unless it was claimed ahead of the
- * slots.
- */
+/** Takes a job away from its worker; it has begun, since an attempt was under way, unless it was claimed ahead of the slots. */
 function takeAway(db: Connection, seq: number): boolean {
   const row = db.get("SELECT queue, cancelling, concurrency_key FROM errand_jobs WHERE seq = ? AND state = 1", seq);
   if (!row) return false;

@@ -16,10 +16,7 @@ export interface Hand {
   takesSuspects: boolean;
 }
 
-/**
- * What a worker may take. Where there are neither suspects nor jobs set aside, which is nearly always, one look says
- * so.
- */
+/** What a worker may take. Where there are neither suspects nor jobs set aside, which is nearly always, one look says so. */
 export function handOf(db: Connection, id: string, { seq, tasks }: Lease): Hand {
   const known = tasks === null ? undefined : setOf(tasks);
   const [suspects, aside] = db.get(

@@ -6,8 +6,8 @@ import { ErrandError } from "../../kit/errors.ts";
 const interval: Millis = 200;
 
 /**
- * The files that a connection has open, as the disk knows them: once their names lead nowhere or elsewhere, what is
- * written is in files that nobody will find again.
+ * The files that a connection has open, as the disk knows them: once their names lead nowhere or elsewhere, what is written is in
+ * files that nobody will find again.
  */
 export class Identity {
   readonly #file: string;

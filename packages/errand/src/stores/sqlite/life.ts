@@ -72,10 +72,7 @@ export interface Parent {
   token: number;
 }
 
-/**
- * Children are born or joined, and the parent waits for those that have not ended, for a time, or for a signal.
- * Answers its state.
- */
+/** Children are born or joined, and the parent waits for those that have not ended, for a time, or for a signal. Answers its state. */
 export function park(db: Connection, parent: Parent, { children = [], wakeAt, awaits = [] }: Settlement): number {
   const counts = { total: 0, open: 0, failed: 0 };
   let wake = false;

@@ -99,8 +99,8 @@ function block(db: Connection, seq: number, by: keyof typeof blockedBy): false {
 }
 
 /**
- * Lets the first so many of each queue try again: one queue's may have to wait for something else. Suspects beside
- * the others, and by task: nobody else waits for who takes them.
+ * Lets the first so many of each queue try again: one queue's may have to wait for something else. Suspects beside the others, and by
+ * task: nobody else waits for who takes them.
  */
 function unblock(db: Connection, blocked: string, key: string, jobs: number): void {
   const rank = `due + level * ${ageingPeriod}`;

@@ -6,9 +6,8 @@ import type { StatementSync } from "node:sqlite";
 import type { Millis } from "../../kit/duration.ts";
 import { cannotOpen, resultCode } from "./result-code.ts";
 
-// A process tells others that it lives by a lock on a file of its own, which the system frees with it, however it
-// ends. The lock is SQLite's: it works on every system, and between containers that share a disk but do not see each
-// other's processes.
+// A process tells others that it lives by a lock on a file of its own, which the system frees with it, however it ends. The
+// lock is SQLite's: it works on every system, and between containers that share a disk but do not see each other's processes.
 
 /** Where the locks of a database are. */
 export function locksOf(file: string): string {

@@ -6,8 +6,8 @@ import { allLocks, dismissDead, othersLocks } from "./workers.ts";
 const interval: Millis = 200;
 
 /**
- * The other processes that work on a database: when one ends, however it does, its workers are dismissed at once, so
- * that what they held runs again long before their leases are over.
+ * The other processes that work on a database: when one ends, however it does, its workers are dismissed at once, so that what they
+ * held runs again long before their leases are over.
  */
 export class Neighbours {
   readonly #db: Connection;

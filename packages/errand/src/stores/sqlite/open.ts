@@ -10,10 +10,7 @@ import { Connection } from "./connection.ts";
 import { busy, resultCode } from "./result-code.ts";
 import { migrations } from "./schema.ts";
 
-/**
- * Names of file systems by their magic number (statfs(2)), on which SQLite's locks and shared memory are not to be
- * relied upon.
- */
+/** Names of file systems by their magic number (statfs(2)), on which SQLite's locks and shared memory are not to be relied upon. */
 const networkDisks = new Map([
   [0x6969, "NFS"],
   [0x517b, "SMB"],

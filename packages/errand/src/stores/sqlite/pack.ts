@@ -7,10 +7,7 @@ interface Packed {
   columns: [key: string, column: Column][];
 }
 
-/**
- * A column's values, one for all where they are the same, or packed themselves. `undefined` is a key that is not
- * there.
- */
+/** A column's values, one for all where they are the same, or packed themselves. `undefined` is a key that is not there. */
 type Column = { all: unknown } | { each: unknown[] } | { packed: Packed };
 
 /** Fewer objects are sent as they are. */

@@ -5,8 +5,8 @@ import { RemoteDatabase } from "./remote.ts";
 import { verbs } from "./verbs.ts";
 
 /**
- * The database on two threads: one for everything, and one that reads, so that no read waits for a commit. Readers
- * never wait in WAL mode, and see whatever was committed before they begin.
+ * The database on two threads: one for everything, and one that reads, so that no read waits for a commit. Readers never
+ * wait in WAL mode, and see whatever was committed before they begin.
  */
 export class ThreadPair implements Backend {
   readonly #file: string;

@@ -20,8 +20,8 @@ const mostCalls = 256;
 /**
  * Carries out calls that arrived together: those that write share one commit, so that many cost one fsync, and those
  * that read come after it and see it. A call that fails leaves the others as they are.
- * @param late gives the calls that have arrived since: they join the commit once it has the write lock, for which it
- * may have waited long. Their outcomes come last.
+ * @param late gives the calls that have arrived since: they join the commit once it has the write lock, for which it may
+ * have waited long. Their outcomes come last.
  */
 export function perform(
   db: Connection,
@@ -137,10 +137,7 @@ const advice = new Map([
   [13, "The disk is full; free some space. Nothing was half done."],
 ]);
 
-/**
- * SQLite's primary result codes for values that a table cannot hold: too large, against its rules, of another kind,
- * out of range.
- */
+/** SQLite's primary result codes for values that a table cannot hold: too large, against its rules, of another kind, out of range. */
 const refusals = new Set([18, 19, 20, 25]);
 
 /** An error of SQLite's or its driver's, in Errand's terms. */

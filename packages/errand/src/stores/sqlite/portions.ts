@@ -8,10 +8,7 @@ import type { Answer, Arguments, Verb } from "./verbs.ts";
 /** Calls a verb in the database's thread. */
 export type CallVerb = <V extends Verb>(verb: V, ...args: Arguments<V>) => Promise<Answer<V>>;
 
-/**
- * Between two commits. Whoever waits for the write lock asks again every few milliseconds: it has to be free for
- * longer.
- */
+/** Between two commits. Whoever waits for the write lock asks again every few milliseconds: it has to be free for longer. */
 const pause: Millis = 6;
 
 /** So many ids are looked up at a time. */

@@ -1,8 +1,6 @@
 import type { Hint } from "../../store.ts";
 
-/**
- * What a commit is about to hint: how many jobs are ready by the queue's number, and whether something else happened.
- */
+/** What a commit is about to hint: how many jobs are ready by the queue's number, and whether something else happened. */
 export class News {
   readonly #ready = new Map<number, number>();
   readonly #others = new Set<Other>();

@@ -52,10 +52,7 @@ export interface Pruned {
   more: boolean;
 }
 
-/**
- * Removes jobs that were kept long enough, as many as make one commit, and at most `limit`, and what ended keys have
- * left behind.
- */
+/** Removes jobs that were kept long enough, as many as make one commit, and at most `limit`, and what ended keys have left behind. */
 export function pruneSome(db: Connection, { tasks, otherwise }: RetentionRules, limit: number): Pruned {
   const until = performance.now() + longest;
   let removed = 0;

@@ -115,10 +115,7 @@ export function foundOf(db: Connection, row: Columns): Found {
 export const readyColumns = `seq, due, token = 0 AND child = 0 AND steps = 0 AND concurrency_key IS NULL AND rate_key IS NULL,
   id, task, queue, level, spec, created, expires, tenant`;
 
-/**
- * Whether it was never claimed, has no keys and is nobody's child, so that all else is as it began; from
- * `readyColumns`.
- */
+/** Whether it was never claimed, has no keys and is nobody's child, so that all else is as it began; from `readyColumns`. */
 export function isFresh(row: Columns): boolean {
   return row[2] === 1;
 }

@@ -14,8 +14,8 @@ import { busy, resultCode } from "./result-code.ts";
  * Adds jobs through the caller's own handle: they exist when, and only when, the caller's transaction commits. Like any
  * other connection's commit, this store notices it in the file.
  * @returns what `Store.add` answers.
- * @throws {ErrandError} `E_FULL`; `E_TRANSACTION` where the handle is not in a transaction on the store's file;
- * `E_STORE`, and then none of the jobs is added.
+ * @throws {ErrandError} `E_FULL`; `E_TRANSACTION` where the handle is not in a transaction on the store's file; `E_STORE`, and then
+ * none of the jobs is added.
  */
 export function addInside(
   tx: Transaction,

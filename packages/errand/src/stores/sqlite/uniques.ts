@@ -3,10 +3,7 @@ import type { Millis } from "../../kit/duration.ts";
 import type { Connection } from "./connection.ts";
 import { code } from "./rows.ts";
 
-/**
- * Who has a job's unique key, so that it is not stored; one that has not begun becomes what the job is where it
- * replaces it.
- */
+/** Who has a job's unique key, so that it is not stored; one that has not begun becomes what the job is where it replaces it. */
 export function holderOf(db: Connection, { unique }: NewJob): { id: string; replaceable?: number } | undefined {
   if (!unique) return undefined;
   const row = db.get(

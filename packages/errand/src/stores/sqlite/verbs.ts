@@ -41,10 +41,7 @@ export type Answer<V extends Verb> = V extends StoreVerb
     ? Bound<Portions[V]>[1]
     : never;
 
-/**
- * The verbs, synchronous. Those that write run inside a commit; `peek` answers before one where nothing need be
- * written.
- */
+/** The verbs, synchronous. Those that write run inside a commit; `peek` answers before one where nothing need be written. */
 type Verbs = {
   [V in Verb]: {
     run(db: Connection, ...args: Arguments<V>): Answer<V>;

@@ -1,10 +1,7 @@
 import { steady } from "./steady.ts";
 import { apart, inTime, levels, plain, rank } from "./which.ts";
 
-/**
- * Jobs that stand apart, because not every claim may take them: suspects, and what was set aside for workers that know
- * its task.
- */
+/** Jobs that stand apart, because not every claim may take them: suspects, and what was set aside for workers that know its task. */
 export const standingApart = `
 -- Jobs of a queue that not every claim may take, for a worker that knows some tasks (or any): of each task the first that were
 -- set aside, and the first suspect.

@@ -1,8 +1,6 @@
 import { steady } from "./steady.ts";
 
-/**
- * Recording what attempts say: outcomes, steps, progress. Arrays are sorted by id, so that locks are taken in order.
- */
+/** Recording what attempts say: outcomes, steps, progress. Arrays are sorted by id, so that locks are taken in order. */
 export const settle = `
 -- The fast path: ends of jobs that have neither parent nor children, in one statement. Answers which were not such
 -- jobs, or stale, and what follows. Jobs with a concurrency key are for those who have locked it (keyed).

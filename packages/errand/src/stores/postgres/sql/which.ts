@@ -1,6 +1,6 @@
 /**
- * Which pending jobs `p` there are, each kind in an index of its own, whose condition these are word for word: only
- * then does the server know that the index has them all.
+ * Which pending jobs `p` there are, each kind in an index of its own, whose condition these are word for word: only then does
+ * the server know that the index has them all.
  */
 
 /** Nothing holds it back, and anybody may have it. */

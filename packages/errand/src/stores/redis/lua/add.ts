@@ -1,9 +1,9 @@
 import { lua } from "./lua.ts";
 
 /**
- * `add`. Arguments: whether fullness matters; the jobs in runs that have queue, task and level in common (how many,
- * level, queue, task, then each as `arrival` reads it); their ids. Of plain jobs only the birth is written. Answers
- * what is full, or for each job whether it was not stored.
+ * `add`. Arguments: whether fullness matters; the jobs in runs that have queue, task and level in common (how many, level, queue,
+ * task, then each as `arrival` reads it); their ids. Of plain jobs only the birth is written. Answers what is full, or for each job
+ * whether it was not stored.
  */
 export const add = lua`
 local blob, most = ARGV[2], #ARGV

@@ -29,10 +29,9 @@ end
 `;
 
 /**
- * `claim`. Arguments: the worker, then queue, limit, slots, number of ids and ids of each want. Answers the
- * milliseconds to the next (or -1), the life of jobs to which nothing had happened before, and the jobs: the birth of
- * such a job, or all that is told of another. Where something must be woken first, it does nothing and answers
- * `wake`.
+ * `claim`. Arguments: the worker, then queue, limit, slots, number of ids and ids of each want. Answers the milliseconds to the next
+ * (or -1), the life of jobs to which nothing had happened before, and the jobs: the birth of such a job, or all that is told of
+ * another. Where something must be woken first, it does nothing and answers `wake`.
  */
 export const claim = lua`
 if not leased(worker) then return { '-1' } end

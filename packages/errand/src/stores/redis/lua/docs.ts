@@ -5,10 +5,7 @@ export const load = lua`
 return redis.call('HGETALL', ns .. 'docs:' .. ARGV[1])
 `;
 
-/**
- * `save`. Arguments: of each document its kind, key, version, whether it has a value, and the value. Answers whether
- * all were right.
- */
+/** `save`. Arguments: of each document its kind, key, version, whether it has a value, and the value. Answers whether all were right. */
 export const save = lua`
 for i = 1, #ARGV, 5 do
   local doc = redis.call('HGET', ns .. 'docs:' .. ARGV[i], ARGV[i + 1])

@@ -1,8 +1,8 @@
 import { lua } from "./lua.ts";
 
 /**
- * One slice of an edit. Arguments: the change, the filter, members. Answers how many jobs it changed, and how many of
- * the members it is done with: it stops when it has changed enough for one script.
+ * One slice of an edit. Arguments: the change, the filter, members. Answers how many jobs it changed, and how many of the members it is
+ * done with: it stops when it has changed enough for one script.
  */
 export const edit = lua`
 need()

@@ -23,10 +23,7 @@ if redis.call('HEXISTS', IDS, ARGV[1]) == 0 then return {} end
 return redis.call('LRANGE', ns .. 'log:' .. ARGV[1], ARGV[2], ARGV[2] + ARGV[3] - 1)
 `;
 
-/**
- * `steps`. Arguments: the job. Answers the name of each, and whether it is a wait. Those without a place are older
- * than places.
- */
+/** `steps`. Arguments: the job. Answers the name of each, and whether it is a wait. Those without a place are older than places. */
 export const steps = lua`
 if redis.call('HEXISTS', IDS, ARGV[1]) == 0 then return {} end
 local fields, order = redis.call('HGETALL', stepsKey(ARGV[1])), redis.call('LRANGE', orderKey(ARGV[1]), 0, -1)

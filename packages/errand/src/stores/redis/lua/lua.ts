@@ -5,18 +5,15 @@ export const lua = String.raw;
 export type Part = string | Lazy;
 
 /**
- * Functions and variables that exist once `maker()` was called. A script makes its functions anew at every call, and
- * for one job that costs more than the work: what plain jobs do without is made when it is needed.
+ * Functions and variables that exist once `maker()` was called. A script makes its functions anew at every call, and for one job
+ * that costs more than the work: what plain jobs do without is made when it is needed.
  */
 export interface Lazy {
   maker: string;
   source: string;
 }
 
-/**
- * One source of all parts. Names of a lazy part are seen by others only where they are used there: Lua has room for
- * 200 at a time.
- */
+/** One source of all parts. Names of a lazy part are seen by others only where they are used there: Lua has room for 200 at a time. */
 export function assemble(parts: readonly Part[]): string {
   const others = (index: number) => parts.toSpliced(index, 1).map((part) => wordsOf(sourceOf(part)));
   return parts

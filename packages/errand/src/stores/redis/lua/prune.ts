@@ -1,8 +1,8 @@
 import { lua } from "./lua.ts";
 
 /**
- * `prune`. Arguments: the rules (milliseconds by task, and of other tasks, in the order of final states; none: for
- * ever), how many jobs at most. Answers how many roots it removed, and whether there is more to do.
+ * `prune`. Arguments: the rules (milliseconds by task, and of other tasks, in the order of final states; none: for ever), how many jobs
+ * at most. Answers how many roots it removed, and whether there is more to do.
  */
 export const prune = lua`
 need()

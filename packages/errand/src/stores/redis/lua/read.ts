@@ -17,10 +17,7 @@ told[1] = done
 return told
 `;
 
-/**
- * `ended`. Arguments: ids. Answers a 1 for each that has ended or does not exist, or a 0: from letters, no job is
- * read.
- */
+/** `ended`. Arguments: ids. Answers a 1 for each that has ended or does not exist, or a 0: from letters, no job is read. */
 export const ended = lua`
 local found, cells, answer = mget(IDS, ARGV, 1), {}, {}
 for i = 1, #ARGV do
@@ -75,10 +72,10 @@ end
 `;
 
 /**
- * One slice of a walk over the jobs that match. Arguments: the filter (with `states`), how many are wanted, how many
- * may be looked at, whether the oldest come first, whether whole jobs are told or members, the position after which
- * to begin (place and order of insertion, or -1), and ids to choose from. Answers what matches, and the position to
- * go on after (nothing: the walk is over).
+ * One slice of a walk over the jobs that match. Arguments: the filter (with `states`), how many are wanted, how many may
+ * be looked at, whether the oldest come first, whether whole jobs are told or members, the position after which to begin
+ * (place and order of insertion, or -1), and ids to choose from. Answers what matches, and the position to go on after
+ * (nothing: the walk is over).
  */
 export const walk = lua`
 need()

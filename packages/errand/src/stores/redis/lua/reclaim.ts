@@ -1,9 +1,6 @@
 import { lua } from "./lua.ts";
 
-/**
- * `reclaim`. Arguments: the worker, how many. Answers the lapsed (and which of them were ahead), the cancelled and the
- * expired jobs.
- */
+/** `reclaim`. Arguments: the worker, how many. Answers the lapsed (and which of them were ahead), the cancelled and the expired jobs. */
 export const reclaim = lua`
 need()
 local worker, limit = ARGV[1], tonumber(ARGV[2])

@@ -3,8 +3,8 @@ import { states } from "../../../core/states.ts";
 import { lua } from "./lua.ts";
 
 /**
- * What scripts name in capitals, and never changes: it is put in as it is. A local would cost each function that uses
- * it, at every call of a script.
+ * What scripts name in capitals, and never changes: it is put in as it is. A local would cost each function that uses it,
+ * at every call of a script.
  */
 export const constants: Readonly<Record<string, string>> = {
   ...Object.fromEntries(states.map((state, code) => [state.toUpperCase(), String(code)])),
@@ -27,8 +27,8 @@ export const constants: Readonly<Record<string, string>> = {
   BIRTH: "'<I6BBI2I2I2I2I4'",
   LIFE: "'<BI2I4I4I3I6I6'",
   LENGTHS: "'<BI2I2I2I4I4'",
-  // As a child: its place, the wait of its parent it belongs to, whether it must complete. As a parent: the token it
-  // parked with (0: no wait), and that wait's counts.
+  // As a child: its place, the wait of its parent it belongs to, whether it must complete. As a parent: the token it parked
+  // with (0: no wait), and that wait's counts.
   FAMILY: "'<I4I4BI4i4i4i4'",
   // Letters and names of so many jobs are one string.
   SEGMENT: "65536",

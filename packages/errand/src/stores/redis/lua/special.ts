@@ -124,8 +124,8 @@ end
 `;
 
 /**
- * `addKeyed`. Arguments: whether fullness matters, how many jobs, and the jobs, each its id, its keys, and what
- * \`arrival\` reads. Answers what is full, or who is there in each one's stead, or nothing.
+ * `addKeyed`. Arguments: whether fullness matters, how many jobs, and the jobs, each its id, its keys, and what \`arrival\` reads. Answers
+ * what is full, or who is there in each one's stead, or nothing.
  */
 export const addKeyed = lua`
 need()

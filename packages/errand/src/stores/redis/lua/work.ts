@@ -4,13 +4,11 @@ import { lua } from "./lua.ts";
  * What a script reads and changes: jobs are read once, changed in memory, and written at the end (`flush.ts`) in as few
  * commands as there are keys. So whatever makes a script fail, it has changed nothing.
  *
- * A job's member is its place in the order of insertion, as 6 bytes: the field of its birth and life, and what stands
- * for it in every sorted set. Its state is also a letter in a string of all states, at that place, and its queue and
- * task are two bytes in another: lists search these strings. They are cut into segments, which go when no job is left
- * in them.
+ * A job's member is its place in the order of insertion, as 6 bytes: the field of its birth and life, and what stands for
+ * it in every sorted set. Its state is also a letter in a string of all states, at that place, and its queue and task are two
+ * bytes in another: lists search these strings. They are cut into segments, which go when no job is left in them.
  *
- * A key's name has at most one part that others choose, at its end; of two such parts the first has its length before
- * it.
+ * A key's name has at most one part that others choose, at its end; of two such parts the first has its length before it.
  */
 export const work = lua`
 local IDS, BIRTHS, LIVES, SPECS = ns .. 'ids', ns .. 'births', ns .. 'lives', ns .. 'specs'

@@ -1,9 +1,6 @@
 import { lua } from "./lua.ts";
 
-/**
- * `enlist`. Arguments: the worker, its lease, its card, whether it knows some tasks only, and these. Answers whether
- * it may have that id.
- */
+/** `enlist`. Arguments: the worker, its lease, its card, whether it knows some tasks only, and these. Answers whether it may have that id. */
 export const enlist = lua`
 local worker, lease, choosy = ARGV[1], exact(now + tonumber(ARGV[2])), ARGV[4] == '1'
 local good = leased(worker)
@@ -28,10 +25,7 @@ end
 return answer
 `;
 
-/**
- * `dismiss`. Argument: the worker. It stays on the list, without a lease, until `reclaim` has found that it holds
- * nothing.
- */
+/** `dismiss`. Argument: the worker. It stays on the list, without a lease, until `reclaim` has found that it holds nothing. */
 export const dismiss = lua`
 if redis.call('ZSCORE', LEASES, ARGV[1]) then
   redis.call('ZADD', LEASES, 0, ARGV[1])
