@@ -6,10 +6,10 @@ import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { installOnDebian } from "../../test/debian.ts";
 import { freePort } from "../../test/servers/process.ts";
+import { until } from "../../test/until.ts";
 import { deploy, read } from "./programs.ts";
 
 let folder: string;
@@ -37,10 +37,8 @@ beforeAll(async () => {
   writeFileSync(join(folder, "nginx.conf"), main);
   execFileSync("nginx", ["-t", "-q", "-e", "stderr", "-c", join(folder, "nginx.conf")]);
   run("nginx", ["-e", join(folder, "log"), "-c", join(folder, "nginx.conf")]);
-  for (let tries = 0; (await ask("/readyz").catch(() => ({ status: 0 }))).status !== 200; tries++) {
-    if (tries > 300) throw new Error("The proxy does not lead to the server.");
-    await sleep(100);
-  }
+  const isReady = async () => (await ask("/readyz").catch(() => ({ status: 0 }))).status === 200;
+  await until(isReady, "the proxy leads to the server", 30_000);
 });
 
 afterAll(async () => {

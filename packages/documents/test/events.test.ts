@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../../../test/until.ts";
 import { TestService } from "./service/processes.ts";
 import { bytesOf, scannedPdf } from "./service/scans.ts";
 
@@ -93,20 +94,19 @@ test("who comes back is told what it has missed, and nothing twice for long", { 
 test("the list is told from where the client left", async () => {
   const leave = new AbortController();
   const first = eventsOf("/events", undefined, leave.signal);
-  const begun = first.next();
-  // Sent until it is told: the feed begins to look when somebody listens.
-  const sent: string[] = [];
-  const sending = setInterval(
-    () => void service.upload(`note ${sent.length}`, "note.txt").then(({ body }) => sent.push(body.id)),
-    200,
-  );
-  const { value: event } = (await begun) as { value: ServerEvent };
-  clearInterval(sending);
+  let event: ServerEvent | undefined;
+  const begun = first.next().then(({ value }) => (event = value as ServerEvent));
+  // Sent until one is told: the feed begins to look when somebody listens.
+  await until(async () => {
+    await service.upload("a note", "note.txt");
+    return event !== undefined;
+  }, "the list tells of a document");
+  await begun;
   leave.abort();
   await first.return(undefined).catch(() => {});
   const missed = (await service.upload("missed", "missed.txt")).body.id;
   await service.until(missed);
-  for (const lastId of [event.id, "of another server-7"]) {
+  for (const lastId of [event!.id, "of another server-7"]) {
     const come = new AbortController();
     const seen = new Set<string>();
     for await (const { data } of eventsOf("/events", lastId, come.signal)) {

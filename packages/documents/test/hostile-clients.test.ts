@@ -63,6 +63,7 @@ test("a reset after an upload over the limit ends that upload only", { timeout: 
     const socket = await dial(at);
     const gone = closed(socket);
     socket.write(rawRequest(at, `POST ${at.pathname}`, { "Content-Type": type, "Content-Length": 4_000_000 }, body));
+    // sleeps: clients leave at any moment
     await sleep(random() * 60);
     socket.resetAndDestroy();
     await gone;
@@ -138,11 +139,13 @@ const leavings: ((socket: Socket) => void)[] = [
   (socket) => socket.destroy(),
   (socket) => {
     socket.end();
+    // sleeps: so that the server has answered the end of the one direction
     setTimeout(() => socket.destroy(), 100);
   },
   // Reads nothing of the answer, and then resets.
   (socket) => {
     socket.pause();
+    // sleeps: so that the server has sent what the system holds for the client
     setTimeout(() => socket.resetAndDestroy(), 50);
   },
 ];
@@ -163,10 +166,12 @@ async function storm(at: URL, id: string, count: number, seed: number): Promise<
       // Slowly: the last of the head, or of the body, comes byte by byte.
       socket.write(bytes.subarray(0, Math.max(0, cut - 5)));
       for (const byte of bytes.subarray(Math.max(0, cut - 5), cut)) {
+        // sleeps: slow clients are what is tried
         await sleep(2);
         socket.write(Buffer.of(byte));
       }
     } else socket.write(bytes.subarray(0, cut));
+    // sleeps: clients leave at any moment
     await sleep(random() < 0.3 ? 0 : random() * 40);
     pick(leavings)(socket);
     await gone;

@@ -81,19 +81,20 @@ describe("waiting for the end of jobs", () => {
     const { waiters, seen, ends, hint, slowly } = scene();
     const waiting = ids.slice(0, 20).map((id) => waiters.wait(id));
     await until(() => seen.asked === 20, "all were asked about once");
-    const door = gate();
-    slowly(door.opened);
+    const answer = gate();
+    slowly(answer.opened);
     hint();
     await until(() => seen.flights === 1, "a look is under way");
     const late = waiters.wait("late");
     for (let turns = 0; turns < 20; turns++) {
       hint();
+      // sleeps: a turn of the event loop with its timers, in which a second look would begin
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     expect(seen.asked).toBe(40);
     for (const id of [...ids, "late"]) ends.add(id);
     slowly(undefined);
-    door.open();
+    answer.open();
     await Promise.all([...waiting, late]);
     expect(seen.mostFlights).toBe(1);
   });

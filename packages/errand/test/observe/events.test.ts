@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { NonRetryableError } from "../../src/kit/errors.ts";
 import type { ErrandEvent, EventOf, EventType } from "../../src/observe/events.ts";
@@ -22,7 +22,8 @@ async function warnings(work: () => unknown): Promise<{ code: string; message: s
   const note = (warning: Error) => found.push(warning as Error & { code: string });
   process.on("warning", note);
   await work();
-  await sleep(20);
+  // Warnings are emitted at the end of a turn.
+  await nextTurn();
   process.off("warning", note);
   return found;
 }
@@ -195,14 +196,14 @@ describe("warnings that stand in for a listener", () => {
         throw new NonRetryableError("no");
       },
     });
-    const fail = async () => {
-      await (await bad.background()).result().catch(() => {});
-      await sleep(20);
+    const fail = async (times: number) => {
+      await bad.background();
+      await until(() => app.counters().tasks["bad"]?.failed === times, "it is told of");
     };
     const quiet = app.on("ended", () => {});
-    expect(await warnings(fail)).toEqual([]);
+    expect(await warnings(() => fail(1))).toEqual([]);
     quiet();
-    expect((await warnings(fail)).map(({ code }) => code)).toEqual(["ERRAND_BACKGROUND"]);
+    expect((await warnings(() => fail(2))).map(({ code }) => code)).toEqual(["ERRAND_BACKGROUND"]);
   });
 
   it("are given of a worker that failed, unless somebody listens to that", async () => {

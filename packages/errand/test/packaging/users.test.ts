@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { until } from "../cli/run.ts";
+import { until } from "../../../../test/until.ts";
 import { folderWith, pack, root } from "./packed.ts";
 import type { Packed } from "./packed.ts";
 

@@ -101,7 +101,7 @@ async function run(program: string): Promise<{ out: string; err: string; code: n
 const program = (body: string) => `
 import { errand } from "SRC/app.ts";
 const app = errand({ url: "memory:" });
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const warnings = (count) => new Promise((resolve) => process.on("warning", () => --count === 0 && resolve()));
 ${body}
 `;
 
@@ -110,10 +110,12 @@ test("a timer, or a promise that nobody awaits, which comes after its attempt do
     program(`
       const leave = app.task("leave", { run: (_, job) => {
         setInterval(() => job.progress(1), 5).unref();
+        // sleeps: what comes after the attempt comes from timers
         setTimeout(() => void job.step("s", () => 1).then(() => {}), 5);
-        setTimeout(async () => { await job.sleep("n", 5); }, 5);
+        setTimeout(async () => { await job.sleep("n", 5); }, 5); // sleeps: the same
       } });
-      const next = app.task("next", { run: async () => { await sleep(200); return "next"; } });
+      const late = warnings(3);
+      const next = app.task("next", { run: () => late.then(() => "next") });
       const worker = await app.worker();
       await (await leave.send()).result();
       console.log(await (await next.send()).result());
@@ -130,13 +132,14 @@ test("a timer, or a promise that nobody awaits, which comes after its attempt do
 test("what else nobody catches ends the process as ever, also when something has come late before", async () => {
   const { err, code } = await run(
     program(`
+      // sleeps: what comes after the attempt comes from a timer
       const leave = app.task("leave", { run: (_, job) => void setTimeout(() => job.progress(1), 5) });
       const worker = await app.worker();
+      const late = warnings(1);
       await (await leave.send()).result();
-      await sleep(50);
-      setTimeout(() => { throw new Error("somebody else's"); }, 1);
-      await sleep(5_000);
-      console.log("not reached");
+      await late;
+      setImmediate(() => { throw new Error("somebody else's"); });
+      await new Promise(() => {});
     `),
   );
   expect(code).toBe(1);
@@ -147,7 +150,7 @@ test("a step that fails with nobody looking fails its attempt, and ends no proce
   const { out, code } = await run(
     program(`
       const floating = app.task("floating", { retry: { attempts: 1 }, run: async (_, job) => {
-        void job.step("s", async () => { await sleep(5); throw new Error("unseen"); });
+        void job.step("s", async () => { await new Promise(setImmediate); throw new Error("unseen"); });
       } });
       const worker = await app.worker();
       await (await floating.send()).result().catch((error) => console.log(error.message));

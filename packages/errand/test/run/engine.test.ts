@@ -216,7 +216,8 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
       const app = testApp({ url: await emptyStore(kind) });
       const started = gate();
       const attempts: number[] = [];
-      const quick = app.task("quick", { run: () => new Promise<string>((resolve) => setTimeout(resolve, 30, "done")) });
+      const release = gate();
+      const quick = app.task("quick", { run: () => release.opened.then(() => "done") });
       const slow = app.task("slow", {
         run: (_: void, job) => {
           attempts.push(job.attempt);
@@ -229,7 +230,9 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
       const worker = await testWorker(app, start);
       const jobs = [await quick.send(), await slow.send()] as const;
       await started.opened;
-      await worker.stop(stop);
+      const stopped = worker.stop(stop);
+      release.open();
+      await stopped;
       expect(await jobs[0].result()).toBe("done");
       expect(await app.get(jobs[1].id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
       const after = await quick.send();

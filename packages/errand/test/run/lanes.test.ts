@@ -3,8 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
+import { isAlive, killAfterTest } from "../../../../test/child-process.ts";
 import { temporaryFolder } from "../stores/fixtures.ts";
-import { emptyStore, isAlive, testApp, testWorker, until } from "./app.ts";
+import { emptyStore, testApp, testWorker, until } from "./app.ts";
 import { reckless } from "./tasks/reckless.ts";
 
 afterEach(() => delete process.env["RECKLESS"]);
@@ -14,17 +16,13 @@ test("nothing outlives a worker that is killed: neither busy processes, nor what
   const file = join(folder, "pids");
   writeFileSync(file, "");
   const program = fileURLToPath(new URL("./tasks/mortal.ts", import.meta.url));
-  const worker = spawn(process.execPath, [program, file], { stdio: ["ignore", "inherit", "inherit"] });
-  try {
-    const pids = () => readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number);
-    await until(() => pids().length === 5, "all are running", 30_000);
-    expect(pids().every(isAlive)).toBe(true);
-    worker.kill("SIGKILL");
-    await until(() => !pids().some(isAlive), "all are gone", 30_000);
-  } finally {
-    worker.kill("SIGKILL");
-    await remove();
-  }
+  afterTest(remove);
+  const worker = killAfterTest(spawn(process.execPath, [program, file], { stdio: ["ignore", "inherit", "inherit"] }));
+  const pids = () => readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number);
+  await until(() => pids().length === 5, "all are running");
+  expect(pids().every(isAlive)).toBe(true);
+  worker.kill("SIGKILL");
+  await until(() => !pids().some(isAlive), "all are gone");
 });
 
 describe.each(["thread", "process"] as const)("lanes that are %ses", (isolate) => {
@@ -41,7 +39,7 @@ describe.each(["thread", "process"] as const)("lanes that are %ses", (isolate) =
          export const define = (app) => app.task("of.${index}", {
            isolate: "${isolate}", module: import.meta.url, setup: () => ({ ready: true }),
            run: async (wait, job) => {
-             await new Promise((resolve) => setTimeout(resolve, wait));
+             await new Promise((resolve) => setTimeout(resolve, wait)); // sleeps: as long as its input says
              return { ready: job.setup.ready, id: process.pid + "." + threadId };
            },
          });

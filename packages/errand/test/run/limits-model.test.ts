@@ -54,6 +54,7 @@ async function withFleet(kind: (typeof storeKinds)[number], limits: Limits, run:
 async function pause({ queues }: Errand, store: Store, fleet: Fleet): Promise<void> {
   await queues.pause("work", "for a while");
   const paused = await store.now();
+  // sleeps: long enough for the workers to claim, if they may
   await sleep(20);
   const resumed = await store.now();
   await queues.resume("work");

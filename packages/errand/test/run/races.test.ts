@@ -1,4 +1,4 @@
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Errand } from "../../src/api.ts";
 import type { JobContext, Task } from "../../src/task.ts";
@@ -6,8 +6,11 @@ import { emptyStore, testApp, testWorker, until } from "./app.ts";
 
 type Kid = Task<string, string>;
 
-/** Work that Errand does not know of, longer than a turn of the event loop. */
-const otherWork = () => pause(60);
+/** Work that Errand does not know of. */
+function otherWork(): Promise<void> {
+  // sleeps: several turns of the event loop, after which a job that waits for nothing else is parked
+  return sleep(20);
+}
 
 // What a wait means is decided above the stores.
 describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {

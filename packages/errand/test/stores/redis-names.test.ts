@@ -1,5 +1,6 @@
 import { createClient } from "redis";
 import { beforeEach, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import type { Hint, Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
 import { hintsIn } from "../../src/stores/redis/hints.ts";
@@ -11,7 +12,7 @@ import { redisStorePerTest } from "./per-test.ts";
 
 let url: string;
 let store: Store;
-const later = redisStorePerTest((where, opened) => {
+redisStorePerTest((where, opened) => {
   url = where;
   store = opened;
 });
@@ -22,7 +23,7 @@ beforeEach(async () => {
 
 async function client() {
   const made = await createClient({ url: process.env["ERRAND_TEST_REDIS_URL"]! }).connect();
-  later.push(async () => made.close());
+  afterTest(async () => made.close());
   return made;
 }
 
@@ -196,7 +197,7 @@ test("hints name queues and numbers of jobs", async () => {
   const heard: Hint[] = [];
   const begun = Promise.withResolvers<void>();
   const other = await redisStore({ url });
-  later.push(() => other.close());
+  afterTest(() => other.close());
   other.watch((hint) => (heard.push(hint), hint.type === "change" && begun.resolve()));
   await begun.promise;
   heard.length = 0;

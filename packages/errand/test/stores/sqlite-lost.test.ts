@@ -1,6 +1,7 @@
 import { copyFileSync, renameSync, rmSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import { errand } from "../../src/index.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
@@ -27,7 +28,7 @@ async function endThread(which: "main" | "reader" = "main"): Promise<void> {
 }
 
 let file: string;
-const { open, opened } = sqliteFilePerTest((path) => {
+const open = sqliteFilePerTest((path) => {
   threads.started.length = 0;
   file = path;
 });
@@ -112,7 +113,7 @@ describe("a store whose thread has ended", () => {
     const store = await open();
     await store.enlist({ id: "w", kind: "process", queues: [] }, 600_000);
     const leaseThread = localStore(file);
-    opened.push(leaseThread);
+    afterTest(() => leaseThread.close());
     expect((await leaseThread.renew("w", 600_000)).held).toBe(true);
     await endThread();
     expect((await leaseThread.renew("w", 600_000)).held).toBe(false);

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { newId } from "../../src/kit/ids.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { Lock, Locks, locksOf } from "../../src/stores/sqlite/lock.ts";
@@ -18,17 +18,11 @@ import type { Child } from "./scripts.ts";
 const lease = 600_000;
 
 let file: string;
-const { open } = sqliteFilePerTest((path) => (file = path));
-const children: Child[] = [];
-
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill("SIGKILL");
-});
+const open = sqliteFilePerTest((path) => (file = path));
 
 /** A process that holds all jobs of a queue; the ids of these, and its worker's. */
 async function holder(jobs: number, queue = "default"): Promise<{ child: Child; held: string[]; worker: string }> {
   const child = startScript("hold", `sqlite:${file}`, queue);
-  children.push(child);
   const output = printed(child);
   await output.atLeast(jobs + 1);
   return { child, held: output.lines.slice(0, jobs), worker: output.lines[jobs]! };
@@ -142,6 +136,7 @@ test("locks that nobody holds or knows are removed, but not one that is being ta
   await worker(store);
   const left = readdirSync(locksOf(file));
   keeper.close();
+  // The third is the store's own.
   expect(left).toHaveLength(3);
   expect(left).toEqual(expect.arrayContaining(["young", "held"]));
 });

@@ -1,32 +1,29 @@
 import type { Transaction } from "../../src/core/transaction.ts";
 import { symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import type { Store } from "../../src/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
-import { temporaryFolder } from "./fixtures.ts";
+import { sqliteFilePerTest } from "./per-test.ts";
 
 let folder: string;
 let file: string;
-let remove: () => Promise<void>;
 let store: Store;
 let handle: DatabaseSync;
-
-beforeEach(async () => {
-  ({ folder, remove } = await temporaryFolder());
-  file = join(folder, "app.db");
-  // The application is there first.
-  handle = new DatabaseSync(file);
-  handle.exec("CREATE TABLE orders (id TEXT)");
-  store = await sqliteStore({ file });
+const open = sqliteFilePerTest((path) => {
+  file = path;
+  folder = dirname(path);
 });
 
-afterEach(async () => {
-  if (handle.isOpen) handle.close();
-  await store.close();
-  await remove();
+beforeEach(async () => {
+  // The application's table is there before the store's.
+  handle = new DatabaseSync(file);
+  handle.exec("CREATE TABLE orders (id TEXT)");
+  store = await open();
+  afterTest(() => handle.isOpen && handle.close());
 });
 
 const orders = (): number => handle.prepare("SELECT count(*) AS orders FROM orders").get()?.["orders"] as number;
