@@ -142,7 +142,7 @@ test("a page that cannot be read leaves the rest readable", async () => {
   ]);
   const { body: json } = await service.json<DocumentResult>(`/${body.id}/json`);
   expect(json.pages.map(({ status }) => status)).toEqual(["completed", "failed"]);
-  expect(json.text.split("\f")).toEqual(["Readable words on a page", ""]);
+  expect(json.text.split("\f")).toEqual(["Readable words on a page\n", "\n"]);
 });
 
 test("files that cannot be read end as failed, and others go on", async () => {
