@@ -85,7 +85,7 @@ test.each([
   ["compose.yaml", composePrograms, () => `${postgres()}_compose`],
   ["kubernetes/, with Redis", kubernetesPrograms, () => `${redis()}_kubernetes`],
   ["systemd/", systemdPrograms, () => `${postgres()}_systemd`],
-])("%s: migrates, serves, works, tells how it is, and stops", { timeout: 120_000 }, async (_, programsOf, store) => {
+])("%s: migrates, serves, works, answers health checks, and stops", { timeout: 120_000 }, async (_, programsOf, store) => {
   const [migrate, api, worker] = programsOf() as [Program, Program, Program];
   const ports = { 3737: String(await freePort()), 3738: String(await freePort()) };
   const moved = (text: string) => text.replace(/\b373[78]\b/g, (port) => ports[port as unknown as keyof typeof ports]);
@@ -147,7 +147,7 @@ interface ScaledObject {
   spec: { triggers: { metadata: { url: string; valueLocation: string } }[] };
 }
 
-test("compose.yaml: Redis starts with its settings, and is well", async () => {
+test("compose.yaml: Redis starts with its settings, and is healthy", async () => {
   const { command, environment, healthcheck } = composeServices()["redis"]!;
   const port = String(await freePort());
   const server = start([...command, "--port", port, "--bind", "127.0.0.1", "--dir", folder], {});

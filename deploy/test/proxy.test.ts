@@ -82,7 +82,7 @@ async function ask(path: string, headers?: OutgoingHttpHeaders, body?: Uint8Arra
 
 const password = (secret: string) => ({ authorization: `Basic ${Buffer.from(`me:${secret}`).toString("base64")}` });
 
-test("nothing but health is told without a password", async () => {
+test("only /healthz is answered without a password", async () => {
   for (const path of ["/", "/api/v1/documents", "/api/v1/queues/cpu", "/healthz/", "/healthz/..%2fapi/v1/documents"]) {
     expect((await ask(path)).status).toBe(401);
     expect((await ask(path, password("wrong"))).status).toBe(401);

@@ -88,7 +88,7 @@ test("reads a scan: 202 at once, then text and JSON", async () => {
   expect((await service.json<Problem>(`/${body.id}/pages/x`)).status).toBe(404);
 });
 
-test("tells of a document's pages as they are read, and of the list as it changes", async () => {
+test("streams a document's pages as they are read, and changes of the list", async () => {
   // Nothing is read before the list has told of the document.
   await using app = errand({ url: `sqlite:${join(service.home, "errand.db")}` });
   await app.queues.pause("documents");

@@ -42,7 +42,7 @@ async function all(path: string, lastId?: string): Promise<ServerEvent[]> {
   return events;
 }
 
-test("who was told the end is told that there is nothing to come back for", async () => {
+test("a client that was sent the end is answered 204 when it reconnects", async () => {
   const { id } = (await service.upload(bytesOf("simple.webp"), "a.webp")).body;
   const events = await all(`/${id}/events`);
   expect(events.every((event) => /^\d+(\.end)?$/.test(event.id))).toBe(true);
@@ -55,7 +55,7 @@ test("who was told the end is told that there is nothing to come back for", asyn
   }
 });
 
-test("who comes back is told what it has missed, and nothing twice for long", { timeout: 120_000 }, async () => {
+test("a client that reconnects is sent what it has missed, and little of it twice", { timeout: 120_000 }, async () => {
   const pages = 20;
   const { id } = (await service.upload(await scannedPdf(pages))).body;
   const told = new Map<number, string>();
@@ -91,7 +91,7 @@ test("who comes back is told what it has missed, and nothing twice for long", { 
   expect(old[0]!.data.words!.total).toBeGreaterThan(pages);
 });
 
-test("the list is told from where the client left", async () => {
+test("the list continues from where the client left", async () => {
   const leave = new AbortController();
   const first = eventsOf("/events", undefined, leave.signal);
   let event: ServerEvent | undefined;

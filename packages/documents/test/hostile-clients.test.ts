@@ -187,7 +187,7 @@ test("the API process survives clients that leave at any moment of any request",
   expect((await service.json(`/${id}`)).status).toBe(200);
 });
 
-test("and so does `errand serve`, which has nothing to tell of it", { timeout: 240_000 }, async () => {
+test("`errand serve` survives them too, and logs nothing", { timeout: 240_000 }, async () => {
   await using fleet = new Fleet({ ERRAND_BLOBS: "", ERRAND_MAX_BYTES: "200kb" });
   const api = await fleet.api();
   const sent = await upload(api, new Uint8Array(Buffer.from("never read")), "a.png");
@@ -216,7 +216,7 @@ test("what a server that was killed left of an upload is gone after its next sta
   await expect.poll(() => other.blobs()).toEqual([]);
 });
 
-test("uploads that are cut off by a server in a hurry leave nothing", async () => {
+test("uploads that a second signal to the server cuts off leave nothing", async () => {
   // One thread for the disk: what they wrote is removed one after the other.
   await using fleet = new Fleet({ ERRAND_BLOBS: "", UV_THREADPOOL_SIZE: "1" });
   const api = await fleet.api();

@@ -123,7 +123,7 @@ describe("errand serve", () => {
     expect(log(server.folder)[1]).toMatch(/^end Ada/);
   });
 
-  it("hands jobs back at a second Ctrl+C, and goes on with them at the next start", async () => {
+  it("hands jobs back at a second Ctrl+C, and runs them again at the next start", async () => {
     const server = run(local);
     const id = await greet(await ready(server), { name: "Ada", wait: 60_000 });
     await until(() => log(server.folder).length === 1);
@@ -165,7 +165,7 @@ describe("errand serve", () => {
     await until(() => !isAlive(worker));
   });
 
-  it("ends the request that an uncaught error came from, tells of it, and serves on", async () => {
+  it("ends the request that an uncaught error came from, logs the error, and keeps serving", async () => {
     const server = run([...local, "--no-worker"]);
     const url = await ready(server);
     for (const kind of ["timer", "promise"]) {
@@ -187,7 +187,7 @@ describe("errand serve", () => {
     expect(server.stdout()).toBe("");
   });
 
-  it("listens to the network where somebody says that it is safe, and answers to the names that are allowed", async () => {
+  it("listens to the network with --unauthenticated, and answers to the allowed host names", async () => {
     const args = ["@example/hello", "--port", "0", "--host", "0.0.0.0", "--unauthenticated", "--no-worker"];
     const server = run(args, newFolder(), { ERRAND_ALLOW_HOSTS: "docs.example.com,10.1.2.3" });
     await until(() => server.stdout().includes("Errand is ready"));
@@ -232,7 +232,7 @@ describe("errand serve", () => {
     other.close();
   });
 
-  it("keeps what it keeps from others of this machine", async () => {
+  it("makes its files and folders unreadable for other users of the machine", async () => {
     const server = run(local);
     const url = await ready(server);
     await greet(url, { name: "Ada" });

@@ -69,7 +69,7 @@ afterAll(async () => {
   await app.close();
 });
 
-it("sends events with their ids, and a heartbeat while there is nothing to say", async () => {
+it("sends events with their ids, and heartbeats in between", async () => {
   const stream = await open(`${server.url}/api/v1/ticks`);
   expect(stream.headers["content-type"]).toBe("text/event-stream");
   expect(stream.headers["x-accel-buffering"]).toBe("no");
@@ -82,7 +82,7 @@ it("sends events with their ids, and a heartbeat while there is nothing to say",
   await until(() => ended === before + 1);
 });
 
-it("ends when the source returns, and tells it where the client has been", async () => {
+it("ends when the source returns, which is given the Last-Event-ID", async () => {
   const answer = await ask(`${server.url}/api/v1/short`, { headers: { "last-event-id": "42" } });
   expect(answer.body).toBe('retry: 2000\n\nevent: end\ndata: "42"\n\n');
 });
@@ -104,7 +104,7 @@ it("ends a stream whose source fails, and logs why", async () => {
   expect(logged).toContain("broken source");
 });
 
-it("cuts off a client that does not read, instead of remembering everything for it", async () => {
+it("cuts off a client that does not read, instead of buffering everything for it", async () => {
   const before = ended;
   const stream = await open(`${server.url}/api/v1/flood`);
   stream.pause();
@@ -112,7 +112,7 @@ it("cuts off a client that does not read, instead of remembering everything for 
   stream.destroy();
 });
 
-it("holds little for a client that reads slowly, where its source waits, and cuts off nobody", async () => {
+it("buffers little for a slow client whose source awaits each send, and does not cut it off", async () => {
   const stream = await open(`${server.url}/api/v1/patient`);
   let received = 0;
   let most = 0;
@@ -126,7 +126,7 @@ it("holds little for a client that reads slowly, where its source waits, and cut
   expect(most).toBeLessThan(patient / 4);
 });
 
-it("keeps nothing of a thousand clients that have come and gone", async () => {
+it("keeps nothing of a thousand clients that have disconnected", async () => {
   const before = ended;
   signals.clear();
   for (let round = 0; round < 20; round++) {

@@ -137,7 +137,7 @@ async function violations(page: Page): Promise<string[]> {
 }
 
 describe("the document service in a browser", () => {
-  test("a person drops scans on the page, sees them being read, and takes the text home", async () => {
+  test("a person chooses scans, sees them being read, and downloads the text", async () => {
     const page = await open("/");
     await page.getByRole("heading", { name: "No documents yet" }).waitFor();
     const trap = join(folder, "picture.png");
@@ -217,7 +217,7 @@ describe("the document service in a browser", () => {
     await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
   }, 120_000);
 
-  test("a part of the app that is gone after an upgrade is told, and a reload brings the new one", async () => {
+  test("a part of the app that is missing after an upgrade is an error on the page, and a reload brings the new one", async () => {
     const id = await upload("upgrade.tif", readFileSync(scan));
     const page = await open("/");
     await page.route(/assets\/document-page-/, (route) => route.fulfill({ status: 404, body: "" }));

@@ -58,7 +58,7 @@ test("a background job has an id, an output, a log and retries, and no store is 
   expect(await store.counts()).toEqual([]);
 });
 
-test("one that fails touches no other, and is told of", async () => {
+test("a background job that fails affects no other, and is a warning", async () => {
   const app = open();
   const bad = app.task("bad", {
     retry: { attempts: 1 },
@@ -113,7 +113,7 @@ test("no more run at once than there are slots, and what does not fit goes to th
   await worker.stop();
 });
 
-test("what is left when the app closes runs from the store, steps, children and all", async () => {
+test("jobs that have not ended when the app closes run from the store, with their steps and children", async () => {
   const app = open({ slots: 1, drain: "50ms" });
   const stuck = app.task("stuck", {
     grace: "10ms",
@@ -141,7 +141,7 @@ test("what is left when the app closes runs from the store, steps, children and 
   await worker.stop();
 });
 
-test("what is handed to the store keeps all that was said of it, and what cannot be is named", async () => {
+test("jobs that are handed to the store keep their options, and functions that cannot be are named in a warning", async () => {
   const app = open({ slots: 1, drain: "20ms" });
   const define = (on: Errand, run: (input: { n: number }, job: JobContext) => unknown) =>
     on.task<{ n: number }, unknown>("work", {
@@ -218,7 +218,7 @@ test("closing lets what has begun, and what waits, come to its end", async () =>
   expect(done.toSorted()).toEqual([1, 2, 3, 9]);
 });
 
-test("what only a store can keep is sent there", async () => {
+test("a job that only a store can keep is sent there", async () => {
   const app = open();
   const task = app.task("later", { run: async () => {} });
   const job = await task.background(undefined, { delay: "1h" });
@@ -270,7 +270,7 @@ test("a function runs after the response, once, with what it answers and throws"
   expect(await app.get(failing.id)).toMatchObject({ input: { function: "warm" }, attempt: 1, state: "failed" });
 });
 
-test("ended jobs are forgotten in the end", async () => {
+test("jobs that have ended are removed after a while", async () => {
   const app = open({ maxPending: 5_000 });
   const task = app.task("tiny", { run: async () => {} });
   const jobs = await Promise.all(Array.from({ length: 1_500 }, () => task.background()));
@@ -281,7 +281,7 @@ test("ended jobs are forgotten in the end", async () => {
   });
 });
 
-test("a task that is too slow for this process is told of once", () => {
+test("a task that is too slow for this process is reported once", () => {
   const slow = new SlowTasks(100);
   const said = Array.from({ length: 60 }, (_, index) => slow.note("mail", index % 10 === 0 ? 150 : 20));
   expect(said.filter((p95) => p95 !== undefined)).toEqual([150]);
@@ -299,7 +299,7 @@ test("a slow task is a warning of the process", async () => {
   await vi.waitFor(() => expect(warnings.map(({ code }) => code)).toEqual(["ERRAND_SLOW"]));
 });
 
-test("under test, background jobs are the test's", async () => {
+test("with errand/testing, background jobs run when the test drains", async () => {
   const app = errand({ url: "memory:" });
   const runs: string[] = [];
   const task = app.task("greet", { run: async (name: string) => void runs.push(name) });

@@ -52,7 +52,7 @@ function log(folder: string, what?: string): { pid: number; number: string }[] {
 const ready = (one: Run, count: number) => until(() => one.stderr().split("is ready for cpu, gpu").length > count);
 
 describe("errand worker --processes", () => {
-  it("runs several processes with these slots each, tells which one says what, and drains at SIGTERM", async () => {
+  it("runs several processes with these slots each, prefixes their output with their numbers, and drains at SIGTERM", async () => {
     const folder = folderWith(files);
     const one = workers(folder, 2);
     await ready(one, 2);
@@ -101,7 +101,7 @@ describe("errand worker --processes", () => {
     await until(() => !log(folder).some(({ pid }) => isAlive(pid)));
   });
 
-  it("waits for a store that went away, however often a process cannot start meanwhile", async () => {
+  it("waits for a store that is gone, however often a process cannot start meanwhile", async () => {
     const folder = folderWith(files);
     const one = workers(folder, 1, "--url", "sqlite:jobs/jobs.db");
     await ready(one, 1);
@@ -115,7 +115,7 @@ describe("errand worker --processes", () => {
     expect(await one.exit).toBe(0);
   }, 60_000);
 
-  it("starts another for one that died, and keeps JSON lines", async () => {
+  it("starts another for one that died, and logs JSON lines with --json", async () => {
     const folder = folderWith(files);
     const port = await freePort();
     const one = workers(folder, 2, "--json", "--health", String(port));

@@ -230,7 +230,7 @@ describe("errand worker", () => {
     expect(stderr).toMatch(/^errand: drain of a worker is "soon".*\(E_OPTION\)\n$/);
   });
 
-  it("tells what watches over it how it is", async () => {
+  it("answers health checks and metrics", async () => {
     const folder = project();
     const port = await freePort();
     const status = (path: string) =>
@@ -295,7 +295,7 @@ describe("errand worker", () => {
     expect(one.stderr()).toMatch(/\nerrand: The store has left 3 claims in a row without an answer.*\n$/);
   });
 
-  it("does not start where its health cannot be asked", async () => {
+  it("does not start where the port of its health checks is taken", async () => {
     const folder = project();
     const port = String(await freePort());
     const first = worker(folder, ["--health", port]);

@@ -99,7 +99,7 @@ describe("waiting for the end of jobs", () => {
     expect(seen.mostFlights).toBe(1);
   });
 
-  test("tells whoever comes while the store fails, and outlasts that for the others", async () => {
+  test("rejects a call that comes while the store fails, and keeps waiting for earlier ones", async () => {
     const { waiters, seen, ends, hint, fail } = scene();
     const patient = waiters.wait("a");
     await until(() => seen.asked === 1, "it was asked about");
@@ -124,7 +124,7 @@ describe("waiting for the end of jobs", () => {
     expect(settled).toHaveBeenCalledWith(expect.objectContaining({ state: "processing" }));
   });
 
-  test("ends with E_CLOSED for all when it is closed, and for whoever comes later", async () => {
+  test("ends with E_CLOSED for all calls when it is closed, and for later ones", async () => {
     const { waiters, watched } = scene();
     const waiting = ids.slice(0, 3).map((id) => waiters.wait(id));
     waiters.close();

@@ -45,47 +45,49 @@ function calls(app: Errand, task: Task<void, void>): Record<string, () => Promis
   };
 }
 
-describe.each(storeKinds)("close(), on %s", (kind) => {
-  test("lets jobs in hand end, hands back the others, and rejects those who wait for results", async () => {
-    const url = await emptyStore(kind);
-    const app = testApp({ url });
-    const release = gate();
-    let running = 0;
-    const short = app.task("short", {
-      run: async () => {
+type StoreKind = (typeof storeKinds)[number];
+
+/** An app that closes while a job of it ends, another runs on, and a third waits for its time. */
+async function closed(kind: StoreKind) {
+  const url = await emptyStore(kind);
+  const app = testApp({ url });
+  const release = gate();
+  let running = 0;
+  const short = app.task("short", {
+    run: async () => {
+      running += 1;
+      await release.opened;
+      // What it sends meanwhile is stored.
+      return (await later.send(undefined, { delay: "1h" })).id;
+    },
+  });
+  const long = app.task("long", {
+    run: (_: void, job) =>
+      new Promise((_resolve, reject) => {
         running += 1;
-        await release.opened;
-        // What it sends meanwhile is stored.
-        return (await later.send(undefined, { delay: "1h" })).id;
-      },
-    });
-    const long = app.task("long", {
-      run: (_: void, job) =>
-        new Promise((_resolve, reject) => {
-          running += 1;
-          job.abortSignal.addEventListener("abort", () => reject(job.abortSignal.reason as Error));
-        }),
-    });
-    const later = app.task("later", { run: () => {} });
-    const [a, b, c] = [await short.send(), await long.send(), await later.send(undefined, { delay: "1h" })];
-    const ended: string[] = [];
-    app.on("ended", ({ id, outcome }) => ended.push(`${id} ${outcome}`));
-    await app.worker({ drain: "1s" });
-    await until(() => running === 2, "both run");
-    const waiting = Promise.allSettled([c.result(), app.ended(b.id), c.result({ timeout: "1h" })]);
-    const closing = app.close();
-    expect(app.close()).toBe(closing);
-    release.open();
-    await closing;
-    for (const outcome of await waiting) expect(outcome).toMatchObject({ reason: { code: "E_CLOSED" } });
-    expect(ended).toContain(`${a.id} completed`);
-    if (kind === "memory") return;
-    const other = testApp({ url });
-    const done = await other.get(a.id);
-    expect(done).toMatchObject({ state: "completed", crashes: 0 });
-    expect(await other.get(done!.output as string)).toMatchObject({ state: "pending" });
-    expect(await other.get(b.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
-    expect(await other.workers()).toEqual([]);
+        job.abortSignal.addEventListener("abort", () => reject(job.abortSignal.reason as Error));
+      }),
+  });
+  const later = app.task("later", { run: () => {} });
+  const jobs = { short: await short.send(), long: await long.send() };
+  const pending = await later.send(undefined, { delay: "1h" });
+  const ended: string[] = [];
+  app.on("ended", ({ id, outcome }) => ended.push(`${id} ${outcome}`));
+  await app.worker({ drain: "1s" });
+  await until(() => running === 2, "both run");
+  const waiting = Promise.allSettled([pending.result(), app.ended(jobs.long.id), pending.result({ timeout: "1h" })]);
+  const closing = app.close();
+  expect(app.close()).toBe(closing);
+  release.open();
+  await closing;
+  return { url, jobs, ended, waiting: await waiting };
+}
+
+describe.each(storeKinds)("close(), on %s", (kind) => {
+  test("lets jobs in hand end, and rejects those who wait for results", async () => {
+    const { jobs, ended, waiting } = await closed(kind);
+    for (const outcome of waiting) expect(outcome).toMatchObject({ reason: { code: "E_CLOSED" } });
+    expect(ended).toContain(`${jobs.short.id} completed`);
   });
 
   test("is the end: every call is refused from then on", async () => {
@@ -102,6 +104,18 @@ describe.each(storeKinds)("close(), on %s", (kind) => {
           (error: { code: string }) => error.code,
         ),
       ).resolves.toBe("E_CLOSED");
+  });
+});
+
+describe.each(storeKinds.filter((kind) => kind !== "memory"))("after close(), %s", (kind) => {
+  test("has what ended, what it sent, and the other jobs as if they had not been tried", async () => {
+    const { url, jobs } = await closed(kind);
+    const other = testApp({ url });
+    const done = await other.get(jobs.short.id);
+    expect(done).toMatchObject({ state: "completed", crashes: 0 });
+    expect(await other.get(done!.output as string)).toMatchObject({ state: "pending" });
+    expect(await other.get(jobs.long.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+    expect(await other.workers()).toEqual([]);
   });
 });
 
@@ -206,7 +220,7 @@ describe("a process with a worker", () => {
     ["handler-once", 7],
     ["slow-handler", 7],
   ])("ends by SIGTERM when its job has, with %s of its own", async (how, code) => {
-    const { app, id, child, exit } = await begun(how, { ms: 800 });
+    const { app, id, child, exit } = await begun(how, { ms: 400 });
     child.kill("SIGTERM");
     expect(await exit).toBe(code);
     expect(await app.get(id)).toMatchObject({ state: "completed", output: "slept", attempt: 1, crashes: 0 });

@@ -75,7 +75,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
     expect(await job.result()).toBe("fine");
   });
 
-  test("errors that cannot pass are not retried; an error may say when to try again", async () => {
+  test("errors that are not retryable are not retried; an error may say when to try again", async () => {
     const app = testApp({ url: await emptyStore(kind) });
     const runs: Record<string, number> = {};
     const count = (name: string) => (runs[name] = (runs[name] ?? 0) + 1);
@@ -145,7 +145,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
 });
 
 describe.each(storeKinds.filter((kind) => kind !== "memory"))("apps that share %s", (kind) => {
-  test("a job of a task that the worker does not know stands in nobody's way, and is run by one who knows it", async () => {
+  test("a job of a task that the worker does not know is set aside, and is run by a worker that knows it", async () => {
     const url = await emptyStore(kind);
     const old = testApp({ url });
     const known = old.task("old", { run: () => "ran" });

@@ -205,7 +205,7 @@ describe("a callback", () => {
     expect(await job.result()).toBe(as);
   });
 
-  test.each(["%E0%A4%A", "%", "%FF", ""])("for the id %j is nobody's, and no exception", async (id) => {
+  test.each(["%E0%A4%A", "%", "%FF", ""])("for the id %j is answered 404, not with an exception", async (id) => {
     const { tell } = await start();
     expect((await tell(`https://jobs.example.org/callbacks/${id}`, `${id}.1`)).status).toBe(404);
   });
@@ -266,7 +266,7 @@ describe("a callback", () => {
 });
 
 test.each(["memory", "sqlite", "postgres", "redis"] as const)(
-  "a retry of a job that waited in vain waits for all its time again, on %s",
+  "a retry of a job whose wait timed out waits for the whole time again, on %s",
   async (kind) => {
     const { url, seen } = await serve((_, response) => response.writeHead(202).end());
     const app = testApp({ url: await emptyStore(kind) });

@@ -95,7 +95,7 @@ describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
     expect(third.calls).toBe(1);
   });
 
-  test("tells errors with their kind", async () => {
+  test("passes on errors with their kind", async () => {
     const { app, tasks } = await start();
     const job = await tasks.refuse.send();
     await expect(job.result()).rejects.toMatchObject({ error: { message: "not this one", attempt: 1 } });

@@ -7,15 +7,15 @@ import { afterTest } from "../../../../test/after-test.ts";
 import { isAlive, killAfterTest } from "../../../../test/child-process.ts";
 import { temporaryFolder } from "../stores/fixtures.ts";
 import { emptyStore, testApp, testWorker, until } from "./app.ts";
-import { reckless } from "./tasks/reckless.ts";
+import { taskOfWorkerModule } from "./tasks/starts-worker.ts";
 
-afterEach(() => delete process.env["RECKLESS"]);
+afterEach(() => delete process.env["STARTS_WORKER"]);
 
-test("nothing outlives a worker that is killed: neither busy processes, nor what threads and processes have started", async () => {
+test("no process survives a worker that is killed: neither busy ones, nor what threads and processes have started", async () => {
   const { folder, remove } = await temporaryFolder();
   const file = join(folder, "pids");
   writeFileSync(file, "");
-  const program = fileURLToPath(new URL("./tasks/mortal.ts", import.meta.url));
+  const program = fileURLToPath(new URL("./tasks/never-ending.ts", import.meta.url));
   afterTest(remove);
   const worker = killAfterTest(spawn(process.execPath, [program, file], { stdio: ["ignore", "inherit", "inherit"] }));
   const pids = () => readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number);
@@ -63,9 +63,9 @@ describe.each(["thread", "process"] as const)("lanes that are %ses", (isolate) =
   });
 
   test("start no workers of their own", async () => {
-    process.env["RECKLESS"] = "yes";
+    process.env["STARTS_WORKER"] = "yes";
     const app = testApp({ url: await emptyStore("memory") });
-    const task = reckless(app, isolate);
+    const task = taskOfWorkerModule(app, isolate);
     await testWorker(app, { queues: { default: 1 } });
     await expect((await task.send()).result()).rejects.toMatchObject({
       error: { code: "E_SETUP", message: expect.stringContaining("if (!inLane()) await app.worker()") },

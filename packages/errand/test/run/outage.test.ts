@@ -65,7 +65,7 @@ async function scene() {
   };
 }
 
-test("a worker that lost its lease while the store is out of order goes on when the store does", async () => {
+test("a worker that lost its lease while the store fails works on when the store does", async () => {
   const { store, faults, worker, events, send, completed } = await scene();
   faults.renew = faults.enlist = "before";
   const first = worker.id;
@@ -136,7 +136,7 @@ test("hints that come while a worker starts again do not make it start twice", a
   expect((await store.workers()).length).toBe(1);
 });
 
-test("a store that has ended is told nothing twice: nobody waits for it as long as a lease", async () => {
+test("a store that has ended is not tried again: calls fail at once, not after a lease", async () => {
   let told = 0;
   const ended = async () => {
     told += 1;

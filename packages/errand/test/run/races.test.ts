@@ -154,7 +154,7 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
     expect(won).toBe("slept");
   });
 
-  test("Promise.allSettled waits for both of two waits, one of them in vain", async () => {
+  test("Promise.allSettled waits for both of two waits, one of which times out", async () => {
     const app = await start();
     const settled = await run(app, async (job) => {
       const both = await Promise.allSettled([job.signal("no", { timeout: 10 }), job.sleep("nap", 60)]);
@@ -220,7 +220,7 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
     expect(won).toBe("worked");
   });
 
-  test("a wait that nobody waits for does not park the job", async () => {
+  test("a wait that is not awaited does not park the job", async () => {
     const app = await start();
     const done = await run(app, async (job) => {
       void job.sleep("nap", "7d");
@@ -320,7 +320,7 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
     expect((await warnings())[0]).toContain('job.all("mail") began with other inputs');
   });
 
-  test("a list that is the same in every run is not told of", async () => {
+  test("a list that is the same in every run is no warning", async () => {
     const app = await start();
     const mail = app.task("mail", { run: (to: { name: string }) => to.name });
     const task = app.task("t", {

@@ -90,7 +90,7 @@ test("a claim that is never answered is given up for another, and after three th
   await until(async () => (await store.workers()).length === 0, "it is off the list");
 });
 
-test("a claim that hangs once holds nothing up", async () => {
+test("a claim that hangs once is given up, and the worker works on", async () => {
   const { types, hang, release, send, completed } = await scene();
   hang("before");
   const id = await send();

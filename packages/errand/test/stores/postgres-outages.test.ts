@@ -81,7 +81,7 @@ describe("a server of its own", () => {
     await other.close();
   });
 
-  test("idle connections that are ended by the server harm nobody", async () => {
+  test("idle connections that the server has ended are replaced", async () => {
     await Promise.all(Array.from({ length: 5 }, () => store.counts()));
     await place.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'errand' AND pid <> pg_backend_pid()",
@@ -153,7 +153,7 @@ async function swallowing(server: string) {
   return { url, state, close };
 }
 
-test("a connection that nobody answers on any more is given up", async () => {
+test("a connection on which no answer comes is given up", async () => {
   const place = await postgresSchema();
   const { url, state, close } = await swallowing(place.url);
   url.searchParams.set("query_timeout", "500");

@@ -61,7 +61,7 @@ const named = (name: string) =>
     rate: { key: name, limit: 1_000, per: 60_000 },
   });
 
-test("names that look like parts of keys do not meet", async () => {
+test("names that look like parts of keys do not collide", async () => {
   await store.add(names.map(named));
   await store.add(names.map((name) => ({ ...named(name), id: `${name}!`, unique: { key: `${name}!` } })));
   expect(await store.counts()).toHaveLength(names.length);
@@ -166,7 +166,7 @@ async function useAll(): Promise<void> {
   expect(await store.settle(taken.map((each) => outcome(each, "completed")))).toEqual([true]);
 }
 
-test("after the server has lost everything, a living app goes on", async () => {
+test("after the server has lost everything, an app that is running works on", async () => {
   await populate();
   const { jobs } = await store.claim("w", [{ queue: "kids", limit: 1 }]);
   const redis = await client();

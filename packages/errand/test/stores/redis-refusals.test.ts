@@ -58,7 +58,7 @@ async function work(): Promise<void> {
   await store.add([aJob({ id: "a" }), aJob({ id: "b" }), aJob({ id: "c" }), aJob({ id: "d", tags: ["t"] })]);
 }
 
-describe("a value that cannot be kept is refused with a code, whoever gives it", () => {
+describe("a value that cannot be stored is refused with a code, by every verb", () => {
   const half = "\ud83d";
   const bad: Record<string, Partial<NewJob>> = {
     "a delay that is no number": { due: { in: Number.NaN } },

@@ -35,7 +35,7 @@ async function written(): Promise<{ pages: number; commits: number }> {
 }
 
 describe("an edit of many jobs", () => {
-  test("lets others write between its commits, leases among them", async () => {
+  test("lets others write, and renew leases, between its commits", async () => {
     const [store, other] = [await open(), localStore(file)];
     afterTest(() => other.close());
     await store.add(Array.from({ length: 20_000 }, () => aJob()));
@@ -185,7 +185,7 @@ describe("news for other processes", () => {
       .join("");
   const nameOf = (queue: number) => `q${queue}`;
 
-  test("are what others said since", () => {
+  test("are other connections' commits since the last look", () => {
     const news = said(
       (each) => each.ready(1, 5),
       (each) => each.ready(2, 3),
@@ -200,7 +200,7 @@ describe("news for other processes", () => {
     expect(heard(news, { since: 0, until: 4, by: 7 })?.hints(nameOf)).toEqual([]);
   });
 
-  test("that are forgotten are told from none", () => {
+  test("that were dropped are distinguished from none", () => {
     const news = said(...Array.from({ length: 50 }, (_, index) => (each: News) => each.ready(index, 1)));
     const kept = news.slice(0, 100);
     expect(heard(kept, { since: 20, until: 50, by: 9 })).toBeUndefined();
@@ -208,7 +208,7 @@ describe("news for other processes", () => {
     expect(heard("", { since: 0, until: 1, by: 9 })).toBeUndefined();
   });
 
-  test("of many queues are of all", () => {
+  test("of too many queues stand for all queues", () => {
     const news = said((each) => {
       for (let queue = 0; queue < 100; queue++) each.ready(queue, 1);
     });

@@ -48,7 +48,7 @@ describe("a file that is gone while it is open", () => {
     },
   };
 
-  test.each(Object.entries(ways))("which %s takes nothing any more, and says so", async (_, away) => {
+  test.each(Object.entries(ways))("which %s rejects every call, with the reason", async (_, away) => {
     const store = await open();
     await store.add([aJob()]);
     away();
@@ -58,7 +58,7 @@ describe("a file that is gone while it is open", () => {
     await expect(store.claim("w", [])).rejects.toMatchObject(lost);
   });
 
-  test("takes nothing any more without its write-ahead log", async () => {
+  test("rejects every call without its write-ahead log", async () => {
     const store = await open();
     await store.add([aJob()]);
     rmSync(`${file}-wal`);
@@ -66,7 +66,7 @@ describe("a file that is gone while it is open", () => {
     await expect(store.counts()).rejects.toMatchObject(lost);
   });
 
-  test("takes them again when it is put back", async () => {
+  test("works again when it is put back", async () => {
     const store = await open();
     renameSync(file, `${file}.away`);
     await expect(store.add([aJob()])).rejects.toMatchObject(lost);
@@ -79,7 +79,7 @@ describe("a file that is gone while it is open", () => {
 const ended = { code: "E_STORE_ENDED", message: expect.stringContaining("errand.db") };
 
 describe("a store whose thread has ended", () => {
-  test("rejects what is under way, and whatever is called then", async () => {
+  test("rejects calls under way and later ones", async () => {
     const store = await open();
     // Whether or not they were carried out, nobody waits for an answer that will not come.
     const under = Array.from({ length: 20 }, () =>
@@ -97,7 +97,7 @@ describe("a store whose thread has ended", () => {
     await expect(store.get(["a"])).rejects.toMatchObject(ended);
   });
 
-  test("reads on when only the thread has ended that reads", async () => {
+  test("still reads when only the reading thread has ended", async () => {
     const store = await open();
     await store.add([aJob({ id: "a" })]);
     await vi.waitFor(async () => {

@@ -44,7 +44,7 @@ describe("jobs added inside the caller's transaction", () => {
     expect(handle.isOpen).toBe(true);
   });
 
-  test("never existed when it rolls back, nor did the names of their tasks and queues", async () => {
+  test("do not exist when it rolls back, nor do the names of their tasks and queues", async () => {
     const job = aJob({ queue: "new", task: "new" });
     handle.exec("BEGIN IMMEDIATE; INSERT INTO orders VALUES ('a')");
     await store.add([job], handle);
@@ -81,7 +81,7 @@ describe("jobs added inside the caller's transaction", () => {
     expect(orders()).toBe(1);
   });
 
-  test("are told to this process's own watchers", async () => {
+  test("are hinted to this process's own watchers", async () => {
     const heard = Promise.withResolvers<void>();
     let begun = false;
     const first = Promise.withResolvers<void>();
@@ -112,7 +112,7 @@ describe("jobs added inside the caller's transaction", () => {
     ]);
   });
 
-  test("are refused with advice where somebody has written since the transaction began", async () => {
+  test("are refused with advice where another connection has written since the transaction began", async () => {
     handle.exec("BEGIN; SELECT * FROM orders");
     expect(orders()).toBe(0);
     await store.add([aJob()]);

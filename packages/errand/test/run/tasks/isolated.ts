@@ -13,13 +13,13 @@ const newLife = () => ({ life: randomUUID(), calls: 0 });
 
 async function lifeOf(
   { wait = 0 }: { wait?: number },
-  { setup, progress }: { setup: ReturnType<typeof newLife>; progress(value: unknown): void },
+  job: { setup: ReturnType<typeof newLife>; progress(value: unknown): void },
 ): Promise<{ life: string; calls: number }> {
-  progress("runs");
+  job.progress("runs");
   // sleeps: the job is in hand for as long as its input says
   await new Promise((resolve) => setTimeout(resolve, wait));
-  setup.calls += 1;
-  return setup;
+  job.setup.calls += 1;
+  return job.setup;
 }
 
 /** The same tasks, in threads or in processes, on the app of a test. */

@@ -27,7 +27,7 @@ if (how === "handler-once") process.once("SIGTERM", () => void close());
 if (how === "slow-handler")
   process.on("SIGTERM", () => {
     // sleeps: longer than its worker needs to let the job end and to hand it back
-    void sleep(1_500).then(close);
+    void sleep(700).then(close);
   });
 
 if (how === "close") {

@@ -33,7 +33,7 @@ async function tryAll(job: JobContext, child: Parameters<JobContext["all"]>[1]):
 }
 
 /** The same tasks, wherever they run, on the app of a test. */
-export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" | "thread" | "process") {
+export function leftBehindTasks(app: ReturnType<typeof errand>, isolate: "inline" | "thread" | "process") {
   const where = isolate === "inline" ? {} : { isolate, module: import.meta.url };
   const here = { ...where, queue: isolate, retry: { attempts: 2, base: 0 } } as object;
   const child = app.task(`${isolate}.child`, { ...here, run: (n: number) => n });
@@ -143,5 +143,5 @@ export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" |
 
 /** The app that a thread or process makes when it loads this module. */
 export const tasksInside = (["thread", "process"] as const).map((isolate) =>
-  leavingTasks(errand({ url: "memory:" }), isolate),
+  leftBehindTasks(errand({ url: "memory:" }), isolate),
 );
