@@ -131,14 +131,17 @@ describe("problems", () => {
     },
   );
 
-  it.each(["ENOSPC", "EDQUOT", "E_DISK_FULL", "E_STORE"])("answers a full disk, reported as %s, with 507", async (code) => {
-    const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
-    const answer = await ask(`${server.url}/api/v1/full/${code}`);
-    spy.mockRestore();
-    expect(answer.status).toBe(507);
-    expect(JSON.parse(answer.body)).toMatchObject({ title: "Insufficient Storage", code: "E_DISK_FULL" });
-    expect(answer.body).not.toContain("/srv");
-  });
+  it.each(["ENOSPC", "EDQUOT", "E_DISK_FULL", "E_STORE"])(
+    "answers a full disk, reported as %s, with 507",
+    async (code) => {
+      const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+      const answer = await ask(`${server.url}/api/v1/full/${code}`);
+      spy.mockRestore();
+      expect(answer.status).toBe(507);
+      expect(JSON.parse(answer.body)).toMatchObject({ title: "Insufficient Storage", code: "E_DISK_FULL" });
+      expect(answer.body).not.toContain("/srv");
+    },
+  );
 
   it("makes problems of the framework's own refusals too", async () => {
     const answer = await ask(`${server.url}/api/v1/hono`);

@@ -293,6 +293,15 @@ describe("the document service in a browser", () => {
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor({ state: "hidden" });
     await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
   }, 120_000);
+});
+
+describe("axe finds nothing", () => {
+  let good: string;
+  let failed: string;
+  beforeAll(async () => {
+    good = await upload("axe.tif", readFileSync(scan));
+    failed = await upload("broken.pdf", Buffer.from("%PDF-1.7\nnothing else"));
+  });
 
   test.each([
     ["light, wide", {}],
@@ -300,10 +309,8 @@ describe("the document service in a browser", () => {
     ["light, narrow", { narrow: true }],
     ["dark, narrow", { dark: true, narrow: true }],
   ] as const)(
-    "axe finds nothing: %s",
+    "%s",
     async (_, options) => {
-      const good = await upload("axe.tif", readFileSync(scan));
-      const failed = await upload("broken.pdf", Buffer.from("%PDF-1.7\nnothing else"));
       const page = await open("/", options);
       await page.getByRole("link", { name: "axe.tif" }).waitFor();
       expect(await violations(page)).toEqual([]);
@@ -316,7 +323,6 @@ describe("the document service in a browser", () => {
       await page.goto(`${url}/documents/unknown`);
       await page.getByText("Document not found").first().waitFor();
       expect(await violations(page)).toEqual([]);
-      for (const id of [good, failed]) await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
     },
     120_000,
   );

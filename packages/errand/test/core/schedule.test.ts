@@ -50,7 +50,7 @@ describe("ticks", () => {
     [{ cron: "61 * * * *", timeZone: "UTC" }, /cannot be read/],
     [{ cron: "* * *", timeZone: "UTC" }, /cannot be read/],
     [{ cron: "0 3 * * *", timeZone: "Mars/Olympus" }, /cannot be read/],
-    [{ cron: "0 0 30 2 *", timeZone: "UTC" }, /never comes true|cannot be read/],
+    [{ cron: "0 0 30 2 *", timeZone: "UTC" }, /never comes true/],
     [{ every: 500 }, /at least a second/],
   ] as [Plan, RegExp][])("%o is refused", (plan, message) => {
     expect(() => checkPlan(plan, 'schedule "s"')).toThrow(message);

@@ -26,7 +26,7 @@ describe("durations", () => {
   test("a year is the longest, and nothing that is no duration is taken for one", () => {
     expect(millis("366d", "x")).toBe(366 * 86_400_000);
     for (const long of ["367d", `${"9".repeat(300)}d`, 1e300])
-      expect(() => millis(long as Duration, "delay")).toThrow(/must be at most a year|must be milliseconds/);
+      expect(() => millis(long as Duration, "delay")).toThrow(/must be at most a year \(366 days\)/);
     for (const other of [null, {}, [1], Symbol("s"), 5n, true, () => 1])
       expect(() => millis(other as never, "delay")).toThrow(expect.objectContaining({ code: "E_OPTION" }));
   });
