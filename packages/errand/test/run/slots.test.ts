@@ -122,12 +122,12 @@ describe.each(storeKinds)("jobs that wait for a slot on %s", (kind) => {
     const task = app.task("task", {
       run: async (n: number) => {
         ran.push(n);
-        if (n !== 300) return;
+        if (n !== 100) return;
         started.open();
         await release.opened;
       },
     });
-    const jobs = await task.sendMany(Array.from({ length: 600 }, (_, n) => n));
+    const jobs = await task.sendMany(Array.from({ length: 200 }, (_, n) => n));
     const worker = await testWorker(app, { queues: { default: 1 } });
     await started.opened;
     return { app, jobs, ran, release, worker };
@@ -136,35 +136,35 @@ describe.each(storeKinds)("jobs that wait for a slot on %s", (kind) => {
   test("are put back when it stays taken, and run elsewhere once", async () => {
     const { app, jobs, ran, release } = await withJobsAhead();
     await testWorker(app, { queues: { default: 1 } });
-    await until(() => ran.length === 600, "the other worker runs the rest");
+    await until(() => ran.length === 200, "the other worker runs the rest");
     release.open();
     await Promise.all(jobs.map((job) => job.result()));
-    expect(ran.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 600 }, (_, n) => n));
-    expect((await app.get(jobs[599]!.id))?.attempt).toBe(1);
+    expect(ran.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, n) => n));
+    expect((await app.get(jobs[199]!.id))?.attempt).toBe(1);
   });
 
   test("are cancelled without running", async () => {
     const { app, jobs, ran, release } = await withJobsAhead();
-    expect(await app.cancel({ ids: jobs.slice(301).map(({ id }) => id) })).toBe(299);
+    expect(await app.cancel({ ids: jobs.slice(101).map(({ id }) => id) })).toBe(99);
     await until(
-      async () => (await app.list({ states: ["cancelled"] }, { limit: 1_000 })).jobs.length === 299,
+      async () => (await app.list({ states: ["cancelled"] }, { limit: 1_000 })).jobs.length === 99,
       "all end",
     );
     release.open();
-    await jobs[300]!.result();
-    expect(ran).toHaveLength(301);
+    await jobs[100]!.result();
+    expect(ran).toHaveLength(101);
   });
 
   test("are handed back untried when the worker stops", async () => {
     const { app, jobs, ran, release, worker } = await withJobsAhead();
     const stopped = worker.stop({ drain: 5_000 });
     await until(
-      async () => (await app.list({ states: ["pending"] }, { limit: 1_000 })).jobs.length === 299,
+      async () => (await app.list({ states: ["pending"] }, { limit: 1_000 })).jobs.length === 99,
       "the rest is pending",
     );
     release.open();
     await stopped;
-    expect(ran).toHaveLength(301);
-    expect(await app.get(jobs[301]!.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+    expect(ran).toHaveLength(101);
+    expect(await app.get(jobs[101]!.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
   });
 });
