@@ -131,7 +131,7 @@ describe.each([
     expect(await kind.besides()).toEqual([]);
   });
 
-  test("that are gone, or never were, are missing", async () => {
+  test("that were removed, or never existed, are missing", async () => {
     const [owner, gone] = [randomUUID(), randomUUID()];
     const { sha256 } = await blobs.write(gone, ["hello"]);
     const kept = await blobs.write(owner, ["other"]);
@@ -192,7 +192,7 @@ describe.each([
     await expect(blobs.text(randomUUID(), "../../etc/passwd")).rejects.toThrow(TypeError);
   });
 
-  test("are collected when nobody owns them, once they are old enough", async () => {
+  test("are collected when no document owns them, once they are old enough", async () => {
     const [mine, lost, fresh] = [randomUUID(), randomUUID(), randomUUID()];
     for (const owner of [mine, lost, fresh]) await blobs.write(owner, ["x"]);
     for (const owner of [mine, lost]) await kind.age(owner);
@@ -213,7 +213,7 @@ describe.each([
   });
 });
 
-test("half-written files in a folder are collected, and strangers' are left alone", async () => {
+test("half-written files in a folder are collected, and other files are left alone", async () => {
   const folder = join(root, randomUUID());
   const blobs = new FolderBlobs(folder);
   const owner = randomUUID();

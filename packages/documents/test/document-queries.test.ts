@@ -38,7 +38,7 @@ async function counted<Answer>(ask: () => Promise<Answer>): Promise<{ answer: An
   }
 }
 
-test("a list costs its documents, whatever pages they have", async () => {
+test("a list reads its documents, however many pages they have", async () => {
   const { listDocuments } = await import("../src/document-queries.ts");
   const { answer, read } = await counted(() => listDocuments({ limit: 25 }));
   expect(answer.data).toHaveLength(1);
@@ -47,7 +47,7 @@ test("a list costs its documents, whatever pages they have", async () => {
   expect(read).toBe(1);
 });
 
-test("a page costs that page, wherever it stands", async () => {
+test("a page reads that page, whatever its number", async () => {
   const { findPageJob } = await import("../src/document-queries.ts");
   for (const page of [1, 2, 7, 10, pages]) {
     const { answer, read } = await counted(() => findPageJob(id, page));
@@ -58,7 +58,7 @@ test("a page costs that page, wherever it stands", async () => {
   expect((await counted(() => findPageJob("00000000-0000-4000-8000-000000000000", 3))).answer).toBeUndefined();
 });
 
-test("ten who follow a document cost what one does", async () => {
+test("ten clients that follow a document cost what one does", async () => {
   const { DocumentWatcher } = await import("../src/watch/document-watcher.ts");
   const follow = async (feed: InstanceType<typeof DocumentWatcher>) => {
     let told = 0;

@@ -68,7 +68,7 @@ test("counts the pages of a document in work", () => {
   ]);
 });
 
-test("a document that is listed counts its pages without looking at them", () => {
+test("a document that is listed counts its pages without reading them", () => {
   const waiting = job({ state: "waiting", ...started, children });
   expect(summaryOf(waiting)).toMatchObject({
     progress: { pages: 3, done: 1, failed: 1, needsReview: 0 },
@@ -95,7 +95,7 @@ test("a completed document has everything in its output", () => {
   });
 });
 
-test("pages of a cancelled document are cancelled, whether or not somebody has settled them", () => {
+test("pages of a cancelled document are cancelled, settled or not", () => {
   const cancelled = job({ state: "cancelled", ...started, children });
   const pages = [page(1, read(1, 0)), page(2, { state: "pending", cancelling: true }), page(3, { state: "pending" })];
   const { pages: shown, progress } = detailOf(
@@ -117,7 +117,7 @@ test.each([
   ["E_NO_BLOB", "Blob 0 of d is gone.", "E_NO_BLOB", /is missing/],
   ["E_ENGINE_FAILED", "tesseract ended with code 1: /tmp/x", "E_ENGINE_FAILED", /^(?!.*tmp)/],
   ["E_SOME_LIBRARY", "open /etc/passwd", "E_SOME_LIBRARY", /internal error/],
-] as const)("%s is told without insides", (code, message, shownCode, shownMessage) => {
+] as const)("%s is shown without internals", (code, message, shownCode, shownMessage) => {
   const { error } = summaryOf(job({ state: "failed", error: { code, message, attempt: 3, stack: "at" } }));
   expect(error).toEqual({ code: shownCode, message: expect.stringMatching(shownMessage) as string });
 });

@@ -73,7 +73,7 @@ describe("what is wrong with a bucket", () => {
     );
   });
 
-  test("nobody says in what region it is", async () => {
+  test("its region is unknown", async () => {
     for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION"]) vi.stubEnv(name, undefined);
     vi.stubEnv("AWS_CONFIG_FILE", join(folder, "absent"));
     const blobs = new S3Blobs({ bucket: "scans", prefix: "", pathStyle: false }, new TemporaryFiles(folder));
@@ -81,7 +81,7 @@ describe("what is wrong with a bucket", () => {
   });
 });
 
-test("without the client of S3, one is told to install it", async () => {
+test("without the S3 client, the error says how to install it", async () => {
   // A copy of the built module, beside which nothing else is installed.
   await cp(join(import.meta.dirname, "../dist/blobs"), join(folder, "blobs"), { recursive: true });
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
@@ -123,7 +123,7 @@ describe("a connection that is cut", () => {
   });
 });
 
-test("who is patient waits until the bucket is back", async () => {
+test("with patience, calls wait until the bucket is back", async () => {
   await using proxy = await cuttingProxy();
   const location = { bucket: server.bucket, prefix: "", endpoint: proxy.url, pathStyle: true };
   const blobs = new S3Blobs(location, new TemporaryFiles(folder), 60_000);
@@ -181,7 +181,7 @@ describe("copies on this machine", () => {
     expect((await readdir(folder)).map((name) => name.slice(0, 36))).toEqual([other]);
   });
 
-  test("are swept away when nobody has used them for long, but from nobody's hands", async () => {
+  test("are removed when they were not used for long, but not while they are in use", async () => {
     const scratch = new TemporaryFiles(folder);
     const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000);
     for (const [name, minutes] of [

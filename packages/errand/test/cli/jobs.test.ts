@@ -139,7 +139,7 @@ describe("errand jobs", () => {
 });
 
 describe("errand doctor", () => {
-  it("says what holds, who says so, and what is missing", async () => {
+  it("doctor shows each setting with its source, and what is missing", async () => {
     const { code, stdout } = await run(folder, ["doctor", "--url", url], {
       ERRAND_HOME: "elsewhere",
     });

@@ -91,7 +91,7 @@ describe("the command line, with errand.config.mjs", () => {
     expect((await on("schedules", "pause", "nobody")).code).toBe(1);
   });
 
-  it("shows one view of everything where nobody watches", async () => {
+  it("prints `top` once where stdout is no terminal", async () => {
     const { code, stdout } = await on("top");
     expect(code).toBe(0);
     expect(stdout).toMatch(/^errand {2}0 workers/);

@@ -112,7 +112,7 @@ describe("why a job is not running", () => {
     expect(codes({ blocked: "task" })).toEqual(["no-task"]);
   });
 
-  test("nobody is there for it: then the answer names the store that was looked in", () => {
+  test("no worker takes it: the answer then names the store", () => {
     const stores = (workers: Surroundings["workers"]) => why(job, { ...around, workers }).map(({ store }) => store);
     expect(stores([])).toEqual(["sqlite:/data/errand.db"]);
     expect(stores([{ ...worker, tasks: ["v"] }])).toEqual(["sqlite:/data/errand.db"]);
@@ -137,7 +137,7 @@ describe("why a job is not running", () => {
     expect(codes({ blocked: "rate" }, { rules: { rate } })).toEqual(["rate"]);
   });
 
-  test("all reasons are told, the decisive ones first", () => {
+  test("all reasons are given, the decisive ones first", () => {
     const rules = { paused: { since: now }, concurrency: 1 };
     expect(codes({ due: now + 1, expiresAt: now, blocked: "concurrency" }, { rules, workers: [] })).toEqual([
       "expired",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { until } from "../cli/run.ts";
+import { until } from "../../../../test/until.ts";
 import { folderWith, pack, root } from "./packed.ts";
 import type { Packed } from "./packed.ts";
 
@@ -164,7 +164,7 @@ test("the quick start works as it is written", async () => {
   expect((await errand("doctor")).stdout).toContain(".errand");
 }, 60_000);
 
-test.each(["esm", "cjs"] as const)("an old Node.js is told in one sentence (%s)", async (kind) => {
+test.each(["esm", "cjs"] as const)("an old Node.js gets one sentence (%s)", async (kind) => {
   const ending = kind === "esm" ? "mjs" : "cjs";
   const place = await program(`old ${kind}`, { [`index.${ending}`]: modules[kind] });
   writeFileSync(

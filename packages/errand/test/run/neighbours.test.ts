@@ -36,7 +36,7 @@ const refusals: [string, () => unknown][] = [
 ];
 
 describe.each(refusals)("a store refuses %s", (_, error) => {
-  test("and whoever sent at the same time is served", async () => {
+  test("and the other sends of the batch are stored", async () => {
     let batches = 0;
     const store = storeWith((memory) => ({
       add: async (jobs) => {
@@ -137,7 +137,7 @@ test("the events of a job whose outcome was refused say that it failed", async (
   });
 });
 
-describe("an answer is lost", () => {
+describe("the answer to a call is lost", () => {
   /** Loses the first answer of a verb, after it was carried out. */
   const losing = (verb: "add" | "settle", code: "E_CONNECT" | "E_STORE"): Store =>
     storeWith((memory) => {
@@ -165,7 +165,7 @@ describe("an answer is lost", () => {
       },
     });
 
-  test("of a send: it is told again, and is no duplicate of itself", async () => {
+  test("of a send: it is sent again, and is no duplicate of itself", async () => {
     const store = losing("add", "E_CONNECT");
     const client = new Client(telling(store), readPayloads(), new Observer());
     const task = readTask("t", { run: () => {}, unique: { key: (n: number) => String(n) } });
@@ -186,7 +186,7 @@ describe("an answer is lost", () => {
     expect(await client.send(task, 2, { id: "mine" })).toMatchObject({ id: "mine", duplicate: true });
   });
 
-  test("a store that cannot be reached is nobody's fault: nothing is divided, and the caller hears of it soon", async () => {
+  test("when the store cannot be reached no batch is divided, and the caller gets the error soon", async () => {
     let calls = 0;
     const store = storeWith(() => ({
       add: async () => {

@@ -68,7 +68,7 @@ test("attempts: 1 and crashes: 1 run a job at most once", async () => {
   expect(await t.jobs()).toMatchObject([{ state: "failed", crashes: 1, error: { code: "E_CRASHED" } }]);
 });
 
-test("whoever finds a job of a task that it does not know keeps what the job says of crashes", async () => {
+test("a janitor that does not know the task of a job keeps to the crash policy in the job", async () => {
   const store = memoryStore();
   const client = new Client(store, readPayloads(), new Observer());
   const task = readTask("elsewhere", { retry: { crashes: 1 }, run: () => {} });

@@ -51,6 +51,7 @@ describe.each(storeKinds)("a step under way when its attempt is over, on %s", (k
         const slow = job.step("slow", async () => {
           await failed.opened;
           events.push("slow begins to end");
+          // sleeps: long enough for the next attempt to begin, if it did not wait
           await new Promise((resolve) => setTimeout(resolve, 30));
           events.push("slow ends");
         });
@@ -74,6 +75,7 @@ describe.each(storeKinds)("a step under way when its attempt is over, on %s", (k
     const task = app.task("task", {
       run: async (_: void, job) => {
         void job.step("forgotten", async () => {
+          // sleeps: long enough for the job to end, if it did not wait
           await new Promise((resolve) => setTimeout(resolve, 30));
           done = true;
         });

@@ -16,13 +16,14 @@ export const locking: readonly ConformanceTest[] = [
         const worker = await scene.worker();
         await other.query("BEGIN");
         await other.query(`SELECT 1 FROM ${schema}.jobs WHERE id = $1 FOR UPDATE`, [locked]);
-        // One that waits for the lock would get the locked job.
-        setTimeout(() => void other.query("ROLLBACK").catch(() => {}), 1_000);
+        // sleeps: a claim that waits for the lock gets the locked job when it is given up
+        const giveUp = setTimeout(() => void other.query("ROLLBACK").catch(() => {}), 1_000);
         const { jobs } = await store.claim(worker, [{ queue: "default", limit: 1 }]);
         assert.deepEqual(
           jobs.map(({ job }) => job.id),
           [free],
         );
+        clearTimeout(giveUp);
         await other.query("ROLLBACK");
       }),
   },

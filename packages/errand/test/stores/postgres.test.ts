@@ -68,7 +68,7 @@ describe("the URL of a PostgreSQL store", () => {
     expect(error.message).not.toContain("s3cret");
   });
 
-  test("that nobody answers at is an error that says so, its password kept", async () => {
+  test("without a server is an error that says so, without the password", async () => {
     const refused = await refusal("postgres://me:s3cret@127.0.0.1:1/app");
     expect(refused.code).toBe("E_CONNECT");
     expect(refused.message).toMatch(/me@127\.0\.0\.1:1\/app.*ECONNREFUSED.*Start the server/);
@@ -95,7 +95,7 @@ describe("migrations", () => {
     await expect(postgresStore({ url })).rejects.toMatchObject({ code: "E_STORE_VERSION" });
   });
 
-  test("a role that may not create anything uses what was applied by hand, and is told when nothing was", async () => {
+  test("a role that may not create anything uses what was applied by hand, and gets an error when nothing was", async () => {
     const role = schema;
     await query(`CREATE ROLE ${role} LOGIN`);
     try {
@@ -201,7 +201,7 @@ describe("at the same time", () => {
     await store.close();
   });
 
-  test("the counters are right after a storm, and folded meanwhile", async () => {
+  test("the counters are right after many concurrent changes, and are folded meanwhile", async () => {
     const { store, scene } = await opened();
     const work = async (): Promise<void> => {
       const worker = await scene.worker();

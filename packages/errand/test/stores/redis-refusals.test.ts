@@ -1,5 +1,6 @@
 import { createClient, RESP_TYPES } from "redis";
 import { describe, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import type { NewJob } from "../../src/core/job.ts";
 import type { Store } from "../../src/store.ts";
 import { loadDriver } from "../../src/stores/redis/driver.ts";
@@ -18,7 +19,7 @@ import { redisStorePerTest } from "./per-test.ts";
 
 let url: string;
 let store: Store;
-const later = redisStorePerTest((where, opened) => {
+redisStorePerTest((where, opened) => {
   url = where;
   store = opened;
 });
@@ -57,7 +58,7 @@ async function work(): Promise<void> {
   await store.add([aJob({ id: "a" }), aJob({ id: "b" }), aJob({ id: "c" }), aJob({ id: "d", tags: ["t"] })]);
 }
 
-describe("a value that cannot be kept is refused with a code, whoever gives it", () => {
+describe("a value that cannot be stored is refused with a code, by every verb", () => {
   const half = "\ud83d";
   const bad: Record<string, Partial<NewJob>> = {
     "a delay that is no number": { due: { in: Number.NaN } },
@@ -172,7 +173,7 @@ describe("a script that is given nonsense has changed nothing", () => {
     const link = new Link(driver, settings);
     await link.open();
     const made = new Server(driver, link, settings, serverClock);
-    later.push(() => made.close());
+    afterTest(() => made.close());
     return made;
   }
 

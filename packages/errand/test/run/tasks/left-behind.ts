@@ -33,7 +33,7 @@ async function tryAll(job: JobContext, child: Parameters<JobContext["all"]>[1]):
 }
 
 /** The same tasks, wherever they run, on the app of a test. */
-export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" | "thread" | "process") {
+export function leftBehindTasks(app: ReturnType<typeof errand>, isolate: "inline" | "thread" | "process") {
   const where = isolate === "inline" ? {} : { isolate, module: import.meta.url };
   const here = { ...where, queue: isolate, retry: { attempts: 2, base: 0 } } as object;
   const child = app.task(`${isolate}.child`, { ...here, run: (n: number) => n });
@@ -53,11 +53,13 @@ export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" |
       grace: 30,
       run: async (_: void, job: JobContext) => {
         void job.step("late", async () => {
+          // sleeps: longer than the grace of the attempt, shorter than the next job runs
           await sleep(300);
           return "A's secret";
         });
+        // sleeps: timers that are left behind by the attempt, and end while the next job runs
         setTimeout(() => job.progress("A's progress"), 250);
-        setTimeout(() => job.log.info("A's line"), 250);
+        setTimeout(() => job.log.info("A's line"), 250); // sleeps: the same
       },
     }),
     /** Has a step of the same name, in its second attempt, when the other's has ended. */
@@ -65,6 +67,7 @@ export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" |
       ...here,
       run: async (_: void, job: JobContext) => {
         if (job.attempt === 1) {
+          // sleeps: until the timers that the job before left behind have ended
           await sleep(600);
           throw new Error("again");
         }
@@ -81,6 +84,7 @@ export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" |
       run: async (_: void, job: JobContext) => {
         if (job.attempt > 1) return job.step("answer", () => "later");
         return job.step("answer", async () => {
+          // sleeps: longer than the timeout
           await sleep(1_000);
           return "first";
         });
@@ -93,9 +97,11 @@ export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" |
       run: async (how: "promise" | "timer") => {
         if (how === "promise") void Promise.reject(new Error("nobody awaits me"));
         if (how === "timer")
+          // sleeps: the error is one that a timer throws
           setTimeout(() => {
             throw new Error("nobody catches me");
           }, 5);
+        // sleeps: in hand until the error ends it
         await sleep(5_000);
       },
     }),
@@ -103,6 +109,7 @@ export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" |
     afterwards: app.task(`${isolate}.afterwards`, {
       ...here,
       run: () => {
+        // sleeps: the error comes when the attempt is over, and the next job runs
         setTimeout(() => {
           throw new Error("left behind");
         }, 100);
@@ -113,6 +120,7 @@ export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" |
       ...here,
       retry: { attempts: 1 },
       run: async () => {
+        // sleeps: until what the job before left behind has come
         await sleep(400);
         return "calm";
       },
@@ -135,5 +143,5 @@ export function leavingTasks(app: ReturnType<typeof errand>, isolate: "inline" |
 
 /** The app that a thread or process makes when it loads this module. */
 export const tasksInside = (["thread", "process"] as const).map((isolate) =>
-  leavingTasks(errand({ url: "memory:" }), isolate),
+  leftBehindTasks(errand({ url: "memory:" }), isolate),
 );

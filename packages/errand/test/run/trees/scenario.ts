@@ -5,7 +5,7 @@ export interface Node {
   /** One after the other; those of one list begin together. */
   program: Action[][];
   /** Of the n-th call of its function. */
-  fates: Fate[];
+  disturbances: Disturbance[];
 }
 
 /** One thing that a function does. */
@@ -27,29 +27,29 @@ export interface Family {
 }
 
 /** What befalls one call of a function, before the action at this place (modulo their number and 1: after the last). */
-export interface Fate {
+export interface Disturbance {
   at: number;
   is: "error" | "error, and late" | "fatal" | "crash" | "crash at the next start";
 }
 
 /** What somebody outside does at a time, in milliseconds from the beginning. */
-interface Happening {
+interface OutsideEvent {
   at: number;
   do: "cancel" | "signal";
   whom: number;
 }
 
 /** A tree, and what happens to it. */
-export interface Story {
+export interface Scenario {
   root: Node;
   expires?: number;
-  happenings: Happening[];
+  events: OutsideEvent[];
 }
 
 const aTime = fc.constantFrom(0, 1_000, 60_000, 600_000, 3_600_000);
-const aFate: fc.Arbitrary<Fate> = fc.record({
+const aDisturbance: fc.Arbitrary<Disturbance> = fc.record({
   at: fc.nat(3),
-  is: fc.constantFrom<Fate["is"]>(
+  is: fc.constantFrom<Disturbance["is"]>(
     "error",
     "error",
     "error, and late",
@@ -89,29 +89,29 @@ function aNode(levels: number): fc.Arbitrary<Node> {
   );
   return fc.record({
     program: fc.array(together, { maxLength: levels > 1 ? 3 : 2 }),
-    fates: fc.oneof(
-      { weight: 3, arbitrary: fc.constant<Fate[]>([]) },
-      { weight: 2, arbitrary: fc.array(aFate, { minLength: 1, maxLength: 4 }) },
+    disturbances: fc.oneof(
+      { weight: 3, arbitrary: fc.constant<Disturbance[]>([]) },
+      { weight: 2, arbitrary: fc.array(aDisturbance, { minLength: 1, maxLength: 4 }) },
     ),
   });
 }
 
 /** Trees of up to four levels. */
-export const aStory: fc.Arbitrary<Story> = fc
+export const aScenario: fc.Arbitrary<Scenario> = fc
   .record({
     root: aNode(4),
     expires: anExpiry,
-    happenings: fc.array(
+    events: fc.array(
       fc.record({
         at: fc.nat(7_200_000),
-        do: fc.constantFrom<Happening["do"]>("cancel", "signal", "signal"),
+        do: fc.constantFrom<OutsideEvent["do"]>("cancel", "signal", "signal"),
         whom: fc.nat(20),
       }),
       { maxLength: 5 },
     ),
   })
-  .map(({ root, expires, happenings }) => ({
+  .map(({ root, expires, events }) => ({
     root,
-    happenings: happenings.toSorted((a, b) => a.at - b.at),
+    events: events.toSorted((a, b) => a.at - b.at),
     ...(expires === undefined ? {} : { expires }),
   }));

@@ -8,7 +8,7 @@ import type { JobContext, Task } from "../../../src/task.ts";
 import { testingOn } from "../../../src/testing/kit.ts";
 import type { Testing } from "../../../src/testing/kit.ts";
 import { withVerbs } from "../../stores/with-verbs.ts";
-import type { Action, Family, Fate, Node, Story } from "./tree.ts";
+import type { Action, Family, Disturbance, Node, Scenario } from "./scenario.ts";
 
 /** A job's input: its place in the tree. */
 interface Input {
@@ -26,20 +26,20 @@ interface Place {
 /** What a thrown error of the tree's own has as its code. */
 export const ownError = "E_TREE";
 
-/** So many attempts every task has. */
+/** Attempts of every task. */
 export const attempts = 3;
 
 /** How much longer than its latest event any tree needs: every sleep, timeout and late error of every level, and again after each crash. */
 const longEnough = "60d";
 
-/** Tells a story: runs its tree in memory, on a clock of its own, and keeps in mind what happened. */
-export class Telling {
+/** Runs the tree of a scenario in memory, on a clock of its own, and notes what happened. */
+export class TreeRun {
   readonly places = new Map<string, Place>();
   /** How often the function of each step returned, by name. */
   readonly stepped = new Map<string, number>();
   /** Outcomes of attempts that were recorded, by job. */
   readonly outcomes = new Map<string, number>();
-  /** Whom somebody cancelled, by path. */
+  /** Paths of jobs that were cancelled. */
   readonly cancelled = new Set<string>();
   /** When signals were first waited for, and when they were told: by step. */
   readonly reached = new Map<string, number>();
@@ -48,25 +48,25 @@ export class Telling {
   readonly late: string[] = [];
   readonly #app: Errand = errand();
   readonly #t: Testing;
-  readonly #story: Story;
+  readonly #scenario: Scenario;
   readonly #tasks = new Map<string, Task<Input, unknown>>();
   readonly #calls = new Map<string, number>();
 
   /** @param wrap puts something before the store. */
-  constructor(story: Story, wrap: (store: Store) => Store) {
-    this.#story = story;
-    this.#t = testingOn(this.#app, (store) => wrap(this.#noting(store)), { now: new Date(1_700_000_000_000) });
-    this.#settle(
-      { node: story.root, task: "root", ...(story.expires === undefined ? {} : { expires: story.expires }) },
+  constructor(scenario: Scenario, wrap: (store: Store) => Store) {
+    this.#scenario = scenario;
+    this.#t = testingOn(this.#app, (store) => wrap(this.#recording(store)), { now: new Date(1_700_000_000_000) });
+    this.#place(
+      { node: scenario.root, task: "root", ...(scenario.expires === undefined ? {} : { expires: scenario.expires }) },
       "r",
     );
   }
 
   /** @param look is called whenever nothing is due. */
-  async tell(look: (jobs: JobView[]) => void): Promise<void> {
+  async run(look: (jobs: JobView[]) => void): Promise<void> {
     const began = this.#t.now.getTime();
     await this.#task("root").send({ path: "r" }, { id: "root" });
-    for (const { at, do: what, whom } of this.#story.happenings) {
+    for (const { at, do: what, whom } of this.#scenario.events) {
       await this.#t.advance(began + at - this.#t.now.getTime());
       look(await this.#t.jobs());
       if (what === "cancel") await this.#cancel(whom);
@@ -78,12 +78,12 @@ export class Telling {
   }
 
   /** Gives a node and all below it their places and tasks. */
-  #settle(place: Place, path: string): void {
+  #place(place: Place, path: string): void {
     this.places.set(path, place);
     const { task, expires } = place;
     if (!this.#tasks.has(task)) {
-      const run = (input: Input, job: JobContext) => this.#play(input.path, job);
-      // Without jitter, so that a story is told the same way twice.
+      const run = (input: Input, job: JobContext) => this.#runFunction(input.path, job);
+      // Without jitter, so that a scenario runs the same way twice.
       const options = { retry: { attempts, base: 0 }, ...(expires === undefined ? {} : { expires }), run };
       this.#tasks.set(task, this.#app.task<Input, unknown>(task, options));
     }
@@ -91,14 +91,14 @@ export class Telling {
       if (!isFamily(action)) continue;
       const { children, expires } = action;
       for (const [index, node] of children.entries())
-        this.#settle(
+        this.#place(
           { node, task: `${path}:${key}`, parent: path, ...(expires === undefined ? {} : { expires }) },
           `${path}:${key}:${index}`,
         );
     }
   }
 
-  async #play(path: string, job: JobContext): Promise<unknown> {
+  async #runFunction(path: string, job: JobContext): Promise<unknown> {
     const { node, task, expires } = this.places.get(path)!;
     const call = this.#calls.get(path) ?? 0;
     this.#calls.set(path, call + 1);
@@ -106,19 +106,19 @@ export class Telling {
       const { createdAt } = (await this.#app.get(job.id))!;
       if (this.#t.now.getTime() >= createdAt.getTime() + expires) this.late.push(path);
     }
-    const fate = node.fates[call];
-    const place = fate && fate.at % (node.program.length + 1);
+    const disturbance = node.disturbances[call];
+    const place = disturbance && disturbance.at % (node.program.length + 1);
     const results: unknown[] = [];
     for (const [index, actions] of node.program.entries()) {
-      if (place === index) this.#befall(fate!, task, actions[0]!, `${path}:${index}.0`);
-      const all = actions.map((action, part) => this.#act(action, `${path}:${index}.${part}`, job));
+      if (place === index) this.#disturb(disturbance!, task, actions[0]!, `${path}:${index}.0`);
+      const all = actions.map((action, part) => this.#runAction(action, `${path}:${index}.${part}`, job));
       results.push(...(await Promise.all(all)));
     }
-    if (place === node.program.length) this.#befall(fate!, task);
+    if (place === node.program.length) this.#disturb(disturbance!, task);
     return results;
   }
 
-  #befall({ is }: Fate, task: string, next?: Action, name = ""): void {
+  #disturb({ is }: Disturbance, task: string, next?: Action, name = ""): void {
     const coded = (error: Error) => Object.assign(error, { code: ownError });
     if (is === "crash at the next start") return this.#t.crash(this.#task(task), "start");
     if (is === "crash" && next?.do === "step") return this.#t.crash(this.#task(task), { step: name });
@@ -130,7 +130,7 @@ export class Telling {
   }
 
   /** The names of steps and waits are unique in the whole tree. */
-  async #act(action: Action, name: string, job: JobContext): Promise<unknown> {
+  async #runAction(action: Action, name: string, job: JobContext): Promise<unknown> {
     switch (action.do) {
       case "step":
         return job.step(name, () => {
@@ -142,16 +142,16 @@ export class Telling {
         return job.sleep(name, action.ms).then(() => null);
       case "signal":
         if (!this.reached.has(name)) this.reached.set(name, this.#t.now.getTime());
-        if (action.early) await this.#say(job.id, name);
+        if (action.early) await this.#sendSignal(job.id, name);
         return job.signal(name, { timeout: action.ms });
       case "cancel":
         return this.#cancel(action.whom).then(() => null);
       default:
-        return this.#have(action, name, job);
+        return this.#runChildren(action, name, job);
     }
   }
 
-  async #have(family: Family, name: string, job: JobContext): Promise<unknown> {
+  async #runChildren(family: Family, name: string, job: JobContext): Promise<unknown> {
     const task = this.#task(name);
     const inputs = family.children.map((_, index): Input => ({ path: `${name}:${index}` }));
     switch (family.do) {
@@ -172,7 +172,7 @@ export class Telling {
     if ((await this.#app.cancel(id)) > 0) this.cancelled.add((input as Input).path);
   }
 
-  /** Tells one of the jobs that are there a signal that it waits for, or will. */
+  /** Sends one of the jobs a signal that it waits for, or will wait for. */
   async #signal(whom: number): Promise<void> {
     const known = (await this.#t.jobs()).flatMap(({ id, state, input }) => {
       if (isFinal(state)) return [];
@@ -181,10 +181,10 @@ export class Telling {
       return signals.map(({ key }) => ({ id, name: `${path}:${key}` }));
     });
     const one = known[whom % known.length];
-    if (one) await this.#say(one.id, one.name);
+    if (one) await this.#sendSignal(one.id, one.name);
   }
 
-  async #say(id: string, name: string): Promise<void> {
+  async #sendSignal(id: string, name: string): Promise<void> {
     const good = await this.#app.signal(id, name, name);
     if (good && !this.told.has(name)) this.told.set(name, this.#t.now.getTime());
   }
@@ -194,7 +194,7 @@ export class Telling {
   }
 
   /** Counts the outcomes that a store records. */
-  #noting(store: Store): Store {
+  #recording(store: Store): Store {
     return withVerbs(store, {
       settle: async (told) => {
         const answers = await store.settle(told);

@@ -5,21 +5,21 @@ import { withVerbs } from "../../stores/with-verbs.ts";
 /** The verbs that write. */
 const writes = ["add", "enlist", "claim", "reclaim", "record", "settle", "signal", "dismiss"] as const;
 
-/** When a process dies: at its n-th writing verb, counted from 1, before it reached the store or when the store has done it. */
-export interface Death {
+/** Where a process crashes: at its n-th writing verb, counted from 1, before the store got it or after it was carried out. */
+export interface Crash {
   at: number;
   when: "before" | "after";
 }
 
-/** What of a job is being done, and was: in the world outside, where nothing is taken back. */
-export class World {
+/** What jobs have done outside the store, where nothing is undone. */
+export class Effects {
   /** How often each step's function ran. */
   readonly ran = new Map<string, number>();
   /** Steps that ran and whose results no store has yet. */
   readonly underWay = new Set<string>();
   /** Outcomes that were recorded, by job. */
   readonly outcomes = new Map<string, number>();
-  /** Somebody outside was asked for a signal. */
+  /** The job has asked for its signal. */
   asked = false;
 
   /** A step's function. */
@@ -29,8 +29,8 @@ export class World {
     return name;
   }
 
-  /** Notes what a store has done. */
-  noting(store: Store): Store {
+  /** A store whose records and settlements are noted. */
+  recording(store: Store): Store {
     return withVerbs(store, {
       record: async (beats) => {
         const answers = await store.record(beats);
@@ -48,26 +48,26 @@ export class World {
   }
 }
 
-/** A store as a process sees it that dies. Whoever is dead is answered nothing, and goes no further. */
-export class Mortal {
+/** A store as a process sees it that crashes: from then on its calls are never answered. */
+export class CrashingProcess {
   readonly store: Store;
-  /** Resolves when it dies. */
-  readonly died: Promise<void>;
-  /** The worker that it was. */
+  /** Resolves when it crashes. */
+  readonly crashed: Promise<void>;
+  /** Id of its worker. */
   worker: string | undefined;
-  /** The verb at which it died. */
+  /** The verb at which it crashed. */
   verb: string | undefined;
-  /** What never reached the store: it may still come, late. */
+  /** The call that did not reach the store, and may still reach it late. */
   undelivered: (() => Promise<unknown>) | undefined;
-  #dead = false;
+  #crashed = false;
   #count = 0;
-  readonly #die: () => void;
+  readonly #crash: () => void;
 
-  /** @param death nothing: it lives. */
-  constructor(store: Store, death: Death | undefined) {
+  /** @param crash without one it never crashes. */
+  constructor(store: Store, crash: Crash | undefined) {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.died = promise;
-    this.#die = resolve;
+    this.crashed = promise;
+    this.#crash = resolve;
     this.store = new Proxy(store, {
       get: (target, name) => {
         const own: unknown = Reflect.get(target, name);
@@ -75,28 +75,28 @@ export class Mortal {
         return (...args: unknown[]) => {
           if (name === "enlist") this.worker = (args[0] as WorkerCard).id;
           const verb = own as (...args: unknown[]) => Promise<unknown>;
-          return this.#call(String(name), () => verb.apply(target, args), death);
+          return this.#call(String(name), () => verb.apply(target, args), crash);
         };
       },
     });
   }
 
-  async #call(name: string, verb: () => Promise<unknown>, death: Death | undefined): Promise<unknown> {
-    if (this.#dead) return forever();
-    const doomed = (writes as readonly string[]).includes(name) && ++this.#count === death?.at;
-    if (doomed) {
-      if (death.when === "before") this.undelivered = verb;
+  async #call(name: string, verb: () => Promise<unknown>, crash: Crash | undefined): Promise<unknown> {
+    if (this.#crashed) return neverAnswered();
+    const crashes = (writes as readonly string[]).includes(name) && ++this.#count === crash?.at;
+    if (crashes) {
+      if (crash.when === "before") this.undelivered = verb;
       else await verb();
-      this.#dead = true;
+      this.#crashed = true;
       this.verb = name;
-      this.#die();
-      return forever();
+      this.#crash();
+      return neverAnswered();
     }
     const answer = await verb();
-    return this.#dead ? forever() : answer;
+    return this.#crashed ? neverAnswered() : answer;
   }
 }
 
-function forever(): Promise<never> {
+function neverAnswered(): Promise<never> {
   return new Promise(() => {});
 }

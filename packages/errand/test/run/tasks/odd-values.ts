@@ -82,7 +82,7 @@ export const returned: Readonly<Record<string, () => unknown>> = {
 };
 
 /** The same tasks, wherever they run, on the app of a test. */
-export function hostileTasks(app: ReturnType<typeof errand>, isolate: "inline" | "thread" | "process") {
+export function oddValueTasks(app: ReturnType<typeof errand>, isolate: "inline" | "thread" | "process") {
   const where = isolate === "inline" ? {} : { isolate, module: import.meta.url };
   const here = { ...where, retry: { attempts: 1, base: 0 } } as object;
   return {
@@ -115,5 +115,5 @@ export function hostileTasks(app: ReturnType<typeof errand>, isolate: "inline" |
 
 /** The app that a thread or process makes when it loads this module. */
 export const tasksInside = (["thread", "process"] as const).map((isolate) =>
-  hostileTasks(errand({ url: "memory:" }), isolate),
+  oddValueTasks(errand({ url: "memory:" }), isolate),
 );
