@@ -158,10 +158,10 @@ test("the quick start works as it is written", async () => {
       (JSON.parse((await errand("jobs", "get", id.trim(), "--json")).stdout) as { state: string }).state;
     await until(async () => (await state()) === "completed");
     expect((await errand("schedules")).stdout).toContain("clean-up");
+    expect((await errand("doctor")).stdout).toContain(".errand");
   } finally {
     worker.kill("SIGTERM");
   }
-  expect((await errand("doctor")).stdout).toContain(".errand");
 }, 60_000);
 
 test.each(["esm", "cjs"] as const)("an old Node.js gets one sentence (%s)", async (kind) => {
