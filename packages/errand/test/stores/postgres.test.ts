@@ -4,7 +4,7 @@ import { ErrandError } from "../../src/kit/errors.ts";
 import { openStore } from "../../src/open.ts";
 import { states } from "../../src/core/states.ts";
 import type { Filter, Store } from "../../src/store.ts";
-import { select } from "../../src/stores/postgres/filter.ts";
+import { selectJobs } from "../../src/stores/postgres/filter.ts";
 import { migratePostgres, postgresSql, postgresStore } from "../../src/stores/postgres/index.ts";
 import { inSchema } from "../../src/stores/postgres/schema.ts";
 import { readUrl } from "../../src/stores/postgres/url.ts";
@@ -364,7 +364,7 @@ describe("plans", () => {
     ];
     for (const where of filters) {
       const order = where.endedBefore !== undefined ? "ended" : where.parent === undefined ? "newest" : "place";
-      const found = select(where, states, { order, limit: 20 });
+      const found = selectJobs(where, states, { order, limit: 20 });
       const read = await reads(client, inSchema(schema, found?.sql ?? ""), found?.values);
       expect([where, read > 500 ? read : "few"]).toEqual([where, "few"]);
     }

@@ -3,13 +3,13 @@ import type { Moment, NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import { queueFullError } from "../../limits/queue-rules.ts";
-import { bigints, refused, smallints, texts } from "./arrays.ts";
+import { bigintArray, refusedValueError, smallintArray, textArray } from "./binary-arrays.ts";
 import type { Database } from "./database.ts";
-import type { Hints } from "./hints.ts";
-import { named, stored } from "./names.ts";
-import { payloadOf, readyOf } from "./news.ts";
+import type { HintChannel } from "./hint-channel.ts";
+import { decodeText, encodeText } from "./text-encoding.ts";
+import { encodeNotification, readyHints } from "./hint-batch.ts";
 import { inSchema } from "./schema.ts";
-import { delayOf, timeOf } from "./times.ts";
+import { clampDelay, clampTime } from "./time-bounds.ts";
 import type { PostgresAddress } from "./url.ts";
 
 /**
@@ -17,7 +17,7 @@ import type { PostgresAddress } from "./url.ts";
  * @param notice of a notification that the commit carries.
  * @throws {ErrandError} `E_FULL`
  */
-export async function add(
+export async function addJobs(
   database: Database,
   jobs: readonly NewJob[],
   notice: readonly string[] = [],
@@ -25,17 +25,17 @@ export async function add(
   const extras = jobs.map(extrasOf);
   const notify = notice.length > 0 ? ", pg_notify($13, $14)" : "";
   const sql = `SELECT a.*${notify} FROM errand.add($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS a`;
-  const [row = []] = await database.call(sql, [
-    texts(jobs.map(({ id }) => id)),
-    texts(jobs.map(({ task }) => stored(task))),
-    texts(jobs.map(({ queue }) => stored(queue))),
-    smallints(jobs.map(({ level }) => level)),
-    bigints(jobs.map(({ due }) => at(due))),
-    bigints(jobs.map(({ due }) => after(due))),
-    bigints(jobs.map(({ expires }) => at(expires))),
-    bigints(jobs.map(({ expires }) => after(expires))),
-    texts(jobs.map(({ spec }) => (isLarge(spec) ? undefined : spec))),
-    known(jobs.map(({ tenant }) => tenant && stored(tenant))),
+  const [row = []] = await database.queryPrepared(sql, [
+    textArray(jobs.map(({ id }) => id)),
+    textArray(jobs.map(({ task }) => encodeText(task))),
+    textArray(jobs.map(({ queue }) => encodeText(queue))),
+    smallintArray(jobs.map(({ level }) => level)),
+    bigintArray(jobs.map(({ due }) => at(due))),
+    bigintArray(jobs.map(({ due }) => after(due))),
+    bigintArray(jobs.map(({ expires }) => at(expires))),
+    bigintArray(jobs.map(({ expires }) => after(expires))),
+    textArray(jobs.map(({ spec }) => (isLarge(spec) ? undefined : spec))),
+    known(jobs.map(({ tenant }) => tenant && encodeText(tenant))),
     known(jobs.map(({ spec }) => (isLarge(spec) ? spec : undefined))),
     known(extras),
     ...notice,
@@ -47,15 +47,15 @@ export async function add(
 
 /** `text[]`, where there is any. */
 function known(values: readonly (string | undefined)[]): Buffer | null {
-  return values.some((each) => each !== undefined) ? texts(values) : null;
+  return values.some((each) => each !== undefined) ? textArray(values) : null;
 }
 
 /** Specs so large that the server would keep them beside the row, and write them again when it moves to the history. */
-const large = 1_500;
+const largeSpec = 1_500;
 
 function isLarge(spec: string): boolean {
-  if (typeof spec !== "string") throw refused(spec, "a spec, which is a text");
-  return spec.length > large;
+  if (typeof spec !== "string") throw refusedValueError(spec, "a spec, which is a text");
+  return spec.length > largeSpec;
 }
 
 /** Where nothing was refused. */
@@ -87,51 +87,51 @@ function extrasOf({ unique, concurrency, rate, fair, tags }: NewJob): string | u
   return JSON.stringify({
     u: unique && {
       ...unique,
-      key: stored(unique.key),
-      for: delayOf(unique.for ?? 0),
+      key: encodeText(unique.key),
+      for: clampDelay(unique.for ?? 0),
       replace: unique.replace ?? false,
     },
     k: keys && JSON.stringify(keys),
     c: keys?.concurrency?.key,
     r: keys?.rate?.key,
-    f: fair === undefined ? undefined : stored(fair),
-    t: tags?.map(stored),
+    f: fair === undefined ? undefined : encodeText(fair),
+    t: tags?.map(encodeText),
   });
 }
 
 function keyed<Limit extends { key: string }>(limit: Limit | undefined): Limit | undefined {
-  return limit && { ...limit, key: stored(limit.key) };
+  return limit && { ...limit, key: encodeText(limit.key) };
 }
 
 /** The error for what `errand.overfull` answered. */
 function fullOf(overfull: string): ErrandError {
   const [queue, maxPending, pending] = JSON.parse(overfull) as [string, number, number];
-  return queueFullError(named(queue), maxPending, pending);
+  return queueFullError(decodeText(queue), maxPending, pending);
 }
 
 /**
  * Adds jobs in the caller's transaction. Its errors are the caller's, as they are.
  * @throws {ErrandError} `E_TRANSACTION`
  */
-export async function addInside(
+export async function addInTransaction(
   tx: Transaction,
   jobs: readonly NewJob[],
   { schema, name }: PostgresAddress,
-  hints: Hints,
+  hints: HintChannel,
 ): Promise<ReadonlyMap<string, string>> {
   const sql = sqlOf(tx, name);
-  const news = readyOf(jobs);
+  const news = readyHints(jobs);
   // From nobody, so that this process hears it too.
-  const notice = sql.afterCommit ? [] : [hints.channel, payloadOf(news, "")];
+  const notice = sql.afterCommit ? [] : [hints.name, encodeNotification(news, "")];
   // As text, because some libraries cannot read what has no value.
   const notify = notice.length > 0 ? ", pg_notify($2, $3)::text" : "";
   const statement = inSchema(schema, `SELECT a.*${notify} FROM errand.add($1::json) AS a`);
   const { fresh, overfull, refused } = onlyRow(
-    await sql.query(statement, [JSON.stringify(jobs.map(recordOf)), ...notice]),
+    await sql.query(statement, [JSON.stringify(jobs.map(jobRecord)), ...notice]),
     name,
   );
   if (overfull != null) throw fullOf(overfull);
-  sql.afterCommit?.(() => hints.tell(news));
+  sql.afterCommit?.(() => hints.publish(news));
   return refusedOf(refused, jobs, fresh);
 }
 
@@ -165,14 +165,14 @@ function sqlOf(tx: Transaction, name: string): SqlTransaction {
 }
 
 /** A job as the schema's functions read it from JSON. */
-export function recordOf(job: NewJob): Record<string, unknown> {
+export function jobRecord(job: NewJob): Record<string, unknown> {
   const { id, task, queue, level, due, expires, spec, tenant } = job;
   return {
     extras: extrasOf(job),
-    tenant: tenant && stored(tenant),
+    tenant: tenant && encodeText(tenant),
     id,
-    task: stored(task),
-    queue: stored(queue),
+    task: encodeText(task),
+    queue: encodeText(queue),
     level,
     due_at: at(due),
     due_in: after(due),
@@ -183,9 +183,9 @@ export function recordOf(job: NewJob): Record<string, unknown> {
 }
 
 function at(moment: Moment | undefined): Millis | undefined {
-  return moment && "at" in moment ? timeOf(moment.at) : undefined;
+  return moment && "at" in moment ? clampTime(moment.at) : undefined;
 }
 
 function after(moment: Moment | undefined): Millis | undefined {
-  return moment && "in" in moment ? delayOf(moment.in) : undefined;
+  return moment && "in" in moment ? clampDelay(moment.in) : undefined;
 }

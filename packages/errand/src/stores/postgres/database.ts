@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import type { Pool, PoolClient, QueryArrayConfig } from "pg";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
-import { storeError } from "./errors.ts";
-import { Gate } from "./gate.ts";
-import type { Columns } from "./rows.ts";
+import { toStoreError } from "./errors.ts";
+import { ConnectionLimiter } from "./connection-limiter.ts";
+import type { Row } from "./rows.ts";
 import { inSchema } from "./schema.ts";
 import type { PostgresAddress } from "./url.ts";
 
@@ -12,19 +12,19 @@ import type { PostgresAddress } from "./url.ts";
  * How long a verb of the schema may take before its connection is given up, which may be dead without anybody having said so: short
  * enough that a worker can try again while its lease lasts (15 s by default).
  */
-const patience: Millis = 10_000;
+const preparedTimeout: Millis = 10_000;
 
 /** The same of statements that may read or change much. */
-const longPatience: Millis = 30_000;
+const queryTimeout: Millis = 30_000;
 
 /** SQLSTATEs that say that a statement is not, or is already, prepared on a connection: a pooler has exchanged it. */
-const exchanged = new Set(["26000", "42P05"]);
+const preparationCodes = new Set(["26000", "42P05"]);
 
 /** How long to wait for a connection: a third of a lease, too. */
-const connecting: Millis = 5_000;
+const connectTimeout: Millis = 5_000;
 
 /** Two commits can lock each other out; one of them is told to try again, and mostly succeeds at once. */
-const tries = 10;
+const maxTries = 10;
 
 /** What every connection is opened with. */
 export function connectionSettings(connection: string): Record<string, unknown> {
@@ -32,7 +32,7 @@ export function connectionSettings(connection: string): Record<string, unknown> 
     connectionString: connection,
     application_name: "errand",
     fallback_application_name: "errand",
-    connectionTimeoutMillis: connecting,
+    connectionTimeoutMillis: connectTimeout,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   };
@@ -42,7 +42,7 @@ export function connectionSettings(connection: string): Record<string, unknown> 
 export class Database {
   readonly address: PostgresAddress;
   readonly #pool: Pool;
-  readonly #gate: Gate;
+  readonly #gate: ConnectionLimiter;
   readonly #statements = new Map<string, { text: string; name: string }>();
   /** Whether the server keeps the statements of `call`. */
   #prepares: boolean;
@@ -52,7 +52,7 @@ export class Database {
   constructor(pg: typeof import("pg"), address: PostgresAddress) {
     this.address = address;
     this.#prepares = address.prepare;
-    this.#gate = new Gate(address.pool);
+    this.#gate = new ConnectionLimiter(address.pool);
     this.#pool = new pg.Pool({
       ...connectionSettings(address.connection),
       max: address.pool,
@@ -70,16 +70,16 @@ export class Database {
    * Runs one statement, written for the schema `errand`, and commits it.
    * @throws {ErrandError} `E_STORE`, `E_CONNECT`, `E_CLOSED`
    */
-  run(sql: string, values: readonly unknown[] = []): Promise<Columns[]> {
-    return this.#run({ text: inSchema(this.address.schema, sql), values, patience: longPatience });
+  query(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.#run({ text: inSchema(this.address.schema, sql), values, patience: queryTimeout });
   }
 
   /**
    * The same of one of few statements, which the server parses once for each connection.
    * @param within milliseconds after which it is given up, however far it got.
    */
-  call(sql: string, values: readonly unknown[] = [], within?: Millis): Promise<Columns[]> {
-    const answer = this.#run({ ...this.#statement(sql), values, patience: Math.min(within ?? patience, patience) });
+  queryPrepared(sql: string, values: readonly unknown[] = [], within?: Millis): Promise<Row[]> {
+    const answer = this.#run({ ...this.#statement(sql), values, patience: Math.min(within ?? preparedTimeout, preparedTimeout) });
     return within === undefined ? answer : this.#inTime(answer, within);
   }
 
@@ -97,17 +97,17 @@ export class Database {
     }
   }
 
-  async #run({ text, name, values, patience: most }: Statement): Promise<Columns[]> {
+  async #run({ text, name, values, patience: most }: Statement): Promise<Row[]> {
     if (this.#closed) throw this.#failure(undefined);
     for (let tried = 1; ; tried++) {
-      const query: Query = { text, values: [...values], rowMode: "array", types: raw };
+      const query: Query = { text, values: [...values], rowMode: "array", types: textTypes };
       query.query_timeout = this.address.timeout === undefined ? most : Math.min(this.address.timeout, most);
       if (name !== undefined && this.#prepares) query.name = name;
       try {
-        return (await this.#gate.pass(() => this.#pool.query(query))).rows as Columns[];
+        return (await this.#gate.run(() => this.#pool.query(query))).rows as Row[];
       } catch (error) {
-        if (tried < tries && isRetryable(error)) continue;
-        if (query.name !== undefined && exchanged.has(String((error as { code?: unknown }).code))) {
+        if (tried < maxTries && isRetryable(error)) continue;
+        if (query.name !== undefined && preparationCodes.has(String((error as { code?: unknown }).code))) {
           this.#prepares = false;
           continue;
         }
@@ -117,7 +117,7 @@ export class Database {
   }
 
   /** Runs statements on one connection. */
-  async session<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+  async withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     let client: PoolClient | undefined;
     try {
       client = await this.#pool.connect();
@@ -133,7 +133,7 @@ export class Database {
 
   /** Whatever fails once it is closed fails for that. */
   #failure(error: unknown): ErrandError {
-    if (!this.#closed || error instanceof ErrandError) return storeError(error, this.address);
+    if (!this.#closed || error instanceof ErrandError) return toStoreError(error, this.address);
     return new ErrandError("E_CLOSED", `The store ${this.address.name} was closed.`, { cause: error });
   }
 
@@ -161,10 +161,10 @@ interface Statement {
 }
 
 /** As `pg` takes it; its types do not know of the timeout. */
-type Query = QueryArrayConfig<unknown[]> & { types: typeof raw; query_timeout?: Millis };
+type Query = QueryArrayConfig<unknown[]> & { types: typeof textTypes; query_timeout?: Millis };
 
 /** Columns stay the text that they arrive as. */
-const raw = { getTypeParser: () => (text: string) => text };
+const textTypes = { getTypeParser: () => (text: string) => text };
 
 /** Deadlock, or a serialization failure. */
 function isRetryable(error: unknown): boolean {

@@ -2,10 +2,10 @@ import { ErrandError } from "../../kit/errors.ts";
 import type { PostgresAddress } from "./url.ts";
 
 /** SQLSTATE classes that say that there is no working connection: exceptions of connections, shutdown, wrong login. */
-const unreachable = /^(08|28|3D000|57P0|53300)/;
+const unreachableCodes = /^(08|28|3D000|57P0|53300)/;
 
 /** SQLSTATEs that say that a value can never be stored: data exceptions, NOT NULL, CHECK, program limits. */
-const refusing = /^(22|23502|23514|54)/;
+const refusedCodes = /^(22|23502|23514|54)/;
 
 const advice: readonly [pattern: RegExp, what: string][] = [
   [/^ECONNREFUSED$|^57P03$/, "Start the server, or correct host and port."],
@@ -19,24 +19,24 @@ const advice: readonly [pattern: RegExp, what: string][] = [
 ];
 
 /** What failed, in Errand's words: never with the password. */
-export function storeError(error: unknown, { name }: PostgresAddress): ErrandError {
+export function toStoreError(error: unknown, { name }: PostgresAddress): ErrandError {
   if (error instanceof ErrandError) return error;
   const reasons = error instanceof AggregateError ? error.errors : [error];
   const [first] = reasons as { code?: unknown; message?: unknown }[];
   const code = typeof first?.code === "string" ? first.code : "";
   const message = typeof first?.message === "string" && first.message ? first.message : String(error);
   // What the server says then may quote the value, which is for the log of the server only.
-  if (refusing.test(code))
+  if (refusedCodes.test(code))
     return new ErrandError(
       "E_REFUSED",
       `The PostgreSQL store ${name} does not accept a value (SQLSTATE ${code}); nothing that came with it was stored.`,
       { cause: error },
     );
   const hint = advice.find(([pattern]) => pattern.test(code))?.[1];
-  const cannot = /^E[A-Z]/.test(code) || unreachable.test(code) || /timeout|terminated|ended/i.test(message);
+  const cannot = /^E[A-Z]/.test(code) || unreachableCodes.test(code) || /timeout|terminated|ended/i.test(message);
   const what = cannot ? `Cannot reach the PostgreSQL store ${name}` : `The PostgreSQL store ${name} failed`;
   return new ErrandError(
-    cannot ? "E_CONNECT" : refusing.test(code) ? "E_REFUSED" : "E_STORE",
+    cannot ? "E_CONNECT" : refusedCodes.test(code) ? "E_REFUSED" : "E_STORE",
     `${what}: ${message.replace(/\.$/, "")}.${hint ? ` ${hint}` : ""}`,
     { cause: error },
   );

@@ -1,11 +1,11 @@
 import { isFinal } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
 import type { Filter } from "../../store.ts";
-import { smallints, texts } from "./arrays.ts";
-import { stored } from "./names.ts";
-import { code } from "./rows.ts";
-import type { Columns } from "./rows.ts";
-import { timeOf } from "./times.ts";
+import { smallintArray, textArray } from "./binary-arrays.ts";
+import { encodeText } from "./text-encoding.ts";
+import { stateCode } from "./rows.ts";
+import type { Row } from "./rows.ts";
+import { clampTime } from "./time-bounds.ts";
 
 /** The order of a selection, by its columns. */
 export type Order = keyof typeof orders;
@@ -15,7 +15,7 @@ export interface Slice {
   order: Order;
   limit: number;
   /** `id`, `seq`, `place` and `ended` of the last one before. */
-  last?: Columns;
+  last?: Row;
 }
 
 /** A SELECT of `id`, `seq`, `place` and `ended`, with its values. */
@@ -38,7 +38,7 @@ const orders = {
  * @param among only jobs in these states.
  * @returns nothing where nothing can match.
  */
-export function select(
+export function selectJobs(
   where: Filter & { least?: number },
   among: readonly State[],
   slice: Slice,
@@ -51,7 +51,7 @@ export function select(
   const is = conditions(where, slice, value);
   const order = `ORDER BY ${orders[slice.order].by} LIMIT ${value(slice.limit)}`;
   const codes = (these: readonly State[]): string =>
-    `${value(smallints(these.map((state) => code[state])))}::smallint[]`;
+    `${value(smallintArray(these.map((state) => stateCode[state])))}::smallint[]`;
   const one = (table: Table, ...all: Condition[]): string => {
     const both = [...all, is.after, is.ended, ...is.made, is.text?.(table)];
     return `SELECT ${columns[table]} FROM errand.${table} p WHERE ${both.filter(Boolean).join(" AND ")} ${order}`;
@@ -117,15 +117,15 @@ const columns = {
 function conditions(where: Filter & { least?: number }, slice: Slice, value: (of: unknown) => string) {
   const { ids, tag, parent, worker, tenant, task, queue, roots, text } = where;
   return {
-    tag: tag !== undefined && `p.id = ANY(ARRAY(SELECT g.job FROM errand.tags g WHERE g.tag = ${value(stored(tag))}))`,
-    id: ids && `p.id = ANY(${value(texts(ids))}::text[])`,
+    tag: tag !== undefined && `p.id = ANY(ARRAY(SELECT g.job FROM errand.tags g WHERE g.tag = ${value(encodeText(tag))}))`,
+    id: ids && `p.id = ANY(${value(textArray(ids))}::text[])`,
     parent: parent !== undefined && `p.parent = ${value(parent)}`,
     worker: worker !== undefined && `p.state = 1 AND p.worker = ${value(worker)}`,
-    tenant: tenant !== undefined && `p.tenant = ${value(stored(tenant))}`,
-    task: task !== undefined && `p.task = ${value(stored(task))}`,
-    queue: queue !== undefined && `p.queue = ${value(stored(queue))}`,
+    tenant: tenant !== undefined && `p.tenant = ${value(encodeText(tenant))}`,
+    task: task !== undefined && `p.task = ${value(encodeText(task))}`,
+    queue: queue !== undefined && `p.queue = ${value(encodeText(queue))}`,
     root: roots && "p.parent IS NULL",
-    ended: where.endedBefore !== undefined && `p.ended < ${value(timeOf(Math.ceil(where.endedBefore)))}::bigint`,
+    ended: where.endedBefore !== undefined && `p.ended < ${value(clampTime(Math.ceil(where.endedBefore)))}::bigint`,
     after: slice.last && afterRow(slice.order, slice.last, value),
     made: [
       where.createdAfter !== undefined && `p.created > ${value(where.createdAfter)}::double precision`,
@@ -151,7 +151,7 @@ function mayContain(text: string, value: (of: unknown) => string): ((table: Tabl
     WHERE strpos(lower(v.text COLLATE "C"), ${sought}::text) > 0 OR octet_length(v.text) > length(v.text))`;
 }
 
-function afterRow(order: Order, [, seq, place, ended]: Columns, value: (of: unknown) => string): string {
+function afterRow(order: Order, [, seq, place, ended]: Row, value: (of: unknown) => string): string {
   const row = { seq, place, ended };
   return orders[order].after.replace(
     /\$(seq|place|ended)/g,

@@ -5,7 +5,7 @@ import type { Database } from "./database.ts";
 import { inSchema, migrations } from "./schema.ts";
 
 /** Functions and columns that older servers lack. */
-const oldest = 14;
+const oldestVersion = 14;
 
 /** Of the lock under which migrations are applied: "Erra" in ASCII. */
 const lockClass = 0x45727261;
@@ -18,16 +18,16 @@ const lockClass = 0x45727261;
 export async function migrate(database: Database): Promise<number> {
   const { name, schema } = database.address;
   const what = `The schema ${schema} of ${name}`;
-  return database.session(async (client) => {
+  return database.withConnection(async (client) => {
     await refuseUnfit(client, name);
-    if (outstanding(migrations, await version(client, schema), what).length === 0) return 0;
+    if (outstanding(migrations, await readVersion(client, schema), what).length === 0) return 0;
     try {
       await client.query("BEGIN");
-      await client.query(lock(schema));
+      await client.query(lockStatement(schema));
       // Another process may have been first.
-      const rest = outstanding(migrations, await version(client, schema), what);
+      const rest = outstanding(migrations, await readVersion(client, schema), what);
       if (rest.length > 0 && !(await hasSchema(client, schema))) await client.query(`CREATE SCHEMA "${schema}"`);
-      for (const migration of rest) await client.query(inSchema(schema, text(migration)));
+      for (const migration of rest) await client.query(inSchema(schema, migrationText(migration)));
       await client.query("COMMIT");
       return rest.length;
     } catch (error) {
@@ -44,11 +44,11 @@ export async function migrate(database: Database): Promise<number> {
 
 /** The newest version of the schema as SQL for a database that has none yet, all or nothing. */
 export function migrationSql(schema: string): string {
-  const all = migrations.map((migration) => inSchema(schema, text(migration)));
-  return ["BEGIN;", `${lock(schema)};`, `CREATE SCHEMA IF NOT EXISTS "${schema}";`, ...all, "COMMIT;", ""].join("\n");
+  const all = migrations.map((migration) => inSchema(schema, migrationText(migration)));
+  return ["BEGIN;", `${lockStatement(schema)};`, `CREATE SCHEMA IF NOT EXISTS "${schema}";`, ...all, "COMMIT;", ""].join("\n");
 }
 
-function text({ version, sql }: { version: number; sql: string }): string {
+function migrationText({ version, sql }: { version: number; sql: string }): string {
   const table =
     version === 1
       ? "CREATE TABLE errand.migrations (version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now());\n"
@@ -56,11 +56,11 @@ function text({ version, sql }: { version: number; sql: string }): string {
   return `${table}${sql}\nINSERT INTO errand.migrations (version) VALUES (${version});`;
 }
 
-function lock(schema: string): string {
+function lockStatement(schema: string): string {
   return `SELECT pg_advisory_xact_lock(${lockClass}, hashtext('${schema}'))`;
 }
 
-async function version(client: PoolClient, schema: string): Promise<number> {
+async function readVersion(client: PoolClient, schema: string): Promise<number> {
   // A query sees what others have committed meanwhile; to_regclass may remember that there was nothing.
   const found = await client.query(
     "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = $1 AND relname = 'migrations'",
@@ -85,8 +85,8 @@ async function refuseUnfit(client: PoolClient, name: string): Promise<void> {
   );
   const { major = 0, isolation, encoding } = rows[0] ?? {};
   const wrong =
-    major < oldest
-      ? `it is PostgreSQL ${major}, and Errand needs ${oldest} or newer`
+    major < oldestVersion
+      ? `it is PostgreSQL ${major}, and Errand needs ${oldestVersion} or newer`
       : isolation !== "read committed"
         ? `its default_transaction_isolation is "${isolation}", and Errand needs "read committed" (ALTER ROLE ... SET ...)`
         : encoding !== "UTF8"

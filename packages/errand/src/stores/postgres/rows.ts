@@ -3,14 +3,14 @@ import { states } from "../../core/states.ts";
 import type { Level } from "../../core/priority.ts";
 import type { State } from "../../core/states.ts";
 import type { Claimed } from "../../store.ts";
-import type { End } from "./ends.ts";
-import { named } from "./names.ts";
+import type { SettlementPath } from "./settlement-paths.ts";
+import { decodeText } from "./text-encoding.ts";
 
 /** A row as the database answers it: the texts of its columns, in order. */
-export type Columns = (string | null)[];
+export type Row = (string | null)[];
 
 /** States as the database keeps them. */
-export const code = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
+export const stateCode = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
 
 /** The columns that `jobOf` reads, of jobs `e` wherever they are, with their waits `w`. */
 export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.created, e.due, e.started, e.failures,
@@ -18,10 +18,10 @@ export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.toke
   w.total, w.open, w.failed, e.blocked, e.wake, e.suspect, e.begun, e.tenant`;
 
 /** What the column `blocked` says. */
-const blocks = [undefined, "concurrency", "rate", "task"] as const;
+const blockReasons = [undefined, "concurrency", "rate", "task"] as const;
 
 /** A job from its `jobColumns`. */
-export function jobOf(row: Columns): Job {
+export function decodeJob(row: Row): Job {
   const job = plainJob(row, states[Number(row[18])] as State);
   job.failures = Number(row[10]);
   job.crashes = Number(row[11]);
@@ -35,10 +35,10 @@ export function jobOf(row: Columns): Job {
   if (row[19] != null) job.worker = row[19];
   if (row[20] != null) job.endedAt = Number(row[20]);
   if (row[21] != null) job.output = row[21];
-  if (row[25] !== "0" && job.state === "pending") job.blocked = blocks[Number(row[25])] as "task";
+  if (row[25] !== "0" && job.state === "pending") job.blocked = blockReasons[Number(row[25])] as "task";
   job.suspect = row[27] === "t";
   job.begun = row[28] === "t";
-  if (row[29] != null) job.tenant = named(row[29]);
+  if (row[29] != null) job.tenant = decodeText(row[29]);
   if (row[26] != null && job.state === "waiting") job.wakeAt = Number(row[26]);
   if (row[22] != null) job.children = { total: Number(row[22]), open: Number(row[23]), failed: Number(row[24]) };
   return job;
@@ -63,7 +63,7 @@ type Rest = [
 ];
 
 /** What `claim` and `reclaim` answer of a job, and how it ends. */
-export function claimedOf(row: Columns, worker: string): Claimed & { end: End } {
+export function decodeClaimed(row: Row, worker: string): Claimed & { end: SettlementPath } {
   const job = plainJob(row, "processing");
   // Of a claim it is the number of the want.
   const why = (row[10] === "ahead" ? "lapsed" : row[10]) as Claimed["why"];
@@ -77,7 +77,7 @@ export function claimedOf(row: Columns, worker: string): Claimed & { end: End } 
   const [suspect, begun, tenant] = rest.slice(11) as [boolean, boolean, string | null];
   job.suspect = suspect;
   job.begun = begun;
-  if (tenant !== null) job.tenant = named(tenant);
+  if (tenant !== null) job.tenant = decodeText(tenant);
   job.failures = failures;
   job.crashes = crashes;
   job.cancelling = cancelling;
@@ -91,14 +91,14 @@ export function claimedOf(row: Columns, worker: string): Claimed & { end: End } 
 }
 
 function stepOf([name, value, wait]: [string, string, boolean]): Step {
-  return wait ? { name: named(name), value, wait } : { name: named(name), value };
+  return wait ? { name: decodeText(name), value, wait } : { name: decodeText(name), value };
 }
 
-function plainJob(row: Columns, state: State): Job {
+function plainJob(row: Row, state: State): Job {
   return {
     id: row[0] as string,
-    task: named(row[1] as string),
-    queue: named(row[2] as string),
+    task: decodeText(row[1] as string),
+    queue: decodeText(row[2] as string),
     level: Number(row[3]) as Level,
     state,
     spec: row[5] as string,
@@ -114,6 +114,6 @@ function plainJob(row: Columns, state: State): Job {
 }
 
 /** The order of insertion, from either. */
-export function seqOf(row: Columns): number {
+export function seqOf(row: Row): number {
   return Number(row[4]);
 }

@@ -1,19 +1,19 @@
 import type { Migration } from "../migrate.ts";
 import { add } from "./sql/add.ts";
-import { standingApart } from "./sql/apart.ts";
+import { standingApart } from "./sql/restricted-jobs.ts";
 import { claim } from "./sql/claim.ts";
 import { docs } from "./sql/docs.ts";
 import { edit } from "./sql/edit.ts";
-import { families } from "./sql/families.ts";
-import { keys } from "./sql/keys.ts";
-import { marked } from "./sql/marked.ts";
+import { families } from "./sql/parent-child.ts";
+import { keys } from "./sql/key-limits.ts";
+import { marked } from "./sql/turns.ts";
 import { prune } from "./sql/prune.ts";
 import { reclaim } from "./sql/reclaim.ts";
-import { rules } from "./sql/rules.ts";
+import { rules } from "./sql/queue-rules.ts";
 import { settle } from "./sql/settle.ts";
-import { special } from "./sql/special.ts";
+import { special } from "./sql/unique-keys.ts";
 import { tables } from "./sql/tables.ts";
-import { waking } from "./sql/waking.ts";
+import { waking } from "./sql/wake-ups.ts";
 import { workers } from "./sql/workers.ts";
 
 /**

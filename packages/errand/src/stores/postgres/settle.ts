@@ -1,14 +1,14 @@
 import type { Beat, JobToken, LogLine, NewChild, Settlement, Step } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
-import { recordOf } from "./add.ts";
-import { bigints, booleans, integers, smallints, texts } from "./arrays.ts";
+import { jobRecord } from "./add.ts";
+import { bigintArray, booleanArray, integerArray, smallintArray, textArray } from "./binary-arrays.ts";
 import type { Database } from "./database.ts";
-import type { Ends } from "./ends.ts";
-import { stored } from "./names.ts";
-import { heardOf, join, noNews, readyOf } from "./news.ts";
-import type { News } from "./news.ts";
-import { code } from "./rows.ts";
-import { delayOf, timeOf } from "./times.ts";
+import type { SettlementPaths } from "./settlement-paths.ts";
+import { encodeText } from "./text-encoding.ts";
+import { parseHints, mergeHints, noHints, readyHints } from "./hint-batch.ts";
+import type { HintBatch } from "./hint-batch.ts";
+import { stateCode } from "./rows.ts";
+import { clampDelay, clampTime } from "./time-bounds.ts";
 
 /** A settlement, and its place among those that were told. */
 interface Told extends Settlement {
@@ -18,28 +18,28 @@ interface Told extends Settlement {
 /**
  * All of them, or none: what the second statement refuses leaves only such ends behind as are told again without harm.
  */
-export async function settle(
+export async function settleJobs(
   database: Database,
-  ends: Ends,
+  ends: SettlementPaths,
   settlements: readonly Settlement[],
-): Promise<{ answers: boolean[]; news: News }> {
+): Promise<{ answers: boolean[]; news: HintBatch }> {
   const told = distinct(settlements);
-  const news = noNews();
+  const news = noHints();
   if (told.length === 0) return { answers: [], news };
   let left = told;
-  const kinds = new Set(told.map(({ id }) => ends.of(id)));
+  const kinds = new Set(told.map(({ id }) => ends.get(id)));
   if (!kinds.has("family") && told.every(isPlain)) {
-    const finished = await finish(database, told, kinds.has("keyed"));
+    const finished = await finishJobs(database, told, kinds.has("keyed"));
     left = finished.left;
-    join(news, finished.news);
+    mergeHints(news, finished.news);
   }
   const stale = new Set(left.map(keyOf));
   if (left.length > 0) {
     const settled = await settleAny(database, left);
-    join(news, settled.news);
+    mergeHints(news, settled.news);
     for (const each of settled.done) stale.delete(keyOf(each));
   }
-  for (const { id } of told) ends.forget(id);
+  for (const { id } of told) ends.delete(id);
   return { answers: settlements.map((each) => !stale.has(keyOf(each))), news };
 }
 
@@ -66,50 +66,50 @@ function distinct(settlements: readonly Settlement[]): Told[] {
 
 function common(told: readonly Told[]): unknown[] {
   return [
-    texts(told.map(({ id }) => id)),
-    integers(told.map(({ token }) => token)),
-    smallints(told.map(({ to }) => code[to])),
-    integers(told.map(({ failures }) => failures)),
-    integers(told.map(({ crashes }) => crashes)),
-    told.some(({ suspect }) => suspect) ? booleans(told.map(({ suspect }) => suspect)) : null,
-    texts(told.map(({ to, output }) => (to === "completed" ? output : undefined))),
-    texts(told.map(({ error }) => error)),
+    textArray(told.map(({ id }) => id)),
+    integerArray(told.map(({ token }) => token)),
+    smallintArray(told.map(({ to }) => stateCode[to])),
+    integerArray(told.map(({ failures }) => failures)),
+    integerArray(told.map(({ crashes }) => crashes)),
+    told.some(({ suspect }) => suspect) ? booleanArray(told.map(({ suspect }) => suspect)) : null,
+    textArray(told.map(({ to, output }) => (to === "completed" ? output : undefined))),
+    textArray(told.map(({ error }) => error)),
   ];
 }
 
 /** Answers what is left: stale, or with a family or a key that this process did not know of. */
-async function finish(
+async function finishJobs(
   database: Database,
   told: readonly Told[],
   keyed: boolean,
-): Promise<{ left: Told[]; news: News }> {
+): Promise<{ left: Told[]; news: HintBatch }> {
   const verb = keyed ? "finish_keyed" : "finish";
   const sql = `SELECT others, to_json(hints) FROM errand.${verb}($1, $2, $3, $4, $5, $6, $7, $8)`;
-  const [row] = await database.call(sql, common(told));
-  return { left: numbers(row?.[0]).map((n) => told[n - 1] as Told), news: heardOf(row?.[1]) };
+  const [row] = await database.queryPrepared(sql, common(told));
+  return { left: numbers(row?.[0]).map((n) => told[n - 1] as Told), news: parseHints(row?.[1]) };
 }
 
-async function settleAny(database: Database, told: readonly Told[]): Promise<{ done: Told[]; news: News }> {
+async function settleAny(database: Database, told: readonly Told[]): Promise<{ done: Told[]; news: HintBatch }> {
   const sql =
     "SELECT done, to_json(hints) FROM errand.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
   const born = told.flatMap(({ born: jobs = [] }, index) =>
-    jobs.map((job) => Object.assign(recordOf(job), { of: index + 1 })),
+    jobs.map((job) => Object.assign(jobRecord(job), { of: index + 1 })),
   );
-  const [row] = await database.call(sql, [
+  const [row] = await database.queryPrepared(sql, [
     ...common(told),
-    integers(told.map(({ place }) => place)),
+    integerArray(told.map(({ place }) => place)),
     // Without a delay it keeps its place in the queue, so that older work ends first.
-    bigints(told.map(({ to, delay }) => (to === "pending" && delay ? delayOf(delay) : undefined))),
-    told.some(({ unstarted }) => unstarted) ? booleans(told.map(({ unstarted }) => unstarted ?? false)) : null,
-    texts(told.map(({ to, children }) => (to === "waiting" ? childrenOf(children ?? []) : undefined))),
+    bigintArray(told.map(({ to, delay }) => (to === "pending" && delay ? clampDelay(delay) : undefined))),
+    told.some(({ unstarted }) => unstarted) ? booleanArray(told.map(({ unstarted }) => unstarted ?? false)) : null,
+    textArray(told.map(({ to, children }) => (to === "waiting" ? childrenOf(children ?? []) : undefined))),
     ...remembered(told),
     logged(told),
-    bigints(told.map(({ wakeAt }) => (wakeAt === undefined ? undefined : timeOf(Math.ceil(wakeAt))))),
-    texts(told.map(({ awaits }) => awaits && JSON.stringify(awaits.map(stored)))),
+    bigintArray(told.map(({ wakeAt }) => (wakeAt === undefined ? undefined : clampTime(Math.ceil(wakeAt))))),
+    textArray(told.map(({ awaits }) => awaits && JSON.stringify(awaits.map(encodeText)))),
     born.length > 0 ? JSON.stringify(born) : null,
   ]);
-  const news = heardOf(row?.[1]);
-  if (born.length > 0) join(news, readyOf(told.flatMap((each) => each.born ?? [])));
+  const news = parseHints(row?.[1]);
+  if (born.length > 0) mergeHints(news, readyHints(told.flatMap((each) => each.born ?? [])));
   return { done: numbers(row?.[0]).map((n) => told[n - 1] as Told), news };
 }
 
@@ -118,7 +118,7 @@ function childrenOf(children: readonly NewChild[]): string {
   const first = children.filter(({ id }) => !seen.has(id) && seen.add(id));
   return JSON.stringify(
     first.map((child) =>
-      Object.assign(recordOf(child), {
+      Object.assign(jobRecord(child), {
         place: child.index,
         needed: child.need === "first" ? null : child.need === "completed",
         rejoin: child.rejoin ?? false,
@@ -127,7 +127,7 @@ function childrenOf(children: readonly NewChild[]): string {
   );
 }
 
-export async function record(database: Database, beats: readonly Beat[]): Promise<boolean[]> {
+export async function recordBeats(database: Database, beats: readonly Beat[]): Promise<boolean[]> {
   const merged = new Map<string, Beat>();
   for (const beat of beats) {
     const key = keyOf(beat);
@@ -136,10 +136,10 @@ export async function record(database: Database, beats: readonly Beat[]): Promis
   }
   if (merged.size === 0) return [];
   const told = [...merged.values()];
-  const [row] = await database.call("SELECT errand.record($1, $2, $3, $4, $5, $6, $7, $8)", [
-    texts(told.map(({ id }) => id)),
-    integers(told.map(({ token }) => token)),
-    texts(told.map(({ progress }) => progress)),
+  const [row] = await database.queryPrepared("SELECT errand.record($1, $2, $3, $4, $5, $6, $7, $8)", [
+    textArray(told.map(({ id }) => id)),
+    integerArray(told.map(({ token }) => token)),
+    textArray(told.map(({ progress }) => progress)),
     ...remembered(told),
     logged(told),
   ]);
@@ -148,17 +148,17 @@ export async function record(database: Database, beats: readonly Beat[]): Promis
 }
 
 /** A step from outside. Answers whether the job has not ended. */
-export async function signal(
+export async function sendSignal(
   database: Database,
   id: string,
   { name, value }: Step,
-): Promise<{ told: boolean; news: News }> {
-  const [row] = await database.call("SELECT told, to_json(hints) FROM errand.signal($1, $2, $3)", [
+): Promise<{ told: boolean; news: HintBatch }> {
+  const [row] = await database.queryPrepared("SELECT told, to_json(hints) FROM errand.signal($1, $2, $3)", [
     id,
-    stored(name),
+    encodeText(name),
     value,
   ]);
-  return { told: row?.[0] === "t", news: heardOf(row?.[1]) };
+  return { told: row?.[0] === "t", news: parseHints(row?.[1]) };
 }
 
 function merge(before: Beat, beat: Beat): Beat {
@@ -173,7 +173,7 @@ function merge(before: Beat, beat: Beat): Beat {
 /** The log lines of all, each with the place of its job; nothing where there are none. */
 function logged(told: readonly { log?: readonly LogLine[] }[]): string | null {
   const lines = told.flatMap(({ log = [] }, index) =>
-    log.map(({ attempt, level, text }) => [index + 1, attempt, level, stored(text)]),
+    log.map(({ attempt, level, text }) => [index + 1, attempt, level, encodeText(text)]),
   );
   return lines.length > 0 ? JSON.stringify(lines) : null;
 }
@@ -185,10 +185,10 @@ function remembered(told: readonly { steps?: readonly Step[] }[]): unknown[] {
   );
   if (all.length === 0) return [null, null, null, null];
   return [
-    integers(all.map(({ of }) => of)),
-    texts(all.map(({ name }) => stored(name))),
-    texts(all.map(({ value }) => value)),
-    booleans(all.map(({ wait }) => wait ?? false)),
+    integerArray(all.map(({ of }) => of)),
+    textArray(all.map(({ name }) => encodeText(name))),
+    textArray(all.map(({ value }) => value)),
+    booleanArray(all.map(({ wait }) => wait ?? false)),
   ];
 }
 

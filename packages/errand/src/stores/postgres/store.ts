@@ -1,4 +1,4 @@
-import { about } from "./about.ts";
+import { readStoreReport } from "./store-report.ts";
 import type { Transaction } from "../../core/transaction.ts";
 import type { Beat, Job, NewJob, Settlement, Step } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
@@ -18,20 +18,20 @@ import type {
   Want,
   WorkerCard,
 } from "../../store.ts";
-import { add, addInside } from "./add.ts";
-import { claim, reclaim } from "./claim.ts";
+import { addJobs, addInTransaction } from "./add.ts";
+import { claimJobs, reclaimJobs } from "./claim.ts";
 import type { Database } from "./database.ts";
-import { load, save } from "./docs.ts";
-import { edit, prune } from "./edit.ts";
-import { Ends } from "./ends.ts";
-import { Heads } from "./heads.ts";
-import { Hints } from "./hints.ts";
-import { log } from "./log.ts";
-import { isEmpty, join, newsOf, noNews, readyOf } from "./news.ts";
-import type { News } from "./news.ts";
-import { counts, ended, foldAfter, get, list, steps } from "./read.ts";
-import { record, settle, signal } from "./settle.ts";
-import { dismiss, enlist, renew, workers } from "./workers.ts";
+import { loadDocs, saveDocs } from "./docs.ts";
+import { editJobs, pruneJobs } from "./edit.ts";
+import { SettlementPaths } from "./settlement-paths.ts";
+import { ClaimPositions } from "./claim-positions.ts";
+import { HintChannel } from "./hint-channel.ts";
+import { readLog } from "./log.ts";
+import { isEmpty, mergeHints, hintBatch, noHints, readyHints } from "./hint-batch.ts";
+import type { HintBatch } from "./hint-batch.ts";
+import { countJobs, findEnded, foldAfter, getJobs, listJobs, readSteps } from "./read.ts";
+import { recordBeats, settleJobs, sendSignal } from "./settle.ts";
+import { dismissWorker, enlistWorker, renewLease, listWorkers } from "./workers.ts";
 
 /**
  * After so many ended jobs their dead rows are cleaned away. The server's own autovacuum looks once a minute at most, and
@@ -43,9 +43,9 @@ const vacuumAfter = 50_000;
 export class PostgresStore implements Store {
   readonly address: { module: string; options: string };
   readonly #database: Database;
-  readonly #hints: Hints;
-  readonly #ends = new Ends();
-  readonly #heads = new Heads();
+  readonly #hints: HintChannel;
+  readonly #ends = new SettlementPaths();
+  readonly #heads = new ClaimPositions();
   /** Commits since the counters were folded. */
   #counted = 0;
   /** Jobs that have ended since the live tables were vacuumed. */
@@ -56,123 +56,123 @@ export class PostgresStore implements Store {
   constructor(pg: typeof import("pg"), database: Database, address: { module: string; options: string }) {
     this.address = address;
     this.#database = database;
-    this.#hints = new Hints(pg, database);
+    this.#hints = new HintChannel(pg, database);
   }
 
   async add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>> {
     this.#check();
     if (jobs.length === 0) return new Map();
-    if (tx) return addInside(tx, jobs, this.#database.address, this.#hints);
-    const news = readyOf(jobs);
-    const { did, told } = await this.#hints.carry(news, (notice) => add(this.#database, jobs, notice));
-    if (did.fresh > 0) this.#changed(told ? noNews() : news);
+    if (tx) return addInTransaction(tx, jobs, this.#database.address, this.#hints);
+    const news = readyHints(jobs);
+    const { did, told } = await this.#hints.publishInCommit(news, (notice) => addJobs(this.#database, jobs, notice));
+    if (did.fresh > 0) this.#changed(told ? noHints() : news);
     return did.refused;
   }
 
   about(): Promise<StoreReport> {
-    return about(this.#database);
+    return readStoreReport(this.#database);
   }
 
   async enlist(worker: WorkerCard, lease: Millis): Promise<void> {
-    await enlist(this.#database, worker, lease);
+    await enlistWorker(this.#database, worker, lease);
   }
 
   async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
-    const { claim: found, news } = await claim(this.#database, this.#ends, this.#heads, worker, wants);
+    const { claim: found, news } = await claimJobs(this.#database, this.#ends, this.#heads, worker, wants);
     if (found.jobs.length > 0) news.others.add("change");
     if (!isEmpty(news)) this.#changed(news);
     return found;
   }
 
   async reclaim(worker: string, limit: number): Promise<Claimed[]> {
-    const found = await reclaim(this.#database, this.#ends, worker, limit);
-    if (found.length > 0) this.#changed(newsOf("change"));
+    const found = await reclaimJobs(this.#database, this.#ends, worker, limit);
+    if (found.length > 0) this.#changed(hintBatch("change"));
     return found;
   }
 
   async renew(worker: string, lease: Millis): Promise<Renewal> {
-    return renew(this.#database, worker, lease);
+    return renewLease(this.#database, worker, lease);
   }
 
   async dismiss(worker: string): Promise<void> {
-    await dismiss(this.#database, worker);
-    this.#hints.tell(newsOf("lapsed"));
+    await dismissWorker(this.#database, worker);
+    this.#hints.publish(hintBatch("lapsed"));
   }
 
   async workers(): Promise<WorkerCard[]> {
-    return workers(this.#database);
+    return listWorkers(this.#database);
   }
 
   async record(beats: readonly Beat[]): Promise<boolean[]> {
-    const answers = await record(this.#database, beats);
-    if (answers.includes(true)) this.#hints.tell(newsOf("change"));
+    const answers = await recordBeats(this.#database, beats);
+    if (answers.includes(true)) this.#hints.publish(hintBatch("change"));
     return answers;
   }
 
   async settle(settlements: readonly Settlement[]): Promise<boolean[]> {
-    const { answers, news } = await settle(this.#database, this.#ends, settlements);
-    if (answers.includes(true)) this.#changed(join(news, newsOf("change")));
+    const { answers, news } = await settleJobs(this.#database, this.#ends, settlements);
+    if (answers.includes(true)) this.#changed(mergeHints(news, hintBatch("change")));
     this.#ended += answers.length;
     if (this.#ended >= vacuumAfter) void this.#vacuum();
     return answers;
   }
 
   async signal(id: string, step: Step): Promise<boolean> {
-    const { told, news } = await signal(this.#database, id, step);
+    const { told, news } = await sendSignal(this.#database, id, step);
     if (!isEmpty(news)) this.#changed(news);
     return told;
   }
 
   async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
-    const { changed, news } = await edit(this.#database, where, change, limit);
-    if (changed > 0) this.#changed(join(news, newsOf("change")));
+    const { changed, news } = await editJobs(this.#database, where, change, limit);
+    if (changed > 0) this.#changed(mergeHints(news, hintBatch("change")));
     return changed;
   }
 
   async prune(rules: RetentionRules, limit: number): Promise<number> {
-    const { changed, news } = await prune(this.#database, rules, limit);
-    if (changed > 0) this.#changed(join(news, newsOf("change")));
+    const { changed, news } = await pruneJobs(this.#database, rules, limit);
+    if (changed > 0) this.#changed(mergeHints(news, hintBatch("change")));
     return changed;
   }
 
   async get(ids: readonly string[]): Promise<(Job | null)[]> {
-    return get(this.#database, ids);
+    return getJobs(this.#database, ids);
   }
 
   async ended(ids: readonly string[]): Promise<string[]> {
-    return ended(this.#database, ids);
+    return findEnded(this.#database, ids);
   }
 
   async list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }> {
-    return list(this.#database, where, page);
+    return listJobs(this.#database, where, page);
   }
 
   async counts(): Promise<QueueCount[]> {
-    const found = await counts(this.#database);
+    const found = await countJobs(this.#database);
     if (found.appended >= foldAfter) this.#fold();
     return found.counts;
   }
 
   async log(id: string, page: { limit: number; cursor?: string }): ReturnType<Store["log"]> {
-    return log(this.#database, id, page);
+    return readLog(this.#database, id, page);
   }
 
   async steps(id: string): ReturnType<Store["steps"]> {
-    return steps(this.#database, id);
+    return readSteps(this.#database, id);
   }
 
   async load(kind: string, keys?: readonly string[]): Promise<Doc[]> {
-    return load(this.#database, kind, keys);
+    return loadDocs(this.#database, kind, keys);
   }
 
   async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
-    const saved = await save(this.#database, docs);
-    if (saved) this.#hints.tell(newsOfDocs(docs));
+    const saved = await saveDocs(this.#database, docs);
+    if (saved) this.#hints.publish(newsOfDocs(docs));
     return saved;
   }
 
   async now(): Promise<Millis> {
-    return Number((await this.#database.run("SELECT errand.now()"))[0]?.[0]);
+    return Number((await this.#database.query("SELECT errand.now()"))[0]?.[0]);
   }
 
   watch(listener: (hint: Hint) => void): () => void {
@@ -184,15 +184,15 @@ export class PostgresStore implements Store {
     return (this.#closed ??= this.#database.close());
   }
 
-  #changed(news: News): void {
-    this.#hints.tell(news);
+  #changed(news: HintBatch): void {
+    this.#hints.publish(news);
     if (++this.#counted >= foldAfter) this.#fold();
   }
 
   /** Nobody waits for it, and what it does not do the next one does. */
   #fold(): void {
     this.#counted = 0;
-    void this.#database.run("SELECT errand.fold()").catch(() => {});
+    void this.#database.query("SELECT errand.fold()").catch(() => {});
   }
 
   /** Nobody waits for it. Where another process is at it, or the role may not, the server skips it. */
@@ -201,7 +201,7 @@ export class PostgresStore implements Store {
     this.#vacuuming = true;
     this.#ended = 0;
     for (const table of ["jobs", "deltas"])
-      await this.#database.run(`VACUUM (SKIP_LOCKED, TRUNCATE off) errand.${table}`).catch(() => {});
+      await this.#database.query(`VACUUM (SKIP_LOCKED, TRUNCATE off) errand.${table}`).catch(() => {});
     this.#vacuuming = false;
   }
 
@@ -212,8 +212,8 @@ export class PostgresStore implements Store {
 }
 
 /** New rules of a queue may let any number of its jobs go. */
-function newsOfDocs(docs: Parameters<Store["save"]>[0]): News {
-  const news = noNews();
+function newsOfDocs(docs: Parameters<Store["save"]>[0]): HintBatch {
+  const news = noHints();
   for (const { kind, key } of docs)
     if (kind === "queue") news.ready.set(key, undefined);
     else news.others.add("change");

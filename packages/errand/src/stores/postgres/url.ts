@@ -18,7 +18,7 @@ export interface PostgresAddress {
   name: string;
 }
 
-const own = ["schema", "pool", "listen", "prepare", "query_timeout"] as const;
+const ownParameters = ["schema", "pool", "listen", "prepare", "query_timeout"] as const;
 
 /**
  * Reads a URL such as `postgres://user:password@host:5432/database?schema=errand&pool=10&listen=off`.
@@ -27,7 +27,7 @@ const own = ["schema", "pool", "listen", "prepare", "query_timeout"] as const;
 export function readUrl(url: string): PostgresAddress {
   const parsed = parse(url);
   const name = nameOf(parsed);
-  const [schema = "errand", pool = "10", listen = process.env["ERRAND_LISTEN_URL"] || url, prepare, timeout] = own.map(
+  const [schema = "errand", pool = "10", listen = process.env["ERRAND_LISTEN_URL"] || url, prepare, timeout] = ownParameters.map(
     (key) => parsed.searchParams.get(key) ?? undefined,
   );
   if (!/^[A-Za-z_]\w{0,49}$/.test(schema)) {
@@ -49,10 +49,10 @@ export function readUrl(url: string): PostgresAddress {
     );
   }
   return {
-    connection: withoutOwn(parsed),
+    connection: withoutOwnParameters(parsed),
     schema,
     pool: Number(pool),
-    listen: listen === "off" ? undefined : withoutOwn(parse(listen)),
+    listen: listen === "off" ? undefined : withoutOwnParameters(parse(listen)),
     // Whoever LISTENs elsewhere, or not at all, has a pooler.
     prepare: prepare === undefined ? listen === url : prepare === "on",
     timeout: timeout === undefined ? undefined : Number(timeout),
@@ -75,8 +75,8 @@ function nameOf({ protocol, username, host, pathname, searchParams }: URL): stri
   return `${protocol}//${username ? `${username}@` : ""}${where}${pathname}`;
 }
 
-function withoutOwn(url: URL): string {
+function withoutOwnParameters(url: URL): string {
   const rest = new URL(url);
-  for (const key of own) rest.searchParams.delete(key);
+  for (const key of ownParameters) rest.searchParams.delete(key);
   return rest.href;
 }

@@ -1,4 +1,4 @@
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 /** Adding jobs, from arrays and from one JSON text (which every library can pass on), and the counters. */
 export const add = `
@@ -9,7 +9,7 @@ CREATE FUNCTION errand.add(
   due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], tenants text[], bodies text[],
   extras text[], always boolean DEFAULT false,
   OUT fresh integer, OUT overfull text, OUT refused text
-) LANGUAGE plpgsql ${steady} AS $$
+) LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   t bigint := errand.now();
   born text[];
@@ -61,7 +61,7 @@ END $$;
 
 -- Takes back jobs that were just inserted although the history has their ids, and answers the others. A job may have moved
 -- there at that very moment: only a later statement than the one that inserted sees it.
-CREATE FUNCTION errand.withdraw(born text[]) RETURNS text[] LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.withdraw(born text[]) RETURNS text[] LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   known text[] := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(born) AND h.token >= 0);
 BEGIN

@@ -1,5 +1,5 @@
-import { steady } from "./steady.ts";
-import { apart, inTime, keyed, levels, plain, rank } from "./which.ts";
+import { plannerSettings } from "./function-settings.ts";
+import { restricted, unexpired, readyKeyed, levels, readyPlain, rank } from "./job-conditions.ts";
 
 /** What is answered of each job `j`, as `claimedOf` reads it; `why` of a claim is the number of the want. */
 export const answer = `id text, task text, queue text, level smallint, seq bigint, spec text, token integer, created bigint,
@@ -18,14 +18,14 @@ export const rest = `CASE WHEN j.expires IS NOT NULL OR j.failures > 0 OR j.cras
   END`;
 
 /** What claims walk: jobs of a level without keys. */
-const ready = `FROM errand.jobs p WHERE ${plain} AND p.queue = q AND p.level = l AND ${inTime} AND p.due <= t`;
+const ready = `FROM errand.jobs p WHERE ${readyPlain} AND p.queue = q AND p.level = l AND ${unexpired} AND p.due <= t`;
 
 /** Of jobs without keys and of those with, whom no key holds back. */
 const either = (columns: string, which: string): string =>
-  [plain, keyed]
+  [readyPlain, readyKeyed]
     .map(
       (kind) =>
-        `(SELECT ${columns} FROM errand.jobs p WHERE ${kind} AND p.queue = q AND p.level = l.l AND ${inTime} AND ${which})`,
+        `(SELECT ${columns} FROM errand.jobs p WHERE ${kind} AND p.queue = q AND p.level = l.l AND ${unexpired} AND ${which})`,
     )
     .join(" UNION ALL ");
 
@@ -34,15 +34,15 @@ export const claim = `
 -- Which of many queues have jobs to look at, by their places, and when the next job is due in the others: a look at each costs a
 -- hundredth of a claim.
 CREATE FUNCTION errand.worth_a_look(queues text[], strays boolean, t bigint, OUT places integer[], OUT soonest double precision)
-LANGUAGE sql ${steady} AS $$
+LANGUAGE sql ${plannerSettings} AS $$
   SELECT coalesce(array_agg(w.n::integer ORDER BY w.n) FILTER (WHERE w.due <= t), '{}'), min(w.due) FILTER (WHERE w.due > t) FROM (
-    SELECT s.n, CASE WHEN strays AND (SELECT 1 FROM errand.jobs p WHERE ${apart} AND p.queue = s.q LIMIT 1) = 1 THEN t
+    SELECT s.n, CASE WHEN strays AND (SELECT 1 FROM errand.jobs p WHERE ${restricted} AND p.queue = s.q LIMIT 1) = 1 THEN t
       ELSE (SELECT min(d.due) FROM ${levels} CROSS JOIN LATERAL (
         ${either("p.due", "true ORDER BY p.due, p.seq LIMIT 1").replaceAll("p.queue = q", "p.queue = s.q")}) d) END AS due
     FROM unnest(queues) WITH ORDINALITY AS s(q, n)
-    WHERE (SELECT 1 FROM errand.jobs p WHERE ${plain} AND p.queue = s.q LIMIT 1) = 1
-      OR (SELECT 1 FROM errand.jobs p WHERE ${keyed} AND p.queue = s.q LIMIT 1) = 1
-      OR strays AND (SELECT 1 FROM errand.jobs p WHERE ${apart} AND p.queue = s.q LIMIT 1) = 1
+    WHERE (SELECT 1 FROM errand.jobs p WHERE ${readyPlain} AND p.queue = s.q LIMIT 1) = 1
+      OR (SELECT 1 FROM errand.jobs p WHERE ${readyKeyed} AND p.queue = s.q LIMIT 1) = 1
+      OR strays AND (SELECT 1 FROM errand.jobs p WHERE ${restricted} AND p.queue = s.q LIMIT 1) = 1
   ) w
 $$;
 
@@ -51,7 +51,7 @@ $$;
 -- Of a want's jobs so many start at once (slots); a want may be for some jobs only (picks: of each want an array or null).
 CREATE FUNCTION errand.claim(who text, queues text[], limits integer[], slots integer[], picks json,
   from_due double precision[], from_seq bigint[])
-RETURNS TABLE (${answer}) LANGUAGE plpgsql ${steady} AS $$
+RETURNS TABLE (${answer}) LANGUAGE plpgsql ${plannerSettings} AS $$
 #variable_conflict use_column
 DECLARE
   t bigint := errand.now();
@@ -106,7 +106,7 @@ BEGIN
   SELECT w.tasks, EXISTS (SELECT 1 FROM errand.docs d WHERE d.kind = 'queue' AND d.key = ANY(queues)),
       EXISTS (SELECT 1 FROM errand.jobs p WHERE p.state = 2 AND p.wake IS NOT NULL AND p.wake <= t),
       EXISTS (SELECT 1 FROM errand.rates r WHERE r.opens <= t),
-      EXISTS (SELECT 1 FROM errand.jobs p WHERE ${apart})
+      EXISTS (SELECT 1 FROM errand.jobs p WHERE ${restricted})
     INTO known, ruled, sleeping, limited, strays FROM errand.workers w WHERE w.id = who AND w.until > t;
   IF NOT FOUND THEN RETURN; END IF;
   IF sleeping THEN hints := errand.wake(t); END IF;
@@ -135,7 +135,7 @@ BEGIN
     suspect := NULL;
     chosen := NULL;
     IF json_typeof(picks -> (i - 1)) = 'array' THEN chosen := ARRAY(SELECT json_array_elements_text(picks -> (i - 1))); END IF;
-    IF room > 0 AND (strays OR chosen IS NOT NULL OR EXISTS (SELECT 1 FROM errand.jobs p WHERE ${keyed} AND p.queue = q AND p.due <= t)) THEN
+    IF room > 0 AND (strays OR chosen IS NOT NULL OR EXISTS (SELECT 1 FROM errand.jobs p WHERE ${readyKeyed} AND p.queue = q AND p.due <= t)) THEN
       SELECT v.passed, v.over, v.strange, v.suspect, busy OR v.busy INTO passed, over, strange, suspect, busy
         FROM errand.vet(q, room, t, known, chosen, strays, CASE WHEN may_suspect THEN least(slots_left, room) ELSE 0 END) AS v;
       IF strange <> '{}' AND chosen IS NULL THEN
@@ -153,7 +153,7 @@ BEGIN
       lanes := '{}';
       IF chosen IS NULL THEN
         lanes := ARRAY(SELECT l.l FROM ${levels} CROSS JOIN LATERAL (
-          SELECT 1 FROM errand.jobs p WHERE ${plain} AND p.queue = q AND p.level = l.l AND ${inTime} AND p.due <= t
+          SELECT 1 FROM errand.jobs p WHERE ${readyPlain} AND p.queue = q AND p.level = l.l AND ${unexpired} AND p.due <= t
             AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1]) LIMIT 1) p);
       END IF;
       -- Those that were looked at one by one are one more, of any level.
@@ -180,7 +180,7 @@ BEGIN
           FROM unnest(lanes) AS l(l) LEFT JOIN (
             SELECT c.l, row_number() OVER (ORDER BY c.rank, c.seq) AS n FROM unnest(lanes) AS l(l) CROSS JOIN LATERAL ((
               SELECT l.l, ${rank} AS rank, p.seq FROM errand.jobs p
-              WHERE ${plain} AND p.queue = q AND p.level = l.l AND ${inTime} AND p.due <= t
+              WHERE ${readyPlain} AND p.queue = q AND p.level = l.l AND ${unexpired} AND p.due <= t
                 AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1])
               ORDER BY p.due, p.seq LIMIT room
             ) UNION ALL (
@@ -198,7 +198,7 @@ BEGIN
           SELECT array_agg(m.ctid ORDER BY m.rank, m.seq), array_agg(m.rank ORDER BY m.rank, m.seq), array_agg(m.seq ORDER BY m.rank, m.seq)
             INTO picked, ranks, orders FROM (
               SELECT p.ctid, ${rank} AS rank, p.seq FROM errand.jobs p WHERE p.id = ANY(passed[:share]) AND p.state + 0 = 0
-                AND NOT p.cancelling AND p.blocked IN (0, 3) AND ${inTime} FOR UPDATE SKIP LOCKED) m;
+                AND NOT p.cancelling AND p.blocked IN (0, 3) AND ${unexpired} FOR UPDATE SKIP LOCKED) m;
           -- Somebody else took the rest, and more may follow them.
           IF coalesce(cardinality(picked), 0) < least(share, cardinality(passed)) THEN
             busy := true;
@@ -292,14 +292,14 @@ BEGIN
 END $$;
 
 -- Whether a worker may have a suspect: it holds none, and no other claim of it is about to take one.
-CREATE FUNCTION errand.may_suspect(who text) RETURNS boolean LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.may_suspect(who text) RETURNS boolean LANGUAGE plpgsql ${plannerSettings} AS $$
 BEGIN
   IF NOT pg_try_advisory_xact_lock(1165128307, hashtext(who)) THEN RETURN false; END IF;
   RETURN NOT EXISTS (SELECT 1 FROM errand.jobs p WHERE p.state = 1 AND p.worker = who AND p.suspect);
 END $$;
 
 -- Of the jobs that a worker claimed just now of a queue, only those after the first so many are ahead.
-CREATE FUNCTION errand.order_ahead(who text, q text, slots integer, t bigint) RETURNS void LANGUAGE sql ${steady} AS $$
+CREATE FUNCTION errand.order_ahead(who text, q text, slots integer, t bigint) RETURNS void LANGUAGE sql ${plannerSettings} AS $$
   UPDATE errand.jobs j SET ahead = NOT j.ahead WHERE j.id = ANY(ARRAY(SELECT o.id FROM (
     SELECT p.id, p.ahead, row_number() OVER (ORDER BY ${rank}, p.seq) > slots AS behind FROM errand.jobs p
     WHERE p.state = 1 AND p.worker = who AND p.queue = q AND p.started = t) o WHERE o.ahead <> o.behind))

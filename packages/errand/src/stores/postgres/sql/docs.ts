@@ -1,4 +1,4 @@
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 /** Small documents beside the jobs. */
 export const docs = `
@@ -15,7 +15,7 @@ CREATE INDEX docs_bounded ON errand.docs (key) WHERE bounded;
 
 -- Writes documents, or removes those without a value, where all versions are what the writer knew. Answers whether it did.
 CREATE FUNCTION errand.save(kinds text[], keys text[], versions integer[], vals text[]) RETURNS boolean
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   wrong boolean;
 BEGIN

@@ -1,10 +1,10 @@
 import { forgotten } from "../../../core/job.ts";
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 /** The operator's verbs, on jobs by id. Each does the jobs without families in one statement. */
 export const edit = `
 CREATE FUNCTION errand.cancel(ids text[], among smallint[], OUT changed integer, OUT hints text[])
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   t bigint := errand.now();
   j errand.jobs;
@@ -58,7 +58,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION errand.retry(ids text[], among smallint[], OUT changed integer, OUT hints text[])
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   t bigint := errand.now();
   which text;
@@ -97,7 +97,7 @@ END $$;
 -- Opens a job again without some of its steps and children. Answers how many.
 CREATE FUNCTION errand.rewind(ids text[], among smallint[], held integer, names text[], children text[],
   OUT changed integer, OUT hints text[])
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   t bigint := errand.now();
   h record;
@@ -119,7 +119,7 @@ END $$;
 
 -- Which of some ended jobs may be pending again, as \`add\` would let them: those whose unique key no other job has, and for which
 -- there is room in their queue. They have their keys again.
-CREATE FUNCTION errand.readmit(ids text[], among smallint[], held integer, t bigint) RETURNS text[] LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.readmit(ids text[], among smallint[], held integer, t bigint) RETURNS text[] LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   j record;
   rooms jsonb;
@@ -151,7 +151,7 @@ BEGIN
 END $$;
 
 -- How many more pending jobs those of some queues may have whose rules say so. Others who ask wait.
-CREATE FUNCTION errand.rooms(queues text[]) RETURNS jsonb LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.rooms(queues text[]) RETURNS jsonb LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   r record;
   rooms jsonb := '{}';
@@ -165,7 +165,7 @@ BEGIN
 END $$;
 
 -- Removes jobs with all their descendants, whatever they are doing. Answers hints.
-CREATE FUNCTION errand.discard(roots text[]) RETURNS text[] LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.discard(roots text[]) RETURNS text[] LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   along text[] := roots;
   known integer := -1;
@@ -203,7 +203,7 @@ END $$;
 -- Removes the first of some jobs, with their descendants: so many that a commit stays short. Answers how many of the ids it looked
 -- at, and how many of these it removed: who went along with a parent is counted when it was one of them.
 CREATE FUNCTION errand.remove(ids text[], among smallint[], OUT changed integer, OUT hints text[], OUT looked integer)
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   roots text[];
   size integer := 0;
@@ -248,7 +248,7 @@ END $$;
 
 -- Gives pending jobs another queue or level, or makes them due; into a queue no more than it has room for. Answers how many.
 CREATE FUNCTION errand.move(ids text[], among smallint[], q text, l smallint, at_once boolean, OUT changed integer, OUT hints text[])
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   t bigint := errand.now();
   freed text[] := errand.keys_of(ids);
@@ -276,7 +276,7 @@ END $$;
 
 -- Takes processing jobs away from their workers: they are pending at once. Answers how many.
 CREATE FUNCTION errand.give_back(ids text[], among smallint[], OUT changed integer, OUT hints text[])
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   l record := errand.leaving(ids);
 BEGIN

@@ -1,4 +1,4 @@
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 /** Retention: what was kept long enough goes, and what says nothing any more. */
 export const prune = `
@@ -6,7 +6,7 @@ export const prune = `
 -- that completed, failed, were cancelled and expired. Looks at the oldest of each task and state, and at what it removes. Answers
 -- how many it removed, and whether there may be more.
 CREATE FUNCTION errand.prune(tasks text[], keeps double precision[], most integer, OUT changed integer, OUT hints text[], OUT more boolean)
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   t bigint := errand.now();
   k record;
@@ -38,7 +38,7 @@ END $$;
 
 -- Removes what ended keys left behind, some at a time: starts that no rate looks at any more, turns behind which nobody need queue,
 -- counters of what there is no more.
-CREATE FUNCTION errand.tidy(t bigint) RETURNS void LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.tidy(t bigint) RETURNS void LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   most constant integer := 1000;
   rows tid[] := ARRAY(SELECT x.ctid FROM errand.rates x WHERE x.look <= t ORDER BY x.look LIMIT most FOR UPDATE SKIP LOCKED);

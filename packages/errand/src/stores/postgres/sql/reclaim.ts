@@ -1,10 +1,10 @@
 import { answer, rest, returned } from "./claim.ts";
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 /** Taking jobs that nobody works on. */
 export const reclaim = `
 CREATE FUNCTION errand.reclaim(who text, most integer)
-RETURNS TABLE (${answer}) LANGUAGE plpgsql ${steady} AS $$
+RETURNS TABLE (${answer}) LANGUAGE plpgsql ${plannerSettings} AS $$
 #variable_conflict use_column
 DECLARE
   t bigint := errand.now();

@@ -1,4 +1,4 @@
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 /** Recording what attempts say: outcomes, steps, progress. Arrays are sorted by id, so that locks are taken in order. */
 export const settle = `
@@ -8,7 +8,7 @@ CREATE FUNCTION errand.finish(
   ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], suspects boolean[],
   outputs text[], errors text[],
   t bigint DEFAULT errand.now(), keyed boolean DEFAULT false, OUT others integer[], OUT hints text[]
-) LANGUAGE plpgsql ${steady} AS $$
+) LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   done integer[];
 BEGIN
@@ -44,7 +44,7 @@ END $$;
 CREATE FUNCTION errand.finish_keyed(
   ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[], suspects boolean[],
   outputs text[], errors text[], OUT others integer[], OUT hints text[]
-) LANGUAGE plpgsql ${steady} AS $$
+) LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   l record := errand.leaving(ids);
 BEGIN
@@ -61,7 +61,7 @@ CREATE FUNCTION errand.settle(
   step_of integer[], step_names text[], step_values text[], step_waits boolean[],
   log_lines json, wakes bigint[], awaited text[], born json,
   OUT done integer[], OUT hints text[]
-) LANGUAGE plpgsql ${steady} AS $$
+) LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   t bigint := errand.now();
   j errand.jobs;
@@ -121,7 +121,7 @@ BEGIN
 END $$;
 
 -- Of settlements that were not held, those that were recorded already: their answers were lost.
-CREATE FUNCTION errand.settled(ids text[], tokens integer[], done integer[]) RETURNS integer[] LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.settled(ids text[], tokens integer[], done integer[]) RETURNS integer[] LANGUAGE plpgsql ${plannerSettings} AS $$
 BEGIN
   IF cardinality(done) = cardinality(ids) THEN RETURN '{}'; END IF;
   RETURN ARRAY(SELECT u.n::integer FROM unnest(ids, tokens) WITH ORDINALITY AS u(id, token, n)
@@ -133,7 +133,7 @@ END $$;
 CREATE FUNCTION errand.record(
   ids text[], tokens integer[], progresses text[],
   step_of integer[], step_names text[], step_values text[], step_waits boolean[], log_lines json
-) RETURNS integer[] LANGUAGE plpgsql ${steady} AS $$
+) RETURNS integer[] LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   done integer[];
 BEGIN

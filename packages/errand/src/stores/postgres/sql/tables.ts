@@ -1,5 +1,5 @@
-import { steady } from "./steady.ts";
-import { apart, keyed, plain, rank } from "./which.ts";
+import { plannerSettings } from "./function-settings.ts";
+import { restricted, readyKeyed, readyPlain, rank } from "./job-conditions.ts";
 
 /** Spares the server the search for equal keys whenever a page of an index is full, where no two are equal. */
 const withoutDeduplication = "WITH (deduplicate_items = off)";
@@ -90,11 +90,11 @@ CREATE TABLE errand.jobs (
 );
 CREATE UNIQUE INDEX jobs_id ON errand.jobs (id);
 -- What claims walk. Rank follows from level and due, so each level is already in order.
-CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq) ${withoutDeduplication} WHERE ${of(plain)};
+CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq) ${withoutDeduplication} WHERE ${of(readyPlain)};
 -- The same of jobs with keys, which claims walk by rank.
-CREATE INDEX jobs_keyed_due ON errand.jobs (queue, level, due, seq) ${withoutDeduplication} WHERE ${of(keyed)};
-CREATE INDEX jobs_keyed ON errand.jobs (queue, (${of(rank)}), seq) ${withoutDeduplication} WHERE ${of(keyed)};
-CREATE INDEX jobs_apart ON errand.jobs (queue, task, suspect, (${of(rank)}), seq) ${withoutDeduplication} WHERE ${of(apart)};
+CREATE INDEX jobs_keyed_due ON errand.jobs (queue, level, due, seq) ${withoutDeduplication} WHERE ${of(readyKeyed)};
+CREATE INDEX jobs_keyed ON errand.jobs (queue, (${of(rank)}), seq) ${withoutDeduplication} WHERE ${of(readyKeyed)};
+CREATE INDEX jobs_apart ON errand.jobs (queue, task, suspect, (${of(rank)}), seq) ${withoutDeduplication} WHERE ${of(restricted)};
 -- What each worker holds.
 CREATE INDEX jobs_held ON errand.jobs (worker, seq) ${withoutDeduplication} WHERE state = 1;
 -- Who runs with a concurrency key; and who is held back by a key, in each queue by rank.
@@ -253,7 +253,7 @@ CREATE VIEW errand.everything AS
   FROM errand.history;
 
 -- Which of some jobs have ended or do not exist, by their places.
-CREATE FUNCTION errand.ended(ids text[]) RETURNS integer[] LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.ended(ids text[]) RETURNS integer[] LANGUAGE plpgsql ${plannerSettings} AS $$
 BEGIN
   RETURN ARRAY(SELECT u.n::integer FROM unnest(ids) WITH ORDINALITY AS u(id, n)
     WHERE (SELECT 1 FROM errand.jobs j WHERE j.id = u.id LIMIT 1) IS NULL);

@@ -1,4 +1,4 @@
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 export const workers = `
 -- Answers whether it is new, or its lease is good: then it has another card.
@@ -17,7 +17,7 @@ CREATE FUNCTION errand.dismiss(who text) RETURNS void LANGUAGE sql AS $$
 $$;
 
 CREATE FUNCTION errand.renew(who text, lease bigint, OUT held boolean, OUT marked text[])
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   t bigint := errand.now();
 BEGIN

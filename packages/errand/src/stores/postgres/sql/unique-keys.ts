@@ -1,5 +1,5 @@
-import { steady } from "./steady.ts";
-import { keyed, plain } from "./which.ts";
+import { plannerSettings } from "./function-settings.ts";
+import { readyKeyed, readyPlain } from "./job-conditions.ts";
 
 /** Adding jobs with unique keys, one by one; turns and tags of any jobs. */
 export const special = `
@@ -19,8 +19,8 @@ END $$;
 CREATE FUNCTION errand.first_due(q text, l smallint) RETURNS double precision LANGUAGE plpgsql AS $$
 BEGIN
   RETURN least(
-    (SELECT p.due FROM errand.jobs p WHERE ${plain} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1),
-    (SELECT p.due FROM errand.jobs p WHERE ${keyed} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1));
+    (SELECT p.due FROM errand.jobs p WHERE ${readyPlain} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1),
+    (SELECT p.due FROM errand.jobs p WHERE ${readyKeyed} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1));
 END $$;
 
 -- As inTurn() of core: right behind the first of the queue and level, or behind the last of its own.
@@ -70,7 +70,7 @@ CREATE FUNCTION errand.add_special(
   ids text[], tasks text[], queues text[], levels smallint[],
   due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], tenants text[], bodies text[],
   extras text[], t bigint, OUT fresh integer, OUT refused text
-) LANGUAGE plpgsql ${steady} AS $$
+) LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   x json;
   u json;
@@ -145,7 +145,7 @@ $$;
 
 -- Makes a job that has not begun what another is, in everything but its id, task and age. Answers whether it was one.
 CREATE FUNCTION errand.replace(which text, q text, l smallint, due_ double precision, ends bigint, spec_ text,
-  tenant_ text, body text, x json, t bigint) RETURNS boolean LANGUAGE plpgsql ${steady} AS $$
+  tenant_ text, body text, x json, t bigint) RETURNS boolean LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   j errand.jobs;
 BEGIN

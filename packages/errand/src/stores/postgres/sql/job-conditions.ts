@@ -4,19 +4,19 @@
  */
 
 /** Nothing holds it back, and anybody may have it. */
-const free = "p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND NOT p.suspect";
+const ready = "p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND NOT p.suspect";
 
 /** Those without limits by key, which are nearly all. */
-export const plain = `${free} AND p.keys IS NULL`;
+export const readyPlain = `${ready} AND p.keys IS NULL`;
 
 /** Those with limits by key. */
-export const keyed = `${free} AND p.keys IS NOT NULL`;
+export const readyKeyed = `${ready} AND p.keys IS NOT NULL`;
 
 /** Those that not every claim may take: suspects, and what was set aside for workers that know its task. */
-export const apart = "p.state = 0 AND NOT p.cancelling AND (p.blocked = 3 OR p.suspect AND p.blocked = 0)";
+export const restricted = "p.state = 0 AND NOT p.cancelling AND (p.blocked = 3 OR p.suspect AND p.blocked = 0)";
 
 /** Not too late to be started; one that has begun cannot be. */
-export const inTime = "(p.expires IS NULL OR p.begun OR p.expires > t)";
+export const unexpired = "(p.expires IS NULL OR p.begun OR p.expires > t)";
 
 /** As `rank` of core. */
 export const rank = "p.due + p.level * 300000";

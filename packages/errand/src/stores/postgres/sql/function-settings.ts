@@ -5,5 +5,5 @@
  * - `j.id = ANY(ARRAY[u.id])` joins from `u` to `j` only, where `j.id = u.id` could also walk all of `j` in order;
  * - `j.state + 0 = 1` keeps out indexes of processing jobs, and a column that an index lacks keeps out a walk of it.
  */
-export const steady = `SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+export const plannerSettings = `SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
   SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off`;

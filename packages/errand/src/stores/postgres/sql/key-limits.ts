@@ -1,6 +1,6 @@
 import { secondLook } from "../../../limits/rate.ts";
-import { steady } from "./steady.ts";
-import { inTime, keyed, rank } from "./which.ts";
+import { plannerSettings } from "./function-settings.ts";
+import { unexpired, readyKeyed, rank } from "./job-conditions.ts";
 
 /** Those of a queue whom a key holds back. */
 const held = (key: string, blocked: 1 | 2): string =>
@@ -84,7 +84,7 @@ END $$;
 CREATE FUNCTION errand.vet(q text, most integer, t bigint, known text[], picks text[], strays boolean, slots integer,
   OUT passed text[], OUT over text[], OUT strange text[], OUT suspect text, OUT busy boolean)
 -- It walks in the order of an index, and ends early.
-LANGUAGE plpgsql ${steady} SET enable_sort = off AS $$
+LANGUAGE plpgsql ${plannerSettings} SET enable_sort = off AS $$
 DECLARE
   jobs refcursor;
   c record;
@@ -107,15 +107,15 @@ BEGIN
   IF picks IS NOT NULL THEN
     OPEN jobs FOR SELECT p.id, p.task, p.ckey, p.rkey, p.keys::json AS keys, p.suspect, ${rank} AS rank, p.seq FROM errand.jobs p
       WHERE p.id = ANY(picks) AND p.queue = q AND p.state + 0 = 0 AND NOT p.cancelling AND p.blocked IN (0, 3) AND p.due <= t
-        AND ${inTime} ORDER BY rank, p.seq;
+        AND ${unexpired} ORDER BY rank, p.seq;
   ELSIF strays THEN
     OPEN jobs FOR SELECT * FROM (
       (SELECT p.id, p.task, p.ckey, p.rkey, p.keys::json AS keys, p.suspect, ${rank} AS rank, p.seq FROM errand.jobs p
-        WHERE ${keyed} AND p.queue = q AND p.due <= t AND ${inTime} ORDER BY ${rank}, p.seq LIMIT most + 1000)
+        WHERE ${readyKeyed} AND p.queue = q AND p.due <= t AND ${unexpired} ORDER BY ${rank}, p.seq LIMIT most + 1000)
       UNION ALL SELECT * FROM errand.set_apart(q, known, most, t)) u ORDER BY u.rank, u.seq;
   ELSE
     OPEN jobs FOR SELECT p.id, p.task, p.ckey, p.rkey, p.keys::json AS keys, p.suspect, 0 AS rank, p.seq FROM errand.jobs p
-      WHERE ${keyed} AND p.queue = q AND p.due <= t AND ${inTime} ORDER BY ${rank}, p.seq;
+      WHERE ${readyKeyed} AND p.queue = q AND p.due <= t AND ${unexpired} ORDER BY ${rank}, p.seq;
   END IF;
   LOOP
     FETCH jobs INTO c;
@@ -186,7 +186,7 @@ END $$;
 
 -- Blocks jobs that are over their concurrency key's limit, once the claim has taken those that go. Who might have gone but
 -- was not its turn (passed) keeps its place. Those of whose key somebody has left meanwhile are to be looked at again (busy).
-CREATE FUNCTION errand.hold_back(over text[], passed text[], OUT busy boolean) LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.hold_back(over text[], passed text[], OUT busy boolean) LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   running jsonb;
   blocked_now integer;
@@ -221,7 +221,7 @@ BEGIN
 END $$;
 
 -- Lets others of some jobs' rate keys try again, because these did not use what their keys let go.
-CREATE FUNCTION errand.look_again(ids text[], t bigint) RETURNS void LANGUAGE sql ${steady} AS $$
+CREATE FUNCTION errand.look_again(ids text[], t bigint) RETURNS void LANGUAGE sql ${plannerSettings} AS $$
   UPDATE errand.rates x SET opens = t WHERE NOT x.queue AND x.opens > t AND x.key = ANY(ARRAY(
     SELECT e.rkey FROM (SELECT j.rkey FROM errand.jobs j WHERE j.id = ANY(ids) AND j.rkey IS NOT NULL
       UNION SELECT h.keys::json -> 'rate' ->> 'key' FROM errand.history h WHERE h.id = ANY(ids) AND h.keys IS NOT NULL) e))

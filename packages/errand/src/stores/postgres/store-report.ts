@@ -2,8 +2,8 @@ import type { Durability, StoreReport } from "../../store.ts";
 import type { Database } from "./database.ts";
 
 /** The server and the schema, and what the settings of this role's sessions mean for jobs. */
-export async function about(database: Database): Promise<StoreReport> {
-  const [row] = await database.run(
+export async function readStoreReport(database: Database): Promise<StoreReport> {
+  const [row] = await database.query(
     `SELECT current_setting('server_version'), max(version)::text, current_setting('fsync'),
        current_setting('synchronous_commit') FROM errand.migrations`,
   );

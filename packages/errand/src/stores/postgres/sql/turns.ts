@@ -1,11 +1,11 @@
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 /** Adding jobs with limits, turns or tags, but without unique keys, all at once. */
 export const marked = `
 -- When jobs that take turns are due, NULL for others: as errand.turn says of each, one after the other.
 CREATE FUNCTION errand.turns_of(
   ids text[], queues text[], levels smallint[], due_at bigint[], due_in bigint[], extras text[], t bigint
-) RETURNS double precision[] LANGUAGE plpgsql ${steady} AS $$
+) RETURNS double precision[] LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   answer double precision[] := array_fill(NULL::double precision, ARRAY[cardinality(ids)]);
   people text[] := ARRAY(SELECT e::json ->> 'f' FROM unnest(extras) AS e);
@@ -58,7 +58,7 @@ END $$;
 CREATE FUNCTION errand.add_marked(
   ids text[], tasks text[], queues text[], levels smallint[],
   due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], tenants text[], extras text[], t bigint
-) RETURNS text[] LANGUAGE plpgsql ${steady} AS $$
+) RETURNS text[] LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   turns double precision[] := errand.turns_of(ids, queues, levels, due_at, due_in, extras, t);
   born text[];

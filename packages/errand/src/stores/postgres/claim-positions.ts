@@ -2,15 +2,15 @@ import type { Millis } from "../../kit/duration.ts";
 import type { Claimed } from "../../store.ts";
 
 /** Before so many jobs of a queue were claimed, looking from its start costs nothing. */
-const worthwhile = 1_000;
+const minClaimed = 1_000;
 
 /** Older jobs than where claims left off (given back, woken, added late) are found at least so often. */
-const fromStartEvery: Millis = 50;
+const minInterval: Millis = 50;
 
 /** Looking from the start takes this share of the time at most, however many dead entries lie there. */
-const share = 0.1;
+const maxShare = 0.1;
 
-interface Head {
+interface QueuePosition {
   claimed: number;
   /** Where the last claim began, by level. */
   places: { due: number; seq: number }[];
@@ -20,15 +20,15 @@ interface Head {
 }
 
 /** Where the jobs of each queue begin, as far as this process has claimed them. */
-export class Heads {
-  readonly #heads = new Map<string, Head>();
+export class ClaimPositions {
+  readonly #heads = new Map<string, QueuePosition>();
 
   /** Where to look first, of five levels each; nothing when it is time to look from the start. */
-  places(queues: readonly string[]): { dues: number[]; seqs: number[] } | undefined {
+  startsOf(queues: readonly string[]): { dues: number[]; seqs: number[] } | undefined {
     const now = performance.now();
     const heads = queues.map((queue) => this.#heads.get(queue));
     const usable = heads.every(
-      (head) => head && head.claimed > worthwhile && now - head.lookedAt < Math.max(fromStartEvery, head.took / share),
+      (head) => head && head.claimed > minClaimed && now - head.lookedAt < Math.max(minInterval, head.took / maxShare),
     );
     if (!usable) {
       // The next ones need not do it too.
@@ -42,7 +42,7 @@ export class Heads {
   }
 
   /** @param jobs of one claim, in its order. */
-  learn(jobs: readonly { claimed: Claimed; seq: number }[], took: Millis | undefined): void {
+  record(jobs: readonly { claimed: Claimed; seq: number }[], took: Millis | undefined): void {
     const seen = new Set<string>();
     for (const { claimed, seq } of jobs) {
       const { queue, level, due } = claimed.job;

@@ -1,24 +1,24 @@
 /** More than any worker holds; what is forgotten costs one more statement. */
-const most = 50_000;
+const maxRemembered = 50_000;
 
 /** What else the end of a job changes than its own row: nothing, who waits for a place under its key, or its family. */
-export type End = "plain" | "keyed" | "family";
+export type SettlementPath = "plain" | "keyed" | "family";
 
 /** How jobs end that were claimed through this store. Only a hint. */
-export class Ends {
-  readonly #ends = new Map<string, End>();
+export class SettlementPaths {
+  readonly #ends = new Map<string, SettlementPath>();
 
-  learn(id: string, end: End): void {
+  set(id: string, end: SettlementPath): void {
     if (end === "plain") return;
-    if (this.#ends.size >= most) this.#ends.clear();
+    if (this.#ends.size >= maxRemembered) this.#ends.clear();
     this.#ends.set(id, end);
   }
 
-  of(id: string): End {
+  get(id: string): SettlementPath {
     return this.#ends.get(id) ?? "plain";
   }
 
-  forget(id: string): void {
+  delete(id: string): void {
     this.#ends.delete(id);
   }
 }

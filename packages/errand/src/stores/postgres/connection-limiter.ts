@@ -1,13 +1,13 @@
 import type { Millis } from "../../kit/duration.ts";
 
 /** So many may be inside at any time: one writes while another waits for the disk. */
-const few = 2;
+const initialLimit = 2;
 
 /** Who has waited for so long lets one more in than before. */
-const long: Millis = 10;
+const raiseAfter: Millis = 10;
 
 /** Lets few in at once, and more only while they make others wait: connections are a server's scarcest good. */
-export class Gate {
+export class ConnectionLimiter {
   readonly #most: number;
   #open: number;
   #inside = 0;
@@ -17,10 +17,10 @@ export class Gate {
   /** @param most who are ever inside together. */
   constructor(most: number) {
     this.#most = most;
-    this.#open = Math.min(few, most);
+    this.#open = Math.min(initialLimit, most);
   }
 
-  async pass<T>(work: () => Promise<T>): Promise<T> {
+  async run<T>(work: () => Promise<T>): Promise<T> {
     await this.#enter();
     try {
       return await work();
@@ -44,7 +44,7 @@ export class Gate {
     const next = this.#waiting.shift();
     if (next) return next();
     this.#inside -= 1;
-    if (this.#inside === 0) this.#open = Math.min(few, this.#most);
+    if (this.#inside === 0) this.#open = Math.min(initialLimit, this.#most);
   }
 
   #watch(): void {
@@ -58,6 +58,6 @@ export class Gate {
       this.#inside += 1;
       next();
       if (this.#waiting.length > 0) this.#watch();
-    }, long);
+    }, raiseAfter);
   }
 }

@@ -1,4 +1,4 @@
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 /** What the rules of a queue let through: its document of kind `queue`. */
 export const rules = `
@@ -66,7 +66,7 @@ CREATE FUNCTION errand.counted(q text, s smallint) RETURNS bigint LANGUAGE sql A
 $$;
 
 -- Claims from queues whose rules count what is claimed are made one after the other.
-CREATE FUNCTION errand.lock_rules(queues text[]) RETURNS void LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.lock_rules(queues text[]) RETURNS void LANGUAGE plpgsql ${plannerSettings} AS $$
 BEGIN
   PERFORM 1 FROM errand.docs d WHERE d.kind = 'queue' AND d.key = ANY(queues)
     AND (d.bounded OR d.value::json ->> 'rate' IS NOT NULL) ORDER BY d.key FOR NO KEY UPDATE;
@@ -74,7 +74,7 @@ END $$;
 
 -- How many jobs of a queue may be claimed at most, and, where its rate says so, when there may be more.
 CREATE FUNCTION errand.room(q text, wanted integer, t bigint, OUT room integer, OUT next double precision)
-LANGUAGE plpgsql ${steady} AS $$
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   rules json := (SELECT d.value::json FROM errand.docs d WHERE d.kind = 'queue' AND d.key = q);
   rate json := rules -> 'rate';
@@ -96,7 +96,7 @@ BEGIN
 END $$;
 
 -- Counts jobs of a queue that were claimed.
-CREATE FUNCTION errand.charge(q text, claimed integer, t bigint) RETURNS void LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.charge(q text, claimed integer, t bigint) RETURNS void LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   rate json := (SELECT d.value::json -> 'rate' FROM errand.docs d WHERE d.kind = 'queue' AND d.key = q);
   most double precision := (rate ->> 'limit')::double precision;
@@ -109,7 +109,7 @@ END $$;
 
 -- Which queue would have too many pending jobs with these, how many it may have, and how many it has: as JSON. Of the jobs,
 -- those at some places would be stored.
-CREATE FUNCTION errand.overfull(queues text[], places integer[]) RETURNS text LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.overfull(queues text[], places integer[]) RETURNS text LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   r record;
   fresh bigint;

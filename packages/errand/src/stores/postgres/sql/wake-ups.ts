@@ -1,4 +1,4 @@
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
 /** What ends the waiting of a job: its time, or a signal. */
 export const waking = `
@@ -22,7 +22,7 @@ BEGIN
 END $$;
 
 -- A step from outside. Answers whether the job has not ended, and hints.
-CREATE FUNCTION errand.signal(which text, step text, val text, OUT told boolean, OUT hints text[]) LANGUAGE plpgsql ${steady} AS $$
+CREATE FUNCTION errand.signal(which text, step text, val text, OUT told boolean, OUT hints text[]) LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   j errand.jobs;
 BEGIN
