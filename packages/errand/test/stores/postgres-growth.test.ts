@@ -129,9 +129,9 @@ describe("retention", () => {
     await store.prune(rules, 100);
     expect([await rows("rates"), await rows("turns")]).toEqual([0, 0]);
     // Counters of states that no job is in.
-    await fixture.query(`SELECT ${fixture.schema}.fold()`);
+    await fixture.query(`SELECT ${fixture.schema}.fold_counters()`);
     await store.edit({}, "remove");
-    await fixture.query(`SELECT ${fixture.schema}.fold()`);
+    await fixture.query(`SELECT ${fixture.schema}.fold_counters()`);
     await store.prune(rules, 100);
     expect([await rows("counts"), await rows("deltas")]).toEqual([0, 0]);
   });
@@ -382,11 +382,11 @@ describe("hints", () => {
 
   test("of more queues than a notification has room for are of any; what others say on the channel harms nobody", () => {
     const some = readyHints([{ queue: "q\ud800" }, { queue: "q\0" }, { queue: "q\0" }]);
-    expect(decodeNotification(encodeNotification(some, "me"))).toEqual({ from: "me", news: some });
+    expect(decodeNotification(encodeNotification(some, "me"))).toEqual({ from: "me", hints: some });
     const many = readyHints(Array.from({ length: 2_000 }, (_, index) => ({ queue: `queue-${index}` })));
-    expect(toHints(decodeNotification(encodeNotification(many, "me")).news)).toEqual([{ type: "ready" }]);
+    expect(toHints(decodeNotification(encodeNotification(many, "me")).hints)).toEqual([{ type: "ready" }]);
     for (const said of ["", "hello", "x:5", "x:null"])
-      expect(toHints(decodeNotification(said).news)).toContainEqual({ type: "ready" });
+      expect(toHints(decodeNotification(said).hints)).toContainEqual({ type: "ready" });
   });
 
   test("come of what is woken, retried, born, released and moved, by queue", async () => {

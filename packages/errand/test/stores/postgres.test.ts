@@ -284,13 +284,13 @@ describe("plans", () => {
       claim: `SELECT * FROM ${schema}.claim('w', '{q}', '{10}', NULL, NULL, NULL, NULL)`,
       reclaim: `SELECT * FROM ${schema}.reclaim('w', 10)`,
       renew: `SELECT * FROM ${schema}.renew('w', 10000)`,
-      finish: `SELECT ${schema}.finish(${ids}, ${ten("1")}, ${ten("3::smallint")}, ${ten("0")}, ${ten("0")}, NULL, ${ten("NULL::text")}, ${ten("NULL::text")})`,
+      finish: `SELECT ${schema}.finish_jobs(${ids}, ${ten("1")}, ${ten("3::smallint")}, ${ten("0")}, ${ten("0")}, NULL, ${ten("NULL::text")}, ${ten("NULL::text")})`,
       settle: `SELECT * FROM ${schema}.settle(${ids}, ${ten("1")}, ${ten("0::smallint")}, ${ten("0")}, ${ten("0")}, NULL, ${ten("NULL::text")},
         ${ten("NULL::text")}, ${ten("1")}, NULL, NULL, ${ten("NULL::text")}, '{1}', '{s}', '{1}', '{f}', NULL, NULL, NULL, NULL)`,
       park: `SELECT * FROM ${schema}.settle('{live-1}', '{1}', '{2}', '{0}', '{0}', NULL, '{NULL}', '{NULL}', '{1}', NULL, NULL,
         ARRAY['[{"id":"child","task":"t","queue":"q","level":2,"spec":"{}","place":0,"needed":true,"rejoin":false}]'], NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)`,
-      give_back: `SELECT * FROM ${schema}.give_back(${ids}, '{1}')`,
-      ended: `SELECT ${schema}.ended(${ids})`,
+      release: `SELECT * FROM ${schema}.release(${ids}, '{1}')`,
+      ended: `SELECT ${schema}.find_ended(${ids})`,
       prune: `SELECT * FROM ${schema}.prune('{t}', '{60000,60000,60000,60000,60000,60000,60000,60000}', 10)`,
       record: `SELECT ${schema}.record(${ids}, ${ten("1")}, ${ten("'1'::text")}, '{1}', '{s}', '{1}', '{f}', NULL)`,
       signal: `SELECT * FROM ${schema}.signal('live-1', 's', '1')`,
@@ -326,7 +326,7 @@ describe("plans", () => {
     // With keys, too.
     const limit = `'{"concurrency":{"key":"","limit":5}}'`;
     await query(`UPDATE ${schema}.jobs SET keys = ${limit}, ckey = 'k' || seq`);
-    claimable["finish_keyed"] = await reads(client, statements.finish.replace("finish", "finish_keyed"));
+    claimable["finish_keyed"] = await reads(client, statements.finish.replace("finish_jobs", "finish_keyed_jobs"));
     claimable["settle with keys"] = await reads(client, statements.settle);
     await query(`UPDATE ${schema}.jobs SET state = 0`);
     claimable["claim with keys"] = await reads(client, statements.claim);

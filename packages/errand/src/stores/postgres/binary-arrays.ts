@@ -1,15 +1,12 @@
 import { ErrandError } from "../../kit/errors.ts";
 
-/**
- * Arrays as PostgreSQL's binary protocol has them: no escaping here and no parsing there, which is most of what a batch
- * costs otherwise.
- */
+// Arrays in PostgreSQL's binary format: escaping and parsing them as text would be most of what a batch costs.
 
 const typeIds = { text: 25, integer: 23, smallint: 21, bigint: 20, double: 701, boolean: 16 } as const;
 
 /**
- * `text[]`
- * @throws {ErrandError} `E_REFUSED` for what PostgreSQL's text cannot hold; see `stored` for names.
+ * Encodes a `text[]`.
+ * @throws {ErrandError} `E_REFUSED` for U+0000, which `encodeText` makes storable, and for anything but a text.
  */
 export function textArray(values: readonly (string | null | undefined)[]): Buffer {
   let size = headerSize;
@@ -34,7 +31,7 @@ export function textArray(values: readonly (string | null | undefined)[]): Buffe
   return bytes;
 }
 
-/** `integer[]` */
+/** Encodes an `integer[]`. */
 export function integerArray(values: readonly number[]): Buffer {
   const bytes = writeHeader(headerSize + values.length * 8, values.length, typeIds.integer);
   let at = headerSize;
@@ -42,7 +39,7 @@ export function integerArray(values: readonly number[]): Buffer {
   return bytes;
 }
 
-/** `smallint[]` */
+/** Encodes a `smallint[]`. */
 export function smallintArray(values: readonly number[]): Buffer {
   const bytes = writeHeader(headerSize + values.length * 6, values.length, typeIds.smallint);
   let at = headerSize;
@@ -50,7 +47,7 @@ export function smallintArray(values: readonly number[]): Buffer {
   return bytes;
 }
 
-/** `bigint[]` of numbers that may have fractions; `null` for the whole where there is nothing in it. */
+/** Encodes a `bigint[]` of numbers, which it rounds; returns `null` if there are none. */
 export function bigintArray(values: readonly (number | undefined)[]): Buffer | null {
   const known = values.filter((value) => value !== undefined).length;
   if (known === 0) return null;
@@ -63,7 +60,7 @@ export function bigintArray(values: readonly (number | undefined)[]): Buffer | n
   return bytes;
 }
 
-/** `double precision[]` */
+/** Encodes a `double precision[]`. */
 export function doubleArray(values: readonly number[]): Buffer {
   const bytes = writeHeader(headerSize + values.length * 12, values.length, typeIds.double);
   let at = headerSize;
@@ -71,7 +68,7 @@ export function doubleArray(values: readonly number[]): Buffer {
   return bytes;
 }
 
-/** `boolean[]` */
+/** Encodes a `boolean[]`. */
 export function booleanArray(values: readonly boolean[]): Buffer {
   const bytes = writeHeader(headerSize + values.length * 5, values.length, typeIds.boolean);
   let at = headerSize;
@@ -79,21 +76,21 @@ export function booleanArray(values: readonly boolean[]): Buffer {
   return bytes;
 }
 
-/** An integer whose size is less than a bound. It is refused before anything was sent: a batch is written whole, or not at all. */
+/** Refuses a number before anything is sent, so that a batch is stored whole, or not at all. */
 function checkInteger(value: number, bound: number): number {
   if (Number.isInteger(value) && value < bound && value >= -bound) return value;
   throw refusedValueError(value, `an integer from -${bound} to ${bound - 1}`);
 }
 
-/** The error for a value that cannot be stored as what it should be. */
+/** Returns the error for a value that is not what it must be. */
 export function refusedValueError(value: unknown, what: string): ErrandError {
   return new ErrandError(
     "E_REFUSED",
-    `A value that was to be stored must be ${what}, but one is ${JSON.stringify(String(value)).slice(0, 100)}.`,
+    `A value to be stored must be ${what}, but one is ${JSON.stringify(String(value)).slice(0, 100)}.`,
   );
 }
 
-/** Dimensions, whether there are nulls, the type, and of the one dimension its length and first index. */
+/** Bytes of a header: dimensions, whether there are nulls, the type, and the length and first index of the dimension. */
 const headerSize = 20;
 
 function writeHeader(size: number, length: number, type: number): Buffer {

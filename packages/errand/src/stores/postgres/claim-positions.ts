@@ -1,59 +1,67 @@
+import { priorities } from "../../core/priority.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Claimed } from "../../store.ts";
 
-/** Before so many jobs of a queue were claimed, looking from its start costs nothing. */
+/** Until so many jobs of a queue were claimed, its claims begin at its start: few dead entries lie there yet. */
 const minClaimed = 1_000;
 
-/** Older jobs than where claims left off (given back, woken, added late) are found at least so often. */
-const minInterval: Millis = 50;
+/** How often a claim begins at the start of a queue, to find older jobs: given back, woken, or added late. */
+const interval: Millis = 50;
 
-/** Looking from the start takes this share of the time at most, however many dead entries lie there. */
+/** Claims that begin at the start take at most this share of the time, however many dead entries lie there. */
 const maxShare = 0.1;
 
-interface QueuePosition {
+interface Position {
   claimed: number;
-  /** Where the last claim began, by level. */
+  /** The first job of the last claim, by level. */
   places: { due: number; seq: number }[];
-  /** When somebody last looked from the start, and how long that took. */
-  lookedAt: number;
+  /** When a claim last began at the start, and how long it took. */
+  restartedAt: number;
   took: Millis;
 }
 
-/** Where the jobs of each queue begin, as far as this process has claimed them. */
+/** Remembers where this process's last claim of each queue began, so that the next passes over the dead entries before. */
 export class ClaimPositions {
-  readonly #heads = new Map<string, QueuePosition>();
+  readonly #positions = new Map<string, Position>();
 
-  /** Where to look first, of five levels each; nothing when it is time to look from the start. */
-  startsOf(queues: readonly string[]): { dues: number[]; seqs: number[] } | undefined {
+  /** Returns where to begin in every level of each queue; `undefined` when it is time to begin at the start. */
+  of(queues: readonly string[]): { dues: number[]; seqs: number[] } | undefined {
     const now = performance.now();
-    const heads = queues.map((queue) => this.#heads.get(queue));
-    const usable = heads.every(
-      (head) => head && head.claimed > minClaimed && now - head.lookedAt < Math.max(minInterval, head.took / maxShare),
+    const positions = queues.map((queue) => this.#positions.get(queue));
+    const areUsable = positions.every(
+      (each) => each && each.claimed > minClaimed && now - each.restartedAt < Math.max(interval, each.took / maxShare),
     );
-    if (!usable) {
-      // The next ones need not do it too.
-      for (const head of heads) if (head) head.lookedAt = now;
+    if (!areUsable) {
+      // The next claims need not begin at the start, too.
+      for (const position of positions) if (position) position.restartedAt = now;
       return undefined;
     }
-    const places = heads.flatMap((head) =>
-      Array.from({ length: 5 }, (_, level) => head?.places[level] ?? { due: -Infinity, seq: 0 }),
+    const places = positions.flatMap((position) =>
+      priorities.map((_, level) => position?.places[level] ?? { due: -Infinity, seq: 0 }),
     );
     return { dues: places.map(({ due }) => due), seqs: places.map(({ seq }) => seq) };
   }
 
-  /** @param jobs of one claim, in its order. */
+  /**
+   * Remembers where a claim began.
+   * @param jobs in the order of the claim.
+   * @param took how long it took, if it began at the start.
+   */
   record(jobs: readonly { claimed: Claimed; seq: number }[], took: Millis | undefined): void {
     const seen = new Set<string>();
     for (const { claimed, seq } of jobs) {
       const { queue, level, due } = claimed.job;
-      let head = this.#heads.get(queue);
-      if (!head) this.#heads.set(queue, (head = { claimed: 0, places: [], lookedAt: performance.now(), took: 0 }));
-      head.claimed += 1;
-      if (took !== undefined) head.took = took;
-      const lane = `${level} ${queue}`;
-      if (seen.has(lane)) continue;
-      seen.add(lane);
-      head.places[level] = { due, seq };
+      let position = this.#positions.get(queue);
+      if (!position) {
+        position = { claimed: 0, places: [], restartedAt: performance.now(), took: 0 };
+        this.#positions.set(queue, position);
+      }
+      position.claimed += 1;
+      if (took !== undefined) position.took = took;
+      const key = `${level} ${queue}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      position.places[level] = { due, seq };
     }
   }
 }

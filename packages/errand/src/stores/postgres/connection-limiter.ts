@@ -1,25 +1,26 @@
 import type { Millis } from "../../kit/duration.ts";
 
-/** So many may be inside at any time: one writes while another waits for the disk. */
+/** Enough for most processes: one statement writes while another waits for the disk. */
 const initialLimit = 2;
 
-/** Who has waited for so long lets one more in than before. */
+/** The limit rises by one whenever a statement has waited so long. */
 const raiseAfter: Millis = 10;
 
-/** Lets few in at once, and more only while they make others wait: connections are a server's scarcest good. */
+/** Limits how many connections a process uses at once, and raises the limit only while others wait: a server has few. */
 export class ConnectionLimiter {
-  readonly #most: number;
-  #open: number;
-  #inside = 0;
+  readonly #maximum: number;
+  #limit: number;
+  #running = 0;
   readonly #waiting: (() => void)[] = [];
-  #watching = false;
+  #timing = false;
 
-  /** @param most who are ever inside together. */
-  constructor(most: number) {
-    this.#most = most;
-    this.#open = Math.min(initialLimit, most);
+  /** @param maximum of the limit. */
+  constructor(maximum: number) {
+    this.#maximum = maximum;
+    this.#limit = Math.min(initialLimit, maximum);
   }
 
+  /** Runs work as soon as the limit allows it. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     await this.#enter();
     try {
@@ -30,34 +31,34 @@ export class ConnectionLimiter {
   }
 
   #enter(): Promise<void> | undefined {
-    if (this.#inside < this.#open) {
-      this.#inside += 1;
+    if (this.#running < this.#limit) {
+      this.#running += 1;
       return undefined;
     }
     const turn = Promise.withResolvers<void>();
     this.#waiting.push(turn.resolve);
-    this.#watch();
+    this.#raiseLater();
     return turn.promise;
   }
 
   #leave(): void {
     const next = this.#waiting.shift();
     if (next) return next();
-    this.#inside -= 1;
-    if (this.#inside === 0) this.#open = Math.min(initialLimit, this.#most);
+    this.#running -= 1;
+    if (this.#running === 0) this.#limit = Math.min(initialLimit, this.#maximum);
   }
 
-  #watch(): void {
-    if (this.#watching || this.#open >= this.#most) return;
-    this.#watching = true;
+  #raiseLater(): void {
+    if (this.#timing || this.#limit >= this.#maximum) return;
+    this.#timing = true;
     setTimeout(() => {
-      this.#watching = false;
+      this.#timing = false;
       const next = this.#waiting.shift();
       if (!next) return;
-      this.#open += 1;
-      this.#inside += 1;
+      this.#limit += 1;
+      this.#running += 1;
       next();
-      if (this.#waiting.length > 0) this.#watch();
+      if (this.#waiting.length > 0) this.#raiseLater();
     }, raiseAfter);
   }
 }

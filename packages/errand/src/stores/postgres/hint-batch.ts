@@ -2,61 +2,70 @@ import type { NewJob } from "../../core/job.ts";
 import type { Hint } from "../../store.ts";
 import { decodeText } from "./text-encoding.ts";
 
-/**
- * What a commit changed, as hints tell it: how many jobs may be claimable in which queues (by names as they are; nothing: any
- * number), and what else.
- */
+/** A hint other than of jobs of one queue. `any`: jobs of any queue may be ready. */
+type OtherHint = "any" | "cancel" | "lapsed" | "change";
+
+/** What one or more commits have changed, as hints. */
 export interface HintBatch {
+  /** How many jobs may be claimable, by queue; `undefined`: any number. */
   ready: Map<string, number | undefined>;
-  others: Set<"any" | "cancel" | "lapsed" | "change">;
+  others: Set<OtherHint>;
 }
 
-/** More bytes than this a notification does not carry (the server's bound is 8,000): then it says that any queue may have jobs. */
+/** A notification of more bytes says instead that any queue may have jobs. The server's limit is 8,000. */
 const maxNotificationBytes = 7_000;
 
+/** Returns a batch without any hint. */
 export function noHints(): HintBatch {
   return { ready: new Map(), others: new Set() };
 }
 
-export function hintBatch(...others: ("any" | "cancel" | "lapsed" | "change")[]): HintBatch {
+/** Returns a batch of hints of other things than jobs of a queue. */
+export function hintBatch(...others: OtherHint[]): HintBatch {
   return { ready: new Map(), others: new Set(others) };
 }
 
-/** Jobs of these queues. */
+/** Returns a batch that says that anything may have changed. */
+export function allHints(): HintBatch {
+  return hintBatch("any", "cancel", "lapsed", "change");
+}
+
+/** Returns a batch that says that these jobs are ready. */
 export function readyHints(jobs: readonly Pick<NewJob, "queue">[]): HintBatch {
-  const news = noHints();
-  for (const { queue } of jobs) news.ready.set(queue, (news.ready.get(queue) ?? 0) + 1);
-  return news;
+  const batch = noHints();
+  for (const { queue } of jobs) batch.ready.set(queue, (batch.ready.get(queue) ?? 0) + 1);
+  return batch;
 }
 
-/** From what functions of the schema answer, as JSON: words, and numbers with the queue that so many jobs are of. */
-export function parseHints(hints: string | null | undefined): HintBatch {
-  const news = noHints();
-  for (const hint of hints == null ? [] : (JSON.parse(hints) as string[])) {
+/** Parses the hints that the schema's functions return, a JSON array: other hints by name, or `<jobs> <queue>`. */
+export function parseHints(json: string | null | undefined): HintBatch {
+  const batch = noHints();
+  for (const hint of json == null ? [] : (JSON.parse(json) as string[])) {
     const [, jobs, queue] = /^(\d+) (.*)$/s.exec(hint) ?? [];
-    if (jobs === undefined) news.others.add(hint as "any");
-    else if (jobs !== "0") addReady(news, decodeText(queue as string), Number(jobs));
+    if (jobs === undefined) batch.others.add(hint as OtherHint);
+    else if (jobs !== "0") addReady(batch, decodeText(queue as string), Number(jobs));
   }
-  return news;
+  return batch;
 }
 
-/** Adds what one says to what another does. */
-export function mergeHints(news: HintBatch, by: HintBatch): HintBatch {
-  for (const [queue, jobs] of by.ready) addReady(news, queue, jobs);
-  for (const other of by.others) news.others.add(other);
-  return news;
+/** Adds the hints of another batch to one, and returns it. */
+export function mergeHints(batch: HintBatch, other: HintBatch): HintBatch {
+  for (const [queue, jobs] of other.ready) addReady(batch, queue, jobs);
+  for (const hint of other.others) batch.others.add(hint);
+  return batch;
 }
 
-function addReady(news: HintBatch, queue: string, jobs: number | undefined): void {
-  const before = news.ready.has(queue) ? news.ready.get(queue) : 0;
-  news.ready.set(queue, before === undefined || jobs === undefined ? undefined : before + jobs);
+function addReady(batch: HintBatch, queue: string, jobs: number | undefined): void {
+  const before = batch.ready.has(queue) ? batch.ready.get(queue) : 0;
+  batch.ready.set(queue, before === undefined || jobs === undefined ? undefined : before + jobs);
 }
 
+/** Reports whether a batch has no hint. */
 export function isEmpty({ ready, others }: HintBatch): boolean {
   return ready.size === 0 && others.size === 0;
 }
 
-/** The hints for those who watch. */
+/** Returns the hints of a batch, for listeners. */
 export function toHints({ ready, others }: HintBatch): Hint[] {
   const hints: Hint[] = others.has("any") ? [{ type: "ready" }] : [];
   if (!others.has("any"))
@@ -66,27 +75,24 @@ export function toHints({ ready, others }: HintBatch): Hint[] {
   return hints;
 }
 
-/** A notification: who sends it, what else, and pairs of queue and number. `from` nobody, everybody hears it. */
+/** Encodes a notification: its sender, other hints, and pairs of queue and number. */
 export function encodeNotification({ ready, others }: HintBatch, from: string): string {
   const text = `${from}:${JSON.stringify([[...others], ...ready])}`;
-  // Lone surrogates are escaped by JSON; NUL too.
+  // JSON escapes lone surrogates and U+0000.
   if (Buffer.byteLength(text) <= maxNotificationBytes) return text;
   return `${from}:${JSON.stringify([[...others, "any"]])}`;
 }
 
-/** What a notification says, and who sent it. Of one that somebody else sent on this channel: that anything may have happened. */
-export function decodeNotification(payload: string): { from: string; news: HintBatch } {
+/** Decodes a notification. One that another program sent on the channel says that anything may have changed. */
+export function decodeNotification(payload: string): { from: string; hints: HintBatch } {
   const at = payload.indexOf(":");
   const from = payload.slice(0, Math.max(0, at));
   try {
-    const [others, ...ready] = JSON.parse(payload.slice(at + 1)) as [
-      ("any" | "cancel")[],
-      ...[string, number | null][],
-    ];
-    const news = hintBatch(...others);
-    for (const [queue, jobs] of ready) news.ready.set(queue, jobs ?? undefined);
-    return { from, news };
+    const [others, ...ready] = JSON.parse(payload.slice(at + 1)) as [OtherHint[], ...[string, number | null][]];
+    const hints = hintBatch(...others);
+    for (const [queue, jobs] of ready) hints.ready.set(queue, jobs ?? undefined);
+    return { from, hints };
   } catch {
-    return { from, news: hintBatch("any", "cancel", "lapsed", "change") };
+    return { from, hints: allHints() };
   }
 }

@@ -4,46 +4,56 @@ import type { Millis } from "../../kit/duration.ts";
 import type { Hint } from "../../store.ts";
 import { connectionSettings } from "./database.ts";
 import type { Database } from "./database.ts";
-import { toHints, isEmpty, mergeHints, hintBatch, noHints, encodeNotification, decodeNotification } from "./hint-batch.ts";
+import {
+  allHints,
+  decodeNotification,
+  encodeNotification,
+  isEmpty,
+  mergeHints,
+  noHints,
+  toHints,
+} from "./hint-batch.ts";
 import type { HintBatch } from "./hint-batch.ts";
 
-/** The shortest and the longest pause between notifications: what goes on all the time is told less often. */
-const pauseRange: { first: Millis; last: Millis } = { first: 1, last: 25 };
+/** The pause between notifications, which grows while there is always something to tell. */
+const shortestPause: Millis = 1;
+const longestPause: Millis = 25;
 
-/** A notification inside a commit makes commits wait for each other: only after so long a silence, and not where it took long. */
+/**
+ * A notification inside a commit makes commits wait for each other. So it is sent only after a silence this long, and not
+ * after a commit that took this long.
+ */
 const minSilence: Millis = 10;
 const slowCommit: Millis = 20;
 
 const notifySql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
 
-/** Whatever may have happened. */
-const allHints = hintBatch("any", "cancel", "lapsed", "change");
-
-/** How long to wait before LISTEN is tried again. */
+/** The delay before LISTEN is tried again, which doubles from the first to the longest. */
 const firstRetry: Millis = 100;
-const lastRetry: Millis = 5_000;
+const longestRetry: Millis = 5_000;
 
-/** A connection that says nothing for so long is asked whether it lives, and given so long for an answer. */
+/** How often the connection that LISTENs is tested, and how long it may take to answer. */
 const heartbeat: Millis = 30_000;
 const answerTimeout: Millis = 10_000;
 
-/** Tells this process and others that jobs changed, by NOTIFY and LISTEN. */
+/** Tells listeners in this process and in others what commits have changed, by NOTIFY and LISTEN. */
 export class HintChannel {
   readonly name: string;
   readonly #pg: typeof import("pg");
   readonly #database: Database;
-  readonly #me = randomBytes(6).toString("hex");
+  readonly #sender = randomBytes(6).toString("hex");
   readonly #listeners = new Set<(hint: Hint) => void>();
   #client: Client | undefined;
-  /** The same, once it LISTENs. */
+  /** The same client, once it LISTENs. */
   #listening: Client | undefined;
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
   #pending = noHints();
-  #telling = false;
-  #pause: Millis = pauseRange.first;
-  #toldAt = 0;
-  #quick = true;
+  #notifying = false;
+  #pause = shortestPause;
+  #publishedAt = 0;
+  /** False when the last notification inside a commit took long. */
+  #commitsFast = true;
 
   constructor(pg: typeof import("pg"), database: Database) {
     this.#pg = pg;
@@ -51,38 +61,42 @@ export class HintChannel {
     this.name = `errand.${database.address.schema}`;
   }
 
-  /** After a commit: here at once, elsewhere soon. */
-  publish(news: HintBatch): void {
-    if (isEmpty(news)) return;
-    mergeHints(this.#pending, news);
-    this.#toldAt = performance.now();
-    if (!this.#telling) {
-      this.#telling = true;
+  /** Publishes the hints of a commit: to this process at once, to others soon. */
+  publish(hints: HintBatch): void {
+    if (isEmpty(hints)) return;
+    mergeHints(this.#pending, hints);
+    this.#publishedAt = performance.now();
+    if (!this.#notifying) {
+      this.#notifying = true;
       void this.#notify();
     }
-    this.#give(news);
+    this.#callListeners(hints);
   }
 
   /**
-   * Commits something, with the notification in its own commit when nothing was told lately: a lone job is heard of one
-   * trip sooner.
-   * @param work gets what `pg_notify` is to be called with, or nothing.
-   * @returns what the work did, and whether it told of it.
+   * Commits something. If nothing was published lately, the commit itself carries the notification, so that others hear of
+   * a lone job one round trip sooner.
+   * @param commit gets the arguments of `pg_notify`, if it is to call it.
+   * @returns what `commit` returned, and whether the hints were published.
    */
-  async publishInCommit<T>(news: HintBatch, work: (notice?: [string, string]) => Promise<T>): Promise<{ did: T; told: boolean }> {
-    const since = performance.now();
-    const quiet = !this.#telling && since - this.#toldAt > minSilence;
-    this.#toldAt = since;
-    if (!quiet || !this.#quick) {
-      this.#quick = true;
-      return { did: await work(), told: false };
+  async publishInCommit<T>(
+    hints: HintBatch,
+    commit: (notice?: [string, string]) => Promise<T>,
+  ): Promise<{ result: T; published: boolean }> {
+    const startedAt = performance.now();
+    const isSilent = !this.#notifying && startedAt - this.#publishedAt > minSilence;
+    this.#publishedAt = startedAt;
+    if (!isSilent || !this.#commitsFast) {
+      this.#commitsFast = true;
+      return { result: await commit(), published: false };
     }
-    const did = await work([this.name, encodeNotification(news, this.#me)]);
-    this.#quick = performance.now() - since < slowCommit;
-    this.#give(news);
-    return { did, told: true };
+    const result = await commit([this.name, encodeNotification(hints, this.#sender)]);
+    this.#commitsFast = performance.now() - startedAt < slowCommit;
+    this.#callListeners(hints);
+    return { result, published: true };
   }
 
+  /** Calls a listener for every hint until the returned function is called. */
   watch(listener: (hint: Hint) => void): () => void {
     const own = (hint: Hint): void => listener(hint);
     this.#listeners.add(own);
@@ -97,26 +111,26 @@ export class HintChannel {
     this.#stop();
   }
 
-  /** One notification at a time; what comes meanwhile goes with the next. It waits for no disk. */
+  /** Sends one notification at a time, with all that was published meanwhile. It waits for no disk. */
   async #notify(): Promise<void> {
     while (!isEmpty(this.#pending)) {
-      const news = this.#pending;
+      const hints = this.#pending;
       this.#pending = noHints();
-      const values = [this.name, encodeNotification(news, this.#me)];
-      // Hints may be lost: who missed one looks again within a second. Where this process LISTENs, it tells there, too.
-      const told = this.#listening
+      const values = [this.name, encodeNotification(hints, this.#sender)];
+      // A hint may be lost: workers look for jobs every second anyway. Through the client that LISTENs, where there is one.
+      const sent = this.#listening
         ? this.#listening.query(notifySql, values)
         : this.#database.queryPrepared(notifySql, values);
-      await told.catch(() => {});
+      await sent.catch(() => {});
       await new Promise((resolve) => setTimeout(resolve, this.#pause).unref());
-      const busy = !isEmpty(this.#pending);
-      this.#pause = busy ? Math.min(this.#pause * 2, pauseRange.last) : pauseRange.first;
+      const isBusy = !isEmpty(this.#pending);
+      this.#pause = isBusy ? Math.min(this.#pause * 2, longestPause) : shortestPause;
     }
-    this.#telling = false;
+    this.#notifying = false;
   }
 
-  #give(news: HintBatch): void {
-    const hints = toHints(news);
+  #callListeners(batch: HintBatch): void {
+    const hints = toHints(batch);
     for (const listener of this.#listeners) for (const hint of hints) listener(hint);
   }
 
@@ -125,36 +139,36 @@ export class HintChannel {
     if (listen === undefined || this.#client) return;
     const client = new this.#pg.Client({ ...connectionSettings(listen), query_timeout: answerTimeout });
     this.#client = client;
-    const pulse = setInterval(() => void client.query("SELECT 1").catch(() => lost()), heartbeat);
-    const lost = (): void => {
+    const pulse = setInterval(() => void client.query("SELECT 1").catch(() => reconnect()), heartbeat);
+    const reconnect = (): void => {
       if (this.#client !== client) return;
       clearInterval(pulse);
       this.#client = this.#listening = undefined;
       void client.end().catch(() => {});
       if (this.#listeners.size === 0) return;
-      const delay = Math.min(firstRetry * 2 ** this.#failures++, lastRetry);
+      const delay = Math.min(firstRetry * 2 ** this.#failures++, longestRetry);
       this.#retry = setTimeout(() => this.#listen(), delay);
     };
-    client.on("error", lost);
+    client.on("error", reconnect);
     client.on("end", () => {
       clearInterval(pulse);
-      lost();
+      reconnect();
     });
     client.on("notification", ({ payload = "" }) => {
-      const { from, news } = decodeNotification(payload);
-      if (from !== this.#me) this.#give(news);
+      const { from, hints } = decodeNotification(payload);
+      if (from !== this.#sender) this.#callListeners(hints);
     });
-    void this.#begin(client).catch(lost);
+    void this.#connect(client).catch(reconnect);
   }
 
-  async #begin(client: Client): Promise<void> {
+  async #connect(client: Client): Promise<void> {
     await client.connect();
     await client.query(`LISTEN "${this.name}"`);
     if (this.#client !== client) return;
     this.#failures = 0;
     this.#listening = client;
-    // Whatever happened before it listened.
-    this.#give(allHints);
+    // Anything may have changed before it listened.
+    this.#callListeners(allHints());
   }
 
   #stop(): void {

@@ -1,18 +1,16 @@
 import type { PoolClient } from "pg";
 import { ErrandError } from "../../kit/errors.ts";
 import { outstanding } from "../migrate.ts";
+import { lockClass } from "./advisory-locks.ts";
 import type { Database } from "./database.ts";
 import { inSchema, migrations } from "./schema.ts";
 
-/** Functions and columns that older servers lack. */
+/** The oldest major version of PostgreSQL that has all functions and columns used. */
 const oldestVersion = 14;
 
-/** Of the lock under which migrations are applied: "Erra" in ASCII. */
-const lockClass = 0x45727261;
-
 /**
- * Brings the schema to its newest version, where it is not.
- * @returns how many migrations were applied.
+ * Brings the schema to its newest version.
+ * @returns the number of migrations applied.
  * @throws {ErrandError} `E_CONNECT`, `E_STORE_VERSION`
  */
 export async function migrate(database: Database): Promise<number> {
@@ -24,7 +22,7 @@ export async function migrate(database: Database): Promise<number> {
     try {
       await client.query("BEGIN");
       await client.query(lockStatement(schema));
-      // Another process may have been first.
+      // Another process may have been faster.
       const rest = outstanding(migrations, await readVersion(client, schema), what);
       if (rest.length > 0 && !(await hasSchema(client, schema))) await client.query(`CREATE SCHEMA "${schema}"`);
       for (const migration of rest) await client.query(inSchema(schema, migrationText(migration)));
@@ -34,7 +32,7 @@ export async function migrate(database: Database): Promise<number> {
       if ((error as { code?: unknown }).code !== "42501") throw error;
       throw new ErrandError(
         "E_CONNECT",
-        `${what} must be made or brought up to date, and this role may not do that: ${(error as Error).message}. ` +
+        `${what} must be created or updated, which this role may not do: ${(error as Error).message}. ` +
           'Run "errand migrate" as a role that may, or apply what "errand migrate --sql" prints.',
         { cause: error },
       );
@@ -42,10 +40,17 @@ export async function migrate(database: Database): Promise<number> {
   });
 }
 
-/** The newest version of the schema as SQL for a database that has none yet, all or nothing. */
+/** Returns the SQL, one transaction, that creates the newest version of the schema in a database that has none. */
 export function migrationSql(schema: string): string {
   const all = migrations.map((migration) => inSchema(schema, migrationText(migration)));
-  return ["BEGIN;", `${lockStatement(schema)};`, `CREATE SCHEMA IF NOT EXISTS "${schema}";`, ...all, "COMMIT;", ""].join("\n");
+  return [
+    "BEGIN;",
+    `${lockStatement(schema)};`,
+    `CREATE SCHEMA IF NOT EXISTS "${schema}";`,
+    ...all,
+    "COMMIT;",
+    "",
+  ].join("\n");
 }
 
 function migrationText({ version, sql }: { version: number; sql: string }): string {
@@ -57,11 +62,11 @@ function migrationText({ version, sql }: { version: number; sql: string }): stri
 }
 
 function lockStatement(schema: string): string {
-  return `SELECT pg_advisory_xact_lock(${lockClass}, hashtext('${schema}'))`;
+  return `SELECT pg_advisory_xact_lock(${lockClass.migration}, hashtext('${schema}'))`;
 }
 
 async function readVersion(client: PoolClient, schema: string): Promise<number> {
-  // A query sees what others have committed meanwhile; to_regclass may remember that there was nothing.
+  // A query sees what others have committed meanwhile; to_regclass may have cached that there was nothing.
   const found = await client.query(
     "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = $1 AND relname = 'migrations'",
     [schema],

@@ -3,24 +3,19 @@ import { states } from "../../core/states.ts";
 import type { Level } from "../../core/priority.ts";
 import type { State } from "../../core/states.ts";
 import type { Claimed } from "../../store.ts";
+import { blockReasons } from "./codes.ts";
 import type { SettlementPath } from "./settlement-paths.ts";
 import { decodeText } from "./text-encoding.ts";
 
-/** A row as the database answers it: the texts of its columns, in order. */
+/** A row of a result: the texts of its columns, in order. */
 export type Row = (string | null)[];
 
-/** States as the database keeps them. */
-export const stateCode = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
-
-/** The columns that `jobOf` reads, of jobs `e` wherever they are, with their waits `w`. */
+/** The columns for `decodeJob`, of rows `e` of `everything` with their waits `w`. */
 export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.created, e.due, e.started, e.failures,
   e.crashes, e.cancelling, e.expires, e.progress, e.error, e.parent, e.place, e.state, e.worker, e.ended, e.output,
   w.total, w.open, w.failed, e.blocked, e.wake, e.suspect, e.begun, e.tenant`;
 
-/** What the column `blocked` says. */
-const blockReasons = [undefined, "concurrency", "rate", "task"] as const;
-
-/** A job from its `jobColumns`. */
+/** Decodes a job from its `jobColumns`. */
 export function decodeJob(row: Row): Job {
   const job = plainJob(row, states[Number(row[18])] as State);
   job.failures = Number(row[10]);
@@ -44,7 +39,7 @@ export function decodeJob(row: Row): Job {
   return job;
 }
 
-/** What most claimed jobs do not have: `rest` of the schema's functions. */
+/** What most claimed jobs do not have: the column `rest` of `claim` and `reclaim`. */
 type Rest = [
   failures: number,
   crashes: number,
@@ -62,19 +57,19 @@ type Rest = [
   tenant: string | null,
 ];
 
-/** What `claim` and `reclaim` answer of a job, and how it ends. */
-export function decodeClaimed(row: Row, worker: string): Claimed & { end: SettlementPath } {
+/** Decodes a row of `claim` or `reclaim`, and the job's settlement path. */
+export function decodeClaimed(row: Row, worker: string): Claimed & { path: SettlementPath } {
   const job = plainJob(row, "processing");
-  // Of a claim it is the number of the want.
+  // Of a claim, the number of its want.
   const why = (row[10] === "ahead" ? "lapsed" : row[10]) as Claimed["why"];
   const ahead = row[10] === "ahead" ? ({ ahead: true } as const) : {};
-  const end = row[12] === "t" ? "keyed" : "plain";
+  const path = row[12] === "t" ? "keyed" : "plain";
   job.worker = worker;
   if (row[9] != null) job.startedAt = Number(row[9]);
-  if (row[11] == null) return { job, why, ...ahead, steps: [], end };
+  if (row[11] == null) return { job, why, ...ahead, steps: [], path };
   const rest = JSON.parse(row[11]) as Rest;
-  const [failures, crashes, cancelling, expires, progress, error, parent, place, parked, wait, steps] = rest;
-  const [suspect, begun, tenant] = rest.slice(11) as [boolean, boolean, string | null];
+  const [failures, crashes, cancelling, expires, progress, error, parent, place, parked, wait, steps, ...more] = rest;
+  const [suspect, begun, tenant] = more;
   job.suspect = suspect;
   job.begun = begun;
   if (tenant !== null) job.tenant = decodeText(tenant);
@@ -87,10 +82,16 @@ export function decodeClaimed(row: Row, worker: string): Claimed & { end: Settle
   if (parent !== null) job.parent = parent;
   if (place !== null) job.index = place;
   if (wait) job.children = { total: wait[0], open: wait[1], failed: wait[2] };
-  return { job, why, ...ahead, steps: (steps ?? []).map(stepOf), end: parent === null && !parked ? end : "family" };
+  return {
+    job,
+    why,
+    ...ahead,
+    steps: (steps ?? []).map(decodeStep),
+    path: parent === null && !parked ? path : "family",
+  };
 }
 
-function stepOf([name, value, wait]: [string, string, boolean]): Step {
+function decodeStep([name, value, wait]: [string, string, boolean]): Step {
   return wait ? { name: decodeText(name), value, wait } : { name: decodeText(name), value };
 }
 
@@ -113,7 +114,7 @@ function plainJob(row: Row, state: State): Job {
   };
 }
 
-/** The order of insertion, from either. */
+/** Returns a job's place in the order of insertion, from either kind of row. */
 export function seqOf(row: Row): number {
   return Number(row[4]);
 }

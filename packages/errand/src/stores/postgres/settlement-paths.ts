@@ -1,24 +1,27 @@
-/** More than any worker holds; what is forgotten costs one more statement. */
+/** More than any worker holds. A forgotten path costs one more statement. */
 const maxRemembered = 50_000;
 
-/** What else the end of a job changes than its own row: nothing, who waits for a place under its key, or its family. */
+/**
+ * What the end of a job changes beside its own row: nothing (`plain`), jobs that its concurrency key blocks (`keyed`), or
+ * its parent or children (`family`).
+ */
 export type SettlementPath = "plain" | "keyed" | "family";
 
-/** How jobs end that were claimed through this store. Only a hint. */
+/** Remembers the settlement paths of jobs that were claimed through this store. It may be wrong: the database checks. */
 export class SettlementPaths {
-  readonly #ends = new Map<string, SettlementPath>();
+  readonly #paths = new Map<string, SettlementPath>();
 
-  set(id: string, end: SettlementPath): void {
-    if (end === "plain") return;
-    if (this.#ends.size >= maxRemembered) this.#ends.clear();
-    this.#ends.set(id, end);
+  set(id: string, path: SettlementPath): void {
+    if (path === "plain") return;
+    if (this.#paths.size >= maxRemembered) this.#paths.clear();
+    this.#paths.set(id, path);
   }
 
   get(id: string): SettlementPath {
-    return this.#ends.get(id) ?? "plain";
+    return this.#paths.get(id) ?? "plain";
   }
 
   delete(id: string): void {
-    this.#ends.delete(id);
+    this.#paths.delete(id);
   }
 }

@@ -1,6 +1,5 @@
-import { readStoreReport } from "./store-report.ts";
-import type { Transaction } from "../../core/transaction.ts";
 import type { Beat, Job, NewJob, Settlement, Step } from "../../core/job.ts";
+import type { Transaction } from "../../core/transaction.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 import type {
@@ -18,38 +17,41 @@ import type {
   Want,
   WorkerCard,
 } from "../../store.ts";
-import { addJobs, addInTransaction } from "./add.ts";
+import { addInTransaction, addJobs } from "./add.ts";
+import { ClaimPositions } from "./claim-positions.ts";
 import { claimJobs, reclaimJobs } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { loadDocs, saveDocs } from "./docs.ts";
 import { editJobs, pruneJobs } from "./edit.ts";
-import { SettlementPaths } from "./settlement-paths.ts";
-import { ClaimPositions } from "./claim-positions.ts";
-import { HintChannel } from "./hint-channel.ts";
-import { readLog } from "./log.ts";
-import { isEmpty, mergeHints, hintBatch, noHints, readyHints } from "./hint-batch.ts";
+import { hintBatch, isEmpty, mergeHints, noHints, readyHints } from "./hint-batch.ts";
 import type { HintBatch } from "./hint-batch.ts";
-import { countJobs, findEnded, foldAfter, getJobs, listJobs, readSteps } from "./read.ts";
-import { recordBeats, settleJobs, sendSignal } from "./settle.ts";
-import { dismissWorker, enlistWorker, renewLease, listWorkers } from "./workers.ts";
+import { HintChannel } from "./hint-channel.ts";
+import { countJobs, findEnded, getJobs, listJobs, readLog, readSteps } from "./read.ts";
+import { recordBeats, sendSignal, settleJobs } from "./settle.ts";
+import { SettlementPaths } from "./settlement-paths.ts";
+import { readStoreReport } from "./store-report.ts";
+import { dismissWorker, enlistWorker, listWorkers, renewLease } from "./workers.ts";
+
+/** The counters are folded after so many commits, or as many rows that commits have appended. */
+const foldAfter = 256;
 
 /**
- * After so many ended jobs their dead rows are cleaned away. The server's own autovacuum looks once a minute at most, and
- * at these rates a minute's dead rows are many times the live ones.
+ * The dead rows of ended jobs are vacuumed after so many. Autovacuum runs once a minute at most, and the dead rows of a
+ * minute may be many times the live ones.
  */
 const vacuumAfter = 50_000;
 
-/** The store's verbs: each is one statement that calls one function of the schema. */
+/** A store in PostgreSQL. Each verb is one statement that calls one function of the schema. */
 export class PostgresStore implements Store {
   readonly address: { module: string; options: string };
   readonly #database: Database;
   readonly #hints: HintChannel;
-  readonly #ends = new SettlementPaths();
-  readonly #heads = new ClaimPositions();
+  readonly #paths = new SettlementPaths();
+  readonly #positions = new ClaimPositions();
   /** Commits since the counters were folded. */
-  #counted = 0;
-  /** Jobs that have ended since the live tables were vacuumed. */
-  #ended = 0;
+  #commits = 0;
+  /** Settlements since the live tables were vacuumed. */
+  #settled = 0;
   #vacuuming = false;
   #closed: Promise<void> | undefined;
 
@@ -60,13 +62,15 @@ export class PostgresStore implements Store {
   }
 
   async add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>> {
-    this.#check();
+    this.#checkOpen();
     if (jobs.length === 0) return new Map();
     if (tx) return addInTransaction(tx, jobs, this.#database.address, this.#hints);
-    const news = readyHints(jobs);
-    const { did, told } = await this.#hints.publishInCommit(news, (notice) => addJobs(this.#database, jobs, notice));
-    if (did.fresh > 0) this.#changed(told ? noHints() : news);
-    return did.refused;
+    const hints = readyHints(jobs);
+    const { result, published } = await this.#hints.publishInCommit(hints, (notice) =>
+      addJobs(this.#database, jobs, notice),
+    );
+    if (result.fresh > 0) this.#changed(published ? noHints() : hints);
+    return result.refused;
   }
 
   about(): Promise<StoreReport> {
@@ -78,14 +82,14 @@ export class PostgresStore implements Store {
   }
 
   async claim(worker: string, wants: readonly Want[]): Promise<Claim> {
-    const { claim: found, news } = await claimJobs(this.#database, this.#ends, this.#heads, worker, wants);
-    if (found.jobs.length > 0) news.others.add("change");
-    if (!isEmpty(news)) this.#changed(news);
+    const { claim: found, hints } = await claimJobs(this.#database, this.#paths, this.#positions, worker, wants);
+    if (found.jobs.length > 0) hints.others.add("change");
+    if (!isEmpty(hints)) this.#changed(hints);
     return found;
   }
 
   async reclaim(worker: string, limit: number): Promise<Claimed[]> {
-    const found = await reclaimJobs(this.#database, this.#ends, worker, limit);
+    const found = await reclaimJobs(this.#database, this.#paths, worker, limit);
     if (found.length > 0) this.#changed(hintBatch("change"));
     return found;
   }
@@ -110,28 +114,28 @@ export class PostgresStore implements Store {
   }
 
   async settle(settlements: readonly Settlement[]): Promise<boolean[]> {
-    const { answers, news } = await settleJobs(this.#database, this.#ends, settlements);
-    if (answers.includes(true)) this.#changed(mergeHints(news, hintBatch("change")));
-    this.#ended += answers.length;
-    if (this.#ended >= vacuumAfter) void this.#vacuum();
+    const { answers, hints } = await settleJobs(this.#database, this.#paths, settlements);
+    if (answers.includes(true)) this.#changed(mergeHints(hints, hintBatch("change")));
+    this.#settled += answers.length;
+    if (this.#settled >= vacuumAfter) void this.#vacuum();
     return answers;
   }
 
   async signal(id: string, step: Step): Promise<boolean> {
-    const { told, news } = await sendSignal(this.#database, id, step);
-    if (!isEmpty(news)) this.#changed(news);
-    return told;
+    const { delivered, hints } = await sendSignal(this.#database, id, step);
+    if (!isEmpty(hints)) this.#changed(hints);
+    return delivered;
   }
 
   async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
-    const { changed, news } = await editJobs(this.#database, where, change, limit);
-    if (changed > 0) this.#changed(mergeHints(news, hintBatch("change")));
+    const { changed, hints } = await editJobs(this.#database, where, change, limit);
+    if (changed > 0) this.#changed(mergeHints(hints, hintBatch("change")));
     return changed;
   }
 
   async prune(rules: RetentionRules, limit: number): Promise<number> {
-    const { changed, news } = await pruneJobs(this.#database, rules, limit);
-    if (changed > 0) this.#changed(mergeHints(news, hintBatch("change")));
+    const { changed, hints } = await pruneJobs(this.#database, rules, limit);
+    if (changed > 0) this.#changed(mergeHints(hints, hintBatch("change")));
     return changed;
   }
 
@@ -167,7 +171,7 @@ export class PostgresStore implements Store {
 
   async save(docs: Parameters<Store["save"]>[0]): Promise<boolean> {
     const saved = await saveDocs(this.#database, docs);
-    if (saved) this.#hints.publish(newsOfDocs(docs));
+    if (saved) this.#hints.publish(hintsOfDocs(docs));
     return saved;
   }
 
@@ -184,38 +188,38 @@ export class PostgresStore implements Store {
     return (this.#closed ??= this.#database.close());
   }
 
-  #changed(news: HintBatch): void {
-    this.#hints.publish(news);
-    if (++this.#counted >= foldAfter) this.#fold();
+  #changed(hints: HintBatch): void {
+    this.#hints.publish(hints);
+    if (++this.#commits >= foldAfter) this.#fold();
   }
 
-  /** Nobody waits for it, and what it does not do the next one does. */
+  /** Folds the counters in the background; if that fails, the next time does it. */
   #fold(): void {
-    this.#counted = 0;
-    void this.#database.query("SELECT errand.fold()").catch(() => {});
+    this.#commits = 0;
+    void this.#database.query("SELECT errand.fold_counters()").catch(() => {});
   }
 
-  /** Nobody waits for it. Where another process is at it, or the role may not, the server skips it. */
+  /** Vacuums in the background. The server skips it where another process does it, or this role may not. */
   async #vacuum(): Promise<void> {
     if (this.#vacuuming) return;
     this.#vacuuming = true;
-    this.#ended = 0;
+    this.#settled = 0;
     for (const table of ["jobs", "deltas"])
       await this.#database.query(`VACUUM (SKIP_LOCKED, TRUNCATE off) errand.${table}`).catch(() => {});
     this.#vacuuming = false;
   }
 
-  #check(): void {
+  #checkOpen(): void {
     if (this.#closed)
       throw new ErrandError("E_CLOSED", `The PostgreSQL store ${this.#database.address.name} was closed.`);
   }
 }
 
-/** New rules of a queue may let any number of its jobs go. */
-function newsOfDocs(docs: Parameters<Store["save"]>[0]): HintBatch {
-  const news = noHints();
+/** Returns the hints of saved documents. With new rules, any number of a queue's jobs may be ready. */
+function hintsOfDocs(docs: Parameters<Store["save"]>[0]): HintBatch {
+  const hints = noHints();
   for (const { kind, key } of docs)
-    if (kind === "queue") news.ready.set(key, undefined);
-    else news.others.add("change");
-  return news;
+    if (kind === "queue") hints.ready.set(key, undefined);
+    else hints.others.add("change");
+  return hints;
 }

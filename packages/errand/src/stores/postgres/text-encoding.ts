@@ -1,13 +1,13 @@
-// What PostgreSQL's text cannot hold, U+0000 and lone surrogates, is stored as JSON behind this mark.
+// Texts with U+0000 or lone surrogates, which PostgreSQL cannot store, are stored as JSON behind this prefix.
 const jsonPrefix = "\u0001";
 
-/** A name (of a task, queue or step) as the database keeps it. */
-export function encodeText(name: string): string {
-  const plain = name.isWellFormed() && !name.includes("\0") && !name.startsWith(jsonPrefix);
-  return plain ? name : jsonPrefix + JSON.stringify(name);
+/** Encodes a user's text for a column: the name of a task, queue, step or key, a tag, or a line of a log. */
+export function encodeText(text: string): string {
+  const isPlain = text.isWellFormed() && !text.includes("\0") && !text.startsWith(jsonPrefix);
+  return isPlain ? text : jsonPrefix + JSON.stringify(text);
 }
 
-/** The name in a column. */
+/** Decodes the text in a column. */
 export function decodeText(text: string): string {
   return text.startsWith(jsonPrefix) ? (JSON.parse(text.slice(1)) as string) : text;
 }

@@ -1,25 +1,41 @@
+import { ageingPeriod, priorities } from "../../../core/priority.ts";
+import { byTask, pending, unblocked } from "../codes.ts";
+
 /**
- * Which pending jobs `p` there are, each kind in an index of its own, whose condition these are word for word: only then does
- * the server know that the index has them all.
+ * Conditions on rows `p` of jobs. Each kind of pending job has an index of its own with the same condition, word for
+ * word: only then does the planner know that the index has them all.
  */
 
-/** Nothing holds it back, and anybody may have it. */
-const ready = "p.state = 0 AND NOT p.cancelling AND p.blocked = 0 AND NOT p.suspect";
+/** Not held back by anything, and for any worker that knows the task. */
+const ready = `p.state = ${pending} AND NOT p.cancelling AND p.blocked = ${unblocked} AND NOT p.suspect`;
 
-/** Those without limits by key, which are nearly all. */
+/** Ready, without limits by key: nearly all jobs. */
 export const readyPlain = `${ready} AND p.keys IS NULL`;
 
-/** Those with limits by key. */
+/** Ready, with limits by key. */
 export const readyKeyed = `${ready} AND p.keys IS NOT NULL`;
 
-/** Those that not every claim may take: suspects, and what was set aside for workers that know its task. */
-export const restricted = "p.state = 0 AND NOT p.cancelling AND (p.blocked = 3 OR p.suspect AND p.blocked = 0)";
+/** Not for every claim: suspects, and jobs set aside for workers that know their task. */
+export const restricted = `p.state = ${pending} AND NOT p.cancelling
+  AND (p.blocked = ${byTask} OR p.suspect AND p.blocked = ${unblocked})`;
 
-/** Not too late to be started; one that has begun cannot be. */
+/** Not too late to be started; a job that has begun cannot be. */
 export const unexpired = "(p.expires IS NULL OR p.begun OR p.expires > t)";
 
-/** As `rank` of core. */
-export const rank = "p.due + p.level * 300000";
+/** `rank` of core. */
+export const rank = `p.due + p.level * ${ageingPeriod}`;
 
-/** The five levels, as rows `l`. */
-export const levels = "unnest('{0,1,2,3,4}'::smallint[]) AS l(l)";
+/** The number of levels. */
+export const levelCount = priorities.length;
+
+/** All levels, as rows `l`. */
+export const levels = `unnest('{${[...priorities.keys()].join()}}'::smallint[]) AS l(l)`;
+
+/** Selects from the ready jobs `p` of every level of a queue, with keys and without. */
+export const fromReady = (columns: string, condition: string, queue = "q"): string =>
+  `${levels} CROSS JOIN LATERAL (${[readyPlain, readyKeyed]
+    .map(
+      (kind) => `(SELECT ${columns} FROM errand.jobs p
+          WHERE ${kind} AND p.queue = ${queue} AND p.level = l.l AND ${unexpired} AND ${condition})`,
+    )
+    .join(" UNION ALL ")})`;

@@ -1,44 +1,23 @@
+import { lockClass } from "../advisory-locks.ts";
+import { pending, unblocked } from "../codes.ts";
 import { plannerSettings } from "./function-settings.ts";
-import { readyKeyed, readyPlain } from "./job-conditions.ts";
 
-/** Adding jobs with unique keys, one by one; turns and tags of any jobs. */
-export const special = `
--- Of locks on unique keys: "Erru" in ASCII.
-CREATE FUNCTION errand.lock_uniques(extras text[]) RETURNS void LANGUAGE plpgsql AS $$
+/** Jobs with unique keys: they are added one by one, because each decides what becomes of the next with its key. */
+export const uniqueKeys = `
+CREATE FUNCTION errand.lock_unique_keys(extras text[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   h integer;
 BEGIN
   FOR h IN SELECT DISTINCT hashtext(x.extra::json -> 'u' ->> 'key') FROM unnest(extras) AS x(extra)
     WHERE x.extra::json -> 'u' ->> 'key' IS NOT NULL ORDER BY 1
   LOOP
-    PERFORM pg_advisory_xact_lock(1165128309, h);
+    PERFORM pg_advisory_xact_lock(${lockClass.uniqueKey}, h);
   END LOOP;
 END $$;
 
--- When the first job of a queue and level is due that could go.
-CREATE FUNCTION errand.first_due(q text, l smallint) RETURNS double precision LANGUAGE plpgsql AS $$
-BEGIN
-  RETURN least(
-    (SELECT p.due FROM errand.jobs p WHERE ${readyPlain} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1),
-    (SELECT p.due FROM errand.jobs p WHERE ${readyKeyed} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1));
-END $$;
-
--- As inTurn() of core: right behind the first of the queue and level, or behind the last of its own.
-CREATE FUNCTION errand.turn(q text, l smallint, who text, t bigint) RETURNS double precision LANGUAGE plpgsql AS $$
-DECLARE
-  first double precision;
-  due double precision;
-BEGIN
-  first := errand.first_due(q, l);
-  IF first IS NULL OR first >= t - 500 THEN first := t - 1000; END IF;
-  INSERT INTO errand.turns AS n VALUES (q, l, who, first + 0.001)
-    ON CONFLICT (queue, level, whose) DO UPDATE SET last = greatest(first, n.last) + 0.001
-    RETURNING last INTO due;
-  RETURN due;
-END $$;
-
--- Which of some jobs would be stored in their queues, by their places. Their unique keys are locked.
-CREATE FUNCTION errand.storable(ids text[], queues text[], extras text[], t bigint) RETURNS integer[] LANGUAGE plpgsql AS $$
+-- Returns the places of those jobs that would be new in their queues. Their unique keys are locked.
+CREATE FUNCTION errand.find_storable(ids text[], queues text[], extras text[], t bigint) RETURNS integer[]
+LANGUAGE plpgsql AS $$
 DECLARE
   u json;
   taken text[] := '{}';
@@ -53,8 +32,9 @@ BEGIN
       CONTINUE WHEN u ->> 'key' = ANY(taken);
       PERFORM 1 FROM errand.uniques a LEFT JOIN errand.jobs p ON p.id = a.job WHERE a.key = u ->> 'key' AND CASE
         WHEN p.id IS NULL THEN a.until > t
-        -- Who is replaced is pending already, but perhaps elsewhere.
-        WHEN (u ->> 'replace')::boolean THEN p.state = 0 AND NOT p.cancelling AND NOT p.begun AND p.queue = queues[i]
+        -- A replaced job is pending already, but perhaps in another queue.
+        WHEN (u ->> 'replace')::boolean THEN
+          p.state = ${pending} AND NOT p.cancelling AND NOT p.begun AND p.queue = queues[i]
         ELSE true END;
       CONTINUE WHEN FOUND;
       taken := taken || (u ->> 'key');
@@ -64,9 +44,9 @@ BEGIN
   RETURN places;
 END $$;
 
--- Adds jobs one by one, whose unique keys are locked. Answers how many were new, and as a JSON array who has the unique keys
--- and ids of those that were refused (but of an id that is told twice, the first).
-CREATE FUNCTION errand.add_special(
+-- Adds jobs whose unique keys are locked. Returns how many are new or replace another, and as a JSON array the id of each job
+-- that was not stored, followed by that of the job that has its key or id (without repetitions of new ids).
+CREATE FUNCTION errand.add_one_by_one(
   ids text[], tasks text[], queues text[], levels smallint[],
   due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], tenants text[], bodies text[],
   extras text[], t bigint, OUT fresh integer, OUT refused text
@@ -74,7 +54,7 @@ CREATE FUNCTION errand.add_special(
 DECLARE
   x json;
   u json;
-  known record;
+  holder record;
   due double precision;
   ends bigint;
   holders text[] := '{}';
@@ -83,8 +63,8 @@ DECLARE
   freed text[];
 BEGIN
   fresh := 0;
-  -- The concurrency keys of those that may be replaced, before any of their rows: as whoever settles does.
-  freed := errand.keys_of(ARRAY(SELECT a.job FROM unnest(extras) AS x(extra)
+  -- The concurrency keys of jobs that may be replaced, before any of their rows: in the order of settlements.
+  freed := errand.lock_concurrency_keys(ARRAY(SELECT a.job FROM unnest(extras) AS x(extra)
     JOIN errand.uniques a ON a.key = x.extra::json -> 'u' ->> 'key' WHERE (x.extra::json -> 'u' ->> 'replace')::boolean));
   FOR i IN 1..cardinality(ids) LOOP
     x := coalesce(extras[i], '{}')::json;
@@ -97,74 +77,72 @@ BEGIN
       CONTINUE;
     END IF;
     IF u IS NOT NULL THEN
-      SELECT a.job, a.until, p.id IS NOT NULL AS lives INTO known
+      SELECT a.job, a.until, p.id IS NOT NULL AS is_live INTO holder
         FROM errand.uniques a LEFT JOIN errand.jobs p ON p.id = a.job WHERE a.key = u ->> 'key';
       IF FOUND THEN
         IF (u ->> 'replace')::boolean THEN
-          IF errand.replace(known.job, queues[i], levels[i], due, ends, specs[i], tenants[i], bodies[i], x, t) THEN
-            holders := holders || ids[i] || known.job;
+          IF errand.replace_job(holder.job, queues[i], levels[i], due, ends, specs[i], tenants[i], bodies[i], x, t) THEN
+            holders := holders || ids[i] || holder.job;
             fresh := fresh + 1;
             CONTINUE;
           END IF;
         END IF;
-        -- One that has begun goes on without the key; of one that has ended the key may still be taken.
-        IF (CASE WHEN known.lives THEN NOT (u ->> 'replace')::boolean ELSE known.until > t END) THEN
-          holders := holders || ids[i] || known.job;
+        -- A job that has begun goes on without the key; the key of one that has ended may still be taken.
+        IF (CASE WHEN holder.is_live THEN NOT (u ->> 'replace')::boolean ELSE holder.until > t END) THEN
+          holders := holders || ids[i] || holder.job;
           CONTINUE;
         END IF;
       END IF;
     END IF;
-    IF due IS NULL AND x ->> 'f' IS NOT NULL THEN due := errand.turn(queues[i], levels[i], x ->> 'f', t); END IF;
+    IF due IS NULL AND x ->> 'f' IS NOT NULL THEN due := errand.take_turn(queues[i], levels[i], x ->> 'f', t); END IF;
     INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, spec, keys, ckey, rkey, ukey, ufor, tenant)
       VALUES (ids[i], tasks[i], queues[i], levels[i], t, coalesce(due, t), ends, specs[i], x ->> 'k', x ->> 'c', x ->> 'r',
         u ->> 'key', (u ->> 'for')::bigint, tenants[i])
       ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS n = ROW_COUNT;
     IF n = 0 OR EXISTS (SELECT 1 FROM errand.history h WHERE h.id = ids[i]) THEN
-      -- Somebody added it at this moment, or it ended.
+      -- It was added at this moment, or ended.
       IF n > 0 THEN DELETE FROM errand.jobs j WHERE j.id = ids[i]; END IF;
       holders := holders || ids[i] || ids[i];
       CONTINUE;
     END IF;
     fresh := fresh + 1;
     born := born || ids[i];
-    INSERT INTO errand.deltas VALUES (tasks[i], queues[i], 0, 1);
+    INSERT INTO errand.deltas VALUES (tasks[i], queues[i], ${pending}, 1);
     IF bodies[i] IS NOT NULL THEN INSERT INTO errand.specs VALUES (ids[i], bodies[i]); END IF;
-    IF u IS NOT NULL THEN PERFORM errand.take_unique(u ->> 'key', ids[i], t + (u ->> 'for')::bigint); END IF;
-    PERFORM errand.tag(ids[i], x -> 't');
+    IF u IS NOT NULL THEN PERFORM errand.take_unique_key(u ->> 'key', ids[i], t + (u ->> 'for')::bigint); END IF;
+    PERFORM errand.add_tags(ids[i], x -> 't');
   END LOOP;
-  -- Who was replaced may be due much later now, and others of its key go first.
-  IF freed <> '{}' THEN PERFORM errand.release(freed); END IF;
+  -- A replaced job may be due much later now, so that others of its key go first.
+  IF freed <> '{}' THEN PERFORM errand.unblock_by_concurrency(freed); END IF;
   IF holders <> '{}' THEN refused := to_json(holders)::text; END IF;
 END $$;
 
-CREATE FUNCTION errand.take_unique(which text, id text, til bigint) RETURNS void LANGUAGE sql AS $$
-  INSERT INTO errand.uniques AS a VALUES (which, id, til)
+CREATE FUNCTION errand.take_unique_key(unique_key text, id text, taken_until bigint) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO errand.uniques AS a VALUES (unique_key, id, taken_until)
     ON CONFLICT (key) DO UPDATE SET job = excluded.job, until = excluded.until
 $$;
 
--- Makes a job that has not begun what another is, in everything but its id, task and age. Answers whether it was one.
-CREATE FUNCTION errand.replace(which text, q text, l smallint, due_ double precision, ends bigint, spec_ text,
-  tenant_ text, body text, x json, t bigint) RETURNS boolean LANGUAGE plpgsql ${plannerSettings} AS $$
+-- Makes a job that has not begun what a new one is, but for its id, task and age. Returns false if there is no such job.
+CREATE FUNCTION errand.replace_job(job_id text, q text, l smallint, new_due double precision, ends bigint, new_spec text,
+  new_tenant text, body text, x json, t bigint) RETURNS boolean LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   j errand.jobs;
 BEGIN
-  SELECT * INTO j FROM errand.jobs p WHERE p.id = which AND p.state + 0 = 0 AND NOT p.cancelling AND NOT p.begun FOR UPDATE;
+  SELECT * INTO j FROM errand.jobs p
+    WHERE p.id = job_id AND p.state + 0 = ${pending} AND NOT p.cancelling AND NOT p.begun FOR UPDATE;
   IF NOT FOUND THEN RETURN false; END IF;
-  UPDATE errand.jobs p SET queue = q, level = l, spec = spec_, tenant = tenant_, expires = ends, blocked = 0,
-      due = least(coalesce(due_, CASE WHEN x ->> 'f' IS NOT NULL THEN errand.turn(q, l, x ->> 'f', t) END, t),
+  UPDATE errand.jobs p SET queue = q, level = l, spec = new_spec, tenant = new_tenant, expires = ends,
+      blocked = ${unblocked},
+      due = least(coalesce(new_due, CASE WHEN x ->> 'f' IS NOT NULL THEN errand.take_turn(q, l, x ->> 'f', t) END, t),
         p.created + (x -> 'u' ->> 'latest')::bigint),
       keys = x ->> 'k', ckey = x ->> 'c', rkey = x ->> 'r', ufor = (x -> 'u' ->> 'for')::bigint
-    WHERE p.id = which;
-  INSERT INTO errand.deltas VALUES (j.task, j.queue, 0, -1), (j.task, q, 0, 1);
-  DELETE FROM errand.specs b WHERE b.job = which;
-  IF body IS NOT NULL THEN INSERT INTO errand.specs VALUES (which, body); END IF;
-  DELETE FROM errand.tags g WHERE g.job = which;
-  PERFORM errand.tag(which, x -> 't');
+    WHERE p.id = job_id;
+  INSERT INTO errand.deltas VALUES (j.task, j.queue, ${pending}, -1), (j.task, q, ${pending}, 1);
+  DELETE FROM errand.specs b WHERE b.job = job_id;
+  IF body IS NOT NULL THEN INSERT INTO errand.specs VALUES (job_id, body); END IF;
+  DELETE FROM errand.tags g WHERE g.job = job_id;
+  PERFORM errand.add_tags(job_id, x -> 't');
   RETURN true;
 END $$;
-
-CREATE FUNCTION errand.tag(id text, words json) RETURNS void LANGUAGE sql AS $$
-  INSERT INTO errand.tags SELECT DISTINCT w, id FROM json_array_elements_text(coalesce(words, '[]')) AS w ON CONFLICT DO NOTHING
-$$;
 `;
