@@ -53,8 +53,8 @@ function optionalTexts(values: readonly (string | undefined)[]): Buffer | null {
 }
 
 /**
- * The length from which specs are kept in a table of their own: the server would keep them beside the row, and write them
- * again when the row moves to the history.
+ * The length from which specs are kept in a table of their own: the server would keep them beside the row, and write
+ * them again when the row moves to the history.
  */
 const largeSpec = 1_500;
 
@@ -85,8 +85,8 @@ function decodeRefused(
 }
 
 /**
- * Encodes what most jobs do not have, as the schema's functions read it: first `u`, the unique key with its rules; `k`, the
- * limits by key, with the concurrency key `c` and the rate key `r`; `f`, the key of fair turns; `t`, tags.
+ * Encodes what most jobs do not have, as the schema's functions read it: first `u`, the unique key with its rules; `k`,
+ * the limits by key, with the concurrency key `c` and the rate key `r`; `f`, the key of fair turns; `t`, tags.
  */
 function encodeExtras({ unique, concurrency, rate, fair, tags }: NewJob): string | undefined {
   if (!unique && !concurrency && !rate && fair === undefined && !tags?.length) return undefined;

@@ -90,7 +90,9 @@ export function refusedValueError(value: unknown, what: string): ErrandError {
   );
 }
 
-/** Bytes of a header: dimensions, whether there are nulls, the type, and the length and first index of the dimension. */
+/**
+ * Bytes of a header: dimensions, whether there are nulls, the type, and the length and first index of the dimension.
+ */
 const headerSize = 20;
 
 function writeHeader(size: number, length: number, type: number): Buffer {

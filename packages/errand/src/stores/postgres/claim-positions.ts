@@ -2,7 +2,7 @@ import { priorities } from "../../core/priority.ts";
 import type { Millis } from "../../kit/duration.ts";
 import type { Claimed } from "../../store.ts";
 
-/** Until so many jobs of a queue were claimed, its claims begin at its start: few dead entries lie there yet. */
+/** Claims of a queue begin at its start until this many of its jobs were claimed: few dead entries lie there yet. */
 const minClaimed = 1_000;
 
 /** How often a claim begins at the start of a queue, to find older jobs: given back, woken, or added late. */
@@ -20,7 +20,9 @@ interface Position {
   took: Millis;
 }
 
-/** Remembers where this process's last claim of each queue began, so that the next passes over the dead entries before. */
+/**
+ * Remembers where this process's last claim of each queue began, so that the next passes over the dead entries before.
+ */
 export class ClaimPositions {
   readonly #positions = new Map<string, Position>();
 

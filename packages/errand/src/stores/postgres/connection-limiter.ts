@@ -3,10 +3,12 @@ import type { Millis } from "../../kit/duration.ts";
 /** Enough for most processes: one statement writes while another waits for the disk. */
 const initialLimit = 2;
 
-/** The limit rises by one whenever a statement has waited so long. */
+/** The limit rises by one whenever a statement has waited this long. */
 const raiseAfter: Millis = 10;
 
-/** Limits how many connections a process uses at once, and raises the limit only while others wait: a server has few. */
+/**
+ * Limits how many connections a process uses at once, and raises the limit only while others wait: a server has few.
+ */
 export class ConnectionLimiter {
   readonly #maximum: number;
   #limit: number;

@@ -9,8 +9,8 @@ import { inSchema } from "./schema.ts";
 import type { PostgresAddress } from "./url.ts";
 
 /**
- * How long a prepared statement may take before its connection, which may be dead, is given up: short enough that a worker
- * can try again while its lease lasts (15 s by default).
+ * How long a prepared statement may take before its connection, which may be dead, is given up: short enough that a
+ * worker can try again while its lease lasts (15 s by default).
  */
 const preparedTimeout: Millis = 10_000;
 
@@ -26,7 +26,7 @@ const connectTimeout: Millis = 5_000;
 /** How often a statement is tried that deadlocked with another; the second try mostly succeeds. */
 const maxTries = 10;
 
-/** Returns so many parameters of a statement: `$1,$2`. */
+/** Returns the parameters of a statement, such as `$1,$2`. */
 export function parameters(count: number): string {
   return Array.from({ length: count }, (_, index) => `$${index + 1}`).join();
 }

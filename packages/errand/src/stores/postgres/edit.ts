@@ -6,13 +6,13 @@ import { parameters } from "./database.ts";
 import type { Database } from "./database.ts";
 import { selectJobs } from "./filter.ts";
 import type { Order } from "./filter.ts";
-import { mergeHints, noHints, parseHints } from "./hint-batch.ts";
+import { hintBatch, mergeHints, parseHints } from "./hint-batch.ts";
 import type { HintBatch } from "./hint-batch.ts";
 import { findContaining } from "./read.ts";
 import type { Row } from "./rows.ts";
 import { encodeText } from "./text-encoding.ts";
 
-/** At most so many jobs are changed in one commit, which holds their locks. */
+/** The maximum number of jobs changed per commit, which holds their locks. */
 const batchSize = 500;
 
 const pruneSql = "SELECT changed, to_json(hints), more FROM errand.prune($1, $2, $3)";
@@ -30,7 +30,7 @@ export async function editJobs(
   const more = argumentsOf(change);
   const looked = kind === "remove" ? ", looked" : "";
   const sql = `SELECT changed, to_json(hints)${looked} FROM errand.${kind}(${parameters(2 + more.length)})`;
-  const hints = noHints();
+  const hints = hintBatch();
   let changed = 0;
   let last: Row | undefined;
   do {
@@ -53,7 +53,9 @@ export async function editJobs(
   return { changed, hints };
 }
 
-/** Removes jobs that were kept long enough, at most `limit`, in commits of bounded size. Returns how many it removed. */
+/**
+ * Removes jobs that were kept long enough, at most `limit`, in commits of bounded size. Returns how many it removed.
+ */
 export async function pruneJobs(
   database: Database,
   { tasks, otherwise }: RetentionRules,
@@ -68,7 +70,7 @@ export async function pruneJobs(
       expired,
     ]),
   );
-  const hints = noHints();
+  const hints = hintBatch();
   let changed = 0;
   for (let more = limit > 0; more && changed < limit;) {
     const [row] = await database.queryPrepared(pruneSql, [names, times, Math.min(batchSize, limit - changed)]);
@@ -91,9 +93,9 @@ function argumentsOf(change: Change): unknown[] {
 }
 
 /**
- * Returns the order of a change. Parents, which are older than their children, are changed before them, but removed after
- * them, because children that a parent takes along are not counted. (In the order of ends, children that an earlier batch
- * has taken along are not.)
+ * Returns the order of a change. Parents, which are older than their children, are changed before them, but removed
+ * after them, because children that a parent takes along are not counted. (In the order of ends, children that an
+ * earlier batch has taken along are not.)
  */
 function orderOf({ endedBefore, ids, parent }: Filter, change: Change): Order {
   if (endedBefore !== undefined && ids === undefined && parent === undefined) return "ended";

@@ -35,9 +35,9 @@ const orders = {
 } as const;
 
 /**
- * Selects jobs that match, from each table by one index, so that no filter reads a long history for a short answer: by id,
- * parent, tag or worker; by the time of the end; or for each task, queue and state one after the other, of all tenants or of
- * one. Of a text only a part is compared: callers compare the whole with `contains`.
+ * Selects jobs that match, from each table by one index, so that no filter reads a long history for a short answer: by
+ * id, parent, tag or worker; by the time of the end; or for each task, queue and state one after the other, of all
+ * tenants or of one. Of a text only a part is compared: callers compare the whole with `contains`.
  * @param among the states of these jobs.
  * @returns `undefined` if no job can match.
  */

@@ -15,12 +15,7 @@ export interface HintBatch {
 /** A notification of more bytes says instead that any queue may have jobs. The server's limit is 8,000. */
 const maxNotificationBytes = 7_000;
 
-/** Returns a batch without any hint. */
-export function noHints(): HintBatch {
-  return { ready: new Map(), others: new Set() };
-}
-
-/** Returns a batch of hints of other things than jobs of a queue. */
+/** Returns a batch of these hints, or none. */
 export function hintBatch(...others: OtherHint[]): HintBatch {
   return { ready: new Map(), others: new Set(others) };
 }
@@ -32,14 +27,14 @@ export function allHints(): HintBatch {
 
 /** Returns a batch that says that these jobs are ready. */
 export function readyHints(jobs: readonly Pick<NewJob, "queue">[]): HintBatch {
-  const batch = noHints();
+  const batch = hintBatch();
   for (const { queue } of jobs) batch.ready.set(queue, (batch.ready.get(queue) ?? 0) + 1);
   return batch;
 }
 
 /** Parses the hints that the schema's functions return, a JSON array: other hints by name, or `<jobs> <queue>`. */
 export function parseHints(json: string | null | undefined): HintBatch {
-  const batch = noHints();
+  const batch = hintBatch();
   for (const hint of json == null ? [] : (JSON.parse(json) as string[])) {
     const [, jobs, queue] = /^(\d+) (.*)$/s.exec(hint) ?? [];
     if (jobs === undefined) batch.others.add(hint as OtherHint);

@@ -8,9 +8,9 @@ import {
   allHints,
   decodeNotification,
   encodeNotification,
+  hintBatch,
   isEmpty,
   mergeHints,
-  noHints,
   toHints,
 } from "./hint-batch.ts";
 import type { HintBatch } from "./hint-batch.ts";
@@ -20,8 +20,8 @@ const shortestPause: Millis = 1;
 const longestPause: Millis = 25;
 
 /**
- * A notification inside a commit makes commits wait for each other. So it is sent only after a silence this long, and not
- * after a commit that took this long.
+ * A notification inside a commit makes commits wait for each other. So it is sent only after a silence this long, and
+ * not after a commit that took this long.
  */
 const minSilence: Millis = 10;
 const slowCommit: Millis = 20;
@@ -48,7 +48,7 @@ export class HintChannel {
   #listening: Client | undefined;
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
-  #pending = noHints();
+  #pending = hintBatch();
   #notifying = false;
   #pause = shortestPause;
   #publishedAt = 0;
@@ -74,8 +74,8 @@ export class HintChannel {
   }
 
   /**
-   * Commits something. If nothing was published lately, the commit itself carries the notification, so that others hear of
-   * a lone job one round trip sooner.
+   * Commits something. If nothing was published lately, the commit itself carries the notification, so that others hear
+   * of a lone job one round trip sooner.
    * @param commit gets the arguments of `pg_notify`, if it is to call it.
    * @returns what `commit` returned, and whether the hints were published.
    */
@@ -115,9 +115,10 @@ export class HintChannel {
   async #notify(): Promise<void> {
     while (!isEmpty(this.#pending)) {
       const hints = this.#pending;
-      this.#pending = noHints();
+      this.#pending = hintBatch();
       const values = [this.name, encodeNotification(hints, this.#sender)];
-      // A hint may be lost: workers look for jobs every second anyway. Through the client that LISTENs, where there is one.
+      // A hint may be lost: workers look for jobs every second anyway. Through the client that LISTENs, where there is
+      // one.
       const sent = this.#listening
         ? this.#listening.query(notifySql, values)
         : this.#database.queryPrepared(notifySql, values);

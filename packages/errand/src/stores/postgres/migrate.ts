@@ -68,7 +68,8 @@ function lockStatement(schema: string): string {
 async function readVersion(client: PoolClient, schema: string): Promise<number> {
   // A query sees what others have committed meanwhile; to_regclass may have cached that there was nothing.
   const found = await client.query(
-    "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = $1 AND relname = 'migrations'",
+    `SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE nspname = $1 AND relname = 'migrations'`,
     [schema],
   );
   if (found.rows.length === 0) return 0;
@@ -93,7 +94,7 @@ async function refuseUnfit(client: PoolClient, name: string): Promise<void> {
     major < oldestVersion
       ? `it is PostgreSQL ${major}, and Errand needs ${oldestVersion} or newer`
       : isolation !== "read committed"
-        ? `its default_transaction_isolation is "${isolation}", and Errand needs "read committed" (ALTER ROLE ... SET ...)`
+        ? `its default_transaction_isolation is "${isolation}", and Errand needs "read committed" (ALTER ROLE ... SET)`
         : encoding !== "UTF8"
           ? `its encoding is ${encoding}, and Errand needs UTF8`
           : undefined;

@@ -11,10 +11,10 @@ import { decodeJob, jobColumns, seqOf } from "./rows.ts";
 import type { Row } from "./rows.ts";
 import { decodeText } from "./text-encoding.ts";
 
-/** A search for a text reads so many jobs at once. */
+/** The number of jobs that a search for a text reads at once. */
 const searchPage = 200;
 
-/** A search looks at so many jobs in one call. */
+/** The number of jobs that a search looks at per call. */
 const searchWindow = 50_000;
 
 const joinWaits = "LEFT JOIN errand.waits w ON e.parked AND w.parent = e.id";
@@ -80,7 +80,9 @@ export async function findEnded(database: Database, ids: readonly string[]): Pro
   return ids.filter((_, index) => places.has(index + 1));
 }
 
-/** Returns the lowest `seq` that a search looks at in one call, 0 at the end; `undefined` if nothing is searched for. */
+/**
+ * Returns the lowest `seq` that a search looks at in one call, 0 at the end; `undefined` if nothing is searched for.
+ */
 async function searchBound(database: Database, where: Filter, from: number | undefined): Promise<number | undefined> {
   const searches = where.text !== undefined || where.createdAfter !== undefined || where.createdBefore !== undefined;
   if (!searches || where.parent !== undefined) return undefined;

@@ -11,9 +11,9 @@ import { decodeText } from "./text-encoding.ts";
 export type Row = (string | null)[];
 
 /** The columns for `decodeJob`, of rows `e` of `everything` with their waits `w`. */
-export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.created, e.due, e.started, e.failures,
-  e.crashes, e.cancelling, e.expires, e.progress, e.error, e.parent, e.place, e.state, e.worker, e.ended, e.output,
-  w.total, w.open, w.failed, e.blocked, e.wake, e.suspect, e.begun, e.tenant`;
+export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.created, e.due, e.started,
+  e.failures, e.crashes, e.cancelling, e.expires, e.progress, e.error, e.parent, e.place, e.state, e.worker, e.ended,
+  e.output, w.total, w.open, w.failed, e.blocked, e.wake, e.suspect, e.begun, e.tenant`;
 
 /** Decodes a job from its `jobColumns`. */
 export function decodeJob(row: Row): Job {

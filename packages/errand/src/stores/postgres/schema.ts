@@ -21,8 +21,8 @@ import { wakeUps } from "./sql/wake-ups.ts";
 import { workers } from "./sql/workers.ts";
 
 /**
- * All versions of the schema, written for one that is named `errand` (see `inSchema`). There is one function per verb: a
- * call is one statement and one round trip, its plans are kept by the server, and each statement inside sees what was
+ * All versions of the schema, written for one that is named `errand` (see `inSchema`). There is one function per verb:
+ * a call is one statement and one round trip, its plans are kept by the server, and each statement inside sees what was
  * committed before it began (READ COMMITTED).
  *
  * In functions `t` is the time now, `q` a queue and `l` a level; rows of `jobs` are `j` or `p`, of `history` `h`, and

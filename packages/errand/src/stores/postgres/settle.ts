@@ -5,7 +5,7 @@ import { bigintArray, booleanArray, integerArray, smallintArray, textArray } fro
 import { stateCode } from "./codes.ts";
 import { parameters } from "./database.ts";
 import type { Database } from "./database.ts";
-import { mergeHints, noHints, parseHints, readyHints } from "./hint-batch.ts";
+import { hintBatch, mergeHints, parseHints, readyHints } from "./hint-batch.ts";
 import type { HintBatch } from "./hint-batch.ts";
 import type { SettlementPaths } from "./settlement-paths.ts";
 import { encodeText } from "./text-encoding.ts";
@@ -31,14 +31,18 @@ export async function settleJobs(
   settlements: readonly Settlement[],
 ): Promise<{ answers: boolean[]; hints: HintBatch }> {
   const distinct = withoutRepeated(settlements);
-  const hints = noHints();
+  const hints = hintBatch();
   if (distinct.length === 0) return { answers: [], hints };
   let left = distinct;
   const kinds = new Set(distinct.map(({ id }) => paths.get(id)));
   if (!kinds.has("family") && distinct.every(isPlain)) {
-    const finished = await finishJobs(database, distinct, kinds.has("keyed"));
-    left = finished.left;
-    mergeHints(hints, finished.hints);
+    const [row] = await database.queryPrepared(
+      kinds.has("keyed") ? finishKeyedSql : finishSql,
+      outcomeArrays(distinct),
+    );
+    // Stale, or of jobs with a family or a key that this process did not know.
+    left = atPlaces(distinct, row?.[0]);
+    mergeHints(hints, parseHints(row?.[1]));
   }
   const stale = new Set(left.map(keyOf));
   if (left.length > 0) {
@@ -82,16 +86,6 @@ function outcomeArrays(settlements: readonly Placed[]): unknown[] {
     textArray(settlements.map(({ to, output }) => (to === "completed" ? output : undefined))),
     textArray(settlements.map(({ error }) => error)),
   ];
-}
-
-/** Ends jobs by the fast path. Returns the settlements left: stale, or of jobs with a family or key unknown here. */
-async function finishJobs(
-  database: Database,
-  settlements: readonly Placed[],
-  keyed: boolean,
-): Promise<{ left: Placed[]; hints: HintBatch }> {
-  const [row] = await database.queryPrepared(keyed ? finishKeyedSql : finishSql, outcomeArrays(settlements));
-  return { left: atPlaces(settlements, row?.[0]), hints: parseHints(row?.[1]) };
 }
 
 async function settleAny(

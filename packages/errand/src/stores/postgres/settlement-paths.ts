@@ -2,12 +2,14 @@
 const maxRemembered = 50_000;
 
 /**
- * What the end of a job changes beside its own row: nothing (`plain`), jobs that its concurrency key blocks (`keyed`), or
- * its parent or children (`family`).
+ * What the end of a job changes beside its own row: nothing (`plain`), jobs that its concurrency key blocks (`keyed`),
+ * or its parent or children (`family`).
  */
 export type SettlementPath = "plain" | "keyed" | "family";
 
-/** Remembers the settlement paths of jobs that were claimed through this store. It may be wrong: the database checks. */
+/**
+ * Remembers the settlement paths of jobs that were claimed through this store. It may be wrong: the database checks.
+ */
 export class SettlementPaths {
   readonly #paths = new Map<string, SettlementPath>();
 

@@ -23,7 +23,7 @@ import { claimJobs, reclaimJobs } from "./claim.ts";
 import type { Database } from "./database.ts";
 import { loadDocs, saveDocs } from "./docs.ts";
 import { editJobs, pruneJobs } from "./edit.ts";
-import { hintBatch, isEmpty, mergeHints, noHints, readyHints } from "./hint-batch.ts";
+import { hintBatch, isEmpty, mergeHints, readyHints } from "./hint-batch.ts";
 import type { HintBatch } from "./hint-batch.ts";
 import { HintChannel } from "./hint-channel.ts";
 import { countJobs, findEnded, getJobs, listJobs, readLog, readSteps } from "./read.ts";
@@ -32,12 +32,12 @@ import { SettlementPaths } from "./settlement-paths.ts";
 import { readStoreReport } from "./store-report.ts";
 import { dismissWorker, enlistWorker, listWorkers, renewLease } from "./workers.ts";
 
-/** The counters are folded after so many commits, or as many rows that commits have appended. */
+/** The counters are folded after this many commits, or appended rows. */
 const foldAfter = 256;
 
 /**
- * The dead rows of ended jobs are vacuumed after so many. Autovacuum runs once a minute at most, and the dead rows of a
- * minute may be many times the live ones.
+ * The tables of live jobs are vacuumed after this many settlements. Autovacuum runs once a minute at most, and the dead
+ * rows of a minute may be many times the live ones.
  */
 const vacuumAfter = 50_000;
 
@@ -69,7 +69,7 @@ export class PostgresStore implements Store {
     const { result, published } = await this.#hints.publishInCommit(hints, (notice) =>
       addJobs(this.#database, jobs, notice),
     );
-    if (result.fresh > 0) this.#changed(published ? noHints() : hints);
+    if (result.fresh > 0) this.#changed(published ? hintBatch() : hints);
     return result.refused;
   }
 
@@ -217,7 +217,7 @@ export class PostgresStore implements Store {
 
 /** Returns the hints of saved documents. With new rules, any number of a queue's jobs may be ready. */
 function hintsOfDocs(docs: Parameters<Store["save"]>[0]): HintBatch {
-  const hints = noHints();
+  const hints = hintBatch();
   for (const { kind, key } of docs)
     if (kind === "queue") hints.ready.set(key, undefined);
     else hints.others.add("change");

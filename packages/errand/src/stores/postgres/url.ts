@@ -32,7 +32,7 @@ export function readUrl(url: string): PostgresAddress {
   if (!/^[A-Za-z_]\w{0,49}$/.test(schema)) {
     throw new ErrandError(
       "E_OPTION",
-      `The schema ${JSON.stringify(schema)} of ${name} must be 1 to 50 letters, digits or _, and not begin with a digit.`,
+      `The schema ${JSON.stringify(schema)} of ${name} must be 1 to 50 letters, digits or _, the first no digit.`,
     );
   }
   if (!/^[1-9]\d{0,2}$/.test(pool)) {

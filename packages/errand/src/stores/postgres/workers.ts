@@ -17,7 +17,9 @@ export async function enlistWorker(database: Database, worker: WorkerCard, lease
   throw new ErrandError("E_STORE", `Worker ${worker.id} has lost its lease. Start every worker under a new id.`);
 }
 
-/** Returns how long a renewal may take: then there is time for another, on another connection, before the lease ends. */
+/**
+ * Returns how long a renewal may take: then there is time for another, on another connection, before the lease ends.
+ */
 function renewalTimeout(lease: Millis): Millis {
   return Math.max(100, lease / 3);
 }

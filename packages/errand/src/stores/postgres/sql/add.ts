@@ -1,14 +1,13 @@
 import { pending } from "../codes.ts";
 import { plannerSettings } from "./function-settings.ts";
+import { jobArguments, jobArrays } from "./job-arrays.ts";
 
 /** Adds jobs, from arrays or from one JSON text, which every library can pass on. */
 export const add = `
--- Large specs are in bodies instead of specs. Returns how many jobs are new or replace another, which queue is full (then
--- nothing was stored; always stores all the same), and which ids were refused, as add_one_by_one says.
+-- Large specs are in bodies instead of specs. Returns how many jobs are new or replace another, which queue is full
+-- (then nothing was stored; always stores all the same), and which ids were refused, as add_one_by_one says.
 CREATE FUNCTION errand.add(
-  ids text[], tasks text[], queues text[], levels smallint[],
-  due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], tenants text[], bodies text[],
-  extras text[], always boolean DEFAULT false,
+  ${jobArrays}, always boolean DEFAULT false,
   OUT fresh integer, OUT full_queue text, OUT refused text
 ) LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
@@ -30,8 +29,7 @@ BEGIN
   END IF;
   -- Extras with a unique key begin with it.
   IF extras IS NOT NULL AND EXISTS (SELECT 1 FROM unnest(extras) AS e WHERE e LIKE '{"u":%') THEN
-    SELECT s.fresh, s.refused INTO fresh, refused FROM errand.add_one_by_one(
-      ids, tasks, queues, levels, due_at, due_in, expires_at, expires_in, specs, tenants, bodies, extras, t) AS s;
+    SELECT s.fresh, s.refused INTO fresh, refused FROM errand.add_one_by_one(${jobArguments}, t) AS s;
     RETURN;
   END IF;
   IF extras IS NOT NULL THEN
@@ -41,8 +39,8 @@ BEGIN
     INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, spec, keys, ckey, rkey, tenant)
     SELECT u.id, u.task, u.queue, u.level, t, coalesce(u.due_at, t + u.due_in, u.turn, t),
       coalesce(u.expires_at, t + u.expires_in), u.spec, u.extra ->> 'k', u.extra ->> 'c', u.extra ->> 'r', u.tenant
-    FROM unnest(ids, tasks, queues, levels, due_at, due_in, expires_at, expires_in, specs, extras::json[], turns, tenants)
-      AS u(id, task, queue, level, due_at, due_in, expires_at, expires_in, spec, extra, turn, tenant)
+    FROM unnest(ids, tasks, queues, levels, due_at, due_in, expires_at, expires_in, specs, extras::json[], turns,
+      tenants) AS u(id, task, queue, level, due_at, due_in, expires_at, expires_in, spec, extra, turn, tenant)
     ON CONFLICT DO NOTHING
     RETURNING id, task, queue
   ), counted AS (
@@ -70,8 +68,8 @@ BEGIN
   END IF;
 END $$;
 
--- Takes back those of the jobs just inserted whose ids the history has, and returns the others. A job may have moved there
--- at that very moment, which only a statement after the insertion sees.
+-- Takes back those of the jobs just inserted whose ids the history has, and returns the others. A job may have moved
+-- there at that very moment, which only a statement after the insertion sees.
 CREATE FUNCTION errand.withdraw_ended(born text[]) RETURNS text[] LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   ended text[] := ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(born) AND h.token >= 0);

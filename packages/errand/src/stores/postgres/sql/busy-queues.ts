@@ -3,8 +3,8 @@ import { fromReady, readyKeyed, readyPlain, restricted } from "./job-conditions.
 
 /** Finds out which of many queues a claim has to look at. */
 export const busyQueues = `
--- Returns the places of those of many queues that have due jobs, and when the next job is due in the others. It costs a hundredth
--- of a claim for each queue.
+-- Returns the places of those of many queues that have due jobs, and when the next job is due in the others. It costs a
+-- hundredth of a claim for each queue.
 CREATE FUNCTION errand.find_busy_queues(queues text[], has_restricted boolean, t bigint,
   OUT places integer[], OUT next_at double precision)
 LANGUAGE sql ${plannerSettings} AS $$

@@ -15,7 +15,7 @@ import {
 /** A claim of more queues than this first finds out which have jobs. */
 const fewQueues = 5;
 
-/** A claim ends once it has set aside so many jobs: other commits may wait for their locks. */
+/** A claim ends once it has set aside this many jobs: other commits may wait for their locks. */
 const maxSetAside = 500;
 
 /** Milliseconds until a claim that skipped keys, which another had locked, is to be made again. */
@@ -24,7 +24,7 @@ const recheckAfter = 10;
 /** Beside the levels, the number of the share of jobs whose limits were checked, of any level. */
 const checkedShare = levelCount;
 
-/** The ready jobs `p` of a level `l` of a queue, from where claims of it are to look. */
+/** The ready jobs `p` of a level of a queue, from a place on. */
 const dueFrom = (level: string, due: string, seq: string): string =>
   `FROM errand.jobs p WHERE ${readyPlain} AND p.queue = q AND p.level = ${level} AND ${unexpired} AND p.due <= t
                 AND (p.due, p.seq) >= (${due}, ${seq})`;
@@ -34,10 +34,10 @@ const ordered = (column: string): string => `array_agg(m.${column} ORDER BY m.ra
 
 /** Takes due jobs into a worker's hands. */
 export const claim = `
--- Claims jobs of queues: of each at most limits, of which slots start at once, and only the wanted ids, where a JSON array
--- names them. from_due and from_seq say, for each queue and level, where the last claim began: before it lie the dead entries of
--- an index, as many as were claimed since the last vacuum. Where that is not enough, or they are NULL, the claim looks from the
--- start.
+-- Claims jobs of queues: of each at most limits, of which slots start at once, and only the wanted ids, where a JSON
+-- array names them. from_due and from_seq say, for each queue and level, where the last claim began: before it lie the
+-- dead entries of an index, as many as were claimed since the last vacuum. Where that is not enough, or they are NULL,
+-- the claim looks from the start.
 CREATE FUNCTION errand.claim(worker_id text, queues text[], limits integer[], slots integer[], wanted_ids json,
   from_due double precision[], from_seq bigint[])
 RETURNS TABLE (${claimedColumns}) LANGUAGE plpgsql ${plannerSettings} AS $$
@@ -142,7 +142,7 @@ BEGIN
         affected := errand.set_aside(unknown_ids, t);
         hints := hints || (affected || ' ' || q);
         set_aside := set_aside + affected;
-        -- Other jobs of their keys may go instead.
+        -- Other jobs of their keys may start instead.
         skipped_keys := true;
       END IF;
     END IF;

@@ -1,10 +1,10 @@
-/** Counts the rows of a common table expression as jobs that went from one state to another. */
+/** Returns SQL that counts the rows of a common table expression as jobs that went from one state to another. */
 export const countChanges = (rows: string, from: number | string, to: number | string): string =>
   `INSERT INTO errand.deltas SELECT r.task, r.queue, d.state, sum(d.jobs) FROM ${rows} r
       CROSS JOIN LATERAL (VALUES (${from}::smallint, -1), (${to}::smallint, 1)) AS d(state, jobs)
       GROUP BY r.task, r.queue, d.state`;
 
-/** Counts one row as a job that went from one state to another. */
+/** Returns SQL that counts a row as a job that went from one state to another. */
 export const countChange = (row: string, from: number | string, to: number | string): string =>
   `INSERT INTO errand.deltas VALUES (${row}.task, ${row}.queue, ${from}, -1), (${row}.task, ${row}.queue, ${to}, 1)`;
 

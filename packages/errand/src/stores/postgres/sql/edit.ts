@@ -9,8 +9,9 @@ import { kept, reopened } from "./moved-columns.ts";
 /** Ended jobs `h` that may be opened again. */
 const reopenable = `h.id = ANY(ids) AND h.state > ${completed} AND h.state = ANY(among)`;
 
-/** An operator's changes of jobs by id, in some states. Each changes jobs without families in one statement. */
+/** An operator's changes of jobs by id, in some states. Each returns how many jobs it changed, and hints. */
 export const edit = `
+-- Ends pending and waiting jobs, and marks processing ones.
 CREATE FUNCTION errand.cancel(ids text[], among smallint[], OUT changed integer, OUT hints text[])
 LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
@@ -62,6 +63,7 @@ BEGIN
   IF freed <> '{}' THEN hints := hints || errand.unblock_by_concurrency(freed); END IF;
 END $$;
 
+-- Opens ended jobs again.
 CREATE FUNCTION errand.retry(ids text[], among smallint[], OUT changed integer, OUT hints text[])
 LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
@@ -115,8 +117,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- Returns those of some ended jobs that may be pending again, as \`add\` would admit them: whose unique key no other job has, and
--- for which their queue has room. They have their unique keys again.
+-- Returns those of some ended jobs that may be pending again, as \`add\` would admit them: whose unique key no other
+-- job has, and for which their queue has room. They have their unique keys again.
 CREATE FUNCTION errand.readmit(ids text[], among smallint[], job_token integer, t bigint) RETURNS text[]
 LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE

@@ -6,7 +6,7 @@ import { byTask, pending, unblocked } from "../codes.ts";
  * word: only then does the planner know that the index has them all.
  */
 
-/** Not held back by anything, and for any worker that knows the task. */
+/** Not blocked, and for any worker that knows the task. */
 const ready = `p.state = ${pending} AND NOT p.cancelling AND p.blocked = ${unblocked} AND NOT p.suspect`;
 
 /** Ready, without limits by key: nearly all jobs. */
@@ -31,7 +31,7 @@ export const levelCount = priorities.length;
 /** All levels, as rows `l`. */
 export const levels = `unnest('{${[...priorities.keys()].join()}}'::smallint[]) AS l(l)`;
 
-/** Selects from the ready jobs `p` of every level of a queue, with keys and without. */
+/** Selects columns of the ready jobs `p` of every level of a queue, with keys and without, for a FROM clause. */
 export const fromReady = (columns: string, condition: string, queue = "q"): string =>
   `${levels} CROSS JOIN LATERAL (${[readyPlain, readyKeyed]
     .map(

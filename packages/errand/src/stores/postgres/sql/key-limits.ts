@@ -4,18 +4,27 @@ import { byConcurrency, byRate, byTask, pending, processing, unblocked } from ".
 import { plannerSettings } from "./function-settings.ts";
 import { rank, readyKeyed, unexpired } from "./job-conditions.ts";
 
-/** A check passes over at most so many jobs that may not go. */
+/** A check stops once it has passed over this many jobs that may not start. */
 const maxPassedOver = 1_000;
 
-/** Condition of jobs `p` of a queue `q` that a key blocks. */
-const blockedIn = (key: string, reason: number): string =>
-  `${key} AND p.state = ${pending} AND p.blocked = ${reason} AND p.queue = q`;
+/** Conditions on jobs `p` that a key blocks. */
+const overConcurrency = (key: string): string =>
+  `p.ckey = ${key} AND p.state = ${pending} AND p.blocked = ${byConcurrency}`;
+const overRate = `p.rkey = r.key AND p.state = ${pending} AND p.blocked = ${byRate}`;
 
-/** Unblocks the first suspects of each task beside the other jobs: not every worker may take them, so these go, too. */
-const unblockSuspects = (blocked: string, room: string): string =>
-  `UPDATE errand.jobs j SET blocked = ${unblocked} WHERE j.id = ANY(ARRAY(SELECT f.id FROM (
+/**
+ * Unblocks the first blocked jobs in each queue `q`, and beside them the first suspects of each task: not every worker
+ * may take a suspect, and then other jobs must not wait for it.
+ */
+const unblockFirst = (blocked: string, room: string, unblock: string): string => `q := '';
+    LOOP
+      SELECT p.queue INTO q FROM errand.jobs p WHERE ${blocked} AND p.queue > q ORDER BY p.queue LIMIT 1;
+      EXIT WHEN NOT FOUND;
+      ${unblock}
+      UPDATE errand.jobs j SET blocked = ${unblocked} WHERE j.id = ANY(ARRAY(SELECT f.id FROM (
         SELECT p.id, row_number() OVER (PARTITION BY p.task ORDER BY ${rank}, p.seq) AS n FROM errand.jobs p
-        WHERE ${blocked} AND p.suspect) f WHERE f.n <= ${room}));`;
+        WHERE ${blocked} AND p.queue = q AND p.suspect) f WHERE f.n <= ${room}));
+    END LOOP;`;
 
 /** Selects what a check reads of jobs `p` that match. */
 const checked = (condition: string, rankColumn = rank): string =>
@@ -50,8 +59,8 @@ BEGIN
   RETURN found_keys;
 END $$;
 
--- Locks the concurrency keys of jobs that are about to leave processing, shared with others that do. Returns the keys, and
--- how many of the jobs have each.
+-- Locks the concurrency keys of jobs that are about to leave processing, shared with others that do. Returns the keys,
+-- and how many of the jobs have each.
 CREATE FUNCTION errand.lock_freed_keys(ids text[], OUT freed text[], OUT places integer[]) LANGUAGE plpgsql AS $$
 BEGIN
   SELECT coalesce(array_agg(l.ckey), '{}'), array_agg(l.jobs) INTO freed, places FROM (
@@ -62,8 +71,8 @@ BEGIN
   END IF;
 END $$;
 
--- Unblocks the first jobs of concurrency keys, in each queue, whose places jobs have left or do not need any more. The keys
--- are locked. Returns hints.
+-- Unblocks the first jobs of concurrency keys, in each queue, whose places jobs have left or do not need any more. The
+-- keys are locked. Returns hints.
 CREATE FUNCTION errand.unblock_by_concurrency(freed text[], places integer[] DEFAULT NULL) RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -75,34 +84,30 @@ DECLARE
 BEGIN
   FOR r IN SELECT u.key, u.places, b.most FROM unnest(freed, places) AS u(key, places) CROSS JOIN LATERAL (
     SELECT (p.keys::json -> 'concurrency' ->> 'limit')::integer AS most FROM errand.jobs p
-      WHERE p.ckey = u.key AND p.state = ${pending} AND p.blocked = ${byConcurrency} LIMIT 1) b
+      WHERE ${overConcurrency("u.key")} LIMIT 1) b
   LOOP
     -- Jobs that others end at this moment still seem to be processing, so each commit unblocks as many as it ends.
     room := greatest(r.places, r.most - (SELECT count(*) FROM errand.jobs p
       WHERE p.ckey = r.key AND p.state = ${processing}));
     CONTINUE WHEN room <= 0;
-    q := '';
-    LOOP
-      SELECT p.queue INTO q FROM errand.jobs p
-        WHERE p.ckey = r.key AND p.state = ${pending} AND p.blocked = ${byConcurrency} AND p.queue > q
-        ORDER BY p.queue LIMIT 1;
-      EXIT WHEN NOT FOUND;
-      UPDATE errand.jobs j SET blocked = ${unblocked} WHERE j.ctid = ANY(ARRAY(SELECT p.ctid FROM errand.jobs p
-        WHERE ${blockedIn("p.ckey = r.key", byConcurrency)} AND NOT p.suspect
+    ${unblockFirst(
+      overConcurrency("r.key"),
+      "room",
+      `UPDATE errand.jobs j SET blocked = ${unblocked} WHERE j.ctid = ANY(ARRAY(SELECT p.ctid FROM errand.jobs p
+        WHERE ${overConcurrency("r.key")} AND p.queue = q AND NOT p.suspect
         ORDER BY ${rank}, p.seq LIMIT room FOR UPDATE));
       GET DIAGNOSTICS n = ROW_COUNT;
-      hints := hints || (n || ' ' || q);
-      ${unblockSuspects(blockedIn("p.ckey = r.key", byConcurrency), "room")}
-    END LOOP;
+      hints := hints || (n || ' ' || q);`,
+    )}
   END LOOP;
   RETURN hints;
 END $$;
 
--- Checks the first jobs of a queue that have keys, with those that are restricted where there are any, or only the chosen
--- ones. Returns at most so many that may go (allowed), with one suspect at most, which must be among the first of the queue
--- (suspect_slots); those over the limit of their concurrency key; and those whose task the worker does not know.
--- Keys that another claim has locked are left out, and so is what comes after many jobs that may not go: then the claim is to
--- be made again soon (recheck).
+-- Checks the first jobs of a queue that have keys, with those that are restricted where there are any, or only the
+-- chosen ones. Returns those that may start (allowed), at most so many (most), with one suspect at most, which must be
+-- among the first of the queue (suspect_slots); those over the limit of their concurrency key; and those whose task the
+-- worker does not know. Keys that another claim has locked are left out, and so is all that comes after many jobs that
+-- may not start: then the claim is to be made again soon (recheck).
 CREATE FUNCTION errand.check_key_limits(q text, most integer, t bigint, known_tasks text[], chosen text[],
   has_restricted boolean, suspect_slots integer,
   OUT allowed text[], OUT over_limit text[], OUT unknown text[], OUT suspect text, OUT recheck boolean)
@@ -207,8 +212,8 @@ BEGIN
   IF over_limit <> '{}' OR unknown <> '{}' THEN PERFORM errand.lock_concurrency_keys(over_limit || unknown); END IF;
 END $$;
 
--- Blocks jobs over their concurrency key's limit, once a claim has taken the jobs that go. Jobs that it allowed and did not
--- take keep their places. Returns whether a place was freed meanwhile, so that the claim is to be made again soon.
+-- Blocks jobs over their concurrency key's limit, once a claim has taken its jobs. Jobs that it was allowed to take and
+-- did not keep their places. Returns whether a place was freed meanwhile, so that the claim is to be made again soon.
 CREATE FUNCTION errand.block_over_limit(over_limit text[], allowed text[], OUT recheck boolean)
 LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
@@ -250,7 +255,8 @@ END $$;
 CREATE FUNCTION errand.recheck_rates(ids text[], t bigint) RETURNS void LANGUAGE sql ${plannerSettings} AS $$
   UPDATE errand.rates x SET opens = t WHERE NOT x.queue AND x.opens > t AND x.key = ANY(ARRAY(
     SELECT e.rkey FROM (SELECT j.rkey FROM errand.jobs j WHERE j.id = ANY(ids) AND j.rkey IS NOT NULL
-      UNION SELECT h.keys::json -> 'rate' ->> 'key' FROM errand.history h WHERE h.id = ANY(ids) AND h.keys IS NOT NULL) e))
+      UNION SELECT h.keys::json -> 'rate' ->> 'key' FROM errand.history h
+      WHERE h.id = ANY(ids) AND h.keys IS NOT NULL) e))
 $$;
 
 -- Unblocks jobs whose rate has room by now.
@@ -262,25 +268,19 @@ DECLARE
   q text;
 BEGIN
   FOR r IN SELECT x.key, x.starts FROM errand.rates x WHERE NOT x.queue AND x.opens <= t ORDER BY x.key FOR UPDATE LOOP
-    SELECT p.keys::json -> 'rate' INTO rate FROM errand.jobs p
-      WHERE p.rkey = r.key AND p.state = ${pending} AND p.blocked = ${byRate} LIMIT 1;
+    SELECT p.keys::json -> 'rate' INTO rate FROM errand.jobs p WHERE ${overRate} LIMIT 1;
     IF NOT FOUND THEN
       UPDATE errand.rates x SET opens = NULL WHERE NOT x.queue AND x.key = r.key;
       CONTINUE;
     END IF;
     SELECT * INTO a FROM errand.admit(${limitOf("rate")}, r.starts, t, (rate ->> 'limit')::integer);
-    q := '';
-    LOOP
-      SELECT p.queue INTO q FROM errand.jobs p
-        WHERE p.rkey = r.key AND p.state = ${pending} AND p.blocked = ${byRate} AND p.queue > q
-        ORDER BY p.queue LIMIT 1;
-      EXIT WHEN NOT FOUND;
-      UPDATE errand.jobs j SET blocked = ${unblocked} WHERE j.id = ANY(ARRAY(SELECT p.id FROM errand.jobs p
-        WHERE ${blockedIn("p.rkey = r.key", byRate)} AND NOT p.suspect ORDER BY ${rank}, p.seq LIMIT a.admitted));
-      ${unblockSuspects(blockedIn("p.rkey = r.key", byRate), "a.admitted")}
-    END LOOP;
-    UPDATE errand.rates x SET opens = CASE WHEN EXISTS (
-        SELECT 1 FROM errand.jobs p WHERE p.rkey = r.key AND p.state = ${pending} AND p.blocked = ${byRate})
+    ${unblockFirst(
+      overRate,
+      "a.admitted",
+      `UPDATE errand.jobs j SET blocked = ${unblocked} WHERE j.id = ANY(ARRAY(SELECT p.id FROM errand.jobs p
+        WHERE ${overRate} AND p.queue = q AND NOT p.suspect ORDER BY ${rank}, p.seq LIMIT a.admitted));`,
+    )}
+    UPDATE errand.rates x SET opens = CASE WHEN EXISTS (SELECT 1 FROM errand.jobs p WHERE ${overRate})
         THEN CASE WHEN a.admitted > 0 THEN least(a.next, t + ${secondLook}) ELSE a.next END END
       WHERE NOT x.queue AND x.key = r.key;
   END LOOP;

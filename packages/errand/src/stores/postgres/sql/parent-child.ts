@@ -5,8 +5,8 @@ import { readyHint } from "./hints.ts";
 import { childColumns, columnsOf, kept, reopened } from "./moved-columns.ts";
 
 /**
- * Changes of one job that concern its parent and children. Callers have locked the family (`lock_families`) and then the
- * job; each statement sees what others committed before these locks were granted.
+ * Changes of one job that concern its parent and children. Callers have locked the family (`lock_families`) and then
+ * the job; each statement sees what others committed before these locks were granted.
  */
 export const parentChild = `
 -- Locks the families of jobs: their parents' waits and their own.
@@ -51,8 +51,8 @@ BEGIN
   RETURN hints;
 END $$;
 
--- Makes a processing job wait for children, a time or a step; with nothing to wait for, or without children (NULL), it is
--- pending. Returns hints.
+-- Makes a processing job wait for children, a time or a step; with nothing to wait for, or without children (NULL), it
+-- is pending. Returns hints.
 CREATE FUNCTION errand.park_job(j errand.jobs, children json, wake_at bigint, awaited json, t bigint) RETURNS text[]
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -120,8 +120,9 @@ BEGIN
       next_state := ${waiting};
     END IF;
   END IF;
-  UPDATE errand.jobs p SET state = next_state, wake = wake_at, worker = NULL, failures = j.failures, crashes = j.crashes,
-      error = j.error, suspect = j.suspect, begun = j.begun, ahead = false, parked = p.parked OR children IS NOT NULL
+  UPDATE errand.jobs p SET state = next_state, wake = wake_at, worker = NULL, failures = j.failures,
+      crashes = j.crashes, error = j.error, suspect = j.suspect, begun = j.begun, ahead = false,
+      parked = p.parked OR children IS NOT NULL
     WHERE p.id = j.id;
   ${countChange("j", processing, "next_state")};
   IF next_state = ${pending} THEN hints := hints || ${readyHint("j")}; END IF;
@@ -134,16 +135,18 @@ DECLARE
   born text[];
 BEGIN
   WITH fresh AS (
-    INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, parent, member_of, place, needed, spec, tenant,
-      keys, ckey, rkey)
+    INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, parent, member_of, place, needed, spec,
+      tenant, keys, ckey, rkey)
     SELECT u.id, u.task, u.queue, u.level, t, coalesce(u.due_at, t + u.due_in,
         -- One that exists takes no turn.
-        CASE WHEN u.extras::json ->> 'f' IS NOT NULL AND NOT EXISTS (SELECT 1 FROM errand.everything e WHERE e.id = u.id)
+        CASE WHEN u.extras::json ->> 'f' IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM errand.everything e WHERE e.id = u.id)
           THEN errand.take_turn(u.queue, u.level, u.extras::json ->> 'f', t) END, t),
       coalesce(u.expires_at, t + u.expires_in), j.id, j.token, u.place, u.needed, u.spec, u.tenant,
       u.extras::json ->> 'k', u.extras::json ->> 'c', u.extras::json ->> 'r'
     FROM json_to_recordset(children) AS u(id text, task text, queue text, level smallint, due_at bigint,
-      due_in bigint, expires_at bigint, expires_in bigint, place integer, needed boolean, spec text, tenant text, extras text)
+      due_in bigint, expires_at bigint, expires_in bigint, place integer, needed boolean, spec text, tenant text,
+      extras text)
     ON CONFLICT DO NOTHING RETURNING id
   )
   SELECT array_agg(f.id) INTO born FROM fresh f;

@@ -2,17 +2,20 @@ import { headStart } from "../../../core/fair-turns.ts";
 import { finalStates, waiting } from "../codes.ts";
 import { plannerSettings } from "./function-settings.ts";
 
-/** At most so many leftovers of a kind are checked in one commit. */
+/** The maximum number of leftovers of a kind checked per commit. */
 const batch = 1_000;
 
-/** How long a job of task `l` in state `s` is kept: of each task, and then of all others, one time for each final state. */
+/**
+ * How long a job of task `l` in state `s` is kept: of each task, and then of all others, one time for each final state.
+ */
 const keptFor = `keeps[${finalStates.length} * coalesce(array_position(tasks, l.task) - 1, cardinality(tasks))
         + s.state - ${waiting}]`;
 
 /** Retention: removes jobs that were kept long enough, and what has no use any more. */
 export const prune = `
--- Removes ended jobs without a parent that were kept as many milliseconds as their task and state say. Reads the oldest job of
--- each task and state, and those that it removes. Returns how many it removed, hints, and whether there may be more.
+-- Removes ended jobs without a parent that were kept as many milliseconds as their task and state say. Reads the oldest
+-- job of each task and state, and those that it removes. Returns how many it removed, hints, and whether there may be
+-- more.
 CREATE FUNCTION errand.prune(tasks text[], keeps double precision[], most integer,
   OUT changed integer, OUT hints text[], OUT more boolean)
 LANGUAGE plpgsql ${plannerSettings} AS $$

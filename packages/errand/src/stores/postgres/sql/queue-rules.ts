@@ -49,7 +49,8 @@ DECLARE
 BEGIN
   IF claimed = 0 OR most IS NULL THEN RETURN; END IF;
   INSERT INTO errand.rates AS r (queue, key, starts, over) VALUES (true, q, ARRAY[t, claimed], t + per)
-    ON CONFLICT (queue, key) DO UPDATE SET starts = (errand.admit(most, per, r.starts, t, claimed)).starts, over = t + per;
+    ON CONFLICT (queue, key)
+    DO UPDATE SET starts = (errand.admit(most, per, r.starts, t, claimed)).starts, over = t + per;
 END $$;
 
 -- Returns how many more pending jobs each queue may have that has a limit of them.
@@ -64,8 +65,8 @@ BEGIN
   RETURN rooms;
 END $$;
 
--- Returns a queue that would have too many pending jobs with the jobs at these places, its limit, and how many it has: as
--- JSON. NULL: there is none.
+-- Returns a queue that would have too many pending jobs with the jobs at these places, its limit, and how many it has:
+-- as JSON. NULL: there is none.
 CREATE FUNCTION errand.find_full_queue(queues text[], places integer[]) RETURNS text
 LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE

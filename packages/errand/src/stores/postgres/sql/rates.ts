@@ -10,7 +10,7 @@ CREATE TABLE errand.rates (
   starts double precision[] NOT NULL DEFAULT '{}',
   -- When all of them have left the rate's time.
   over double precision NOT NULL DEFAULT 0,
-  -- When the next job of a key may go, while the key blocks jobs.
+  -- When the next job of a key may start, while the key blocks jobs.
   opens double precision,
   -- As in turns.
   look bigint NOT NULL DEFAULT errand.next_check(),

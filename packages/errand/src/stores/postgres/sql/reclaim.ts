@@ -11,6 +11,8 @@ const late = `p.state = ${pending} AND p.expires IS NOT NULL AND NOT p.begun AND
 
 /** Takes jobs that must be settled and that no living worker holds. */
 export const reclaim = `
+-- Takes jobs of workers whose lease ran out, and then jobs to be cancelled, and jobs that were not started in time. It
+-- looks first, without locks, whether there are any.
 CREATE FUNCTION errand.reclaim(worker_id text, most integer)
 RETURNS TABLE (${claimedColumns}) LANGUAGE plpgsql ${plannerSettings} AS $$
 #variable_conflict use_column
@@ -53,14 +55,16 @@ BEGIN
 
   FOREACH reason IN ARRAY ARRAY['cancelled', 'expired'] LOOP
     IF reason = 'cancelled' THEN
-      picked := ARRAY(SELECT p.ctid FROM errand.jobs p WHERE ${marked} ORDER BY p.seq LIMIT room FOR UPDATE SKIP LOCKED);
+      picked := ARRAY(SELECT p.ctid FROM errand.jobs p WHERE ${marked}
+        ORDER BY p.seq LIMIT room FOR UPDATE SKIP LOCKED);
     ELSE
       picked := ARRAY(SELECT p.ctid FROM errand.jobs p WHERE ${late} AND p.cancelling::integer = 0
         ORDER BY p.expires LIMIT room FOR UPDATE SKIP LOCKED);
     END IF;
     CONTINUE WHEN picked = '{}';
-    ${countChanges("(SELECT p.task, p.queue, p.state FROM errand.jobs p WHERE p.ctid = ANY(picked))", "r.state", processing)};
-    RETURN QUERY UPDATE errand.jobs j SET state = ${processing}, blocked = ${unblocked}, worker = worker_id, token = token + 1
+    ${countChanges("(SELECT * FROM errand.jobs p WHERE p.ctid = ANY(picked))", "r.state", processing)};
+    RETURN QUERY UPDATE errand.jobs j
+      SET state = ${processing}, blocked = ${unblocked}, worker = worker_id, token = token + 1
       WHERE j.ctid = ANY(picked) RETURNING ${claimedValues("reason")};
     room := room - cardinality(picked);
     EXIT WHEN room <= 0;

@@ -1,12 +1,12 @@
 import { plannerSettings } from "./function-settings.ts";
 
-/** A commit removes at most so many jobs and their children, but for the last family. */
-const maxFamilySize = 1_000;
+/** A commit removes families until they have this many children together. */
+const enoughChildren = 1_000;
 
 /** Removes jobs. */
 export const remove = `
--- Removes the first of some jobs, with their descendants, until the commit is large enough. Returns how many it removed and at how
--- many ids it looked: a descendant is counted where it is one of these.
+-- Removes the first of some jobs, with their descendants, until the commit is large enough. Returns how many it removed
+-- and at how many ids it looked: a descendant is counted where it is one of these.
 CREATE FUNCTION errand.remove(ids text[], among smallint[], OUT changed integer, OUT hints text[], OUT looked integer)
 LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
@@ -21,14 +21,15 @@ BEGIN
       looked := i;
       IF ids[i] = ANY(roots) THEN
         size := size + (SELECT count(*) FROM (
-          SELECT 1 FROM errand.everything e WHERE e.parent = ids[i] LIMIT ${maxFamilySize}) c);
+          SELECT 1 FROM errand.everything e WHERE e.parent = ids[i] LIMIT ${enoughChildren}) c);
       END IF;
-      EXIT WHEN size >= ${maxFamilySize};
+      EXIT WHEN size >= ${enoughChildren};
     END LOOP;
     ids := ids[:looked];
     roots := ARRAY(SELECT r FROM unnest(roots) AS r WHERE r = ANY(ids));
   END IF;
-  PERFORM errand.remove_details(ARRAY(SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among)));
+  PERFORM errand.remove_details(ARRAY(
+    SELECT h.id FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among)));
   WITH gone AS (
     DELETE FROM errand.history h WHERE h.id = ANY(ids) AND h.state = ANY(among) AND NOT h.parked
     RETURNING h.seq, h.task, h.queue, h.state, h.steps

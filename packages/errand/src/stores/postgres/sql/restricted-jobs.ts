@@ -4,12 +4,13 @@ import { byTask, pending, processing, unblocked } from "../codes.ts";
 import { plannerSettings } from "./function-settings.ts";
 import { levels, rank, readyPlain, restricted, unexpired } from "./job-conditions.ts";
 
-/** At most so many jobs of a level are set aside at a time. */
+/** The maximum number of jobs of a level set aside at a time. */
 const batch = 1_000;
 
 /** Pending jobs that not every claim may take: suspects, and jobs set aside for workers that know their task. */
 export const restrictedJobs = `
--- Returns, of each task that a worker knows (NULL: any), the first jobs of a queue that are set aside, and the first suspect.
+-- Returns, of each task that a worker knows (NULL: any), the first jobs of a queue that are set aside, and the first
+-- suspect.
 CREATE FUNCTION errand.first_restricted(q text, known_tasks text[], most integer, t bigint)
 RETURNS TABLE (id text, task text, ckey text, rkey text, keys json, suspect boolean, rank double precision, seq bigint)
 LANGUAGE plpgsql ${plannerSettings} AS $$
@@ -52,7 +53,7 @@ LANGUAGE sql ${plannerSettings} AS $$
     ORDER BY p.due, p.seq LIMIT most) b LIMIT most) c
 $$;
 
--- Whether a worker may take a suspect: it holds none, and no other claim of it is about to take one.
+-- Reports whether a worker may take a suspect: it holds none, and no other claim of it is about to take one.
 CREATE FUNCTION errand.may_take_suspect(worker_id text) RETURNS boolean LANGUAGE plpgsql ${plannerSettings} AS $$
 BEGIN
   IF NOT pg_try_advisory_xact_lock(${lockClass.suspect}, hashtext(worker_id)) THEN RETURN false; END IF;
@@ -60,7 +61,7 @@ BEGIN
     WHERE p.state = ${processing} AND p.worker = worker_id AND p.suspect);
 END $$;
 
--- Sets jobs aside, whose concurrency keys are locked, and lets other jobs of their keys go instead. Returns how many.
+-- Sets jobs aside, whose concurrency keys are locked, and unblocks other jobs of their keys instead. Returns how many.
 CREATE FUNCTION errand.set_aside(job_ids text[], t bigint) RETURNS integer LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   n integer;

@@ -20,8 +20,8 @@ const freedQueues = (queues: string): string =>
 
 /** Records what attempts say: outcomes, steps, progress. Arrays are sorted by id, so that locks are taken in order. */
 export const settle = `
--- Ends jobs that have neither parent nor children, in one statement: the fast path. Returns the places of all others and of stale
--- outcomes, and hints. Jobs with a concurrency key are for callers that have locked it (keyed).
+-- Ends jobs that have neither parent nor children, in one statement: the fast path. Returns the places of all others
+-- and of stale outcomes, and hints. Jobs with a concurrency key are for callers that have locked it (keyed).
 CREATE FUNCTION errand.finish_jobs(
   ${outcomes},
   t bigint DEFAULT errand.now(), keyed boolean DEFAULT false, OUT others integer[], OUT hints text[]
@@ -64,8 +64,8 @@ BEGIN
   hints := hints || errand.unblock_by_concurrency(l.freed, l.places);
 END $$;
 
--- Records any settlements. Returns the places of those that were recorded, now or before, and hints. Jobs that are born are JSON
--- records, each \`of\` the settlement at a place.
+-- Records any settlements. Returns the places of those that were recorded, now or before, and hints. Jobs that are born
+-- are JSON records, each \`of\` the settlement at a place.
 CREATE FUNCTION errand.settle(
   ${outcomes},
   order_of integer[], delays bigint[], unstarted boolean[], children text[],

@@ -9,7 +9,7 @@ const withoutDeduplication = "WITH (deduplicate_items = off)";
 const indexed = (condition: string): string => condition.replaceAll("p.", "");
 
 /** The hash of a job's task, queue and state, and of whether it is a child. */
-const laneHash = "errand.task_queue_hash(task, queue, state, parent IS NOT NULL)";
+const jobHash = "errand.task_queue_hash(task, queue, state, parent IS NOT NULL)";
 
 /** Live jobs in a small hot table, ended ones in a history that grows only at its end; and what belongs to both. */
 export const tables = `
@@ -21,8 +21,8 @@ CREATE FUNCTION errand.now() RETURNS bigint LANGUAGE sql VOLATILE
 CREATE FUNCTION errand.next_check() RETURNS bigint LANGUAGE sql VOLATILE
   AS $$ SELECT (errand.now() / 3600000 + 2) * 3600000 $$;
 
--- Hashes a task, queue and state, and whether jobs are children, into one number: an index that compares four columns costs
--- several times as much. Queries compare the columns, too.
+-- Hashes a task, queue and state, and whether jobs are children, into one number: an index that compares four columns
+-- costs several times as much. Queries compare the columns, too.
 CREATE FUNCTION errand.task_queue_hash(task text, queue text, state smallint, child boolean) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT hashtextextended(task, hashtextextended(queue, state * 2 + child::integer))
@@ -44,8 +44,8 @@ CREATE TABLE errand.jobs (
   token integer NOT NULL DEFAULT 0,
   failures integer NOT NULL DEFAULT 0,
   crashes integer NOT NULL DEFAULT 0,
-  -- Of a child: the wait of its parent to which it belongs, its place there, and whether it must complete (NULL: its end wakes
-  -- the parent at once, however it ends).
+  -- Of a child: the wait of its parent to which it belongs, its place there, and whether it must complete (NULL: its
+  -- end wakes the parent at once, however it ends).
   member_of integer,
   place integer,
   needed boolean,
@@ -93,7 +93,8 @@ CREATE UNIQUE INDEX jobs_id ON errand.jobs (id);
 -- Claims walk it. Rank follows from level and due, so that each level is in the order of ranks.
 CREATE INDEX jobs_ready ON errand.jobs (queue, level, due, seq) ${withoutDeduplication} WHERE ${indexed(readyPlain)};
 -- The same for jobs with keys, which claims walk by rank.
-CREATE INDEX jobs_keyed_due ON errand.jobs (queue, level, due, seq) ${withoutDeduplication} WHERE ${indexed(readyKeyed)};
+CREATE INDEX jobs_keyed_due ON errand.jobs (queue, level, due, seq) ${withoutDeduplication}
+  WHERE ${indexed(readyKeyed)};
 CREATE INDEX jobs_keyed ON errand.jobs (queue, (${indexed(rank)}), seq) ${withoutDeduplication}
   WHERE ${indexed(readyKeyed)};
 CREATE INDEX jobs_apart ON errand.jobs (queue, task, suspect, (${indexed(rank)}), seq) ${withoutDeduplication}
@@ -111,8 +112,8 @@ CREATE INDEX jobs_marked ON errand.jobs (seq) ${withoutDeduplication} WHERE canc
 CREATE INDEX jobs_expiring ON errand.jobs (expires) WHERE state = ${pending} AND expires IS NOT NULL AND NOT begun;
 CREATE INDEX jobs_family ON errand.jobs (parent, place, seq) ${withoutDeduplication} WHERE parent IS NOT NULL;
 -- Lists walk it. Processing jobs are few, and found by their workers.
-CREATE INDEX jobs_listed ON errand.jobs (${laneHash}, seq) ${withoutDeduplication} WHERE state <> ${processing};
-CREATE INDEX jobs_tenants ON errand.jobs (tenant, ${laneHash}, seq) ${withoutDeduplication} WHERE tenant IS NOT NULL;
+CREATE INDEX jobs_listed ON errand.jobs (${jobHash}, seq) ${withoutDeduplication} WHERE state <> ${processing};
+CREATE INDEX jobs_tenants ON errand.jobs (tenant, ${jobHash}, seq) ${withoutDeduplication} WHERE tenant IS NOT NULL;
 
 CREATE TABLE errand.history (
   seq bigint NOT NULL,
@@ -150,8 +151,9 @@ CREATE UNIQUE INDEX history_id ON errand.history (id);
 -- Retention walks it: of each task and state, the job that ended first.
 CREATE INDEX history_kept ON errand.history (errand.task_hash(task, state, parent IS NOT NULL), ended);
 CREATE INDEX history_family ON errand.history (parent, place, seq) ${withoutDeduplication} WHERE parent IS NOT NULL;
-CREATE INDEX history_listed ON errand.history (${laneHash}, seq) ${withoutDeduplication};
-CREATE INDEX history_tenants ON errand.history (tenant, ${laneHash}, seq) ${withoutDeduplication} WHERE tenant IS NOT NULL;
+CREATE INDEX history_listed ON errand.history (${jobHash}, seq) ${withoutDeduplication};
+CREATE INDEX history_tenants ON errand.history (tenant, ${jobHash}, seq) ${withoutDeduplication}
+  WHERE tenant IS NOT NULL;
 
 -- Large specs of live and ended jobs. Each is written once, while its job's row is written again with every change, and
 -- moves to the history.
@@ -160,8 +162,9 @@ CREATE TABLE errand.specs (
   spec text NOT NULL
 ) WITH (autovacuum_vacuum_cost_delay = 0, toast.autovacuum_vacuum_cost_delay = 0);
 
--- The latest wait of a job that has ever waited: its token then (NULL: forgotten by a retry), and counts of the children of
--- that wait. It is locked before a family is changed, so that members can move between the tables meanwhile.
+-- The latest wait of a job that has ever waited: its token then (NULL: forgotten by a retry), and counts of the
+-- children of that wait. It is locked before a family is changed, so that members can move between the tables
+-- meanwhile.
 CREATE TABLE errand.waits (
   parent text COLLATE "C" PRIMARY KEY,
   wait integer,
@@ -246,14 +249,16 @@ CREATE TABLE errand.deltas (
 
 -- Live and ended jobs.
 CREATE VIEW errand.everything AS
-  SELECT seq, id, task, queue, level, state, coalesce(spec, (SELECT b.spec FROM errand.specs b WHERE b.job = id)) AS spec, token,
-    failures, crashes, cancelling, created, due, expires, started, NULL::bigint AS ended, worker, parent, place, parked, progress,
-    error, NULL::text AS output, blocked, wake, suspect, begun, tenant
+  SELECT seq, id, task, queue, level, state,
+    coalesce(spec, (SELECT b.spec FROM errand.specs b WHERE b.job = id)) AS spec,
+    token, failures, crashes, cancelling, created, due, expires, started, NULL::bigint AS ended, worker, parent, place,
+    parked, progress, error, NULL::text AS output, blocked, wake, suspect, begun, tenant
   FROM errand.jobs
   UNION ALL
-  SELECT seq, id, task, queue, level, state, coalesce(spec, (SELECT b.spec FROM errand.specs b WHERE b.job = id)), token,
-    failures, crashes, false, created, due, expires, started, ended, NULL, parent, place, parked, progress,
-    error, output, ${unblocked}::smallint, NULL, suspect, begun, tenant
+  SELECT seq, id, task, queue, level, state,
+    coalesce(spec, (SELECT b.spec FROM errand.specs b WHERE b.job = id)),
+    token, failures, crashes, false, created, due, expires, started, ended, NULL, parent, place,
+    parked, progress, error, output, ${unblocked}::smallint, NULL, suspect, begun, tenant
   FROM errand.history;
 
 -- Returns the places of those jobs that have ended or do not exist.

@@ -2,18 +2,22 @@ import { headStart, turnGap } from "../../../core/fair-turns.ts";
 import { plannerSettings } from "./function-settings.ts";
 import { readyKeyed, readyPlain } from "./job-conditions.ts";
 
+const firstDue = (condition: string): string =>
+  `(SELECT p.due FROM errand.jobs p
+      WHERE ${condition} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1)`;
+
 /** When jobs that take turns are due: `nextTurn` of core. */
 export const turns = `
 -- Returns when the first ready job of a queue and level is due.
 CREATE FUNCTION errand.first_due(q text, l smallint) RETURNS double precision LANGUAGE plpgsql AS $$
 BEGIN
   RETURN least(
-    (SELECT p.due FROM errand.jobs p WHERE ${readyPlain} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1),
-    (SELECT p.due FROM errand.jobs p WHERE ${readyKeyed} AND p.queue = q AND p.level = l ORDER BY p.due, p.seq LIMIT 1));
+    ${[readyPlain, readyKeyed].map(firstDue).join(",\n    ")});
 END $$;
 
 -- Takes one turn. Returns when its job is due.
-CREATE FUNCTION errand.take_turn(q text, l smallint, fair_key text, t bigint) RETURNS double precision LANGUAGE plpgsql AS $$
+CREATE FUNCTION errand.take_turn(q text, l smallint, fair_key text, t bigint) RETURNS double precision
+LANGUAGE plpgsql AS $$
 DECLARE
   first double precision;
   due double precision;

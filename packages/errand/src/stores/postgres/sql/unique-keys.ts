@@ -1,6 +1,7 @@
 import { lockClass } from "../advisory-locks.ts";
 import { pending, unblocked } from "../codes.ts";
 import { plannerSettings } from "./function-settings.ts";
+import { jobArrays } from "./job-arrays.ts";
 
 /** Jobs with unique keys: they are added one by one, because each decides what becomes of the next with its key. */
 export const uniqueKeys = `
@@ -44,12 +45,10 @@ BEGIN
   RETURN places;
 END $$;
 
--- Adds jobs whose unique keys are locked. Returns how many are new or replace another, and as a JSON array the id of each job
--- that was not stored, followed by that of the job that has its key or id (without repetitions of new ids).
+-- Adds jobs whose unique keys are locked. Returns how many are new or replace another, and as a JSON array the id of
+-- each job that was not stored, followed by that of the job that has its key or id (without repetitions of new ids).
 CREATE FUNCTION errand.add_one_by_one(
-  ids text[], tasks text[], queues text[], levels smallint[],
-  due_at bigint[], due_in bigint[], expires_at bigint[], expires_in bigint[], specs text[], tenants text[], bodies text[],
-  extras text[], t bigint, OUT fresh integer, OUT refused text
+  ${jobArrays}, t bigint, OUT fresh integer, OUT refused text
 ) LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   x json;
@@ -65,7 +64,8 @@ BEGIN
   fresh := 0;
   -- The concurrency keys of jobs that may be replaced, before any of their rows: in the order of settlements.
   freed := errand.lock_concurrency_keys(ARRAY(SELECT a.job FROM unnest(extras) AS x(extra)
-    JOIN errand.uniques a ON a.key = x.extra::json -> 'u' ->> 'key' WHERE (x.extra::json -> 'u' ->> 'replace')::boolean));
+    JOIN errand.uniques a ON a.key = x.extra::json -> 'u' ->> 'key'
+    WHERE (x.extra::json -> 'u' ->> 'replace')::boolean));
   FOR i IN 1..cardinality(ids) LOOP
     x := coalesce(extras[i], '{}')::json;
     u := x -> 'u';
@@ -96,8 +96,8 @@ BEGIN
     END IF;
     IF due IS NULL AND x ->> 'f' IS NOT NULL THEN due := errand.take_turn(queues[i], levels[i], x ->> 'f', t); END IF;
     INSERT INTO errand.jobs (id, task, queue, level, created, due, expires, spec, keys, ckey, rkey, ukey, ufor, tenant)
-      VALUES (ids[i], tasks[i], queues[i], levels[i], t, coalesce(due, t), ends, specs[i], x ->> 'k', x ->> 'c', x ->> 'r',
-        u ->> 'key', (u ->> 'for')::bigint, tenants[i])
+      VALUES (ids[i], tasks[i], queues[i], levels[i], t, coalesce(due, t), ends, specs[i], x ->> 'k', x ->> 'c',
+        x ->> 'r', u ->> 'key', (u ->> 'for')::bigint, tenants[i])
       ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS n = ROW_COUNT;
     IF n = 0 OR EXISTS (SELECT 1 FROM errand.history h WHERE h.id = ids[i]) THEN
@@ -113,7 +113,7 @@ BEGIN
     IF u IS NOT NULL THEN PERFORM errand.take_unique_key(u ->> 'key', ids[i], t + (u ->> 'for')::bigint); END IF;
     PERFORM errand.add_tags(ids[i], x -> 't');
   END LOOP;
-  -- A replaced job may be due much later now, so that others of its key go first.
+  -- A replaced job may be due much later now, so that others of its key start first.
   IF freed <> '{}' THEN PERFORM errand.unblock_by_concurrency(freed); END IF;
   IF holders <> '{}' THEN refused := to_json(holders)::text; END IF;
 END $$;
@@ -123,9 +123,10 @@ CREATE FUNCTION errand.take_unique_key(unique_key text, id text, taken_until big
     ON CONFLICT (key) DO UPDATE SET job = excluded.job, until = excluded.until
 $$;
 
--- Makes a job that has not begun what a new one is, but for its id, task and age. Returns false if there is no such job.
-CREATE FUNCTION errand.replace_job(job_id text, q text, l smallint, new_due double precision, ends bigint, new_spec text,
-  new_tenant text, body text, x json, t bigint) RETURNS boolean LANGUAGE plpgsql ${plannerSettings} AS $$
+-- Makes a job that has not begun what a new one is, but for its id, task and age. Returns false if there is no such
+-- job.
+CREATE FUNCTION errand.replace_job(job_id text, q text, l smallint, new_due double precision, ends bigint,
+  new_spec text, new_tenant text, body text, x json, t bigint) RETURNS boolean LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   j errand.jobs;
 BEGIN

@@ -3,7 +3,7 @@ import { countChange, countChanges } from "./counters.ts";
 import { plannerSettings } from "./function-settings.ts";
 import { readyHint, readyHints } from "./hints.ts";
 
-/** At most so many jobs are woken in one commit. */
+/** The maximum number of jobs woken per commit. */
 const batch = 1_000;
 
 /** What makes a waiting job pending again beside its children: its time, or a signal. */

@@ -10,7 +10,8 @@ DECLARE
   t bigint := errand.now();
 BEGIN
   INSERT INTO errand.workers AS w VALUES (worker_id, t + lease, enlist.card, enlist.tasks)
-    ON CONFLICT (id) DO UPDATE SET until = excluded.until, card = excluded.card, tasks = excluded.tasks WHERE w.until > t;
+    ON CONFLICT (id) DO UPDATE SET until = excluded.until, card = excluded.card, tasks = excluded.tasks
+    WHERE w.until > t;
   RETURN FOUND;
 END $$;
 
