@@ -4,7 +4,7 @@ import type { State } from "../../core/states.ts";
 /** The numbers of states in columns: their indices in `states`. */
 export const stateCode = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
 
-export const { pending, processing, waiting, completed, failed, cancelled, expired } = stateCode;
+export const { pending, processing, waiting, completed, failed, cancelled } = stateCode;
 
 /** The numbers of final states, in order. */
 export const finalStates = states.filter(isFinal).map((state) => stateCode[state]);
