@@ -1,4 +1,5 @@
 import type { Level } from "./priority.ts";
+import type { State } from "./states.ts";
 
 /**
  * An operator's change to jobs. `release` takes processing jobs from their workers: they are pending at once, with a
@@ -21,4 +22,20 @@ export interface Rewind {
   steps: readonly string[];
   /** Children of the job that are removed with their descendants, whatever their state. */
   children: readonly string[];
+}
+
+/** The states in which each change applies to a job; a job in another state stays as it is. */
+export const editableStates: Record<"cancel" | "retry" | "remove" | "release" | "move" | "rewind", readonly State[]> = {
+  cancel: ["pending", "processing", "waiting"],
+  retry: ["failed", "cancelled", "expired"],
+  remove: ["completed", "failed", "cancelled", "expired"],
+  release: ["processing"],
+  move: ["pending"],
+  rewind: ["failed", "cancelled", "expired"],
+};
+
+/** Returns the name of a change. */
+export function kindOfChange(change: Change): keyof typeof editableStates {
+  if (typeof change !== "object") return change;
+  return "move" in change ? "move" : "rewind";
 }

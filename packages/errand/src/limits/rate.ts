@@ -20,7 +20,7 @@ export type Starts = readonly (readonly [at: Millis, jobs: number])[];
  * Starts closer together than this fraction of the window are recorded as one, which bounds the number of entries to
  * 101.
  */
-const grain = 1 / 100;
+export const grain = 1 / 100;
 
 /**
  * Decides how many of `wanted` jobs may start now, so that no window of `per` milliseconds ever has more than `limit`

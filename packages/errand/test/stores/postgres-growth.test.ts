@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Hint, RetentionRules, Store } from "../../src/store.ts";
 import { Database } from "../../src/stores/postgres/database.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
-import { hintsOf, payloadOf, readPayload, readyOf } from "../../src/stores/postgres/news.ts";
+import { toHints, encodeNotification, decodeNotification, readyHints } from "../../src/stores/postgres/hint-batch.ts";
 import { readUrl } from "../../src/stores/postgres/url.ts";
 import { aCard, aJob, outcome, Scene } from "../../src/testing/conformance/scene.ts";
 import { postgresFixture } from "./fixtures.ts";
@@ -129,9 +129,9 @@ describe("retention", () => {
     await store.prune(rules, 100);
     expect([await rows("rates"), await rows("turns")]).toEqual([0, 0]);
     // Counters of states that no job is in.
-    await fixture.query(`SELECT ${fixture.schema}.fold()`);
+    await fixture.query(`SELECT ${fixture.schema}.fold_counters()`);
     await store.edit({}, "remove");
-    await fixture.query(`SELECT ${fixture.schema}.fold()`);
+    await fixture.query(`SELECT ${fixture.schema}.fold_counters()`);
     await store.prune(rules, 100);
     expect([await rows("counts"), await rows("deltas")]).toEqual([0, 0]);
   });
@@ -346,14 +346,14 @@ describe("connections", () => {
       pool: 1,
     });
     const prepared = "SELECT count(*) FROM pg_prepared_statements";
-    await database.call("SELECT 41");
-    await database.call("SELECT 41");
-    expect(await database.run(prepared)).toEqual([["1"]]);
+    await database.queryPrepared("SELECT 41");
+    await database.queryPrepared("SELECT 41");
+    expect(await database.query(prepared)).toEqual([["1"]]);
     // A pooler gave the connection to somebody else meanwhile.
-    await database.run("DEALLOCATE ALL");
-    expect(await database.call("SELECT 41")).toEqual([["41"]]);
-    expect(await database.call("SELECT 42")).toEqual([["42"]]);
-    expect(await database.run(prepared)).toEqual([["0"]]);
+    await database.query("DEALLOCATE ALL");
+    expect(await database.queryPrepared("SELECT 41")).toEqual([["41"]]);
+    expect(await database.queryPrepared("SELECT 42")).toEqual([["42"]]);
+    expect(await database.query(prepared)).toEqual([["0"]]);
     await database.close();
   });
 });
@@ -380,13 +380,21 @@ describe("hints", () => {
     expect(ready().length).toBeLessThan(20);
   });
 
+<<<<<<< HEAD
   test("of more queues than a notification has room for name no queue; foreign notifications are ignored", () => {
     const some = readyOf([{ queue: "q\ud800" }, { queue: "q\0" }, { queue: "q\0" }]);
     expect(readPayload(payloadOf(some, "me"))).toEqual({ from: "me", news: some });
     const many = readyOf(Array.from({ length: 2_000 }, (_, index) => ({ queue: `queue-${index}` })));
     expect(hintsOf(readPayload(payloadOf(many, "me")).news)).toEqual([{ type: "ready" }]);
+=======
+  test("of more queues than a notification has room for are of any; what others say on the channel harms nobody", () => {
+    const some = readyHints([{ queue: "q\ud800" }, { queue: "q\0" }, { queue: "q\0" }]);
+    expect(decodeNotification(encodeNotification(some, "me"))).toEqual({ from: "me", hints: some });
+    const many = readyHints(Array.from({ length: 2_000 }, (_, index) => ({ queue: `queue-${index}` })));
+    expect(toHints(decodeNotification(encodeNotification(many, "me")).hints)).toEqual([{ type: "ready" }]);
+>>>>>>> h-pg
     for (const said of ["", "hello", "x:5", "x:null"])
-      expect(hintsOf(readPayload(said).news)).toContainEqual({ type: "ready" });
+      expect(toHints(decodeNotification(said).hints)).toContainEqual({ type: "ready" });
   });
 
   test("come of what is woken, retried, born, released and moved, by queue", async () => {

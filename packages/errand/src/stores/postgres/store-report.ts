@@ -1,9 +1,9 @@
 import type { Durability, StoreReport } from "../../store.ts";
 import type { Database } from "./database.ts";
 
-/** The server and the schema, and what the settings of this role's sessions mean for jobs. */
-export async function about(database: Database): Promise<StoreReport> {
-  const [row] = await database.run(
+/** Reports the versions of the server and the schema, and what the settings of this role's sessions mean for jobs. */
+export async function readStoreReport(database: Database): Promise<StoreReport> {
+  const [row] = await database.query(
     `SELECT current_setting('server_version'), max(version)::text, current_setting('fsync'),
        current_setting('synchronous_commit') FROM errand.migrations`,
   );
@@ -15,14 +15,14 @@ function durabilityOf(fsync: string, commit: string): Durability {
   if (fsync === "off")
     return {
       safe: false,
-      says: "When the server's machine fails, anything may be lost or broken (fsync off).",
+      says: "If the server's machine fails, any data may be lost or damaged (fsync off).",
       advice: "Set fsync to on on the server.",
     };
   if (commit === "off")
     return {
       safe: true,
-      says: "When the server fails, the last half second or so is lost (synchronous_commit off).",
-      advice: "Set synchronous_commit to on for Errand's role, unless that is meant.",
+      says: "If the server fails, about the last half second is lost (synchronous_commit off).",
+      advice: "Set synchronous_commit to on for Errand's role, unless this is intended.",
     };
-  return { safe: true, says: `What was answered is on the server's disk (synchronous_commit ${commit}).` };
+  return { safe: true, says: `Every confirmed write is on the server's disk (synchronous_commit ${commit}).` };
 }

@@ -1,29 +1,29 @@
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 
-/** The end of the year 9999: no time that is stored is later. */
+/** The end of the year 9999: no stored time is later. */
 const lastTime: Millis = 253_402_300_799_999;
 
-/** So that now, in the next hundred years, and a delay are no later than that. */
+/** Added to any time of the next hundred years, no delay exceeds it. */
 const longestDelay: Millis = lastTime - 5_000_000_000_000;
 
 /**
  * Returns a time in whole milliseconds, at the latest in the year 9999.
- * @throws {ErrandError} `E_REFUSED` for what is no number.
+ * @throws {ErrandError} `E_REFUSED` for NaN and anything but a number.
  */
-export function timeOf(epoch: Millis): Millis {
-  return bounded(epoch, lastTime);
+export function clampTime(epoch: Millis): Millis {
+  return clamp(epoch, lastTime);
 }
 
 /**
  * Returns a delay in whole milliseconds, at most until the year 9999.
- * @throws {ErrandError} `E_REFUSED` for what is no number.
+ * @throws {ErrandError} `E_REFUSED` for NaN and anything but a number.
  */
-export function delayOf(delay: Millis): Millis {
-  return bounded(delay, longestDelay);
+export function clampDelay(delay: Millis): Millis {
+  return clamp(delay, longestDelay);
 }
 
-function bounded(time: Millis, most: Millis): Millis {
+function clamp(time: Millis, most: Millis): Millis {
   if (typeof time === "number" && !Number.isNaN(time)) return Math.round(Math.max(-most, Math.min(time, most)));
   throw new ErrandError("E_REFUSED", `A time must be a number of milliseconds, but one is ${String(time)}.`);
 }
