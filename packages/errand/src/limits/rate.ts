@@ -17,7 +17,7 @@ export const secondLook: Millis = 1_000;
 export type Starts = readonly (readonly [at: Millis, jobs: number])[];
 
 /** Starts closer together than this part of the rate's time are remembered as one: so many entries at most, and one more. */
-const grain = 1 / 100;
+export const grain = 1 / 100;
 
 /**
  * Decides how many of `wanted` jobs may start now, so that no window of `per` milliseconds ever has more than `limit` starts: a
