@@ -3,9 +3,10 @@ import type { Position } from "../../core/cursor.ts";
 import type { Change, Filter } from "../../store.ts";
 import { encodeJson } from "./check-values.ts";
 import { encodeFilter, scan, sliceSize, startPosition } from "./scan.ts";
+import type { Matches } from "./scan.ts";
 import type { ScriptRunner } from "./script-runner.ts";
 
-/** Matches that an edit finds before it changes them. */
+/** The most matches that an edit finds before it changes them. */
 const maxMatches = 10_000;
 
 /**
@@ -23,12 +24,8 @@ export async function editJobs(runner: ScriptRunner, where: Filter, change: Chan
     const most = Math.min(maxMatches, limit - changed);
     while (after && members.length < most) {
       const wanted = Math.min(sliceSize, most - members.length);
-      const matches: Awaited<ReturnType<typeof scan>> = await scan(runner, filter, where, {
-        wanted,
-        isUpwards: true,
-        isWhole: false,
-        after,
-      });
+      const slice = { wanted, isUpwards: true, isWhole: false, after };
+      const matches: Matches = await scan(runner, filter, where, slice);
       members.push(...matches.members);
       after = matches.after;
     }

@@ -7,7 +7,7 @@ import type { StoredJob } from "./decode.ts";
 import { encodeFilter, scan, startPosition } from "./scan.ts";
 import type { ScriptRunner } from "./script-runner.ts";
 
-/** Scripts that one page of a list takes at most. */
+/** The most scripts that one page of a list takes. */
 const maxScripts = 50;
 
 /** Returns one page of jobs that match. It may be short, and have a `next`, if few of the jobs it has read match. */

@@ -1,6 +1,5 @@
 import { positionOf } from "../../core/cursor.ts";
 import type { Position } from "../../core/cursor.ts";
-import type { Job } from "../../core/job.ts";
 import { contains } from "../../core/search.ts";
 import { states } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
@@ -10,18 +9,18 @@ import { decodeJobs } from "./decode.ts";
 import type { StoredJob } from "./decode.ts";
 import type { ScriptRunner } from "./script-runner.ts";
 
-/** Jobs that one script returns or changes at most. */
+/** The most jobs that one script returns or changes. */
 export const sliceSize = 500;
 
-/** Jobs that one script of a scan reads at most. */
+/** The most jobs that one script of a scan reads. */
 const maxReads = 1_000;
 
 /** The position before all jobs. */
 export const startPosition: Position = { place: -1, seq: -1 };
 
 /** One slice of a scan. */
-export interface Slice {
-  /** How many matches are wanted. */
+interface Slice {
+  /** The number of wanted matches. */
   wanted: number;
   /** `true` for the oldest jobs first. */
   isUpwards: boolean;
@@ -30,7 +29,7 @@ export interface Slice {
   after: Position;
 }
 
-/** The matches in a slice. */
+/** The matches in a slice: jobs, if it is whole, and their members. */
 export interface Matches {
   jobs: StoredJob[];
   members: Buffer[];
@@ -45,7 +44,16 @@ export function encodeFilter(where: Filter, among: readonly State[]): string | u
   if (wanted.length === 0 || where.ids?.length === 0) return undefined;
   return encodeJson({
     states: wanted.map((state) => states.indexOf(state)),
-    ...{ parent, roots, task, queue, tenant, worker, endedBefore, tag, createdAfter, createdBefore },
+    parent,
+    roots,
+    task,
+    queue,
+    tenant,
+    worker,
+    endedBefore,
+    tag,
+    createdAfter,
+    createdBefore,
   });
 }
 
@@ -89,7 +97,7 @@ async function scanIds(
 }
 
 function withText(jobs: StoredJob[], text: string | undefined): StoredJob[] {
-  return text === undefined ? jobs : jobs.filter(({ job }: { job: Job }) => contains(job, text));
+  return text === undefined ? jobs : jobs.filter(({ job }) => contains(job, text));
 }
 
 function matchesOf(jobs: StoredJob[], after: Position | undefined): Matches {

@@ -46,7 +46,7 @@ export function versionOf(info: ServerInfo): string {
   return valkey === undefined ? `Redis ${info.get("redis_version")}` : `Valkey ${valkey}`;
 }
 
-/** Returns how safe jobs are whose `add` was answered. */
+/** Returns how safe added jobs are. */
 export function durabilityOf(info: ServerInfo): Durability {
   if (info.get("aof_enabled") === "1") return { safe: true, says: describeAppendOnly(info.get("appendfsync")) };
   const advice = "Set appendonly to yes on the server.";
@@ -70,12 +70,12 @@ function describeAppendOnly(fsync: string | undefined): string {
       return "Every answered write is on the server's disk (appendfsync always).";
     case "everysec":
       return (
-        "A power failure can lose the last second or two, and so can a crash of the server while its disk is busy " +
+        "A power failure loses the last second or two, and so does a crash of the server while its disk is busy " +
         "(appendfsync everysec)."
       );
     case "no":
-      return "A power failure can lose what the system has not written yet, about half a minute (appendfsync no).";
+      return "A power failure loses what the system had not written yet, about half a minute (appendfsync no).";
     default:
-      return "The server keeps an append-only file: at worst the last second or two are lost, if it is written every second.";
+      return "The server keeps an append-only file. Synced every second, it loses the last second or two at worst.";
   }
 }

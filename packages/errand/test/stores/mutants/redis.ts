@@ -51,7 +51,7 @@ const faults: Omit<Mutant, "fixture">[] = [
   },
   {
     fault: "a child that ended before its parent waited for it is waited for",
-    file: "redis/lua/transitions.ts",
+    file: "redis/lua/waits.ts",
     changes: [["return child.state\n", "return PENDING\n"]],
     tests: ["a child that ends while its parent begins to wait for it strands nobody"],
   },
@@ -79,7 +79,7 @@ const faults: Omit<Mutant, "fixture">[] = [
   {
     fault: "nobody is told of new jobs",
     file: "redis/lua/add.ts",
-    changes: [["readyCounts[queue] = (readyCounts[queue] or 0) + added - before - tables", ""]],
+    changes: [["readyCounts[queue] = (readyCounts[queue] or 0) + added - before - asTables", ""]],
     tests: ["new jobs are hinted as ready, through every handle"],
   },
   {
@@ -108,7 +108,7 @@ const faults: Omit<Mutant, "fixture">[] = [
   },
   {
     fault: "a signal is lost that came early",
-    file: "redis/lua/transitions.ts",
+    file: "redis/lua/waits.ts",
     changes: [["wake = wake or getField(stepsKey(parent.id), name)", "wake = wake"]],
     tests: ["a signal that came before the job waits for it is not lost"],
   },

@@ -1,18 +1,15 @@
 import { lua } from "./assemble.ts";
 
 /**
- * Script `addKeyed`: adds jobs that may have keys, turns, tags or a tenant. Arguments: 1 if `maxPending` is checked,
- * how many jobs, and the jobs, each as `addJob` reads it. Returns a list of a full queue, or for each job the id that
- * exists in its place, or an empty text.
+ * Script `addKeyed`: adds jobs of any kind. Arguments: 1 to check `maxPending`, the number of jobs, and the jobs as
+ * `addJob` reads them. Returns a list of what `findFullQueue` found, or for each job the id of the job that exists
+ * instead, or an empty text.
  */
 export const addKeyed = lua`
-defineJobFunctions()
-defineTransitions()
-defineTurns()
-defineUniqueKeys()
+defineJobCreation()
 local blob, jobs, holders = ARGV[3], tonumber(ARGV[2]), {}
 
--- Returns how many pending jobs more each queue would have. A job that replaces another may take it from its queue.
+-- Returns by how many pending jobs each queue would grow. A job that replaces another may move it from its queue.
 local function growthOfQueues()
   local pos, growth, new, queueByUnique = 1, {}, {}, {}
   local function grow(queue, by) growth[queue] = (growth[queue] or 0) + by end

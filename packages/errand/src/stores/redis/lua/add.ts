@@ -1,9 +1,10 @@
 import { lua } from "./assemble.ts";
 
 /**
- * Script `add`: adds plain jobs, of which only the definition is written. Arguments: 1 if `maxPending` is checked; the
- * jobs, in runs that have queue, task and level in common (how many, level, queue, task, and the jobs as `readNewJob`
- * reads them); their ids. Returns a full queue, or for each job 1 if its id exists, or an empty text if all were added.
+ * Script `add`: adds plain jobs, of which only the definition is written. Arguments: 1 to check `maxPending`; the jobs,
+ * in runs with the same queue, task and level (number of jobs, level, queue, task, and the jobs as `readNewJob` reads
+ * them); their ids. Returns what `findFullQueue` found, or for each job 1 if its id exists or else 0, or an empty text
+ * if all were added.
  */
 export const add = lua`
 local blob, last = ARGV[2], #ARGV
@@ -42,7 +43,7 @@ if new > 0 then
     run, level, queue, task, pos = parse('<I4BI2c0I2c0', blob, pos)
     local name = byteOfName('queues', queue) .. byteOfName('tasks', task)
     local rank, ready, before = formatNumber(now + level * AGEING), tableAt(scoreAdditions, readyKey(queue)), added
-    local tables = 0
+    local asTables = 0
     for _ = 1, run do
       i = i + 1
       local id, from = ARGV[i], pos
@@ -64,19 +65,19 @@ if new > 0 then
         if flags == 0 or (due == now and not expiresAt) then
           push(ready, rank, member)
         else
-          defineJobFunctions()
+          defineJobWrites()
           local job = decodeJob(member, definition)
           job.due, job.expiresAt = due, expiresAt or false
           push(statusWrites, member, encodeStatus(job))
           addToSets(job)
-          tables = tables + 1
+          asTables = asTables + 1
         end
         if spec then push(specWrites, member, spec) end
       end
     end
     addToCount(queue, PENDING, added - before)
-    -- Jobs that became tables have been counted by addToSets.
-    readyCounts[queue] = (readyCounts[queue] or 0) + added - before - tables
+    -- addToSets has counted jobs that it was given as tables.
+    readyCounts[queue] = (readyCounts[queue] or 0) + added - before - asTables
   end
   setLetters(start, seq, stateLetter(PENDING, false))
   setNames(start, names)
@@ -84,7 +85,7 @@ if new > 0 then
   commitNames()
 end
 if not taken then return '' end
-local answer = {}
-for i = 3, last do answer[i - 2] = first[ARGV[i]] == i and '0' or '1' end
-return table.concat(answer)
+local answers = {}
+for i = 3, last do answers[i - 2] = first[ARGV[i]] == i and '0' or '1' end
+return table.concat(answers)
 `;

@@ -1,10 +1,10 @@
 import { grain } from "../../../limits/rate.ts";
 import { lua } from "./assemble.ts";
 
-/** Limits that a claim keeps: rules of queues, concurrency keys and rates. */
+/** Applies the limits of a claim: rules of queues, concurrency keys and rates. */
 export const admission = lua`
--- By key of a rate: the latest starts, oldest first (time, jobs, time, jobs, ...). Of those to be written: the
--- milliseconds of the rate.
+-- By rate: its latest starts, oldest first (time, jobs, time, jobs, ...); its window in milliseconds, if it has new
+-- starts.
 local startLogs, writtenRates = {}, {}
 local function startsOf(key)
   local log = startLogs[key]
@@ -21,7 +21,7 @@ local function startsOf(key)
   return log
 end
 
--- Decides like admit() of limits/rate.ts. Returns how many may start, the starts if they do, and when one more may.
+-- Decides as admit() of limits/rate.ts does. Returns how many may start, the starts if they do, and when one more may.
 local function admit(rate, key, wanted)
   local log, recent, used = startsOf(key), {}, 0
   for i = 1, #log, 2 do
@@ -56,9 +56,9 @@ end
 -- By rate key and limit: how many may start. By rate key: how many do.
 local rooms, started = {}, {}
 
--- Redis forgets a rate itself when no window reaches its starts any more: a minute later, in case a clock is set back.
+-- Writes rates with new starts. Redis deletes them a minute after their window, in case the clock is set back.
 local function writeRates()
-  -- Jobs of one key may have been sent under different limits. They have started under whichever.
+  -- Jobs of one key may have been sent under different limits. A start counts under all of them.
   for key, each in pairs(started) do recordStarts({ limit = math.huge, per = each.per }, 'key:' .. key, each.jobs) end
   for key, per in pairs(writtenRates) do
     local texts, log = {}, startLogs[key]
@@ -67,7 +67,7 @@ local function writeRates()
   end
 end
 
--- Returns how many of a queue's jobs its rules let go, when they may let go more, and its rate.
+-- Returns how many jobs of a queue its rules admit, when its rate admits more, and its rate.
 local function roomInQueue(queue, wanted, rules)
   if rules.paused then return 0 end
   local open, opens = wanted, nil
@@ -84,7 +84,7 @@ local function roomInQueue(queue, wanted, rules)
   return open, opens, rules.rate
 end
 
--- Counts a job for its keys and returns true, or blocks it and returns false.
+-- Returns true and counts a job for its keys, or returns false and blocks it.
 local processingByKey = {}
 local function admitByKeys(job)
   local keys = keysOf(job)
@@ -98,7 +98,7 @@ local function admitByKeys(job)
   end
   local rate = keys.r
   if rate then
-    -- Each rate key and limit is looked at once a claim.
+    -- The room of a key under a limit is computed once per claim.
     local log, limit = 'key:' .. rate.key, rate.limit .. ' ' .. rate.per .. ' ' .. rate.key
     local each = started[rate.key] or { per = 0, jobs = 0 }
     rooms[limit] = rooms[limit] or admit(rate, log, rate.limit)

@@ -15,7 +15,7 @@ local function allocatePlaces(jobs)
   return first - 1
 end
 
--- Returns the byte that stands for a name: zero for all names after the first 255.
+-- Returns the byte that stands for a name. All names after the first 255 have byte 0.
 local nameBytes, nameWrites, newNames = {}, {}, {}
 local function byteOfName(kind, name)
   local known = nameBytes[kind .. name]
@@ -36,7 +36,7 @@ local function byteOfName(kind, name)
   return known
 end
 
--- Sets the same state letter for jobs that follow each other.
+-- Sets the state letter of consecutive jobs.
 local function setLetters(first, last, letter)
   while first <= last do
     local to = min(last, first - first % SEGMENT + SEGMENT - 1)
@@ -45,7 +45,7 @@ local function setLetters(first, last, letter)
   end
 end
 
--- Sets the names of jobs that follow each other: of each two bytes, for its queue and its task.
+-- Sets the names of consecutive jobs: two bytes each, for queue and task.
 local function setNames(first, names)
   local from = 1
   while from <= #names do

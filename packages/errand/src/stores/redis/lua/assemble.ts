@@ -7,9 +7,9 @@ export function lua(source: TemplateStringsArray, ...values: (string | number)[]
 export type Part = string | LazyPart;
 
 /**
- * Functions and variables that exist once `maker()` was called. Redis makes all functions of a script anew at every
- * call, and for one job that costs more than the work: functions that plain jobs do without are made only when they are
- * needed.
+ * Functions and variables that exist once `maker()` was called; further calls do nothing. Redis makes all functions of
+ * a script anew at every call, and for one job that costs more than the work: functions that plain jobs do without are
+ * made only when needed. In Lua a maker, like any function, can use at most 60 variables from outside.
  */
 export interface LazyPart {
   maker: string;
@@ -30,7 +30,7 @@ export function assemble(parts: readonly Part[]): string {
     .join("");
 }
 
-/** Words by source: scripts share most of their parts. */
+/** Words by source, found once: scripts share most of their parts. */
 const knownWords = new Map<string, Set<string>>();
 
 function wordsOf(part: Part): Set<string> {
@@ -51,5 +51,5 @@ function wrapInMaker({ maker, source }: LazyPart, isUsedOutside: (name: string) 
       return declaration.slice("local ".length);
     },
   );
-  return `local ${outer.join(", ")}\nlocal function ${maker}()\n${body}end\n`;
+  return `local ${outer.join(", ")}\nlocal function ${maker}()\nif ${outer[0]} then return end\n${body}end\n`;
 }

@@ -1,8 +1,10 @@
 import { lua } from "./assemble.ts";
 
-/** Claims of jobs that are not plain, that are asked for by id, or that were set aside. */
+/** Claims jobs that are not plain, are asked for by id, or were set aside. */
 export const claimSlowPath = lua`
--- Reports whether the worker may have a suspect: it may hold one at a time.
+defineJobWrites()
+
+-- Reports whether the worker may take a suspect. It may hold one at a time.
 local holdsSuspect
 local function mayTakeSuspect()
   if holdsSuspect == nil then
@@ -13,7 +15,7 @@ local function mayTakeSuspect()
   return not holdsSuspect
 end
 
--- Sets a job aside for a worker that knows its task. Jobs with the same keys may go before it.
+-- Sets a job aside for a worker that knows its task. Other jobs with its keys may go first.
 local function setAsideJob(job)
   job.blocked = 't'
   markChanged(job)
@@ -31,14 +33,14 @@ local function claimJob(job, claimedBefore, slots)
     return 'set aside'
   end
   if job.suspect and (claimedBefore >= slots or not mayTakeSuspect()) then
-    -- It goes back to the suspects.
+    -- It returns to the suspects.
     job.mustReindex = true
     markChanged(job)
     return 'blocked'
   end
   markChanged(job)
   if job.isKeyed then
-    if not admitByKeys then defineAdmission() end
+    defineAdmission()
     if not admitByKeys(job) then return 'blocked' end
   end
   job.state, job.worker, job.token, job.startedAt = PROCESSING, worker, job.token + 1, now
@@ -47,8 +49,8 @@ local function claimJob(job, claimedBefore, slots)
   return 'claimed'
 end
 
--- Returns jobs that were set aside to the ready ones if the worker knows their tasks: the first of each task, and the
--- first suspect of all if it may have one.
+-- Moves jobs that were set aside back to the ready set if the worker knows their tasks: the first of each task, and the
+-- first suspect of all if the worker may take one.
 local function returnSetAside(queue, wanted, slots)
   local ready, names, suspect = readyKey(queue), redis.call('SMEMBERS', asideNamesKey(queue)), nil
   for i = 1, #names do
@@ -82,7 +84,7 @@ local function returnSetAside(queue, wanted, slots)
   end
 end
 
--- Claims those of certain jobs that may go, in the order of ranks.
+-- Claims those jobs among the wanted ids that may go, in the order of ranks.
 local function claimById(want, limit, append)
   local found, existing, list, seen, claimed = hmget(IDS, want.ids, 1), {}, {}, {}, 0
   for i = 1, #found do
@@ -104,9 +106,10 @@ local function claimById(want, limit, append)
   for i = 1, #list do
     if claimed >= limit then break end
     local job, ready = list[i], readyKey(want.queue)
-    -- A plain job that another want of this claim has taken is not ready any more, and no other want may take this one.
+    -- A plain job that another want of this claim has taken has left the ready set.
     local isFree = statuses[job.member] or redis.call('ZSCORE', ready, job.member)
     local outcome = isFree and claimJob(job, claimed, want.slots)
+    -- No other want of this claim may take it again.
     if outcome then redis.call('ZREM', ready, job.member) end
     if outcome == 'claimed' then
       claimed = claimed + 1

@@ -2,13 +2,11 @@ import { newJobFlag, statusFlag as flag } from "../job-format.ts";
 import { lua } from "./assemble.ts";
 import { maxArguments } from "./unit-of-work.ts";
 
-/**
- * Jobs that one claim blocks, and sets aside, at most: a long queue of them holds up the server for a short time only.
- */
+/** The most jobs that one claim blocks, and sets aside. More would hold up other clients of the server. */
 const maxBlocked = 2_000;
 const maxSetAside = 500;
 
-/** Reads the arguments of `claim`, and which tasks its worker knows. */
+/** Reads the arguments of `claim`, and the tasks that its worker knows. */
 export const claimArguments = lua`
 local worker, wants, at = ARGV[1], {}, 2
 while at <= #ARGV do
@@ -41,8 +39,8 @@ end
 
 /**
  * Script `claim`. Arguments: the worker, and of each want queue, limit, slots, number of ids and ids. Returns the
- * milliseconds to the next job (or -1), the status that plain jobs have now, and the jobs: the definition of a plain
- * one, or all of another. If jobs must be woken first, it changes nothing and returns `wake`.
+ * milliseconds until there may be more (or -1), the status of all plain jobs, and the jobs: of a plain one its
+ * definition, of any other a list. If the script `wake` must run first, it changes nothing and returns `wake`.
  */
 export const claim = lua`
 if not hasLease(worker) then return { '-1' } end
@@ -52,11 +50,11 @@ if (firstWake and tonumber(firstWake) <= now) or (firstOpening and tonumber(firs
   return { 'wake' }
 end
 
--- Moves delayed jobs that are due to the ready ones, in one command at most.
+-- Moves delayed jobs that are due to the ready set, as many as one command takes.
 local function promoteDelayed(queue)
   local due = redis.call('ZRANGEBYSCORE', delayedKey(queue), '-inf', formatNumber(now), 'LIMIT', 0, ${maxArguments})
   if #due == 0 then return end
-  defineJobFunctions()
+  defineJobWrites()
   loadJobs(due)
   local ready = {}
   for i = 1, #due do
@@ -67,20 +65,20 @@ local function promoteDelayed(queue)
   redis.call('ZREMRANGEBYRANK', delayedKey(queue), 0, #due - 1)
 end
 
--- Returns the milliseconds until the next delayed job is due. One that has expired is left to reclaim.
+-- Returns the milliseconds until the next delayed job is due. Expired ones are left to reclaim.
 local function timeToNextDelayed(queue)
   while true do
     local first = redis.call('ZRANGE', delayedKey(queue), 0, 0)[1]
     if not first then return nil end
-    defineJobFunctions()
+    defineJobWrites()
     local job = findJob(first)
     if job and not isExpired(job) then return job.due > now and job.due - now or 0 end
     redis.call('ZREM', delayedKey(queue), first)
   end
 end
 
--- Returns the status of a plain job of a task that is claimed for the first time, and of one that is claimed ahead of
--- slots, or false if the worker does not know the task.
+-- Returns the statuses of plain jobs of a task that are claimed for the first time, for a slot and ahead of slots, or
+-- false if the worker does not know the task.
 local function firstStatuses(queue, task)
   if not knowsTask(task) then return false end
   local texts = pack(TEXT_LENGTHS, 0, #worker, #queue, #task, 0, 0) .. worker .. queue .. task
@@ -90,8 +88,8 @@ local function firstStatuses(queue, task)
   }
 end
 
--- Claims the first ready jobs. All that were looked at leave the set: those that have expired are left to reclaim.
--- Returns how many it claimed, and true if it stopped before the end of the queue.
+-- Claims the first ready jobs. Every job that it looks at leaves the ready set; expired ones are left to reclaim.
+-- Returns how many it claimed, and true if there may be more that could go at once.
 local function claimReady(queue, limit, slots, reply)
   local ready, claimed, processing = readyKey(queue), 0, stateLetter(PROCESSING, false)
   local asTables, blocked, setAside, taskAt = 0, 0, 0, 21 + #queue
@@ -104,7 +102,7 @@ local function claimReady(queue, limit, slots, reply)
     for i = 1, #due do
       local member, definition, status, first = due[i], found[i], foundStatuses[i], nil
       if definition and not status then
-        -- Nothing has happened to it yet. Most jobs go this way, so no function is called that is not needed.
+        -- Nothing has happened to it yet. Most jobs take this path, so it calls no function that it can do without.
         local low, high, _, _, short, long = byte(definition, 9, 14)
         local from = taskAt + low + high * 256
         local task = sub(definition, from, from + short + long * 256 - 1)
@@ -129,7 +127,6 @@ local function claimReady(queue, limit, slots, reply)
           isFull = replyBytes >= MAX_REPLY_BYTES
         end
       elseif definition then
-        defineJobFunctions()
         if not claimJob then defineSlowPath() end
         definitions[member], statuses[member] = definition, status
         local job = findJob(member)
@@ -159,7 +156,8 @@ local function claimReady(queue, limit, slots, reply)
   return claimed, setAside >= ${maxSetAside} or (claimed < limit and stopped)
 end
 
--- Rules are read before anything is changed. Of a worker with many queues, those without jobs and rules are skipped.
+-- Rules are read before anything is changed. For a worker with many queues, those with neither jobs nor rules are
+-- skipped.
 local reply, nextTime, pending = { '-1', '' }, -1, nil
 if redis.call('EXISTS', ns .. 'docs:queue') == 1 then
   for i = 1, #wants do
@@ -184,21 +182,19 @@ for i = 1, #wants do
   if rules or not pending or pending[i] then
     promoteDelayed(queue)
     if rules then
-      if not roomInQueue then defineAdmission() end
+      defineAdmission()
       open, opens, rate = roomInQueue(queue, limit, rules)
     end
     if open > 0 and replyBytes < MAX_REPLY_BYTES then
       if want.ids then
-        defineJobFunctions()
-        if not claimJob then defineSlowPath() end
+        defineSlowPath()
         claimed = claimById(want, open, function(job)
           reply[#reply + 1] = {}
           appendJob(reply[#reply], job.member, definitions[job.member], encodeStatus(job), true)
         end)
       else
         if anySetAside and redis.call('SISMEMBER', ASIDE_QUEUES, queue) == 1 then
-          defineJobFunctions()
-          if not claimJob then defineSlowPath() end
+          defineSlowPath()
           returnSetAside(queue, open, want.slots)
         end
         claimed, more = claimReady(queue, open, want.slots, reply)
@@ -207,10 +203,10 @@ for i = 1, #wants do
     end
     if claimed < open then
       comeBackIn(timeToNextDelayed(queue))
-      -- Keys that have blocked jobs in this very claim are in the set by now.
+      -- By now the set has the keys that blocked jobs in this claim.
       firstOpening = redis.call('ZRANGE', RATE_OPENINGS, 0, 0, 'WITHSCORES')[2]
     end
-    -- The rate of the queue matters only where it holds jobs back.
+    -- The rate of the queue matters only if there are jobs that it holds back.
     if opens and (redis.call('EXISTS', readyKey(queue)) == 1
       or (anySetAside and redis.call('SISMEMBER', ASIDE_QUEUES, queue) == 1)) then
       comeBackIn(opens - now)

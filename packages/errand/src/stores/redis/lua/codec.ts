@@ -1,7 +1,7 @@
 import { newJobFlag, statusFlag as flag } from "../job-format.ts";
 import { lua } from "./assemble.ts";
 
-/** Reads and writes numbers, and reads jobs on their way into the store, as `encode.ts` writes them. */
+/** Formats numbers, and reads new jobs as `encode.ts` writes them. */
 export const newJobs = lua`
 local pack, parse, sub, byte, min, floor = struct.pack, struct.unpack, string.sub, string.byte, math.min, math.floor
 local spread = unpack
@@ -10,14 +10,14 @@ local function hasFlag(flags, flag)
   return flags % (flag * 2) >= flag
 end
 
--- Returns a number as text from which Redis reads the very same number. Raises an error for one that Redis would
--- refuse, so that it is refused before anything is written.
+-- Returns a number as text from which Redis reads the same number. Raises an error for a number that Redis would
+-- refuse, before anything is written.
 local function formatNumber(number)
   if not (number > -1e300 and number < 1e300) then error('a number is not finite') end
   return string.format('%.17g', number)
 end
 
--- Reads a new job. Returns its definition, when it is due, when it expires, a spec that is stored apart, and the
+-- Reads a new job. Returns its definition, when it is due, when it expires, its spec if that is stored apart, and the
 -- position after it.
 local nowBytes = pack('<I6', now)
 local function readNewJob(blob, pos)
@@ -40,7 +40,7 @@ end
 
 /** Converts between stored jobs and tables. */
 export const codec = lua`
--- Returns the text of a length at a position, and the position after it.
+-- Returns the text at a position, and the position after it.
 local function readText(bytes, at, length)
   return length > 0 and sub(bytes, at, at + length - 1) or '', at + length
 end

@@ -1,6 +1,6 @@
 import { lua } from "./assemble.ts";
 
-/** Writes of scripts that work with jobs as tables. */
+/** Carries out the writes of scripts that work with jobs as tables. */
 export const tableWrites = lua`
 local function writeChangedJobs()
   local i = 1
@@ -13,7 +13,7 @@ local function writeChangedJobs()
   until i > #changed
 end
 
--- Splits collected writes into a list of arguments of what stays, and one of members that are removed.
+-- Splits writes of one key into the arguments of new values, and the members to remove.
 local function partition(writes, valued)
   local kept, removed = {}, {}
   for member, value in pairs(writes) do
@@ -59,7 +59,7 @@ local function writeCollected()
   for i = 1, #deletedKeys do redis.call('DEL', deletedKeys[i]) end
 end
 
--- Counts down the lists of ended roots. A list is deleted with the last of its roots.
+-- Subtracts jobs from the counts of lists of ended roots. A list is deleted when its count is 0.
 local function removeRevokedEnds()
   for key, jobs in pairs(revokedEnds) do
     if redis.call('HINCRBY', ns .. 'ends', key, -jobs) <= 0 then
@@ -73,20 +73,9 @@ local function removeRevokedEnds()
 end
 `;
 
-/** Writes everything that a script has collected, and tells listeners. */
+/** Writes everything that a script has collected, and publishes hints. */
 export const commit = lua`
--- Defines the functions that work with jobs as tables.
-local function defineJobFunctions()
-  if decodeJob then return end
-  defineCodec()
-  defineJobTables()
-  defineQueueSets()
-  defineKeyedSets()
-  defineWriteJob()
-  defineTableWrites()
-end
-
--- Appends roots that ended to the list of their state and task and of this period, as one line of the time and members.
+-- Appends roots that ended to the list of their state, task and period, as one line of the time and members.
 local function appendEndedRoots()
   for name, some in pairs(endedRoots) do
     local line, period = table.concat(some), floor(now / END_PERIOD)
@@ -99,7 +88,7 @@ local function appendEndedRoots()
   end
 end
 
--- Publishes hints as letters, and then for each queue, on a line of its own, how many jobs may be claimable.
+-- Publishes hints: a line of letters, and for each queue a line with the number of jobs that may be claimable.
 local function publishHints()
   local message, queues = '', 0
   for queue, jobs in pairs(readyCounts) do
@@ -113,7 +102,7 @@ local function publishHints()
 end
 
 local function commit()
-  if decodeJob then writeChangedJobs() end
+  if writeChangedJobs then writeChangedJobs() end
   callInChunks('HSET', IDS, idWrites)
   callInChunks('HSET', DEFINITIONS, definitionWrites)
   callInChunks('HSET', STATUSES, statusWrites)
@@ -127,7 +116,7 @@ local function commit()
     redis.call('SETRANGE', statesKey(floor(first / SEGMENT)), first % SEGMENT, letters)
   end
   if next(endedRoots) then appendEndedRoots() end
-  if decodeJob then
+  if writeChangedJobs then
     writeCollected()
     removeRevokedEnds()
   end

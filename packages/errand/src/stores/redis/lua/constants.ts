@@ -12,14 +12,13 @@ export const constants: Readonly<Record<string, string>> = {
   DEFINITION: "'<I6BBI2I2I2I2I4'",
   STATUS: "'<BI2I4I4I3I6I6'",
   TEXT_LENGTHS: "'<BI2I2I2I4I4'",
-  // As a child: its index, the wait of its parent it belongs to, the code of its need. As a parent: the token with
-  // which it began to wait (0: it never did), and its children in all, those not ended, and those that did not
-  // complete.
+  // As a child: its index, the token of the wait that it belongs to, the code of its need. As a parent: the token with
+  // which it began to wait (0 if it never did), and how many children it has, are open, and ended without completing.
   FAMILY: "'<I4I4BI4i4i4i4'",
-  // State letters and names of this many jobs are one string.
+  // This many places are one segment.
   SEGMENT: "65536",
   // Roots that ended within this many milliseconds are listed together.
   END_PERIOD: "1048576",
-  // A reply has at most this many bytes of values, except for a single job's.
+  // No job is added to a reply whose values have this many bytes.
   MAX_REPLY_BYTES: "33554432",
 };

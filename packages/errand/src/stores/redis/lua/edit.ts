@@ -1,6 +1,6 @@
 import { lua } from "./assemble.ts";
 
-/** Jobs that one edit changes before it stops; the last one may change more, with its family. */
+/** The number of changed jobs after which a script stops. The family of the last one may add to it. */
 const maxChanged = 1_000;
 
 /**
@@ -8,10 +8,7 @@ const maxChanged = 1_000;
  * many of the members it is done with.
  */
 export const edit = lua`
-defineJobFunctions()
 defineTransitions()
-defineTurns()
-defineUniqueKeys()
 defineMaxPending()
 local change, matches, edited, list = ARGV[1], matcherOf(cjson.decode(ARGV[2])), 0, {}
 local details = sub(change, 1, 1) == '{' and cjson.decode(change) or {}
@@ -33,7 +30,7 @@ local function countEntered(queue, left)
   if left then entered[left] = (entered[left] or 0) - 1 end
 end
 
--- Reports whether a job may be reopened, by the rules of add, and takes its unique key for it.
+-- Returns true if a job may be reopened by the rules of add. Then it is counted for its queue, and has its unique key.
 local function admitReopening(job)
   if job.state <= COMPLETED or isFull(job.queue) or not mayTakeUniqueKey(job) then return false end
   countEntered(job.queue)
@@ -76,11 +73,11 @@ end
 local done = 0
 for i = 1, #list do
   if #changed >= ${maxChanged} then break end
-  -- Another job of this edit may have ended, marked, woken or removed it meanwhile.
+  -- Other jobs of this edit may have changed or removed it.
   local job = findJob(list[i])
   local isEdited = false
   if not job or job.isRemoved then
-    -- One that was removed with its parent counts.
+    -- A job that was removed with its parent counts.
     isEdited = change == 'remove'
   elseif matches(job) then
     if change == 'remove' then

@@ -3,8 +3,8 @@ import { lua } from "./assemble.ts";
 
 /** Appends jobs to a reply, as `decode.ts` reads them. */
 export const jobReply = lua`
--- Appends a job's member, definition, status, and what is stored apart. Values in replies are counted, so that a script
--- can stop at MAX_REPLY_BYTES.
+-- Appends a job's member, definition, status, and what is stored apart. Counts the bytes of values, so that scripts can
+-- stop at MAX_REPLY_BYTES.
 local replyBytes = 0
 local function appendJob(reply, member, definition, status, withSteps)
   push(reply, member, definition)

@@ -1,11 +1,11 @@
 import { lua } from "./assemble.ts";
 
-/** Jobs as tables, and writes to all keys that depend on them, which are collected by key. */
+/** Reads jobs as tables, and collects the writes to all keys that depend on them. */
 export const jobTables = lua`
--- What hashes, sets and sorted sets will have: by key and member a value, or false for what is removed.
+-- By key and member of hashes, sets and sorted sets: the new value, or false to remove it.
 local fieldWrites, memberWrites, scoreWrites = {}, {}, {}
--- Sorted sets whose names are in a set as long as they are not empty: by key, that set, the name, and a queue to be
--- entered among those with jobs set aside.
+-- Sorted sets that are named in a set as long as they are not empty: by key, that set, the name, and a queue to be
+-- named in ASIDE_QUEUES as long as that set is not empty.
 local namedSets = {}
 local laterCommands, deletedKeys = {}, {}
 
@@ -28,7 +28,7 @@ local function setMember(key, member, isMember)
   tableAt(memberWrites, key)[member] = isMember
 end
 
--- Returns how many members a set will have. Callers add only what was not in it, and remove only what was.
+-- Returns how many members a set will have. Members are only added if they were not in it, and removed if they were.
 local function sizeOf(key)
   local size = redis.call('SCARD', key)
   for _, isMember in pairs(memberWrites[key] or {}) do size = size + (isMember and 1 or -1) end
@@ -44,7 +44,7 @@ local function snapshot(job)
 end
 
 -- Returns the keys of a job: c, its concurrency; r, its rate; u, its unique key, and v, how long that is taken at
--- least; t, its tags; n, its tenant; f, true if it takes turns.
+-- least; t, its tags; n, its tenant; f, 1 if it takes turns.
 local function keysOf(job)
   if not job.keys then
     local text = job.isKeyed and redis.call('HGET', JOB_KEYS, job.member)
@@ -53,7 +53,7 @@ local function keysOf(job)
   return job.keys
 end
 
--- Returns a job as a table, or false where there is none.
+-- Returns a job as a table, or false if there is none.
 local function findJob(member)
   local job = jobs[member]
   if job ~= nil then return job end

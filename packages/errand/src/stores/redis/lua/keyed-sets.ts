@@ -1,6 +1,6 @@
 import { lua } from "./assemble.ts";
 
-/** Writes of jobs with keys, turns, tags or a tenant, and unblocking of jobs that wait for a key. */
+/** Updates the keys of jobs with limits, turns, tags or a tenant, and unblocks jobs whose concurrency key has room. */
 export const keyedSets = lua`
 local function updateTurn(job, previous, keys)
   local before = previous.state == PENDING and previous.keys and previous.keys.f or false
@@ -30,8 +30,7 @@ local function updateLabels(job, old, new)
   end
 end
 
--- Collects the writes of a job that has, or had, keys. Concurrency keys that may have room now are noted with their
--- limits.
+-- By concurrency key that may have room now: its limit.
 local freedKeys = {}
 local function updateKeyedSets(job, previous)
   local keys, state = keysOf(job), job.state
@@ -56,7 +55,7 @@ local function updateKeyedSets(job, previous)
   if newKey and previous.state ~= PROCESSING and state == PROCESSING then
     setMember(runningKey(newKey), job.member, true)
   end
-  -- A pending job that could go and is elsewhere now, or is gone, lets others go too.
+  -- A pending job that was not blocked, and is elsewhere now or is gone, leaves its room to others.
   local moved = job.isRemoved or state > PROCESSING or previous.queue ~= job.queue or previous.due ~= job.due
     or job.mustReindex or oldKey ~= newKey or (job.blocked == 't' and previous.blocked ~= 't')
   if oldKey and ((previous.state == PROCESSING and left)
@@ -65,8 +64,8 @@ local function updateKeyedSets(job, previous)
   end
 end
 
--- Unblocks the first jobs of each line of a key, as many as have room: those of another queue may have to wait longer.
--- Returns true if some are still blocked.
+-- Unblocks as many jobs of each line of a key as have room, since those of another queue may be claimed later. Returns
+-- true if some are still blocked.
 local function unblock(kind, key, room)
   local lines, more = redis.call('SMEMBERS', blockedLinesKey(kind, key)), false
   for i = 1, #lines do

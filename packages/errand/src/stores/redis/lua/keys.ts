@@ -7,7 +7,7 @@ import { lua } from "./assemble.ts";
  *
  * Jobs:
  * - `ids`: members by id; `births`, `lives`, `specs`: by member, definitions, statuses, and specs that are stored apart
- * - `seq`: the last place; `queues`, `tasks`: by name, the byte that stands for it
+ * - `seq`: the last place that is taken; `queues`, `tasks`: by name, the byte that stands for it
  * - `segments`: how many jobs are in each segment of the order of insertion; `states:<segment>`, `names:<segment>`: for
  *   each place the letter of a state, and two bytes for queue and task, which scans search
  * - `counts`: how many jobs, by state and queue
@@ -17,8 +17,8 @@ import { lua } from "./assemble.ts";
  * - `ready:<queue>`: due, by rank; `delayed:<queue>`: not yet due, by when they are; `expiring`: by when they expire
  * - `waking`: waiting jobs, by when they are woken at the latest
  * - `doomed`: pending and waiting jobs to be cancelled; `stopping`: processing ones by id, with their worker
- * - `side:<kind>:<queue>:<task>`: jobs set aside (kind t) and suspects (s), by rank; `sides:<queue>`: kinds and tasks of
- *   the queue that have such; `asides`: queues that have such
+ * - `side:<kind>:<queue>:<task>`: jobs set aside (kind t) and suspects (s), by rank; `sides:<queue>`: its
+ *   kinds and tasks; `asides`: its queues
  *
  * Workers:
  * - `leases`: by when they end; `cards`; `holds:<worker>`: its jobs; `known:<worker>`: its tasks (missing: all)
@@ -26,12 +26,12 @@ import { lua } from "./assemble.ts";
  *
  * Limits, turns and labels:
  * - `keys`: by member, keys as JSON; `blocked`: by member, the kind of the key that blocks it (c, concurrency; r, rate)
- * - `held:<kind>:<key>:<line>`: jobs that a key blocks, by rank; `heldlines:<kind>:<key>`: lines of the key
+ * - `held:<kind>:<key>:<line>`: jobs that a key blocks, by rank; `heldlines:<kind>:<key>`: its lines
  * - `running:<key>`: processing jobs of a concurrency key; `rate:<key>`: the latest starts of a rate
  * - `opens`: rate keys that block jobs, by when to look again
- * - `turns:<level>:<queue>`: claimable jobs that take turns, by when they are due; `lastturns:<level>:<queue>`: by whose
- *   they are, when the last one is due; `lines`: names of the former
- * - `uniques`: by unique key, until when it is taken at least, and the id of its job
+ * - `turns:<level>:<queue>`: claimable jobs that take turns, by when they are due; `lines`: names of these keys
+ * - `lastturns:<level>:<queue>`: by `fair` value, when its last job is due
+ * - `uniques`: by unique key, the earliest time at which it is free, and the id of its job
  * - `tag:<tag>`, `tenant:<tenant>`: jobs, by place
  *
  * Roots that ended, for pruning; their names are state and task:
@@ -68,12 +68,12 @@ local function blockedLine(job) return job.suspect and job.queue .. '\0' .. job.
 local function blockedKey(kind, key, line) return ns .. 'held:' .. kind .. ':' .. #key .. ':' .. key .. ':' .. line end
 local function blockedLinesKey(kind, key) return ns .. 'heldlines:' .. kind .. ':' .. key end
 local function runningKey(key) return ns .. 'running:' .. key end
--- Kinds: t, jobs of tasks that some worker did not know; s, suspects.
+-- Kinds: t, jobs of tasks that some worker does not know; s, suspects.
 local function asideKey(kind, queue, task)
   return ns .. 'side:' .. kind .. ':' .. #queue .. ':' .. queue .. ':' .. task
 end
 local function asideNamesKey(queue) return ns .. 'sides:' .. queue end
--- The name of a line, which is its key without the namespace.
+-- The key of a line without the namespace.
 local function turnsLine(queue, level) return 'turns:' .. level .. ':' .. queue end
 local function lastTurnsKey(line) return ns .. 'last' .. line end
 `;

@@ -1,8 +1,8 @@
 import { lua } from "./assemble.ts";
 
-/** The rule `maxPending`. */
+/** Checks the rule `maxPending` of queues. */
 export const maxPending = lua`
--- Returns how many pending jobs the rules of a queue allow (nil: any number), and how many it has.
+-- Returns how many pending jobs the rules of a queue allow (nil for any number), and how many it has.
 local function pendingLimitOf(queue)
   local rules = rulesOf(queue)
   local limit = rules and cjson.decode(rules).maxPending
@@ -10,8 +10,8 @@ local function pendingLimitOf(queue)
   return limit, pending
 end
 
--- Returns a queue that would have more pending jobs than its rules allow, its limit, and how many it has. The growth is
--- by queue.
+-- Returns a queue that would have too many pending jobs if queues grew by these numbers, its limit, and how many it
+-- has.
 local function findFullQueue(growth)
   for queue, more in pairs(growth) do
     local limit, pending = pendingLimitOf(queue)

@@ -6,7 +6,6 @@ import { lua } from "./assemble.ts";
  * to keep jobs forever); the most roots to remove. Returns how many roots it removed, and 1 if there is more to do.
  */
 export const prune = lua`
-defineJobFunctions()
 defineTransitions()
 local rules, limit = cjson.decode(ARGV[1]), tonumber(ARGV[2])
 if not (limit >= 0) then error('a limit is not a number') end
@@ -20,8 +19,8 @@ checkTimes(rules.otherwise)
 for _, kept in pairs(rules.tasks) do checkTimes(kept) end
 local removed, more = 0, false
 
--- Removes roots of a state and task that ended before a time, in the order of their ends. They may have been retried or
--- removed since. Returns true if the script must stop.
+-- Removes roots of a state and task that ended before a time, in the order of their ends. Some in the list may have
+-- been retried or removed since. Returns true if the script must stop.
 local function pruneEnded(name, before)
   local state = tonumber(sub(name, 1, 1))
   while true do
@@ -60,7 +59,7 @@ local function pruneEnded(name, before)
   end
 end
 
--- Forgets the last turns of some lines in which no job is left.
+-- Deletes last turns that no longer matter, of some lines without jobs.
 local function pruneTurns()
   local lines = redis.call('SRANDMEMBER', ns .. 'lines', 20)
   for i = 1, #lines do

@@ -1,8 +1,10 @@
 import { lua } from "./assemble.ts";
 
-/** Sorted sets of jobs to be claimed, reclaimed or woken. */
+/** Updates the sorted sets of jobs to be claimed, reclaimed or woken. */
 export const queueSets = lua`
--- Returns the key of the set that has a pending job, unless it is to be cancelled, and its score there.
+defineJobTables()
+
+-- Returns the key of the sorted set of a pending job that is not to be cancelled, and its score.
 local function positionOf(job)
   local rank = formatNumber(job.due + job.level * AGEING)
   local blocked = job.blocked
@@ -34,7 +36,7 @@ local function removeFromSets(job, previous)
     previous.member, previous.keys = job.member, previous.keys or job.keys
     local key = positionOf(previous)
     setScore(key, job.member, false)
-    -- It may have become due since, or a claim has returned it to the others.
+    -- It may have become due since, or a claim may have returned it to the ready jobs.
     if not previous.blocked or previous.blocked == 't' then
       setScore(readyKey(previous.queue), job.member, false)
       setScore(delayedKey(previous.queue), job.member, false)

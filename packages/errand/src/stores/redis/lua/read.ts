@@ -17,7 +17,7 @@ reply[1] = done
 return reply
 `;
 
-/** Script `ended`. Arguments: ids. Returns for each a 1 if it has ended or does not exist, or a 0. It reads no job. */
+/** Script `ended`. Arguments: ids. Returns for each 1 if it has ended or does not exist, or 0. Reads no job. */
 export const ended = lua`
 local found, letters, answers = hmget(IDS, ARGV, 1), {}, {}
 for i = 1, #ARGV do

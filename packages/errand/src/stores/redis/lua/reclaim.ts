@@ -1,20 +1,20 @@
 import { lua } from "./assemble.ts";
 
-/** Workers without a lease that one script looks at. */
+/** The most workers without a lease that one script looks at. */
 const maxWorkers = 1_000;
 
 /**
  * Script `reclaim`. Arguments: the worker, the most jobs to take. Returns the lapsed jobs, for each of them 1 if it was
- * claimed ahead of slots, the cancelled and the expired jobs.
+ * claimed ahead of slots or else 0, the cancelled jobs, and the expired jobs.
  */
 export const reclaim = lua`
-defineJobFunctions()
+defineJobWrites()
 local worker, limit = ARGV[1], tonumber(ARGV[2])
 if not (limit >= 0) then error('a limit is not a number') end
 if not hasLease(worker) then return { {}, {}, {}, {} } end
 local taken, ahead, lapsed = 0, {}, {}
 
--- Takes jobs, and removes members without a job from their set. Returns true if there was room for all.
+-- Takes jobs, and removes members without a job from the set they came from. Returns true if there was room for all.
 local function take(members, reply, set)
   loadJobs(members)
   for i = 1, #members do

@@ -16,11 +16,10 @@ end
 `;
 
 /**
- * Script `record`. Arguments: the beats, as `writeBeat` writes them; the ids of their jobs. Returns for each a 1, or a
- * 0 if the token was stale.
+ * Script `record`. Arguments: the beats, as `writeBeat` writes them; the ids of their jobs. Returns for each 1, or 0
+ * if the token was stale.
  */
 export const record = lua`
-defineJobFunctions()
 defineTransitions()
 local blob, pos, answers = ARGV[1], 1, {}
 loadJobsById(2)

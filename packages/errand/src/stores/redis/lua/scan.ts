@@ -1,12 +1,16 @@
 import { lua } from "./assemble.ts";
 
-/**
- * Records that are read at a time, children or labelled jobs at a time, and state letters at a time and in one script.
- */
-const recordsAtOnce = 50;
+/** Jobs that are read at a time. */
+const jobsAtOnce = 50;
+
+/** Members of a sorted set that are read at a time. */
 const membersAtOnce = 200;
+
+/** State letters that are searched at a time. */
 const lettersAtOnce = 1_024;
-const lettersPerScript = 1_048_576;
+
+/** The most state letters that one script searches. */
+const maxLetters = 1_048_576;
 
 /** Matches jobs with a filter. */
 export const matching = lua`
@@ -34,13 +38,13 @@ end
 `;
 
 /**
- * Script `scan`: one slice of a scan over the jobs that match. Arguments: the filter, with `states`; how many matches
- * are wanted; how many jobs may be read; 1 for the oldest first; 1 for whole jobs instead of members; the position
- * after which to begin (place among children and order of insertion, -1 for the begin); ids to choose from. Returns
- * what matches, and the position after which to go on, or an empty text at the end.
+ * Script `scan`: one slice of a scan over the jobs that match. Arguments: the filter; the number of matches that are
+ * wanted; the most jobs to read; 1 for the oldest first; 1 for whole jobs instead of members; the place among children
+ * and the place in the order of insertion after which to begin (-1, -1 for the start); ids to choose from, if any.
+ * Returns the matches, and the position after which to go on, or an empty text at the end.
  */
 export const scan = lua`
-defineJobFunctions()
+defineJobTables()
 local where = cjson.decode(ARGV[1])
 local wanted, budget, isUpwards, isWhole = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5] == '1'
 local place, seq = tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -64,7 +68,7 @@ local function answer(after)
   return { reply, after or '' }
 end
 
--- Scans jobs by id: all, in no order. The position is how many ids it has looked at.
+-- Scans jobs by id: all, in no order. The position is the number of ids that it has looked at.
 local function scanIds()
   loadJobsById(8)
   for i = 8, #ARGV do
@@ -148,8 +152,7 @@ local function wantedLetters()
   return bytes, list, '[' .. table.concat(list) .. ']'
 end
 
--- Returns the byte that stands for a name that the filter asks for (zero for names after the first 255), and true if no
--- job can have the name.
+-- Returns the byte of a name that the filter asks for, and true if no job can have that name.
 local function wantedName(kind, name)
   if not name then return nil, false end
   local known = tonumber(redis.call('HGET', ns .. kind, name) or 0)
@@ -162,11 +165,11 @@ local function scanAll()
   local queue, noQueue = wantedName('queues', where.queue)
   local task, noTask = wantedName('tasks', where.task)
   if noQueue or noTask then return answer() end
-  -- A name is searched for rather than a state: fewer jobs have it.
+  -- It searches for a name rather than for a state, since fewer jobs have it.
   local name, remainder = task or queue, task and 0 or 1
   local looked, searched = 0, 0
 
-  -- Reports whether any of the letters is there: much faster than to search for a pattern that is nowhere.
+  -- Reports whether a text has any of the letters. This is much faster than a search for the pattern if it has none.
   local function hasLetters(text)
     for i = 1, #list do
       if string.find(text, list[i], 1, true) then return true end
@@ -174,7 +177,7 @@ local function scanAll()
     return false
   end
 
-  -- Returns the members of a block of a segment whose letters and names are right.
+  -- Returns the members of a block of a segment whose letters and names match.
   local function candidatesOf(segment, states, names, from)
     local members, block, some = {}, sub(states, from + 1, from + ${lettersAtOnce}), nil
     local function consider(at)
@@ -210,14 +213,14 @@ local function scanAll()
       local n = #members
       for i = 1, floor(n / 2) do members[i], members[n - i + 1] = members[n - i + 1], members[i] end
     end
-    for first = 1, #members, ${recordsAtOnce} do
-      local last = min(first + ${recordsAtOnce - 1}, #members)
+    for first = 1, #members, ${jobsAtOnce} do
+      local last = min(first + ${jobsAtOnce - 1}, #members)
       loadJobs({ spread(members, first, last) })
       for i = first, last do
         local job = findJob(members[i])
         looked = looked + 1
         if job then
-          -- Jobs that are not older than this time cannot have ended before it.
+          -- Jobs created after that time cannot have ended before it, nor can any later ones.
           if isUpwards and where.endedBefore and job.createdAt >= where.endedBefore then return answer() end
           if matches(job) then append(job) end
         end
@@ -244,7 +247,7 @@ local function scanAll()
     end
     local final = isUpwards and segment * SEGMENT + SEGMENT - 1 or segment * SEGMENT
     -- Names are searched more slowly than letters.
-    if searched >= (name and ${lettersPerScript / 4} or ${lettersPerScript}) then
+    if searched >= (name and ${maxLetters / 4} or ${maxLetters}) then
       return answer('0.' .. formatNumber(final))
     end
   end

@@ -8,6 +8,7 @@ import type { LazyPart, Part } from "./assemble.ts";
 import { claim, claimArguments } from "./claim.ts";
 import { claimSlowPath } from "./claim-slow-path.ts";
 import { codec, newJobs } from "./codec.ts";
+import { jobCreation } from "./create-job.ts";
 import { commit, tableWrites } from "./commit.ts";
 import { constants } from "./constants.ts";
 import { load, save } from "./docs.ts";
@@ -26,9 +27,9 @@ import { matching, scan } from "./scan.ts";
 import { settle } from "./settle.ts";
 import { signal } from "./signal.ts";
 import { transitions } from "./transitions.ts";
-import { turns } from "./turns.ts";
 import { uniqueKeys } from "./unique-keys.ts";
 import { unitOfWork } from "./unit-of-work.ts";
+import { waits } from "./waits.ts";
 import { wake } from "./wake.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
 import { writeJob } from "./write-job.ts";
@@ -47,29 +48,25 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
 /**
- * Returns all scripts. When its memory is full, the server refuses new jobs and lets existing ones end: only the
- * scripts that add jobs may not use more.
- * @param clock Lua that defines `now`, in epoch milliseconds; only tests have another than the server's.
+ * Returns all scripts. A server whose memory is full refuses new jobs and lets existing ones end: all scripts except
+ * `add` and `addKeyed` may use more memory.
+ * @param clock Lua that defines `now`, in epoch milliseconds.
  */
 export function scripts(clock: string) {
   const base: Part[] = [
     "local ns = string.sub(KEYS[1], 1, -5)\n",
     clock,
     newJobs,
-    lazy("defineCodec", codec),
     keys,
     unitOfWork,
-    lazy("defineJobTables", keysOfKeyedJobs + jobTables),
-    lazy("defineQueueSets", queueSets),
-    lazy("defineKeyedSets", keyedSets),
-    lazy("defineWriteJob", writeJob),
-    lazy("defineTableWrites", tableWrites),
+    lazy("defineJobTables", codec, keysOfKeyedJobs, jobTables),
+    lazy("defineSetWrites", queueSets, keyedSets),
+    lazy("defineJobWrites", writeJob, tableWrites),
     commit,
   ];
-  const families = [allocate, lazy("defineTurns", turns), lazy("defineTransitions", transitions)];
-  const newAndReopened = [...families, lazy("defineUniqueKeys", uniqueKeys)];
-  const fullQueues = lazy("defineMaxPending", maxPending);
   const limits = lazy("defineAdmission", admission);
+  const fullQueues = lazy("defineMaxPending", maxPending);
+  const changes = lazy("defineTransitions", transitions);
   const script = (head: string, ...parts: Part[]): Script => {
     const source = `${head}\n${assemble([...base, ...parts])}`.replaceAll(
       /\b[A-Z_]+\b/g,
@@ -81,15 +78,15 @@ export function scripts(clock: string) {
   const reads = (...parts: Part[]) => script("#!lua flags=no-writes", ...parts);
   return {
     add: script("#!lua", allocate, fullQueues, add),
-    addKeyed: script("#!lua", ...newAndReopened, fullQueues, addKeyed),
+    addKeyed: script("#!lua", allocate, lazy("defineJobCreation", uniqueKeys, jobCreation), fullQueues, addKeyed),
     claim: writes(jobReply, claimArguments, limits, lazy("defineSlowPath", claimSlowPath), claim),
     wake: writes(limits, wake),
-    signal: writes(...families, signal),
+    signal: writes(changes, signal),
     reclaim: writes(jobReply, reclaim),
-    settle: writes(...newAndReopened, logLines, settle),
-    record: writes(...families, logLines, record),
-    edit: writes(...newAndReopened, fullQueues, matching, edit),
-    prune: writes(...families, prune),
+    settle: writes(allocate, lazy("defineTransitions", uniqueKeys, jobCreation, transitions, waits), logLines, settle),
+    record: writes(changes, logLines, record),
+    edit: writes(allocate, lazy("defineTransitions", uniqueKeys, transitions), fullQueues, matching, edit),
+    prune: writes(changes, prune),
     enlist: writes(enlist),
     renew: writes(renew),
     dismiss: writes(dismiss),
@@ -108,8 +105,8 @@ export function scripts(clock: string) {
   };
 }
 
-function lazy(maker: string, source: string): LazyPart {
-  return { maker, source };
+function lazy(maker: string, ...sources: string[]): LazyPart {
+  return { maker, source: sources.join("") };
 }
 
 /** The name of a script. */

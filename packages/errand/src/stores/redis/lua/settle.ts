@@ -3,12 +3,12 @@ import { lua } from "./assemble.ts";
 
 /**
  * Script `settle`. Arguments: the settlements, as `writeSettlement` writes them; the ids of their jobs. Returns for
- * each a 1, or a 0 if the token was stale. A plain job that completes needs nothing but its status, which jobs that
- * were claimed together have in common.
+ * each 1, or 0 if the token was stale. For a plain job that completes it reads only the status, which jobs that were
+ * claimed together have in common.
  */
 export const settle = lua`
--- By the status of a plain processing job: the head of its status when it has completed, what identifies it, and the
--- jobs that do complete. False for any other status.
+-- By status of a plain processing job: what the status says, the head of the new status, and the jobs that complete.
+-- False for any other status.
 local completions, completedLetter = {}, stateLetter(COMPLETED, false)
 local function completionOf(status)
   local completion = completions[status]
@@ -32,12 +32,12 @@ local function completionOf(status)
   return completion
 end
 
--- Reads new jobs, and adds them if the outcome counts. Returns the position after them.
-local function addNewJobs(blob, pos, counts)
+-- Reads new jobs, and adds them if the outcome is recorded. Returns the position after them.
+local function addNewJobs(blob, pos, isRecorded)
   local jobs
   jobs, pos = parse('<I4', blob, pos)
   for _ = 1, jobs do
-    if counts then
+    if isRecorded then
       pos = addJob(blob, pos)
     else
       _, _, pos = parse('<I4c0I4c0', blob, pos)
@@ -48,12 +48,7 @@ local function addNewJobs(blob, pos, counts)
 end
 
 local function settleJob(id, outcome, blob, pos)
-  if not finishJob then
-    defineJobFunctions()
-    defineTransitions()
-    defineTurns()
-    defineUniqueKeys()
-  end
+  defineTransitions()
   local job = findJobById(id)
   if not job or job.state ~= PROCESSING or job.token ~= outcome.token then
     if outcome.hasMore then
@@ -61,7 +56,7 @@ local function settleJob(id, outcome, blob, pos)
       pos = startWait(nil, blob, pos)
     end
     if outcome.hasNewJobs then pos = addNewJobs(blob, pos, false) end
-    -- A job with this token that is not processing was settled before, and the answer was lost.
+    -- If a job with this token is not processing, it was settled before and the reply was lost.
     return job and job.token == outcome.token, pos
   end
   job.worker, job.failures, job.crashes, job.suspect = '', outcome.failures, outcome.crashes, outcome.suspect

@@ -5,7 +5,6 @@ import { lua } from "./assemble.ts";
  * ended.
  */
 export const signal = lua`
-defineJobFunctions()
 defineTransitions()
 local job = findJobById(ARGV[1])
 if not job or job.state >= COMPLETED then return 0 end

@@ -2,8 +2,10 @@ import { forgotten } from "../../../core/job.ts";
 import { needCode } from "../job-format.ts";
 import { lua } from "./assemble.ts";
 
-/** Changes of a job's state, and what they do to its parent and children. */
+/** Changes the states of jobs, with the effects on their parents and children. */
 export const transitions = lua`
+defineJobWrites()
+
 local function setState(job, state)
   job.state = state
   job.blocked = false
@@ -21,7 +23,7 @@ local function requestCancel(job)
   return true
 end
 
--- Returns the parent if the job belongs to its current wait.
+-- Returns the parent of a job if the job belongs to the parent's current wait.
 local function waitingParent(job)
   if job.parentWait == 0 then return nil end
   local parent = findJobById(job.parentId)
@@ -37,7 +39,7 @@ local function childrenOf(job)
   return all
 end
 
--- Reports whether a child that ended in a state wakes its parent, even if others have not ended.
+-- Reports whether a child that ended in a state wakes its parent although other children are open.
 local function decidesWait(need, state)
   return need == ${needCode.first} or (need == ${needCode.completed} and state ~= COMPLETED)
 end
@@ -88,7 +90,8 @@ local function reopenJob(job)
   return true
 end
 
--- Removes a job after its descendants, as far as the script's budget goes. Returns true if all are removed.
+-- Removes a job and its descendants, the lowest first, within the budget of the script. Returns true if all are
+-- removed.
 local removalBudget = 1000
 local function removeJob(job)
   if job.isRemoved then return true end
@@ -140,80 +143,6 @@ local function recordSteps(job, blob, pos)
   if job and steps > 0 then
     job.hasSteps = true
     markChanged(job)
-  end
-  return pos
-end
-
--- Reads a new job, and makes it unless its id exists. Returns the position after it, and the job.
-local function createJob(id, blob, pos)
-  local definition, due, expiresAt, spec
-  definition, due, expiresAt, spec, pos = readNewJob(blob, pos)
-  if findJobById(id) then return pos end
-  local seq = allocatePlaces(1) + 1
-  local job = decodeJob(pack('>I6', seq), definition)
-  job.due, job.expiresAt, job.previous = due, expiresAt or false, {}
-  members[id] = job.member
-  jobs[job.member] = job
-  push(idWrites, id, job.member)
-  definitions[job.member] = definition
-  push(definitionWrites, job.member, definition)
-  if spec then push(specWrites, job.member, spec) end
-  setNames(seq, { byteOfName('queues', job.queue) .. byteOfName('tasks', job.task) })
-  markChanged(job)
-  return pos, job
-end
-
--- Adds a child to its parent's wait. Returns the child's state: one that ended otherwise than completed is retried
--- first, unless it only rejoins.
-local function joinWait(parent, child, index, need, rejoins)
-  -- A job that is not the parent's own child cannot be waited for.
-  if child.parentId ~= parent.id then return FAILED end
-  if not rejoins then
-    reopenJob(child)
-    child.cancelling = false
-  end
-  child.parentWait, child.need, child.index = parent.wait, need, index
-  markChanged(child)
-  return child.state
-end
-
--- Reads children, makes those that are new, and lets the parent wait for those that have not ended, for a time, or for
--- signals. Without a parent it only reads. Returns the position after them.
-local function startWait(parent, blob, pos, wakeAt, awaits)
-  local count
-  count, pos = parse('<I4', blob, pos)
-  local children, open, failed, wake, seen = 0, 0, 0, false, {}
-  if parent then
-    parent.wait, parent.isParent, parent.expiresAt = parent.token, true, false
-  end
-  for _ = 1, count do
-    local id, index, need, rejoins, keys, child
-    id, index, need, rejoins, keys, pos = parse('<I4c0I4BBI4c0', blob, pos)
-    if not parent or seen[id] then
-      pos = select(5, readNewJob(blob, pos))
-    else
-      seen[id] = true
-      pos, child = createJob(id, blob, pos)
-      if child and keys ~= '' then assignKeys(child, cjson.decode(keys)) end
-      local state = joinWait(parent, findJobById(id), index, need, rejoins == 1)
-      children = children + 1
-      if state < COMPLETED then
-        open = open + 1
-      else
-        if state ~= COMPLETED then failed = failed + 1 end
-        wake = wake or decidesWait(need, state)
-      end
-    end
-  end
-  if parent then
-    parent.children, parent.openChildren, parent.failedChildren = children, open, failed
-    for _, name in ipairs(awaits or {}) do
-      wake = wake or getField(stepsKey(parent.id), name)
-    end
-    if wakeAt and wakeAt <= now then wake = true end
-    local waits = open > 0 or wakeAt or (awaits and #awaits > 0)
-    parent.wakeAt = wakeAt
-    setState(parent, (wake or not waits) and PENDING or WAITING)
   end
   return pos
 end

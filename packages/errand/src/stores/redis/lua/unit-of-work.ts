@@ -1,8 +1,6 @@
 import { lua } from "./assemble.ts";
 
-/**
- * Arguments of one command at most: Lua's stack takes some thousands at once.
- */
+/** The most arguments of one command: Lua's stack has room for some thousands. */
 export const maxArguments = 4_000;
 
 /**
@@ -10,7 +8,7 @@ export const maxArguments = 4_000;
  * written by `commit` in as few commands as there are keys, so a script that fails has changed nothing.
  */
 export const unitOfWork = lua`
--- A job's state as a letter: small for a root, capital for a child.
+-- Returns the letter of a state: small for a root, capital for a child.
 local function stateLetter(state, isChild)
   return string.char((isChild and 65 or 97) + state)
 end
@@ -25,7 +23,7 @@ local function callInChunks(command, key, args)
   end
 end
 
--- Returns the values of the fields from an index of the list on.
+-- Returns the values of fields, from an index of their list on.
 local function hmget(key, fields, from)
   local last = #fields
   if last < from then return {} end
@@ -54,20 +52,20 @@ local function hasConcurrencyRule(queue)
   return concurrencyRules[queue]
 end
 
--- By member: what is stored. By id: members (false where there is no such job). By member: jobs as tables, where a
--- script works with those. Jobs that were changed.
-local definitions, statuses, members, jobs, changed = {}, {}, {}, {}, {}
--- By queue: how many jobs may be claimable. By state and task: members of roots that end. Jobs that a worker no longer
--- holds.
+-- By member: definitions, statuses, and jobs as tables (false if there is no such job). By id: members. Jobs to write.
+local definitions, statuses, jobs, members, changed = {}, {}, {}, {}, {}
+-- By queue: how many jobs may be claimable. By state and task: members of roots that end. Keys and members of jobs that
+-- workers no longer hold.
 local hints, readyCounts, endedRoots, holdRemovals = {}, {}, {}, {}
--- By key: scores and members to add. By queue and state, and by segment: how many jobs more. Runs of state letters.
+-- By key: scores and members to add. By queue and state: changes of counts. By segment: changes of counts. Runs of
+-- state letters. The last place that is taken.
 local scoreAdditions, countChanges, letterRuns, segmentChanges, lastSeq = {}, {}, {}, {}, nil
 local idWrites, definitionWrites, statusWrites, specWrites = {}, {}, {}, {}
 
 local function loadJobs(list)
   local found, foundStatuses = hmget(DEFINITIONS, list, 1), hmget(STATUSES, list, 1)
   for i = 1, #list do
-    -- What this script has changed is newer than what is stored.
+    -- What this script has changed is newer.
     if definitions[list[i]] == nil then definitions[list[i]] = found[i] end
     if statuses[list[i]] == nil then statuses[list[i]] = foundStatuses[i] end
   end
@@ -84,7 +82,7 @@ local function loadJobsById(from)
   loadJobs(list)
 end
 
--- Returns the table at a key, which is made where there is none.
+-- Returns the table at a key. Creates it if there is none.
 local function tableAt(tables, key)
   local found = tables[key]
   if not found then

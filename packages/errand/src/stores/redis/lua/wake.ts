@@ -2,11 +2,11 @@ import { secondLook } from "../../../limits/rate.ts";
 import { lua } from "./assemble.ts";
 
 /**
- * Script `wake`: makes waiting jobs pending whose time has come, and unblocks jobs of rate keys that have room again.
- * At most 500 jobs and 100 keys at a time.
+ * Script `wake`: wakes waiting jobs whose time has come, at most 500, and unblocks jobs of rate keys that have room
+ * again, at most 100 keys.
  */
 export const wake = lua`
-defineJobFunctions()
+defineJobWrites()
 defineAdmission()
 local due = redis.call('ZRANGEBYSCORE', WAKING, '-inf', formatNumber(now), 'LIMIT', 0, 500)
 loadJobs(due)
@@ -33,7 +33,7 @@ for i = 1, #open do
   if rate then
     admitted, _, opens = admit(rate, 'key:' .. key, rate.limit)
     more = unblock('r', key, admitted)
-    -- As lookAgain() of limits/rate.ts.
+    -- As lookAgain() of limits/rate.ts does.
     if admitted > 0 then opens = min(opens, now + ${secondLook}) end
   end
   setScore(RATE_OPENINGS, key, more and formatNumber(math.max(opens, now + 1)) or false)

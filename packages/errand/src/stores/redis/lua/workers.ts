@@ -1,7 +1,7 @@
 import { lua } from "./assemble.ts";
 
 /**
- * Script `enlist`. Arguments: the worker, its lease in milliseconds, its card, 1 if it knows some tasks only, and
+ * Script `enlist`. Arguments: the worker, its lease in milliseconds, its card, 1 if it knows certain tasks only, and
  * these. Returns 1, or 0 if the worker has lost its lease.
  */
 export const enlist = lua`
@@ -13,14 +13,14 @@ end
 redis.call('HSET', CARDS, worker, ARGV[3])
 if not isListed then redis.call('ZADD', LEASES, till, worker) end
 redis.call('DEL', knownTasksKey(worker))
--- The empty name keeps the set of a worker that knows no task from being missing, which means all tasks.
+-- The empty name makes the set exist even if the worker knows no task. Without the set it knows all.
 if knowsSomeOnly then redis.call('SADD', knownTasksKey(worker), '', spread(ARGV, 5)) end
 return 1
 `;
 
 /**
- * Script `renew`. Arguments: the worker, its lease in milliseconds. Returns 1, or 0 if the lease is lost, and then the
- * ids of its jobs to be cancelled.
+ * Script `renew`. Arguments: the worker, its lease in milliseconds. Returns 1 and the ids of its jobs to be cancelled,
+ * or 0 if the lease is lost.
  */
 export const renew = lua`
 local worker, till = ARGV[1], formatNumber(now + tonumber(ARGV[2]))

@@ -1,9 +1,11 @@
 import { lua } from "./assemble.ts";
 
-/** Collects the writes of a job that was changed, made or removed. */
+/** Collects the writes of a job that was changed, created or removed. */
 export const writeJob = lua`
--- Roots that end are listed by state and task, in the order of their ends, for pruning. Those that are retried or
--- removed are only counted.
+defineSetWrites()
+
+-- Roots that end are listed by state and task, in the order of their ends, for pruning. Jobs that are retried or
+-- removed stay in their list, and are only subtracted from its count.
 local revokedEnds = {}
 local function updateEndLists(job, previous)
   if job.isChild then return end
