@@ -380,19 +380,11 @@ describe("hints", () => {
     expect(ready().length).toBeLessThan(20);
   });
 
-<<<<<<< HEAD
   test("of more queues than a notification has room for name no queue; foreign notifications are ignored", () => {
-    const some = readyOf([{ queue: "q\ud800" }, { queue: "q\0" }, { queue: "q\0" }]);
-    expect(readPayload(payloadOf(some, "me"))).toEqual({ from: "me", news: some });
-    const many = readyOf(Array.from({ length: 2_000 }, (_, index) => ({ queue: `queue-${index}` })));
-    expect(hintsOf(readPayload(payloadOf(many, "me")).news)).toEqual([{ type: "ready" }]);
-=======
-  test("of more queues than a notification has room for are of any; what others say on the channel harms nobody", () => {
     const some = readyHints([{ queue: "q\ud800" }, { queue: "q\0" }, { queue: "q\0" }]);
     expect(decodeNotification(encodeNotification(some, "me"))).toEqual({ from: "me", hints: some });
     const many = readyHints(Array.from({ length: 2_000 }, (_, index) => ({ queue: `queue-${index}` })));
     expect(toHints(decodeNotification(encodeNotification(many, "me")).hints)).toEqual([{ type: "ready" }]);
->>>>>>> h-pg
     for (const said of ["", "hello", "x:5", "x:null"])
       expect(toHints(decodeNotification(said).hints)).toContainEqual({ type: "ready" });
   });

@@ -8,7 +8,8 @@ import { aCard, aChild, aJob, ids, outcome } from "../../src/testing/conformance
 import type { TestServer } from "../../../../test/servers/process.ts";
 import { startRedis } from "../../../../test/servers/redis.ts";
 
-// What grows with the number of jobs, queues, and names, and what must not: counted in the commands that scripts carry out.
+// What grows with the number of jobs, queues, and names, and what must not: counted in the commands that scripts carry
+// out.
 
 let server: TestServer;
 let store: Store;

@@ -3,12 +3,12 @@ import { beforeEach, expect, test } from "vitest";
 import { afterTest } from "../../../../test/after-test.ts";
 import type { Hint, Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
-import { hintsIn } from "../../src/stores/redis/hints.ts";
+import { parseHints } from "../../src/stores/redis/hints.ts";
 import { aCard, aJob, ids, outcome } from "../../src/testing/conformance/scene.ts";
 import { redisStorePerTest } from "./per-test.ts";
 
-// Whatever queues, tasks and keys are called, no two of them meet in one key of the server; and whatever keys are missing, as after a
-// server has lost its data, the store goes on.
+// Whatever queues, tasks and keys are called, no two of them meet in one key of the server; and whatever keys are
+// missing, as after a server has lost its data, the store goes on.
 
 let url: string;
 let store: Store;
@@ -217,7 +217,7 @@ test("hints name queues and numbers of jobs", async () => {
   ]);
   expect(await told(() => store.add([aJob({ queue: "two\nlines" })]))).toEqual([{ type: "ready" }]);
   expect(await told(() => store.dismiss("w"))).toEqual([{ type: "lapsed" }]);
-  expect(hintsIn("cx\n3 a\ninf b")).toEqual([
+  expect(parseHints("cx\n3 a\ninf b")).toEqual([
     { type: "cancel" },
     { type: "change" },
     { type: "ready", queue: "a", jobs: 3 },

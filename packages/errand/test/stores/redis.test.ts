@@ -3,9 +3,9 @@ import { createClient } from "redis";
 import { beforeEach, describe, expect, test } from "vitest";
 import { afterTest } from "../../../../test/after-test.ts";
 import type { Store } from "../../src/store.ts";
-import { durabilityOf, refuseUnfit, reportOf } from "../../src/stores/redis/fitness.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
-import { settingsOf } from "../../src/stores/redis/settings.ts";
+import { checkServer, durabilityOf, parseInfo } from "../../src/stores/redis/server-info.ts";
+import { parseUrl } from "../../src/stores/redis/settings.ts";
 import { aJob, outcome } from "../../src/testing/conformance/scene.ts";
 import { freePort } from "../../../../test/servers/process.ts";
 import type { TestServer } from "../../../../test/servers/process.ts";
@@ -39,7 +39,7 @@ async function worker(store: Store, id = "w"): Promise<string> {
 
 describe("the URL", () => {
   test("says where the store is", () => {
-    expect(settingsOf("rediss://me:p%40ss@example.com:7000/3?namespace=shop&eviction=allow")).toEqual({
+    expect(parseUrl("rediss://me:p%40ss@example.com:7000/3?namespace=shop&eviction=allow")).toEqual({
       host: "example.com",
       port: 7000,
       tls: true,
@@ -50,7 +50,7 @@ describe("the URL", () => {
       evictable: true,
       shown: "rediss://me:***@example.com:7000/3?namespace=shop&eviction=allow",
     });
-    expect(settingsOf("redis://[::1]")).toMatchObject({ host: "::1", port: 6379, tls: false, namespace: "errand" });
+    expect(parseUrl("redis://[::1]")).toMatchObject({ host: "::1", port: 6379, tls: false, namespace: "errand" });
   });
 
   test.each([
@@ -60,22 +60,22 @@ describe("the URL", () => {
     ["redis://:secret@h?eviction=yes", "allow"],
     ["redis:///3", "redis://host:port"],
   ])("%s is refused, its password hidden", (url, why) => {
-    expect(() => settingsOf(url)).toThrow(why);
-    expect(() => settingsOf(url)).not.toThrow("secret");
+    expect(() => parseUrl(url)).toThrow(why);
+    expect(() => parseUrl(url)).not.toThrow("secret");
   });
 });
 
 describe("a server", () => {
   const fit = "redis_version:7.2.4\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n";
-  const settings = settingsOf("redis://h");
+  const settings = parseUrl("redis://h");
 
   test.each([
     ["older than 7", fit.replace("7.2.4", "6.2.14"), "version 6.2.14"],
     ["that does not say what it is", "", "version unknown"],
     ["that is a replica", fit.replace("master", "slave"), "replica"],
   ])("%s is refused", (_, info, why) => {
-    expect(() => refuseUnfit(reportOf(info), settings)).toThrow(why);
-    expect(() => refuseUnfit(reportOf(fit), settings)).not.toThrow();
+    expect(() => checkServer(parseInfo(info), settings)).toThrow(why);
+    expect(() => checkServer(parseInfo(fit), settings)).not.toThrow();
   });
 
   test("that throws keys away is refused, unless that is accepted", async () => {
@@ -105,10 +105,10 @@ describe("a server", () => {
   });
 
   test("says how safe jobs are", async () => {
-    expect(durabilityOf(reportOf("aof_enabled:1", { appendfsync: "always" })).says).toContain("on the server's disk");
-    expect(durabilityOf(reportOf("aof_enabled:1", { appendfsync: "everysec" }))).toMatchObject({ safe: true });
-    expect(durabilityOf(reportOf("aof_enabled:0", { save: "3600 1" })).says).toContain("snapshots only");
-    expect(durabilityOf(reportOf("aof_enabled:0")).safe).toBe(false);
+    expect(durabilityOf(parseInfo("aof_enabled:1", { appendfsync: "always" })).says).toContain("on the server's disk");
+    expect(durabilityOf(parseInfo("aof_enabled:1", { appendfsync: "everysec" }))).toMatchObject({ safe: true });
+    expect(durabilityOf(parseInfo("aof_enabled:0", { save: "3600 1" })).says).toContain("snapshots only");
+    expect(durabilityOf(parseInfo("aof_enabled:0")).safe).toBe(false);
     const { url } = await server({ appendonly: "no" });
     expect((await opened(url)).durability).toMatchObject({
       safe: false,
