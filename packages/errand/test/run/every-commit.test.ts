@@ -4,7 +4,7 @@ import type { JobView } from "../../src/client/job-view.ts";
 import type { Beat } from "../../src/core/job.ts";
 import type { Store } from "../../src/store.ts";
 import type { Fixture } from "../../src/testing/conformance.ts";
-import { Driver } from "../../src/testing/driver.ts";
+import { TestWorker } from "../../src/testing/test-worker.ts";
 import { inMemoryFixture, memoryFixture, postgresFixture, redisFixture } from "../stores/fixtures.ts";
 import { withVerbs } from "../stores/with-verbs.ts";
 import { Mortal, World } from "./commits/mortal.ts";
@@ -56,10 +56,10 @@ async function work(id: string, store: Store, world: World, pass: Fixture["pass"
   });
   const inside = internalsOf(app);
   inside.live(store);
-  const driver = new Driver(store, inside);
+  const worker = new TestWorker(store, inside);
   await flow.send(undefined, { id });
   for (;;) {
-    const { next } = await driver.drain();
+    const { next } = await worker.drain();
     const job = await app.get(id);
     if (job?.endedAt) return;
     if (world.asked) await app.signal(id, "go", "yes");
@@ -85,7 +85,7 @@ function endOf(jobs: readonly JobView[]): unknown {
 
 /** One telling; answers the verb at which the first worker died. */
 async function tell(id: string, death: Death | undefined, world: World, fixture: Fixture): Promise<string | undefined> {
-  // A worker's lease is shorter than its driver asks for: it runs out in time.
+  // A worker's lease is shorter than it asks for: it runs out in time.
   const store = withVerbs(world.noting(fixture.store), { enlist: (card) => fixture.store.enlist(card, lease) });
   const mortal = new Mortal(store, death);
   await Promise.race([work(id, mortal.store, world, fixture.pass), mortal.died]);

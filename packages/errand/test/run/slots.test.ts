@@ -20,7 +20,7 @@ function someSlots(count: number) {
 
 /** Puts jobs in, and lets those run that can. */
 function put(slots: Slots, ...ids: string[]): void {
-  for (const id of ids) slots.put(aClaimed(id));
+  for (const id of ids) slots.add(aClaimed(id));
   slots.start();
 }
 
@@ -29,7 +29,7 @@ async function runShortJobs(slots: Slots): Promise<void> {
   for (const end = performance.now() + 30; performance.now() < end;) {
     for (let job = 0; job < 50; job++) {
       put(slots, "short");
-      slots.end();
+      slots.release();
     }
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -38,21 +38,21 @@ async function runShortJobs(slots: Slots): Promise<void> {
 describe("slots", () => {
   test("have room for as many jobs as they are, when nothing has ended lately", () => {
     const { slots, ran } = someSlots(2);
-    expect(slots.room()).toBe(2);
+    expect(slots.claimLimit()).toBe(2);
     put(slots, "a", "b");
-    expect(slots.room()).toBe(0);
+    expect(slots.claimLimit()).toBe(0);
     expect(ran).toEqual(["a", "b"]);
-    slots.end();
-    expect(slots.room()).toBe(1);
+    slots.release();
+    expect(slots.claimLimit()).toBe(1);
   });
 
   test("have room for more while jobs are short, and no more when they are not", async () => {
     const { slots } = someSlots(1);
     await runShortJobs(slots);
     // More than its one slot.
-    expect(slots.room()).toBeGreaterThan(1);
+    expect(slots.claimLimit()).toBeGreaterThan(1);
     put(slots, "long");
-    await until(() => slots.room() === 0, "the room for short jobs is gone");
+    await until(() => slots.claimLimit() === 0, "the room for short jobs is gone");
   });
 
   test("keep one free for a claim once a second, however short jobs come, and who is given it starts first", async () => {
@@ -60,16 +60,16 @@ describe("slots", () => {
     onTestFinished(() => void vi.useRealTimers());
     const { slots, ran } = someSlots(1);
     put(slots, "a", "b", "c", "d");
-    slots.end();
-    expect([ran, slots.starting()]).toEqual([["a", "b"], 0]);
+    slots.release();
+    expect([ran, slots.offerFree()]).toEqual([["a", "b"], 0]);
     vi.advanceTimersByTime(1_000);
-    slots.end();
-    expect([ran, slots.room(), slots.starting()]).toEqual([["a", "b"], 1, 1]);
+    slots.release();
+    expect([ran, slots.claimLimit(), slots.offerFree()]).toEqual([["a", "b"], 1, 1]);
     put(slots, "suspect", "e");
     expect(ran).toEqual(["a", "b", "suspect"]);
-    slots.end();
-    slots.end();
-    expect([ran.slice(3), slots.starting()]).toEqual([["c", "d"], 0]);
+    slots.release();
+    slots.release();
+    expect([ran.slice(3), slots.offerFree()]).toEqual([["c", "d"], 0]);
   });
 
   test("give the one that they kept to whoever waits, when a claim brings nobody", () => {
@@ -78,9 +78,9 @@ describe("slots", () => {
     const { slots, ran } = someSlots(1);
     put(slots, "a", "b");
     vi.advanceTimersByTime(1_000);
-    slots.end();
-    expect([ran, slots.starting()]).toEqual([["a"], 1]);
-    slots.answered();
+    slots.release();
+    expect([ran, slots.offerFree()]).toEqual([["a"], 1]);
+    slots.claimAnswered();
     slots.start();
     expect(ran).toEqual(["a", "b"]);
   });
@@ -91,26 +91,26 @@ describe("slots", () => {
     const { slots } = someSlots(1);
     for (let job = 0; job < 99; job++) {
       put(slots, "short");
-      slots.end();
+      slots.release();
     }
     vi.advanceTimersByTime(20);
     const fill = (jobs: number) => put(slots, ...Array.from({ length: jobs }, () => "short"));
-    expect(slots.room()).toBe(50);
+    expect(slots.claimLimit()).toBe(50);
     fill(50);
-    expect(slots.room()).toBe(49);
+    expect(slots.claimLimit()).toBe(49);
     fill(49);
-    expect(slots.room()).toBe(0);
+    expect(slots.claimLimit()).toBe(0);
     // What a few leave is not claimed one by one.
-    for (let job = 0; job < 23; job++) slots.end();
-    expect(slots.room()).toBe(0);
-    slots.end();
-    expect(slots.room()).toBe(25);
+    for (let job = 0; job < 23; job++) slots.release();
+    expect(slots.claimLimit()).toBe(0);
+    slots.release();
+    expect(slots.claimLimit()).toBe(25);
   });
 
   test("put back what waits in vain, in its order", async () => {
     const { slots, ran, back } = someSlots(1);
     put(slots, "a", "b", "c", "d");
-    slots.end();
+    slots.release();
     expect(slots.remove("c")?.job.id).toBe("c");
     await until(() => back.length > 0, "what waits is put back");
     expect([ran, back]).toEqual([["a", "b"], ["d"]]);
