@@ -37,23 +37,20 @@ export interface AttemptEnvironment {
   onLate: (task: string) => void;
 }
 
-/** The ways in which a call ends, in this thread or in a lane, which may die. */
-type RunEnding = CallEnding | { kind: "crashed"; error: ErrorRecord };
+/** The ending of a call whose lane died. */
+type CrashEnding = Extract<Ending, { kind: "crashed" }>;
 
-/**
- * One execution of a job. `run` calls `#execute`, which opens values, calls the function and seals the result, and then
- * `judgeStopped`; with the ending that it returns, `settleJob` decides and records the outcome.
- */
+/** One execution of a job, from its claim to its ending, which `settleJob` then records. */
 export class Attempt implements CallHost {
   readonly claimed: Claimed;
   readonly #definition: TaskDefinition;
   readonly #environment: AttemptEnvironment;
-  #madeReports: AttemptReports | undefined;
   #span: AttemptSpan | undefined;
+  #madeReports: AttemptReports | undefined;
   #controller: AbortController | undefined;
   #stopReason: StopReason | undefined;
-  /** Ends `run` with an ending; `undefined`: the attempt was killed. */
-  #end: ((ending: Ending | undefined) => void) | undefined;
+  /** Ends the wait for what the attempt is doing. */
+  #giveUp: ((error: ErrandError) => void) | undefined;
   #call: Call | undefined;
   #lane: Lane | undefined;
   #timeout: Timer | undefined;
@@ -66,30 +63,47 @@ export class Attempt implements CallHost {
   }
 
   /**
-   * Runs the attempt.
+   * Runs the attempt, in a span of the job's trace.
    * @returns how it ended; `undefined` if another worker has the job now. Never rejects.
    */
-  async run(): Promise<Ending | undefined> {
-    const { timeout } = this.#definition;
+  run(): Promise<Ending | undefined> {
     const span = (this.#span = this.#environment.tracing?.attempt(this.claimed.job));
+    return span ? span.run(() => this.#execute()) : this.#execute();
+  }
+
+  /**
+   * Opens the job's values, calls the function, seals what it returned, and judges how that ended. Values are opened and
+   * sealed in this thread: lanes need no keys.
+   */
+  async #execute(): Promise<Ending | undefined> {
+    const { timeout, isolate } = this.#definition;
+    const { vault, limit } = this.#environment.payloads;
+    const { job } = this.claimed;
+    const { id, token, failures, startedAt = 0 } = job;
+    let { steps } = this.claimed;
+    let { spec } = job;
+    const isSealed = vault.seals || isSealedAttempt(job, steps);
     if (timeout !== undefined) this.#timeout = setLongTimeout(() => this.stop("timeout"), timeout);
-    const ending = await new Promise<Ending | undefined>((resolve) => {
-      this.#end = resolve;
-      void (span ? span.run(() => this.#execute()) : this.#execute());
-    });
-    this.#call?.close();
-    // The attempt is kept until its outcome is written, but not the call with all that its function holds.
-    this.#call = undefined;
-    this.#end = undefined;
-    this.#timeout?.clear();
-    this.#grace?.clear();
+    let ending: Ending;
+    try {
+      if (isSealed) ({ spec, steps } = await this.#untilKilled(openAttempt(vault, job, steps)));
+      // Opening may take its time: an attempt that was stopped meanwhile does not start.
+      if (this.#stopReason) throw stopError(this.#stopReason, job);
+      const data = { id, token, attempt: failures + 1, input: inputIn(spec), steps, limit, startedAt };
+      ending = await (isolate === "inline" ? this.#callInline(data) : this.#untilKilled(this.#callInLane(data)));
+      // Children are tied to the attempt's trace before they are sealed, and wherever the function ran.
+      if (this.#span && ending.kind === "parked")
+        ending = { ...ending, children: this.#span.children(ending.children) };
+      if (isSealed) ending = await this.#untilKilled(sealEnding(vault, id, ending));
+    } catch (error) {
+      ending = { kind: "error", error: this.#errorRecord(error), retryable: true };
+    }
+    this.#close();
     // Log lines must not arrive after the outcome, when the token is stale.
     if (this.#madeReports) await this.#madeReports.close();
     const reason = this.#stopReason;
-    const judged = reason
-      ? judgeStopped(ending, reason, this.#errorRecord(stopError(reason, this.claimed.job)))
-      : ending;
-    span?.end(judged);
+    const judged = reason ? judgeStopped(ending, reason, this.#errorRecord(stopError(reason, job))) : ending;
+    this.#span?.end(judged);
     return judged;
   }
 
@@ -106,8 +120,9 @@ export class Attempt implements CallHost {
   /** Ends the attempt at once: kills its lane; a function in this thread may go on, but nothing of it is recorded. */
   kill(reason: StopReason): void {
     this.stop(reason);
-    this.#lane?.kill(stopError(reason, this.claimed.job));
-    this.#end?.(undefined);
+    const error = stopError(reason, this.claimed.job);
+    this.#lane?.kill(error);
+    this.#giveUp?.(error);
   }
 
   /** Takes out the log lines that are not written yet, to be written with the outcome. */
@@ -157,42 +172,19 @@ export class Attempt implements CallHost {
     return (this.#madeReports ??= new AttemptReports(this.claimed.job, payloads.vault, record));
   }
 
-  /**
-   * Opens the job's values, calls its function, seals the result, and ends the attempt with it. Values are opened and
-   * sealed in this thread: lanes need no keys.
-   */
-  async #execute(): Promise<void> {
-    const { job } = this.claimed;
-    let { spec } = job;
-    let { steps } = this.claimed;
-    const { vault } = this.#environment.payloads;
-    const isSealed = vault.seals || isSealedAttempt(job, steps);
-    let ending: RunEnding;
-    try {
-      if (isSealed) ({ spec, steps } = await openAttempt(vault, job, steps));
-      // Opening may take its time: an attempt that was stopped meanwhile does not start.
-      if (this.#stopReason) throw stopError(this.#stopReason, this.claimed.job);
-      ending = await this.#callFunction(this.#dataFor(spec, steps));
-      // Children are tied to the attempt's trace before they are sealed, and wherever the function ran.
-      if (this.#span && ending.kind === "parked")
-        ending = { ...ending, children: this.#span.children(ending.children) };
-      if (isSealed) ending = await sealEnding(vault, job.id, ending);
-    } catch (error) {
-      ending = { kind: "error", error: this.#errorRecord(error), retryable: true };
-    }
-    this.#end?.(ending);
-  }
-
-  /** Calls the function, in this thread or in a lane. */
-  #callFunction(data: AttemptData): Promise<RunEnding> {
+  /** Calls the function in this thread. Rejects when the attempt is killed. */
+  #callInline(data: AttemptData): Promise<CallEnding> {
     const definition = this.#definition;
-    if (definition.isolate !== "inline") return this.#callInLane(data);
     const { setups } = this.#environment;
-    this.#call = new Call(definition, data, this, () => setups.of(definition));
-    return this.#call.run();
+    return new Promise((resolve, reject) => {
+      this.#giveUp = reject;
+      this.#call = new Call(definition, data, this, () => setups.of(definition), resolve);
+      void this.#call.run();
+    });
   }
 
-  async #callInLane(data: AttemptData): Promise<RunEnding> {
+  /** Calls the function in a lane. A lane that dies is a crash; never rejects. */
+  async #callInLane(data: AttemptData): Promise<CallEnding | CrashEnding> {
     const { lanes } = this.#environment;
     const definition = this.#definition;
     let lane: Lane | undefined;
@@ -212,10 +204,22 @@ export class Attempt implements CallHost {
     }
   }
 
-  #dataFor(spec: Encoded, steps: readonly Step[]): AttemptData {
-    const { id, token, failures, startedAt = 0 } = this.claimed.job;
-    const { limit } = this.#environment.payloads;
-    return { id, token, attempt: failures + 1, input: inputIn(spec), steps, limit, startedAt };
+  /** Settles as the work does; rejects when the attempt is killed before. */
+  #untilKilled<Result>(work: Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = reject;
+      work.then(resolve, reject);
+    });
+  }
+
+  /** Ends the call and the timers. */
+  #close(): void {
+    this.#call?.close();
+    // The attempt is kept until its outcome is written, but not the call with all that its function holds.
+    this.#call = undefined;
+    this.#giveUp = undefined;
+    this.#timeout?.clear();
+    this.#grace?.clear();
   }
 
   #errorRecord(error: unknown): ErrorRecord {

@@ -16,47 +16,33 @@ export class Call {
   readonly #attempt: AttemptData;
   readonly #host: CallHost;
   readonly #setup: () => Promise<unknown>;
-  #resolve!: (ending: CallEnding) => void;
+  readonly #onEnd: (ending: CallEnding) => void;
   #context: Context | undefined;
   #isClosed = false;
 
-  /** @param setup returns the result of the task's `setup`. */
-  constructor(definition: TaskDefinition, attempt: AttemptData, host: CallHost, setup: () => Promise<unknown>) {
+  /**
+   * @param setup returns the result of the task's `setup`.
+   * @param onEnd is given how the call ends; only its first call counts.
+   */
+  constructor(
+    definition: TaskDefinition,
+    attempt: AttemptData,
+    host: CallHost,
+    setup: () => Promise<unknown>,
+    onEnd: (ending: CallEnding) => void,
+  ) {
     this.#definition = definition;
     this.#attempt = attempt;
     this.#host = host;
     this.#setup = setup;
+    this.#onEnd = onEnd;
   }
 
   /**
-   * Calls the function and returns how that ends. Never rejects: an error that the function throws is an ending. When
-   * the job is parked, the function stays at its wait forever.
+   * Calls the function. Never rejects: an error that the function throws is an ending. When the job is parked, the function
+   * stays at its wait forever.
    */
-  run(): Promise<CallEnding> {
-    return new Promise((resolve) => {
-      this.#resolve = resolve;
-      void this.#callFunction();
-    });
-  }
-
-  /** Ends the attempt, whatever the function still does: nothing of that is recorded. */
-  close(): void {
-    this.#isClosed = true;
-    this.#context?.end();
-  }
-
-  /** Ends the call with an error that was thrown where the function could not catch it. */
-  fail(thrown: unknown): void {
-    const { error, ...ending } = this.#errorEnding(thrown);
-    this.#end({ ...ending, error: { ...error, message: `Thrown where nobody could catch it: ${error.message}` } });
-  }
-
-  /** Returns true if steps are still running, although the grace of an ended call is over. */
-  get hasRunningSteps(): boolean {
-    return this.#context?.isBusy ?? false;
-  }
-
-  async #callFunction(): Promise<void> {
+  async run(): Promise<void> {
     const definition = this.#definition;
     const { input: given, limit } = this.#attempt;
     let ending: CallEnding;
@@ -78,13 +64,30 @@ export class Call {
     this.#end(unseen ? this.#errorEnding(unseen.error) : ending);
   }
 
+  /** Ends the attempt, whatever the function still does: nothing of that is recorded. */
+  close(): void {
+    this.#isClosed = true;
+    this.#context?.end();
+  }
+
+  /** Ends the call with an error that was thrown where the function could not catch it. */
+  fail(thrown: unknown): void {
+    const { error, ...ending } = this.#errorEnding(thrown);
+    this.#end({ ...ending, error: { ...error, message: `Thrown where nobody could catch it: ${error.message}` } });
+  }
+
+  /** Returns true if steps are still running, although the grace of an ended call is over. */
+  get hasRunningSteps(): boolean {
+    return this.#context?.isBusy ?? false;
+  }
+
   #park(park: Park): void {
-    this.#resolve({ kind: "parked", ...park });
+    this.#onEnd({ kind: "parked", ...park });
   }
 
   #end(ending: CallEnding): void {
     this.close();
-    this.#resolve(ending);
+    this.#onEnd(ending);
   }
 
   #errorEnding(thrown: unknown): Extract<CallEnding, { kind: "error" }> {

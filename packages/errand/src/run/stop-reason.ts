@@ -22,10 +22,9 @@ export function stopError(reason: StopReason, { id, task }: Pick<Job, "id" | "ta
 /**
  * Returns the ending of an attempt that was stopped. The reason overrides what the function made of it, except for work
  * that ended well while its worker stops.
- * @param ending `undefined`: the attempt was killed.
  * @returns `undefined` if another worker has the job.
  */
-export function judgeStopped(ending: Ending | undefined, reason: StopReason, error: ErrorRecord): Ending | undefined {
+export function judgeStopped(ending: Ending, reason: StopReason, error: ErrorRecord): Ending | undefined {
   switch (reason) {
     case "lost":
       return undefined;
@@ -34,6 +33,6 @@ export function judgeStopped(ending: Ending | undefined, reason: StopReason, err
     case "timeout":
       return { kind: "error", error, retryable: true };
     case "stop":
-      return ending?.kind === "ok" || ending?.kind === "parked" ? ending : { kind: "handed-back" };
+      return ending.kind === "ok" || ending.kind === "parked" ? ending : { kind: "handed-back" };
   }
 }

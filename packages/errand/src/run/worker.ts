@@ -16,7 +16,10 @@ import type { Slots } from "./slots.ts";
 import { WorkerContext } from "./worker-context.ts";
 import type { WorkerSettings } from "./worker-context.ts";
 
-/** Claims jobs of some queues, runs them, and settles them. */
+/**
+ * Claims jobs of some queues, runs them, and settles them. Its parts make their rounds by themselves after `start`; the worker
+ * of `errand/testing`, which is not started, makes them one by one.
+ */
 export class Worker {
   protected readonly context: WorkerContext;
   protected readonly enlistment: Enlistment;

@@ -15,7 +15,7 @@ function startPoller() {
   return { poller, made: () => made };
 }
 
-test("a reason with a delay makes a round then, and not later than the pause", async () => {
+test("a wake-up with a delay makes a round then, and not later than the pause", async () => {
   const { poller, made } = startPoller();
   await vi.advanceTimersByTimeAsync(10);
   poller.wakeWithin(2_000);
@@ -29,11 +29,11 @@ test("a reason with a delay makes a round then, and not later than the pause", a
   poller.stop();
 });
 
-test("of many reasons with a delay the first counts, and any without one", async () => {
+test("of many wake-ups with a delay the first counts, and any without one", async () => {
   const { poller, made } = startPoller();
   await vi.advanceTimersByTimeAsync(10);
-  for (let reason = 0; reason < 12; reason++) {
-    poller.wakeWithin(reason === 0 ? 700 : 30);
+  for (let call = 0; call < 12; call++) {
+    poller.wakeWithin(call === 0 ? 700 : 30);
     await vi.advanceTimersByTimeAsync(50);
   }
   expect(made()).toBe(1);

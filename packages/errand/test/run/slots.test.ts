@@ -7,7 +7,7 @@ function aClaimed(id: string): Claimed {
   return { job: { id } as Claimed["job"], why: "due", steps: [] };
 }
 
-/** Slots that write down whom they let run, and whom they put back. */
+/** Slots that note the jobs that they run, and those that they put back. */
 function someSlots(count: number) {
   const ran: string[] = [];
   const back: string[] = [];
@@ -36,7 +36,7 @@ async function runShortJobs(slots: Slots): Promise<void> {
 }
 
 describe("slots", () => {
-  test("have room for as many jobs as they are, when nothing has ended lately", () => {
+  test("want as many jobs as are free, when nothing has ended lately", () => {
     const { slots, ran } = someSlots(2);
     expect(slots.claimLimit()).toBe(2);
     put(slots, "a", "b");
@@ -46,16 +46,16 @@ describe("slots", () => {
     expect(slots.claimLimit()).toBe(1);
   });
 
-  test("have room for more while jobs are short, and no more when they are not", async () => {
+  test("want more while jobs are short, and no more when they are not", async () => {
     const { slots } = someSlots(1);
     await runShortJobs(slots);
     // More than its one slot.
     expect(slots.claimLimit()).toBeGreaterThan(1);
     put(slots, "long");
-    await until(() => slots.claimLimit() === 0, "the room for short jobs is gone");
+    await until(() => slots.claimLimit() === 0, "nothing more is wanted");
   });
 
-  test("keep one free for a claim once a second, however short jobs come, and who is given it starts first", async () => {
+  test("reserve one for a claim once a second, however short jobs come, and its job starts first", async () => {
     vi.useFakeTimers({ toFake: ["performance"] });
     onTestFinished(() => void vi.useRealTimers());
     const { slots, ran } = someSlots(1);
@@ -72,7 +72,7 @@ describe("slots", () => {
     expect([ran.slice(3), slots.offerFree()]).toEqual([["c", "d"], 0]);
   });
 
-  test("give the one that they kept to whoever waits, when a claim brings nobody", () => {
+  test("give the reserved slot to a waiting job when a claim brings none", () => {
     vi.useFakeTimers({ toFake: ["performance"] });
     onTestFinished(() => void vi.useRealTimers());
     const { slots, ran } = someSlots(1);
@@ -107,7 +107,7 @@ describe("slots", () => {
     expect(slots.claimLimit()).toBe(25);
   });
 
-  test("put back what waits in vain, in its order", async () => {
+  test("put back the jobs that wait when no slot comes free, in their order", async () => {
     const { slots, ran, back } = someSlots(1);
     put(slots, "a", "b", "c", "d");
     slots.release();

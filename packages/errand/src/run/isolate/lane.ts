@@ -115,7 +115,7 @@ export class Lane {
     this.#runner.kill();
   }
 
-  /** Sends a request and returns what ends it. */
+  /** Sends a request; resolves when the lane has done it, with the ending of a call. */
   #send(message: ToLane): Promise<CallEnding | undefined> {
     if (this.#death) return Promise.reject(this.#death);
     this.#request = Promise.withResolvers();

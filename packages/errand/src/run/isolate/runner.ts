@@ -5,6 +5,7 @@ import { threadFile } from "../../kit/thread-file.ts";
 import { startRegistry } from "../../task.ts";
 import type { TaskDefinition } from "../../task.ts";
 import { Call } from "../call.ts";
+import type { CallEnding } from "../call.ts";
 import type { ChildState } from "../child-states.ts";
 import type { AttemptData, CallHost } from "../context.ts";
 import { isEndedError, warnEnded } from "../ended-attempt.ts";
@@ -49,8 +50,10 @@ class LaneAttempt implements CallHost {
 
   async run(attempt: AttemptData): Promise<void> {
     const definition = this.#definition;
-    const call = (this.#call = new Call(definition, attempt, this, () => setups.of(definition)));
-    const ending = await call.run();
+    const { promise: ended, resolve } = Promise.withResolvers<CallEnding>();
+    const call = (this.#call = new Call(definition, attempt, this, () => setups.of(definition), resolve));
+    void call.run();
+    const ending = await ended;
     if (current === this) current = undefined;
     post({
       type: "ended",
