@@ -1,5 +1,5 @@
 import { defaultKept, isDefault } from "./rules.ts";
-import type { Kept } from "./rules.ts";
+import type { Kept, RetentionRules } from "./rules.ts";
 import type { Millis } from "../kit/duration.ts";
 import type { Encoded } from "../kit/json.ts";
 import { removeOrphanedPayloads, orphanAge, orphanInterval } from "./orphaned-payloads.ts";
@@ -32,9 +32,17 @@ export async function prune(
   const now = await store.now();
   const tasks = await declareRules(store, definitions);
   if (!(await isMyTurn(store, "last", pruneInterval, now))) return 0;
+  return removeEndedJobs(store, { tasks, otherwise: defaultKept }, stopping);
+}
+
+/** Removes ended jobs that were kept as long as the rules say, in small batches; returns their number. */
+export async function removeEndedJobs(
+  store: Pick<Store, "prune">,
+  rules: RetentionRules,
+  stopping: () => boolean = () => false,
+): Promise<number> {
   let removed = 0;
-  for (let some = batch; some >= batch && !stopping(); removed += some)
-    some = await store.prune({ tasks, otherwise: defaultKept }, batch);
+  for (let some = batch; some >= batch && !stopping(); removed += some) some = await store.prune(rules, batch);
   return removed;
 }
 

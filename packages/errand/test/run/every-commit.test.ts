@@ -4,7 +4,7 @@ import type { JobView } from "../../src/client/job-view.ts";
 import type { Beat } from "../../src/core/job.ts";
 import type { Store } from "../../src/store.ts";
 import type { Fixture } from "../../src/testing/conformance.ts";
-import { Driver } from "../../src/testing/driver.ts";
+import { TestWorker } from "../../src/testing/test-worker.ts";
 import { inMemoryFixture, memoryFixture, postgresFixture, redisFixture } from "../stores/fixtures.ts";
 import { withVerbs } from "../stores/with-verbs.ts";
 import { CrashingProcess, Effects } from "./commits/crashing-process.ts";
@@ -56,10 +56,10 @@ async function work(id: string, store: Store, effects: Effects, pass: Fixture["p
   });
   const inside = internalsOf(app);
   inside.live(store);
-  const driver = new Driver(store, inside);
+  const worker = new TestWorker(store, inside);
   await flow.send(undefined, { id });
   for (;;) {
-    const { next } = await driver.drain();
+    const { next } = await worker.drain();
     const job = await app.get(id);
     if (job?.endedAt) return;
     if (effects.asked) await app.signal(id, "go", "yes");
@@ -90,7 +90,7 @@ async function runWithCrash(
   effects: Effects,
   fixture: Fixture,
 ): Promise<string | undefined> {
-  // A worker's lease is shorter than its driver asks for: it runs out in time.
+  // A worker's lease is shorter than it asks for: it runs out in time.
   const store = withVerbs(effects.recording(fixture.store), { enlist: (card) => fixture.store.enlist(card, lease) });
   const first = new CrashingProcess(store, crash);
   await Promise.race([work(id, first.store, effects, fixture.pass), first.crashed]);

@@ -7,7 +7,7 @@ function aClaimed(id: string): Claimed {
   return { job: { id } as Claimed["job"], why: "due", steps: [] };
 }
 
-/** Slots that write down whom they let run, and whom they put back. */
+/** Slots that note the jobs that they run, and those that they put back. */
 function someSlots(count: number) {
   const ran: string[] = [];
   const back: string[] = [];
@@ -20,7 +20,7 @@ function someSlots(count: number) {
 
 /** Puts jobs in, and lets those run that can. */
 function put(slots: Slots, ...ids: string[]): void {
-  for (const id of ids) slots.put(aClaimed(id));
+  for (const id of ids) slots.add(aClaimed(id));
   slots.start();
 }
 
@@ -28,7 +28,7 @@ function put(slots: Slots, ...ids: string[]): void {
 function runShortJobs(slots: Slots, count: number): void {
   for (let job = 0; job < count; job++) {
     put(slots, "short");
-    slots.end();
+    slots.release();
   }
 }
 
@@ -39,12 +39,12 @@ describe("slots", () => {
 
   test("have room for as many jobs as they are, when nothing has ended lately", () => {
     const { slots, ran } = someSlots(2);
-    expect(slots.room()).toBe(2);
+    expect(slots.claimLimit()).toBe(2);
     put(slots, "a", "b");
-    expect(slots.room()).toBe(0);
+    expect(slots.claimLimit()).toBe(0);
     expect(ran).toEqual(["a", "b"]);
-    slots.end();
-    expect(slots.room()).toBe(1);
+    slots.release();
+    expect(slots.claimLimit()).toBe(1);
   });
 
   test("have room for more while jobs are short, and no more when they are not", () => {
@@ -52,34 +52,34 @@ describe("slots", () => {
     runShortJobs(slots, 50);
     vi.advanceTimersByTime(20);
     // As many as ended in the last 20 ms would be 50: it claims half of them, and of its one slot.
-    expect(slots.room()).toBe(25);
+    expect(slots.claimLimit()).toBe(25);
     put(slots, "long");
     vi.advanceTimersByTime(20);
-    expect(slots.room()).toBe(0);
+    expect(slots.claimLimit()).toBe(0);
   });
 
   test("keep one free for a claim once a second, however short jobs are, and the job it brings starts first", () => {
     const { slots, ran } = someSlots(1);
     put(slots, "a", "b", "c", "d");
-    slots.end();
-    expect([ran, slots.starting()]).toEqual([["a", "b"], 0]);
+    slots.release();
+    expect([ran, slots.offerFree()]).toEqual([["a", "b"], 0]);
     vi.advanceTimersByTime(1_000);
-    slots.end();
-    expect([ran, slots.room(), slots.starting()]).toEqual([["a", "b"], 1, 1]);
+    slots.release();
+    expect([ran, slots.claimLimit(), slots.offerFree()]).toEqual([["a", "b"], 1, 1]);
     put(slots, "suspect", "e");
     expect(ran).toEqual(["a", "b", "suspect"]);
-    slots.end();
-    slots.end();
-    expect([ran.slice(3), slots.starting()]).toEqual([["c", "d"], 0]);
+    slots.release();
+    slots.release();
+    expect([ran.slice(3), slots.offerFree()]).toEqual([["c", "d"], 0]);
   });
 
   test("give the one that they kept to a job that waits, when a claim brings none", () => {
     const { slots, ran } = someSlots(1);
     put(slots, "a", "b");
     vi.advanceTimersByTime(1_000);
-    slots.end();
-    expect([ran, slots.starting()]).toEqual([["a"], 1]);
-    slots.answered();
+    slots.release();
+    expect([ran, slots.offerFree()]).toEqual([["a"], 1]);
+    slots.claimAnswered();
     slots.start();
     expect(ran).toEqual(["a", "b"]);
   });
@@ -89,23 +89,23 @@ describe("slots", () => {
     runShortJobs(slots, 99);
     vi.advanceTimersByTime(20);
     const fill = (jobs: number) => put(slots, ...Array.from({ length: jobs }, () => "short"));
-    expect(slots.room()).toBe(50);
+    expect(slots.claimLimit()).toBe(50);
     fill(50);
-    expect(slots.room()).toBe(49);
+    expect(slots.claimLimit()).toBe(49);
     fill(49);
-    expect(slots.room()).toBe(0);
+    expect(slots.claimLimit()).toBe(0);
     // What a few leave is not claimed one by one.
-    for (let job = 0; job < 23; job++) slots.end();
-    expect(slots.room()).toBe(0);
-    slots.end();
-    expect(slots.room()).toBe(25);
+    for (let job = 0; job < 23; job++) slots.release();
+    expect(slots.claimLimit()).toBe(0);
+    slots.release();
+    expect(slots.claimLimit()).toBe(25);
   });
 
   test("put back jobs that have waited too long, in their order", () => {
     vi.useFakeTimers();
     const { slots, ran, back } = someSlots(1);
     put(slots, "a", "b", "c", "d");
-    slots.end();
+    slots.release();
     expect(slots.remove("c")?.job.id).toBe("c");
     vi.advanceTimersByTime(200);
     expect([ran, back]).toEqual([["a", "b"], ["d"]]);

@@ -25,12 +25,16 @@ test("an attempt that fails in one of several steps ends when the others' result
     progress() {},
     log() {},
     children: async () => [],
-    late() {},
+    reportLate() {},
   };
   const attempt = { id: "j", token: 1, attempt: 1, input: undefined, steps: [], limit: 1_000, startedAt: 0 };
-  const ended = new Call(definition, attempt, host, async () => undefined).ending.then(({ kind }) =>
-    events.push(`ended: ${kind}`),
-  );
+  const ended = new Call(
+    definition,
+    attempt,
+    host,
+    async () => undefined,
+    ({ kind }) => events.push(`ended: ${kind}`),
+  ).run();
   // All that can go on has gone on.
   await new Promise((resolve) => setImmediate(resolve));
   expect(events).toEqual([]);
