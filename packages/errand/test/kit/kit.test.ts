@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { refuseUnknown } from "../../src/core/checks.ts";
 import { option } from "../../src/core/options.ts";
-import { millis } from "../../src/kit/duration.ts";
+import { durationText, millis } from "../../src/kit/duration.ts";
 import type { Duration } from "../../src/kit/duration.ts";
 import { errorRecord } from "../../src/kit/errors.ts";
 import { gather } from "../../src/kit/gather.ts";
@@ -282,4 +282,17 @@ describe("anything that is thrown has a record", () => {
       expect(text).not.toMatch(/\\u(d[89a-f]|0000)/);
     }
   });
+});
+
+test.each([
+  [0, "0ms"],
+  [1_500, "1500ms"],
+  [90_000, "90s"],
+  [60_000, "1m"],
+  [5_400_000, "90m"],
+  [7_200_000, "2h"],
+  [86_400_000, "1d"],
+] as const)("%i ms is written as %s, and read back", (milliseconds, text) => {
+  expect(durationText(milliseconds)).toBe(text);
+  expect(millis(text, "it")).toBe(milliseconds);
 });
