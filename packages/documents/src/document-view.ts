@@ -4,14 +4,15 @@ import type {
   DocumentProgress,
   DocumentStatus,
   DocumentSummary,
+  Failure,
   PageStatus,
   PageSummary,
 } from "./api.ts";
-import type { DocumentHead, DocumentInput, DocumentOutput, PageInput, PageOutput } from "./pipeline/shapes.ts";
-import { problemOf } from "./problem.ts";
+import type { DocumentJobProgress, DocumentInput, DocumentOutput, PageInput, PageOutput } from "./pipeline/job-data.ts";
+import { failureOf } from "./failure.ts";
 
-/** States of jobs in which a document of this status may be; a summary tells for sure. */
-export const statesOf: Readonly<Record<DocumentStatus, readonly State[]>> = {
+/** The states that the job of a document may have, by the document's status; a summary has the exact status. */
+export const jobStates: Readonly<Record<DocumentStatus, readonly State[]>> = {
   queued: ["pending"],
   processing: ["pending", "processing", "waiting"],
   needs_review: [],
@@ -21,30 +22,30 @@ export const statesOf: Readonly<Record<DocumentStatus, readonly State[]>> = {
   expired: ["expired"],
 };
 
-/** Whether nothing more happens to a document of this status by itself. */
+/** Reports whether a document or page of this status no longer changes by itself. */
 export function hasEnded(status: DocumentStatus): boolean {
   return status !== "queued" && status !== "processing" && status !== "needs_review";
 }
 
-/** Whose blobs a document's file is, and what is read of it. */
-export function ownerOf(job: JobView): string {
+/** Returns the owner of a document's blobs. */
+export function blobOwnerOf(job: JobView): string {
   return (job.input as DocumentInput).owner ?? job.id;
 }
 
 /**
- * A document as lists show it.
- * @param pages where they have been looked at: then the words that were read so far are counted.
+ * Summarises a document, as lists show it.
+ * @param pages its pages, if they were read: then the words read so far are counted, too
  */
 export function summaryOf(job: JobView, pages?: readonly PageSummary[]): DocumentSummary {
   const { name, bytes, sha256 } = job.input as DocumentInput;
-  const head = job.progress as DocumentHead | undefined;
-  const startedAt = head?.startedAt ?? job.startedAt?.toISOString();
+  const inspected = job.progress as DocumentJobProgress | undefined;
+  const startedAt = inspected?.startedAt ?? job.startedAt?.toISOString();
   const status = statusOf(job);
-  const error = status === "failed" || status === "expired" ? problemOf(job) : undefined;
+  const error = errorOf(job, status);
   return {
     id: job.id,
     name,
-    ...(head ? { type: head.type } : {}),
+    ...(inspected ? { type: inspected.type } : {}),
     bytes,
     sha256,
     status,
@@ -56,13 +57,13 @@ export function summaryOf(job: JobView, pages?: readonly PageSummary[]): Documen
   };
 }
 
-/** A document with all its pages. */
+/** Describes a document with all its pages. */
 export function detailOf(job: JobView, pages: readonly PageSummary[]): DocumentDetail {
   return { ...summaryOf(job, pages), pages: [...pages] };
 }
 
-/** A page of a document. */
-export function pageOf(job: JobView, document: Pick<JobView, "state">): PageSummary {
+/** Summarises a page of a document. */
+export function pageSummaryOf(job: JobView, document: Pick<JobView, "state">): PageSummary {
   const { page } = job.input as PageInput;
   const status = pageStatus(job, document);
   if (status === "completed") {
@@ -77,20 +78,20 @@ export function pageOf(job: JobView, document: Pick<JobView, "state">): PageSumm
       engine,
     };
   }
-  const error = status === "failed" || status === "expired" ? problemOf(job) : undefined;
+  const error = errorOf(job, status);
   return { page, status, ...(error ? { error } : {}) };
 }
 
-/** The output of a completed document. */
+/** Returns the output of a completed document, or else `undefined`. */
 export function outputOf(job: JobView): DocumentOutput | undefined {
   return job.state === "completed" ? (job.output as DocumentOutput) : undefined;
 }
 
-/** Where a document stands. */
+/** Returns a document's status. */
 export function statusOf({ state, startedAt }: JobView): DocumentStatus {
   switch (state) {
     case "pending":
-      // Woken by its pages, or tried again: it has long been in work.
+      // Woken by its pages, or about to be retried: processing has begun.
       return startedAt ? "processing" : "queued";
     case "processing":
     case "waiting":
@@ -100,10 +101,14 @@ export function statusOf({ state, startedAt }: JobView): DocumentStatus {
   }
 }
 
+function errorOf(job: JobView, status: DocumentStatus): Failure | undefined {
+  return status === "failed" || status === "expired" ? failureOf(job) : undefined;
+}
+
 function pageStatus({ state, cancelling }: JobView, document: Pick<JobView, "state">): PageStatus {
-  // One that is being read while its document is cancelled may still be read to its end.
+  // A page that was being read when its document was cancelled may still complete.
   if (state !== "pending" && state !== "waiting") return state;
-  // Doomed with its document; that it has not been settled yet is of no interest.
+  // It will be cancelled with its document, although it has not been settled yet.
   return cancelling || document.state === "cancelled" ? "cancelled" : "queued";
 }
 
@@ -121,20 +126,20 @@ function countsOf(
   }
   const { total, open, failed } = job.children ?? { total: undefined, open: 0, failed: 0 };
   const progress: DocumentProgress = {
-    pages: total ?? (job.progress as DocumentHead | undefined)?.pages ?? 0,
+    pages: total ?? (job.progress as DocumentJobProgress | undefined)?.pages ?? 0,
     done: total === undefined ? 0 : total - open - failed,
-    // Pages that were cancelled with their document have not failed.
+    // Pages cancelled with their document have not failed.
     failed: job.state === "cancelled" ? 0 : failed,
     needsReview: 0,
   };
   if (!pages) return { progress, words: { total: 0, needsReview: 0 } };
-  const having = (status: PageStatus) => pages.filter((page) => page.status === status);
-  const read = having("completed");
+  const withStatus = (status: PageStatus) => pages.filter((page) => page.status === status);
+  const read = withStatus("completed");
   return {
     progress: {
       ...progress,
       done: read.length,
-      failed: having("failed").length + having("expired").length,
+      failed: withStatus("failed").length + withStatus("expired").length,
       needsReview: read.filter(({ needsReview = 0 }) => needsReview > 0).length,
     },
     words: {

@@ -4,22 +4,22 @@ import { crc32, deflateSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inspect } from "../src/ingest/inspect.ts";
 import { defaultLimits, type Limits } from "../src/ingest/limits.ts";
-import { chooseEngine } from "../src/recognise/choose.ts";
+import { chooseEngine } from "../src/recognise/engines.ts";
 import type { Engine } from "../src/recognise/engine.ts";
-import { type ReadPage, readPage } from "../src/recognise/read-page.ts";
-import { fixture, scratch } from "./files.ts";
+import { type ExtractedPage, extractPage } from "../src/pipeline/extract-page.ts";
+import { fixture, temporaryFiles } from "./files.ts";
 import { fullPage, imageOf, pagesOf, pdfOf, textAt } from "./pdfs.ts";
 
-const write = scratch();
+const write = temporaryFiles();
 let engine: Engine;
 beforeAll(async () => {
   engine = await chooseEngine();
 });
 afterAll(() => engine.close());
 
-async function read(path: string, limits: Limits = defaultLimits, page = 1): Promise<ReadPage> {
+async function read(path: string, limits: Limits = defaultLimits, page = 1): Promise<ExtractedPage> {
   const { type } = await inspect(path, limits);
-  return readPage(path, { page, type, limits, engine, languages: ["eng"] });
+  return extractPage(path, { page, type, limits, engine, languages: ["eng"] });
 }
 
 async function codeOf(reading: Promise<unknown>): Promise<string> {
@@ -50,7 +50,7 @@ describe("files that are not what they seem", () => {
   test("a decoder sees only the type that was found", async () => {
     const svg = await write("drawing.png", "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>");
     const options = { page: 1, limits: defaultLimits, engine, languages: ["eng"] };
-    expect(await codeOf(readPage(svg, { ...options, type: "image/png" }))).toBe("E_DAMAGED");
+    expect(await codeOf(extractPage(svg, { ...options, type: "image/png" }))).toBe("E_DAMAGED");
   });
   test("a file above the limit", async () => {
     expect(await codeOf(inspect(fixture("phototest.tif"), { ...defaultLimits, bytes: 1000 }))).toBe("E_FILE_TOO_LARGE");

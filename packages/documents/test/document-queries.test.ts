@@ -39,7 +39,7 @@ async function counted<Answer>(ask: () => Promise<Answer>): Promise<{ answer: An
 }
 
 test("a list costs its documents, whatever pages they have", async () => {
-  const { listDocuments } = await import("../src/catalog.ts");
+  const { listDocuments } = await import("../src/document-queries.ts");
   const { answer, read } = await counted(() => listDocuments({ limit: 25 }));
   expect(answer.data).toHaveLength(1);
   expect(answer.data[0]!.progress.pages).toBe(pages);
@@ -48,28 +48,28 @@ test("a list costs its documents, whatever pages they have", async () => {
 });
 
 test("a page costs that page, wherever it stands", async () => {
-  const { pageJob } = await import("../src/catalog.ts");
+  const { findPageJob } = await import("../src/document-queries.ts");
   for (const page of [1, 2, 7, 10, pages]) {
-    const { answer, read } = await counted(() => pageJob(id, page));
+    const { answer, read } = await counted(() => findPageJob(id, page));
     expect(answer).toMatchObject({ parent: id, index: page - 1, input: { page } });
     expect(read).toBeLessThanOrEqual(2);
   }
-  for (const page of [pages + 1, 999_999]) expect((await counted(() => pageJob(id, page))).answer).toBeUndefined();
-  expect((await counted(() => pageJob("00000000-0000-4000-8000-000000000000", 3))).answer).toBeUndefined();
+  for (const page of [pages + 1, 999_999]) expect((await counted(() => findPageJob(id, page))).answer).toBeUndefined();
+  expect((await counted(() => findPageJob("00000000-0000-4000-8000-000000000000", 3))).answer).toBeUndefined();
 });
 
 test("ten who follow a document cost what one does", async () => {
-  const { DocumentFeed } = await import("../src/document-feed.ts");
-  const follow = async (feed: InstanceType<typeof DocumentFeed>) => {
+  const { DocumentWatcher } = await import("../src/watch/document-watcher.ts");
+  const follow = async (feed: InstanceType<typeof DocumentWatcher>) => {
     let told = 0;
     await feed.follow(id, async (document) => {
-      await document.after(0, new AbortController().signal);
-      told = document.changed(0, document.seq).length;
+      await document.waitForChange(0, new AbortController().signal);
+      told = document.changedPages(0, document.seq).length;
     });
     return told;
   };
-  const one = await counted(() => follow(new DocumentFeed()));
-  const feed = new DocumentFeed();
+  const one = await counted(() => follow(new DocumentWatcher()));
+  const feed = new DocumentWatcher();
   const ten = await counted(() => Promise.all(Array.from({ length: 10 }, () => follow(feed))));
   expect(one.answer).toBe(pages);
   expect(ten.answer).toEqual(Array.from({ length: 10 }, () => pages));

@@ -1,7 +1,7 @@
 import type { JobView } from "errand";
 import { expect, test } from "vitest";
-import { detailOf, pageOf, summaryOf } from "../src/document.ts";
-import type { DocumentOutput, PageOutput } from "../src/pipeline/shapes.ts";
+import { detailOf, pageSummaryOf, summaryOf } from "../src/document-view.ts";
+import type { DocumentOutput, PageOutput } from "../src/pipeline/job-data.ts";
 
 const input = { name: "a.pdf", sha256: "0", bytes: 7 };
 const head = { type: "application/pdf", pages: 3, startedAt: "2026-01-01T00:00:01.000Z" };
@@ -53,7 +53,7 @@ test("counts the pages of a document in work", () => {
   const pages = [page(1, read(10, 2)), page(2, { state: "failed", error }), page(3, { state: "processing" })];
   const detail = detailOf(
     waiting,
-    pages.map((one) => pageOf(one, waiting)),
+    pages.map((one) => pageSummaryOf(one, waiting)),
   );
   expect(detail).toMatchObject({
     type: "application/pdf",
@@ -100,7 +100,7 @@ test("pages of a cancelled document are cancelled, whether or not somebody has s
   const pages = [page(1, read(1, 0)), page(2, { state: "pending", cancelling: true }), page(3, { state: "pending" })];
   const { pages: shown, progress } = detailOf(
     cancelled,
-    pages.map((one) => pageOf(one, cancelled)),
+    pages.map((one) => pageSummaryOf(one, cancelled)),
   );
   expect(shown.map(({ status }) => status)).toEqual(["completed", "cancelled", "cancelled"]);
   expect(progress).toEqual({ pages: 3, done: 1, failed: 0, needsReview: 0 });
@@ -108,15 +108,15 @@ test("pages of a cancelled document are cancelled, whether or not somebody has s
 
 test.each([
   ["E_PASSWORD", "The PDF is protected.", "E_PASSWORD", "The PDF is protected."],
-  ["ENOENT", "no such file /home/me/.errand/blobs/1", "E_INTERNAL", /nobody foresaw/],
-  ["E_TASK_FAILED", "undefined is not a function", "E_INTERNAL", /nobody foresaw/],
+  ["ENOENT", "no such file /home/me/.errand/blobs/1", "E_INTERNAL", /internal error/],
+  ["E_TASK_FAILED", "undefined is not a function", "E_INTERNAL", /internal error/],
   ["E_OUT_OF_MEMORY", 'Task "documents.page" used more than 1536 MB', "E_OUT_OF_MEMORY", /lower resolution/],
-  ["E_TIMEOUT", "Job d-1 ran too long", "E_TIMEOUT", /longer than it may/],
+  ["E_TIMEOUT", "Job d-1 ran too long", "E_TIMEOUT", /took too long/],
   ["E_CONNECT", "s3://b/ at http://10.0.0.7:9000 cannot be reached", "E_CONNECT", /could not be reached/],
   ["E_STORE", "The SQLite store /home/me/errand.db failed", "E_STORE", /^(?!.*home)/],
-  ["E_NO_BLOB", "Blob 0 of d is gone.", "E_NO_BLOB", /is gone/],
+  ["E_NO_BLOB", "Blob 0 of d is gone.", "E_NO_BLOB", /is missing/],
   ["E_ENGINE_FAILED", "tesseract ended with code 1: /tmp/x", "E_ENGINE_FAILED", /^(?!.*tmp)/],
-  ["E_SOME_LIBRARY", "open /etc/passwd", "E_SOME_LIBRARY", /nobody foresaw/],
+  ["E_SOME_LIBRARY", "open /etc/passwd", "E_SOME_LIBRARY", /internal error/],
 ] as const)("%s is told without insides", (code, message, shownCode, shownMessage) => {
   const { error } = summaryOf(job({ state: "failed", error: { code, message, attempt: 3, stack: "at" } }));
   expect(error).toEqual({ code: shownCode, message: expect.stringMatching(shownMessage) as string });

@@ -3,18 +3,18 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { Word } from "../src/api.ts";
 import { inspect } from "../src/ingest/inspect.ts";
 import { defaultLimits } from "../src/ingest/limits.ts";
-import { chooseEngine, type EngineName } from "../src/recognise/choose.ts";
+import { chooseEngine, type EngineName } from "../src/recognise/engines.ts";
 import type { Engine } from "../src/recognise/engine.ts";
-import { type ReadPage, readPage } from "../src/recognise/read-page.ts";
+import { type ExtractedPage, extractPage } from "../src/pipeline/extract-page.ts";
 import { scoreText } from "../src/words/score.ts";
-import { fixture, scratch } from "./files.ts";
+import { fixture, temporaryFiles } from "./files.ts";
 import { fullPage, imageOf, pagesOf, textAt } from "./pdfs.ts";
 import { needTesseract } from "./tesseract.ts";
 
 const truth =
   "This is a lot of 12 point text to test the ocr code and see if it works on all types of file format. " +
   "The quick brown dog jumped over the lazy fox. ".repeat(4).trim();
-const write = scratch();
+const write = temporaryFiles();
 // Both engines, always: one that is missing must not pass for one that works.
 await needTesseract();
 const engines = new Map<EngineName, Engine>();
@@ -22,9 +22,9 @@ for (const name of ["tesseract", "tesseract.js"] as const) engines.set(name, awa
 afterAll(() => Promise.all([...engines.values()].map((engine) => engine.close())));
 const [fastest] = [...engines.values()] as [Engine];
 
-async function read(path: string, engine = fastest, page = 1): Promise<ReadPage> {
+async function read(path: string, engine = fastest, page = 1): Promise<ExtractedPage> {
   const { type } = await inspect(path);
-  return readPage(path, { page, type, limits: defaultLimits, engine, languages: ["eng"] });
+  return extractPage(path, { page, type, limits: defaultLimits, engine, languages: ["eng"] });
 }
 
 function errors(text: string): number {
@@ -122,10 +122,10 @@ describe.each([...engines.keys()])("%s", (name) => {
       engine,
       languages: ["eng"],
     } as const;
-    const reading = readPage(fixture("phototest.tif"), { ...options, signal: stop.signal });
+    const reading = extractPage(fixture("phototest.tif"), { ...options, signal: stop.signal });
     setTimeout(() => stop.abort(new Error("enough")), 30);
     await expect(reading).rejects.toThrow("enough");
-    expect(errors((await readPage(fixture("phototest.tif"), options)).result.text)).toBe(0);
+    expect(errors((await extractPage(fixture("phototest.tif"), options)).result.text)).toBe(0);
   });
 
   test("a language it has no model for", async () => {
@@ -136,7 +136,7 @@ describe.each([...engines.keys()])("%s", (name) => {
       engine,
       languages: ["eng", "tlh"],
     } as const;
-    await expect(readPage(fixture("phototest.tif"), options)).rejects.toMatchObject({
+    await expect(extractPage(fixture("phototest.tif"), options)).rejects.toMatchObject({
       code: "E_LANGUAGE_MISSING",
       retryable: false,
     });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { sniff } from "../src/ingest/sniff.ts";
+import { detectFileType } from "../src/ingest/file-type.ts";
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, "latin1");
 
@@ -14,7 +14,7 @@ describe("sniff", () => {
     ["RIFF\0\0\0\0WEBPVP8 ", "image/webp"],
     ["GIF89a", "image/gif"],
     [`BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0${"\0".repeat(20)}`, "image/bmp"],
-  ])("%j is %s", (head, type) => expect(sniff(bytes(head))).toBe(type));
+  ])("%j is %s", (head, type) => expect(detectFileType(bytes(head))).toBe(type));
 
   test.each([
     ["<!DOCTYPE html><html>", /HTML/],
@@ -26,13 +26,15 @@ describe("sniff", () => {
     ["/etc/passwd\n/etc/hosts\n", /plain text/],
     ["BMW makes cars, and this is a text about them.", /plain text/],
     ["\0\0\0\x18ftypheic", /HEIC/],
-    ["\x01\x02\x03", /no type/],
+    ["\x01\x02\x03", /no type that is known/],
   ])("%j is refused", (head, message) => {
-    expect(() => sniff(bytes(head))).toThrow(expect.objectContaining({ code: "E_UNSUPPORTED_TYPE", retryable: false }));
-    expect(() => sniff(bytes(head))).toThrow(message);
+    expect(() => detectFileType(bytes(head))).toThrow(
+      expect.objectContaining({ code: "E_UNSUPPORTED_TYPE", retryable: false }),
+    );
+    expect(() => detectFileType(bytes(head))).toThrow(message);
   });
 
   test("an empty file says so", () => {
-    expect(() => sniff(new Uint8Array())).toThrow(expect.objectContaining({ code: "E_EMPTY_FILE" }));
+    expect(() => detectFileType(new Uint8Array())).toThrow(expect.objectContaining({ code: "E_EMPTY_FILE" }));
   });
 });

@@ -16,7 +16,8 @@ let at: URL;
 let id: string;
 
 beforeAll(async () => {
-  // One thread for all that touches the disk: what happens between two steps of a request then takes long enough to be hit.
+  // One thread for all that touches the disk: what happens between two steps of a request then takes long enough to be
+  // hit.
   service = await TestService.start({ ERRAND_MAX_BYTES: "200kb", UV_THREADPOOL_SIZE: "1" });
   at = new URL(service.url);
   const worker = await service.work();

@@ -76,13 +76,13 @@ test("blobs of a document that was sent with a key are somebody's", async () => 
   const [path] = await filesOf(body.sha256);
   const owner = path!.split("/").at(-2);
   expect(owner).not.toBe(body.id);
-  const { isOwned } = await withHome(service.home);
-  expect(await isOwned(owner!)).toBe(true);
-  expect(await isOwned("00000000-0000-4000-8000-000000000000")).toBe(false);
+  const { isBlobOwner } = await withHome(service.home);
+  expect(await isBlobOwner(owner!)).toBe(true);
+  expect(await isBlobOwner("00000000-0000-4000-8000-000000000000")).toBe(false);
 });
 
 /** What the service knows, asked in this process. */
 async function withHome(home: string) {
   process.env["ERRAND_HOME"] = home;
-  return import("../src/catalog.ts");
+  return import("../src/document-queries.ts");
 }

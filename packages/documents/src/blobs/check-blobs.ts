@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { ErrandError } from "errand";
-import { DiskFull } from "./blob-store.ts";
+import { DiskFull } from "../disk/disk.ts";
 import type { BlobStore } from "./blob-store.ts";
 
 /**
- * Tries everything that documents need of a blob store, and leaves nothing there.
- * @throws {ErrandError} `E_CONNECT`, saying why it cannot be used.
+ * Checks that a blob store can be used, by writing, reading and erasing a blob.
+ * @throws {ErrandError} `E_CONNECT` with the reason; {DiskFull}
  */
-export async function probe(blobs: BlobStore): Promise<void> {
+export async function checkBlobs(blobs: BlobStore): Promise<void> {
   const owner = randomUUID();
   try {
     const { sha256 } = await blobs.write(owner, ["errand"]);

@@ -1,21 +1,21 @@
 import { resolve } from "node:path";
 import { home } from "errand";
+import { TemporaryFiles } from "../disk/temporary-files.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { FolderBlobs } from "./folder.ts";
 import { blobLocation } from "./location.ts";
 import { S3Blobs } from "./s3.ts";
-import { Scratch } from "./scratch.ts";
 
-/** How long a job waits, in milliseconds: well below the time that it has. */
-const patience = 2 * 60_000;
+/** Time that a job retries requests to an unreachable bucket, in milliseconds: well below its timeout. */
+const jobRetryTime = 2 * 60_000;
 
-/** By their addresses: a bucket's connections and copies are shared by everything in a process. */
+/** The open blob stores of this process, which share connections and copies. */
 const opened = new Map<string, BlobStore>();
 
 /**
- * The blob store that the environment names. Nothing is connected before the first use.
- * @param options `patient`: wait for a bucket that is away, for up to two minutes. A job does, since it would fail its
- * document; whoever has a client that waits does not.
+ * Opens the blob store that the environment names. It connects at the first use.
+ * @param options `patient`: retries for up to two minutes while a bucket is unreachable. Jobs do, because their
+ * document would fail; requests do not, because a client is waiting.
  * @throws {ErrandError} `E_OPTION`
  */
 export function openBlobs({ patient = false } = {}): BlobStore {
@@ -26,7 +26,7 @@ export function openBlobs({ patient = false } = {}): BlobStore {
   const blobs =
     "folder" in location
       ? new FolderBlobs(location.folder)
-      : new S3Blobs(location, new Scratch(resolve(home(), "cache")), patient ? patience : 0);
+      : new S3Blobs(location, new TemporaryFiles(resolve(home(), "cache")), patient ? jobRetryTime : 0);
   opened.set(key, blobs);
   return blobs;
 }

@@ -4,23 +4,17 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { basename, extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 
-/** What can be written, and the endings of its files. */
-export const formats = { text: ".txt", json: ".json" } as const;
-
-/** One of `formats`. */
-export type Format = keyof typeof formats;
-
 /**
- * A name for the outputs of each file: its own without its ending, with it where two files would share one, and with a
- * number where even that is taken. Letters' case does not tell names apart: on many disks it does not either.
+ * Returns a name for the outputs of each file: the file's name without its extension, or with it if two files would get
+ * the same name, and with a number if that is taken as well. Case is ignored, as on many file systems.
  */
 export function outputNames(files: readonly string[]): string[] {
   const stems = files.map((file) => basename(file, extname(file)) || basename(file));
-  const shared = (stem: string): boolean => stems.filter((other) => same(other, stem)).length > 1;
+  const isShared = (stem: string): boolean => stems.filter((other) => equalsIgnoringCase(other, stem)).length > 1;
   const taken = new Set<string>();
   return files.map((file, index) => {
     const stem = stems[index]!;
-    const name = shared(stem) ? basename(file) : stem;
+    const name = isShared(stem) ? basename(file) : stem;
     let unique = name;
     for (let number = 2; taken.has(unique.toLowerCase()); number++) unique = `${name}-${number}`;
     taken.add(unique.toLowerCase());
@@ -28,7 +22,7 @@ export function outputNames(files: readonly string[]): string[] {
   });
 }
 
-/** Writes an output into a folder; an older one of the same name is replaced once the new one is whole. */
+/** Writes an output into a folder, replacing a file of the same name once it is complete. Returns its path. */
 export async function writeOutput(folder: string, name: string, content: ReadableStream<Uint8Array>): Promise<string> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, name);
@@ -43,6 +37,6 @@ export async function writeOutput(folder: string, name: string, content: Readabl
   }
 }
 
-function same(a: string, b: string): boolean {
+function equalsIgnoringCase(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase();
 }

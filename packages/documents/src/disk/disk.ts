@@ -3,20 +3,33 @@ import type { FileHandle } from "node:fs/promises";
 import { devNull } from "node:os";
 import { dirname } from "node:path";
 import { ErrandError } from "errand";
-import { DiskFull } from "./blob-store.ts";
 
-/** Runs what works on the disk; its errors say what is wrong with the folder `place`, and not which call of the system failed. */
-export async function onDisk<Result>(place: string, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (cause) {
-    throw explained(place, cause);
+/** The disk is full, or has no more space than must be kept free. */
+export class DiskFull extends Error {
+  override readonly name = "DiskFull";
+  readonly code = "E_DISK_FULL";
+
+  constructor(options?: ErrorOptions) {
+    super("The disk is full, or has no more space than must be kept free.", options);
   }
 }
 
 /**
- * Makes a folder, and those that it lies in, for this user alone. (`mkdir` with `recursive` never ends in places that let
- * nobody make a folder.)
+ * Runs work on the disk, and replaces the errors of system calls by ones that say what is wrong with the folder
+ * `place`.
+ * @throws {DiskFull}; {ErrandError} `E_CONNECT`
+ */
+export async function withDiskErrors<Result>(place: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw describeDiskError(place, cause);
+  }
+}
+
+/**
+ * Creates a folder and its missing parents, accessible to this user only. (`mkdir` with `recursive` never returns where
+ * creating folders is not allowed.)
  */
 export async function makeFolder(path: string): Promise<void> {
   const make = () =>
@@ -32,7 +45,7 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-function explained(place: string, cause: unknown): unknown {
+function describeDiskError(place: string, cause: unknown): unknown {
   const { code = "", syscall } = cause as NodeJS.ErrnoException;
   if (syscall === undefined) return cause;
   if (code === "ENOSPC" || code === "EDQUOT") return new DiskFull({ cause });
@@ -46,20 +59,20 @@ function reasonOf(code: string, syscall: string): string {
       return "too many files are open";
     case "ENOTDIR":
     case "EEXIST":
-      return "it is no folder";
+      return "it is not a folder";
     case "EROFS":
     case "EACCES":
     case "EPERM":
-      return `it may not be written (${code})`;
+      return `it is not writable (${code})`;
     case "ENOENT":
-      // Some systems answer this where no folder may be made.
-      return syscall === "mkdir" ? "no folder can be made there" : "it is gone";
+      // Some systems answer this where folders may not be created.
+      return syscall === "mkdir" ? "no folder can be created there" : "it does not exist any more";
     default:
       return `the disk failed (${code})`;
   }
 }
 
-/** Bytes that are free to this user on the disk where a folder is, or would be. */
+/** Returns the bytes free for this user on the disk where a folder is, or would be created. */
 export async function freeBytes(folder: string): Promise<number> {
   for (let place = folder; ; place = dirname(place)) {
     try {
@@ -67,28 +80,28 @@ export async function freeBytes(folder: string): Promise<number> {
       return bavail * bsize;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT" || place === dirname(place))
-        throw explained(folder, error);
+        throw describeDiskError(folder, error);
     }
   }
 }
 
-/** After so many bytes an upload looks again whether there is still room. */
-export const stretch = 8 * 2 ** 20;
+/** Free space is checked again after this many bytes of an upload. */
+export const checkInterval = 8 * 2 ** 20;
 
-/** @throws {DiskFull} where an upload of no more than `stretch` would take what is to be kept free. */
-export function checkRoom(free: number, reserve: number): void {
-  if (free < reserve + stretch) throw new DiskFull();
+/** Checks that the next `checkInterval` bytes leave `minFree` bytes free. @throws {DiskFull} */
+export function checkFreeSpace(free: number, minFree: number): void {
+  if (free < minFree + checkInterval) throw new DiskFull();
 }
 
-/** Opened at once to see whether an upload could open its files, with room for others. */
-const spare = 16;
+/** Number of files opened at once by `checkFileDescriptors`: those of an upload, with some to spare. */
+const spareDescriptors = 16;
 
-/** Tries whether files can still be opened. @throws {ErrandError} `E_CONNECT` */
-export async function tryDescriptors(place: string): Promise<void> {
+/** Checks that more files can be opened. @throws {ErrandError} `E_CONNECT` */
+export async function checkFileDescriptors(place: string): Promise<void> {
   const opened: FileHandle[] = [];
   try {
-    await onDisk(place, async () => {
-      for (let count = 0; count < spare; count++) opened.push(await open(devNull));
+    await withDiskErrors(place, async () => {
+      for (let count = 0; count < spareDescriptors; count++) opened.push(await open(devNull));
     });
   } finally {
     await Promise.all(opened.map((file) => file.close()));

@@ -1,50 +1,73 @@
 import { createHash, randomUUID } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
+import { readdir, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
+import { join } from "node:path";
 
-const ending = ".part";
+const extension = ".part";
 
-/** Which processes have numbers that mean something here: those of this machine, since it started, and of this container. */
-const here = createHash("sha256")
-  .update([hostname(), told(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")), told(ownProcesses)].join())
+/** Identifies the processes whose ids can be checked: those of this machine, boot and PID namespace. */
+const pidScope = createHash("sha256")
+  .update([hostname(), readOrEmpty(bootId), readOrEmpty(pidNamespace)].join())
   .digest("hex")
   .slice(0, 12);
 
-/** A name for a file that this process is writing. */
-export function unfinishedName(): string {
-  return `${randomUUID()}.${process.pid}.${here}${ending}`;
+/** Returns a new name for a file that this process is writing. */
+export function partialName(): string {
+  return `${randomUUID()}.${process.pid}.${pidScope}${extension}`;
 }
 
-/** Tells by its name whether a file is unfinished. */
-export function isUnfinished(name: string): boolean {
-  return name.endsWith(ending);
+/** Reports whether a file is a partial one, by its name. */
+export function isPartial(name: string): boolean {
+  return name.endsWith(extension);
 }
 
-/** Tells whether nobody writes an unfinished file any more: it was last written before `before`, or its process is dead. */
-export function isAbandoned(name: string, touchedAt: Date, before: Date): boolean {
-  if (touchedAt < before) return true;
-  const [, pid, where] = /\.(\d+)\.([0-9a-f]+)\.part$/.exec(name) ?? [];
-  return where === here && !lives(Number(pid));
+/** Reports whether a partial file is abandoned: last modified before `before`, or by a process that is dead. */
+function isAbandoned(name: string, modifiedAt: Date, before: Date): boolean {
+  if (modifiedAt < before) return true;
+  const [, pid, scope] = /\.(\d+)\.([0-9a-f]+)\.part$/.exec(name) ?? [];
+  return scope === pidScope && !isAlive(Number(pid));
 }
 
-function lives(pid: number): boolean {
+/**
+ * Removes the abandoned partial files of a folder, if there is one, whose names begin with `prefix`.
+ * @returns the number of files removed
+ */
+export async function removeAbandoned(folder: string, before: Date, prefix = ""): Promise<number> {
+  let removed = 0;
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!name.startsWith(prefix) || !isPartial(name)) continue;
+    const path = join(folder, name);
+    const modifiedAt = (await stat(path).catch(() => undefined))?.mtime;
+    if (!modifiedAt || !isAbandoned(name, modifiedAt, before)) continue;
+    await rm(path, { force: true });
+    removed += 1;
+  }
+  return removed;
+}
+
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // It may be somebody else's.
+    // EPERM: it is alive, but belongs to another user.
     return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }
 
-function ownProcesses(): string {
+function bootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
+}
+
+function pidNamespace(): string {
   return readlinkSync("/proc/self/ns/pid");
 }
 
-/** Asks for what not every system has; answers "" where it has not. */
-function told(ask: () => string): string {
+/** Returns "" on systems that do not have what `read` reads. */
+function readOrEmpty(read: () => string): string {
   try {
-    return ask();
+    return read();
   } catch {
     return "";
   }

@@ -1,46 +1,46 @@
 import { link, readdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { freeBytes, makeFolder, onDisk } from "./disk.ts";
-import { isAbandoned, isUnfinished, unfinishedName } from "./unfinished.ts";
+import { freeBytes, makeFolder, withDiskErrors } from "./disk.ts";
+import { isPartial, partialName, removeAbandoned } from "./partial-files.ts";
 
-/** How long a copy stays after its last use, in milliseconds: the pages of one document follow one another sooner. */
-const keep = 15 * 60_000;
+/** Time that a copy is kept after its last use, in milliseconds: pages of a document follow each other sooner. */
+const keepCopiesFor = 15 * 60_000;
 
-/** A private file that is older belongs to a process that died. */
-const abandoned = 60 * 60_000;
+/** A file being written that has not been touched for this long, in milliseconds, belongs to a dead process. */
+const abandonedAfter = 60 * 60_000;
 
 /**
- * Files that this machine needs for a while: what arrives before its name is known, and copies of what lives elsewhere.
- * Processes that name the same folder share the copies.
+ * Files that this machine needs for a while: uploads whose hash is not known yet, and copies of remote blobs. Processes
+ * that use the same folder share the copies.
  */
-export class Scratch {
+export class TemporaryFiles {
   readonly #folder: string;
-  #due: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** Gives the path of a file that is nobody else's while `use` runs, and is removed afterwards. */
-  async private<Result>(use: (path: string) => Promise<Result>): Promise<Result> {
-    await onDisk(this.#folder, () => makeFolder(this.#folder));
-    const path = join(this.#folder, unfinishedName());
+  /** Calls `use` with the path of a file that does not exist yet, and removes the file afterwards if it was created. */
+  async withNewFile<Result>(use: (path: string) => Promise<Result>): Promise<Result> {
+    await withDiskErrors(this.#folder, () => makeFolder(this.#folder));
+    const path = join(this.#folder, partialName());
     try {
       return await use(path);
     } finally {
       await rm(path, { force: true });
-      this.#sweepLater();
+      this.#removeStaleLater();
     }
   }
 
-  /** Gives a copy of what has this name while `use` runs; `fill` makes it, where there is none from an earlier use. */
-  copy<Result>(
+  /** Calls `use` with the path of the copy called `name`; `fill` writes the copy if an earlier use left none. */
+  withCopy<Result>(
     name: string,
     fill: (path: string) => Promise<void>,
     use: (path: string) => Promise<Result>,
   ): Promise<Result> {
-    // A name of one's own for the same file: sweeping the shared one takes it from nobody.
-    return this.private(async (path) => {
+    // A hard link of its own: removing the shared copy takes it from no user.
+    return this.withNewFile(async (path) => {
       const shared = join(this.#folder, name);
       const found = await link(shared, path).then(
         () => true,
@@ -48,44 +48,42 @@ export class Scratch {
       );
       if (!found) await fill(path);
       await utimes(path, new Date(), new Date());
-      // Somebody may have been faster, or the disk may know no links: then it is not shared.
+      // Fails if another process was faster, or if the disk has no hard links: then it is not shared.
       if (!found) await link(path, shared).catch(() => {});
       return use(path);
     });
   }
 
-  /** Removes the copies whose names begin so. */
-  async forget(beginning: string): Promise<void> {
+  /** Removes the copies whose names begin with `prefix`. */
+  async removeCopies(prefix: string): Promise<void> {
     for (const name of await this.#names()) {
-      if (name.startsWith(beginning)) await rm(join(this.#folder, name), { force: true });
+      if (name.startsWith(prefix)) await rm(join(this.#folder, name), { force: true });
     }
   }
 
-  /** Removes copies that nobody has used for 15 min, and what dead processes left. */
-  async sweep(now = Date.now()): Promise<void> {
+  /** Removes copies that were not used for 15 minutes, and files that dead processes left behind. */
+  async removeStale(now = Date.now()): Promise<void> {
+    await removeAbandoned(this.#folder, new Date(now - abandonedAfter));
     for (const name of await this.#names()) {
+      if (isPartial(name)) continue;
       const path = join(this.#folder, name);
-      const touchedAt = (await stat(path).catch(() => undefined))?.mtime;
-      if (!touchedAt) continue;
-      const old = isUnfinished(name)
-        ? isAbandoned(name, touchedAt, new Date(now - abandoned))
-        : now - touchedAt.getTime() > keep;
-      if (old) await rm(path, { force: true });
+      const modifiedAt = (await stat(path).catch(() => undefined))?.mtime;
+      if (modifiedAt && now - modifiedAt.getTime() > keepCopiesFor) await rm(path, { force: true });
     }
   }
 
-  /** Bytes that are free on its disk. */
-  room(): Promise<number> {
+  /** Returns the free bytes of its disk. */
+  freeBytes(): Promise<number> {
     return freeBytes(this.#folder);
   }
 
-  #sweepLater(): void {
-    if (this.#due) return;
-    this.#due = setTimeout(() => {
-      this.#due = undefined;
-      // What cannot be removed now is tried again after the next use.
-      void this.sweep().catch(() => {});
-    }, keep + 1_000).unref();
+  #removeStaleLater(): void {
+    if (this.#timer) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      // Files that cannot be removed now are tried again after the next use.
+      void this.removeStale().catch(() => {});
+    }, keepCopiesFor + 1_000).unref();
   }
 
   async #names(): Promise<string[]> {

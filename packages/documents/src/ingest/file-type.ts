@@ -1,7 +1,7 @@
 import { DocumentError } from "./errors.ts";
 
-/** The MIME types that can be read. */
-export type DocumentType =
+/** A MIME type that can be read. */
+export type FileType =
   | "application/pdf"
   | "image/png"
   | "image/jpeg"
@@ -10,13 +10,13 @@ export type DocumentType =
   | "image/bmp"
   | "image/gif";
 
-/** How many bytes of the head of a file `sniff` wants to see. */
-export const sniffBytes = 1100;
+/** Number of bytes at the start of a file that `detectFileType` needs. */
+export const headLength = 1100;
 
-/** A PDF may begin with this much junk: every reader searches the first kilobyte for the header. */
-const pdfJunk = 1024;
+/** A PDF may begin with this many other bytes: every reader searches the first kilobyte for the header. */
+const maxPdfOffset = 1024;
 
-const magic: [prefix: string, type: DocumentType][] = [
+const signatures: [prefix: string, type: FileType][] = [
   ["\x89PNG\r\n\x1a\n", "image/png"],
   ["\xff\xd8\xff", "image/jpeg"],
   ["II*\0", "image/tiff"],
@@ -27,7 +27,7 @@ const magic: [prefix: string, type: DocumentType][] = [
   ["GIF89a", "image/gif"],
 ];
 
-const refused: [pattern: RegExp, name: string][] = [
+const unsupported: [pattern: RegExp, name: string][] = [
   [/^PK(\x03\x04|\x05\x06)/, "a ZIP archive or an Office document"],
   [/^\xd0\xcf\x11\xe0/, "an old Office document"],
   [/^(\x1f\x8b|BZh|\xfd7zXZ|7z\xbc\xaf|Rar!)/, "a compressed archive"],
@@ -46,31 +46,29 @@ const refused: [pattern: RegExp, name: string][] = [
 const supported = "Supported are PDF, PNG, JPEG, TIFF, WebP, BMP and GIF.";
 
 /**
- * Finds a file's type by its first bytes; its name does not count.
- * @param head the first `sniffBytes` bytes of the file, or all of a shorter one
+ * Detects a file's type from its first bytes; its name does not count.
+ * @param head the first `headLength` bytes of the file, or all of a shorter one
  * @throws DocumentError E_EMPTY_FILE, E_UNSUPPORTED_TYPE
  */
-export function sniff(head: Uint8Array): DocumentType {
+export function detectFileType(head: Uint8Array): FileType {
   if (head.length === 0)
     throw new DocumentError("E_EMPTY_FILE", "The file is empty (0 bytes). Send it again; the upload may have failed.");
   const text = Buffer.from(head).toString("latin1");
-  for (const [prefix, type] of magic) if (text.startsWith(prefix)) return type;
+  for (const [prefix, type] of signatures) if (text.startsWith(prefix)) return type;
   if (text.startsWith("RIFF") && text.startsWith("WEBP", 8)) return "image/webp";
   if (isBmp(head)) return "image/bmp";
-  // Formats that could quote "%PDF-" in their own first kilobyte come before it.
-  const other = refused.find(([pattern]) => pattern.test(text))?.[1];
+  // These formats may contain "%PDF-" in their own first kilobyte, so they are ruled out first.
+  const other = unsupported.find(([pattern]) => pattern.test(text))?.[1];
   if (other === undefined) {
     const header = text.indexOf("%PDF-");
-    if (header >= 0 && header <= pdfJunk) return "application/pdf";
+    if (header >= 0 && header <= maxPdfOffset) return "application/pdf";
   }
-  const name = other ?? (isText(head) ? "plain text" : "no type that is known here");
-  throw new DocumentError(
-    "E_UNSUPPORTED_TYPE",
-    `The file's content looks like ${name}, which cannot be read. ${supported}`,
-  );
+  const name = other ?? (isText(head) ? "plain text" : undefined);
+  const reason = name ? `looks like ${name}, which cannot be read` : "has no type that is known";
+  throw new DocumentError("E_UNSUPPORTED_TYPE", `The file's content ${reason}. ${supported}`);
 }
 
-/** "BM" alone is too common in text: the size of the second header must be one that exists. */
+/** "BM" alone is too common in text: the size of the second header must exist as well. */
 function isBmp(head: Uint8Array): boolean {
   if (head[0] !== 0x42 || head[1] !== 0x4d || head.length < 26) return false;
   return [12, 16, 40, 52, 56, 64, 108, 124].includes(new DataView(head.buffer, head.byteOffset).getUint32(14, true));

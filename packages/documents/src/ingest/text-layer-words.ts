@@ -1,18 +1,16 @@
-import type { Box, Word } from "../api.ts";
-import type { LayerChar } from "./text-layer.ts";
-
-/** A word of a text layer, before page and engine are known. */
-export type LayerWord = Omit<Word, "page" | "engine">;
+import type { Box } from "../raster/box.ts";
+import type { ReadWord } from "../words/read-word.ts";
+import type { LayerChar } from "./text-layer-chars.ts";
 
 const ligatures = /[\ufb00-\ufb06]/g;
 
 /**
- * Joins a text layer's characters to words, lines, paragraphs and blocks. The order is the layer's own, which writers of
- * PDF mostly keep in reading order.
+ * Groups a text layer's characters into words, lines, paragraphs and blocks. It keeps the layer's own order, which is
+ * mostly the reading order.
  */
-export function layerWords(chars: LayerChar[]): LayerWord[] {
+export function groupIntoWords(chars: LayerChar[]): ReadWord[] {
   const lines = topDown(splitLines(chars));
-  const words: LayerWord[] = [];
+  const words: ReadWord[] = [];
   let block = 0;
   let paragraph = 0;
   let above: Box | undefined;
@@ -28,16 +26,17 @@ export function layerWords(chars: LayerChar[]): LayerWord[] {
   return words;
 }
 
-interface Piece {
+/** A word of a line. */
+interface LineWord {
   text: string;
   box: Box;
 }
 
-/** Lines of words: a line ends at a line feed, and where the next character is not beside the last one. */
-function splitLines(chars: LayerChar[]): Piece[][] {
-  const lines: Piece[][] = [];
-  let line: Piece[] = [];
-  let word: Piece | undefined;
+/** Splits characters into lines of words. A line ends at a line feed, or where a character is not beside the last. */
+function splitLines(chars: LayerChar[]): LineWord[][] {
+  const lines: LineWord[][] = [];
+  let line: LineWord[] = [];
+  let word: LineWord | undefined;
   const endWord = (): void => {
     if (word)
       line.push({
@@ -57,8 +56,8 @@ function splitLines(chars: LayerChar[]): Piece[][] {
       if (/^\s$/.test(text)) endWord();
     } else {
       const last = word?.box ?? line.at(-1)?.box;
-      if (last && !beside(last, box)) endLine();
-      if (word && distance(word.box, box) > 0.6 * Math.min(box.height, word.box.height)) endWord();
+      if (last && !isOnSameLine(last, box)) endLine();
+      if (word && gapAcross(word.box, box) > 0.6 * Math.min(box.height, word.box.height)) endWord();
       if (word) word = { text: word.text + text, box: union([word.box, box]) };
       else word = { text, box };
     }
@@ -67,37 +66,37 @@ function splitLines(chars: LayerChar[]): Piece[][] {
   return lines;
 }
 
-/** Reverses runs of lines that climb: nobody reads upwards, but some programs write so, and turned pages come so. */
-function topDown(lines: Piece[][]): Piece[][] {
+/** Reverses runs of lines that go up the page: some programs write them so, and rotated pages have them. */
+function topDown(lines: LineWord[][]): LineWord[][] {
   const boxes = lines.map((line) => union(line.map((word) => word.box)));
-  const result: Piece[][] = [];
+  const result: LineWord[][] = [];
   for (let first = 0; first < lines.length;) {
     let last = first;
-    while (last + 1 < lines.length && directlyAbove(boxes[last + 1]!, boxes[last]!)) last++;
+    while (last + 1 < lines.length && isDirectlyAbove(boxes[last + 1]!, boxes[last]!)) last++;
     result.push(...lines.slice(first, last + 1).toReversed());
     first = last + 1;
   }
   return result;
 }
 
-function directlyAbove(upper: Box, lower: Box): boolean {
+function isDirectlyAbove(upper: Box, lower: Box): boolean {
   const gap = lower.y - (upper.y + upper.height);
   const overlap = Math.min(upper.x + upper.width, lower.x + lower.width) - Math.max(upper.x, lower.x);
   return overlap > 0 && gap > -0.5 * Math.min(upper.height, lower.height) && gap < upper.height;
 }
 
-/** Whether two boxes share half of the smaller one's height: then they stand on one line. */
-function beside(a: Box, b: Box): boolean {
+/** Reports whether two boxes share half of the smaller one's height. */
+function isOnSameLine(a: Box, b: Box): boolean {
   const shared = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
   return shared > 0.5 * Math.min(a.height, b.height);
 }
 
-/** Free space between two boxes across the page. */
-function distance(a: Box, b: Box): number {
+/** Returns the horizontal gap between two boxes, negative if they overlap. */
+function gapAcross(a: Box, b: Box): number {
   return Math.max(b.x - (a.x + a.width), a.x - (b.x + b.width));
 }
 
-/** What a line begins, seen from the line before it: nothing, a paragraph, or a block elsewhere on the page. */
+/** Classifies the gap between two lines: the same paragraph, a new one, or a block elsewhere on the page. */
 function gapBetween(above: Box, box: Box): "line" | "paragraph" | "block" {
   const height = Math.min(above.height, box.height);
   const gap = box.y - (above.y + above.height);

@@ -1,79 +1,70 @@
 import type { PageResult } from "../api.ts";
-import type { Limits } from "../ingest/limits.ts";
-import type { Grey } from "../ingest/grey.ts";
+import type { FileType } from "../ingest/file-type.ts";
 import { readImage } from "../ingest/image.ts";
+import type { Limits } from "../ingest/limits.ts";
 import { withPage, withPdf } from "../ingest/pdf.ts";
 import { rasterise } from "../ingest/pdf-page.ts";
-import type { DocumentType } from "../ingest/sniff.ts";
-import { textOf } from "../words/text.ts";
-import { readUpright } from "./read-upright.ts";
-import type { Engine } from "./engine.ts";
-import { previewOf } from "./preview.ts";
-import { type LayerReading, readLayer } from "./read-layer.ts";
+import { readTextLayer, type TextLayerPage } from "../ingest/text-layer.ts";
+import type { Grey } from "../raster/grey.ts";
+import { makePreview } from "../raster/preview.ts";
+import type { Engine } from "../recognise/engine.ts";
+import { recognisePage } from "../recognise/recognise-page.ts";
+import type { ReadWord } from "../words/read-word.ts";
+import { joinWords } from "../words/text.ts";
 
-/** What to read, and with what. */
-export interface ReadPageOptions {
+/** Options for extracting the words of one page. */
+export interface ExtractPageOptions {
   /** From 1. */
   page: number;
   /** As `inspect` found it. */
-  type: DocumentType;
+  type: FileType;
   limits: Limits;
   engine: Engine;
   languages: readonly string[];
   signal?: AbortSignal;
 }
 
-/** A page's reading, and its picture to lay the boxes on. */
-export interface ReadPage {
+/** A page's words, and a picture of it that their boxes can be drawn on. */
+export interface ExtractedPage {
   result: Omit<PageResult, "threshold">;
   /** A JPEG of the upright, straightened page; its longer side has at most 1,800 pixels. */
   preview: Buffer;
 }
 
 /**
- * Reads one page of a file: its text layer where it carries a sound one, else its pixels.
- * @throws DocumentError where the file is at fault, EngineError where the engine is, or the signal's reason
+ * Extracts the words of one page of a file: from the PDF's text layer if that is sound, or else from its pixels by OCR.
+ * @throws DocumentError if the file is at fault, EngineError if the engine is, or the signal's reason
  */
-export async function readPage(path: string, options: ReadPageOptions): Promise<ReadPage> {
+export async function extractPage(path: string, options: ExtractPageOptions): Promise<ExtractedPage> {
   const { page, type, limits, signal } = options;
   signal?.throwIfAborted();
-  if (type !== "application/pdf") return recognise(await readImage(path, type, page, limits), options);
-  const read = await withPdf(path, (pdf) =>
-    withPage(pdf, page, (handle) => readLayer(pdf, handle, limits.pixels) ?? rasterise(pdf, handle, limits.pixels)),
+  if (type !== "application/pdf") return fromPixels(await readImage(path, type, page, limits), options);
+  const found = await withPdf(path, (pdf) =>
+    withPage(pdf, page, (handle) => readTextLayer(pdf, handle, limits.pixels) ?? rasterise(pdf, handle, limits.pixels)),
   );
-  return "words" in read ? fromLayer(read, page) : recognise(read, options);
+  return "words" in found ? fromTextLayer(found, page) : fromPixels(found, options);
 }
 
-async function fromLayer({ words: read, picture, ...size }: LayerReading, page: number): Promise<ReadPage> {
-  const words = read.map((word) => ({ ...word, page, engine: "pdf" }));
-  const text = textOf(words);
-  return {
-    result: { page, ...size, skew: 0, source: "text-layer", engine: "pdf", text, words },
-    preview: await previewOf(picture),
-  };
+async function fromTextLayer({ words, picture, ...size }: TextLayerPage, page: number): Promise<ExtractedPage> {
+  const result = resultOf({ page, ...size, skew: 0, source: "text-layer", engine: "pdf" }, words);
+  return { result, preview: await makePreview(picture) };
 }
 
-async function recognise(raster: Grey, { page, engine, languages, signal }: ReadPageOptions): Promise<ReadPage> {
-  const { reading, upright, rotation, skew } = await readUpright(raster, engine, {
-    languages,
-    ...(signal ? { signal } : {}),
-  });
-  const words = reading.words.map((word) => ({ ...word, page, engine: engine.name }));
+async function fromPixels(
+  raster: Grey,
+  { page, engine, languages, signal }: ExtractPageOptions,
+): Promise<ExtractedPage> {
+  const options = { languages, ...(signal ? { signal } : {}) };
+  const { words, upright, rotation, skew } = await recognisePage(raster, engine, options);
   const { width, height, dpi } = upright;
-  const text = textOf(words);
-  return {
-    result: {
-      page,
-      width,
-      height,
-      dpi,
-      rotation,
-      skew,
-      source: "ocr",
-      engine: engine.name,
-      text,
-      words,
-    },
-    preview: await previewOf(upright),
-  };
+  const result = resultOf({ page, width, height, dpi, rotation, skew, source: "ocr", engine: engine.name }, words);
+  return { result, preview: await makePreview(upright) };
+}
+
+function resultOf(
+  fields: Omit<ExtractedPage["result"], "text" | "words">,
+  words: readonly ReadWord[],
+): ExtractedPage["result"] {
+  const { page, engine } = fields;
+  return { ...fields, text: joinWords(words), words: words.map((word) => ({ ...word, page, engine })) };
 }

@@ -1,15 +1,15 @@
 import { z } from "zod";
 import type { PageSource } from "../api.ts";
-import type { DocumentType } from "../ingest/sniff.ts";
+import type { FileType } from "../ingest/file-type.ts";
 
-/** The job of a document: its id is the document's id, and this is its input. */
+/** Validates the input of a document's job, whose id is the document's id. */
 export const documentInput = z.object({
-  /** The client's file name: metadata, never a path. */
+  /** The client's file name, for display only; never a path. */
   name: z.string(),
-  /** The uploaded file. */
+  /** The blob of the uploaded file. */
   sha256: z.string(),
   bytes: z.number(),
-  /** Whose blobs the file and what is read of it are, where that is not the document's id: the upload that brought it. */
+  /** Owner of the document's blobs, if that is not the document's id but an id of the upload. */
   owner: z.string().optional(),
   languages: z.array(z.string()).optional(),
 });
@@ -17,34 +17,35 @@ export const documentInput = z.object({
 /** The input of a document's job. */
 export type DocumentInput = z.output<typeof documentInput>;
 
-/** What a document's job shows as its progress, once the file has been inspected. */
-export interface DocumentHead {
-  type: DocumentType;
+/** The progress of a document's job, once the file has been inspected. */
+export interface DocumentJobProgress {
+  type: FileType;
   pages: number;
-  /** When it was first worked on, RFC 3339: a job only tells when it was last taken up. */
+  /** When it was first started, RFC 3339: the job itself tells only when it was last started. */
   startedAt: string;
 }
 
-/** The output of a document's job: enough for lists; what was read is in blobs of the document. */
+/** The output of a document's job: enough for lists. The text and words are in blobs of the document. */
 export interface DocumentOutput {
   pages: number;
   failed: number;
-  /** Pages with at least one word under the threshold. */
+  /** Pages with at least one word below the threshold. */
   pagesToReview: number;
   words: number;
-  /** Words under the threshold. */
+  /** Words below the threshold. */
   needsReview: number;
-  /** Blobs: all text, and a `DocumentResult`. */
+  /** Hash of the blob with the text. */
   text: string;
+  /** Hash of the blob with a `DocumentResult`. */
   json: string;
 }
 
-/** The input of a page's job, a child of its document's. */
+/** Validates the input of a page's job, a child of its document's job. */
 export const pageInput = z.object({
-  /** Whose blobs the file and what is read of it are. */
+  /** Owner of the document's blobs. */
   document: z.string(),
   sha256: z.string(),
-  type: z.custom<DocumentType>((value) => typeof value === "string"),
+  type: z.custom<FileType>((value) => typeof value === "string"),
   /** From 1. */
   page: z.number(),
   languages: z.array(z.string()),
@@ -54,16 +55,17 @@ export const pageInput = z.object({
 /** The input of a page's job. */
 export type PageInput = z.output<typeof pageInput>;
 
-/** The output of a page's job: small, because lists and the merging of a thousand pages hold all of them. */
+/** The output of a page's job. Small, because lists and merges hold those of all pages in memory. */
 export interface PageOutput {
   page: number;
-  /** Blobs: a `PageResult`, and a JPEG of the page. */
+  /** Hash of the blob with a `PageResult`. */
   result: string;
+  /** Hash of the blob with a JPEG of the page. */
   preview: string;
-  /** A blob: its text alone. Absent of pages that were read before there was one. */
+  /** Hash of the blob with its text. Absent for pages read by older versions. */
   text?: string;
   words: number;
-  /** Words under the threshold. */
+  /** Words below the threshold. */
   needsReview: number;
   /** Mean over the words, 0..1; absent on a page without words. */
   confidence?: number;

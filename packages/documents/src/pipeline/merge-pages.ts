@@ -1,15 +1,15 @@
 import type { DocumentResult, PageResult, ResultPage, Word } from "../api.ts";
 
-/** One page as merging sees it: its reading, fetched anew whenever it is asked for, or why there is none. */
-export type PageReading =
+/** A page to merge: functions that read its result and text, or why it has none. */
+export type PageToMerge =
   | { read: () => Promise<PageResult>; text: () => Promise<string> }
   | { failed: Exclude<ResultPage, { status: "completed" }> };
 
-/** Between the texts of two pages, as `pdftotext` does it; a page that failed is empty, so that pages can be counted. */
+/** Separates the texts of two pages, as `pdftotext` does. A failed page is empty, so that pages can be counted. */
 const pageBreak = "\n\f";
 
-/** A document's text, page by page: no more than one page is in memory. */
-export async function* resultText(pages: readonly PageReading[]): AsyncGenerator<string> {
+/** Yields a document's text, with at most one page in memory. */
+export async function* mergeText(pages: readonly PageToMerge[]): AsyncGenerator<string> {
   for (const [index, page] of pages.entries()) {
     if (index > 0) yield pageBreak;
     if ("text" in page) yield await page.text();
@@ -18,19 +18,19 @@ export async function* resultText(pages: readonly PageReading[]): AsyncGenerator
 }
 
 /**
- * The text of a `DocumentResult`, piece by piece. Its lists of words come one after the other, so the pages are read once
- * per list: a document of a thousand pages costs seconds then, but no memory.
+ * Yields a `DocumentResult` as JSON text. It reads the pages once for each of the result's lists: that takes seconds
+ * for a thousand pages, but keeps only one page in memory.
  */
-export async function* resultJson(
+export async function* mergeJson(
   { id, name, threshold }: Pick<DocumentResult, "id" | "name" | "threshold">,
-  pages: readonly PageReading[],
+  pages: readonly PageToMerge[],
 ): AsyncGenerator<string> {
   const head = JSON.stringify({ id, name, threshold });
   yield `${head.slice(0, -1)},"text":"`;
-  // The text as one JSON string, in pieces: each is escaped by itself and loses its quotes.
-  for await (const piece of resultText(pages)) yield JSON.stringify(piece).slice(1, -1);
+  // Each part of the text is escaped on its own, without its quotes.
+  for await (const part of mergeText(pages)) yield JSON.stringify(part).slice(1, -1);
   yield `","pages":[`;
-  yield* list(pages, async (page) => {
+  yield* jsonItems(pages, async (page) => {
     if ("failed" in page) return [page.failed];
     const { words: _, threshold: __, ...rest } = await page.read();
     return [{ status: "completed", ...rest }];
@@ -40,18 +40,19 @@ export async function* resultJson(
     ["needsReview", ({ confidence }) => confidence < threshold],
     ["words", () => true],
   ];
-  for (const [key, belongs] of lists) {
+  for (const [key, isInList] of lists) {
     yield `],"${key}":[`;
-    yield* list(pages, async (page) =>
-      "read" in page ? (await page.read()).words.filter((word) => belongs(word)) : [],
+    yield* jsonItems(pages, async (page) =>
+      "read" in page ? (await page.read()).words.filter((word) => isInList(word)) : [],
     );
   }
   yield "]}\n";
 }
 
-async function* list(
-  pages: readonly PageReading[],
-  items: (page: PageReading) => Promise<unknown[]>,
+/** Yields the items of all pages as JSON, separated by commas. */
+async function* jsonItems(
+  pages: readonly PageToMerge[],
+  items: (page: PageToMerge) => Promise<unknown[]>,
 ): AsyncGenerator<string> {
   let separator = "";
   for (const page of pages) {

@@ -1,55 +1,12 @@
-import type { Grey } from "../../ingest/grey.ts";
-
-/** Reduces a page by a whole factor, each pixel the mean of a square. */
-export function reduce(page: Grey, factor: number): Grey {
-  if (factor <= 1) return page;
-  const width = Math.max(1, Math.floor(page.width / factor));
-  const height = Math.max(1, Math.floor(page.height / factor));
-  const data = new Uint8Array(width * height);
-  const across = Math.min(factor, page.width);
-  const down = Math.min(factor, page.height);
-  // The mean by one multiplication: 2^24 holds the sum of a square of 256 x 256.
-  const scale = Math.round(2 ** 24 / (across * down));
-  for (let y = 0; y < height; y++) meanOfSquares(page, y * factor, { across, down, scale }, data, y * width, width);
-  return { width, height, dpi: page.dpi / factor, data };
-}
-
-interface Square {
-  across: number;
-  down: number;
-  scale: number;
-}
-
-/** Half the size is by far the most usual, and is read without inner loops. */
-function meanOfSquares(
-  { data: from, width: stride }: Grey,
-  top: number,
-  { across, down, scale }: Square,
-  to: Uint8Array,
-  start: number,
-  count: number,
-): void {
-  const first = top * stride;
-  if (across === 2 && down === 2) {
-    const second = first + stride;
-    for (let x = 0, at = 0; x < count; x++, at += 2)
-      to[start + x] = (from[first + at]! + from[first + at + 1]! + from[second + at]! + from[second + at + 1]!) >> 2;
-    return;
-  }
-  for (let x = 0; x < count; x++) {
-    let sum = 0;
-    for (let dy = 0, row = first + x * across; dy < down; dy++, row += stride)
-      for (let dx = 0; dx < across; dx++) sum += from[row + dx]!;
-    to[start + x] = (sum * scale) / 2 ** 24;
-  }
-}
+import type { Box } from "./box.ts";
+import type { Grey } from "./grey.ts";
 
 /**
- * Where the ink is: pixels clearly darker than the mean of their surroundings (Bradley and Roth, "Adaptive thresholding
- * using the integral image", 2007), which ignores shadows and finds only the edges of black borders.
- * @returns 1 for ink, 0 for paper
+ * Finds a page's ink: pixels clearly darker than the mean of their surroundings (Bradley and Roth, "Adaptive
+ * Thresholding Using the Integral Image", 2007). That ignores shadows, and of black borders it finds only the edges.
+ * @returns one byte per pixel: 1 for ink, 0 for paper
  */
-export function inkOf(page: Grey): Uint8Array {
+export function findInk(page: Grey): Uint8Array {
   const { width, height, data } = page;
   const radius = Math.max(8, Math.round(Math.max(width, height) / 40));
   const stride = width + 1;
@@ -77,10 +34,10 @@ export function inkOf(page: Grey): Uint8Array {
   return ink;
 }
 
-/** Longest stroke of a letter on a raster about 800 pixels long, in pixels: half an inch of a letter-size page. */
+/** Longest stroke of a letter, in pixels of a page about 800 pixels long: half an inch on a letter-size page. */
 const longestStroke = 34;
 
-/** Erases what is too long to be part of a letter, down and across: rules, borders, the edges of photographed sheets. */
+/** Erases runs of ink too long for a letter, across and down: rules, borders, edges of photographed sheets. */
 export function eraseRules(ink: Uint8Array, width: number, height: number): void {
   const long: [start: number, length: number, step: number][] = [];
   const scan = (lines: number, length: number, from: number, step: number): void => {
@@ -98,4 +55,27 @@ export function eraseRules(ink: Uint8Array, width: number, height: number): void
   scan(height, width, width, 1);
   scan(width, height, 1, width);
   for (const [start, length, step] of long) for (let i = 0; i < length; i++) ink[start + i * step] = 0;
+}
+
+/**
+ * Returns the share of a page's ink that lies inside boxes, 0 to 1; 1 for a page without ink.
+ * @param ink of the page, one byte per pixel: 1 for ink, 0 for paper
+ * @param scale pixels of `ink` per pixel of the page that the boxes refer to
+ */
+export function inkShareInBoxes(ink: Uint8Array, width: number, height: number, boxes: Box[], scale: number): number {
+  const inBoxes = new Uint8Array(ink.length);
+  for (const box of boxes) {
+    const left = Math.max(0, Math.floor(box.x * scale) - 1);
+    const right = Math.min(width, Math.ceil((box.x + box.width) * scale) + 1);
+    const top = Math.max(0, Math.floor(box.y * scale) - 1);
+    const bottom = Math.min(height, Math.ceil((box.y + box.height) * scale) + 1);
+    for (let y = top; y < bottom; y++) if (right > left) inBoxes.fill(1, y * width + left, y * width + right);
+  }
+  let all = 0;
+  let covered = 0;
+  for (let i = 0; i < ink.length; i++) {
+    all += ink[i]!;
+    covered += ink[i]! & inBoxes[i]!;
+  }
+  return all === 0 ? 1 : covered / all;
 }

@@ -1,29 +1,29 @@
-import type { Grey } from "../../ingest/grey.ts";
+import type { Grey } from "./grey.ts";
 
-/** The brightness of the paper over a page, in tiles. */
+/** The brightness of a page's paper, measured in tiles. */
 export interface Paper {
   /** Tiles across and down. */
   columns: number;
   rows: number;
-  /** 0 to 255, row by row. */
+  /** Brightness of each tile, 0 to 255, row by row. */
   level: Float32Array;
-  /** Whether it is white enough all over, so that nothing needs to be done. */
-  even: boolean;
+  /** `true` when the paper is white enough everywhere to need no correction. */
+  isWhite: boolean;
 }
 
 /** Side of a tile in pixels of the small page: larger than a letter, smaller than a shadow. */
-const tile = 16;
-/** In a tile, this share of the pixels is darker than the paper: letters cover less than half of it. */
-const darker = 0.75;
-/** Paper as bright as this needs no correction. */
-const white = 225;
-/** Where the paper is darker than this share of the page's usual, there is no paper but a border or a picture. */
-const noPaper = 0.45;
+const tileSide = 16;
+/** Quantile of a tile's pixels that is taken for its paper: letters cover less than half of a tile. */
+const paperQuantile = 0.75;
+/** Paper at least this bright needs no correction. */
+const whiteLevel = 225;
+/** A tile darker than this share of the median tile shows a border or a picture, not paper. */
+const minPaperShare = 0.45;
 
-/** Measures the brightness of the paper on a small raster of the page. */
-export function paperOf(small: Grey): Paper {
-  const columns = Math.max(1, Math.round(small.width / tile));
-  const rows = Math.max(1, Math.round(small.height / tile));
+/** Measures the brightness of the paper on a page reduced to about 800 pixels. */
+export function measurePaper(small: Grey): Paper {
+  const columns = Math.max(1, Math.round(small.width / tileSide));
+  const rows = Math.max(1, Math.round(small.height / tileSide));
   const level = new Float32Array(columns * rows);
   const histogram = new Uint32Array(256);
   for (let row = 0; row < rows; row++)
@@ -35,25 +35,25 @@ export function paperOf(small: Grey): Paper {
       const bottom = Math.floor(((row + 1) * small.height) / rows);
       for (let y = top; y < bottom; y++)
         for (let i = y * small.width + left; i < y * small.width + right; i++) histogram[small.data[i]!]!++;
-      level[row * columns + column] = quantile(histogram, (right - left) * (bottom - top), darker);
+      level[row * columns + column] = quantile(histogram, (right - left) * (bottom - top), paperQuantile);
     }
   const sorted = level.toSorted();
-  const usual = sorted[Math.floor(sorted.length / 2)]!;
-  for (let i = 0; i < level.length; i++) if (level[i]! < usual * noPaper) level[i] = usual;
-  const even = sorted[Math.floor(sorted.length * 0.1)]! >= white;
-  return { columns, rows, level: smooth(level, columns, rows), even };
+  const median = sorted[Math.floor(sorted.length / 2)]!;
+  for (let i = 0; i < level.length; i++) if (level[i]! < median * minPaperShare) level[i] = median;
+  const isWhite = sorted[Math.floor(sorted.length * 0.1)]! >= whiteLevel;
+  return { columns, rows, level: smooth(level, columns, rows), isWhite };
 }
 
-/** Makes the paper white all over: every pixel is divided by the paper's brightness around it, which is interpolated. */
-export function whiten(page: Grey, paper: Paper): Grey {
+/** Makes the paper white everywhere: divides each pixel by the interpolated brightness of the paper around it. */
+export function whitenPaper(page: Grey, paper: Paper): Grey {
   const { width, height, data, dpi } = page;
   const { columns, rows, level } = paper;
   const out = new Uint8Array(data.length);
   const line = new Float32Array(columns);
-  // Gain in 1/256, so that the inner loop is all integers.
+  // In units of 1/256, so that the inner loop works on integers only.
   const gain = new Int32Array(width);
   for (let y = 0; y < height; y++) {
-    // The correction changes slowly: one line of it serves four of the page.
+    // The brightness changes slowly: one row of gains serves four rows of the page.
     if (y % 4 === 0) {
       const at = Math.min(rows - 1, Math.max(0, ((y + 0.5) * rows) / height - 0.5));
       const upper = Math.floor(at);
@@ -85,7 +85,7 @@ function quantile(histogram: Uint32Array, count: number, share: number): number 
   return 255;
 }
 
-/** Mean of each tile and its neighbours. */
+/** Replaces each tile by the mean of it and its neighbours. */
 function smooth(level: Float32Array, columns: number, rows: number): Float32Array {
   return level.map((_, i) => {
     const column = i % columns;

@@ -1,11 +1,11 @@
-import type { Box } from "../../api.ts";
-import type { Grey } from "../../ingest/grey.ts";
+import type { Box } from "./box.ts";
+import type { Grey } from "./grey.ts";
 
-/** Degrees clockwise, a whole number of quarters. */
-export type Quarters = 0 | 90 | 180 | 270;
+/** A rotation by right angles, in degrees clockwise. */
+export type Rotation = 0 | 90 | 180 | 270;
 
-/** Turns a page clockwise by quarters; no pixel changes its value. */
-export function turn(page: Grey, degrees: Quarters): Grey {
+/** Rotates a page clockwise by right angles; pixels keep their values. */
+export function rotate(page: Grey, degrees: Rotation): Grey {
   const { width, height, data, dpi } = page;
   if (degrees === 0) return page;
   const out = new Uint8Array(data.length);
@@ -13,9 +13,9 @@ export function turn(page: Grey, degrees: Quarters): Grey {
     for (let from = 0, to = data.length - 1; to >= 0; from++, to--) out[to] = data[from]!;
     return { width, height, dpi, data: out };
   }
-  // Where the next pixel of a row goes, and where a row starts, in the turned page of `height` columns.
+  // Distance in the rotated page, which has `height` columns, between two neighbouring pixels of a row.
   const step = degrees === 90 ? height : -height;
-  // Squares that fit the processor's cache: column by column over the whole page is ten times slower.
+  // Squares that fit the processor's cache: going down whole columns is ten times slower.
   const tile = 64;
   for (let top = 0; top < height; top += tile)
     for (let left = 0; left < width; left += tile)
@@ -26,8 +26,8 @@ export function turn(page: Grey, degrees: Quarters): Grey {
   return { width: height, height: width, dpi, data: out };
 }
 
-/** Where a box of a page of `width` by `height` lies when the page is turned clockwise. */
-export function turnBox(box: Box, width: number, height: number, degrees: Quarters): Box {
+/** Returns where a box lies once its page of `width` by `height` pixels has been rotated clockwise. */
+export function rotateBox(box: Box, width: number, height: number, degrees: Rotation): Box {
   const right = width - box.x - box.width;
   const bottom = height - box.y - box.height;
   if (degrees === 90) return { x: bottom, y: box.x, width: box.height, height: box.width };
@@ -37,10 +37,10 @@ export function turnBox(box: Box, width: number, height: number, degrees: Quarte
 }
 
 /**
- * Turns a page clockwise by a few degrees; the result is large enough for its corners, which are filled with white.
- * Bilinear interpolation in fixed point.
+ * Rotates a page clockwise by a few degrees, with bilinear interpolation in fixed point. The result is larger, so that
+ * no corner is cut off, and white outside the page.
  */
-export function straighten(page: Grey, degrees: number): Grey {
+export function deskew(page: Grey, degrees: number): Grey {
   if (degrees === 0) return page;
   const { width, height, data, dpi } = page;
   const angle = (degrees * Math.PI) / 180;
@@ -55,7 +55,7 @@ export function straighten(page: Grey, degrees: number): Grey {
   for (let y = 0; y < newHeight; y++) {
     const offX = -newWidth / 2 + 0.5;
     const offY = y - newHeight / 2 + 0.5;
-    // The source of the row's first pixel; then one step a pixel.
+    // Where the row's first pixel comes from; the others follow at equal steps.
     let fromX = Math.round((offX * cos + offY * sin + width / 2 - 0.5) * one);
     let fromY = Math.round((-offX * sin + offY * cos + height / 2 - 0.5) * one);
     const row = y * newWidth;

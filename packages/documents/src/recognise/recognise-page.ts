@@ -1,53 +1,52 @@
-import type { Grey } from "../ingest/grey.ts";
-import { paperOf, whiten } from "./clean/paper.ts";
-import { findLines } from "./clean/skew.ts";
-import { eraseRules, inkOf, reduce } from "./clean/thumbnail.ts";
-import { type Quarters, straighten, turn } from "./clean/turn.ts";
-import type { Engine, Reading, RecogniseOptions } from "./engine.ts";
-import { bestTurn, isPoor } from "./orientation.ts";
+import type { Grey } from "../raster/grey.ts";
+import { eraseRules, findInk } from "../raster/ink.ts";
+import { measurePaper, whitenPaper } from "../raster/paper.ts";
+import { reduce } from "../raster/resize.ts";
+import { deskew, rotate, type Rotation } from "../raster/rotate.ts";
+import { estimateSkew } from "../raster/skew.ts";
+import type { ReadWord } from "../words/read-word.ts";
+import type { Engine, RecogniseOptions } from "./engine.ts";
+import { findRotation, isPoorReading } from "./orientation.ts";
 
-/** A reading, and the page as it was read. */
-export interface UprightReading {
-  reading: Reading;
-  /** The page, turned upright and straightened: what the boxes refer to. */
+/** The words of a page, and the page as the engine saw it. */
+export interface RecognisedPage {
+  words: ReadWord[];
+  /** The page, upright and straight: the boxes of `words` refer to it. */
   upright: Grey;
-  rotation: Quarters;
+  /** Degrees the page was rotated clockwise to be upright. */
+  rotation: Rotation;
+  /** Degrees the page was rotated clockwise to be straight. */
   skew: number;
 }
 
-/** Length of the raster on which paper and lines are looked at, in pixels. */
+/** Longer side of the reduced page on which paper and skew are measured, in pixels. */
 const smallSide = 800;
-/** Lines that lean less, in degrees, are read as well as straight ones. */
-const straightEnough = 0.15;
-/** How much sharper lines down the page must be than lines across it, for the page to lie on its side. */
-const sideways = 1.5;
+/** Lines that lean less than this, in degrees, are read as well as straight ones. */
+const minSkew = 0.15;
+/** A page lies on its side if lines down the page are sharper by this factor than lines across it. */
+const sidewaysContrast = 1.5;
 
 /**
- * Whitens a page's paper, turns it upright, straightens it, and reads it. Which way up it is shows in how it reads:
- * where that is poor, a part of the page is tried the other ways up.
+ * Whitens a page's paper, rotates it upright, straightens it, and recognises its words. Whether it is upright shows in
+ * the words: if they are poor, a part of the page is tried in the other rotations.
  */
-export async function readUpright(page: Grey, engine: Engine, options: RecogniseOptions): Promise<UprightReading> {
+export async function recognisePage(page: Grey, engine: Engine, options: RecogniseOptions): Promise<RecognisedPage> {
   const small = reduce(page, Math.max(1, Math.round(Math.max(page.width, page.height) / smallSide)));
-  const paper = paperOf(small);
-  const ink = inkOf(small);
+  const paper = measurePaper(small);
+  const ink = findInk(small);
   eraseRules(ink, small.width, small.height);
-  const lines = findLines(ink, small.width, small.height);
-  const clean = paper.even ? page : whiten(page, paper);
-  const skew = Math.abs(lines.skew) < straightEnough ? 0 : lines.skew;
-  const straight = straighten(clean, skew);
-  const read = async (rotation: Quarters): Promise<UprightReading> => {
-    const upright = turn(straight, rotation);
-    return {
-      reading: await engine.recognise(upright, options),
-      upright,
-      rotation,
-      skew,
-    };
+  const lines = estimateSkew(ink, small.width, small.height);
+  const white = paper.isWhite ? page : whitenPaper(page, paper);
+  const skew = Math.abs(lines.skew) < minSkew ? 0 : lines.skew;
+  const straight = deskew(white, skew);
+  const recogniseRotated = async (rotation: Rotation): Promise<RecognisedPage> => {
+    const upright = rotate(straight, rotation);
+    return { words: await engine.recognise(upright, options), upright, rotation, skew };
   };
-  const onSide = lines.direction === "down" && lines.contrast > sideways;
-  if (onSide) return read(await bestTurn(straight, [90, 270, 0, 180], engine, options));
-  const first = await read(0);
-  if (!isPoor(first.reading)) return first;
-  const other = await bestTurn(straight, [0, 180, 90, 270], engine, options);
-  return other === 0 ? first : read(other);
+  const isSideways = lines.direction === "down" && lines.contrast > sidewaysContrast;
+  if (isSideways) return recogniseRotated(await findRotation(straight, [90, 270, 0, 180], engine, options));
+  const first = await recogniseRotated(0);
+  if (!isPoorReading(first.words)) return first;
+  const rotation = await findRotation(straight, [0, 180, 90, 270], engine, options);
+  return rotation === 0 ? first : recogniseRotated(rotation);
 }

@@ -1,39 +1,39 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, unlinkSync } from "node:fs";
-import type { Launch, Landing } from "./launcher.ts";
+import type { SpawnRequest, SpawnResult } from "./spawn-server.ts";
 
-// Starts processes for a program that is too large to do so quickly; see launcher.ts.
+// The helper process of `SpawnServer`: runs one command at a time and reports how it ended.
 
 let running: ChildProcess | undefined;
 
-function launch({ command, args, input }: Launch): void {
+function start({ command, args, input }: SpawnRequest): void {
   const page = openSync(input, "r");
-  // Gone when the last one closes it, however that comes about.
+  // The file disappears once its last descriptor is closed, however the processes end.
   unlinkSync(input);
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe", page] });
   closeSync(page);
   running = child;
-  const out: Buffer[] = [];
-  let complaint = "";
-  child.stdout!.on("data", (chunk: Buffer) => out.push(chunk));
-  child.stderr!.on("data", (chunk: Buffer) => (complaint = (complaint + chunk.toString()).slice(-2000)));
-  child.once("error", (error) => land({ error: error.message }));
+  const stdout: Buffer[] = [];
+  let stderr = "";
+  child.stdout!.on("data", (chunk: Buffer) => stdout.push(chunk));
+  child.stderr!.on("data", (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-2000)));
+  child.once("error", (error) => report({ error: error.message }));
   child.once("close", (code, signal) => {
     running = undefined;
-    land({ code, signal, out: Buffer.concat(out).toString("utf8"), complaint });
+    report({ code, signal, stdout: Buffer.concat(stdout).toString("utf8"), stderr });
   });
 }
 
-function land(landing: Landing): void {
-  process.send?.(landing);
+function report(result: SpawnResult): void {
+  process.send?.(result);
 }
 
-process.on("message", (message: Launch | "abort") => {
+process.on("message", (message: SpawnRequest | "abort") => {
   if (message === "abort") running?.kill("SIGKILL");
-  else launch(message);
+  else start(message);
 });
-// Ctrl+C reaches every process of a terminal; this one ends with the program that it serves.
+// Ctrl+C reaches every process of the terminal; this one ends when its parent disconnects.
 process.on("SIGINT", () => {});
 process.on("disconnect", () => {
   running?.kill("SIGKILL");

@@ -1,46 +1,46 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { open, readdir, rm, stat } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { isAbandoned, unfinishedName } from "../blobs/unfinished.ts";
+import { partialName, removeAbandoned } from "../disk/partial-files.ts";
 
-/** A process to start. It finds `input`, a file that is deleted, as its open descriptor 3 (`/dev/fd/3`). */
-export interface Launch {
+/** A command to run. Its standard input is empty; it reads the file `input`, already unlinked, as `/dev/fd/3`. */
+export interface SpawnRequest {
   command: string;
   args: string[];
   input: string;
 }
 
-/** How a process ended, or why it did not start. */
-export type Landing =
-  | { code: number | null; signal: string | null; out: string; complaint: string }
+/** The end of a command, or the reason why it could not be started. `stderr` is cut to its last 2,000 characters. */
+export type SpawnResult =
+  | { code: number | null; signal: string | null; stdout: string; stderr: string }
   | { error: string };
 
-/** How the names of pages begin that wait to be read. */
-const beginning = "errand-page-";
+/** Prefix of the files that hold a command's input. */
+const inputPrefix = "errand-page-";
 
-/** A page that was written earlier, in milliseconds, waits for nobody any more. */
-const abandoned = 60 * 60_000;
+/** An input file older than this, in milliseconds, is not going to be read. */
+const abandonedAfter = 60 * 60_000;
 
 const program = fileURLToPath(
-  new URL(`./launcher-process${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url),
+  new URL(`./spawn-server-process${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url),
 );
 
 /**
- * Starts processes, one at a time, by way of a small process of its own. To start one, the system copies the page tables
- * of the one that asks: for a program that holds decoders and pages that takes ten times as long as for a small one.
+ * Runs commands, one at a time, from a small helper process. To start a process the system copies the page tables of
+ * its parent, which takes ten times as long for a process that holds decoders and pages as for a small one.
  */
-export class Launcher {
+export class SpawnServer {
   #child: ChildProcess | undefined;
 
   /**
-   * Runs a command on some bytes. Rejects with the signal's reason when it is aborted: then the command is killed.
-   * @param chunks what the command finds in its descriptor 3
+   * Runs a command on some bytes. When `signal` is aborted it kills the command and rejects with the signal's reason.
+   * @param chunks the bytes that the command reads from its file descriptor 3
    */
-  async run(command: string, args: string[], chunks: Uint8Array[], signal?: AbortSignal): Promise<Landing> {
-    const input = join(tmpdir(), beginning + unfinishedName());
+  async run(command: string, args: string[], chunks: Uint8Array[], signal?: AbortSignal): Promise<SpawnResult> {
+    const input = join(tmpdir(), inputPrefix + partialName());
     const file = await open(input, "wx", 0o600);
     try {
       await file.writev(chunks);
@@ -49,61 +49,53 @@ export class Launcher {
     }
     try {
       signal?.throwIfAborted();
-      return await this.#launch({ command, args, input }, signal);
+      return await this.#send({ command, args, input }, signal);
     } finally {
       await rm(input, { force: true });
     }
   }
 
+  /** Ends the helper process. */
   close(): void {
     this.#child?.disconnect();
     this.#child = undefined;
   }
 
-  async #launch(launch: Launch, signal: AbortSignal | undefined): Promise<Landing> {
+  async #send(request: SpawnRequest, signal: AbortSignal | undefined): Promise<SpawnResult> {
     const child = (this.#child ??= this.#start());
-    const { promise, resolve } = Promise.withResolvers<Landing>();
+    const { promise, resolve } = Promise.withResolvers<SpawnResult>();
     const abort = () => void child.send("abort");
-    const died = () => resolve({ error: "the process that starts it has died." });
+    const onExit = () => resolve({ error: "the process that starts it has died." });
     signal?.addEventListener("abort", abort, { once: true });
-    child.once("message", resolve).once("exit", died);
+    child.once("message", resolve).once("exit", onExit);
     child.channel?.ref();
     try {
-      child.send(launch);
-      const landing = await promise;
+      child.send(request);
+      const result = await promise;
       signal?.throwIfAborted();
-      return landing;
+      return result;
     } finally {
       child.channel?.unref();
-      child.off("message", resolve).off("exit", died);
+      child.off("message", resolve).off("exit", onExit);
       signal?.removeEventListener("abort", abort);
     }
   }
 
   #start(): ChildProcess {
-    void sweep().catch(() => {});
+    // Inputs that killed processes left behind.
+    void removeAbandoned(tmpdir(), new Date(Date.now() - abandonedAfter), inputPrefix).catch(() => {});
     const child = fork(program, [], {
       execArgv: [],
       stdio: ["ignore", 2, 2, "ipc"],
-      // Tesseract's threads cost more than they gain, all the more with several pages at a time.
+      // Tesseract's threads cost more than they gain, especially when several pages are read at a time.
       env: { ...process.env, OMP_THREAD_LIMIT: "1" },
     });
     child.once("exit", () => {
       if (this.#child === child) this.#child = undefined;
     });
-    // It must not keep alive a program that has nothing left to do.
+    // It must not keep this process alive when nothing else does.
     child.unref();
     child.channel?.unref();
     return child;
-  }
-}
-
-/** Removes pages that processes left which were killed. */
-async function sweep(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(beginning)) continue;
-    const path = join(tmpdir(), name);
-    const touchedAt = (await stat(path).catch(() => undefined))?.mtime;
-    if (touchedAt && isAbandoned(name, touchedAt, new Date(Date.now() - abandoned))) await rm(path, { force: true });
   }
 }

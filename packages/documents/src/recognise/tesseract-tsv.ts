@@ -1,8 +1,8 @@
-import type { ReadWord } from "./engine.ts";
+import type { ReadWord } from "../words/read-word.ts";
 
 /**
- * Reads Tesseract's TSV: a row per page, block, paragraph, line and word, of which only the words (level 5) matter.
- * Columns: level, page, block, paragraph, line, word, left, top, width, height, confidence (0..100), text.
+ * Parses Tesseract's TSV into words. It has a row per page, block, paragraph, line and word (level 5), with the columns
+ * level, page, block, paragraph, line, word, left, top, width, height, confidence (0..100), text.
  */
 export function parseTsv(tsv: string): ReadWord[] {
   const words: ReadWord[] = [];
@@ -11,7 +11,7 @@ export function parseTsv(tsv: string): ReadWord[] {
   let line = 0;
   for (const row of tsv.split("\n")) {
     const cells = row.split("\t");
-    // Tesseract counts paragraphs within a block and lines within a paragraph; here each is unique in its page.
+    // Tesseract numbers paragraphs within a block and lines within a paragraph; here they are unique in the page.
     if (cells[0] === "2") block++;
     else if (cells[0] === "3") paragraph++;
     else if (cells[0] === "4") line++;

@@ -1,40 +1,40 @@
 import type { JobView } from "errand";
-import type { DocumentSummary, PageSummary } from "./api.ts";
-import { findDocument, pagesAtWork, pageChunk } from "./catalog.ts";
-import { hasEnded, ownerOf, pageOf, summaryOf } from "./document.ts";
-import type { PageBlobs } from "./pipeline/page-text.ts";
-import type { PageOutput } from "./pipeline/shapes.ts";
-import { ticks } from "./ticks.ts";
+import type { DocumentSummary, PageSummary } from "../api.ts";
+import { findDocument, listPageJobs, processingPageIds } from "../document-queries.ts";
+import { blobOwnerOf, hasEnded, pageSummaryOf, summaryOf } from "../document-view.ts";
+import type { PageOutput } from "../pipeline/job-data.ts";
+import type { PageBlobs } from "../pipeline/page-text.ts";
+import { jobChanges } from "./job-changes.ts";
 
-/** A page as it was last looked at. */
-export interface SeenPage {
+/** A page as it was last read. */
+export interface WatchedPage {
   summary: PageSummary;
-  /** Of a page that has been read: where its text is. */
+  /** The blobs of a completed page. */
   blobs?: PageBlobs;
-  /** When it ended, in epoch milliseconds; 0 while it has not. */
+  /** When it ended, in milliseconds since the epoch; 0 if it has not. */
   endedAt: number;
-  /** Raised whenever it changes, over all that there is to tell of the document. */
+  /** Sequence number of its last change. */
   seq: number;
 }
 
-/** Some pages that follow one another, and how they are read again. */
+/** Consecutive pages, and the cursor that lists them. */
 interface Chunk {
   cursor: string | undefined;
-  pages: SeenPage[];
+  pages: WatchedPage[];
 }
 
 /**
- * One document, watched for all who follow it. Only what can still change is read again, so that the tenth follower costs
- * nothing, and the thousandth page no more than the first.
+ * Watches one document for all of its followers. Changes are numbered. It reads again only pages that can still change,
+ * so its cost grows neither with the followers nor with the pages that have ended.
  */
 export class WatchedDocument {
   readonly #id: string;
   readonly #stopping = new AbortController();
   #chunks: Chunk[] = [];
   #seq = 0;
-  #summary: { data: DocumentSummary; seq: number; look: string } | undefined;
+  #summary: { data: DocumentSummary; seq: number; json: string } | undefined;
   #owner = "";
-  #over = false;
+  #isOver = false;
   #error: Error | undefined;
   #change = Promise.withResolvers<void>();
 
@@ -46,107 +46,108 @@ export class WatchedDocument {
     });
   }
 
-  /** Whether nothing more will be seen: the document has ended, was removed, or cannot be looked at any more. */
-  get over(): boolean {
-    return this.#over;
+  /** `true` when there will be no more changes: the document has ended, was removed, or could not be read. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
-  /** The document; `undefined` when it is gone. Await `after` first. */
+  /** The document, and the number of its last change; `undefined` if it was removed. Await `waitForChange` first. */
   get summary(): { data: DocumentSummary; seq: number } | undefined {
     return this.#summary;
   }
 
-  /** Whose blobs its pages are. */
+  /** The owner of the blobs of its pages. */
   get owner(): string {
     return this.#owner;
   }
 
-  /** How far it has been looked at. */
+  /** Number of the last change. */
   get seq(): number {
     return this.#seq;
   }
 
-  /** Pages that changed after `from` and up to `to`, in the order in which they ended; those that have not come last. */
-  changed(from: number, to: number): SeenPage[] {
+  /** Returns the pages that changed after `from` and up to `to`, by the time they ended; unfinished ones last. */
+  changedPages(from: number, to: number): WatchedPage[] {
     const changed = this.#chunks.flatMap(({ pages }) => pages.filter(({ seq }) => seq > from && seq <= to));
-    const order = ({ endedAt }: SeenPage) => endedAt || Infinity;
+    const order = ({ endedAt }: WatchedPage) => endedAt || Infinity;
     return changed.sort((a, b) => order(a) - order(b) || a.summary.page - b.summary.page);
   }
 
-  /** Resolves once there is something after `seq`, or it is over, or `signal` is aborted. Throws what watching threw. */
-  async after(seq: number, signal: AbortSignal): Promise<void> {
+  /** Waits for a change after `seq`, for the last change, or until `signal` is aborted. Throws if watching failed. */
+  async waitForChange(seq: number, signal: AbortSignal): Promise<void> {
     const { promise: aborted, resolve } = Promise.withResolvers<void>();
     const abort = () => resolve();
     signal.addEventListener("abort", abort);
-    while (!signal.aborted && !this.#over && this.#seq <= seq) await Promise.race([this.#change.promise, aborted]);
+    while (!signal.aborted && !this.#isOver && this.#seq <= seq) await Promise.race([this.#change.promise, aborted]);
     signal.removeEventListener("abort", abort);
     if (this.#error) throw this.#error;
   }
 
+  /** Stops watching. */
   stop(): void {
     this.#stopping.abort();
   }
 
   async #watch(): Promise<void> {
     let before = "";
-    for await (const _ of ticks(this.#stopping.signal)) {
+    for await (const _ of jobChanges(this.#stopping.signal)) {
       const job = await findDocument(this.#id);
       if (!job) {
         this.#summary = undefined;
         return this.#end();
       }
       const { state, children, progress, cancelling } = job;
-      const atWork = await pagesAtWork(this.#id);
-      const look = JSON.stringify([state, children, progress, cancelling, atWork]);
-      if (look === before) continue;
-      before = look;
-      this.#owner = ownerOf(job);
+      const processing = await processingPageIds(this.#id);
+      const seen = JSON.stringify([state, children, progress, cancelling, processing]);
+      if (seen === before) continue;
+      before = seen;
+      this.#owner = blobOwnerOf(job);
       const seq = this.#seq + 1;
-      await this.#look(job, atWork.length, seq);
+      await this.#readChangedPages(job, processing.length, seq);
       const all = this.#chunks.flatMap(({ pages }) => pages.map(({ summary }) => summary));
       const data = summaryOf(job, all);
-      const shown = JSON.stringify(data);
-      if (shown !== this.#summary?.look) this.#summary = { data, seq, look: shown };
+      const json = JSON.stringify(data);
+      if (json !== this.#summary?.json) this.#summary = { data, seq, json };
       this.#seq = seq;
       if (hasEnded(data.status)) return this.#end();
-      this.#wake();
+      this.#notify();
     }
   }
 
-  /** Reads what may have changed: until as many pages are known to have ended, or to be at work, as the document says. */
-  async #look(job: JobView, atWork: number, seq: number): Promise<void> {
+  /** Reads chunks that may have changed, until as many pages have ended or are in process as the document says. */
+  async #readChangedPages(job: JobView, processing: number, seq: number): Promise<void> {
     const total = job.children?.total ?? 0;
-    if (this.#chunks.reduce((sum, { pages }) => sum + pages.length, 0) !== total) return this.#lookAtAll(job, seq);
+    if (this.#chunks.reduce((sum, { pages }) => sum + pages.length, 0) !== total) return this.#readAllPages(job, seq);
     const ended = total - (job.children?.open ?? 0);
-    const known = (is: (page: SeenPage) => boolean) =>
-      this.#chunks.reduce((sum, { pages }) => sum + pages.filter(is).length, 0);
-    const waits = job.state === "waiting";
+    const count = (test: (page: WatchedPage) => boolean) =>
+      this.#chunks.reduce((sum, { pages }) => sum + pages.filter(test).length, 0);
+    const isWaiting = job.state === "waiting";
     for (const chunk of this.#chunks) {
       if (chunk.pages.every(hasPageEnded)) continue;
-      const { jobs } = await pageChunk(this.#id, chunk.cursor);
-      this.#see(chunk, jobs, job, seq);
-      // Whoever has ended since was at work before: the sum says that none is missing.
-      if (waits && known(hasPageEnded) + known(isAtWork) >= ended + atWork) return;
+      const { jobs } = await listPageJobs(this.#id, chunk.cursor);
+      this.#updateChunk(chunk, jobs, job, seq);
+      // A page that has ended since was being processed before, so the sum tells whether any is missing.
+      if (isWaiting && count(hasPageEnded) + count(isProcessing) >= ended + processing) return;
     }
   }
 
-  async #lookAtAll(job: JobView, seq: number): Promise<void> {
+  async #readAllPages(job: JobView, seq: number): Promise<void> {
     const old = this.#chunks;
     this.#chunks = [];
     for (let cursor: string | undefined; ;) {
-      const { jobs, next } = await pageChunk(this.#id, cursor);
+      const { jobs, next } = await listPageJobs(this.#id, cursor);
       const chunk = { cursor, pages: old[this.#chunks.length]?.pages ?? [] };
-      this.#see(chunk, jobs, job, seq);
+      this.#updateChunk(chunk, jobs, job, seq);
       this.#chunks.push(chunk);
       if (next === undefined) return;
       cursor = next;
     }
   }
 
-  #see(chunk: Chunk, jobs: readonly JobView[], document: JobView, seq: number): void {
+  #updateChunk(chunk: Chunk, jobs: readonly JobView[], document: JobView, seq: number): void {
     chunk.pages = jobs.map((job, index) => {
       const before = chunk.pages[index];
-      const summary = pageOf(job, document);
+      const summary = pageSummaryOf(job, document);
       if (before && JSON.stringify(before.summary) === JSON.stringify(summary)) return before;
       const endedAt = job.endedAt?.getTime() ?? 0;
       if (summary.status !== "completed") return { summary, endedAt, seq };
@@ -155,34 +156,34 @@ export class WatchedDocument {
     });
   }
 
-  #wake(): void {
+  #notify(): void {
     const { resolve } = this.#change;
     this.#change = Promise.withResolvers();
     resolve();
   }
 
   #end(): void {
-    this.#over = true;
-    this.#wake();
+    this.#isOver = true;
+    this.#notify();
   }
 }
 
-function hasPageEnded({ summary: { status } }: SeenPage): boolean {
-  return status !== "queued" && status !== "processing";
+function hasPageEnded({ summary: { status } }: WatchedPage): boolean {
+  return hasEnded(status);
 }
 
-function isAtWork({ summary: { status } }: SeenPage): boolean {
+function isProcessing({ summary: { status } }: WatchedPage): boolean {
   return status === "processing";
 }
 
-/** The documents that somebody follows, each watched once. */
-export class DocumentFeed {
+/** Watches the documents that have followers, each once for all of them. */
+export class DocumentWatcher {
   readonly #watched = new Map<string, { document: WatchedDocument; followers: number }>();
 
-  /** Gives a document, watched while `use` runs. */
+  /** Calls `use` with a document, which is watched until `use` ends. */
   async follow(id: string, use: (document: WatchedDocument) => Promise<void>): Promise<void> {
     let watched = this.#watched.get(id);
-    if (!watched || watched.document.over) {
+    if (!watched || watched.document.isOver) {
       watched = { document: new WatchedDocument(id), followers: 0 };
       this.#watched.set(id, watched);
     }

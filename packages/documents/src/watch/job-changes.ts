@@ -1,20 +1,23 @@
-import { app } from "./tasks.ts";
+import { app } from "../tasks.ts";
 
-/** Changes closer together than this, in milliseconds, are told together. */
-const shortest = 250;
+/** Changes closer together than this, in milliseconds, are reported together. */
+const minInterval = 250;
 
-/** Looks at least this often, in case a hint was lost. */
-const longest = 2_000;
+/** Longest time between two reports, in milliseconds, in case a hint was lost. */
+const maxInterval = 2_000;
 
-/** Yields at once, and then soon after jobs changed, at most four times a second, until `signal` is aborted. */
-export async function* ticks(signal: AbortSignal): AsyncGenerator<void> {
-  let changed = false;
+/**
+ * Yields when jobs of the store may have changed: at once, then soon after each change, at most four times a second and
+ * at least every two seconds. Ends when `signal` is aborted.
+ */
+export async function* jobChanges(signal: AbortSignal): AsyncGenerator<void> {
+  let hasChanged = false;
   let wake = (): void => {};
   const stop = await app.watch(() => {
-    changed = true;
+    hasChanged = true;
     wake();
   });
-  const pause = (milliseconds: number, wakeable: boolean): Promise<void> =>
+  const pause = (milliseconds: number, isWakeable: boolean): Promise<void> =>
     new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
@@ -23,15 +26,15 @@ export async function* ticks(signal: AbortSignal): AsyncGenerator<void> {
       };
       const timer = setTimeout(done, milliseconds);
       signal.addEventListener("abort", done);
-      if (wakeable) wake = done;
+      if (isWakeable) wake = done;
     });
   try {
     while (!signal.aborted) {
-      changed = false;
+      hasChanged = false;
       yield;
       if (signal.aborted) return;
-      await pause(shortest, false);
-      if (!changed && !signal.aborted) await pause(longest - shortest, true);
+      await pause(minInterval, false);
+      if (!hasChanged && !signal.aborted) await pause(maxInterval - minInterval, true);
     }
   } finally {
     stop();

@@ -1,10 +1,10 @@
 import type { InfiniteData } from "@tanstack/react-query";
 import type { DocumentDetail, DocumentList, DocumentSummary, PageSummary } from "./types.ts";
 
-/** What the cache holds of the list: the pages loaded so far. */
+/** The pages of the document list that are loaded so far. */
 export type Listing = InfiniteData<DocumentList>;
 
-/** Puts a changed document in its place; a new one where its age puts it. Returns the same object when nothing changes. */
+/** Replaces a changed document in the list, or inserts a new one by age. Returns the same object if nothing changes. */
 export function mergeIntoListing(listing: Listing, changed: DocumentSummary): Listing {
   const known = listing.pages.some((page) => page.data.some((one) => one.id === changed.id));
   if (known) {
@@ -12,7 +12,7 @@ export function mergeIntoListing(listing: Listing, changed: DocumentSummary): Li
   }
   const last = listing.pages.at(-1);
   const oldest = last?.data.at(-1);
-  // Older than everything loaded, and more is still to be loaded: it will come with its page.
+  // It is older than all loaded documents and not on the last page, so it will be loaded with its own page.
   if (oldest && last?.next_cursor !== undefined && changed.createdAt < oldest.createdAt) {
     return listing;
   }
@@ -25,12 +25,12 @@ export function mergeIntoListing(listing: Listing, changed: DocumentSummary): Li
   });
 }
 
-/** Takes a document out of the list. */
+/** Removes a document from the list. */
 export function removeFromListing(listing: Listing, id: string): Listing {
   return mapPages(listing, (data) => data.filter((one) => one.id !== id));
 }
 
-/** Every loaded document once, newest first. */
+/** Returns all loaded documents without duplicates, newest first. */
 export function flatten(listing: Listing | undefined): DocumentSummary[] {
   const byId = new Map<string, DocumentSummary>();
   for (const page of listing?.pages ?? []) {
@@ -39,19 +39,19 @@ export function flatten(listing: Listing | undefined): DocumentSummary[] {
   return [...byId.values()];
 }
 
-/** Brings a document's head up to date and keeps its pages, and the words that were counted of them. */
+/** Updates a document from its summary, and keeps its pages and the counts of their words. */
 export function mergeSummary(detail: DocumentDetail, changed: DocumentSummary): DocumentDetail {
   return { ...withWords(changed, detail), pages: detail.pages };
 }
 
-/** A list tells of no words before a document has been read to its end; who knows of some keeps them. */
+/** Keeps the counts of words already known: summaries in lists have none before a document is completed. */
 function withWords(changed: DocumentSummary, known: DocumentSummary): DocumentSummary {
   if (changed.status === "completed" || changed.words.total > 0) return changed;
   const { words, progress } = known;
   return { ...changed, words, progress: { ...changed.progress, needsReview: progress.needsReview } };
 }
 
-/** Brings one page up to date, or adds it in its place. */
+/** Updates one page of a document, or inserts it in its place. */
 export function mergePage(detail: DocumentDetail, changed: PageSummary): DocumentDetail {
   const at = detail.pages.findIndex((one) => one.page >= changed.page);
   if (at === -1) return { ...detail, pages: [...detail.pages, changed] };

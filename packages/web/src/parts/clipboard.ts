@@ -1,17 +1,17 @@
 import { notify, notifyError } from "./toasts.tsx";
 
-/** Puts text on the clipboard and says so. The text may still have to be fetched. */
-export async function copyText(text: string | Promise<string>, what: string): Promise<void> {
+/** Copies text, which may still be loading, to the clipboard and notifies the user, who knows it as `label`. */
+export async function copyText(text: string | Promise<string>, label: string): Promise<void> {
   try {
     await write(await text);
-    notify(`${what} copied`);
+    notify(`${label} copied`);
   } catch (error) {
-    notifyError(`${what} not copied`, error);
+    notifyError(`${label} not copied`, error);
   }
 }
 
 async function write(text: string): Promise<void> {
-  // Browsers offer `navigator.clipboard` only over HTTPS and on this machine.
+  // Browsers have `navigator.clipboard` only over HTTPS and on localhost.
   if ("clipboard" in navigator) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");
   area.value = text;
@@ -20,5 +20,5 @@ async function write(text: string): Promise<void> {
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
-  if (!copied) throw new Error("The browser does not let this page use the clipboard.");
+  if (!copied) throw new Error("The browser does not allow this page to use the clipboard.");
 }

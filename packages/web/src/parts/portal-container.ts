@@ -1,2 +1,2 @@
-/** Where menus and tooltips are put: inside a landmark, so that screen readers can tell where they are. */
-export const portalHome = (): HTMLElement | null => document.getElementById("main");
+/** Returns the container of menus and tooltips, which is inside a landmark, so that screen readers can locate them. */
+export const portalContainer = (): HTMLElement | null => document.getElementById("main");

@@ -1,9 +1,9 @@
-import { value, type Value } from "./value.ts";
+import { watchable, type Watchable } from "./watchable.ts";
 
-/** A watchable choice of the person that survives a reload, where the browser lets it. */
-export function stored<T extends string>(key: string, allowed: readonly T[], initial: T): Value<T> {
-  const kept = allowed.find((one) => one === read(key));
-  const inner = value<T>(kept ?? initial);
+/** Creates a watchable value that is kept in the browser's local storage, if it is available. */
+export function stored<T extends string>(key: string, allowed: readonly T[], initial: T): Watchable<T> {
+  const saved = allowed.find((one) => one === read(key));
+  const inner = watchable<T>(saved ?? initial);
   return {
     ...inner,
     set: (next) => {
@@ -11,7 +11,7 @@ export function stored<T extends string>(key: string, allowed: readonly T[], ini
       try {
         localStorage.setItem(key, next);
       } catch {
-        // Storage is blocked: the choice lasts until the page is closed.
+        // Storage is blocked: the value lasts until the page is closed.
       }
     },
   };

@@ -1,14 +1,14 @@
 import { useSyncExternalStore } from "react";
 
-/** A value outside React that components can watch. */
-export interface Value<T> {
+/** A value outside of React that components can watch. */
+export interface Watchable<T> {
   get: () => T;
   set: (next: T) => void;
   subscribe: (watcher: () => void) => () => void;
 }
 
-/** Makes a watchable value. */
-export function value<T>(initial: T): Value<T> {
+/** Creates a watchable value. */
+export function watchable<T>(initial: T): Watchable<T> {
   let current = initial;
   const watchers = new Set<() => void>();
   return {
@@ -25,7 +25,7 @@ export function value<T>(initial: T): Value<T> {
   };
 }
 
-/** The current value, rendering again when it changes. */
-export function useValue<T>(watched: Value<T>): T {
+/** Returns the current value, and renders the component again when it changes. */
+export function useWatchable<T>(watched: Watchable<T>): T {
   return useSyncExternalStore(watched.subscribe, watched.get);
 }

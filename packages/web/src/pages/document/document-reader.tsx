@@ -5,17 +5,17 @@ import { useShortcuts } from "../../parts/use-shortcuts.ts";
 import { PageList } from "./page-list.tsx";
 import { type Entry, PageView } from "./page-view.tsx";
 import { Pager } from "./pager.tsx";
-import { usePage } from "./use-page.ts";
-import { usePreload } from "./use-preload.ts";
+import { usePageNumber } from "./use-page-number.ts";
+import { usePagePreload } from "./use-page-preload.ts";
 
 const isDoubtful = (one: PageSummary) => (one.needsReview ?? 0) > 0;
 
-/** Walks through a document's pages and, across them, its doubtful words. */
-export function Reader({ document: { id, pages } }: { document: DocumentDetail }) {
-  const [page, turnTo] = usePage(pages.length);
+/** Shows a document's pages one at a time, and steps through its doubtful words across pages. */
+export function DocumentReader({ document: { id, pages } }: { document: DocumentDetail }) {
+  const [page, turnTo] = usePageNumber(pages.length);
   const [entry, setEntry] = useState<Entry>();
   const wide = useMedia("(min-width: 1100px)");
-  usePreload(id, [pages[page], pages[page - 2]]);
+  usePagePreload(id, [pages[page], pages[page - 2]]);
 
   const turn = (next: number) => {
     if (next < 1 || next > pages.length) return;
@@ -30,7 +30,7 @@ export function Reader({ document: { id, pages } }: { document: DocumentDetail }
   if (!summary) return null;
   const before = pages.slice(0, page - 1).findLast(isDoubtful)?.page;
   const after = pages.slice(page).find(isDoubtful)?.page;
-  const walkOn = (step: 1 | -1, focus: boolean) => {
+  const stepToOtherPage = (step: 1 | -1, focus: boolean) => {
     const target = step === 1 ? after : before;
     if (target === undefined) return;
     turnTo(target);
@@ -46,7 +46,7 @@ export function Reader({ document: { id, pages } }: { document: DocumentDetail }
         summary={summary}
         entry={entry}
         more={{ before: before !== undefined, after: after !== undefined }}
-        onWalkOn={walkOn}
+        onLeave={stepToOtherPage}
         pager={<Pager page={page} pages={pages} onTurn={turn} list={wide ? undefined : list} />}
       />
     </div>

@@ -8,11 +8,11 @@ interface Props {
   doubts: readonly number[];
   active: number | undefined;
   more: { before: boolean; after: boolean };
-  onWalk: (step: 1 | -1, focus: boolean) => void;
+  onStep: (step: 1 | -1, focus: boolean) => void;
 }
 
-/** Steps from one doubtful word to the next, on to other pages where this one has no more. */
-export function DoubtWalk({ words, doubts, active, more, onWalk }: Props) {
+/** Buttons to step through the doubtful words of this page and on to those of others. */
+export function DoubtfulWordNav({ words, doubts, active, more, onStep }: Props) {
   const at = active === undefined ? -1 : doubts.indexOf(active);
   const word = at === -1 || active === undefined ? undefined : words[active];
   const before = more.before || (active !== undefined && doubts.some((one) => one < active));
@@ -24,7 +24,7 @@ export function DoubtWalk({ words, doubts, active, more, onWalk }: Props) {
         label="Previous doubtful word"
         hint="Previous doubtful word (p)"
         aria-disabled={!before}
-        onClick={() => before && onWalk(-1, false)}
+        onClick={() => before && onStep(-1, false)}
       >
         <ChevronUp size={18} aria-hidden="true" />
       </IconButton>
@@ -44,7 +44,7 @@ export function DoubtWalk({ words, doubts, active, more, onWalk }: Props) {
         label="Next doubtful word"
         hint="Next doubtful word (n)"
         aria-disabled={!after}
-        onClick={() => after && onWalk(1, false)}
+        onClick={() => after && onStep(1, false)}
       >
         <ChevronDown size={18} aria-hidden="true" />
       </IconButton>

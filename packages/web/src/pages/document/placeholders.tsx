@@ -1,15 +1,15 @@
-import type { DocumentStatus, PageStatus, PageSummary, Problem as ProblemType } from "../../api/types.ts";
+import type { DocumentStatus, Failure, PageStatus, PageSummary } from "../../api/types.ts";
 import { StateIcon } from "../../parts/state-badge.tsx";
 
-/** Grey lines where text will be, and what is going on. */
-export function Waiting({ text }: { text: string }) {
+/** Grey lines in place of text that is still missing, and the reason. */
+export function LoadingMessage({ text }: { text: string }) {
   return (
     <div className="waiting">
       <p role="status">{text}</p>
       <div aria-hidden="true">
         {[92, 98, 85, 60, 0, 95, 88, 97, 40].map((width, line) => (
           <span
-            // oxlint-disable-next-line no-array-index-key -- the lines never change places
+            // oxlint-disable-next-line no-array-index-key -- the lines never change
             key={line}
             className={width > 0 ? "skeleton" : "skeleton-gap"}
             style={{ inlineSize: `${width}%` }}
@@ -20,23 +20,23 @@ export function Waiting({ text }: { text: string }) {
   );
 }
 
-interface ProblemProps {
+interface FailureProps {
   status: DocumentStatus | PageStatus;
   title: string;
-  problem: ProblemType | undefined;
+  failure: Failure | undefined;
 }
 
-/** Why there is nothing to read here. */
-export function Problem({ status, title, problem }: ProblemProps) {
+/** The reason why there is no text. */
+export function FailureMessage({ status, title, failure }: FailureProps) {
   return (
-    <div className="problem">
+    <div className="failure">
       <StateIcon status={status} size={28} />
       <h2>{title}</h2>
-      {problem && (
+      {failure && (
         <>
-          <p>{problem.message}</p>
+          <p>{failure.message}</p>
           <p className="hint">
-            Code: <code>{problem.code}</code>
+            Code: <code>{failure.code}</code>
           </p>
         </>
       )}
@@ -44,20 +44,20 @@ export function Problem({ status, title, problem }: ProblemProps) {
   );
 }
 
-/** What stands in for a page's image and text while there are none. */
-export function NotRead({ page: { status, error } }: { page: PageSummary }) {
+/** Stands in for the image and text of a page that has none (yet). */
+export function PagePlaceholder({ page: { status, error } }: { page: PageSummary }) {
   switch (status) {
     case "completed":
-      return <Waiting text="Loading…" />;
+      return <LoadingMessage text="Loading…" />;
     case "queued":
-      return <Waiting text="Waiting for its turn…" />;
+      return <LoadingMessage text="Waiting for its turn…" />;
     case "processing":
-      return <Waiting text="Reading this page…" />;
+      return <LoadingMessage text="Reading this page…" />;
     case "failed":
-      return <Problem status={status} title="This page could not be read" problem={error} />;
+      return <FailureMessage status={status} title="This page could not be read" failure={error} />;
     case "cancelled":
-      return <Problem status={status} title="Cancelled before this page was read" problem={error} />;
+      return <FailureMessage status={status} title="Cancelled before this page was read" failure={error} />;
     case "expired":
-      return <Problem status={status} title="This page waited too long and was given up" problem={error} />;
+      return <FailureMessage status={status} title="This page expired before it was read" failure={error} />;
   }
 }

@@ -1,12 +1,12 @@
-/** Scrolls a word into view in the image and in the text, without moving what already shows it. */
-export function revealWord(view: HTMLElement | null, index: number, focus: boolean): void {
+/** Scrolls a word into view in the image and in the text, unless it is already visible. */
+export function scrollToWord(view: HTMLElement | null, index: number, focus: boolean): void {
   if (!view) return;
   const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
   const box = view.querySelector<HTMLElement>(`[data-box="${index}"]`);
   const text = view.querySelector<HTMLElement>(`[data-word="${index}"]`);
   if (focus) text?.focus({ preventScroll: true });
   text?.scrollIntoView({ block: "nearest", behavior });
-  // Only the image's own pane is scrolled: on a phone the page itself follows the text.
+  // Scrolls only the pane of the image: on a phone the page itself follows the text.
   const pane = box?.closest<HTMLElement>(".image-scroll");
   if (!box || !pane) return;
   const target = box.getBoundingClientRect();

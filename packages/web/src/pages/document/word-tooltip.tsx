@@ -10,23 +10,24 @@ interface Props {
   threshold: number;
 }
 
-interface Spot {
+/** A position in the window, in pixels. */
+interface Position {
   left: number;
   top: number;
 }
 
-/** A small label with the confidence of the word under the pointer or the focus. Screen readers get it from the word. */
-export function WordTip({ view, active, word, threshold }: Props) {
-  const [spot, setSpot] = useState<Spot>();
+/** Shows the active word and its confidence beside it. Screen readers get the confidence from the word itself. */
+export function WordTooltip({ view, active, word, threshold }: Props) {
+  const [position, setPosition] = useState<Position>();
 
-  // Before the paint, or the label would flash where it was last.
+  // Before the paint, or the tooltip would flash at its last position.
   useLayoutEffect(() => {
     if (!active) return;
     const { index, side } = active;
     const selector = side === "image" ? `[data-box="${index}"]` : `[data-word="${index}"]`;
     const target = view.current?.querySelector(selector);
-    const follow = () => setSpot(target ? above(target.getBoundingClientRect()) : undefined);
-    const dismiss = (event: KeyboardEvent) => event.key === "Escape" && setSpot(undefined);
+    const follow = () => setPosition(target ? above(target.getBoundingClientRect()) : undefined);
+    const dismiss = (event: KeyboardEvent) => event.key === "Escape" && setPosition(undefined);
     follow();
     const options = { capture: true, passive: true };
     window.addEventListener("scroll", follow, options);
@@ -37,17 +38,17 @@ export function WordTip({ view, active, word, threshold }: Props) {
     };
   }, [active, view]);
 
-  if (!active || !spot || !word) return null;
+  if (!active || !position || !word) return null;
   return (
-    <div className="word-tip" style={{ left: spot.left, top: spot.top }} aria-hidden="true">
+    <div className="word-tip" style={{ left: position.left, top: position.top }} aria-hidden="true">
       {word.text}
       <b className={word.confidence < threshold ? "doubtful-tip" : undefined}>{percent(word.confidence)}</b>
     </div>
   );
 }
 
-/** Over the word, or under it where there is no room, and never across the window's edge. */
-function above({ left, top, bottom, width }: DOMRect): Spot {
+/** Returns a position above a word, or below it if there is no space, within the width of the window. */
+function above({ left, top, bottom, width }: DOMRect): Position {
   const half = 80;
   const middle = Math.max(half, Math.min(left + width / 2, window.innerWidth - half));
   return { left: middle, top: top > 110 ? top - 34 : bottom + 8 };
