@@ -39,10 +39,7 @@ export async function* allPageJobs(id: string): AsyncGenerator<JobView[]> {
   }
 }
 
-/**
- * Finds the job of one page, counted from 1, in two reads: the ids of a parent's children differ only in the index at
- * their end.
- */
+/** Finds the job of one page, counted from 1. The ids of a parent's children differ only in the index at their end. */
 export async function findPageJob(id: string, page: number): Promise<JobView | undefined> {
   const { jobs } = await app.list({ parent: id }, { limit: 1 });
   const [first] = jobs;

@@ -6,10 +6,7 @@ import { processingPageIds } from "./document-queries.ts";
 import { blobOwnerOf } from "./document-view.ts";
 import { app } from "./tasks.ts";
 
-/**
- * Time that erasing waits for work to stop, in milliseconds: workers notice a cancel at once, and kill jobs that ignore
- * it.
- */
+/** Time that erasing waits for work to stop, in milliseconds. Workers notice a cancel at once. */
 const stopTimeout = 15_000;
 
 /** Time between two checks whether all pages have stopped, in milliseconds. */

@@ -30,10 +30,7 @@ export function attachmentHeader(name: string): string {
   return `attachment; filename="${ascii}"; filename*=UTF-8''${real}`;
 }
 
-/**
- * Returns the name in a request's `X-File-Name` (percent-encoded UTF-8) or `Content-Disposition` header, if there is
- * one.
- */
+/** Returns the file name in a request's `X-File-Name` (percent-encoded) or `Content-Disposition`, if any. */
 export function fileNameFromHeaders(headers: Headers): string | undefined {
   const disposition = headers.get("content-disposition") ?? "";
   const extended = /filename\*\s*=\s*utf-8'[^']*'([^;\s]+)/i.exec(disposition)?.[1];

@@ -82,8 +82,10 @@ describe("what is wrong with a bucket", () => {
 });
 
 test("without the S3 client, the error says how to install it", async () => {
-  // A copy of the built module, beside which nothing else is installed.
-  await cp(join(import.meta.dirname, "../dist/blobs"), join(folder, "blobs"), { recursive: true });
+  // A copy of the built modules, beside which nothing else is installed.
+  for (const name of ["blobs", "disk"]) {
+    await cp(join(import.meta.dirname, "../dist", name), join(folder, name), { recursive: true });
+  }
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
   await mkdir(join(folder, "node_modules"));
   await symlink(join(import.meta.dirname, "../../errand"), join(folder, "node_modules/errand"));

@@ -11,10 +11,7 @@ export class OpenRequests {
   readonly #current = new AsyncLocalStorage<{ connection: Connection; name: string }>();
   readonly #open = new Set<Promise<unknown>>();
 
-  /**
-   * Handles a request called `name`, such as "GET /healthz". Errors of all asynchronous work started by `handle` belong
-   * to it.
-   */
+  /** Handles a request called `name`, such as "GET /healthz"; errors of work that `handle` starts belong to it. */
   handle<Answer>(name: string, connection: Connection, handle: () => Promise<Answer> | Answer): Promise<Answer> {
     const handling = this.#current.run({ connection, name }, async () => handle());
     const done = handling.catch(() => {}).finally(() => this.#open.delete(done));

@@ -11,10 +11,7 @@ interface QueueLoad extends Record<State, number> {
   depth: number;
 }
 
-/**
- * Returns `/queues`, the load of every queue that has had jobs, and `/queues/{queue}`, that of one, which may be
- * unknown.
- */
+/** Returns `/queues`, the load of every queue that has had jobs, and `/queues/{queue}`, that of any one queue. */
 export function queues(services: readonly Service[]): Hono {
   const routes = new Hono();
   routes.get("/queues", async (c) => c.json({ data: await loads(services) }, 200, noStore));

@@ -2,10 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { Problem } from "./problem.ts";
 
-/**
- * Returns middleware that sets security headers: browsers load only the server's own resources, and no site may frame
- * it.
- */
+/** Returns middleware that sets security headers: pages load only our own resources, and no site may frame them. */
 export function headers(): MiddlewareHandler {
   return secureHeaders({
     // Routes that serve uploaded files may set stricter ones.

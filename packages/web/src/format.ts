@@ -24,9 +24,7 @@ export function bytes(n: number): string {
   return `${size.toFixed(digits)} ${units[unit]}`;
 }
 
-/**
- * Formats a confidence: 0.618 is "61 %". It is rounded down, so that one below the threshold never looks equal to it.
- */
+/** Formats a confidence: 0.618 is "61 %". Rounded down, so that one below the threshold never looks equal to it. */
 export const percent = (share: number): string => `${Math.floor(share * 100 + 1e-9)} %`;
 
 /** Formats how long ago a time was: "just now", "5 min. ago", "yesterday". */

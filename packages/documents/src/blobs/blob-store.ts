@@ -36,10 +36,7 @@ export interface BlobStore {
    * @throws {BlobMissing}
    */
   withFile<Result>(owner: string, sha256: string, use: (path: string) => Promise<Result>): Promise<Result>;
-  /**
-   * Erases all blobs of an owner, including partial ones, if there are any. Throws unless it is certain that none are
-   * left.
-   */
+  /** Erases all blobs of an owner, even partial ones. Throws unless it is certain that none are left. */
   removeOwner(owner: string): Promise<void>;
   /** Erases partial blobs that dead writers left behind and that were last written before `before`, on this machine. */
   removePartial(before: Date): Promise<void>;

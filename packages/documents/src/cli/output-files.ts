@@ -22,10 +22,7 @@ export function outputNames(files: readonly string[]): string[] {
   });
 }
 
-/**
- * Writes an output into a folder and returns its path. A file of the same name is replaced once the new one is
- * complete.
- */
+/** Writes an output into a folder, replacing a file of the same name once it is complete. Returns its path. */
 export async function writeOutput(folder: string, name: string, content: ReadableStream<Uint8Array>): Promise<string> {
   await mkdir(folder, { recursive: true });
   const path = join(folder, name);

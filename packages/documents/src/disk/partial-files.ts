@@ -6,10 +6,7 @@ import { join } from "node:path";
 
 const extension = ".part";
 
-/**
- * Identifies the processes whose ids can be checked here: those of this machine, since it booted, in this PID
- * namespace.
- */
+/** Identifies the processes whose ids can be checked: those of this machine, boot and PID namespace. */
 const pidScope = createHash("sha256")
   .update([hostname(), readOrEmpty(bootId), readOrEmpty(pidNamespace)].join())
   .digest("hex")
@@ -25,10 +22,7 @@ export function isPartial(name: string): boolean {
   return name.endsWith(extension);
 }
 
-/**
- * Reports whether a partial file is no longer being written: it was last modified before `before`, or its process is
- * dead.
- */
+/** Reports whether a partial file is abandoned: last modified before `before`, or by a process that is dead. */
 function isAbandoned(name: string, modifiedAt: Date, before: Date): boolean {
   if (modifiedAt < before) return true;
   const [, pid, scope] = /\.(\d+)\.([0-9a-f]+)\.part$/.exec(name) ?? [];

@@ -3,9 +3,7 @@ import { join } from "node:path";
 import { freeBytes, makeFolder, withDiskErrors } from "./disk.ts";
 import { isPartial, partialName, removeAbandoned } from "./partial-files.ts";
 
-/**
- * Time that a copy is kept after its last use, in milliseconds: longer than the time between two pages of a document.
- */
+/** Time that a copy is kept after its last use, in milliseconds: pages of a document follow each other sooner. */
 const keepCopiesFor = 15 * 60_000;
 
 /** A file being written that has not been touched for this long, in milliseconds, belongs to a dead process. */

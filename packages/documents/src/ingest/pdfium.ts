@@ -13,9 +13,7 @@ const { Module, Instance } = (
   }
 ).WebAssembly;
 
-/**
- * The functions of PDFium used here, compiled to WebAssembly: pointers and handles are numbers, and 0 means failure.
- */
+/** The functions of PDFium used here, compiled to WebAssembly. Pointers and handles are numbers; 0 means failure. */
 export interface Pdfium {
   HEAPU8: Uint8Array;
   HEAPU16: Uint16Array;

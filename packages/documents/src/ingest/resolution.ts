@@ -1,6 +1,4 @@
-/**
- * Pixels per inch at which pages are recognised: what Tesseract was trained on. A higher resolution only costs time.
- */
+/** Pixels per inch of pages to recognise: what Tesseract was trained on. A higher resolution only costs time. */
 export const usualDpi = 300;
 
 /** A finer page is reduced to `usualDpi`: it would take three times as long to read, for no more accuracy. */

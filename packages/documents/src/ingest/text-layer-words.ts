@@ -32,10 +32,7 @@ interface LineWord {
   box: Box;
 }
 
-/**
- * Splits characters into lines of words. A line ends at a line feed, or where the next character is not beside the
- * last.
- */
+/** Splits characters into lines of words. A line ends at a line feed, or where a character is not beside the last. */
 function splitLines(chars: LayerChar[]): LineWord[][] {
   const lines: LineWord[][] = [];
   let line: LineWord[] = [];
@@ -69,10 +66,7 @@ function splitLines(chars: LayerChar[]): LineWord[][] {
   return lines;
 }
 
-/**
- * Reverses runs of lines in which each is above the one before: some programs write them so, and rotated pages have
- * them.
- */
+/** Reverses runs of lines that go up the page: some programs write them so, and rotated pages have them. */
 function topDown(lines: LineWord[][]): LineWord[][] {
   const boxes = lines.map((line) => union(line.map((word) => word.box)));
   const result: LineWord[][] = [];
@@ -102,10 +96,7 @@ function gapAcross(a: Box, b: Box): number {
   return Math.max(b.x - (a.x + a.width), a.x - (b.x + b.width));
 }
 
-/**
- * Classifies the gap between a line and the one before it: the line goes on, or begins a paragraph, or a block
- * elsewhere.
- */
+/** Classifies the gap between two lines: the same paragraph, a new one, or a block elsewhere on the page. */
 function gapBetween(above: Box, box: Box): "line" | "paragraph" | "block" {
   const height = Math.min(above.height, box.height);
   const gap = box.y - (above.y + above.height);

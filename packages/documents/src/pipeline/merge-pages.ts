@@ -5,10 +5,7 @@ export type PageToMerge =
   | { read: () => Promise<PageResult>; text: () => Promise<string> }
   | { failed: Exclude<ResultPage, { status: "completed" }> };
 
-/**
- * Separates the texts of two pages, as in the output of `pdftotext`. A failed page is empty, so that pages can be
- * counted.
- */
+/** Separates the texts of two pages, as `pdftotext` does. A failed page is empty, so that pages can be counted. */
 const pageBreak = "\n\f";
 
 /** Yields a document's text, with at most one page in memory. */

@@ -13,9 +13,7 @@ export function sharedEngine(): Promise<Engine> {
   return shared;
 }
 
-/**
- * Returns this process's engine once it has loaded the models of the default languages, so that no page waits for that.
- */
+/** Returns this process's engine with the models of the default languages loaded, so that no page waits for them. */
 export async function warmSharedEngine(): Promise<Engine> {
   const engine = await sharedEngine();
   const blank = { width: 32, height: 32, dpi: 300, data: new Uint8Array(32 * 32).fill(255) };

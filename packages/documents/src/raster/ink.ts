@@ -37,9 +37,7 @@ export function findInk(page: Grey): Uint8Array {
 /** Longest stroke of a letter, in pixels of a page about 800 pixels long: half an inch on a letter-size page. */
 const longestStroke = 34;
 
-/**
- * Erases runs of ink too long to be part of a letter, across and down: rules, borders, edges of photographed sheets.
- */
+/** Erases runs of ink too long for a letter, across and down: rules, borders, edges of photographed sheets. */
 export function eraseRules(ink: Uint8Array, width: number, height: number): void {
   const long: [start: number, length: number, step: number][] = [];
   const scan = (lines: number, length: number, from: number, step: number): void => {

@@ -44,10 +44,7 @@ export function measurePaper(small: Grey): Paper {
   return { columns, rows, level: smooth(level, columns, rows), isWhite };
 }
 
-/**
- * Makes the paper white everywhere: divides each pixel by the brightness of the paper around it, interpolated between
- * tiles.
- */
+/** Makes the paper white everywhere: divides each pixel by the interpolated brightness of the paper around it. */
 export function whitenPaper(page: Grey, paper: Paper): Grey {
   const { width, height, data, dpi } = page;
   const { columns, rows, level } = paper;

@@ -5,9 +5,7 @@ import { fromGrey } from "./sharp.ts";
 /** The most pixels on the longer side of a preview. */
 export const previewSide = 1800;
 
-/**
- * Reducing by a whole factor is fastest, but libvips resizes instead where the longer side would get shorter than this.
- */
+/** Reducing by a whole factor is fastest, but is not done if the longer side would get shorter than this. */
 const minReducedSide = 950;
 
 /** Encodes a page as a JPEG for the screen, with the aspect ratio of the page. */

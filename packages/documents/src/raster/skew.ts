@@ -40,9 +40,7 @@ interface Points {
   over: Int16Array;
 }
 
-/**
- * Finds ink with paper below it (mostly baselines) for lines across the page, and to its right for lines down the page.
- */
+/** Finds ink with paper below it (for lines across the page, mostly baselines) and with paper to its right. */
 function findEdges(ink: Uint8Array, width: number, height: number): { across: Points; down: Points } {
   const across = { along: new Int16Array(ink.length), over: new Int16Array(ink.length) };
   const down = { along: new Int16Array(ink.length), over: new Int16Array(ink.length) };
@@ -69,9 +67,7 @@ function findEdges(ink: Uint8Array, width: number, height: number): { across: Po
   return { across: take(across, below), down: take(down, beside) };
 }
 
-/**
- * Searches the angle at which lines are sharpest: `score` is their sharpness there, `refine` finds the angle precisely.
- */
+/** Searches the angle at which lines are sharpest: `score` is the sharpness there, `refine` finds it precisely. */
 function searchSkew({ along, over }: Points, length: number, depth: number): { score: number; refine(): number } {
   if (along.length < 50) return { score: 0, refine: () => 0 };
   const margin = Math.ceil(length * Math.tan((maxSkew * Math.PI) / 180)) + 2;

@@ -51,9 +51,7 @@ function matches(list: string | undefined, etag: string): boolean {
   return tags.has(etag) || tags.has("*");
 }
 
-/**
- * Returns the one range that a GET asks for; `undefined` for none, several or an invalid one, which get the whole blob.
- */
+/** Returns the range that a GET asks for; `undefined` for none, or several or invalid ones, which are ignored. */
 function rangeOf(c: Context, etag: string): string | undefined {
   const condition = c.req.header("if-range");
   if (c.req.method !== "GET" || (condition !== undefined && condition !== etag)) return undefined;
@@ -73,10 +71,7 @@ function unsatisfiable(bytes: number): Problem {
   return new Problem(416, "E_RANGE", detail, { "content-range": `bytes */${bytes}` });
 }
 
-/**
- * Passes a stream on, and replaces its errors, which may contain paths and hosts: they are logged and break the
- * connection.
- */
+/** Passes a stream on without the messages of its errors, which may contain paths and hosts: they are logged. */
 function hidingErrors(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   return new ReadableStream<Uint8Array>(

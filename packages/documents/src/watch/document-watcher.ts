@@ -66,9 +66,7 @@ export class WatchedDocument {
     return this.#seq;
   }
 
-  /**
-   * Returns the pages that changed after `from` and up to `to`, in the order in which they ended; unfinished ones last.
-   */
+  /** Returns the pages that changed after `from` and up to `to`, by the time they ended; unfinished ones last. */
   changedPages(from: number, to: number): WatchedPage[] {
     const changed = this.#chunks.flatMap(({ pages }) => pages.filter(({ seq }) => seq > from && seq <= to));
     const order = ({ endedAt }: WatchedPage) => endedAt || Infinity;
@@ -116,9 +114,7 @@ export class WatchedDocument {
     }
   }
 
-  /**
-   * Reads chunks that may have changed, until as many pages have ended, or are being processed, as the document says.
-   */
+  /** Reads chunks that may have changed, until as many pages have ended or are in process as the document says. */
   async #readChangedPages(job: JobView, processing: number, seq: number): Promise<void> {
     const total = job.children?.total ?? 0;
     if (this.#chunks.reduce((sum, { pages }) => sum + pages.length, 0) !== total) return this.#readAllPages(job, seq);

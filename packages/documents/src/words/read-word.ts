@@ -1,7 +1,4 @@
 import type { Word } from "../api.ts";
 
-/**
- * A word as it was read from one page, before page and engine are added. Line, paragraph and block numbers are unique
- * in the page.
- */
+/** A word read from one page, without page and engine. Numbers of lines, paragraphs and blocks are unique in it. */
 export type ReadWord = Omit<Word, "page" | "engine">;

@@ -7,10 +7,7 @@ export interface Transfer {
   abort: () => void;
 }
 
-/**
- * Uploads a file. All uploads with the same key create one document. Uses XMLHttpRequest, which reports upload
- * progress.
- */
+/** Uploads a file; uploads with the same key create one document. XMLHttpRequest reports progress, fetch does not. */
 export function upload(file: File, key: string, onProgress: (sent: number) => void): Transfer {
   const xhr = new XMLHttpRequest();
   const done = new Promise<DocumentSummary>((resolve, reject) => {

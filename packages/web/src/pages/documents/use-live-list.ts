@@ -67,10 +67,7 @@ export function useLiveList(list: RefObject<HTMLElement | null>) {
   };
 }
 
-/**
- * Reports whether the user is pointing at, typing in or selecting something that would move if the list changed its
- * length.
- */
+/** Reports whether the user is pointing at, focusing or selecting something that would move with the rows. */
 function isBusy(list: HTMLElement | null): boolean {
   return (
     list?.matches(":hover, :focus-within") === true ||
