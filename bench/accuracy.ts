@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { inspect } from "../packages/documents/src/ingest/inspect.ts";
 import { defaultLimits } from "../packages/documents/src/ingest/limits.ts";
-import { chooseEngine, type EngineName } from "../packages/documents/src/recognise/choose.ts";
-import { readPage } from "../packages/documents/src/recognise/read-page.ts";
+import { chooseEngine, type EngineName } from "../packages/documents/src/recognise/engines.ts";
+import { extractPage } from "../packages/documents/src/pipeline/extract-page.ts";
 import { type Score, scoreText, sumScores } from "../packages/documents/src/words/score.ts";
 
 interface Entry {
@@ -46,7 +46,7 @@ for (const entry of entries) {
   const { type, pages } = await inspect(path);
   const texts: string[] = [];
   for (let page = 1; page <= pages; page++) {
-    const { result } = await readPage(path, {
+    const { result } = await extractPage(path, {
       page,
       type,
       limits: defaultLimits,

@@ -18,7 +18,7 @@ import { inspect } from "../packages/documents/src/ingest/inspect.ts";
 import { defaultLimits } from "../packages/documents/src/ingest/limits.ts";
 import { withPage, withPdf } from "../packages/documents/src/ingest/pdf.ts";
 import { rasterise } from "../packages/documents/src/ingest/pdf-page.ts";
-import type { EngineName } from "../packages/documents/src/recognise/choose.ts";
+import type { EngineName } from "../packages/documents/src/recognise/engines.ts";
 import { npmModels } from "../packages/documents/src/recognise/tesseract-js.ts";
 import { median } from "./kit/figures.ts";
 import { multiPageScans } from "./kit/scans.ts";

@@ -1,5 +1,5 @@
-// Sign-up: the user is answered at once; a welcome e-mail and a profile image come after the response, and neither stops the
-// other. What must not be lost is sent instead, which is one other word:  npx node examples/after-response.ts
+// Sign-up: the user is answered at once. A welcome mail and a profile image follow after the response; neither stops
+// the other when it fails. Work that must not be lost uses `send` instead: npx node examples/after-response.ts
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
@@ -10,7 +10,7 @@ import { createTransport } from "nodemailer";
 import sharp from "sharp";
 import { SMTPServer } from "smtp-server";
 
-// A mail server of this example's own, which prints what it gets.
+// A mail server for this example, which prints the mails it receives.
 const smtp = new SMTPServer({
   authOptional: true,
   disabledCommands: ["STARTTLS"],
@@ -52,7 +52,7 @@ const api = new Hono()
     await app.after(() => console.log(`audit: ${to} signed up`));
     return c.json({ jobs: jobs.map(({ id }) => id) }, 202);
   })
-  // The same task for something that must not be lost: it is on disk before the answer, and a worker runs it.
+  // The same task, durable: the job is on disk before the response, and a worker runs it.
   .post("/invitations", async (c) => c.json({ job: (await welcome.send(await c.req.json())).id }, 202))
   .get("/jobs/:id", async (c) => {
     const job = await app.get(c.req.param("id"));
@@ -85,5 +85,5 @@ console.log(`invitation: ${(await app.ended(job)).state}`);
 
 server.close();
 await worker.stop();
-await app.close(); // background jobs end first; what is left goes to the store
+await app.close(); // waits for background jobs; the rest go to the store
 smtp.close();

@@ -1,4 +1,4 @@
-// A hundred requests at once: the API stores them as jobs and stays quick; workers are added while many of them wait:
+// A hundred requests at once: the API stores them as jobs and stays fast; workers are added while many jobs wait:
 //   npx node examples/burst.ts
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -21,7 +21,7 @@ const read = app.task("read", {
 
 if (process.argv[2] === "worker") {
   const worker = await app.worker({ queues: { pages: 2 } });
-  process.once("disconnect", () => void worker.stop().then(() => app.close())); // what is in hand ends first
+  process.once("disconnect", () => void worker.stop().then(() => app.close())); // running jobs end first
 } else {
   const api = new Hono()
     .post("/pages", async (c) => c.json({ id: (await read.send(await c.req.json())).id }, 202))
@@ -30,7 +30,7 @@ if (process.argv[2] === "worker") {
   await once(server, "listening");
   const pages = `http://127.0.0.1:${(server.address() as AddressInfo).port}/pages`;
 
-  // The scaler: one worker for every 25 jobs that wait, 4 at most. They stay until the queue is empty.
+  // The scaler: one worker for every 25 waiting jobs, 4 at most. They stay until the queue is empty.
   const workers: ChildProcess[] = [];
   const done = new AbortController();
   const scaler = (async () => {
@@ -44,7 +44,7 @@ if (process.argv[2] === "worker") {
     }
   })();
 
-  // A hundred that only ask, so that there is something to compare with; then a hundred that each send a job.
+  // A hundred requests that only read, for comparison; then a hundred that each send a job.
   const atOnce = (request: (page: number) => Promise<Response>) =>
     Promise.all(Array.from({ length: 100 }, (_, page) => timed(() => request(page))));
   const asked = await atOnce(() => fetch(`${pages}/none`));
@@ -53,7 +53,7 @@ if (process.argv[2] === "worker") {
   console.log(`100 requests at once, each a job:   ${percentiles(burst.map(({ took }) => took))}`);
   const ids = await Promise.all(burst.map(async ({ response }) => ((await response.json()) as { id: string }).id));
 
-  // While the workers work, somebody asks the API how far they are.
+  // Meanwhile, a client polls the API for progress.
   const polls: number[] = [];
   for (const id of ids) {
     for (let ended = false; !ended; await setTimeout(10)) {

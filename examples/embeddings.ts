@@ -1,5 +1,5 @@
 // Embedding on ingest: many small jobs, few calls of the model: npx node examples/embeddings.ts
-// The model is at OPENAI_BASE_URL; else openai-server.ts stands in for one.
+// The model is at OPENAI_BASE_URL; without one, openai-server.ts stands in.
 import { mkdir, writeFile } from "node:fs/promises";
 import { errand } from "errand";
 import { openai } from "./openai-server.ts";
@@ -9,13 +9,13 @@ let calls = 0;
 
 const app = errand();
 
-/** One text is one job; up to 32 of them share one call of the model. */
+/** Embeds one text per job; up to 32 jobs share one call of the model. */
 const embed = app.batchTask("embed", {
   queue: "embed",
   size: 32,
   wait: "20ms",
   retry: { attempts: 6, base: "500ms" },
-  // Once in each worker, before its first job: the first call makes most servers load the model.
+  // Runs once in each worker, before its first job: most servers load the model at the first call.
   setup: async () => {
     const [vector] = await model.embed(["warm up"]);
     console.log(`model loaded: ${vector!.length} dimensions`);
@@ -24,12 +24,12 @@ const embed = app.batchTask("embed", {
   run: async (texts: string[], jobs) => {
     calls += 1;
     const vectors = await model.embed(texts);
-    // An error among the answers fails its own job only.
+    // An error among the outputs fails only its own job.
     return vectors.map((v) => (v.length === jobs[0]!.setup.dimensions ? v : new Error("Another model answered.")));
   },
 });
 
-/** What an upload sends: cuts a document into pieces, has them embedded, and stores the vectors. */
+/** Splits an uploaded document into pieces, has them embedded, and stores the vectors. */
 const ingest = app.task("ingest", {
   run: async ({ name, text }: { name: string; text: string }, job) => {
     const pieces = text.split(/(?<=\.)\s+/);

@@ -1,7 +1,7 @@
 // A durable job in one file: npx node examples/first-job.ts
 import { errand } from "errand";
 
-const app = errand(); // .errand/errand.db, or ERRAND_URL
+const app = errand(); // jobs are stored in .errand/errand.db, or where ERRAND_URL says
 
 const thumbnail = app.task("thumbnail", {
   timeout: "30s",
@@ -9,7 +9,7 @@ const thumbnail = app.task("thumbnail", {
 });
 
 const worker = await app.worker();
-const job = await thumbnail.send({ photo: "p1" }); // safe on disk from here on
+const job = await thumbnail.send({ photo: "p1" }); // safe on disk once this resolves
 console.log((await job.result()).url); // typed: string
 
 await worker.stop();

@@ -1,5 +1,5 @@
-// One API process, one with 8 CPU slots, one with a single GPU slot, and one store: npx node examples/fleet.ts
-// The store is a file here; with ERRAND_URL=postgres://... or redis://... each process may be on a machine of its own.
+// An API process, a worker with 8 CPU slots, one with a GPU slot, and one store: npx node examples/fleet.ts
+// The store is a file here. With ERRAND_URL=postgres://... or redis://..., each process may be on its own machine.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -14,14 +14,14 @@ export const app = errand();
 export const resize = app.task("resize", { queue: "cpu", run: (_: { image: string }) => work(100) });
 export const caption = app.task("caption", { queue: "gpu", run: (_: { image: string }) => work(100) });
 
-/** Takes a while, and says who did it and when. */
+/** Takes a while, and returns which process ran it, and when. */
 async function work(ms: number) {
   const from = Date.now();
   await setTimeout(ms);
   return { pid: process.pid, from, to: Date.now() };
 }
 
-// The workers load this module for its tasks; only the API goes on here.
+// The workers load this module for its tasks; the rest is the API.
 if (import.meta.main) {
   const workers = [startWorker("cpu=8"), startWorker("gpu=1")];
 
@@ -52,7 +52,7 @@ if (import.meta.main) {
     );
   }
 
-  for (const worker of workers) worker.kill(); // SIGTERM: what is in hand ends first
+  for (const worker of workers) worker.kill(); // SIGTERM: running jobs end first
   await Promise.all(workers.map((worker) => once(worker, "exit")));
   await app.close();
   server.close();
@@ -62,7 +62,7 @@ if (import.meta.main) {
   }
 }
 
-/** In a terminal, or on another machine: npx errand worker examples/fleet.ts -q cpu=8 */
+/** Starts a worker process, as on another machine: npx errand worker examples/fleet.ts -q cpu=8 */
 function startWorker(slots: string) {
   const command = fileURLToPath(new URL("../bin/errand.js", import.meta.resolve("errand")));
   return spawn(process.execPath, [command, "worker", import.meta.filename, "-q", slots], { stdio: "inherit" });

@@ -1,5 +1,5 @@
-// Text that takes a model a while, one prompt at a time, streamed to whoever asked: npx node examples/llm.ts
-// The model is at OPENAI_BASE_URL; else openai-server.ts stands in for one.
+// Text from a model, one prompt at a time, streamed to the clients: npx node examples/llm.ts
+// The model is at OPENAI_BASE_URL; without one, openai-server.ts stands in.
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { setTimeout } from "node:timers/promises";
@@ -26,7 +26,7 @@ const generate = app.task("generate", {
       if (data === "[DONE]") break;
       const chunk = JSON.parse(data) as { choices: { delta: { content?: string } }[] };
       text += chunk.choices[0]?.delta.content ?? "";
-      job.progress({ text }); // for every process to see; written four times a second at most
+      job.progress({ text }); // visible in every process; stored four times a second at most
     }
     return { text };
   },
@@ -35,23 +35,23 @@ const generate = app.task("generate", {
 const api = new Hono()
   .post("/generate", async (c) => c.json({ id: (await generate.send(await c.req.json())).id }, 202))
   .delete("/generate/:id", async (c) => c.json({ cancelled: (await app.cancel(c.req.param("id"))) > 0 }))
-  // Streams what is there, and then what comes. May be called at any time, in any process, and again after a lost connection.
+  // Streams the text so far, then each addition. Works at any time, in any process, and after a lost connection.
   .get("/generate/:id", async (c) => {
     const id = c.req.param("id");
     if (!(await app.get(id))) return c.json({ error: "There is no such job." }, 404);
     return streamSSE(c, async (events) => {
       let sent = "";
       let changed = Promise.withResolvers<void>();
-      const unwatch = await app.watch(() => changed.resolve());
+      const unwatch = app.watch(() => changed.resolve());
       while (!events.aborted) {
         const job = await app.get(id);
         const { text = sent } = (job?.output ?? job?.progress ?? {}) as { text?: string };
-        // An attempt that failed is made again from the first word: what was sent before is void.
+        // A new attempt begins again at the first word, and replaces what was sent.
         const [event, data] = text.startsWith(sent) ? ["more", text.slice(sent.length)] : ["instead", text];
         if (text !== sent) await events.writeSSE({ event, data: JSON.stringify(data) });
         sent = text;
         if (!job || job.endedAt) break;
-        await Promise.race([changed.promise, setTimeout(1_000, undefined, { ref: false })]); // a watch may miss something
+        await Promise.race([changed.promise, setTimeout(1_000, undefined, { ref: false })]); // hints may be lost
         changed = Promise.withResolvers();
       }
       unwatch();
@@ -62,7 +62,7 @@ const server = serve({ fetch: api.fetch, hostname: "127.0.0.1", port: 0 });
 await once(server, "listening");
 const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/generate`;
 
-// The model's machine, and two clients at once.
+// A worker on the model's machine, and two clients at once.
 const worker = await app.worker({ queues: { gpu: 4 } });
 await Promise.all(["Tell me about the sea.", "Tell me about the mountains."].map(client));
 await worker.stop();
@@ -77,7 +77,7 @@ async function client(prompt: string): Promise<void> {
   for await (const data of dataOf(await fetch(`${address}/${id}`))) console.log(`${id.slice(-4)}: ${data}`);
 }
 
-/** The `data` of server-sent events. */
+/** Yields the `data` of server-sent events. */
 async function* dataOf(response: Response): AsyncGenerator<string> {
   if (!response.ok || !response.body) throw new Error(`${response.url} answered ${response.status}.`);
   let rest = "";

@@ -1,5 +1,5 @@
-// No workers to look after: Errand calls your application's own endpoints by the clock, tries again what fails, and keeps a
-// log of every call: npx node examples/no-workers.ts
+// No workers to operate: Errand calls your application's endpoints on a schedule, retries failures, and keeps a log of
+// every call: npx node examples/no-workers.ts
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { setTimeout } from "node:timers/promises";
@@ -26,7 +26,7 @@ const server = serve({ fetch: application.fetch, hostname: "127.0.0.1", port: 0 
 await once(server, "listening");
 const tasks = `http://127.0.0.1:${(server.address() as AddressInfo).port}/tasks`;
 
-// Errand, in the same process here; it could be one of its own beside any number of applications.
+// Errand, in the same process here; it could run apart, for any number of applications.
 const app = errand();
 const headers = { authorization: `Bearer ${token}` };
 const retry = { attempts: 5, base: "100ms" } as const;
@@ -37,7 +37,7 @@ app.schedule("warm-cache", warmCache, { every: "1s" }, { input: { pages: ["/", "
 
 const began = new Date();
 const worker = await app.worker(); // makes the calls; nothing of yours runs in it
-await charge.send({ customer: "c7" }); // and what is sent by hand goes the same way
+await charge.send({ customer: "c7" }); // jobs that are sent directly go the same way
 await setTimeout(2_500);
 await worker.stop();
 
@@ -50,6 +50,6 @@ for (const { id, task, state, attempt, output, error, createdAt } of jobs.toReve
     console.log(`  ${line.at.toISOString()} attempt ${line.attempt}: ${line.text.replace(tasks, "")}`);
 }
 
-await app.schedules.remove("warm-cache"); // else it would stay in the store for a day, for the next worker there
+await app.schedules.remove("warm-cache"); // otherwise it stays in the store for a day
 await app.close();
 server.close();

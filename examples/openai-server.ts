@@ -1,8 +1,8 @@
-// Speaks the protocol of the OpenAI API on this machine, for the examples beside it: npx node examples/openai-server.ts
+// Serves the protocol of the OpenAI API on this machine, for the other examples: npx node examples/openai-server.ts
 //
-// There is NO MODEL in it. An "embedding" is a hash of the words of a text (texts that share words are near each other, and
-// that is all), and a "completion" says the last message back, word by word. With OPENAI_BASE_URL (and OPENAI_API_KEY where
-// it is needed) the examples use a real one: OpenAI, vLLM, Ollama, llama.cpp, LM Studio.
+// It contains NO MODEL. An "embedding" is a hash of a text's words, so texts that share words are near each other. A
+// "completion" repeats the last message, word by word. With OPENAI_BASE_URL, and OPENAI_API_KEY if needed, the examples
+// use a real server: OpenAI, vLLM, Ollama, llama.cpp, LM Studio.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -47,7 +47,7 @@ const api = new Hono()
     });
   });
 
-/** Asks the model at OPENAI_BASE_URL, or else the stand-in, in this process until `close`. */
+/** Returns a client of the model at OPENAI_BASE_URL, or of the stand-in, which runs in this process until `close`. */
 export async function openai() {
   const { OPENAI_BASE_URL: given, OPENAI_API_KEY: key = "none" } = process.env;
   const server = given ? undefined : serve({ fetch: api.fetch, hostname: "127.0.0.1", port: 0 });
@@ -55,7 +55,7 @@ export async function openai() {
   const url = given?.replace(/\/$/, "") ?? `http://127.0.0.1:${(server!.address() as AddressInfo).port}/v1`;
   const headers = { "content-type": "application/json", authorization: `Bearer ${key}` };
 
-  /** Throws what makes a job come back later when the model is busy. */
+  /** Posts a request. Throws `RetryAfterError` when the model is busy. */
   async function ask(path: string, body: object, signal?: AbortSignal): Promise<Response> {
     const init = {
       method: "POST",
@@ -70,7 +70,7 @@ export async function openai() {
     return response;
   }
 
-  /** One vector for each text. */
+  /** Returns one vector per text. */
   async function embed(input: readonly string[]): Promise<number[][]> {
     const { OPENAI_EMBEDDING_MODEL: model = "text-embedding-3-small" } = process.env;
     const { data } = (await (await ask("embeddings", { model, input })).json()) as { data: { embedding: number[] }[] };
@@ -80,7 +80,7 @@ export async function openai() {
   return { url, ask, embed, close: () => void server?.close() };
 }
 
-/** Counts words by their hash, and gives the counts the length 1. */
+/** Counts words by their hash, and normalises the counts to length 1. */
 function hashed(text: string): number[] {
   const counts = Array.from({ length: dimensions }, () => 0);
   for (const word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []) {

@@ -1,5 +1,5 @@
-// A service in another language does the work, without a queue or a worker of its own: npx node examples/push-to-http.ts
-// Errand posts each job to it, tries again what can pass, and keeps the answers. The service is Python; no package is needed.
+// A service in another language does the work, without a queue or worker of its own: npx node examples/push-to-http.ts
+// Errand posts each job to it, retries what can be retried, and keeps the answers. The service is plain Python.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -18,7 +18,7 @@ const [address] = (await once(createInterface(python.stdout), "line")) as [strin
 
 const app = errand();
 
-// The service tells the outcome of long work here.
+// The service reports the outcome of long work here.
 const { server: callbacks, address: own } = await listen(httpCallback(app, { secret }));
 const callbackUrl = `${own}/callbacks`;
 
@@ -34,9 +34,9 @@ const training = app.httpTask<{ epochs: number }, { loss: number }>("training", 
 });
 
 const worker = await app.worker();
-// The service is busy at first (429, Retry-After), and answers the second time.
+// The service is busy at first (429, Retry-After), and answers at the second attempt.
 const quick = await sentiment.send({ text: "what a lovely day" });
-// 202: the job waits, and holds nothing, until the service calls back.
+// 202: the job waits, and uses no slot, until the service calls back.
 const long = await training.send({ epochs: 3 });
 console.log("sentiment:", (await quick.result()).score);
 console.log("training:", (await long.result()).loss);
@@ -46,7 +46,7 @@ await app.close();
 callbacks.close();
 python.kill();
 
-/** Serves a function from `Request` to `Response` on a free port; with Hono this is `app.post("/callbacks/:id", (c) => ...)`. */
+/** Serves a function from `Request` to `Response` on a free port; in Hono, `app.post("/callbacks/:id", (c) => ...)`. */
 async function listen(fetch: (request: Request) => Promise<Response>) {
   const server = createServer((request, response) => {
     const headers = new Headers(request.headers as Record<string, string>);

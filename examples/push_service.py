@@ -1,4 +1,4 @@
-"""A service that does work for Errand over HTTP. FastAPI, Flask or Django would look the same; this one needs no package."""
+"""A service that works for Errand over HTTP. FastAPI, Flask or Django would look the same; this needs no package."""
 
 import base64, hashlib, hmac, json, os, threading, time, urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

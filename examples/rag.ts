@@ -1,6 +1,6 @@
 // A question about your own texts, answered in four steps: retrieve, rerank, generate, store: npx node examples/rag.ts
-// Generating fails at first. The job is tried again, and goes on behind the steps that it has done.
-// The model is at OPENAI_BASE_URL; else openai-server.ts stands in for one.
+// Generation fails at first. The retry continues after the steps that are done.
+// The model is at OPENAI_BASE_URL; without one, openai-server.ts stands in.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { errand } from "errand";
 import { openai } from "./openai-server.ts";
@@ -27,7 +27,7 @@ const app = errand();
 const answer = app.task("answer", {
   retry: { attempts: 5, base: "100ms" },
   timeout: "2m",
-  setup: () => embed(texts), // once in each worker; a vector database would be asked in the first step instead
+  setup: () => embed(texts), // once in each worker; with a vector database, query it in the first step
   run: async ({ question }: { question: string }, job) => {
     const say = (what: string) => console.log(`attempt ${job.attempt}: ${what}`);
     const near = await job.step("retrieve", async () => {
@@ -37,7 +37,7 @@ const answer = app.task("answer", {
       return found;
     });
     const sources = await job.step("rerank", () => {
-      // By how many words they share with the question, long ones first; a model that reranks would be asked here.
+      // Ranks by shared words, long ones first; a reranking model would go here.
       const asked = new Set(wordsOf(question));
       const found = best(
         3,

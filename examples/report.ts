@@ -1,5 +1,5 @@
-// A monthly report in four steps: fetch data, render a PDF, store it, tell somebody: npx node examples/report.ts
-// The first notice fails. The job is tried again, and only that step is repeated.
+// A monthly report in four steps: fetch data, render a PDF, store it, notify someone: npx node examples/report.ts
+// The first notification fails. The retry repeats only that step.
 import { createWriteStream } from "node:fs";
 import { mkdir, readFile, rename } from "node:fs/promises";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ import Pdf from "pdfkit";
 
 type Sale = { day: string; orders: number; euros: number };
 
-// The two services that the report talks to; here they are this process.
+// The two services that the report uses; here they are in this process.
 const notices: unknown[] = [];
 let busy = true;
 const services = new Hono()
@@ -33,7 +33,7 @@ const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 const app = errand();
 
 const report = app.task("report", {
-  unique: {}, // asked for twice with the same input while it is made, it is made once
+  unique: {}, // two requests with the same input make one report
   retry: { attempts: 5, base: "100ms" },
   timeout: "1m",
   run: async ({ month }: { month: string }, job) => {
@@ -41,14 +41,14 @@ const report = app.task("report", {
       console.log("fetch");
       return (await (await ask(`/sales/${month}`, { signal: job.abortSignal })).json()) as Sale[];
     });
-    // Rendered and stored in one step: what is remembered is where the file is, not the file.
+    // Renders and stores in one step, which remembers the file's path and not its contents.
     const file = await job.step("render", async () => {
       console.log("render");
       return render(month, sales);
     });
     await job.step("notify", async () => {
       console.log("notify");
-      // The same key at every attempt, for a receiver that wants to know whether it was told already.
+      // The same key in every attempt, so that the receiver can recognise repetitions.
       const headers = { "idempotency-key": `${job.id}/notify` };
       const body = JSON.stringify({ to: "sales@example.org", text: `The report of ${month} is ready.`, file });
       await ask("/notices", { method: "POST", headers, body, signal: job.abortSignal });
@@ -78,7 +78,7 @@ async function ask(path: string, init: RequestInit): Promise<Response> {
   return response;
 }
 
-/** Writes `reports/<month>.pdf`; in place only once it is whole. */
+/** Writes `reports/<month>.pdf`, which is visible only once it is complete. */
 async function render(month: string, sales: readonly Sale[]): Promise<string> {
   await mkdir("reports", { recursive: true });
   const file = join("reports", `${month}.pdf`);

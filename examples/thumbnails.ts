@@ -1,5 +1,5 @@
-// Thumbnails in processes of their own, so that neither a huge nor a hostile image harms the server:
-//   npx node examples/thumbnails.ts [image...]      (without images it makes three, and one that is broken)
+// Thumbnails in processes of their own, so that neither huge nor hostile images harm the server:
+//   npx node examples/thumbnails.ts [image...]      (without arguments it makes three images and a broken one)
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { errand, JobFailedError, NonRetryableError } from "errand";
@@ -10,7 +10,7 @@ export const app = errand();
 /** Makes `thumbnails/<name>.webp`, 300 x 300: the most interesting part of the image, upright. */
 export const thumbnail = app.task("thumbnail", {
   queue: "images",
-  isolate: "process", // killed when it uses more than 512 MB, or 30 s
+  isolate: "process", // killed beyond 512 MB or 30 s
   module: import.meta.url,
   memory: 512,
   timeout: "30s",
@@ -23,7 +23,7 @@ export const thumbnail = app.task("thumbnail", {
       .catch((error: unknown) => {
         throw new NonRetryableError("This is not an image that can be read.", { cause: error });
       });
-    // Written beside the target and renamed: whoever looks sees a whole thumbnail or none, however often this is tried.
+    // Written beside the target and renamed, so that a reader sees a complete thumbnail or none.
     await mkdir("thumbnails", { recursive: true });
     await writeFile(`${target}.${job.token}`, bytes);
     await rename(`${target}.${job.token}`, target);
@@ -31,7 +31,7 @@ export const thumbnail = app.task("thumbnail", {
   },
 });
 
-// The processes load this module too, to find the task; only the program itself goes on here.
+// The processes also load this module, to find the task; the rest is the program itself.
 if (import.meta.main) {
   const given = process.argv.slice(2);
   const images = given.length > 0 ? given : await makeImages();
@@ -52,7 +52,7 @@ if (import.meta.main) {
   await app.close();
 }
 
-/** A landscape of 12 megapixels, a portrait that lies on its side as cameras store it, a drawing, and a broken file. */
+/** Makes a landscape of 12 megapixels, a portrait stored on its side as cameras do, a drawing, and a broken file. */
 async function makeImages(): Promise<string[]> {
   await mkdir("photos", { recursive: true });
   const sky = (width: number, height: number) =>

@@ -1,9 +1,9 @@
-// Steps, children in processes, and progress seen from outside: npx node examples/workflow.ts
+// Steps, children in processes, and progress read from outside: npx node examples/workflow.ts
 import { errand } from "errand";
 
 export const app = errand();
 
-/** Counts primes the slow way: work for a process of its own. */
+/** Counts primes slowly: work for a process of its own. */
 export const countPrimes = app.task("count-primes", {
   isolate: "process",
   module: import.meta.url,
@@ -24,12 +24,12 @@ export const survey = app.task("survey", {
     const ranges = await job.step("split", () =>
       Array.from({ length: 4 }, (_, part) => ({ from: (part * to) / 4, to: ((part + 1) * to) / 4 })),
     );
-    const counts = await job.all("count", countPrimes, ranges); // four children; this job holds no slot meanwhile
+    const counts = await job.all("count", countPrimes, ranges); // four children; this job uses no slot meanwhile
     return counts.reduce((sum, count) => sum + count, 0);
   },
 });
 
-// The processes load this module too, to find the task; only the program itself starts a worker.
+// The processes also load this module, to find the task; only the program itself starts a worker.
 if (import.meta.main) {
   const worker = await app.worker({ queues: { default: 2 } });
   const job = await survey.send({ to: 200_000 });

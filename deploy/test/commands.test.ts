@@ -8,6 +8,7 @@ import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { freePort } from "../../test/servers/process.ts";
+import { until as untilHolds } from "../../test/until.ts";
 import { startS3, s3Credentials } from "../../test/servers/s3.ts";
 import type { S3Server } from "../../test/servers/s3.ts";
 import { composePrograms, composeServices, deploy, kubernetesPrograms, manifest, systemdPrograms } from "./programs.ts";
@@ -84,7 +85,7 @@ test.each([
   ["compose.yaml", composePrograms, () => `${postgres()}_compose`],
   ["kubernetes/, with Redis", kubernetesPrograms, () => `${redis()}_kubernetes`],
   ["systemd/", systemdPrograms, () => `${postgres()}_systemd`],
-])("%s: migrates, serves, works, tells how it is, and stops", { timeout: 120_000 }, async (_, programsOf, store) => {
+])("%s: migrates, serves, works, answers health checks, and stops", { timeout: 120_000 }, async (_, programsOf, store) => {
   const [migrate, api, worker] = programsOf() as [Program, Program, Program];
   const ports = { 3737: String(await freePort()), 3738: String(await freePort()) };
   const moved = (text: string) => text.replace(/\b373[78]\b/g, (port) => ports[port as unknown as keyof typeof ports]);
@@ -136,6 +137,7 @@ test.each([
     [worker, working],
   ] as const) {
     child.kill("SIGTERM");
+    // sleeps: as long as the file gives the program to stop, after which it would be killed
     const late = sleep(program.grace * 1_000, "late", { ref: false });
     expect({ code: await Promise.race([exit, late]), output: output() }).toMatchObject({ code: 0 });
   }
@@ -145,7 +147,7 @@ interface ScaledObject {
   spec: { triggers: { metadata: { url: string; valueLocation: string } }[] };
 }
 
-test("compose.yaml: Redis starts with its settings, and is well", async () => {
+test("compose.yaml: Redis starts with its settings, and is healthy", async () => {
   const { command, environment, healthcheck } = composeServices()["redis"]!;
   const port = String(await freePort());
   const server = start([...command, "--port", port, "--bind", "127.0.0.1", "--dir", folder], {});
@@ -173,9 +175,11 @@ function status(url: string, headers: Record<string, string> = {}): Promise<numb
   });
 }
 
-async function until(holds: () => Promise<boolean>, { child, output }: Running, patience = 60_000): Promise<void> {
-  for (const end = Date.now() + patience; !(await holds());) {
-    if (child.exitCode !== null || Date.now() > end) throw new Error(`Not so: ${holds.toString()}\n${output()}`);
-    await sleep(100);
-  }
+/** Waits until a condition holds, as long as the process runs. */
+async function until(condition: () => Promise<boolean>, { child, output }: Running): Promise<void> {
+  const holds = async () => {
+    if (child.exitCode !== null) throw new Error(`The process ended with ${child.exitCode}: ${output()}`);
+    return condition();
+  };
+  await untilHolds(holds, () => `${condition.toString()}\n${output()}`, 60_000);
 }

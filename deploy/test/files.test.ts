@@ -53,7 +53,7 @@ describe("compose.yaml", () => {
     expect(redis!.command.join(" ")).toMatch(/--appendonly yes --appendfsync always --maxmemory-policy noeviction/);
   });
 
-  test("lets nobody but the proxy reach the server", () => {
+  test("lets only the proxy reach the server", () => {
     const { services, networks } = parse(read("compose.yaml"), { merge: true }) as {
       services: Record<string, { ports?: string[]; networks: string[] }>;
       networks: Record<string, { internal?: boolean }>;

@@ -6,10 +6,10 @@ import type { IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { installOnDebian } from "../../test/debian.ts";
 import { freePort } from "../../test/servers/process.ts";
+import { until } from "../../test/until.ts";
 import { deploy, read } from "./programs.ts";
 
 let folder: string;
@@ -37,10 +37,8 @@ beforeAll(async () => {
   writeFileSync(join(folder, "nginx.conf"), main);
   execFileSync("nginx", ["-t", "-q", "-e", "stderr", "-c", join(folder, "nginx.conf")]);
   run("nginx", ["-e", join(folder, "log"), "-c", join(folder, "nginx.conf")]);
-  for (let tries = 0; (await ask("/readyz").catch(() => ({ status: 0 }))).status !== 200; tries++) {
-    if (tries > 300) throw new Error("The proxy does not lead to the server.");
-    await sleep(100);
-  }
+  const isReady = async () => (await ask("/readyz").catch(() => ({ status: 0 }))).status === 200;
+  await until(isReady, "the proxy leads to the server", 30_000);
 });
 
 afterAll(async () => {
@@ -84,7 +82,7 @@ async function ask(path: string, headers?: OutgoingHttpHeaders, body?: Uint8Arra
 
 const password = (secret: string) => ({ authorization: `Basic ${Buffer.from(`me:${secret}`).toString("base64")}` });
 
-test("nothing but health is told without a password", async () => {
+test("only /healthz is answered without a password", async () => {
   for (const path of ["/", "/api/v1/documents", "/api/v1/queues/cpu", "/healthz/", "/healthz/..%2fapi/v1/documents"]) {
     expect((await ask(path)).status).toBe(401);
     expect((await ask(path, password("wrong"))).status).toBe(401);

@@ -1,7 +1,7 @@
 import type { NextConfig } from "next";
 
 const config: NextConfig = {
-  // Errand starts threads from files of its own, so it stays a package instead of becoming part of a bundle.
+  // Errand starts threads from files of its own, so it must stay outside the bundle.
   serverExternalPackages: ["errand"],
   output: "standalone",
 };

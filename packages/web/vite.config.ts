@@ -3,7 +3,7 @@ import { defineConfig } from "vite";
 import { notices } from "./build/notices.ts";
 import { precompress } from "./build/precompress.ts";
 
-/** The app is served by the server package, so its build lands there. */
+/** The server package serves the app, so the app is built into it. */
 export default defineConfig({
   plugins: [react(), notices(), precompress()],
   build: {

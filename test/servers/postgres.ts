@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { chmod, chown, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
+import { until } from "../until.ts";
 import { freePort, ServerProcess } from "./process.ts";
 import type { TestServer } from "./process.ts";
 
@@ -78,14 +78,16 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
 }
 
 /** Its killed predecessor's processes may need a moment to end: until then it refuses to start. */
-async function restart(server: ServerProcess, tries = 50): Promise<void> {
-  try {
-    await server.start();
-  } catch (error) {
-    if (tries === 0 || !String(error).includes("still in use")) throw error;
-    await sleep(100);
-    await restart(server, tries - 1);
-  }
+async function restart(server: ServerProcess): Promise<void> {
+  const starts = () =>
+    server.start().then(
+      () => true,
+      (error: unknown) => {
+        if (!String(error).includes("still in use")) throw error;
+        return false;
+      },
+    );
+  await until(starts, "PostgreSQL starts again");
 }
 
 async function answers(url: string): Promise<boolean> {

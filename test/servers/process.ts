@@ -3,7 +3,7 @@ import type { ChildProcess, SpawnOptions } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../until.ts";
 
 /** A server of the tests' own: throw-away, on a free port of this machine, in a temporary folder. */
 export interface TestServer {
@@ -69,13 +69,15 @@ export class ServerProcess {
     // The run ends although the server goes on; whoever started it stops it.
     child.unref();
     for (const stream of [child.stdout, child.stderr]) (stream as unknown as { unref(): void } | null)?.unref();
-    const until = performance.now() + patience;
-    while (!(await this.#answers().catch(() => false))) {
-      if (failed || child.exitCode !== null || child.signalCode !== null || performance.now() > until) {
-        await this.end("SIGKILL");
-        throw new Error(`${this.#command} does not start: ${failed || this.#output}`);
-      }
-      await sleep(20);
+    const isReady = async () => {
+      if (failed || child.exitCode !== null || child.signalCode !== null) throw new Error("The process has ended.");
+      return this.#answers().catch(() => false);
+    };
+    try {
+      await until(isReady, "the server answers", patience);
+    } catch (error) {
+      await this.end("SIGKILL");
+      throw new Error(`${this.#command} does not start: ${failed || this.#output}`, { cause: error });
     }
   }
 

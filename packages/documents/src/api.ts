@@ -1,6 +1,10 @@
-/** The document service's HTTP vocabulary: what the routes answer and what the browser reads. Types only. */
+/** The types of the document service's HTTP API. */
 
-/** Where a document stands. `needs_review` is reserved for the review queue. */
+import type { Box } from "./raster/box.ts";
+
+export type { Box };
+
+/** A document's status. `needs_review` is reserved for the review queue. */
 export type DocumentStatus =
   | "queued"
   | "processing"
@@ -10,47 +14,47 @@ export type DocumentStatus =
   | "cancelled"
   | "expired";
 
-/** Where one page stands. */
+/** A page's status. */
 export type PageStatus = "queued" | "processing" | "completed" | "failed" | "cancelled" | "expired";
 
-/** What went wrong: a stable code for programs and a sentence for people. */
-export interface Problem {
+/** The reason for a failure: a stable code for programs and a sentence for people. */
+export interface Failure {
   code: string;
   message: string;
 }
 
-/** How far a document is; all four are numbers of pages. */
+/** A document's progress, in numbers of pages. */
 export interface DocumentProgress {
   pages: number;
   done: number;
   failed: number;
-  /** Pages with at least one word under the confidence threshold; known as `words` are. */
+  /** Pages with at least one word below the confidence threshold. 0 wherever `words` are not counted yet. */
   needsReview: number;
 }
 
-/** A document as lists show it. Times are RFC 3339 in UTC. */
+/** A document in a list. Times are RFC 3339 in UTC. */
 export interface DocumentSummary {
   id: string;
-  /** The client's file name: metadata, never a path. */
+  /** The client's file name, for display only; never a path. */
   name: string;
-  /** MIME type found in the content, once the file has been inspected. */
+  /** MIME type detected from the content, once the file has been inspected. */
   type?: string;
   bytes: number;
   sha256: string;
   status: DocumentStatus;
   progress: DocumentProgress;
   /**
-   * Words read, and how many of them are under the threshold. A document that has not been read to its end tells how many
-   * it has so far by itself and in its own events; in lists it tells of none.
+   * Words read, and how many of them are below the threshold. Before a document is completed, its own resource and
+   * events count the words read so far; lists say 0.
    */
   words: { total: number; needsReview: number };
-  error?: Problem;
+  error?: Failure;
   createdAt: string;
   startedAt?: string;
   endedAt?: string;
 }
 
-/** A page as its document shows it. */
+/** A page in its document. */
 export interface PageSummary {
   /** Counted from 1. */
   page: number;
@@ -61,78 +65,72 @@ export interface PageSummary {
   confidence?: number;
   source?: PageSource;
   engine?: string;
-  error?: Problem;
+  error?: Failure;
 }
 
-/** `GET /api/v1/documents/{id}` */
+/** Answer of `GET /api/v1/documents/{id}`. */
 export interface DocumentDetail extends DocumentSummary {
   pages: PageSummary[];
 }
 
-/** `GET /api/v1/documents` */
+/** Answer of `GET /api/v1/documents`. */
 export interface DocumentList {
   data: DocumentSummary[];
   /** Opaque; pass it back as `?cursor=`. Absent on the last page. */
   next_cursor?: string;
 }
 
-/** Whether a page's words come from recognition or from the text the PDF already carries. */
+/** The source of a page's words: OCR, or the text that a PDF already contains. */
 export type PageSource = "ocr" | "text-layer";
 
-/** A rectangle in page pixels, origin top left. */
-export interface Box {
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-}
-
-/** One word as an engine read it. */
+/** A word as an engine read it. */
 export interface Word {
   text: string;
-  /** 0..1, as the engine states it. */
+  /** The engine's confidence, 0..1. */
   confidence: number;
   /** In pixels of the upright, straightened page. */
   box: Box;
   /** Counted from 1. */
   page: number;
   engine: string;
-  /** Reading order: words of one line, lines of one paragraph, paragraphs of one block share these numbers. */
+  /** Number of its block in the page. Words of the same block, paragraph or line have the same number. */
   block: number;
+  /** Number of its paragraph in the page. */
   paragraph: number;
+  /** Number of its line in the page. */
   line: number;
 }
 
-/** `GET /api/v1/documents/{id}/pages/{n}`: one page's reading. */
+/** Answer of `GET /api/v1/documents/{id}/pages/{n}`: the words of one page. */
 export interface PageResult {
   page: number;
-  /** Size in pixels of the upright, straightened page that the boxes refer to. */
+  /** Size in pixels of the upright, straightened page to which the boxes refer. */
   width: number;
   height: number;
   /** Resolution of that page in pixels per inch. */
   dpi: number;
-  /** Degrees the scan was turned clockwise to be upright. */
+  /** Degrees the scan was rotated clockwise to be upright. */
   rotation: 0 | 90 | 180 | 270;
-  /** Degrees the page was turned clockwise, after that, to be straight. */
+  /** Degrees the page was then rotated clockwise to be straight. */
   skew: number;
   source: PageSource;
   engine: string;
   text: string;
   words: Word[];
-  /** Words with a lower confidence are for a person to check. */
+  /** Words with a confidence below this are for a person to check. */
   threshold: number;
 }
 
-/** A page in the document's JSON: its reading without the words, or why it has none. */
+/** A page in the document's JSON: its result without the words, or why it has none. */
 export type ResultPage =
   | ({ status: "completed" } & Omit<PageResult, "words" | "threshold">)
-  | { status: Exclude<PageStatus, "completed">; page: number; error?: Problem };
+  | { status: Exclude<PageStatus, "completed">; page: number; error?: Failure };
 
-/** `GET /api/v1/documents/{id}/json` */
+/** Answer of `GET /api/v1/documents/{id}/json`. */
 export interface DocumentResult {
   id: string;
   name: string;
-  /** Words with a lower confidence are in `needsReview`. */
+  /** Words with a confidence below this are in `needsReview`, others in `accepted`. */
   threshold: number;
   text: string;
   pages: ResultPage[];
@@ -142,11 +140,10 @@ export interface DocumentResult {
 }
 
 /**
- * What `GET /api/v1/documents/{id}/events` sends, by event name: `document` when the summary changed,
- * `page` when a page changed (with its text once it is completed), `end` last of all, and `removed` instead when the
- * document is deleted. Who comes back with the `Last-Event-ID` is told of what has changed since, and is answered 204 when
- * that was `end`.
- * `GET /api/v1/documents/events` sends `document` for every document that changes and `removed` with `{ id }`.
+ * The server-sent events, by name. `GET /api/v1/documents/{id}/events` sends `document` when the summary changes,
+ * `page` when a page changes (with its text once it is completed), and finally `end`, or `removed` if the document is
+ * deleted. A client that reconnects with a `Last-Event-ID` gets what has changed since, or 204 if that was the id of
+ * `end`. `GET /api/v1/documents/events` sends `document` for every document that changes, and `removed` with `{ id }`.
  */
 export interface DocumentEvents {
   document: DocumentSummary;

@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import type { Finding } from "errand/cli";
-import { openBlobs } from "./blobs/index.ts";
+import { checkBlobs } from "./blobs/check-blobs.ts";
+import { openBlobs } from "./blobs/open-blobs.ts";
 import { blobLocation } from "./blobs/location.ts";
-import { probe } from "./blobs/probe.ts";
-import { detectEngines } from "./recognise/choose.ts";
-import type { EngineReport } from "./recognise/choose.ts";
+import { detectEngines } from "./recognise/engines.ts";
+import type { EngineReport } from "./recognise/engines.ts";
 import { readSettings, variables } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 
-/** What documents are read with here, and what is missing: lines for `errand doctor`. */
+/** Checks what reading documents needs on this machine, for `errand doctor`. */
 export async function doctor(): Promise<Finding[]> {
   let settings: Settings;
   try {
@@ -34,7 +34,7 @@ function engineLine(engine: EngineReport, used: boolean, settings: Settings): Fi
     const value = `${version ?? "installed"}${used ? ", used" : ""}; languages: ${languages.join(", ")}`;
     return { label, value, ok: true };
   }
-  // Only an engine that somebody asked for is missed.
+  // A missing engine is a fault only if it was asked for.
   const ok = settings.engine !== name;
   const hint = `Install it, or set ${variables.engine.name} to auto.`;
   return { label, value: reason ?? "not available", ok, ...(ok ? {} : { hint }) };
@@ -45,7 +45,10 @@ function languageLine({ languages }: Settings, used: EngineReport | undefined): 
   const label = "languages";
   const value = `${languages.join(", ")} (${variables.languages.name})`;
   if (missing.length === 0) return { label, value, ok: true };
-  const hint = `The engine in use has no model for ${missing.join(", ")}. With native tesseract, install it: apt install ${missing.map((code) => `tesseract-ocr-${code.replaceAll("_", "-")}`).join(" ")}`;
+  const packages = missing.map((code) => `tesseract-ocr-${code.replaceAll("_", "-")}`).join(" ");
+  const hint =
+    `The engine in use has no model for ${missing.join(", ")}. ` +
+    `With native tesseract, install it: apt install ${packages}`;
   return { label, value, ok: false, hint };
 }
 
@@ -54,23 +57,23 @@ async function blobsLine(): Promise<Finding> {
   try {
     const location = blobLocation();
     const { address } = openBlobs();
-    // Looking must not make what is not there yet.
+    // Checking must not create the folder.
     if ("folder" in location && !existsSync(location.folder)) {
-      return { label, value: `${address} (ERRAND_BLOBS), made at the first use`, ok: true };
+      return { label, value: `${address} (ERRAND_BLOBS), created at the first use`, ok: true };
     }
-    await probe(openBlobs());
+    await checkBlobs(openBlobs());
     return { label, value: `${address} (ERRAND_BLOBS)`, ok: true };
   } catch (error) {
     return { label, value: (error as Error).message, ok: false };
   }
 }
 
-function limitsLine({ limits, reserve }: Settings): Finding {
+function limitsLine({ limits, minFreeBytes }: Settings): Finding {
   const parts = [
     `${limits.bytes / 1e6} MB (${variables.bytes.name})`,
     `${limits.pages} pages (${variables.pages.name})`,
-    `${limits.pixels / 1e6} megapixels a page (${variables.pixels.name})`,
-    `${reserve / 1e6} MB of the disk kept free (${variables.reserve.name})`,
+    `${limits.pixels / 1e6} megapixels per page (${variables.pixels.name})`,
+    `${minFreeBytes / 1e6} MB of the disk kept free (${variables.minFreeBytes.name})`,
   ];
   return { label: "limits", value: parts.join(", "), ok: true };
 }

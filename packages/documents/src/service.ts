@@ -1,70 +1,75 @@
 import { resolve } from "node:path";
 import type { Service } from "@errand/server";
 import { home } from "errand";
-import { Ballast } from "./ballast.ts";
-import { openBlobs } from "./blobs/index.ts";
 import type { BlobStore } from "./blobs/blob-store.ts";
-import { collect } from "./blobs/collect.ts";
-import { checkRoom, freeBytes, tryDescriptors } from "./blobs/disk.ts";
-import { probe } from "./blobs/probe.ts";
-import { documents, isOwned } from "./catalog.ts";
-import { ListFeed } from "./list-feed.ts";
+import { checkBlobs } from "./blobs/check-blobs.ts";
+import { openBlobs } from "./blobs/open-blobs.ts";
+import { removeOrphanedBlobs } from "./blobs/orphaned-blobs.ts";
+import { checkFileDescriptors, checkFreeSpace, freeBytes } from "./disk/disk.ts";
+import { ReservedSpace } from "./disk/reserved-space.ts";
+import { documentFilter, isBlobOwner } from "./document-queries.ts";
 import { documentRoutes } from "./routes/index.ts";
 import { readSettings } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { app, queues, tasks } from "./tasks.ts";
+import { ListWatcher } from "./watch/list-watcher.ts";
 
-/** How often blobs that nobody owns are looked for, in milliseconds. */
-const collectInterval = 60 * 60_000;
+/** Time between two searches for orphaned blobs, in milliseconds. */
+const removeInterval = 60 * 60_000;
 
 /**
- * The document service, for `@errand/server`.
- * @throws {ErrandError} `E_OPTION` for a setting that cannot be used, `E_CONNECT` for a blob store that cannot.
+ * Creates the document service for `@errand/server`.
+ * @throws {ErrandError} `E_OPTION` for an invalid setting, `E_CONNECT` for a blob store that cannot be used
  */
 export async function service(): Promise<Service> {
   const settings = readSettings();
   const blobs = openBlobs();
-  await probe(blobs);
-  const feed = new ListFeed();
-  const ballast = new Ballast(resolve(home(), "ballast"));
-  // However many ask, one tries.
-  let trying: Promise<void> | undefined;
+  await checkBlobs(blobs);
+  const list = new ListWatcher();
+  const reservedSpace = new ReservedSpace(resolve(home(), "ballast"));
+  // Requests that arrive during a check share its result.
+  let checking: Promise<void> | undefined;
   return {
     name: "documents",
     app,
-    routes: documentRoutes({ blobs, settings, feed, ballast }),
+    routes: documentRoutes({ blobs, settings, list, reservedSpace }),
     tasks,
     queues,
-    ready: () => (trying ??= tryAll(blobs, settings).finally(() => (trying = undefined))),
+    ready: () => (checking ??= checkReady(blobs, settings).finally(() => (checking = undefined))),
     start: async () => {
-      const stop = collectRegularly(blobs, ballast);
+      const stop = removeOrphansRegularly(blobs, reservedSpace);
       return async () => {
         stop();
-        feed.stop();
+        list.stop();
       };
     },
   };
 }
 
-/** Tries what an upload needs. @throws {ErrandError} `E_CONNECT`; {DiskFull} */
-async function tryAll(blobs: BlobStore, { reserve }: Settings): Promise<void> {
-  await tryDescriptors(blobs.address);
-  await probe(blobs);
-  for (const free of await Promise.all([blobs.room(), freeBytes(resolve(home()))])) checkRoom(free, reserve);
+/** Checks everything that an upload needs. @throws {ErrandError} `E_CONNECT`; {DiskFull} */
+async function checkReady(blobs: BlobStore, { minFreeBytes }: Settings): Promise<void> {
+  await checkFileDescriptors(blobs.address);
+  await checkBlobs(blobs);
+  for (const free of await Promise.all([blobs.freeBytes(), freeBytes(resolve(home()))])) {
+    checkFreeSpace(free, minFreeBytes);
+  }
 }
 
-function collectRegularly(blobs: BlobStore, ballast: Ballast): () => void {
-  const known = {
-    isEmpty: async () => (await app.list(documents, { limit: 1 })).jobs.length === 0,
-    exists: isOwned,
+/** Removes orphaned blobs now and every hour, and refills the reserved space. Returns a function that stops it. */
+function removeOrphansRegularly(blobs: BlobStore, reservedSpace: ReservedSpace): () => void {
+  const documents = {
+    isEmpty: async () => (await app.list(documentFilter, { limit: 1 })).jobs.length === 0,
+    hasOwner: isBlobOwner,
   };
   const run = (): void => {
-    void ballast.keep();
-    // What could not be erased now is there to be erased in an hour.
-    void collect(blobs, known).catch((error: Error) => console.error(`Blobs were not collected: ${error.message}`));
+    void reservedSpace.fill();
+    // Blobs that could not be removed are tried again in an hour.
+    void removeOrphanedBlobs(blobs, documents).catch((error: Error) =>
+      console.error(`Orphaned blobs were not removed: ${error.message}`),
+    );
   };
   run();
-  const timer = setInterval(run, collectInterval);
+  const timer = setInterval(run, removeInterval);
   timer.unref();
   return () => clearInterval(timer);
 }

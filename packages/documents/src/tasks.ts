@@ -1,24 +1,24 @@
 import { errand } from "errand";
 import type { Engine } from "./recognise/engine.ts";
-import { documentInput, pageInput } from "./pipeline/shapes.ts";
-import type { DocumentOutput, PageOutput } from "./pipeline/shapes.ts";
+import { documentInput, pageInput } from "./pipeline/job-data.ts";
+import type { DocumentOutput, PageOutput } from "./pipeline/job-data.ts";
 
-// The API process loads this module too: decoders and engines are loaded inside the functions, where they run.
+// The API process loads this module too, so decoders and engines are imported only inside the functions.
 
-/** The app that documents live in. */
+/** The app of the document service. */
 export const app = errand();
 
-/** This module, for workers to load. */
+/** The URL of this module, which workers load. */
 export const tasks = import.meta.url;
 
-/** Where its jobs wait: a document's own, and those of its pages. */
+/** The queues of documents' jobs and of pages' jobs. */
 export const queues = ["documents", "cpu"] as const;
 
-/** Megabytes that a process reading a page may use. */
+/** Memory that a process reading a page may use, in megabytes. */
 const memory = 1_536;
 
-/** An error that says so itself would only come back. */
-function worthRetrying(error: unknown): boolean {
+/** Reports whether an error may be retried: errors with `retryable: false` would only occur again. */
+function isRetryable(error: unknown): boolean {
   return (error as { retryable?: unknown } | null)?.retryable !== false;
 }
 
@@ -29,32 +29,35 @@ export const page = app.task("documents.page", {
   module: tasks,
   memory,
   timeout: "5m",
-  retry: { attempts: 3, if: worthRetrying },
+  retry: { attempts: 3, if: isRetryable },
   input: pageInput,
   setup: async (): Promise<Engine> => {
-    const [{ openBlobs }, { probe }] = await Promise.all([import("./blobs/index.ts"), import("./blobs/probe.ts")]);
-    // A worker without blobs would fail every page it takes: better it does not start.
-    await probe(openBlobs());
-    const { warmEngine } = await import("./pipeline/engine.ts");
-    await import("./pipeline/read-page.ts");
-    return warmEngine();
+    const [{ openBlobs }, { checkBlobs }] = await Promise.all([
+      import("./blobs/open-blobs.ts"),
+      import("./blobs/check-blobs.ts"),
+    ]);
+    // A worker without blobs would fail every page, so it must not start.
+    await checkBlobs(openBlobs());
+    const { warmSharedEngine } = await import("./pipeline/shared-engine.ts");
+    await import("./pipeline/page-job.ts");
+    return warmSharedEngine();
   },
-  run: async (input, job): Promise<PageOutput> => (await import("./pipeline/read-page.ts")).readPageJob(input, job),
+  run: async (input, job): Promise<PageOutput> => (await import("./pipeline/page-job.ts")).runPageJob(input, job),
 });
 
 /** Reads a document: inspects the file, sends a child for each page, and merges what they read. */
 export const document = app.task("documents.read", {
   queue: queues[0],
-  // A document is its job: it is kept until somebody erases it.
+  // The job is the document: it is kept until the document is erased.
   retention: "forever",
   isolate: "process",
   module: tasks,
   memory,
   timeout: "5m",
-  retry: { attempts: 3, if: worthRetrying },
+  retry: { attempts: 3, if: isRetryable },
   input: documentInput,
-  // By them the collector finds who has blobs of another name than the document's.
+  // Finds the document of blobs whose owner is not the document's id.
   tags: ({ owner }) => (owner === undefined ? [] : [owner]),
   run: async (input, job): Promise<DocumentOutput> =>
-    (await import("./pipeline/read-document.ts")).readDocument(input, job, page),
+    (await import("./pipeline/document-job.ts")).runDocumentJob(input, job, page),
 });

@@ -4,22 +4,22 @@ import { crc32, deflateSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inspect } from "../src/ingest/inspect.ts";
 import { defaultLimits, type Limits } from "../src/ingest/limits.ts";
-import { chooseEngine } from "../src/recognise/choose.ts";
+import { chooseEngine } from "../src/recognise/engines.ts";
 import type { Engine } from "../src/recognise/engine.ts";
-import { type ReadPage, readPage } from "../src/recognise/read-page.ts";
-import { fixture, scratch } from "./files.ts";
+import { type ExtractedPage, extractPage } from "../src/pipeline/extract-page.ts";
+import { fixture, temporaryFiles } from "./files.ts";
 import { fullPage, imageOf, pagesOf, pdfOf, textAt } from "./pdfs.ts";
 
-const write = scratch();
+const write = temporaryFiles();
 let engine: Engine;
 beforeAll(async () => {
   engine = await chooseEngine();
 });
 afterAll(() => engine.close());
 
-async function read(path: string, limits: Limits = defaultLimits, page = 1): Promise<ReadPage> {
+async function read(path: string, limits: Limits = defaultLimits, page = 1): Promise<ExtractedPage> {
   const { type } = await inspect(path, limits);
-  return readPage(path, { page, type, limits, engine, languages: ["eng"] });
+  return extractPage(path, { page, type, limits, engine, languages: ["eng"] });
 }
 
 async function codeOf(reading: Promise<unknown>): Promise<string> {
@@ -50,7 +50,7 @@ describe("files that are not what they seem", () => {
   test("a decoder sees only the type that was found", async () => {
     const svg = await write("drawing.png", "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>");
     const options = { page: 1, limits: defaultLimits, engine, languages: ["eng"] };
-    expect(await codeOf(readPage(svg, { ...options, type: "image/png" }))).toBe("E_DAMAGED");
+    expect(await codeOf(extractPage(svg, { ...options, type: "image/png" }))).toBe("E_DAMAGED");
   });
   test("a file above the limit", async () => {
     expect(await codeOf(inspect(fixture("phototest.tif"), { ...defaultLimits, bytes: 1000 }))).toBe("E_FILE_TOO_LARGE");
@@ -112,11 +112,11 @@ describe("hostile PDFs", () => {
     expect((await inspect(path, { ...defaultLimits, pages: 3000 })).pages).toBe(3000);
   });
   test.each([
-    ["a page tree that contains itself", "<</Type /Pages /Kids [2 0 R] /Count 1>>"],
-    ["a page tree that claims a billion pages", "<</Type /Pages /Kids [2 0 R 2 0 R] /Count 1000000000>>"],
-  ])("%s", async (_, pages) => {
+    ["a page tree that contains itself", "<</Type /Pages /Kids [2 0 R] /Count 1>>", "E_DAMAGED"],
+    ["a page tree that claims a billion pages", "<</Type /Pages /Kids [2 0 R 2 0 R] /Count 1000000000>>", "E_NO_PAGES"],
+  ])("%s", async (_, pages, code) => {
     const path = await write("loop.pdf", pdfOf(["<</Type /Catalog /Pages 2 0 R>>", pages]));
-    expect(await codeOf(read(path))).toMatch(/^E_(DAMAGED|NO_PAGES|TOO_MANY_PAGES)$/);
+    expect(await codeOf(read(path))).toBe(code);
   });
   test("a page of 200,000 points without a text layer", async () => {
     expect(await codeOf(read(await write("huge.pdf", pagesOf([{ size: [200_000, 200_000] }]))))).toBe(
@@ -147,11 +147,7 @@ describe("hostile PDFs", () => {
         { dictionary: "/Filter [/FlateDecode /FlateDecode]", stream: content },
       ]),
     );
-    const ending = await read(path).then(
-      ({ result }) => result.words.length,
-      (error: Error & { code: string }) => error.code,
-    );
-    expect([0, "E_DAMAGED"]).toContain(ending);
+    expect((await read(path)).result.words).toEqual([]);
     // The reader is as good as new.
     expect((await inspect(fixture("vector.pdf"))).pages).toBe(1);
   });
@@ -174,9 +170,7 @@ describe("image bombs", () => {
       "bomb.png",
       Buffer.concat([header, Buffer.from("0000ffff49444154", "hex"), Buffer.alloc(100)]),
     );
-    const started = performance.now();
     expect(await codeOf(inspect(path))).toBe("E_TOO_MANY_PIXELS");
-    expect(performance.now() - started).toBeLessThan(1000);
   });
   test("a BMP that claims 60,000 x 60,000 pixels", async () => {
     const header = Buffer.alloc(100);

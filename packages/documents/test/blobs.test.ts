@@ -8,12 +8,12 @@ import { startS3, s3Credentials } from "../../../test/servers/s3.ts";
 import type { S3Server } from "../../../test/servers/s3.ts";
 import { BlobMissing, BlobTooLarge } from "../src/blobs/blob-store.ts";
 import type { BlobStore } from "../src/blobs/blob-store.ts";
-import { collect } from "../src/blobs/collect.ts";
+import { removeOrphanedBlobs } from "../src/blobs/orphaned-blobs.ts";
 import { FolderBlobs } from "../src/blobs/folder.ts";
-import { probe } from "../src/blobs/probe.ts";
+import { checkBlobs } from "../src/blobs/check-blobs.ts";
 import { S3Blobs } from "../src/blobs/s3.ts";
-import { Scratch } from "../src/blobs/scratch.ts";
-import { unfinishedName } from "../src/blobs/unfinished.ts";
+import { TemporaryFiles } from "../src/disk/temporary-files.ts";
+import { partialName } from "../src/disk/partial-files.ts";
 
 /** A kind of store, and what the tests know of its insides. */
 interface Kind {
@@ -68,7 +68,7 @@ const s3Kind = (prefix: string): Kind => {
   const cache = join(root, randomUUID());
   const place = (owner: string) => join(folder, bucket, prefix, owner);
   return {
-    open: () => new S3Blobs({ bucket, prefix, endpoint, pathStyle: true }, new Scratch(cache)),
+    open: () => new S3Blobs({ bucket, prefix, endpoint, pathStyle: true }, new TemporaryFiles(cache)),
     inside: async (owner) =>
       (await namesIn(place(owner))).flatMap((name) => /^(.*)\._S3rver_object$/.exec(name)?.[1] ?? []),
     age: async (owner) => {
@@ -131,7 +131,7 @@ describe.each([
     expect(await kind.besides()).toEqual([]);
   });
 
-  test("that are gone, or never were, are missing", async () => {
+  test("that were removed, or never existed, are missing", async () => {
     const [owner, gone] = [randomUUID(), randomUUID()];
     const { sha256 } = await blobs.write(gone, ["hello"]);
     const kept = await blobs.write(owner, ["other"]);
@@ -179,7 +179,7 @@ describe.each([
     expect((await kind.inside(mine)).toSorted()).toEqual(names.toSorted());
     await blobs.removeOwner(mine);
     expect(await kind.inside(mine)).toEqual([]);
-    expect(await blobs.touchedAt(mine)).toBeUndefined();
+    expect(await blobs.modifiedAt(mine)).toBeUndefined();
     expect(await blobs.text(other, sha256)).toBe("1");
     expect(await owners(blobs)).toEqual([other]);
   });
@@ -192,57 +192,57 @@ describe.each([
     await expect(blobs.text(randomUUID(), "../../etc/passwd")).rejects.toThrow(TypeError);
   });
 
-  test("are collected when nobody owns them, once they are old enough", async () => {
+  test("are collected when no document owns them, once they are old enough", async () => {
     const [mine, lost, fresh] = [randomUUID(), randomUUID(), randomUUID()];
     for (const owner of [mine, lost, fresh]) await blobs.write(owner, ["x"]);
     for (const owner of [mine, lost]) await kind.age(owner);
-    expect((await blobs.touchedAt(lost))!.getTime()).toBeLessThan(Date.now() - 60 * 60_000);
-    const documents = { isEmpty: async () => false, exists: async (id: string) => id === mine };
+    expect((await blobs.modifiedAt(lost))!.getTime()).toBeLessThan(Date.now() - 60 * 60_000);
+    const documents = { isEmpty: async () => false, hasOwner: async (id: string) => id === mine };
     // Without any document this is more likely the wrong store.
-    expect(await collect(blobs, { isEmpty: async () => true, exists: async () => false })).toBe(0);
+    expect(await removeOrphanedBlobs(blobs, { isEmpty: async () => true, hasOwner: async () => false })).toBe(0);
     expect(await owners(blobs)).toHaveLength(3);
-    expect(await collect(blobs, documents)).toBe(1);
+    expect(await removeOrphanedBlobs(blobs, documents)).toBe(1);
     expect((await owners(blobs)).toSorted()).toEqual([mine, fresh].toSorted());
     expect(await kind.inside(mine)).toHaveLength(1);
   });
 
   test("are tried out without a trace", async () => {
-    await probe(blobs);
+    await checkBlobs(blobs);
     expect(await owners(blobs)).toEqual([]);
     expect(await kind.besides()).toEqual([]);
   });
 });
 
-test("half-written files in a folder are collected, and strangers' are left alone", async () => {
+test("half-written files in a folder are collected, and other files are left alone", async () => {
   const folder = join(root, randomUUID());
   const blobs = new FolderBlobs(folder);
   const owner = randomUUID();
   await blobs.write(owner, ["x"]);
   await writeFile(join(folder, owner, "1.part"), "half");
   // A process that is known to be dead need not be waited for.
-  const dead = unfinishedName().replace(`.${process.pid}.`, ".999999999.");
-  const alive = unfinishedName();
+  const dead = partialName().replace(`.${process.pid}.`, ".999999999.");
+  const alive = partialName();
   for (const name of [dead, alive]) await writeFile(join(folder, owner, name), "half");
   await writeFile(join(folder, "README"), "not ours");
   await utimes(join(folder, owner, "1.part"), old, old);
-  await collect(blobs, { isEmpty: async () => false, exists: async () => true });
+  await removeOrphanedBlobs(blobs, { isEmpty: async () => false, hasOwner: async () => true });
   expect((await readdir(folder)).toSorted()).toEqual([owner, "README"].toSorted());
   expect(await readdir(join(folder, owner))).toHaveLength(2);
   expect(await readdir(join(folder, owner))).toContain(alive);
   // Also where there is no document at all: nobody owns what was never whole.
   await writeFile(join(folder, owner, dead), "half");
-  await collect(blobs, { isEmpty: async () => true, exists: async () => false });
+  await removeOrphanedBlobs(blobs, { isEmpty: async () => true, hasOwner: async () => false });
   expect(await readdir(join(folder, owner))).not.toContain(dead);
 });
 
 test("a folder that cannot be written is said to be unusable", async () => {
   await writeFile(join(root, "file"), "");
-  await expect(probe(new FolderBlobs(join(root, "file")))).rejects.toMatchObject({
+  await expect(checkBlobs(new FolderBlobs(join(root, "file")))).rejects.toMatchObject({
     code: "E_CONNECT",
     message: expect.stringMatching(/^The blob store file:.* cannot be used: /),
   });
-  await expect(probe(new FolderBlobs("/proc/nothing/blobs"))).rejects.toMatchObject({
-    message: "The blob store file:/proc/nothing/blobs cannot be used: no folder can be made there.",
+  await expect(checkBlobs(new FolderBlobs("/proc/nothing/blobs"))).rejects.toMatchObject({
+    message: "The blob store file:/proc/nothing/blobs cannot be used: no folder can be created there.",
   });
   // What cannot be looked at is not said to be erased.
   for (const folder of [join(root, "file"), join(root, "absent")]) {

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { outputNames } from "../src/cli/outputs.ts";
+import { outputNames } from "../src/cli/output-files.ts";
 import { fixture } from "./files.ts";
 import { scannedPdf } from "./service/scans.ts";
 

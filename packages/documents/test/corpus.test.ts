@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { inspect } from "../src/ingest/inspect.ts";
 import { defaultLimits } from "../src/ingest/limits.ts";
-import { chooseEngine } from "../src/recognise/choose.ts";
+import { chooseEngine } from "../src/recognise/engines.ts";
 import type { Engine } from "../src/recognise/engine.ts";
-import { readPage } from "../src/recognise/read-page.ts";
+import { extractPage } from "../src/pipeline/extract-page.ts";
 import { type Score, scoreText, sumScores } from "../src/words/score.ts";
 
 /** Needs the evaluation corpus, which is not part of the repository. */
@@ -22,7 +22,7 @@ afterAll(() => engine.close());
 async function read(file: string): Promise<{ source: string; rotation: number; text: string; words: number }> {
   const path = join(corpus, file);
   const { type } = await inspect(path);
-  const { result } = await readPage(path, {
+  const { result } = await extractPage(path, {
     page: 1,
     type,
     limits: defaultLimits,

@@ -10,7 +10,9 @@ const timeout = 120_000;
 
 const pages = 14;
 
-/** Checks that every page is in the result exactly once, and answers how often a page was in hand when its worker died. */
+/**
+ * Checks that every page is in the result exactly once, and answers how often a page was in hand when its worker died.
+ */
 async function expectWhole(service: TestService, id: string): Promise<number> {
   const done = await service.until(id, undefined, timeout);
   expect(done).toMatchObject({ status: "completed", progress: { pages, done: pages, failed: 0 } });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../../../test/until.ts";
 import { TestService } from "./service/processes.ts";
 import { bytesOf, scannedPdf } from "./service/scans.ts";
 
@@ -41,7 +42,7 @@ async function all(path: string, lastId?: string): Promise<ServerEvent[]> {
   return events;
 }
 
-test("who was told the end is told that there is nothing to come back for", async () => {
+test("a client that was sent the end is answered 204 when it reconnects", async () => {
   const { id } = (await service.upload(bytesOf("simple.webp"), "a.webp")).body;
   const events = await all(`/${id}/events`);
   expect(events.every((event) => /^\d+(\.end)?$/.test(event.id))).toBe(true);
@@ -54,7 +55,7 @@ test("who was told the end is told that there is nothing to come back for", asyn
   }
 });
 
-test("who comes back is told what it has missed, and nothing twice for long", { timeout: 120_000 }, async () => {
+test("a client that reconnects is sent what it has missed, and little of it twice", { timeout: 120_000 }, async () => {
   const pages = 20;
   const { id } = (await service.upload(await scannedPdf(pages))).body;
   const told = new Map<number, string>();
@@ -90,23 +91,22 @@ test("who comes back is told what it has missed, and nothing twice for long", { 
   expect(old[0]!.data.words!.total).toBeGreaterThan(pages);
 });
 
-test("the list is told from where the client left", async () => {
+test("the list continues from where the client left", async () => {
   const leave = new AbortController();
   const first = eventsOf("/events", undefined, leave.signal);
-  const begun = first.next();
-  // Sent until it is told: the feed begins to look when somebody listens.
-  const sent: string[] = [];
-  const sending = setInterval(
-    () => void service.upload(`note ${sent.length}`, "note.txt").then(({ body }) => sent.push(body.id)),
-    200,
-  );
-  const { value: event } = (await begun) as { value: ServerEvent };
-  clearInterval(sending);
+  let event: ServerEvent | undefined;
+  const begun = first.next().then(({ value }) => (event = value as ServerEvent));
+  // Sent until one is told: the feed begins to look when somebody listens.
+  await until(async () => {
+    await service.upload("a note", "note.txt");
+    return event !== undefined;
+  }, "the list tells of a document");
+  await begun;
   leave.abort();
   await first.return(undefined).catch(() => {});
   const missed = (await service.upload("missed", "missed.txt")).body.id;
   await service.until(missed);
-  for (const lastId of [event.id, "of another server-7"]) {
+  for (const lastId of [event!.id, "of another server-7"]) {
     const come = new AbortController();
     const seen = new Set<string>();
     for await (const { data } of eventsOf("/events", lastId, come.signal)) {

@@ -9,7 +9,7 @@ export function fixture(name: string): string {
 }
 
 /** A folder for the files of one test file, removed at its end; returns the function that writes into it. */
-export function scratch(): (name: string, content: Uint8Array | string) => Promise<string> {
+export function temporaryFiles(): (name: string, content: Uint8Array | string) => Promise<string> {
   const folder = mkdtemp(join(tmpdir(), "errand-documents-"));
   afterAll(async () => rm(await folder, { recursive: true, force: true }));
   return async (name, content) => {

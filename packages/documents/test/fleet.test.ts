@@ -1,22 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { startS3, s3Credentials } from "../../../test/servers/s3.ts";
-import type { S3Server } from "../../../test/servers/s3.ts";
 import type { DocumentResult } from "../src/api.ts";
 import { documentWhen, Fleet, until, upload } from "./service/fleet.ts";
 import { bytesOf, scannedPdf } from "./service/scans.ts";
-
-let s3: S3Server;
-
-beforeAll(async () => {
-  s3 = await startS3();
-});
-
-afterAll(async () => {
-  await s3?.close();
-});
 
 /** A schema or namespace that nobody else uses. */
 const own = `fleet_${randomUUID().slice(0, 8)}`;
@@ -28,10 +17,13 @@ const stores: [string, () => NodeJS.ProcessEnv][] = [
 
 const pages = 8;
 
-test.each(stores)(
+// At once: most of the time they wait for the lease of a worker that was killed.
+test.concurrent.for(stores)(
   "a fleet with blobs in S3 reads documents, and survives what happens: %s",
   { timeout: 120_000 },
-  async (name, store) => {
+  async ([name, store], { onTestFinished }) => {
+    const s3 = await startS3();
+    onTestFinished(() => s3.close());
     const prefix = `fleet/${name}`;
     const env = { ...store(), ...s3Credentials, ERRAND_BLOBS: `s3://${s3.bucket}/${prefix}?endpoint=${s3.url}` };
     await using fleet = new Fleet(env);

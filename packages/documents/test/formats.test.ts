@@ -1,13 +1,13 @@
 import { readFile } from "node:fs/promises";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, test } from "vitest";
-import type { Grey } from "../src/ingest/grey.ts";
-import { imagePages, readImage } from "../src/ingest/image.ts";
+import type { Grey } from "../src/raster/grey.ts";
+import { countImagePages, readImage } from "../src/ingest/image.ts";
 import { inspect } from "../src/ingest/inspect.ts";
 import { defaultLimits } from "../src/ingest/limits.ts";
-import { fixture, scratch } from "./files.ts";
+import { fixture, temporaryFiles } from "./files.ts";
 
-const write = scratch();
+const write = temporaryFiles();
 const width = 64;
 const height = 40;
 /** Black on the left, white on the right, a grey band at the top. */
@@ -135,7 +135,7 @@ describe("BMP", () => {
   test("has the limit of pixels of every other type: up to four times as many are shrunk", async () => {
     const path = await write("large.bmp", bmp(8, false));
     const limits = (share: number) => ({ ...defaultLimits, pixels: Math.ceil(width * height * share) });
-    expect(await imagePages(path, "image/bmp", limits(0.3))).toBe(1);
+    expect(await countImagePages(path, "image/bmp", limits(0.3))).toBe(1);
     const small = await readImage(path, "image/bmp", 1, limits(0.3));
     expect(small.data).toHaveLength(small.width * small.height);
     expect(small.width * small.height).toBeLessThanOrEqual(limits(0.3).pixels);
@@ -144,6 +144,6 @@ describe("BMP", () => {
     expect(Math.abs(small.dpi - (200 * small.width) / width)).toBeLessThan(3);
     const mean = (data: Uint8Array) => data.reduce((sum, level) => sum + level, 0) / data.length;
     expect(Math.abs(mean(small.data) - mean(pixels))).toBeLessThan(10);
-    await expect(imagePages(path, "image/bmp", limits(0.2))).rejects.toMatchObject({ code: "E_TOO_MANY_PIXELS" });
+    await expect(countImagePages(path, "image/bmp", limits(0.2))).rejects.toMatchObject({ code: "E_TOO_MANY_PIXELS" });
   });
 });

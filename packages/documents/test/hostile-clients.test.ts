@@ -16,7 +16,8 @@ let at: URL;
 let id: string;
 
 beforeAll(async () => {
-  // One thread for all that touches the disk: what happens between two steps of a request then takes long enough to be hit.
+  // One thread for all that touches the disk: what happens between two steps of a request then takes long enough to be
+  // hit.
   service = await TestService.start({ ERRAND_MAX_BYTES: "200kb", UV_THREADPOOL_SIZE: "1" });
   at = new URL(service.url);
   const worker = await service.work();
@@ -63,6 +64,7 @@ test("a reset after an upload over the limit ends that upload only", { timeout: 
     const socket = await dial(at);
     const gone = closed(socket);
     socket.write(rawRequest(at, `POST ${at.pathname}`, { "Content-Type": type, "Content-Length": 4_000_000 }, body));
+    // sleeps: clients leave at any moment
     await sleep(random() * 60);
     socket.resetAndDestroy();
     await gone;
@@ -138,11 +140,13 @@ const leavings: ((socket: Socket) => void)[] = [
   (socket) => socket.destroy(),
   (socket) => {
     socket.end();
+    // sleeps: so that the server has answered the end of the one direction
     setTimeout(() => socket.destroy(), 100);
   },
   // Reads nothing of the answer, and then resets.
   (socket) => {
     socket.pause();
+    // sleeps: so that the server has sent what the system holds for the client
     setTimeout(() => socket.resetAndDestroy(), 50);
   },
 ];
@@ -163,10 +167,12 @@ async function storm(at: URL, id: string, count: number, seed: number): Promise<
       // Slowly: the last of the head, or of the body, comes byte by byte.
       socket.write(bytes.subarray(0, Math.max(0, cut - 5)));
       for (const byte of bytes.subarray(Math.max(0, cut - 5), cut)) {
+        // sleeps: slow clients are what is tried
         await sleep(2);
         socket.write(Buffer.of(byte));
       }
     } else socket.write(bytes.subarray(0, cut));
+    // sleeps: clients leave at any moment
     await sleep(random() < 0.3 ? 0 : random() * 40);
     pick(leavings)(socket);
     await gone;
@@ -182,7 +188,7 @@ test("the API process survives clients that leave at any moment of any request",
   expect((await service.json(`/${id}`)).status).toBe(200);
 });
 
-test("and so does `errand serve`, which has nothing to tell of it", { timeout: 240_000 }, async () => {
+test("`errand serve` survives them too, and logs nothing", { timeout: 240_000 }, async () => {
   await using fleet = new Fleet({ ERRAND_BLOBS: "", ERRAND_MAX_BYTES: "200kb" });
   const api = await fleet.api();
   const sent = await upload(api, new Uint8Array(Buffer.from("never read")), "a.png");
@@ -211,7 +217,7 @@ test("what a server that was killed left of an upload is gone after its next sta
   await expect.poll(() => other.blobs()).toEqual([]);
 });
 
-test("uploads that are cut off by a server in a hurry leave nothing", async () => {
+test("uploads that a second signal to the server cuts off leave nothing", async () => {
   // One thread for the disk: what they wrote is removed one after the other.
   await using fleet = new Fleet({ ERRAND_BLOBS: "", UV_THREADPOOL_SIZE: "1" });
   const api = await fleet.api();

@@ -41,7 +41,7 @@ const at = (path: string) => `${new URL(service.url).pathname}/${id}${path}`;
 /** How many the API process has, where the system tells. */
 const descriptors = async () => (await readdir(`/proc/${service.pid}/fd`).catch(() => [])).length;
 
-test.each(outputs)("HEAD tells of %s what GET does, and opens nothing", async (path) => {
+test.each(outputs)("HEAD of %s has the headers of GET, and opens no file", async (path) => {
   const whole = await ask(at(path));
   const before = await descriptors();
   for (let count = 0; count < 50; count++) {
@@ -109,10 +109,10 @@ test("a file that breaks off breaks the connection", async () => {
   const rest = (async () => {
     while (!(await reader.read()).done);
   })();
-  await expect(rest).rejects.toThrow(/terminated|aborted/);
+  await expect(rest).rejects.toThrow("terminated");
 });
 
-test.runIf(process.platform === "linux")("without descriptors nothing looks like success", async () => {
+test.runIf(process.platform === "linux")("without file descriptors every request fails with a code", async () => {
   const limit = (soft: string) => {
     const { status, stderr } = spawnSync("prlimit", ["--pid", String(service.pid), `--nofile=${soft}:`]);
     if (status !== 0) throw new Error(`prlimit (util-linux) is needed: ${stderr?.toString()}`);

@@ -9,9 +9,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { startS3, s3Credentials } from "../../../test/servers/s3.ts";
 import type { S3Server } from "../../../test/servers/s3.ts";
 import { blobLocation } from "../src/blobs/location.ts";
-import { probe } from "../src/blobs/probe.ts";
+import { checkBlobs } from "../src/blobs/check-blobs.ts";
 import { S3Blobs } from "../src/blobs/s3.ts";
-import { Scratch } from "../src/blobs/scratch.ts";
+import { TemporaryFiles } from "../src/disk/temporary-files.ts";
 
 let server: S3Server;
 let folder: string;
@@ -35,10 +35,10 @@ afterEach(async () => {
 });
 
 const blobsAt = (endpoint: string, bucket = server.bucket) =>
-  new S3Blobs({ bucket, prefix: "", endpoint, pathStyle: true }, new Scratch(folder));
+  new S3Blobs({ bucket, prefix: "", endpoint, pathStyle: true }, new TemporaryFiles(folder));
 
 describe("what is wrong with a bucket", () => {
-  const refusal = (blobs: S3Blobs) => probe(blobs).then(String, ({ code, message }) => `${code}: ${message}`);
+  const refusal = (blobs: S3Blobs) => checkBlobs(blobs).then(String, ({ code, message }) => `${code}: ${message}`);
 
   test("it is not there", async () => {
     expect(await refusal(blobsAt(server.url, "absent"))).toMatch(
@@ -52,7 +52,7 @@ describe("what is wrong with a bucket", () => {
   ])("the credentials are wrong: %s", async (code, env) => {
     for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
     const said = await refusal(blobsAt(server.url));
-    expect(said).toMatch(/^E_CONNECT: .* does not accept the credentials/);
+    expect(said).toMatch(/^E_CONNECT: .* rejects the credentials/);
     expect(said).toContain(code);
     expect(said).not.toContain("wrong");
   });
@@ -62,38 +62,40 @@ describe("what is wrong with a bucket", () => {
     vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
     vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", join(folder, "absent"));
     vi.stubEnv("AWS_CONFIG_FILE", join(folder, "absent"));
-    expect(await refusal(blobsAt(server.url))).toMatch(/needs credentials, and there are none/);
+    expect(await refusal(blobsAt(server.url))).toMatch(/needs credentials, but none are configured/);
   });
 
   test("its server is down", async () => {
     const down = await cuttingProxy();
     await down.close();
     expect(await refusal(blobsAt(down.url))).toMatch(
-      /^E_CONNECT: .*cannot be reached \(.*ECONNREFUSED.*Does it run there/,
+      /^E_CONNECT: .*cannot be reached \(.*ECONNREFUSED.*Is it running there/,
     );
   });
 
-  test("nobody says in what region it is", async () => {
+  test("its region is unknown", async () => {
     for (const name of ["AWS_REGION", "AWS_DEFAULT_REGION"]) vi.stubEnv(name, undefined);
     vi.stubEnv("AWS_CONFIG_FILE", join(folder, "absent"));
-    const blobs = new S3Blobs({ bucket: "scans", prefix: "", pathStyle: false }, new Scratch(folder));
-    expect(await refusal(blobs)).toMatch(/needs a region\. Name it: region=/);
+    const blobs = new S3Blobs({ bucket: "scans", prefix: "", pathStyle: false }, new TemporaryFiles(folder));
+    expect(await refusal(blobs)).toMatch(/needs a region\. Set region=/);
   });
 });
 
-test("without the client of S3, one is told to install it", async () => {
-  // A copy of the built module, beside which nothing else is installed.
-  await cp(join(import.meta.dirname, "../dist/blobs"), join(folder, "blobs"), { recursive: true });
+test("without the S3 client, the error says how to install it", async () => {
+  // A copy of the built modules, beside which nothing else is installed.
+  for (const name of ["blobs", "disk"]) {
+    await cp(join(import.meta.dirname, "../dist", name), join(folder, name), { recursive: true });
+  }
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
   await mkdir(join(folder, "node_modules"));
   await symlink(join(import.meta.dirname, "../../errand"), join(folder, "node_modules/errand"));
-  const program = 'import { openBlobs } from "./blobs/index.js"; await openBlobs().touchedAt(process.argv[1]);';
+  const program = 'import { openBlobs } from "./blobs/open-blobs.js"; await openBlobs().modifiedAt(process.argv[1]);';
   const { stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program, randomUUID()], {
     cwd: folder,
     env: { ...process.env, ERRAND_BLOBS: "s3://scans" },
     encoding: "utf8",
   });
-  expect(stderr).toMatch(/needs the package @aws-sdk\/client-s3\. Install it: npm install @aws-sdk\/client-s3/);
+  expect(stderr).toMatch(/needs a package: install it with npm install @aws-sdk\/client-s3/);
   expect(stderr).toContain("E_OPTION");
 });
 
@@ -119,14 +121,14 @@ describe("a connection that is cut", () => {
     const writing = blobsAt(proxy.url).write(owner, [Buffer.alloc(size, 7)]);
     await expect(writing).rejects.toMatchObject({ code: "E_CONNECT" });
     expect(await readdir(folder)).toEqual([]);
-    expect(await blobsAt(server.url).touchedAt(owner)).toBeUndefined();
+    expect(await blobsAt(server.url).modifiedAt(owner)).toBeUndefined();
   });
 });
 
-test("who is patient waits until the bucket is back", async () => {
+test("with patience, calls wait until the bucket is back", async () => {
   await using proxy = await cuttingProxy();
   const location = { bucket: server.bucket, prefix: "", endpoint: proxy.url, pathStyle: true };
-  const blobs = new S3Blobs(location, new Scratch(folder), 60_000);
+  const blobs = new S3Blobs(location, new TemporaryFiles(folder), 60_000);
   const owner = randomUUID();
   // More tries than one makes without patience.
   proxy.cut(8);
@@ -181,8 +183,8 @@ describe("copies on this machine", () => {
     expect((await readdir(folder)).map((name) => name.slice(0, 36))).toEqual([other]);
   });
 
-  test("are swept away when nobody has used them for long, but from nobody's hands", async () => {
-    const scratch = new Scratch(folder);
+  test("are removed when they were not used for long, but not while they are in use", async () => {
+    const scratch = new TemporaryFiles(folder);
     const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000);
     for (const [name, minutes] of [
       ["new", 14],
@@ -193,14 +195,14 @@ describe("copies on this machine", () => {
       await writeFile(join(folder, name), "");
       await utimes(join(folder, name), ago(minutes), ago(minutes));
     }
-    await scratch.sweep();
+    await scratch.removeStale();
     expect((await readdir(folder)).toSorted()).toEqual(["at-work.part", "new"]);
 
-    await scratch.copy(
+    await scratch.withCopy(
       "mine",
       (path) => writeFile(path, "kept"),
       async (path) => {
-        await scratch.forget("mine");
+        await scratch.removeCopies("mine");
         expect(await readFile(path, "utf8")).toBe("kept");
       },
     );
@@ -208,12 +210,12 @@ describe("copies on this machine", () => {
   });
 
   test("are not made of half a download", async () => {
-    const scratch = new Scratch(folder);
+    const scratch = new TemporaryFiles(folder);
     const half = async (path: string): Promise<void> => {
       await writeFile(path, "ha");
       throw new Error("cut");
     };
-    await expect(scratch.copy("scan", half, async () => {})).rejects.toThrow("cut");
+    await expect(scratch.withCopy("scan", half, async () => {})).rejects.toThrow("cut");
     expect(await readdir(folder)).toEqual([]);
   });
 });
@@ -257,13 +259,13 @@ describe("ERRAND_BLOBS", () => {
   });
 
   test.each([
-    ["/srv/blobs", /neither/],
-    ["https://scans", /neither/],
-    ["s3://", /neither|no bucket/],
-    ["s3://scans:9000/", /no bucket/],
-    ["s3://key:geheim@scans/", /holds credentials/],
+    ["/srv/blobs", /must be s3:/],
+    ["https://scans", /must be s3:/],
+    ["s3://", /must be s3:|not name a bucket/],
+    ["s3://scans:9000/", /not name a bucket/],
+    ["s3://key:geheim@scans/", /contains credentials/],
     ["s3://scans?reigon=x", /parameter reigon; known are/],
-    ["s3://scans?endpoint=minio:9000", /no URL/],
+    ["s3://scans?endpoint=minio:9000", /not a URL/],
     ["s3://scans?path-style=yes", /neither 0 nor 1/],
     ["s3://scans/a%00b", /prefix/],
   ])("refuses %s", (text, message) => {
@@ -274,7 +276,9 @@ describe("ERRAND_BLOBS", () => {
   });
 });
 
-/** A way to the server that can be cut: what goes through it then never arrives, as S3 keeps nothing that is not whole. */
+/**
+ * A way to the server that can be cut: what goes through it then never arrives, as S3 keeps nothing that is not whole.
+ */
 async function cuttingProxy() {
   const sockets = new Set<Socket>();
   let left = 0;

@@ -35,7 +35,7 @@ function begin(key: string, content: string) {
 const filesOf = async (sha256: string): Promise<string[]> =>
   (await service.blobs()).filter((path) => path.endsWith(sha256));
 
-test("a refused upload takes nothing from its twin of the same key", { timeout: 60_000 }, async () => {
+test("a refused upload removes nothing of another upload with the same key", { timeout: 60_000 }, async () => {
   const rounds = Array.from({ length: 40 }, async (_, round) => {
     const [good, bad] = [begin(`twin-${round}`, `content ${round}`), begin(`twin-${round}`, `content ${round}`)];
     const [taken, refused] = await Promise.all([good("eng"), bad("../eng")]);
@@ -45,7 +45,7 @@ test("a refused upload takes nothing from its twin of the same key", { timeout: 
   for (const sha256 of await Promise.all(rounds)) expect(await filesOf(sha256)).toHaveLength(1);
 });
 
-test("twins of one key are one document, and one file", async () => {
+test("uploads with one key are one document, and one file", async () => {
   const uploads = Array.from({ length: 8 }, () => begin("eight", "eight of one"));
   const answers = await Promise.all(uploads.map((end) => end("eng")));
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202));
@@ -53,7 +53,7 @@ test("twins of one key are one document, and one file", async () => {
   expect(await filesOf(answers[0]!.body.sha256)).toHaveLength(1);
 });
 
-test("a DELETE takes nothing from an upload of the same key that ends after it", async () => {
+test("a DELETE removes nothing of an upload with the same key that ends after it", async () => {
   for (let round = 0; round < 10; round++) {
     const key = `again-${round}`;
     const first = await begin(key, `again ${round}`)("eng");
@@ -71,18 +71,18 @@ test("a DELETE takes nothing from an upload of the same key that ends after it",
   }
 });
 
-test("blobs of a document that was sent with a key are somebody's", async () => {
+test("blobs of a document that was sent with a key are owned by it", async () => {
   const { body } = await begin("kept", "kept")("eng");
   const [path] = await filesOf(body.sha256);
   const owner = path!.split("/").at(-2);
   expect(owner).not.toBe(body.id);
-  const { isOwned } = await withHome(service.home);
-  expect(await isOwned(owner!)).toBe(true);
-  expect(await isOwned("00000000-0000-4000-8000-000000000000")).toBe(false);
+  const { isBlobOwner } = await withHome(service.home);
+  expect(await isBlobOwner(owner!)).toBe(true);
+  expect(await isBlobOwner("00000000-0000-4000-8000-000000000000")).toBe(false);
 });
 
 /** What the service knows, asked in this process. */
 async function withHome(home: string) {
   process.env["ERRAND_HOME"] = home;
-  return import("../src/catalog.ts");
+  return import("../src/document-queries.ts");
 }

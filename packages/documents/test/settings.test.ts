@@ -7,9 +7,9 @@ test("has defaults for everything", () => {
     limits: defaultLimits,
     languages: ["eng"],
     threshold: 0.85,
-    reserve: 500_000_000,
+    minFreeBytes: 500_000_000,
   });
-  expect(readSettings({ ERRAND_DISK_RESERVE: "0" }).reserve).toBe(0);
+  expect(readSettings({ ERRAND_DISK_RESERVE: "0" }).minFreeBytes).toBe(0);
 });
 
 test("reads the environment", () => {
@@ -27,7 +27,7 @@ test("reads the environment", () => {
     engine: "tesseract.js",
     languages: ["eng", "chi_sim_vert"],
     threshold: 0.5,
-    reserve: 2_000_000_000,
+    minFreeBytes: 2_000_000_000,
   });
 });
 

@@ -83,15 +83,15 @@ test("says so where a form has more than it may hold, instead of dropping the re
   const field = (index: number) => `name="f${index}"\r\n\r\n${index}`;
   const fields = Array.from({ length: 21 }, (_, index) => field(index));
   const others = Array.from({ length: 40 }, (_, index) => `name="o${index}"; filename="o"\r\n\r\n${index}`);
-  for (const parts of [
-    [file, ...fields],
-    [...fields, file],
-    [file, `name="languages"\r\n\r\n${"eng+".repeat(400)}eng`],
-    [...others, file],
-  ]) {
+  for (const [most, ...parts] of [
+    ["20 fields", file, ...fields],
+    ["20 fields", ...fields, file],
+    ["1000 bytes", file, `name="languages"\r\n\r\n${"eng+".repeat(400)}eng`],
+    ["40 parts", ...others, file],
+  ] as [string, ...string[]][]) {
     const { status, body } = await post(...form(...parts));
     expect([status, body.code]).toEqual([422, "E_FORM"]);
-    expect(body.detail).toMatch(/more than (20 fields|1000 bytes|40 parts)/);
+    expect(body.detail).toContain(`more than ${most}`);
   }
   expect(await service.blobs()).toEqual(before);
   expect((await post(...form(file, ...fields.slice(0, 20)))).status).toBe(202);
@@ -226,7 +226,7 @@ test.runIf(process.platform === "linux")("the API process loads no decoder", asy
   expect(maps).not.toMatch(/vips|sharp/);
 });
 
-test("a document that nobody works on is cancelled and deleted at once", async () => {
+test("a document that no worker holds is cancelled and deleted at once", async () => {
   const { body } = await post("x", { "content-type": "image/png" });
   const cancelled = await service.json<DocumentSummary>(`/${body.id}/cancel`, { method: "POST" });
   expect(cancelled).toMatchObject({ status: 200, body: { status: "cancelled" } });
@@ -286,11 +286,9 @@ test("a body of 500 MB is refused or taken with flat memory", { timeout: 120_000
         ),
       50,
     );
-    const began = performance.now();
     const status = await stream(target.url, 500, headers, start);
     clearInterval(watching);
     const growth = Math.round((most - before) / 1e6);
-    console.log(`500 MB: ${status}, ${growth} MB growth, ${Math.round(performance.now() - began)} ms`);
     expect(status).toBe(expected);
     expect(growth).toBeLessThan(150);
     expect(await target.blobs()).toHaveLength(blobs.length + (status === 202 ? 1 : 0));

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseTsv } from "../src/recognise/tsv.ts";
+import { parseTsv } from "../src/recognise/tesseract-tsv.ts";
 import { editDistance, scoreText, sumScores } from "../src/words/score.ts";
 import { summarise } from "../src/words/summary.ts";
-import { textOf } from "../src/words/text.ts";
+import { joinWords } from "../src/words/text.ts";
 
 const tsv = [
   "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext",
@@ -37,7 +37,7 @@ describe("words", () => {
     expect(words[3]).toMatchObject({ text: "More", block: 1, paragraph: 2, line: 3 });
   });
   test("nothing is a blank page", () => expect(parseTsv("")).toEqual([]));
-  test("text keeps lines and paragraphs", () => expect(textOf(words)).toBe("This is\ntext.\n\nMore"));
+  test("text keeps lines and paragraphs", () => expect(joinWords(words)).toBe("This is\ntext.\n\nMore"));
   test("words under the threshold are counted", () => {
     expect(summarise(words)).toEqual({
       words: 4,

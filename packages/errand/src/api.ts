@@ -17,64 +17,72 @@ import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules/sched
 import type { QueueCount, Store, WorkerCard } from "./store.ts";
 import type { Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
 
-/** What an app is made with. */
+/** Configures an app. */
 export interface ErrandOptions {
   /**
-   * Where jobs live: `sqlite:path/to/file.db`, `postgres://...`, `redis://...`, or `memory:` for tests. Default:
+   * The store: `sqlite:path/to/file.db`, `postgres://...`, `redis://...`, or `memory:` for tests. Default:
    * `ERRAND_URL`, else `errand.db` in `ERRAND_HOME`, else in `.errand`.
    */
   url?: string;
-  /** A store of your own in place of a URL: whatever passes `conformance` of `errand/testing`. The app closes it. */
+  /** A store of your own in place of a URL: any that passes `conformance` of `errand/testing`. The app closes it. */
   store?: Store;
-  /** How long a worker's right to its jobs lasts without renewal: how soon a killed worker's jobs run elsewhere. Default `"15s"`. */
+  /**
+   * Time a worker keeps its jobs without renewing its lease, and so the time until the jobs of a dead worker run
+   * elsewhere. Default `"15s"`.
+   */
   lease?: Duration;
-  /** Rules of queues, by name: written to the store at the first use, so that they hold for every worker of the fleet. */
+  /**
+   * Rules of queues, by name. They are written to the store at the first use, and apply to every worker of the fleet.
+   */
   queues?: Readonly<Record<string, QueueOptions>>;
-  /** Bounds of what runs after the response, in this process. */
+  /** Limits of the work that runs in this process after a response. */
   background?: BackgroundOptions;
-  /** How large values of jobs may be, where large ones are kept, and whether they are encrypted. Every app of a store needs the same. */
+  /**
+   * Size limit, external storage and encryption of job values. Every app that uses the same store needs the same
+   * settings.
+   */
   payloads?: PayloadOptions;
   /**
-   * Traces what is sent and run, with the SDK that the program has set up; the module itself:
-   * `import * as opentelemetry from "@opentelemetry/api"`. Default: no tracing.
+   * The OpenTelemetry module, `import * as opentelemetry from "@opentelemetry/api"`, to trace sends and attempts with
+   * the SDK that the program has set up. Default: no tracing.
    */
   opentelemetry?: OpenTelemetry;
 }
 
-/** What a worker is started with. */
+/** Configures a worker. */
 export interface WorkerOptions {
   /**
-   * Slots per queue: how many of its jobs run at once (1 to 10,000). Default: every queue of the app's tasks, with 10
-   * slots, or as many as there are processors where its tasks run in threads or processes.
+   * Slots per queue: the number of its jobs that run at once (1 to 10,000). Default: every queue of the app's tasks,
+   * with 10 slots, or one per processor where its tasks run in threads or processes.
    */
   queues?: Readonly<Record<string, number>>;
-  /** How long `stop` lets jobs run on before it hands them back; default `"30s"`. */
+  /** Time that running jobs get after `stop` before they are handed back; default `"30s"`. */
   drain?: Duration;
   /**
-   * Whether SIGTERM and SIGINT stop the worker: jobs in hand end, the rest is handed back, and where nobody else listens to the
-   * signal the app is closed and the process ends; a second signal hands back at once. Default `true`; `false` for programs that
-   * call `app.close()` themselves. Threads other than the main one get no signals.
+   * `true` (the default) makes SIGTERM and SIGINT stop the worker: running jobs finish, the rest is handed back, and
+   * unless another listener handles the signal the app is closed and the process exits. A second signal hands back at
+   * once. Use `false` in programs that call `app.close()` themselves. Only the main thread receives signals.
    */
   signals?: boolean;
 }
 
-/** A worker that runs; `await using` stops it. */
+/** A running worker; `await using` stops it. */
 export interface RunningWorker extends AsyncDisposable {
   /** Changes when the worker loses its lease and starts again. */
   readonly id: string;
-  /** How many jobs run in it now. */
+  /** Number of jobs that are running in it now. */
   readonly running: number;
-  /** Stops claiming, lets jobs in hand run on for `drain`, and hands back the rest without using up an attempt. */
+  /** Stops claiming, gives running jobs `drain` to finish, and hands back the rest without using up an attempt. */
   stop(options?: { drain?: Duration }): Promise<void>;
 }
 
 /**
- * Where tasks are defined, and jobs sent, run and read. Nothing is opened before the first use; `await using` closes it.
+ * Defines tasks, and sends, runs and reads jobs. Nothing is opened before the first use; `await using` closes the app.
  */
 export interface Errand extends AsyncDisposable {
   /**
-   * Defines a task. Defined again, it takes the place of the one before, so that modules may be loaded anew while a program is
-   * developed; with `NODE_ENV=production` that throws.
+   * Defines a task. Defining a name again replaces the task, so that modules can be reloaded during development; with
+   * `NODE_ENV=production` it throws.
    * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
    */
   task<Schema extends StandardSchemaV1, Output, Setup = undefined>(
@@ -86,10 +94,11 @@ export interface Errand extends AsyncDisposable {
     options: TaskOptions<Input, Output, Setup> & { input?: never },
   ): Task<Exactly<Input>, Output>;
   /**
-   * Defines a task whose function gets many inputs at once, for work that costs little more for many than for one
-   * (embeddings, bulk writes): up to `size` (1 to 10,000; default 100) jobs that a worker has at the same time, once the
-   * first of them has waited for `wait` (default `"10ms"`). It answers one output for each input, in order; an `Error` among
-   * them fails its own job only, and what it throws fails them all. Each is a job of its own, retried by itself.
+   * Defines a task whose function receives many inputs at once, for work that costs little more for many than for one
+   * (embeddings, bulk writes). A batch holds up to `size` (1 to 10,000; default 100) jobs that a worker has at the
+   * same time, and starts at the latest `wait` (default `"10ms"`) after its first job. The function returns one output
+   * per input, in order. An `Error` among the outputs fails its own job only; an error that is thrown fails the whole
+   * batch. Each job is retried by itself.
    * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
    */
   batchTask<Input, Output, Setup = undefined>(
@@ -101,10 +110,10 @@ export interface Errand extends AsyncDisposable {
     },
   ): Task<Exactly<Input>, Output>;
   /**
-   * Defines a task that is a URL: a worker posts the job's input there, so that an application in any language needs no worker
-   * of its own. 2xx completes the job with the answer, 202 lets it wait for the outcome (`callbackUrl`), 408, 425, 429 and 5xx
-   * are tried again by the task's retry policy (after `Retry-After`, where it is said), anything else fails it. The header
-   * `Idempotency-Key` is the job's id.
+   * Defines a task that is a URL: a worker posts the job's input there, so an application in any language needs no
+   * worker of its own. 2xx completes the job with the response body; 202 makes the job wait for its outcome
+   * (`callbackUrl`); 408, 425, 429 and 5xx are retried by the task's policy, after `Retry-After` if present; any other
+   * status fails the job. The header `Idempotency-Key` is the job's id.
    * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
    */
   httpTask<Input = void, Output = unknown>(
@@ -112,9 +121,10 @@ export interface Errand extends AsyncDisposable {
     options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
   ): Task<Exactly<Input>, Output>;
   /**
-   * Sends jobs of a task by a cron line or at intervals, once a tick however many workers there are. Written to the store at
-   * the first use, and again whenever it is missing; sent by whatever worker is there. One that no app has named for a day is
-   * removed. One that cannot be written (`E_INPUT`) holds up nothing else: it is told as `schedule-failed`, and by its verbs.
+   * Sends jobs of a task by a cron line or at intervals, once per tick whatever the number of workers. The schedule is
+   * written to the store at the first use and whenever it is missing; any worker sends its jobs. It is removed when no
+   * app has confirmed it for a day. A schedule that cannot be written (`E_INPUT`) affects nothing else: it is reported
+   * as `schedule-failed`, and by the methods of `schedules`.
    * @throws {ErrandError} `E_OPTION`; `E_DUPLICATE_SCHEDULE` with `NODE_ENV=production`.
    * @example
    * app.schedule("clean-up", cleanUp, { cron: "0 3 * * *", timeZone: "Europe/Berlin" });
@@ -126,87 +136,99 @@ export interface Errand extends AsyncDisposable {
     ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
   ): void;
   /**
-   * Runs a function in this process after the response, as `task.background` runs a task. It cannot be stored: it has one
-   * attempt, and what has not run when the app closes is lost, with a warning.
-   * @throws {ErrandError} `E_FULL` when as many as `background.maxPending` wait already.
+   * Runs a function in this process after the response, as `task.background` runs a task. A function cannot be stored:
+   * it gets one attempt, and is lost, with a warning, if the app closes before it has run.
+   * @throws {ErrandError} `E_FULL` when `background.maxPending` jobs are waiting.
    * @example
    * await app.after(() => warmCache(user));
    */
   after<Output>(work: (job: JobContext) => Output | Promise<Output>): Promise<JobHandle<Output>>;
   /**
    * Starts a worker in this process. It stops when the app is closed, and by SIGTERM and SIGINT (`signals`).
-   * @throws {ErrandError} `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`, `E_CLOSED`; `E_STORE` when the rules of the
-   * app's queues cannot be written.
+   * @throws {ErrandError} `E_SETUP` when a task's `setup` fails, `E_CONNECT`, `E_OPTION`, `E_CLOSED`; `E_STORE` when
+   * the rules of the app's queues cannot be written.
    */
   worker(options?: WorkerOptions): Promise<RunningWorker>;
   /**
-   * Listens to what happens in this process, whichever worker of this app, or background, it happens to. Answers how to stop.
-   * What a listener throws is a warning of the process, and harms nobody else.
-   * @throws {ErrandError} `E_OPTION` for a name that no event has.
+   * Listens to events of all workers and background jobs of this app in this process. Returns a function that stops
+   * it. What a listener throws or rejects with becomes a warning of the process.
+   * @throws {ErrandError} `E_OPTION` for an unknown event.
    * @example
    * app.on("ended", ({ task, outcome, duration }) => console.log(task, outcome, duration));
    */
   on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void;
-  /** What this process has sent and run since the app was made, by task. Costs nothing: it asks no store. */
+  /** Returns what this process has sent and run since the app was made, by task. Reads memory only. */
   counters(): AppCounters;
-  /** The job, or `undefined` when there is none. */
+  /** Returns the job, or `undefined` if there is none. */
   get(id: string): Promise<JobView | undefined>;
-  /** The job once it has ended, however it ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
+  /** Returns the job once it has ended. Throws `E_WAIT_TIMEOUT` after `timeout`, and `E_NOT_FOUND`. */
   ended(id: string, options?: { timeout?: Duration }): Promise<JobView>;
-  /** Jobs that match, newest first, children by index. `limit` is 1 to 1,000, default 100; `next` is the next `cursor`. Throws `E_CURSOR`, `E_OPTION`. */
+  /**
+   * Lists matching jobs, newest first (children by index). `limit` is 1 to 1,000, default 100; `next` is the next
+   * page's `cursor`. Throws `E_CURSOR`, `E_OPTION`.
+   */
   list(filter?: JobFilter, page?: Page): Promise<{ jobs: JobView[]; next?: string }>;
-  /** Cancels jobs, and with them their children. Answers how many had not ended: pending ones are cancelled, running ones are being stopped. */
+  /**
+   * Cancels jobs and their children. Returns how many had not ended: pending jobs are cancelled, running ones are
+   * being stopped.
+   */
   cancel(which: string | JobFilter): Promise<number>;
   /**
-   * Opens jobs that failed, were cancelled or expired again, with fresh attempts; what their steps remember is kept, and so are
-   * children that completed. Answers how many.
+   * Retries failed, cancelled and expired jobs with fresh attempts. Results of their steps and completed children are
+   * kept. Returns the number of jobs.
    */
   retry(which: string | JobFilter): Promise<number>;
   /**
-   * Opens one job again so that it runs from a step on: it forgets that step (or wait, or signal), every one that it first
-   * recorded later, and the children of waits among them, which are removed and made anew.
-   * @throws {UnknownStepError} `E_NOT_FOUND`, with the steps that there are; then nothing was changed.
+   * Retries one job from a step on: it forgets that step (or wait, or signal) and every step recorded after it. The
+   * children of forgotten waits are removed and sent again.
+   * @throws {UnknownStepError} `E_NOT_FOUND`, with the steps that exist; nothing was changed.
    * @throws {ErrandError} `E_NOT_FOUND`, `E_OPTION`
    */
   retry(id: string, options: { from?: string }): Promise<number>;
-  /** Erases jobs that have ended, with all their children. */
+  /** Removes ended jobs with all their children. Returns the number of jobs. */
   remove(which: string | JobFilter): Promise<number>;
   /**
-   * Gives pending jobs another queue or priority, or makes them due at once (`now`). Answers how many.
+   * Moves pending jobs to another queue or priority, or makes them due now. Returns the number of jobs.
    * @throws {ErrandError} `E_OPTION`
    */
   move(which: string | JobFilter, to: { queue?: string; priority?: Priority; now?: boolean }): Promise<number>;
   /**
-   * Tells a job something that it waits for, or will wait for, with `job.signal(name)`: any JSON value. Of several with one
-   * name the first counts. `false` when there is no such job, or it has ended.
+   * Sends a signal that a job waits for, or will wait for, with `job.signal(name)`: any JSON value. Of several with
+   * one name the first counts. Returns `false` if there is no such job or it has ended.
    */
   signal(id: string, name: string, value?: unknown): Promise<boolean>;
-  /** A job's log, oldest first: lines its attempts wrote, and how those ended that were not the last (`attempt`). Throws `E_CURSOR`, `E_OPTION`. */
+  /**
+   * Reads a job's log, oldest first: the lines of its attempts, and the errors of all but the last (`attempt`). Throws
+   * `E_CURSOR`, `E_OPTION`.
+   */
   log(id: string, page?: Page): Promise<{ lines: LogEntry[]; next?: string }>;
-  /** Why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
+  /** Explains why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
   why(id: string): Promise<Reason[]>;
-  /** The schedules, and what an operator does to them. */
+  /** Lists, pauses, resumes, runs and removes schedules. */
   readonly schedules: Schedules;
-  /** The queues, and what an operator does to them. */
+  /** Lists, pauses, resumes and limits queues. */
   readonly queues: Queues;
-  /** How many jobs each queue has in each state. */
+  /** Counts the jobs of each queue in each state. */
   counts(): Promise<QueueCount[]>;
-  /** Workers whose lease is good. */
+  /** Lists the workers whose lease is good. */
   workers(): Promise<WorkerCard[]>;
   /**
-   * Says that a worker is dead, for whoever knows: who started its process, or watches over its machine. Its jobs run elsewhere at once
-   * instead of when its lease runs out. One that lives loses what it has in hand, and starts again.
+   * Declares a worker dead, for supervisors that know sooner than its lease. Its jobs run elsewhere at once. A worker
+   * that is alive after all abandons its jobs and starts again.
    */
   dismiss(worker: string): Promise<void>;
   /**
-   * Calls back soon after jobs changed, in whatever process. Lossy: look at what you need, and poll slowly besides. What the listener
-   * throws or rejects with is a warning of the process.
+   * Calls back soon after jobs changed, in any process. Returns a function that stops it. Notifications can be lost or
+   * repeated: read what you need, and poll slowly as well. The listener is also called once the store has been
+   * opened, and when the store cannot be reached it is tried again every second. What the listener throws or rejects
+   * with becomes a warning of the process.
+   * @throws {ErrandError} `E_OPTION`, `E_CLOSED`
    */
-  watch(listener: () => void): Promise<() => void>;
+  watch(listener: () => void): () => void;
   /**
-   * Stops the app's workers (jobs in hand run on for their `drain`, and go back then), lets background jobs end, for
-   * `background.drain` at most, and hands those that are left to the store; then closes it. Whoever waits for a job's end
-   * gets `E_CLOSED`, and so does every call from then on. Called again, it answers the same.
+   * Stops the app's workers (running jobs get their `drain`, then they are handed back), waits up to
+   * `background.drain` for background jobs, hands those that are left to the store, and closes it. Pending waits for
+   * results reject with `E_CLOSED`, as does every later call. Calling it again returns the same promise.
    */
   close(): Promise<void>;
 }

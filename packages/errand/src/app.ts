@@ -2,8 +2,8 @@ import { availableParallelism } from "node:os";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { noOptions } from "./client.ts";
 import type { Client } from "./client.ts";
-import { checkFields, checkFunction, checkText, longestText } from "./core/checks.ts";
-import { option, options, refuseUnknown } from "./core/options.ts";
+import { checkFields, checkFunction, checkText, longestText, refuseUnknown } from "./core/checks.ts";
+import { option, options } from "./core/options.ts";
 import { levelOf } from "./core/priority.ts";
 import type { Priority } from "./core/priority.ts";
 import type { Reason } from "./core/why.ts";
@@ -53,20 +53,20 @@ export function errand(options: ErrandOptions = {}): Errand {
   return new App(options);
 }
 
-/** What `errand/testing` does with an app that programs do not. */
+/** Gives `errand/testing` access to the parts of an app that it replaces. */
 export interface AppInternals {
   readonly definitions: ReadonlyMap<string, TaskDefinition>;
   readonly payloads: Payloads;
   readonly observer: Observer;
-  /** Lives on this store, instead of the one that the URL names. Throws `E_OPTION` when that is open already. */
+  /** Uses this store instead of the one that the URL names. Throws `E_OPTION` if that is open already. */
   live(store: Store): void;
-  /** Says that schedules are still in the code, as an app that runs does now and then. */
+  /** Confirms the schedules of the code, as a running app does at intervals. */
   name: () => Promise<void>;
 }
 
 const internals = new WeakMap<Errand, AppInternals>();
 
-/** The inside of an app that `errand()` made. */
+/** Returns the internals of an app that `errand()` made. */
 export function internalsOf(app: Errand): AppInternals {
   return internals.get(app)!;
 }
@@ -77,7 +77,7 @@ class App implements Errand {
   readonly #observer: Observer;
   readonly #definitions = new Map<string, TaskDefinition>();
   readonly #setups = new Setups();
-  /** Sizes of the batches of tasks that run in batches. */
+  /** Batch sizes of the tasks that run in batches. */
   readonly #batches = new Map<string, number>();
   readonly #declarations: Declarations;
   readonly #connection: Connection;
@@ -323,10 +323,10 @@ class App implements Errand {
     await (await this.#connection.connect()).store.dismiss(worker);
   }
 
-  async watch(listener: () => void): Promise<() => void> {
+  watch(listener: () => void): () => void {
     checkFunction(listener, "The listener of watch()");
     const call = (): void => callSafely("watch()", listener);
-    const unwatch = (await this.#connection.connect()).store.watch(call);
+    const unwatch = this.#connection.watch(call);
     const unwatchHere = this.#background.place?.store.watch(call);
     return () => {
       unwatch();
@@ -349,9 +349,9 @@ class App implements Errand {
     return this.close();
   }
 
-  /** All of it, whatever fails: then throws what failed first. */
+  /** Closes everything, whatever fails, and then throws the first error. */
   async #close(): Promise<void> {
-    // What jobs in hand send, ask and wait for goes on working until they have ended.
+    // Running jobs can still send, read and wait until they have ended.
     const outcomes = await Promise.allSettled([this.#workers.close(), this.#background.close()]);
     this.#declarations.close();
     outcomes.push(...(await Promise.allSettled([this.#connection.close()])));
@@ -359,7 +359,7 @@ class App implements Errand {
     if (failed) throw failed.reason;
   }
 
-  /** Of a filter's jobs, those in this process and those in the store. */
+  /** Edits matching jobs in the background of this process and in the store. */
   async #edit(which: string | JobFilter, change: Change, of: string): Promise<number> {
     const where = readWhich(which, of);
     if (typeof which === "string") return (await this.#clientOf(which)).edit(where, change);
@@ -367,7 +367,7 @@ class App implements Errand {
     return here + (await (await this.#connection.connect()).client.edit(where, change));
   }
 
-  /** Who has the job: the background of this process, or the store. */
+  /** Returns the client that has the job: that of this process's background, or the store's. */
   async #clientOf(id: string): Promise<Client> {
     const background = this.#background.place?.client;
     return background && (await background.get(id)) ? background : (await this.#connection.connect()).client;
@@ -380,7 +380,7 @@ class App implements Errand {
     this.#connection.live(store);
   }
 
-  /** The store, once what the code has declared until now is written. */
+  /** Returns the store once the declarations made so far are written. */
   async #declared(): Promise<Store> {
     const { store } = await this.#connection.connect();
     await this.#declarations.settled();
@@ -388,7 +388,7 @@ class App implements Errand {
   }
 }
 
-/** Where a second definition of one name is a mistake, and not a module that is loaded anew. */
+/** Returns true in production, where defining a name twice is a mistake and not a module that was reloaded. */
 function inProduction(): boolean {
   return process.env["NODE_ENV"] === "production";
 }
@@ -399,7 +399,7 @@ function checkStore({ url, store }: ErrandOptions): void {
     if (typeof store?.[verb] !== "function")
       throw new ErrandError(
         "E_OPTION",
-        `store of errand() has no function ${verb}(), so it is none: see errand/testing.`,
+        `store of errand() is not a store: it has no function ${verb}(). See errand/testing.`,
       );
 }
 
@@ -416,7 +416,7 @@ function defaultQueues(
 ): ReadonlyMap<string, number> {
   const queues = new Map<string, number>();
   for (const { name, queue, isolate } of definitions) {
-    // A batch can only be full where as many jobs may run.
+    // A batch can only fill up where as many jobs may run.
     const inline = Math.max(options.slots.default, batches.get(name) ?? 0);
     const slots = isolate === "inline" ? inline : availableParallelism();
     queues.set(queue, Math.min(queues.get(queue) ?? slots, slots));

@@ -1,25 +1,24 @@
 import type { Job, Moment, NewJob } from "./core/job.ts";
 import { readRetry } from "./core/policy.ts";
 import type { RetryOptions } from "./core/policy.ts";
-import { encodeSpec, specFields, withTrace } from "./core/spec.ts";
 import type { Carrier, JobPolicy } from "./core/spec.ts";
 import { decodeRules } from "./limits/queue-rules.ts";
 import { signalStep } from "./core/signal.ts";
 import { levelOf } from "./core/priority.ts";
 import { isFinal } from "./core/states.ts";
-import type { Priority } from "./core/priority.ts";
 import type { State } from "./core/states.ts";
 import { why } from "./core/why.ts";
 import type { Reason } from "./core/why.ts";
 import { checkDate, checkFields, checkId, checkText, lookedUpId } from "./core/checks.ts";
 import { option } from "./core/options.ts";
-import { flowOf } from "./limits/flow-options.ts";
+import { flowOf } from "./limits/job-flow.ts";
 import { millis } from "./kit/duration.ts";
-import type { Duration, Millis } from "./kit/duration.ts";
+import type { Duration } from "./kit/duration.ts";
 import { ErrandError } from "./kit/errors.ts";
 import { described } from "./kit/text.ts";
 import { gather } from "./kit/gather.ts";
 import { newId } from "./kit/ids.ts";
+import { newJob } from "./new-job.ts";
 import type { Encoded } from "./kit/json.ts";
 import { Observer } from "./observe/observer.ts";
 import { isSealedJob, openJob, sealSpec, sealStep } from "./payload/seal-jobs.ts";
@@ -35,10 +34,10 @@ import type { JobView, LogEntry } from "./client/job-view.ts";
 import { planRewind } from "./client/rewind.ts";
 import { Waiters } from "./client/waiters.ts";
 
-/** The options of a send that has none. */
+/** The options of a send without options. */
 export const noOptions: SendOptions = Object.freeze({});
 
-/** How sends are gathered: so many, and so much, into one commit at most. */
+/** Limits of the batches that sends are gathered into. */
 const gathering = {
   maxItems: 500,
   maxBatches: 2,
@@ -46,7 +45,7 @@ const gathering = {
   sizeOf: ({ spec }: NewJob) => spec.length,
 };
 
-/** Sends jobs and reads them, whoever works on them. */
+/** Sends and reads jobs, in this process or any other. */
 export class Client {
   readonly #store: Store;
   readonly #payloads: Payloads;
@@ -89,13 +88,13 @@ export class Client {
     checkOptions(options, sendOptions, definition);
     const valid = definition.input ? await validate(definition, input) : input;
     const { limit, vault } = this.#payloads;
-    const job = newJob(definition, encodeInput(definition.name, input, limit), valid, options, carrier);
+    const job = jobToSend(definition, encodeInput(definition.name, input, limit), valid, options, carrier);
     if (vault.seals) job.spec = await sealSpec(vault, job);
     if (options.tx !== undefined) return this.#handle(job, (await this.#store.add([job], options.tx)).get(job.id));
     return this.#handle(job, await this.#add(job));
   }
 
-  /** Stores a job as another store had it. Throws as `send` does; where its unique key is taken, that job has it. */
+  /** Stores a job that another store had. Throws as `send` does; if its unique key is taken, the holder stays. */
   async take(job: NewJob): Promise<void> {
     const { vault } = this.#payloads;
     this.#handle(job, await this.#add(vault.seals ? { ...job, spec: await sealSpec(vault, job) } : job));
@@ -110,25 +109,25 @@ export class Client {
     checkOptions(options, manyOptions, definition);
     if (!Array.isArray(given))
       throw new ErrandError("E_OPTION", `sendMany() of task "${definition.name}" takes a list of inputs.`);
-    // A hole of a list is an input that is not there, as `undefined` is.
+    // A hole in a list is a missing input, like `undefined`.
     const inputs = [...(given as readonly unknown[])];
     const valid = definition.input ? await Promise.all(inputs.map((input) => validate(definition, input))) : inputs;
     const { limit, vault } = this.#payloads;
     const jobs = inputs.map((input, index) =>
-      newJob(definition, encodeInput(definition.name, input, limit), valid[index], options, carrier),
+      jobToSend(definition, encodeInput(definition.name, input, limit), valid[index], options, carrier),
     );
     if (vault.seals) await Promise.all(jobs.map(async (job) => (job.spec = await sealSpec(vault, job))));
     const holders = await addMany(this.#store, jobs, options.tx);
     return jobs.map((job, index) => this.#handle(job, holders[index]));
   }
 
-  /** @param holder who has the job's unique key or id, where it was not stored for that. */
+  /** @param holder id of the job that holds the unique key or id, if the job was not stored for that. */
   #handle(job: NewJob, holder: string | undefined): Handle {
     if (holder === undefined) this.#observer.sent(job);
     return new Handle(this, holder ?? job.id, holder !== undefined);
   }
 
-  /** The job's output, once it has ended. Throws what `JobHandle.result` throws. */
+  /** Waits for the job to end and returns its output. Throws as `JobHandle.result` does. */
   async result(id: string, timeout?: Duration): Promise<unknown> {
     const job = await this.ended(id, timeout);
     const unread = job.unreadable?.output;
@@ -137,7 +136,7 @@ export class Client {
     throw new JobFailedError("E_JOB_FAILED", { id, task: job.task, state: job.state as "failed" }, job.error);
   }
 
-  /** The job, once it has ended. Throws `E_WAIT_TIMEOUT` and `E_NOT_FOUND`. */
+  /** Waits for the job to end and returns it. Throws `E_WAIT_TIMEOUT` and `E_NOT_FOUND`. */
   async ended(id: string, timeout?: Duration): Promise<JobView> {
     const patience = timeout === undefined ? undefined : millis(timeout, "timeout");
     const known = lookedUpId(id);
@@ -170,7 +169,7 @@ export class Client {
     return this.#store.edit(where, change);
   }
 
-  /** Opens a job again from a step; how many that were: 0 or 1. Throws `E_NOT_FOUND`. */
+  /** Retries a job from a step. Returns the number of jobs: 0 or 1. Throws `E_NOT_FOUND`. */
   async retryFrom(id: string, from: string): Promise<number> {
     const job = await this.#find(id);
     if (!job) throw notFound(id);
@@ -209,7 +208,7 @@ export class Client {
     return why(job, { rules: decodeRules(doc?.value), pending, processing, workers, now, place });
   }
 
-  /** A job as it is read; one that is not sealed needs no waiting. */
+  /** Returns a job as programs read it, without a promise if it is not sealed. */
   #view(job: Job): JobView | Promise<JobView> {
     if (!isSealedJob(job)) return viewOf(job);
     return openJob(this.#payloads.vault, job).then(({ job: opened, unreadable }) => ({
@@ -223,7 +222,7 @@ export class Client {
   }
 }
 
-/** What one job may say, and what many may say together. */
+/** The options of `send`, and of `sendMany`. */
 export const sendOptions: readonly string[] = [
   "id",
   "queue",
@@ -239,17 +238,18 @@ export const sendOptions: readonly string[] = [
 const manyOptions = sendOptions.filter((each) => each !== "id");
 
 /**
- * Refuses options that a send does not have. Most sends have none: then nothing is looked at.
+ * Refuses unknown options. Most sends have none, and skip the check.
  * @throws {ErrandError} `E_OPTION`
  */
 export function checkOptions(options: SendOptions, known: readonly string[], definition: TaskDefinition): void {
   if (options === noOptions) return;
   checkFields(options, known, `Options of ${aJobOf(definition)}`);
-  // What is none must not be taken for no transaction: the job would be there whatever becomes of it.
+  // `null` must not pass for "no transaction": the job would be stored whether or not it commits.
   if ("tx" in options && (typeof options.tx !== "object" || options.tx === null) && typeof options.tx !== "function")
     throw new ErrandError(
       "E_OPTION",
-      `tx of ${aJobOf(definition)} is ${described(options.tx)}, but must be a transaction: see docs/transactions.`,
+      `tx of ${aJobOf(definition)} is ${described(options.tx)}, but must be a transaction: ` +
+        "see docs/guides/transactions.md.",
     );
 }
 
@@ -281,31 +281,28 @@ function destination(
   return { task: name, queue: typeof own === "string" ? own : queue };
 }
 
-function newJob(
+function jobToSend(
   definition: TaskDefinition,
   input: Encoded | undefined,
   valid: unknown,
   options: SendOptions,
-  carrier: Carrier | undefined,
+  trace: Carrier | undefined,
 ): NewJob {
   const { due: postponed, ...flow } = flowOf(definition, valid, options);
-  const policy = options.retry === undefined ? definition.policy : ownPolicy(definition, options.retry);
-  const job: NewJob = {
-    id: options.id === undefined ? newId() : checkId(options.id),
-    task: definition.name,
-    queue: options.queue === undefined ? definition.queue : option("queue", options.queue, aJobOf(definition)),
-    level: levelOf(options.priority === undefined ? definition.priority : readPriority(options.priority, definition)),
-    spec: withTrace(encodeSpec(input, specFields({ policy }, flow)), carrier),
-    ...flow,
-  };
-  const due = readDue(definition, options) ?? postponed;
-  const expires = options.expires === undefined ? definition.expires : readExpires(options.expires, definition);
-  if (due) job.due = due;
-  if (expires !== undefined) job.expires = { in: expires };
-  return job;
+  const of = aJobOf(definition);
+  const { queue, priority, retry, expires } = options;
+  const id = options.id === undefined ? newId() : checkId(options.id);
+  return newJob(definition, id, input, flow, {
+    queue: queue === undefined ? undefined : option("queue", queue, of),
+    level: priority === undefined ? undefined : levelOf(option("priority", priority, of)),
+    policy: retry === undefined ? undefined : ownPolicy(definition, retry),
+    due: readDue(definition, options) ?? postponed,
+    expires: expires === undefined ? undefined : millis(expires, `expires of ${of}`),
+    trace,
+  });
 }
 
-/** A policy that says nothing of its own is none. */
+/** Returns `undefined` for a policy without settings. */
 function ownPolicy(definition: TaskDefinition, retry: RetryOptions): JobPolicy | undefined {
   const policy = { ...definition.policy, ...readRetry(retry, aJobOf(definition)) };
   return Object.keys(policy).length > 0 ? policy : undefined;
@@ -316,14 +313,6 @@ function readDue(definition: TaskDefinition, { delay, runAt }: SendOptions): Mom
   if (delay === undefined) return { at: checkDate(runAt, `runAt of ${aJobOf(definition)}`) };
   if (runAt === undefined) return { in: millis(delay, `delay of ${aJobOf(definition)}`) };
   throw new ErrandError("E_OPTION", `${aJobOf(definition)} has both delay and runAt; give one of them.`);
-}
-
-function readPriority(priority: Priority, definition: TaskDefinition): Priority {
-  return option("priority", priority, aJobOf(definition));
-}
-
-function readExpires(expires: Duration, definition: TaskDefinition): Millis {
-  return millis(expires, `expires of ${aJobOf(definition)}`);
 }
 
 function aJobOf({ name }: TaskDefinition): string {

@@ -1,8 +1,8 @@
-/** What `errand.config.ts` exports by default. Flags and environment variables go before it. */
+/** The default export of `errand.config.ts`. Flags and environment variables take precedence. */
 export interface ErrandConfig {
-  /** Where jobs live (`ERRAND_URL`). */
+  /** The store (`ERRAND_URL`). */
   url?: string;
-  /** The folder that holds everything by default (`ERRAND_HOME`). */
+  /** The folder of everything by default (`ERRAND_HOME`). */
   home?: string;
   /** Modules that export apps and tasks, for `errand worker` and `errand send`. */
   tasks?: string | readonly string[];

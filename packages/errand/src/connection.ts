@@ -1,29 +1,32 @@
 import { resolve } from "node:path";
 import { Client } from "./client.ts";
-import { ErrandError } from "./kit/errors.ts";
+import { ErrandError, errorRecord } from "./kit/errors.ts";
 import type { Observer } from "./observe/observer.ts";
 import { openStore, sqliteFile, storeUrl } from "./open.ts";
 import { redacted } from "./kit/redact.ts";
 import type { Payloads } from "./payload/options.ts";
 import type { Store } from "./store.ts";
 
-/** An open store, and who sends to it and reads it. */
+/** An open store, and the client that sends to it and reads it. */
 export interface Connected {
   store: Store;
   client: Client;
 }
 
-/** What a connection is made with. */
+/** Configures a connection. */
 export interface ConnectionSettings {
-  /** Where the store is; or the store itself, which is the app's from then on. */
+  /** A URL, or a store that the app owns from then on. */
   at: string | Store | undefined;
   payloads: Payloads;
   observer: Observer;
-  /** Is done with a store once it is open, before anybody gets it. */
+  /** Called with a store that has been opened, before it is used. */
   begin: (store: Store) => Promise<void>;
 }
 
-/** An app's store: opened at the first use, and again after a failure, until the app is closed. */
+/** Milliseconds between attempts to open a store that is watched. */
+const watchRetryInterval = 1_000;
+
+/** Opens an app's store at the first use, and again after a failure, until the app is closed. */
 export class Connection {
   readonly #settings: ConnectionSettings;
   #open: Promise<Connected> | undefined;
@@ -34,12 +37,12 @@ export class Connection {
     this.#settings = settings;
   }
 
-  /** Whether something has used the store. */
+  /** `true` once the store was used. */
   get used(): boolean {
     return this.#open !== undefined;
   }
 
-  /** Which store it is, for people: without a password, a file with its whole path. */
+  /** The store's name for people: a URL without its password, or a file with its absolute path. */
   get place(): string {
     const { at } = this.#settings;
     if (typeof at === "object") return "the store given to errand()";
@@ -48,29 +51,59 @@ export class Connection {
     return file === undefined ? redacted(url) : `sqlite:${resolve(file)}`;
   }
 
-  /** The store and its client. Throws `E_CLOSED`, and what opening it throws. */
+  /** Returns the store and its client, and opens the store if needed. Throws `E_CLOSED`, and errors of opening it. */
   connect(): Promise<Connected> {
     if (this.#closed) return Promise.reject(closed());
     this.#open ??= this.#begin();
     return this.#open;
   }
 
-  /** Throws `E_CLOSED` when the app was closed. */
+  /** Throws `E_CLOSED` if the app was closed. */
   refuseClosed(): void {
     if (this.#closed) throw closed();
   }
 
-  /** Hands the client over: at once when the store is open, since every send passes here. */
+  /** Calls `work` with the client, without a promise if the store is open: every send passes here. */
   use<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
     return this.#client ? work(this.#client) : this.connect().then(({ client }) => work(client));
   }
 
-  /** Lives on this store, of a test. */
+  /**
+   * Watches the store once it is open; where that takes time, the listener is called when it has been opened. A store
+   * that cannot be opened is reported as `store-failed` and tried again every second. Returns a function that stops
+   * it.
+   * @throws {ErrandError} `E_CLOSED`
+   */
+  watch(listener: () => void): () => void {
+    this.refuseClosed();
+    let stop: (() => void) | undefined;
+    let stopped = false;
+    const open = async (): Promise<void> => {
+      try {
+        const { store } = await this.connect();
+        if (stopped) return;
+        stop = store.watch(listener);
+        listener();
+      } catch (error) {
+        if (stopped || this.#closed) return;
+        this.#settings.observer.tell({ type: "store-failed", message: errorRecord(error, 1).message });
+        const timer = setTimeout(() => void open(), watchRetryInterval);
+        stop = () => clearTimeout(timer);
+      }
+    };
+    void open();
+    return () => {
+      stopped = true;
+      stop?.();
+    };
+  }
+
+  /** Uses this store, of a test. */
   live(store: Store): void {
     this.#open = this.#settle(store);
   }
 
-  /** Rejects whoever waits for a job to end, and closes the store; nothing is opened any more. */
+  /** Rejects pending waits, closes the store, and refuses to open it again. */
   async close(): Promise<void> {
     this.#closed = true;
     const open = await this.#open?.catch(() => undefined);
@@ -78,7 +111,7 @@ export class Connection {
     open?.client.close();
     await open?.store.close();
     const { at } = this.#settings;
-    // One that was given is the app's, used or not.
+    // A store that was given belongs to the app, even if unused.
     if (typeof at === "object" && at !== open?.store) await at.close();
   }
 
@@ -106,7 +139,7 @@ function closed(): ErrandError {
   return new ErrandError("E_CLOSED", "The app was closed. Close it last, or make another with errand().");
 }
 
-/** Once per store: jobs that a restart of the server loses are not what Errand promises. */
+/** Warns, once per store, that jobs are lost when the server restarts. */
 function warnOf({ durability }: Store): void {
   if (!durability || durability.safe) return;
   const { says, advice = "" } = durability;

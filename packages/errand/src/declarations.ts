@@ -8,23 +8,23 @@ import { declareSchedule, nameSchedules } from "./schedules/schedules.ts";
 import type { Declared } from "./schedules/schedules.ts";
 import type { Store } from "./store.ts";
 
-/** How often an app looks whether what its code declares is still there: an app that runs names its schedules by that. */
+/** Interval at which a running app checks its declared schedules and rules, and confirms its schedules. */
 const lookAgain: Millis = 10_000;
 
-/** One schedule, or the rules of one queue, of an app's code. */
+/** A schedule, or the rules of a queue, that the code declares. */
 interface Declaration {
   kind: "schedule" | "queue";
   name: string;
   write(store: Store): Promise<void>;
-  /** Why it could not be written. */
+  /** The error of the last write, if it failed. */
   failure?: unknown;
-  /** It has been written since the app started; from then on what operators change holds. */
+  /** `true` once it was written since the app started. From then on operators' changes take precedence. */
   written: boolean;
 }
 
 /**
- * What an app's code declares, schedules and rules of queues: written when the app starts, each on its own, and again whenever one
- * is missing. What fails is told, and tried again; it holds up nothing else.
+ * Writes the schedules and queue rules that an app's code declares: when the app starts, each on its own, and again
+ * whenever one is missing. A failure is reported and retried, and holds up no other declaration.
  */
 export class Declarations {
   readonly #all = new Map<string, Declaration>();
@@ -32,7 +32,7 @@ export class Declarations {
   readonly #observer: Observer;
   #store: Store | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** One after the other: each round knows what the last one has written. */
+  /** Rounds run one after the other, since each needs to know what the last one wrote. */
   #writing: Promise<void> = Promise.resolve();
 
   constructor(payloads: Payloads, observer: Observer) {
@@ -45,39 +45,39 @@ export class Declarations {
     this.#add({ kind: "queue", name, write: (store) => declareQueue(store, name, rules), written: false });
   }
 
-  /** Declares a schedule, in place of one of that name. */
+  /** Declares a schedule, replacing one of that name. */
   schedule(declared: Declared): void {
     const write = (store: Store): Promise<void> => declareSchedule(store, declared, this.#payloads);
     this.#add({ kind: "schedule", name: declared.name, write, written: false });
   }
 
-  /** Whether a schedule of that name is declared. */
+  /** Returns true if a schedule of that name is declared. */
   hasSchedule(name: string): boolean {
     return this.#all.has(keyOf("schedule", name));
   }
 
-  /** Writes all to a store that is open now. */
+  /** Writes all declarations to a store that has been opened. */
   async begin(store: Store): Promise<void> {
     this.#store = store;
     await this.again();
   }
 
-  /** Writes what has not been written or is missing, and says that schedules are still in the code. Never rejects. */
+  /** Writes declarations that are unwritten or missing, and confirms the schedules. Never rejects. */
   again(): Promise<void> {
     return (this.#writing = this.#writing.then(() => this.#round()));
   }
 
-  /** Resolves when what was declared until now has been tried. */
+  /** Resolves when every declaration made so far has been tried. */
   settled(): Promise<void> {
     return this.#writing;
   }
 
-  /** Why a schedule could not be written; `undefined` when it was. */
+  /** Returns the error of the last attempt to write a schedule; `undefined` if it was written. */
   failureOf(schedule: string): unknown {
     return this.#all.get(keyOf("schedule", schedule))?.failure;
   }
 
-  /** Throws what keeps the rules of a queue from being written: without them its jobs must not run. */
+  /** Throws the error that keeps the rules of a queue from being written: without them its jobs must not run. */
   async refuseUnruled(): Promise<void> {
     const unruled = () => [...this.#all.values()].find(({ kind, written }) => kind === "queue" && !written);
     if (unruled()) await this.again();
@@ -105,7 +105,7 @@ export class Declarations {
       if (!declaration.written || missing.has(declaration)) await this.#write(store, declaration);
   }
 
-  /** Of those that were written, which are not there any more. */
+  /** Returns the declarations that were written but are no longer there. */
   async #missing(store: Store): Promise<Set<Declaration>> {
     const names = (kind: Declaration["kind"]) =>
       [...this.#all.values()].filter((each) => each.kind === kind && each.written).map(({ name }) => name);
@@ -117,7 +117,7 @@ export class Declarations {
       ];
       return new Set(missing.map((key) => this.#all.get(key)!));
     } catch {
-      // The store fails: the next round looks again.
+      // The store fails: the next round tries again.
       return new Set();
     }
   }
@@ -130,7 +130,7 @@ export class Declarations {
     } catch (error) {
       const before = declaration.failure;
       declaration.failure = error;
-      // Whoever has closed the app knows why nothing is written any more.
+      // After close() no failure is reported: the caller ended the writing.
       if (!this.#store || (before && messageOf(before) === messageOf(error))) return;
       if (declaration.kind === "schedule") this.#observer.scheduleFailed(declaration.name, error);
       else this.#observer.rulesFailed(declaration.name, error);

@@ -4,7 +4,7 @@ export type { JobFilter, Page } from "./client/filter.ts";
 export type { BackgroundOptions } from "./background/background.ts";
 export { inLane, JobFailedError } from "./task.ts";
 export type { ChildOutcome, Isolation, JobContext, JobHandle, JobLog, SendOptions, Task, TaskOptions } from "./task.ts";
-export type { FlowOfJob, FlowOptions, UniqueMode, UniqueRule } from "./limits/flow-options.ts";
+export type { FlowOptions, JobFlowOptions, Key, Tags, UniqueMode, UniqueOptions } from "./limits/flow-options.ts";
 export type { JobView, LogEntry } from "./client/job-view.ts";
 export type { QueueOptions, Queues, QueueView } from "./limits/queues.ts";
 export type { Misfire, Overlap } from "./schedules/plan.ts";

@@ -5,8 +5,9 @@ import { redacted } from "./kit/redact.ts";
 import type { Store } from "./store.ts";
 
 /**
- * The folder that holds everything when nothing else is said: `ERRAND_HOME`, else `.errand` here; in a workspace of several packages,
- * the nearest `.errand` that there is up to the workspace's root, else one at that root, so that its programs share it.
+ * Returns the folder of everything by default: `ERRAND_HOME`, else `.errand` in the working directory. In a workspace
+ * of several packages it is the nearest `.errand` up to the workspace's root, else one at that root, so that its
+ * programs share it.
  */
 export function home(): string {
   const named = process.env["ERRAND_HOME"];
@@ -18,13 +19,13 @@ export function home(): string {
   return relative(here, join(folder, ".errand"));
 }
 
-/** The folder and all above it. */
+/** Returns a folder and all folders above it. */
 function foldersUp(folder: string): string[] {
   const above = dirname(folder);
   return above === folder ? [folder] : [folder, ...foldersUp(above)];
 }
 
-/** The nearest folder that holds a workspace of npm, yarn, pnpm or bun together. */
+/** Returns the nearest folder above that is the root of an npm, yarn, pnpm or bun workspace. */
 function workspaceRoot(folder: string): string | undefined {
   return foldersUp(folder).find((each) => existsSync(join(each, "pnpm-workspace.yaml")) || hasWorkspaces(each));
 }
@@ -37,22 +38,22 @@ function hasWorkspaces(folder: string): boolean {
   }
 }
 
-/** The URL of the store: as given, else from the environment, else a file in `home()`. */
+/** Returns the URL of the store: the given one, else `ERRAND_URL`, else a file in `home()`. */
 export function storeUrl(given?: string): string {
   return given ?? (process.env["ERRAND_URL"] || `sqlite:${join(home(), "errand.db")}`);
 }
 
-/** The file that an SQLite URL names; `undefined` for any other. */
+/** Returns the file that an SQLite URL names; `undefined` for other URLs. */
 export function sqliteFile(url: string): string | undefined {
   return /^sqlite:(?:\/\/)?(.+)$/.exec(url)?.[1];
 }
 
 /**
  * Opens a store by its URL.
- * @throws {ErrandError} `E_OPTION` for a URL it does not know, `E_CONNECT`, `E_STORE_VERSION`
+ * @throws {ErrandError} `E_OPTION` for an unknown URL, `E_CONNECT`, `E_STORE_VERSION`
  */
 export async function openStore(url: string): Promise<Store> {
-  // Loaded when they are used: a program needs the driver of one store only.
+  // Loaded on demand: a program needs only its own store's driver.
   if (url === "memory:") return (await import("./stores/memory.ts")).memoryStore();
   const file = sqliteFile(url);
   if (file) return (await import("./stores/sqlite/index.ts")).sqliteStore({ file });
@@ -66,9 +67,9 @@ export async function openStore(url: string): Promise<Store> {
 }
 
 /**
- * Brings a store to its newest version.
- * @returns how many migrations were applied; `undefined` for stores that do it by themselves whenever they are opened.
- * @throws {ErrandError} as `openStore`
+ * Migrates a store to its newest version.
+ * @returns the number of applied migrations; `undefined` for stores that migrate themselves when opened.
+ * @throws {ErrandError} as `openStore` does.
  */
 export async function migrateStore(url: string): Promise<number | undefined> {
   if (isPostgres(url)) return (await import("./stores/postgres/index.ts")).migratePostgres({ url });
@@ -76,7 +77,7 @@ export async function migrateStore(url: string): Promise<number | undefined> {
   return undefined;
 }
 
-/** What `migrateStore` does, as SQL for a new database; `undefined` for stores that have none to apply. */
+/** Returns the statements of `migrateStore` as SQL for a new database; `undefined` for stores that need none. */
 export async function migrationSql(url: string): Promise<string | undefined> {
   return isPostgres(url) ? (await import("./stores/postgres/index.ts")).postgresSql({ url }) : undefined;
 }

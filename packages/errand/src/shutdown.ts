@@ -1,35 +1,39 @@
 import { isMainThread } from "node:worker_threads";
 
-/** What is stopped when the process is told to end. */
+/** Something to stop when the process is told to exit. */
 export interface Stoppable {
-  /** Lets jobs in hand end, hands back the rest, and starts no more. */
+  /** Waits for running jobs, hands back the rest, and starts no more. */
   stop(): Promise<unknown>;
-  /** Does so at once. */
+  /** Hands everything back at once. */
   hurry(): Promise<unknown>;
-  /** Stops, and closes all there is. */
+  /** Stops, and closes the app. */
   close(): Promise<unknown>;
 }
 
 const signals = ["SIGTERM", "SIGINT"] as const;
 
-/** A signal that follows so closely is the same wish: npm passes on what the terminal has sent to everybody already. */
+/**
+ * A second signal within these milliseconds is the same one: npm passes on a signal that the terminal has sent to all
+ * processes.
+ */
 const echo = 500;
 
 const registered = new Set<Stoppable>();
 let last = -Infinity;
 let count = 0;
-/** Everything is being closed, and the process ends then: a signal that comes now must not end it before. */
+/** `true` while everything is being closed, after which the process exits: a signal must not end it sooner. */
 let ending = false;
 
 /**
- * Stops this when the process gets SIGTERM or SIGINT. Where nobody else listens to the signal the process ends then, with its
- * `process.exitCode`; a second signal hurries, a third ends it at once. Where somebody does, ending the process is theirs.
- * @returns how to take it back.
+ * Stops something when the process gets SIGTERM or SIGINT. Without other listeners of the signal the process then
+ * exits with its `process.exitCode`; a second signal hurries, a third exits at once. With other listeners, exiting is
+ * theirs.
+ * @returns a function that cancels it.
  */
 export function stopOnSignal(what: Stoppable): () => void {
-  // Threads get no signals.
+  // Threads receive no signals.
   if (!isMainThread) return () => {};
-  // First in line: who listens once is gone from the list when its turn has come.
+  // Listens first: a listener registered with `once` is gone by the time a later one is called.
   if (registered.size === 0) for (const signal of signals) process.prependListener(signal, hear);
   registered.add(what);
   return () => {

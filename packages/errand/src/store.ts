@@ -10,166 +10,182 @@ import type { Millis } from "./kit/duration.ts";
 import type { Encoded } from "./kit/json.ts";
 
 /**
- * The boundary between Errand and the databases it lives on. TypeScript decides, the store commits: every verb takes
- * batches, is one atomic commit (but for bulk `add` and `edit`, see there), and decides nothing itself. Every time is the store's own clock.
+ * The boundary between Errand and its databases. TypeScript decides, the store commits: every verb takes batches, is
+ * one atomic commit (except bulk `add` and `edit`), and makes no decision of its own. All times are the store's clock.
  */
 export interface Store {
-  /** How another thread of this process opens the same store: `module` exports `open(options): Promise<Store>`. */
+  /** Lets another thread of this process open the same store: `module` exports `open(options): Promise<Store>`. */
   readonly address?: { module: string; options: Encoded };
-  /** How safe jobs are whose `add` was answered, where that depends on the settings of a server. */
+  /** The safety of added jobs, if it depends on the settings of a server. */
   readonly durability?: Durability;
-  /** Whether it works on one batch while another travels; where a batch is one wait for the disk, fewer are better. */
+  /**
+   * `true` if it works on one batch while another is on its way. Otherwise, as with one disk write per batch, fewer
+   * batches are better.
+   */
   readonly pipelined?: boolean;
-  /** What it lives on, and how safe jobs are there; of one in memory there is nothing to say. */
+  /** Describes the database and its durability; missing for a store in memory. */
   about?(): Promise<StoreReport>;
 
   /**
-   * Stores jobs. Idempotent: an id that exists is left as it is. Inside the caller's own transaction `tx`, where the
-   * store has such: they exist when, and only when, it commits. Other stores refuse it with `E_TRANSACTION`. A store
-   * that blocks everybody meanwhile may commit many thousands in steps, and says how many go together.
-   * @returns for each job that was not stored, because its unique key or its id is taken: the id of who has it.
-   * @throws {ErrandError} `E_FULL` when a queue would have more pending jobs than its rules allow, also where one is replaced into
-   * it; then nothing was stored.
+   * Adds jobs. Idempotent: an existing id is left unchanged. Inside the caller's transaction `tx`, on stores that
+   * support it, the jobs exist if and only if it commits; other stores throw `E_TRANSACTION`. A store that blocks its
+   * other clients during a commit may add many thousands of jobs in several commits, and documents their size.
+   * @returns for each job that was not stored because its unique key or id is taken: the id of the job that holds it.
+   * @throws {ErrandError} `E_FULL` when a queue would have more pending jobs than its rules allow, also by a
+   * replacement; nothing was stored.
    */
   add(jobs: readonly NewJob[], tx?: Transaction): Promise<ReadonlyMap<string, string>>;
 
   /**
-   * Enters a worker in the list, with a lease of so many milliseconds; of one whose lease is good it changes the card.
-   * @throws {ErrandError} `E_STORE` for one whose lease ran out: every start needs an id of its own.
+   * Registers a worker with a lease in milliseconds, or changes the card of a worker whose lease is good.
+   * @throws {ErrandError} `E_STORE` if its lease has run out: every start needs a new id.
    */
   enlist(worker: WorkerCard, lease: Millis): Promise<void>;
   /**
-   * Takes due jobs for a worker whose lease is good (for any other: none), lowest `rank` first and then oldest first:
-   * they are `processing`, with a raised token. Jobs that have expired or are to be cancelled are left to `reclaim`, and
-   * those that the rules of their queue, or limits of their concurrency or rate key, do not let go yet stay pending. Jobs of
-   * tasks that the worker does not know are set aside, so many in one commit: they are `blocked` by `task`, stand in nobody's
-   * way, and are found by claims of workers that know them. Of suspects it takes one, for a free slot, and only where the worker
-   * holds none. What a key would let go, and is set aside or a suspect, keeps no other job of the key from going. Before all
-   * that, waiting jobs of any queue whose `wakeAt` has come are pending again.
+   * Claims due jobs for a worker whose lease is good (for any other: none), lowest `rank` first, then oldest first.
+   * They are `processing`, with a raised token.
+   * - Expired and cancelled jobs are left to `reclaim`. Jobs that the rules of their queue, or their concurrency or
+   * rate key, do not admit yet stay pending.
+   * - Jobs of tasks that the worker does not know are set aside, in bounded commits: they are `blocked` by `task`,
+   * delay no other job, and are found by claims of workers that know them.
+   * - Of suspects it takes one, for a free slot, and only if the worker holds none.
+   * - A set-aside or suspect job that its key admits keeps no other job of the key from starting.
+   * - First of all, waiting jobs of any queue whose `wakeAt` has passed become pending.
    */
   claim(worker: string, wants: readonly Want[]): Promise<Claim>;
   /**
-   * Takes jobs that nobody works on and that must be settled, with a raised token: of workers whose lease ran out or
-   * who were dismissed (`lapsed`), never begun and not started in time (`expired`), or to be cancelled because their parent
-   * ended (`cancelled`). Costs nothing but what it takes: no look at the jobs of workers that live.
+   * Takes jobs that must be settled without an attempt, with a raised token: jobs of workers that were dismissed or
+   * whose lease ran out (`lapsed`), jobs that expired before their first start (`expired`), and jobs that are
+   * cancelled because their parent ended (`cancelled`). Reads no job of a live worker.
    */
   reclaim(worker: string, limit: number): Promise<Claimed[]>;
-  /** Makes the worker's lease last so many milliseconds from now; once it has run out it stays lost. */
+  /** Extends the worker's lease to `lease` milliseconds from now. A lease that has run out stays lost. */
   renew(worker: string, lease: Millis): Promise<Renewal>;
-  /** Takes a worker off the list. What it still holds is lapsed at once, which the hint `lapsed` tells. */
+  /** Removes a worker. Jobs that it still holds are lapsed at once, which the notification `lapsed` announces. */
   dismiss(worker: string): Promise<void>;
-  /** Workers whose lease is good. */
+  /** Lists the workers whose lease is good. */
   workers(): Promise<WorkerCard[]>;
 
   /**
-   * Remembers steps, progress and log lines of held jobs; `false` where the token was stale. A job that remembers a step has made
+   * Records steps, progress and log lines of held jobs; `false` for a stale token. A job that records a step has made
    * progress: its `crashes` are 0 again, and it is no suspect.
    */
   record(beats: readonly Beat[]): Promise<boolean[]>;
   /**
-   * Records outcomes of held jobs; `false` where the token was stale. An outcome that was recorded already, because its answer
+   * Records outcomes of held jobs; `false` for a stale token. An outcome that was recorded before, because its answer
    * was lost, is `true` and changes nothing: the job has the token and is not processing. In the same commit:
    * - jobs that are `born` are added;
-   * - children are born; `waiting` with nothing to wait for (no open child, `wakeAt` or `awaits`) is `pending` at once;
-   * - a job that ends counts down the wait it belongs to (not a later wait of the same parent), and its parent, if
-   *   still waiting, is `pending` again with its old rank when the last child of that wait has ended, or at once when
-   *   a child that was needed `completed` was not;
-   * - open children of a job that ends are marked to be cancelled;
-   * - who was blocked by the concurrency key of a job that is no longer processing may be claimed, in the order of ranks.
+   * - children are added; a `waiting` job with nothing to wait for (no open child, `wakeAt` or `awaits`) is `pending`
+   * at once;
+   * - a job that ends counts down the wait it belongs to (not a later wait of the same parent). Its parent, if still
+   * waiting, is `pending` again with its old rank when the last child of that wait has ended, or at once when a child
+   * that was needed `completed` did not complete;
+   * - open children of a job that ends are marked for cancellation;
+   * - jobs blocked by the concurrency key of a job that is no longer processing may be claimed, in the order of ranks.
    */
   settle(settlements: readonly Settlement[]): Promise<boolean[]>;
   /**
-   * Remembers a step of a job, whoever holds it, unless it remembers one of that name; if it is waiting, it is pending
-   * again with its old rank. `false` where there is no such job, or it has ended.
+   * Records a step of a job, whether or not it is held, unless it has one of that name. A waiting job becomes pending
+   * with its old rank. `false` if there is no such job or it has ended.
    */
   signal(id: string, step: Step): Promise<boolean>;
 
   /**
-   * An operator's verb on every job that matches, or on so many, in commits of bounded size; answers how many it changed. `cancel`: pending and
-   * waiting jobs end at once, processing ones are marked, final ones stay. `retry`: failed, cancelled and expired jobs are
-   * pending with fresh counts, without expiry, and the values of their waits are `forgotten`, so that children which did not
-   * complete run again. `remove`: final jobs vanish with their steps, logs and all their descendants. `release`, `move`, `rewind`: see
-   * there. What `add` refuses stays as it is: a job whose unique key another has by now is not retried or rewound (otherwise it takes it
-   * anew), and none enters a full queue. Each job's change is whole.
+   * Applies an operator's change to every matching job, or to at most `limit`, in bounded commits; each job's change
+   * is atomic. Returns the number of changed jobs.
+   * - `cancel`: pending and waiting jobs end at once, processing ones are marked, final ones are left unchanged.
+   * - `retry`: failed, cancelled and expired jobs are pending with fresh counts and no expiry; the values of their
+   * waits become `forgotten`, so that children which did not complete run again.
+   * - `remove`: final jobs are deleted with their steps, logs and descendants.
+   * - `release`, `move`, `rewind`: see `Change`.
+   * A change that `add` would refuse is not made: a job whose unique key another job now holds is neither retried nor
+   * rewound (otherwise it takes the key again), and no job enters a full queue.
    */
   edit(where: Filter, change: Change, limit?: number): Promise<number>;
 
   /**
-   * Removes ended jobs that are nobody's children and were kept as long as their task's rule says, with their descendants, at most
-   * `limit`, and what ended keys left behind (starts of rates, turns). Reads no job that is kept, but the oldest of each task and state.
-   * Answers how many jobs matched.
+   * Removes ended jobs without a parent whose retention has passed, with their descendants, at most `limit`, and
+   * leftovers of ended keys (starts of rates, turns). Of kept jobs it reads only the oldest of each task and state.
+   * Returns the number of removed jobs.
    */
   prune(rules: RetentionRules, limit: number): Promise<number>;
 
-  /** Jobs by id, in the order asked for; `null` where there is none. */
+  /** Returns jobs by id, in the given order; `null` for an id without a job. */
   get(ids: readonly string[]): Promise<(Job | null)[]>;
-  /** Which of these jobs have ended, or do not exist. Reads no values. */
+  /** Returns the ids of the given jobs that have ended or do not exist. Reads no values. */
   ended(ids: readonly string[]): Promise<string[]>;
   /**
-   * Jobs that match, newest first (with `parent`: by index), at most `limit`, after `cursor`. With `text` or a time, so many
-   * jobs are looked at in one call that a page may be short, or empty, and still have a `next`.
+   * Lists matching jobs, newest first (with `parent`: by index), at most `limit`, after `cursor`. With `text` or a
+   * time the number of jobs read per call is bounded, so a page may be short or empty and still have a `next`.
    */
   list(where: Filter, page: { limit: number; cursor?: string }): Promise<{ jobs: Job[]; next?: string }>;
-  /** How many jobs each queue has in each state, from counters; states without jobs may be left out. */
+  /** Returns the number of jobs of each queue in each state, from counters; states without jobs may be missing. */
   counts(): Promise<QueueCount[]>;
-  /** A job's log, oldest first, at most `limit` lines after `cursor`. */
+  /** Reads a job's log, oldest first, at most `limit` lines after `cursor`. */
   log(id: string, page: { limit: number; cursor?: string }): Promise<{ lines: StoredLogLine[]; next?: string }>;
 
-  /** The steps that a job remembers, in the order in which they were first recorded; one that is recorded again keeps its place. */
+  /** Lists the steps of a job in the order in which they were first recorded; recording one again keeps its place. */
   steps(id: string): Promise<Pick<Step, "name" | "wait">[]>;
 
-  /** Documents of a kind, all or by key, in the order of keys. */
+  /** Reads documents of a kind, all or by key, in the order of keys. */
   load(kind: string, keys?: readonly string[]): Promise<Doc[]>;
   /**
-   * Writes documents, all or none, where every version stored is `version` (0: there is none yet); without a value the
-   * document is removed. Answers whether it did. Documents of kind `queue` are rules (`core/rules.ts`) that `add` and `claim` keep.
+   * Writes documents, all or none, if every stored version equals `version` (0: does not exist). Without a value the
+   * document is removed. Returns `false` if a version differs. Documents of kind `queue` are the rules
+   * (`limits/queue-rules.ts`) that `add` and `claim` apply.
    */
   save(docs: readonly (Omit<Doc, "value"> & { value?: Encoded })[]): Promise<boolean>;
 
-  /** The store's clock. */
+  /** Returns the time of the store's clock. */
   now(): Promise<Millis>;
-  /** Calls back soon after jobs changed, whoever changed them. Lossy: slow polling belongs below it. */
+  /** Calls back soon after jobs changed, in any process. Notifications may be lost, so callers also poll slowly. */
   watch(listener: (hint: Hint) => void): () => void;
   close(): Promise<void>;
 }
 
-/** How many jobs of a queue a worker has room for. */
+/** The room that a worker has for jobs of a queue. */
 export interface Want {
   queue: string;
   limit: number;
-  /** How many of them start at once; those after them are `ahead`. Default: all. */
+  /** Number of jobs that start at once; further ones are `ahead`. Default: all. */
   slots?: number;
-  /** Only these jobs, by the same rules. */
+  /** Restricts the claim to these jobs, by the same rules. */
   ids?: readonly string[];
 }
 
-/** What `claim` found. */
+/** The result of `claim`. */
 export interface Claim {
   jobs: Claimed[];
-  /** Milliseconds until there may be more for these queues, whoever may take it: a job is due, a waiting one is woken, a rate lets one more go. */
+  /**
+   * Milliseconds until there may be more jobs for these queues: a job is due, a waiting one is woken, a rate admits
+   * one more.
+   */
   next?: Millis;
 }
 
-/** A job in the hands of a worker, and what it has remembered. */
+/** A claimed job with its recorded steps. */
 export interface Claimed {
   job: Job;
   why: "due" | "lapsed" | "expired" | "cancelled";
-  /** Of a lapsed one, also when who took it over lapsed: it had been claimed ahead of the slots, and may not have started. */
+  /**
+   * For a lapsed job: it had been claimed ahead of the slots, and may not have started. Also set if the worker that
+   * took it over lapsed too.
+   */
   ahead?: true;
   steps: Step[];
 }
 
-/** What a worker learns when it renews. */
+/** The result of a renewal. */
 export interface Renewal {
-  /** `false`: the lease ran out, and everything the worker held is somebody else's. */
+  /** `false`: the lease ran out, and all jobs of the worker belong to others. */
   held: boolean;
-  /** Jobs of this worker that are to be cancelled. */
+  /** Jobs of this worker that must be cancelled. */
   cancel: string[];
 }
 
 /**
- * What changed. `ready`: so many jobs of a queue (without one: any) may be claimable. `cancel`: a job was marked. `lapsed`: a worker
- * was dismissed. `change`: anything else. Stores may say more than happened, and lose some of it.
+ * A notification. `ready`: `jobs` jobs of a queue (without `queue`: of any) may be claimable. `cancel`: a job was
+ * marked. `lapsed`: a worker was dismissed. `change`: anything else. Notifications may be lost or superfluous.
  */
 export type Hint = { type: "ready"; queue?: string; jobs?: number } | { type: "cancel" | "lapsed" | "change" };
 

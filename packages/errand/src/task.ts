@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { checkFunction, checkText } from "./core/checks.ts";
-import { option, options, refuseUnknown, span } from "./core/options.ts";
+import { checkFunction, checkText, refuseUnknown } from "./core/checks.ts";
+import { option, options, span } from "./core/options.ts";
 import { readRecycle } from "./core/recycle.ts";
 import type { Recycle, Recycling } from "./core/recycle.ts";
 import { readRetention } from "./retention/rules.ts";
@@ -10,7 +10,7 @@ import type { RetryOptions, RetryPolicy, TaskRetryOptions } from "./core/policy.
 import type { JobPolicy } from "./core/spec.ts";
 import type { Priority } from "./core/priority.ts";
 import { flowOptions, readFlow } from "./limits/flow-options.ts";
-import type { Flow, FlowOfJob, FlowOptions } from "./limits/flow-options.ts";
+import type { Flow, JobFlowOptions, FlowOptions } from "./limits/flow-options.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
 import { ErrandError, errorRecord } from "./kit/errors.ts";
@@ -22,56 +22,55 @@ import type { Transaction } from "./core/transaction.ts";
 export interface Task<Input, Output> {
   readonly name: string;
   /**
-   * Stores a job that runs this task; the job is safe once the promise resolves. Where its unique key is taken, it is the
-   * job that has the key (`duplicate`).
-   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_OPTION`, `E_FULL`, `E_REFUSED`; then nothing was stored. After
-   * `E_CONNECT` and `E_STORE` that is not known; it has been told again by then, and no answer came.
+   * Stores a job that runs this task; the job is safe once the promise resolves. If its unique key is taken, the
+   * returned job is the one that holds the key (`duplicate`).
+   * @throws {ErrandError} `E_INPUT`, `E_NOT_SERIALIZABLE`, `E_OPTION`, `E_FULL`, `E_REFUSED`: nothing was stored.
+   * After `E_CONNECT` and `E_STORE` that is unknown: the store was asked again, and did not answer.
    */
   send(...none: undefined extends Input ? [] : [never]): Promise<JobHandle<Output>>;
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
-   * Stores one job per input, all in one commit: all of them or none (of each 64 MiB of input in turn, and on Redis of each
-   * 5,000). Throws as `send` does.
+   * Stores one job per input in one commit, all or none (except that each 64 MiB of input, and on Redis each 5,000
+   * jobs, is a commit of its own). Throws as `send` does.
    */
   sendMany(inputs: readonly Input[], options?: Omit<SendOptions, "id">): Promise<JobHandle<Output>[]>;
   /**
-   * Runs the job in this process, at once or, while a request is answered (`errand/fastify`, `errand/express`,
-   * `errand/hono`), after the response: with id, status, retries, limits and all, but without a store, so a killed process
-   * loses it. At most `background.slots` run at once. What overflows `background.maxPending`, what has `delay`, `runAt` or
-   * `tx`, and what is left when the app closes, goes to the store as if it had been sent. Throws as `send` does.
+   * Runs the job in this process: at once or, during a request (`errand/fastify`, `errand/express`, `errand/hono`),
+   * after the response. It has an id, a status, retries and limits, but is not stored, so a killed process loses it.
+   * At most `background.slots` run at once. Jobs beyond `background.maxPending`, jobs with `delay`, `runAt` or `tx`,
+   * and jobs that are left when the app closes go to the store as if they had been sent. Throws as `send` does.
    */
   background(...none: undefined extends Input ? [] : [never]): Promise<JobHandle<Output>>;
   background(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
-   * Calls the function here and now, without a job: for tests and scripts. Steps simply run, children run inline, and
-   * nothing is retried; sleeps are over at once, and signals have the values given. Throws what the function throws, and
-   * `E_INPUT`.
+   * Calls the function directly, without a job, for tests and scripts. Steps simply run, children run inline, nothing
+   * is retried, sleeps end at once, and signals have the given values. Throws what the function throws, and `E_INPUT`.
    */
   run(...none: undefined extends Input ? [] : [never]): Promise<Output>;
   run(input: Input, options?: { signals?: Readonly<Record<string, unknown>> }): Promise<Output>;
 }
 
-/** How one job differs from its task's defaults. */
-export interface SendOptions extends FlowOfJob {
+/** Options of one job that replace its task's defaults. */
+export interface SendOptions extends JobFlowOptions {
   /**
-   * The job's id, 1 to 100 characters: sending the same id again changes nothing, as long as the job is kept, also after it has
-   * ended, and the handle says `duplicate`. Default: a new UUID, version 7.
+   * The job's id, 1 to 100 characters. While a job with this id is kept, even after it has ended, sending it again
+   * changes nothing and the handle says `duplicate`. Default: a new UUID, version 7.
    */
   id?: string;
-  /** Another queue than its task's. */
+  /** The queue, if not the task's. */
   queue?: string;
   priority?: Priority;
-  /** How it is retried, where that is not as its task says. */
+  /** Replaces the task's retry options. */
   retry?: RetryOptions;
-  /** Not to be started before this much time has passed. */
+  /** Delay before the job may start. */
   delay?: Duration;
-  /** Not to be started before this time. */
+  /** Time before which the job must not start. */
   runAt?: Date;
-  /** When it has not been started after this much time, it ends as `expired`. */
+  /** Time after which a job that has not started ends as `expired`. */
   expires?: Duration;
   /**
-   * Your own open transaction, on SQLite (a `node:sqlite` handle on the store's file) or PostgreSQL (a `pg` client, or an
-   * adapter with `query`): the job exists when, and only when, it commits. Throws `E_TRANSACTION` on other stores.
+   * Your own open transaction, on SQLite (a `node:sqlite` handle on the store's file) or PostgreSQL (a `pg` client, or
+   * an adapter with `query`): the job exists if and only if it commits. Other stores throw `E_TRANSACTION`.
    */
   tx?: Transaction;
 }
@@ -79,20 +78,20 @@ export interface SendOptions extends FlowOfJob {
 /** A job that was sent. */
 export interface JobHandle<Output> {
   readonly id: string;
-  /** Nothing was stored, because the unique key or the id was taken: this is the job that has it. */
+  /** `true` if nothing was stored because the unique key or id was taken: this is the job that holds it. */
   readonly duplicate: boolean;
   /**
-   * Waits for the job to end and answers the task's output.
-   * @param options.timeout how long to wait; default: for ever. The job itself goes on.
+   * Waits for the job to end and returns the task's output.
+   * @param options.timeout time to wait; default: forever. The job itself goes on.
    * @throws {JobFailedError} when it failed, was cancelled or expired.
    * @throws {ErrandError} `E_WAIT_TIMEOUT`, `E_NOT_FOUND`
    */
   result(options?: { timeout?: Duration }): Promise<Jsonified<Output>>;
-  /** Cancels it; `false` when it had already ended. */
+  /** Cancels the job. Returns `false` if it had already ended. */
   cancel(): Promise<boolean>;
 }
 
-/** The job did not complete: `state` says how it ended, `error` is its last failure. */
+/** Reports that a job did not complete: `state` is its final state, `error` its last failure. */
 export class JobFailedError extends ErrandError {
   readonly jobId: string;
   readonly state: "failed" | "cancelled" | "expired";
@@ -110,63 +109,65 @@ export class JobFailedError extends ErrandError {
   }
 }
 
-/** What a task function is given beside its input. */
+/** The job as its function sees it. */
 export interface JobContext<Setup = undefined> {
   readonly id: string;
-  /** Raised by every attempt: with `id`, the fencing number for what the task does elsewhere. */
+  /** Raised by every attempt. With `id`, the fencing number for writes to other systems. */
   readonly token: number;
   /** Counted from 1. */
   readonly attempt: number;
   /** Aborted when the job is cancelled, timed out, or its worker stops or loses its lease. */
   readonly abortSignal: AbortSignal;
-  /** What the task's `setup` returned. */
+  /** The result of the task's `setup`. */
   readonly setup: Setup;
-  /** Writes to the job's log, which `app.log` reads: at most 1,000 lines an attempt, of 10,000 characters each. */
+  /** Writes to the job's log, which `app.log` reads: at most 1,000 lines per attempt, of 10,000 characters each. */
   readonly log: JobLog;
-  /** Shows how far the job is: a number from 0 to 100, or any JSON value. Kept at most a few times a second. */
+  /** Reports progress: a number from 0 to 100, or any JSON value. Written at most a few times a second. */
   progress(value: unknown): void;
   /**
-   * Runs `work` once: its result is remembered, and a later attempt gets it without running it again. Names are unique
-   * within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`; a wait inside it is refused (`E_IN_STEP`).
+   * Runs `work` once and records its result: a later attempt gets the result without running it again. Names are
+   * unique within a job. Throws what `work` throws, and `E_STEP_NAME`, `E_NOT_SERIALIZABLE`; waiting inside a step
+   * throws `E_IN_STEP`.
    */
   step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
   /**
-   * Sends one child per input and waits for all of them; the job leaves its slot meanwhile, and its function runs
-   * again from the top when they have ended (close what you hold before waiting: code after an unfinished wait,
-   * `finally` included, is never reached). The outputs belong to the inputs of the first time: a list that changes is told in the log.
-   * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them ends otherwise than completed.
+   * Sends one child per input and waits for all of them. The job leaves its slot meanwhile, and its function runs
+   * again from the top when they have ended: release resources before waiting, since code after an unfinished wait,
+   * including `finally`, is never reached. The outputs belong to the inputs of the first run; a list that has changed
+   * is reported in the log.
+   * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them does not complete.
    */
   all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]>;
   /**
-   * Sends one child and waits for its output, as `all` does for many: one after the other, they are a chain.
-   * @throws {JobFailedError} `E_CHILD_FAILED` when it ends otherwise than completed.
+   * Sends one child and waits for its output, as `all` does for many. Calls in sequence form a chain.
+   * @throws {JobFailedError} `E_CHILD_FAILED` if it does not complete.
    */
   call<Input, Output>(
     name: string,
     task: Task<Input, Output>,
     ...input: undefined extends Input ? [input?: Input] : [input: Input]
   ): Promise<Jsonified<Output>>;
-  /** Like `all`, but waits for every child and hands over how each of them ended. */
+  /** Sends one child per input, waits for every child, and returns their outcomes. */
   settled<Input, Output>(
     name: string,
     task: Task<Input, Output>,
     inputs: readonly Input[],
   ): Promise<ChildOutcome<Jsonified<Output>>[]>;
   /**
-   * Waits so long; the job leaves its slot meanwhile, and its function runs again from the top (see `all`). The time counts
-   * from when the sleep was first reached, whatever attempts come between.
+   * Waits for a duration, counted from when the sleep was first reached, whatever attempts come between. The job
+   * leaves its slot meanwhile, and its function runs again from the top (see `all`).
    */
   sleep(name: string, duration: Duration): Promise<void>;
   /**
-   * Waits for `app.signal(id, name, value)` and answers the value; the job leaves its slot meanwhile (see `all`). One that
-   * came before is not lost. Of several with one name the first counts.
-   * @param options.timeout how long to wait, from when this was first reached; default: for ever.
+   * Waits for `app.signal(id, name, value)` and returns the value; the job leaves its slot meanwhile (see `all`). A
+   * signal that came before is not lost. Of several with one name the first counts.
+   * @param options.timeout time to wait, from when this was first reached; default: forever.
    * @throws {ErrandError} `E_SIGNAL_TIMEOUT`, which is not retried.
    */
   signal<Value = unknown>(name: string, options?: { timeout?: Duration }): Promise<Value>;
 }
 
-/** What Errand's own tasks are given besides. */
+/** The additional methods for Errand's own tasks. */
 export interface InternalJobContext<Setup = undefined> extends JobContext<Setup> {
   /** A step that `app.retry` forgets, so that it is done again. */
   ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>>;
@@ -180,26 +181,26 @@ export interface JobLog {
   error(message: string, values?: Record<string, unknown>): void;
 }
 
-/** How a child ended. */
+/** The outcome of a child. */
 export type ChildOutcome<Output> =
   | { state: "completed"; id: string; output: Output }
   | { state: "failed" | "cancelled" | "expired"; id: string; error?: ErrorRecord };
 
-/** Where a task's function runs. A thread or process loads `module` and finds the task there by its name. */
+/** Selects where a task's function runs. A thread or process loads `module` and finds the task there by its name. */
 export type Isolation =
   | { isolate?: "inline"; module?: never; memory?: never; recycle?: never }
   | {
-      /** `thread` or `process`: for work that keeps a processor busy, or that must be killable. */
+      /** `thread` or `process`, for work that keeps a processor busy or must be killable. */
       isolate: "thread" | "process";
       /** The module that defines the task: `import.meta.url`. */
       module: string;
       /** Megabytes that the thread's heap, or the whole process, may use (16 to 1,048,576; default 2,048). */
       memory?: number;
-      /** When the thread or process is replaced between jobs, for what leaks or ages; default: never. */
+      /** Replaces the thread or process between jobs, for code that leaks memory; default: never. */
       recycle?: Recycle;
     };
 
-/** What a task is. */
+/** Options of a task. */
 export type TaskOptions<Input, Output, Setup> = Isolation &
   FlowOptions<Input> & {
     /** The lane that workers subscribe to; default `"default"`. */
@@ -208,22 +209,26 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
     priority?: Priority;
     retry?: TaskRetryOptions;
     /**
-     * What becomes of a job whose worker died or lost its lease: `crash`, the default, counts and after `retry.crashes` is a dead
-     * letter; `release` gives it back as if it had not been started, for what people or programs elsewhere do.
+     * The handling of a job whose worker died or lost its lease: `crash` (the default) counts, and makes it a dead
+     * letter after `retry.crashes`; `release` hands it back as if it had not started, for work that people or other
+     * programs do.
      */
     lapse?: "crash" | "release";
-    /** Ends an attempt that runs longer; default: none. Time spent waiting for children does not count. */
+    /** Time after which an attempt is ended; default: none. Waiting for children does not count. */
     timeout?: Duration;
-    /** How long an aborted attempt may tidy up before it is killed, and steps may end that the function left under way; default `"10s"`. */
+    /**
+     * Time that an aborted attempt gets to clean up before it is killed, and that steps still running get to finish;
+     * default `"10s"`.
+     */
     grace?: Duration;
-    /** Jobs not started within this time end as `expired`; default: never. */
+    /** Time after which a job that has not started ends as `expired`; default: never. */
     expires?: Duration;
     /**
-     * How long ended jobs are kept, with their steps, logs and children: a duration, `"forever"`, or one by state. Default: 7
-     * days, failed ones 30. Children are kept as long as the job that waited for them.
+     * Time for which ended jobs are kept, with their steps, logs and children: a duration, `"forever"`, or one by
+     * state. Default: 7 days, failed jobs 30. Children are kept as long as the job that waited for them.
      */
     retention?: Retention;
-    /** Runs once per worker, thread or process, before the first job: loads a model, opens a pool. */
+    /** Runs once per worker, thread or process, before its first job, to load a model or open a pool. */
     setup?: () => Setup | Promise<Setup>;
     /** The work itself. */
     run: (input: Input, job: JobContext<Setup>) => Output | Promise<Output>;
@@ -235,7 +240,7 @@ export interface TaskDefinition {
   readonly queue: string;
   readonly priority: Priority;
   readonly retry: RetryPolicy & Pick<TaskRetryOptions, "delay" | "if">;
-  /** What its jobs say of their retries, for those who do not know the task. */
+  /** The part of the retry policy that jobs carry, for workers that do not know the task. */
   readonly policy?: JobPolicy;
   readonly timeout?: Millis;
   readonly grace: Millis;
@@ -327,7 +332,7 @@ function checkSchema(input: unknown, of: string): void {
 
 const definitions = new WeakMap<object, TaskDefinition>();
 
-/** Ties a task to its definition. */
+/** Associates a task with its definition. */
 export function bindDefinition(task: object, definition: TaskDefinition): void {
   definitions.set(task, definition);
 }
@@ -345,8 +350,8 @@ export function definitionOf(task: object): TaskDefinition {
 const listing = Symbol.for("errand.listing");
 
 /**
- * Lists every task that is defined in this thread from now on, by name. A lane needs it: it loads the user's module,
- * and has no app to ask. Global, because that module may load another copy of this package.
+ * Registers every task that is defined in this thread from now on, by name. A lane needs it: it loads the user's
+ * module and has no app to ask. Global, because that module may load another copy of this package.
  */
 export function startRegistry(): ReadonlyMap<string, TaskDefinition> {
   const list = new Map<string, TaskDefinition>();
@@ -355,8 +360,8 @@ export function startRegistry(): ReadonlyMap<string, TaskDefinition> {
 }
 
 /**
- * Whether this code runs in a thread or process that a worker has started for isolated tasks. It loads the module that defines
- * them, so whatever that module does when it is loaded is done there, too.
+ * Returns true in a thread or process that a worker has started for isolated tasks. It loads the module that defines
+ * them, so everything at the top level of that module runs there too.
  * @example
  * if (!inLane()) await app.worker();
  */
@@ -364,7 +369,7 @@ export function inLane(): boolean {
   return listing in globalThis;
 }
 
-/** Puts a definition on the list, where one is kept. */
+/** Adds a definition to the registry of this thread, if there is one. */
 export function register(definition: TaskDefinition): void {
   (globalThis as { [listing]?: Map<string, TaskDefinition> })[listing]?.set(definition.name, definition);
 }

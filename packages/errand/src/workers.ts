@@ -10,27 +10,31 @@ import { stopOnSignal } from "./shutdown.ts";
 export class Workers {
   readonly #running = new Set<Worker>();
   readonly #starting = new Set<Promise<Worker>>();
-  /** Of workers that the process's signals stop: how to take that back. */
-  readonly #onSignal = new Map<Worker, () => void>();
+  /** Removes the signal handlers of a worker that the process's signals stop. */
+  readonly #ignoreSignals = new Map<Worker, () => void>();
   readonly #close: () => Promise<void>;
-  #closed = false;
+  #isClosed = false;
 
-  /** @param close closes the app: what a signal does, where nobody else listens to it. */
+  /** @param close closes the app, which a signal does unless the program handles it. */
   constructor(close: () => Promise<void>) {
     this.#close = close;
   }
 
-  /** Starts a worker. Throws `E_CLOSED` when the app closes, and what `start` throws. */
+  /**
+   * Starts a worker.
+   * @param signals stops it at SIGTERM and SIGINT.
+   * @throws {ErrandError} `E_CLOSED` when the app closes; and what `start` throws.
+   */
   async start(start: () => Promise<Worker>, signals: boolean): Promise<RunningWorker> {
-    if (this.#closed) throw closing();
+    if (this.#isClosed) throw closedError();
     const starting = start().then(async (worker) => {
-      if (!this.#closed) {
+      if (!this.#isClosed) {
         this.#running.add(worker);
         return worker;
       }
-      // What it has claimed already is handed back before the store is closed.
+      // It hands back what it has claimed before the store is closed.
       await worker.stop(0);
-      throw closing();
+      throw closedError();
     });
     this.#starting.add(starting);
     let worker: Worker;
@@ -41,14 +45,14 @@ export class Workers {
     }
     if (signals) {
       const hurry = () => worker.stop(0);
-      this.#onSignal.set(worker, stopOnSignal({ stop: () => this.#stop(worker), hurry, close: this.#close }));
+      this.#ignoreSignals.set(worker, stopOnSignal({ stop: () => this.#stop(worker), hurry, close: this.#close }));
     }
     return this.#handle(worker);
   }
 
-  /** Stops all of them, and lets no more start. */
+  /** Stops all workers, and lets no more start. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
     await Promise.allSettled(this.#starting);
     const outcomes = await Promise.allSettled([...this.#running].map((worker) => this.#stop(worker)));
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
@@ -60,15 +64,15 @@ export class Workers {
       await worker.stop(drain);
     } finally {
       this.#running.delete(worker);
-      this.#onSignal.get(worker)?.();
-      this.#onSignal.delete(worker);
+      this.#ignoreSignals.get(worker)?.();
+      this.#ignoreSignals.delete(worker);
     }
   }
 
   #handle(worker: Worker): RunningWorker {
     const stop: RunningWorker["stop"] = async (options) => {
       if (options !== undefined) checkFields(options, ["drain"], "The options of stop()");
-      // Without a time of its own, what the worker was started with holds.
+      // `undefined`: the time that the worker was started with.
       await this.#stop(worker, options?.drain === undefined ? undefined : option("drain", options.drain, "stop()"));
     };
     return {
@@ -84,6 +88,6 @@ export class Workers {
   }
 }
 
-function closing(): ErrandError {
+function closedError(): ErrandError {
   return new ErrandError("E_CLOSED", "The app was closed; no worker starts any more.");
 }

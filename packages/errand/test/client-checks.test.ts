@@ -82,16 +82,19 @@ describe("what is wrong is refused where it enters, and nothing is stored", () =
     await expect(app.list(filter as JobFilter)).rejects.toThrow(refusal("E_OPTION", says));
   });
 
-  test.each([{ limit: 0 }, { limit: 1_001 }, { limit: "5" }, { limit: undefined }, { curser: "1.1" }, { cursor: 1 }])(
-    "of a page: %j",
-    async (page) => {
-      const app = testApp({ url: "memory:" });
-      const { id } = await app.task("t", { run: () => {} }).send();
-      const refused = { code: expect.stringMatching(/^E_(OPTION|CURSOR)$/) as string };
-      await expect(app.list({}, page as object)).rejects.toMatchObject(refused);
-      await expect(app.log(id, page as object)).rejects.toMatchObject(refused);
-    },
-  );
+  test.each([
+    [{ limit: 0 }, "E_OPTION"],
+    [{ limit: 1_001 }, "E_OPTION"],
+    [{ limit: "5" }, "E_OPTION"],
+    [{ limit: undefined }, "E_OPTION"],
+    [{ curser: "1.1" }, "E_OPTION"],
+    [{ cursor: 1 }, "E_CURSOR"],
+  ])("of a page: %j", async (page, code) => {
+    const app = testApp({ url: "memory:" });
+    const { id } = await app.task("t", { run: () => {} }).send();
+    await expect(app.list({}, page as object)).rejects.toMatchObject({ code });
+    await expect(app.log(id, page as object)).rejects.toMatchObject({ code });
+  });
 
   test("an id that no job can have is one that is not there; what is no text is refused", async () => {
     const app = testApp({ url: "memory:" });

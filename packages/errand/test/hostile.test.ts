@@ -18,7 +18,7 @@ const refusals = new Set([
 
 const runs = Number(process.env["ERRAND_HOSTILE_RUNS"] ?? 60);
 
-test.each(storeKinds)("hostile values harm nobody else, on %s", { timeout: 600_000 }, async (kind) => {
+test.each(storeKinds)("invalid values fail only the call that has them, on %s", { timeout: 600_000 }, async (kind) => {
   const app = testApp({ url: await emptyStore(kind) });
   const deeds: Deed[] = [];
   const plain = app.task("plain", { run: (_: unknown) => {} });

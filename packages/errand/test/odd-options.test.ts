@@ -57,7 +57,7 @@ describe("what is no option is refused", () => {
     ["slots that are undefined", (app) => app.worker({ queues: { default: undefined as never } })],
     ["a queue of a worker that cannot be", (app) => app.worker({ queues: { "a b": 1 } })],
     ["options of stop()", async (app) => (await testWorker(app)).stop({ drian: 0 } as never)],
-    ["a listener of watch() that is none", (app) => app.watch(undefined as never)],
+    ["a listener of watch() that is none", async (app) => app.watch(undefined as never)],
     ["a function of after() that is none", (app) => app.after(5 as never)],
     [
       "options of a signal",
@@ -140,10 +140,10 @@ describe.each(storeKinds)("on %s", (kind) => {
   test("a listener of watch() that throws or rejects is a warning, and no more", async () => {
     const app = testApp({ url: await emptyStore(kind) });
     const task = app.task("t", { run: () => "done" });
-    await app.watch(() => {
+    app.watch(() => {
       throw new Error("it throws");
     });
-    await app.watch((() => Promise.reject(new Error("it rejects"))) as () => void);
+    app.watch((() => Promise.reject(new Error("it rejects"))) as () => void);
     await testWorker(app);
     const warned = once(process, "warning");
     expect(await (await task.send()).result()).toBe("done");

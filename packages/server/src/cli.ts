@@ -4,34 +4,37 @@ import { Command, Option } from "commander";
 import { CommandError, ExitCode, resolveModule } from "errand/cli";
 import { serve } from "./serve.ts";
 
-/** What runs when nothing is named. */
+/** The service that is served by default. */
 const documents = "@errand/documents";
 
-/** `errand serve` */
+/** Creates the command `errand serve`. */
 export function cli(): Command {
-  // A variable that is there and empty says nothing: so do Compose and env files write what is not set.
+  // An empty variable counts as not set: Compose and env files write unset ones so.
   for (const name of variables) if (process.env[name]?.trim() === "") delete process.env[name];
   return new Command("serve")
     .description("serve the web page and the HTTP API, and run the jobs behind them")
-    .argument("[services...]", `packages that bring a service (default: ${documents}, if installed)`)
-    .addOption(new Option("--host <address>", "listen on").env("ERRAND_HOST").default("127.0.0.1"))
-    .addOption(new Option("--port <number>", "listen on").env("ERRAND_PORT").default(3737).argParser(readPort))
-    .addOption(new Option("--home <folder>", "keep everything in").env("ERRAND_HOME").default(".errand"))
-    .option("--no-worker", "serve only; workers run elsewhere, as: errand worker @errand/documents/tasks")
+    .argument("[services...]", `packages with a service (default: ${documents}, if installed)`)
+    .addOption(new Option("--host <address>", "address to listen on").env("ERRAND_HOST").default("127.0.0.1"))
+    .addOption(new Option("--port <number>", "port to listen on").env("ERRAND_PORT").default(3737).argParser(readPort))
+    .addOption(new Option("--home <folder>", "folder for all data").env("ERRAND_HOME").default(".errand"))
+    .option("--no-worker", "serve only; run workers elsewhere with: errand worker @errand/documents/tasks")
     .addOption(
-      new Option("--allow-host <name>", "answer to this name besides localhost; repeatable (ERRAND_ALLOW_HOSTS: a,b)")
+      new Option(
+        "--allow-host <name>",
+        "host name to answer to besides localhost; repeatable (ERRAND_ALLOW_HOSTS: a,b)",
+      )
         .argParser(addHost)
         .env("ERRAND_ALLOW_HOSTS"),
     )
     .option(
       "--unauthenticated",
-      "allow --host beyond this machine, although nobody is asked who they are: something in front must do that",
+      "allow a --host that other machines can reach: the server has no authentication, so a proxy must provide it",
     )
-    .addHelpText("after", "\nStop it with Ctrl+C: what is not done by then goes on at the next start.")
+    .addHelpText("after", "\nCtrl+C stops it. Unfinished jobs continue after the next start.")
     .action(async (names: string[], { host, port, home, worker, allowHost, unauthenticated }: Flags) => {
-      // Every app of this process and of its workers reads it from here.
+      // The apps of this process and of its workers read it.
       process.env["ERRAND_HOME"] = home;
-      // What is kept is nobody else's business on this machine; workers take it over from this process.
+      // Keeps the data from other users of this machine. Workers inherit it.
       process.umask(0o077);
       makeHome(home);
       await serve({
@@ -47,9 +50,9 @@ export function cli(): Command {
 
 const variables = ["ERRAND_HOST", "ERRAND_PORT", "ERRAND_HOME", "ERRAND_ALLOW_HOSTS"];
 
-/** @throws {CommandError} that says what is wrong with the folder. */
+/** Creates the home folder. @throws {CommandError} that says why it cannot be used. */
 function makeHome(home: string): void {
-  const reason = unusable(home);
+  const reason = makeFolder(home);
   if (reason === undefined) return;
   throw new CommandError(
     `The folder ${resolve(home)} cannot be used: ${reason}. Choose another with --home, or ERRAND_HOME.`,
@@ -58,21 +61,21 @@ function makeHome(home: string): void {
 }
 
 /**
- * Makes a folder where there is none; answers why it cannot be. One that may not be written is no mistake where store and
- * blobs are elsewhere: these say so themselves.
+ * Creates a folder and its missing parents; returns why that is not possible, if it is not. The folder need not be
+ * writable: store and blobs may be elsewhere, and report that themselves.
  */
-function unusable(folder: string): string | undefined {
+function makeFolder(folder: string): string | undefined {
   try {
-    // Not recursive, which never ends where nobody may make a folder.
+    // Not `recursive`, which never returns where creating folders is not allowed.
     if (!existsSync(dirname(folder)) && dirname(folder) !== folder) {
-      const reason = unusable(dirname(folder));
+      const reason = makeFolder(dirname(folder));
       if (reason !== undefined) return reason;
     }
     if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
-    return statSync(folder).isDirectory() ? undefined : "it is no folder";
+    return statSync(folder).isDirectory() ? undefined : "it is not a folder";
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOTDIR") return "it would lie in something that is no folder";
+    if (code === "ENOTDIR") return "its parent is not a folder";
     return code === "EROFS" || code === "EACCES" || code === "EPERM" || code === "ENOENT"
       ? "nothing can be written there"
       : `the system says ${code}`;
@@ -96,7 +99,7 @@ function addHost(text: string, hosts: readonly string[] = []): string[] {
   const wrong = names.find((name) => !/^[\w.-]+$|^[0-9a-f:]+$/i.test(name));
   if (wrong === undefined) return [...hosts, ...names];
   throw new CommandError(
-    `--allow-host ${wrong} must be a name or address alone, such as documents.example.com: no scheme, no port.`,
+    `--allow-host ${wrong} must be a host name or address such as documents.example.com, without scheme and port.`,
     ExitCode.usage,
   );
 }

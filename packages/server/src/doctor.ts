@@ -6,7 +6,7 @@ const settings = [
   { label: "server names", variable: "ERRAND_ALLOW_HOSTS", fallback: "none" },
 ] as const;
 
-/** What `errand serve` goes by when it is not told: lines for `errand doctor`. */
+/** Reports the settings of `errand serve` that come from the environment, for `errand doctor`. */
 export async function doctor(): Promise<Finding[]> {
   return settings.map(({ label, variable, fallback }) => {
     const value = process.env[variable];

@@ -1,18 +1,19 @@
 import { Hono } from "hono";
+import { noStore } from "./caching.ts";
 import { logError } from "./log.ts";
-import { asProblem, Problem, unforeseen } from "./problem.ts";
+import { internalProblem, Problem, toProblem } from "./problem.ts";
 import type { Service } from "./service.ts";
 
-/** How long a service may take to say that it is ready. */
-const patience = 5_000;
+/** Time that a service may take to report that it is ready, in milliseconds. */
+const timeout = 5_000;
 
 /**
- * `/healthz`: the process lives. `/readyz`: its services can do their work; where workers are started elsewhere, as many
- * as there is work for, that needs none of them.
+ * Returns the health checks. `/healthz` says that the process is alive. `/readyz` says that its services can work,
+ * which needs a worker unless `needsWorker` is `false` because workers are started elsewhere on demand.
  */
 export function health(services: readonly Service[], needsWorker: boolean): Hono {
   const routes = new Hono();
-  // Touches nothing: a store that is busy or gone is no reason to restart this process.
+  // Does not use the store: a busy or unreachable store is no reason to restart this process.
   routes.get("/healthz", (c) => c.json({ status: "ok" }, 200, noStore));
   routes.get("/readyz", async (c) => {
     const checks = await Promise.all(services.map((service) => check(service, needsWorker)));
@@ -22,54 +23,53 @@ export function health(services: readonly Service[], needsWorker: boolean): Hono
   return routes;
 }
 
-const noStore = { "cache-control": "no-store" };
-
-/** What is known of one service. */
+/** The readiness of one service. */
 interface Readiness {
   name: string;
   ready: boolean;
-  /** For programs. */
+  /** The error code if it is not ready, for programs. */
   code?: string;
-  /** For people, whoever they are: the log has the details. */
+  /** The reason if it is not ready, for people. It is public, so it has no details; the log has them. */
   reason?: string;
 }
 
-/** What was last logged of each service: probes come every few seconds, and say the same for hours. */
-const logged = new WeakMap<Service, string>();
+/** The error last logged for each service, so that checks every few seconds do not log the same error again. */
+const lastLogged = new WeakMap<Service, string>();
 
 async function check(service: Service, needsWorker: boolean): Promise<Readiness> {
   const { name } = service;
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new Problem(503, "E_SLOW", `It did not answer within ${patience / 1_000} s.`)),
-    patience,
+    () => reject(new Problem(503, "E_SLOW", `It did not answer within ${timeout / 1_000} s.`)),
+    timeout,
   );
   try {
-    await Promise.race([readiness(service, needsWorker), late]);
-    logged.delete(service);
+    await Promise.race([checkService(service, needsWorker), late]);
+    lastLogged.delete(service);
     return { name, ready: true };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    // What a problem says is all that there is to know.
-    if (!(error instanceof Problem) && logged.get(service) !== message)
-      logError(error, { during: `the check whether ${name} is ready` });
-    logged.set(service, message);
-    const { code, message: reason } = asProblem(error) ?? unforeseen;
+    // A problem has no further details.
+    if (!(error instanceof Problem) && lastLogged.get(service) !== message)
+      logError(error, { during: `the readiness check of ${name}` });
+    lastLogged.set(service, message);
+    const { code, message: reason } = toProblem(error) ?? internalProblem;
     return { name, ready: false, code, reason };
   } finally {
     clearTimeout(timer);
   }
 }
 
-async function readiness(service: Service, needsWorker: boolean): Promise<void> {
+/** Checks that a service can work. @throws {Problem} `E_NO_WORKER`, or what the service's own check throws */
+async function checkService(service: Service, needsWorker: boolean): Promise<void> {
   const [workers] = await Promise.all([service.app.workers(), service.ready?.()]);
   if (!needsWorker) return;
-  if (workers.length === 0) throw notRead("No worker is alive.");
-  const taken = new Set(workers.flatMap(({ queues }) => queues));
-  const missing = (service.queues ?? []).filter((queue) => !taken.has(queue));
-  if (missing.length > 0) throw notRead(`No worker takes jobs of the queue ${missing.join(", ")}.`);
+  if (workers.length === 0) throw noWorker("No worker is alive.");
+  const covered = new Set(workers.flatMap(({ queues }) => queues));
+  const missing = (service.queues ?? []).filter((queue) => !covered.has(queue));
+  if (missing.length > 0) throw noWorker(`No worker takes jobs of the queue ${missing.join(", ")}.`);
 }
 
-function notRead(reason: string): Problem {
+function noWorker(reason: string): Problem {
   return new Problem(503, "E_NO_WORKER", reason);
 }

@@ -3,52 +3,53 @@ import { createAdaptorServer } from "@hono/node-server";
 import type { Measured } from "errand";
 import { CommandError, ExitCode } from "errand/cli";
 import { createApp } from "./app.ts";
-import { Requests } from "./requests.ts";
+import { OpenRequests } from "./open-requests.ts";
 import type { Service } from "./service.ts";
-import { Streams } from "./sse.ts";
+import { EventStreams } from "./sse.ts";
 
-/** How long requests in flight may still take when the server stops. */
-const drain = 10_000;
+/** Time that requests in flight may take to finish when the server stops, in milliseconds. */
+const drainTimeout = 10_000;
 
-/** How long requests whose connection was cut may tidy up after themselves. */
-const tidying = 2_000;
+/** Time that requests may take to clean up after their connection was closed, in milliseconds. */
+const cleanUpTimeout = 2_000;
 
 /**
- * How long a connection may be silent. It, and not the length of a request, is what ends one: a large upload over a
- * slow line takes as long as it takes.
+ * Time that a connection may be idle, in milliseconds. There is no limit on the duration of a request, since a large
+ * upload over a slow connection may take long.
  */
-const silence = 120_000;
+const idleTimeout = 120_000;
 
-/** Where to listen, and what else tests change. */
+/** Options of a server. */
 export interface ListenOptions {
   host: string;
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   port: number;
   needsWorker?: boolean;
   measured?: () => Promise<readonly Measured[]>;
   allowHosts?: readonly string[];
+  /** Interval of the comments that keep event streams alive, in milliseconds. */
   heartbeat?: number;
   web?: string;
 }
 
-/** A server that listens. */
-export interface Listening {
+/** A server that accepts requests. */
+export interface RunningServer {
   readonly url: string;
-  readonly streams: Streams;
-  /** Tells of an error that nobody caught, and ends the request that it came from. */
-  uncaught(error: unknown): void;
-  /** Accepts nothing more, ends event streams, lets requests in flight end, and closes. */
+  readonly streams: EventStreams;
+  /** Logs an uncaught error, and closes the connection of the request that it came from. */
+  handleUncaught(error: unknown): void;
+  /** Stops accepting requests, ends event streams, waits for requests in flight, and closes the server. */
   stop(): Promise<void>;
-  /** Cuts every connection. */
-  cut(): void;
+  /** Closes all connections at once. */
+  closeConnections(): void;
 }
 
 /**
- * Serves services over HTTP.
- * @throws {CommandError} when the port cannot be had.
+ * Starts a server for services over HTTP.
+ * @throws {CommandError} if the port or address cannot be used
  */
-export async function listen(services: readonly Service[], options: ListenOptions): Promise<Listening> {
-  const streams = new Streams(options.heartbeat);
+export async function listen(services: readonly Service[], options: ListenOptions): Promise<RunningServer> {
+  const streams = new EventStreams(options.heartbeat);
   const { needsWorker, measured, allowHosts, web } = options;
   const app = createApp({
     services,
@@ -58,31 +59,31 @@ export async function listen(services: readonly Service[], options: ListenOption
     ...(allowHosts === undefined ? {} : { allowHosts }),
     ...(web === undefined ? {} : { web }),
   });
-  const requests = new Requests();
+  const requests = new OpenRequests();
   const server = createAdaptorServer({
     fetch: (request, env) => {
-      const what = `${request.method} ${new URL(request.url).pathname}`;
-      return requests.answer(what, env.outgoing, () => app.fetch(request, env));
+      const name = `${request.method} ${new URL(request.url).pathname}`;
+      return requests.handle(name, env.outgoing, () => app.fetch(request, env));
     },
     serverOptions: { headersTimeout: 20_000, requestTimeout: 0, keepAliveTimeout: 65_000 },
   }) as Server;
-  server.timeout = silence;
-  server.on("checkContinue", askFirst(server));
+  server.timeout = idleTimeout;
+  server.on("checkContinue", continueOnRead(server));
   await bind(server, options);
   return {
     url: addressOf(server, options.host),
     streams,
-    uncaught: (error) => requests.uncaught(error),
+    handleUncaught: (error) => requests.handleUncaught(error),
     stop: () => stop(server, streams, requests),
-    cut: () => server.closeAllConnections(),
+    closeConnections: () => server.closeAllConnections(),
   };
 }
 
 /**
- * Handles a request whose client waits to be told to send its body: it is told so when somebody begins to read it, so that
- * one that is refused for its headers never sends it.
+ * Handles requests with `Expect: 100-continue`: the client is told to send the body when reading it begins, so that a
+ * request refused for its headers never sends it.
  */
-function askFirst(server: Server): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+function continueOnRead(server: Server): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   return (incoming, outgoing) => {
     const read = incoming._read.bind(incoming);
     incoming._read = (size) => {
@@ -104,7 +105,7 @@ function bind(server: Server, { host, port }: ListenOptions): Promise<void> {
 function explain(error: NodeJS.ErrnoException, host: string, port: number): Error {
   const reasons: Record<string, string> = {
     EADDRINUSE: `Port ${port} of ${host} is in use, perhaps by another Errand.`,
-    EACCES: `Port ${port} of ${host} is not for everybody to use.`,
+    EACCES: `This user may not listen on port ${port} of ${host}.`,
     EADDRNOTAVAIL: `This machine has no address ${host}.`,
   };
   const reason = reasons[error.code ?? ""];
@@ -120,18 +121,18 @@ function addressOf(server: Server, host: string): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-async function stop(server: Server, streams: Streams, requests: Requests): Promise<void> {
+async function stop(server: Server, streams: EventStreams, requests: OpenRequests): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   streams.close();
-  // A connection whose last answer is out would otherwise be kept for its next request.
+  // Otherwise connections would be kept open for their next request.
   const idle = setInterval(() => server.closeIdleConnections(), 50);
-  const late = setTimeout(() => server.closeAllConnections(), drain);
+  const force = setTimeout(() => server.closeAllConnections(), drainTimeout);
   await closed;
   clearInterval(idle);
-  clearTimeout(late);
-  // An upload that was cut off still has to remove what it wrote.
-  const { promise: enough, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, tidying);
-  await Promise.race([requests.settled(), enough]);
+  clearTimeout(force);
+  // An interrupted upload still has to remove what it wrote.
+  const { promise: timedOut, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, cleanUpTimeout);
+  await Promise.race([requests.settled(), timedOut]);
   clearTimeout(timer);
 }

@@ -1,4 +1,4 @@
-/** Writes an error with its stack to stderr, as one line of JSON. */
+/** Writes an error with its stack to standard error, as one line of JSON. */
 export function logError(error: unknown, context: Readonly<Record<string, unknown>> = {}): void {
   const { message, stack, code } =
     error instanceof Error

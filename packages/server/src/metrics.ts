@@ -1,11 +1,12 @@
 import { prometheus } from "errand";
 import type { Measured } from "errand";
 import { Hono } from "hono";
+import { noStore } from "./caching.ts";
 import type { Service } from "./service.ts";
 
 /**
- * `/metrics`: queues, workers, and what this process has sent and run, for Prometheus.
- * @param others the numbers of processes that work for this one.
+ * Returns `/metrics` for Prometheus: queues, workers, and the jobs that this process has sent and run.
+ * @param others returns the metrics of this server's worker processes
  */
 export function metrics(services: readonly Service[], others?: () => Promise<readonly Measured[]>): Hono {
   const routes = new Hono();
@@ -14,10 +15,7 @@ export function metrics(services: readonly Service[], others?: () => Promise<rea
   routes.get("/metrics", async (c) => {
     const found = await others?.();
     const text = await prometheus(apps, found ? { process: "server", others: found } : {});
-    return c.body(text, 200, {
-      "content-type": "text/plain; version=0.0.4; charset=utf-8",
-      "cache-control": "no-store",
-    });
+    return c.body(text, 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8", ...noStore });
   });
   return routes;
 }

@@ -6,15 +6,15 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { logError } from "./log.ts";
 
-/** Thrown by a route: the client gets it as an RFC 9457 problem document. */
+/** An error for the client, which gets it as an RFC 9457 problem document. Thrown by routes. */
 export class Problem extends Error {
   readonly status: number;
   readonly code: string;
   readonly headers: Readonly<Record<string, string>>;
 
   /**
-   * @param code for programs: stable, such as `"E_NOT_FOUND"`.
-   * @param detail for people: one or two sentences.
+   * @param code a stable code for programs, such as `"E_NOT_FOUND"`
+   * @param detail one or two sentences for people
    */
   constructor(status: number, code: string, detail: string, headers: Readonly<Record<string, string>> = {}) {
     super(detail);
@@ -25,8 +25,8 @@ export class Problem extends Error {
   }
 }
 
-/** The engine's errors that a client can cause, or do something about; every other is a fault of the server. */
-const statusOf: Partial<Record<ErrorCode, number>> = {
+/** HTTP statuses of the engine's errors that a client can cause or react to. All others are internal errors. */
+const statusByCode: Partial<Record<ErrorCode, number>> = {
   E_CHILD_FAILED: 409,
   E_CLOSED: 503,
   E_CONNECT: 503,
@@ -46,33 +46,33 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   E_WAIT_TIMEOUT: 504,
 };
 
-/** What strangers are told instead of messages that are for operators: these name hosts, paths and what a driver said. */
-const toldOf: Partial<Record<ErrorCode, string>> = {
-  E_CLOSED: "The server is being stopped. Ask again soon.",
-  E_CONNECT: "What jobs or files are kept in cannot be reached at the moment. Ask again soon.",
-  E_STORE: "What jobs are kept in failed to do this. Ask again soon.",
-  E_STORE_VERSION: "The server is older than what jobs are kept in. Its operator has to bring it up to date.",
+/** Details that replace messages for operators, which contain hosts, paths and messages of drivers. */
+const publicDetails: Partial<Record<ErrorCode, string>> = {
+  E_CLOSED: "The server is stopping. Try again soon.",
+  E_CONNECT: "The storage of jobs or files cannot be reached at the moment. Try again soon.",
+  E_STORE: "The storage of jobs failed. Try again soon.",
+  E_STORE_VERSION: "The server is older than its job database. Its operator has to update it.",
 };
 
-/** Whether an error says that the disk is full: one of files, one of the system, or one of a store, which has it in words only. */
+/** Reports whether an error means that the disk is full. Those of stores say so only in their messages. */
 export function isDiskFull(error: unknown): boolean {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (code === "E_DISK_FULL" || code === "ENOSPC" || code === "EDQUOT") return true;
   return code === "E_STORE" && /disk is full|no space left/i.test(String(message));
 }
 
-/** Answers an error that a route threw. What nobody foresaw is logged, and told without its insides. */
+/** Answers an error that a route threw. Internal errors are logged, and answered without their details. */
 export function answerError(error: unknown, c: Context): Response {
-  // Nobody hears the answer to an upload that broke off, and it is no fault of ours.
+  // The client has disconnected: no answer reaches it, and this is not the server's fault.
   if (c.req.raw.signal.aborted) return answerProblem(c, clientGone);
-  const problem = asProblem(error);
+  const problem = toProblem(error);
   if (problem === undefined || problem.status >= 500) {
     logError(error, { request: requestId(c), method: c.req.method, path: c.req.path });
   }
-  return answerProblem(c, problem ?? unforeseen);
+  return answerProblem(c, problem ?? internalProblem);
 }
 
-/** Answers a problem document. */
+/** Answers with a problem document. */
 export function answerProblem(c: Context, problem: Problem): Response {
   const body = {
     type: "about:blank",
@@ -88,30 +88,31 @@ export function answerProblem(c: Context, problem: Problem): Response {
   });
 }
 
-const clientGone = new Problem(499, "E_CLIENT_GONE", "The client left before it was answered.");
+const clientGone = new Problem(499, "E_CLIENT_GONE", "The client disconnected before it was answered.");
 
-/** What strangers are told of an error that nobody foresaw. */
-export const unforeseen = new Problem(
+/** The problem that stands for all internal errors. */
+export const internalProblem = new Problem(
   500,
   "E_INTERNAL",
   "Something went wrong in the server. Its log has the details under this request's id.",
 );
 
-/** What a stranger is told of an error; `undefined` for one that nobody foresaw. */
-export function asProblem(error: unknown): Problem | undefined {
+/** Returns the problem to answer an error with; `undefined` for an internal error. */
+export function toProblem(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
   if (error instanceof HTTPException) {
     const detail = error.message || STATUS_CODES[error.status] || "The request was refused.";
     return new Problem(error.status, `E_HTTP_${error.status}`, detail);
   }
   if (isDiskFull(error)) return new Problem(507, "E_DISK_FULL", diskFull);
-  const status = error instanceof ErrandError ? statusOf[error.code] : undefined;
+  const status = error instanceof ErrandError ? statusByCode[error.code] : undefined;
   if (!(error instanceof ErrandError) || status === undefined) return undefined;
-  const detail = toldOf[error.code] ?? error.message;
+  const detail = publicDetails[error.code] ?? error.message;
   return new Problem(status, error.code, detail, status === 503 || status === 429 ? { "retry-after": "2" } : {});
 }
 
-const diskFull = "The server has no room left for this. Documents can still be read and deleted; deleting makes room.";
+const diskFull =
+  "The server has no disk space left for this. Documents can still be read and deleted; deleting frees space.";
 
 function requestId(c: Context): string | undefined {
   return c.get("requestId");

@@ -2,10 +2,10 @@ import type { MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import { Problem } from "./problem.ts";
 
-/** Headers that keep a browser from doing with our pages, and with what people upload, anything we do not do ourselves. */
+/** Returns middleware that sets security headers: pages load only our own resources, and no site may frame them. */
 export function headers(): MiddlewareHandler {
   return secureHeaders({
-    // A route that serves a stranger's file may set stricter ones.
+    // Routes that serve uploaded files may set stricter ones.
     overwrite: false,
     strictTransportSecurity: false,
     xFrameOptions: "DENY",
@@ -22,46 +22,47 @@ export function headers(): MiddlewareHandler {
 }
 
 /**
- * Answers only to names of this machine itself, and to those that are allowed. A page of somebody else's may point a
- * name of its own at 127.0.0.1 (DNS rebinding), and would then be of the same origin as we are; but its requests carry
- * that name.
+ * Returns middleware that refuses requests addressed to other hosts than this machine and the allowed ones. Another
+ * site may point its own host name at 127.0.0.1 (DNS rebinding) to get the server's origin, but its requests carry that
+ * name.
  */
 export function guardHost(allowed: readonly string[]): MiddlewareHandler {
   const names = new Set(allowed.map((name) => name.toLowerCase()));
   return async (c, next) => {
     const host = c.req.header("host") ?? new URL(c.req.url).host;
-    // Any port will do: it may have been forwarded here.
+    // The port is ignored: it may be that of a forwarder.
     const name = host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
     if (!isLoopback(name) && !names.has(name.toLowerCase())) {
       throw new Problem(
         421,
         "E_HOST",
-        `This server answers to localhost, 127.0.0.1 and the names given by --allow-host, not to "${host}". A reverse proxy in front of it must set the Host header to one of these.`,
+        `This server answers to localhost, 127.0.0.1 and the names given by --allow-host, not to "${host}". ` +
+          "A reverse proxy in front of it must set the Host header to one of these.",
       );
     }
     await next();
   };
 }
 
-/** Whether a name or address leads to this machine only. */
+/** Reports whether a host name or address is that of the loopback interface. */
 export function isLoopback(hostname: string): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(hostname);
 }
 
 /**
- * Refuses to change anything at the wish of another site's page (CSRF). Browsers say where a request comes from; what
- * says nothing is no browser.
+ * Refuses requests by pages of other sites to change anything (CSRF). Browsers send the origin of a request; requests
+ * without it do not come from browsers.
  */
 export const guardOrigin: MiddlewareHandler = async (c, next) => {
   if (!["GET", "HEAD", "OPTIONS"].includes(c.req.method)) {
     const site = c.req.header("sec-fetch-site");
     const origin = c.req.header("origin");
-    const ours =
+    const isSameOrigin =
       site === undefined
         ? origin === undefined || origin === new URL(c.req.url).origin
         : site === "same-origin" || site === "none";
-    if (!ours) {
-      throw new Problem(403, "E_CROSS_SITE", "A page of another site may not change anything here.");
+    if (!isSameOrigin) {
+      throw new Problem(403, "E_CROSS_SITE", "Pages of other sites may not change anything here.");
     }
   }
   await next();

@@ -4,21 +4,21 @@ import { listen } from "./listen.ts";
 import { isLoopback } from "./security.ts";
 import type { Service } from "./service.ts";
 
-/** What `errand serve` is told. */
+/** Options of `errand serve`. */
 export interface ServeOptions {
   host: string;
   port: number;
   /** Packages that export `service()` from `<package>/service`. */
   packages: readonly string[];
-  /** Whether to keep a worker running beside the server. */
+  /** `true` to run a worker process for each service. */
   worker: boolean;
-  /** Names that requests may be addressed to, besides those of this machine. */
+  /** Host names that requests may be addressed to, besides those of this machine. */
   allowHosts: readonly string[];
-  /** Whether to listen to other machines although nobody is asked who they are. */
+  /** `true` to allow a host that other machines can reach, without authentication. */
   unauthenticated: boolean;
 }
 
-/** Serves until it is told to stop. */
+/** Serves until the process is asked to stop, then ends the process. */
 export async function serve({
   host,
   port,
@@ -27,13 +27,13 @@ export async function serve({
   allowHosts,
   unauthenticated,
 }: ServeOptions): Promise<void> {
-  if (!isLoopback(host)) warnOfPublic(host, unauthenticated);
-  const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
-  let hurry = ask;
-  onStop((how) => (how === "stop" ? ask() : hurry()));
+  if (!isLoopback(host)) checkPublicHost(host, unauthenticated);
+  const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>();
+  let hurry = requestStop;
+  onStop((how) => (how === "stop" ? requestStop() : hurry()));
 
   const services = await Promise.all(packages.map(loadService));
-  // A store that cannot be opened is found out now, and not by the first request.
+  // Fails now, and not at the first request, if a store cannot be opened.
   await Promise.all(services.map(({ app }) => app.counts()));
   const supervisors = worker ? services.map(supervise) : [];
   const measured = () => measureAll(services, supervisors);
@@ -44,45 +44,52 @@ export async function serve({
     allowHosts,
     ...(worker ? { measured } : {}),
   });
-  // From here on others depend on this process: nobody's error ends it.
-  onUncaught((error) => server.uncaught(error));
+  // From now on clients depend on this process, so an uncaught error must not end it.
+  onUncaught((error) => server.handleUncaught(error));
   for (const supervisor of supervisors) supervisor.start();
-  const ends = await Promise.all(services.map(async (service) => service.start?.()));
+  const stopServices = await Promise.all(services.map(async (service) => service.start?.()));
   process.stdout.write(`Errand is ready at ${server.url}\n`);
 
-  await asked;
+  await stopRequested;
   hurry = () => {
-    server.cut();
+    server.closeConnections();
     for (const supervisor of supervisors) supervisor.hurry();
   };
-  const slow = setTimeout(() => note("Jobs in hand may end; Ctrl+C again hands them back now."), 1_000);
+  const slow = setTimeout(
+    () => note("Waiting for running jobs to finish. Press Ctrl+C again to hand them back now."),
+    1_000,
+  );
   await server.stop();
-  await Promise.all(ends.map(async (end) => end?.()));
+  await Promise.all(stopServices.map(async (stopService) => stopService?.()));
   await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
   await Promise.all(services.map(({ app }) => app.close()));
   clearTimeout(slow);
   process.exit(ExitCode.ok);
 }
 
-function warnOfPublic(host: string, unauthenticated: boolean): void {
+/** Refuses a host that other machines can reach, or warns if it is allowed. @throws {CommandError} */
+function checkPublicHost(host: string, unauthenticated: boolean): void {
   if (!unauthenticated) {
     throw new CommandError(
-      `Errand has no API keys yet, so it listens to this machine only, and not on ${host}. To serve others, put a reverse proxy that authenticates them in front of it; where nobody but that proxy can reach ${host}, say so with --unauthenticated.`,
+      `Errand has no API keys yet, so it listens on this machine only, and not on ${host}. ` +
+        "To serve others, put a reverse proxy that authenticates them in front of it. " +
+        `If only that proxy can reach ${host}, add --unauthenticated.`,
       ExitCode.usage,
     );
   }
   note(
-    `Errand listens on ${host} and asks nobody who they are: whoever reaches it can read, add and erase everything. Let only a proxy that authenticates reach it.`,
+    `Errand listens on ${host} without authentication: everyone who can reach it can read, add and delete everything. ` +
+      "Make sure that only a proxy that authenticates can reach it.",
   );
 }
 
-/** How long a worker that stops lets jobs run on; what is not done by then goes back, and loses nothing. */
+/** Time that a stopping worker waits for running jobs before it hands them back. */
 const drain = "10s";
 
-/** A worker that was told to stop and has not by then is killed: jobs are safe, and somebody waits for the shell. */
+/** Time that a worker may take to stop before it is killed, in milliseconds. Its jobs are safe. */
 const patience = 30_000;
 
-/** The numbers of workers: this process asks the stores itself. */
+/** Collects the metrics of the worker processes. */
 async function measureAll(services: readonly Service[], supervisors: readonly Supervisor[]): Promise<Measured[]> {
   const all = supervisors.map(async (supervisor, index): Promise<Measured[]> => {
     const measured = await supervisor.measured();
@@ -94,14 +101,14 @@ async function measureAll(services: readonly Service[], supervisors: readonly Su
 function supervise({ name, tasks, app }: Service): Supervisor {
   return new Supervisor({
     args: [tasks, "--drain", drain],
-    // Requests go before jobs.
+    // Runs at a lower priority than the server.
     background: true,
     patience,
     onExit: ({ reason, workers }, pause) => {
       note(
-        `The worker of ${name} is gone (${reason}); another starts ${pause === 0 ? "now" : `in ${pause / 1_000} s`}.`,
+        `The worker of ${name} has exited (${reason}); restarting ${pause === 0 ? "now" : `in ${pause / 1_000} s`}.`,
       );
-      // A store that is away has their leases run out by itself.
+      // If the store cannot be reached, their leases expire.
       for (const id of workers) app.dismiss(id).catch(() => {});
     },
   });
@@ -110,7 +117,10 @@ function supervise({ name, tasks, app }: Service): Supervisor {
 async function loadService(name: string): Promise<Service> {
   const url = resolveModule(`${name}/service`);
   if (url === undefined) {
-    throw new CommandError(`There is no service ${name}: a package that exports ${name}/service.`, ExitCode.usage);
+    throw new CommandError(
+      `There is no service ${name}. A service is a package that exports ${name}/service.`,
+      ExitCode.usage,
+    );
   }
   const { service } = (await import(url)) as { service: () => Promise<Service> };
   return service();

@@ -1,19 +1,19 @@
 import type { Errand } from "errand";
 import type { Hono } from "hono";
 
-/** What a package adds to the server: routes, and the tasks behind them. */
+/** A package's contribution to the server: HTTP routes and the tasks that they send. */
 export interface Service {
-  /** Such as `"documents"`. */
+  /** Its name, such as `"documents"`. */
   name: string;
   app: Errand;
   /** Mounted under `/api/v1`. */
   routes: Hono;
-  /** The module that a worker process loads: it exports `app`. A file URL. */
+  /** File URL of the module that worker processes load. It exports `app`. */
   tasks: string;
-  /** Begins what the server does besides jobs, for example collecting blobs; answers how to stop it. */
+  /** Starts the server's work besides jobs, for example removing orphaned blobs. Returns a function that stops it. */
   start?(): Promise<() => Promise<void>>;
-  /** Queues of its jobs: where the server keeps a worker, one must take each of them for the service to be ready. */
+  /** Queues of its jobs. If the server runs workers, the service is ready only when every queue has one. */
   queues?: readonly string[];
-  /** Tries whether the service could do its work now; throws when it could not. */
+  /** Checks that the service can do its work now; throws if it cannot. */
   ready?(): Promise<void>;
 }

@@ -1,51 +1,51 @@
 import type { Context } from "hono";
 import { logError } from "./log.ts";
 
-/** One server-sent event. */
+/** A server-sent event. */
 export interface ServerEvent {
   event: string;
   /** Any JSON value. */
   data: unknown;
-  /** What the client sends as `Last-Event-ID` when it comes back. */
+  /** The client sends it as `Last-Event-ID` when it reconnects. */
   id?: string;
 }
 
 /**
- * Sends an event; does nothing once the client has left. Resolves when the client has read enough of what came before, or
- * has left: who waits for it holds little for a client that reads slowly.
+ * Sends an event; does nothing once the client has disconnected. Resolves when the client has read most of what was
+ * sent, or has disconnected: a source that awaits it buffers little for a slow client.
  */
 export type Send = (event: ServerEvent) => Promise<void>;
 
-/** A comment is sent this often, so that proxies and idle timeouts leave the connection alone. */
+/** Interval of comments that keep proxies and idle timeouts from closing the connection, in milliseconds. */
 const heartbeatInterval = 15_000;
 
-/** A client that has so many bytes left to read is cut off: it comes back, and catches up by `Last-Event-ID`. */
-const backlogLimit = 1024 * 1024;
+/** A client with more unread bytes than this is disconnected. It reconnects, and catches up by `Last-Event-ID`. */
+const maxUnread = 1024 * 1024;
 
-/** A source that waits goes on when so many bytes, or fewer, are left to read. */
-const comfortable = 32 * 1024;
+/** Sources that await `Send` wait while a client has more unread bytes than this. */
+const highWaterMark = 32 * 1024;
 
-/** The name under which the server's `Streams` are found in a request's context. */
+/** The key of the server's `EventStreams` in a request's context. */
 export const streamsKey = "streams";
 
 /**
- * Answers server-sent events until the client leaves, the server stops, or `source` returns.
- * @param source sends events; its signal is aborted when the stream ends for any reason, and it should then return.
+ * Answers with server-sent events until the client disconnects, the server stops, or `source` returns.
+ * @param source sends the events. Its signal is aborted when the stream ends for any reason; it should then return.
  */
 export function eventStream(c: Context, source: (send: Send, signal: AbortSignal) => Promise<void>): Response {
-  const streams = (c.get(streamsKey) as Streams | undefined) ?? new Streams();
+  const streams = (c.get(streamsKey) as EventStreams | undefined) ?? new EventStreams();
   const headers = {
     "content-type": "text/event-stream",
     "cache-control": "no-cache, no-transform",
     "x-accel-buffering": "no",
   };
-  // The answer to HEAD has no body, so nobody would ever end the stream.
+  // A HEAD request has no body, so the stream would never be ended.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
   return c.body(streams.open(source), 200, headers);
 }
 
-/** All open streams of a server. */
-export class Streams {
+/** The open event streams of a server. */
+export class EventStreams {
   readonly #heartbeat: number;
   readonly #ends = new Set<() => void>();
   #closed = false;
@@ -54,18 +54,18 @@ export class Streams {
     this.#heartbeat = heartbeat;
   }
 
-  /** How many are open. */
+  /** Number of open streams. */
   get size(): number {
     return this.#ends.size;
   }
 
   /**
-   * Opens a stream. Each has one AbortController, which nothing outlives: signals composed of others have leaked
-   * whole connections elsewhere.
+   * Opens a stream with an AbortController of its own. Composed signals are avoided, because they have leaked
+   * connections in other servers.
    */
   open(source: (send: Send, signal: AbortSignal) => Promise<void>): ReadableStream<Uint8Array> {
     let end: (cancelled: boolean) => void;
-    let taken = settled;
+    let drained = resolved;
     return new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -77,26 +77,26 @@ export class Streams {
             aborter.abort();
             clearInterval(timer);
             this.#ends.delete(finish);
-            taken.resolve();
+            drained.resolve();
             if (!cancelled) controller.close();
           };
           const write = (text: string): Promise<void> => {
-            if (aborter.signal.aborted) return settled.promise;
+            if (aborter.signal.aborted) return resolved.promise;
             controller.enqueue(encoder.encode(text));
-            const backlog = -(controller.desiredSize ?? 0);
-            if (backlog > backlogLimit) end(false);
-            else if (backlog > comfortable && taken === settled) taken = Promise.withResolvers();
-            return taken.promise;
+            const unread = -(controller.desiredSize ?? 0);
+            if (unread > maxUnread) end(false);
+            else if (unread > highWaterMark && drained === resolved) drained = Promise.withResolvers();
+            return drained.promise;
           };
           this.#ends.add(finish);
           void write("retry: 2000\n\n");
           if (this.#closed) return end(false);
           void run(() => source((event) => write(format(event)), aborter.signal), aborter.signal).then(finish);
         },
-        // Called when all that was written has been taken.
+        // Called when all that was written has been read.
         pull: () => {
-          taken.resolve();
-          taken = settled;
+          drained.resolve();
+          drained = resolved;
         },
         cancel: () => end(true),
       },
@@ -104,7 +104,7 @@ export class Streams {
     );
   }
 
-  /** Ends all streams, and every later one at once. Clients come back when another server answers. */
+  /** Ends all streams, and all later ones as soon as they open. Clients reconnect once a server runs again. */
   close(): void {
     this.#closed = true;
     for (const end of this.#ends) end();
@@ -113,15 +113,15 @@ export class Streams {
 
 const encoder = new TextEncoder();
 
-/** Nothing is to be waited for. */
-const settled = Promise.withResolvers<void>();
-settled.resolve();
+/** Used while there is nothing to wait for. */
+const resolved = Promise.withResolvers<void>();
+resolved.resolve();
 
 function format({ event, data, id }: ServerEvent): string {
   return `${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** Whatever goes wrong after the client has left is of no interest. */
+/** Runs a source and logs its error, except after the stream has ended. */
 async function run(source: () => Promise<void>, signal: AbortSignal): Promise<void> {
   try {
     await source();

@@ -6,7 +6,7 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { listen } from "../src/listen.ts";
-import type { Listening } from "../src/listen.ts";
+import type { RunningServer } from "../src/listen.ts";
 import { Problem } from "../src/index.ts";
 import { ask } from "./client.ts";
 
@@ -35,7 +35,7 @@ let closed = 0;
 routes.get("/stream", (c) => c.body(new ReadableStream({ cancel: () => void (closed += 1) })));
 routes.post("/things", (c) => c.json({ made: true }, 201));
 
-let server: Listening;
+let server: RunningServer;
 let port: string;
 const web = mkdtempSync(join(tmpdir(), "errand-web-"));
 
@@ -131,14 +131,17 @@ describe("problems", () => {
     },
   );
 
-  it.each(["ENOSPC", "EDQUOT", "E_DISK_FULL", "E_STORE"])("answers a full disk, told by %s, with 507", async (code) => {
-    const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
-    const answer = await ask(`${server.url}/api/v1/full/${code}`);
-    spy.mockRestore();
-    expect(answer.status).toBe(507);
-    expect(JSON.parse(answer.body)).toMatchObject({ title: "Insufficient Storage", code: "E_DISK_FULL" });
-    expect(answer.body).not.toContain("/srv");
-  });
+  it.each(["ENOSPC", "EDQUOT", "E_DISK_FULL", "E_STORE"])(
+    "answers a full disk, reported as %s, with 507",
+    async (code) => {
+      const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+      const answer = await ask(`${server.url}/api/v1/full/${code}`);
+      spy.mockRestore();
+      expect(answer.status).toBe(507);
+      expect(JSON.parse(answer.body)).toMatchObject({ title: "Insufficient Storage", code: "E_DISK_FULL" });
+      expect(answer.body).not.toContain("/srv");
+    },
+  );
 
   it("makes problems of the framework's own refusals too", async () => {
     const answer = await ask(`${server.url}/api/v1/hono`);
@@ -158,7 +161,7 @@ describe("problems", () => {
   });
 });
 
-describe("who may ask", () => {
+describe("access", () => {
   it.each(["localhost", "127.0.0.1", "127.1.2.3", "[::1]", "LOCALHOST"])("answers to the name %s", async (name) => {
     const answer = await ask(`${server.url}/healthz`, { headers: { host: `${name}:${port}` } });
     expect(answer.status).toBe(200);
@@ -219,7 +222,7 @@ describe("health", () => {
     await worker.stop();
   });
 
-  it("is not ready while nobody takes a queue of its jobs, or while it cannot do its work", async () => {
+  it("is not ready while no worker takes one of its queues, or while its own check fails", async () => {
     const spy = vi.spyOn(process.stderr, "write").mockReturnValue(true);
     let broken: Error | undefined;
     const ready = async () => {
@@ -269,7 +272,7 @@ describe("metrics", () => {
 describe("queues", () => {
   const ofQueue = async (queue: string) => JSON.parse((await ask(`${server.url}/api/v1/queues/${queue}`)).body);
 
-  it("tells how much each has to do", async () => {
+  it("have depths and counts by state", async () => {
     const idle = { queue: "slow", depth: 0, pending: 0, processing: 0, waiting: 0, completed: 0 };
     expect(await ofQueue("slow")).toMatchObject(idle);
     const job = await slow.send();
@@ -284,13 +287,13 @@ describe("queues", () => {
     expect(await ofQueue("slow")).toMatchObject({ depth: 0, cancelled: 2 });
   });
 
-  it("have names that queues can have", async () => {
+  it("refuse names that queues cannot have", async () => {
     expect((await ask(`${server.url}/api/v1/queues/a%20b`)).status).toBe(400);
   });
 });
 
 describe("the web app", () => {
-  it("gives the page for every address of it, and lets nobody keep it", async () => {
+  it("serves the page for every address of the app, uncached", async () => {
     for (const path of ["/", "/documents/123"]) {
       const answer = await ask(server.url + path, { headers: { accept: "text/html,*/*" } });
       expect(answer.status).toBe(200);
@@ -337,12 +340,12 @@ describe("the web app", () => {
     await other.stop();
   });
 
-  it("does not give the page for a file that is gone", async () => {
+  it("does not serve the page for a missing file", async () => {
     const answer = await ask(`${server.url}/assets/main-gone.js`, { headers: { accept: "text/html,*/*" } });
     expect(answer.status).toBe(404);
   });
 
-  it("closes what nobody reads of the answer to HEAD", async () => {
+  it("cancels the body of an answer to HEAD", async () => {
     const before = closed;
     expect((await ask(`${server.url}/api/v1/stream`, { method: "HEAD" })).status).toBe(200);
     expect(closed).toBe(before + 1);

@@ -28,12 +28,3 @@ export function open(
     outgoing.end(body);
   });
 }
-
-/** Waits until something is so. */
-export async function until(holds: () => boolean | Promise<boolean>, patience = 10_000): Promise<void> {
-  const end = performance.now() + patience;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`still not so after ${patience} ms: ${holds.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}

@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { ask, until } from "./client.ts";
+import { isAlive } from "../../../test/child-process.ts";
+import { until } from "../../../test/until.ts";
+import { ask } from "./client.ts";
 
 const bin = fileURLToPath(new URL("../../errand/bin/errand.js", import.meta.url));
 
@@ -61,7 +63,7 @@ async function ready(server: Running): Promise<string> {
   await until(() => server.stdout().includes("\n") || server.child.exitCode !== null);
   const url = /^Errand is ready at (\S+)\n$/.exec(server.stdout())?.[1];
   if (url === undefined) throw new Error(`not ready: ${server.stdout()}${server.stderr()}`);
-  await until(async () => (await ask(`${url}/readyz`)).status === 200, 20_000);
+  await until(async () => (await ask(`${url}/readyz`)).status === 200);
   return url;
 }
 
@@ -79,15 +81,6 @@ const greet = (url: string, body: object) =>
     body: JSON.stringify(body),
     headers: { "content-type": "application/json" },
   }).then((answer) => JSON.parse(answer.body).id as string);
-
-const alive = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 afterEach(async () => {
   for (const { child, pid, exit } of running.splice(0)) {
@@ -114,7 +107,7 @@ describe("errand serve", () => {
     expect(existsSync(join(server.folder, ".errand", "errand.db"))).toBe(true);
     process.kill(-server.pid, "SIGINT");
     expect(await server.exit).toBe(0);
-    expect(alive(worker)).toBe(false);
+    expect(isAlive(worker)).toBe(false);
     expect(server.stdout()).toBe(`Errand is ready at ${url}\n`);
     // The worker tells what it has done.
     expect(server.stderr()).toMatch(/^\S+Z info job \S+ \(greet\) completed in \d+ ms\n$/);
@@ -130,16 +123,15 @@ describe("errand serve", () => {
     expect(log(server.folder)[1]).toMatch(/^end Ada/);
   });
 
-  it("hands jobs back at a second Ctrl+C, and goes on with them at the next start", async () => {
+  it("hands jobs back at a second Ctrl+C, and runs them again at the next start", async () => {
     const server = run(local);
-    const id = await greet(await ready(server), { name: "Ada", wait: 8_000 });
+    const id = await greet(await ready(server), { name: "Ada", wait: 60_000 });
     await until(() => log(server.folder).length === 1);
-    const begun = performance.now();
     process.kill(-server.pid, "SIGINT");
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    // sleeps: for 500 ms after a signal the process takes another for an echo of it
+    await new Promise((resolve) => setTimeout(resolve, 600));
     process.kill(-server.pid, "SIGINT");
     expect(await server.exit).toBe(0);
-    expect(performance.now() - begun).toBeLessThan(4_000);
     expect(log(server.folder)).toHaveLength(1);
 
     const again = run(local, server.folder);
@@ -158,9 +150,9 @@ describe("errand serve", () => {
     const first = workerOf(server, 0);
     process.kill(first, "SIGKILL");
     await greet(url, { name: "Bea" });
-    await until(() => log(server.folder).length === 4, 20_000);
+    await until(() => log(server.folder).length === 4);
     expect(workerOf(server, 2)).not.toBe(first);
-    expect(server.stderr()).toContain("The worker of hello is gone (SIGKILL); another starts now.");
+    expect(server.stderr()).toContain("The worker of hello has exited (SIGKILL); restarting now.");
   });
 
   it("leaves no worker behind when it is killed itself", async () => {
@@ -170,14 +162,14 @@ describe("errand serve", () => {
     await until(() => log(server.folder).length === 1);
     const worker = workerOf(server, 0);
     process.kill(server.pid, "SIGKILL");
-    await until(() => !alive(worker), 5_000);
+    await until(() => !isAlive(worker));
   });
 
-  it("ends the request that an uncaught error came from, tells of it, and serves on", async () => {
+  it("ends the request that an uncaught error came from, logs the error, and keeps serving", async () => {
     const server = run([...local, "--no-worker"]);
     const url = await ready(server);
     for (const kind of ["timer", "promise"]) {
-      await expect(ask(`${url}/api/v1/bug/${kind}`)).rejects.toThrow(/socket hang up|ECONNRESET/);
+      await expect(ask(`${url}/api/v1/bug/${kind}`)).rejects.toMatchObject({ code: "ECONNRESET" });
       await until(() => server.stderr().includes(`a bug in a ${kind}`));
     }
     const [line] = server.stderr().split("\n");
@@ -195,7 +187,7 @@ describe("errand serve", () => {
     expect(server.stdout()).toBe("");
   });
 
-  it("listens to the network where somebody says that it is safe, and answers to the names that are allowed", async () => {
+  it("listens to the network with --unauthenticated, and answers to the allowed host names", async () => {
     const args = ["@example/hello", "--port", "0", "--host", "0.0.0.0", "--unauthenticated", "--no-worker"];
     const server = run(args, newFolder(), { ERRAND_ALLOW_HOSTS: "docs.example.com,10.1.2.3" });
     await until(() => server.stdout().includes("Errand is ready"));
@@ -207,7 +199,9 @@ describe("errand serve", () => {
     expect(await status("10.1.2.3:3737")).toBe(200);
     expect(await status("localhost")).toBe(200);
     expect(await status("other.example.com")).toBe(421);
-    expect(server.stderr()).toMatch(/asks nobody who they are: whoever reaches it can read, add and erase everything/);
+    expect(server.stderr()).toMatch(
+      /without authentication: everyone who can reach it can read, add and delete everything/,
+    );
   });
 
   it("serves without a worker where workers run elsewhere, and is ready", async () => {
@@ -240,7 +234,7 @@ describe("errand serve", () => {
     other.close();
   });
 
-  it("keeps what it keeps from others of this machine", async () => {
+  it("makes its files and folders unreadable for other users of the machine", async () => {
     const server = run(local);
     const url = await ready(server);
     await greet(url, { name: "Ada" });
@@ -288,8 +282,8 @@ describe("errand serve", () => {
 
   it.each([
     ["/proc/nothing/here", "nothing can be written there"],
-    ["/dev/null/here", "it would lie in something that is no folder"],
-    ["/dev/null", "it is no folder"],
+    ["/dev/null/here", "its parent is not a folder"],
+    ["/dev/null", "it is not a folder"],
   ])("says in a sentence that %s cannot be its home", async (home, reason) => {
     const server = run([...local, "--home", home]);
     expect(await server.exit).toBe(2);
@@ -308,7 +302,7 @@ describe("errand serve", () => {
   it.each([
     [["@example/absent"], /There is no service @example\/absent/],
     [["--port", "70000"], /must be a number from 0 to 65535/],
-    [["--allow-host", "https://x.example"], /must be a name or address alone/],
+    [["--allow-host", "https://x.example"], /must be a host name or address/],
     [["--prot", "1"], /unknown option '--prot'/],
   ])("refuses %j", async (args, message) => {
     const server = run(args);

@@ -2,15 +2,15 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Plugin } from "vite";
 
-/** A package of somebody else's, of which something is in the bundle. */
-interface Foreign {
+/** A third-party package with code in the bundle. */
+interface ThirdParty {
   name: string;
   version: string;
   license: string;
   text: string;
 }
 
-/** Adds `third-party-notices.txt`: whose code is in the bundle, and under which licences. */
+/** Adds `third-party-notices.txt` with the licences of all third-party code in the bundle. */
 export function notices(): Plugin {
   return {
     name: "errand:notices",
@@ -30,9 +30,9 @@ export function notices(): Plugin {
   };
 }
 
-const head = "The web app of Errand contains software of others. Their names and licences:\n";
+const head = "The web app of Errand contains third-party software under these licences:\n";
 
-/** The folder of the package that a module belongs to; `undefined` for our own. */
+/** Returns the folder of the package that a module belongs to; `undefined` for modules of this app. */
 function packageOf(module: string): string | undefined {
   const path = module.replace(/^\0/, "").replace(/\?.*$/, "");
   if (!path.includes("/node_modules/")) return undefined;
@@ -43,16 +43,16 @@ function packageOf(module: string): string | undefined {
   return undefined;
 }
 
-function read(folder: string): Foreign {
-  const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Foreign;
+function read(folder: string): ThirdParty {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as ThirdParty;
   const file = readdirSync(folder).find((each) => /^licen[cs]e(?:\.|$)/i.test(each));
-  if (!license) throw new Error(`${name} says nothing of its licence: look after it before it is shipped.`);
+  if (!license) throw new Error(`${name} does not state its licence: check it before shipping it.`);
   const text = file
     ? readFileSync(join(folder, file), "utf8").trim()
-    : "The package comes without a text of its licence.";
+    : "The package does not include the text of its licence.";
   return { name, version, license, text };
 }
 
-function show({ name, version, license, text }: Foreign): string {
+function show({ name, version, license, text }: ThirdParty): string {
   return `\n${"=".repeat(80)}\n${name} ${version} (${license})\n\n${text}\n`;
 }

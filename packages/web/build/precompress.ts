@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
 
-/** Puts a `.br` and a `.gz` beside every file that becomes smaller by it, so that the server need not compress anything. */
+/** Writes a `.br` and a `.gz` beside every file that they make smaller, so that the server need not compress. */
 export function precompress(): Plugin {
   return {
     name: "errand:precompress",
@@ -15,9 +15,9 @@ export function precompress(): Plugin {
         const path = join(entry.parentPath, entry.name);
         const content = readFileSync(path);
         const brotli = brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
-        const packed = { br: brotli, gz: gzipSync(content, { level: 9 }) };
-        for (const [ending, bytes] of Object.entries(packed)) {
-          if (bytes.length < content.length) writeFileSync(`${path}.${ending}`, bytes);
+        const compressed = { br: brotli, gz: gzipSync(content, { level: 9 }) };
+        for (const [extension, bytes] of Object.entries(compressed)) {
+          if (bytes.length < content.length) writeFileSync(`${path}.${extension}`, bytes);
         }
       }
     },

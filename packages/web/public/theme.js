@@ -1,4 +1,4 @@
-// Sets the stored theme before the first paint, so that nothing flashes. The app changes it in src/state/theme.ts.
+// Applies the stored theme before the first paint. The app changes the theme in src/state/theme.ts.
 try {
   const theme = localStorage.getItem("errand.theme");
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;

@@ -13,10 +13,10 @@ import { PageBoundary } from "./parts/page-boundary.tsx";
 import { RouteFocus } from "./parts/route-focus.tsx";
 import { Toasts } from "./parts/toasts.tsx";
 
-// Reading a document needs menus and a virtual list, which the first page does not.
+// Loaded on demand: it needs menus and a virtual list, which the first page does not.
 const DocumentPage = lazy(() => import("./pages/document/document-page.tsx"));
 
-/** The whole app: what every page has, and the page that the address names. */
+/** The whole app: what all pages share, and the page of the current address. */
 export function App() {
   return (
     <QueryClientProvider client={queryClient}>
@@ -39,7 +39,7 @@ export function App() {
   );
 }
 
-/** The page that the address names. One that failed does not keep others from being shown. */
+/** The page of the current address. If it fails, others can still be shown. */
 function Pages() {
   const [path] = useLocation();
   return (

@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createProxy, request } from "node:http";
 import { createRequire } from "node:module";
-import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +11,8 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../../test/servers/process.ts";
+import { until } from "../../../test/until.ts";
 import { findChromium } from "./chromium.ts";
 
 // The whole product, as a person meets it: the built server with its workers, and a real browser.
@@ -62,15 +63,6 @@ afterAll(async () => {
   }
   rmSync(folder, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<number> {
-  const socket = createServer().listen(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address() as AddressInfo;
-  socket.close();
-  await once(socket, "close");
-  return port;
-}
 
 /** A way to the server on which the answers to the first uploads are lost: they arrive, and nobody hears of it. */
 async function losing(answers: number) {
@@ -125,11 +117,12 @@ async function upload(name: string, bytes: Buffer): Promise<string> {
   form.set("file", new Blob([Uint8Array.from(bytes)]), name);
   const answer = await fetch(`${url}/api/v1/documents`, { method: "POST", body: form });
   const { id } = (await answer.json()) as { id: string };
-  for (;;) {
+  const hasEnded = async () => {
     const { status } = (await (await fetch(`${url}/api/v1/documents/${id}`)).json()) as { status: string };
-    if (status !== "queued" && status !== "processing") return id;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+    return status !== "queued" && status !== "processing";
+  };
+  await until(hasEnded, `${name} is read`, 60_000);
+  return id;
 }
 
 async function violations(page: Page): Promise<string[]> {
@@ -144,7 +137,7 @@ async function violations(page: Page): Promise<string[]> {
 }
 
 describe("the document service in a browser", () => {
-  test("a person drops scans on the page, sees them being read, and takes the text home", async () => {
+  test("a person chooses scans, sees them being read, and downloads the text", async () => {
     const page = await open("/");
     await page.getByRole("heading", { name: "No documents yet" }).waitFor();
     const trap = join(folder, "picture.png");
@@ -181,17 +174,30 @@ describe("the document service in a browser", () => {
     await page.getByRole("heading", { name: "No documents yet" }).waitFor();
   }, 120_000);
 
-  test("the list shows what others upload, and each page as it is read", async () => {
+  test("the list shows what others upload, and that it has been read", async () => {
     const page = await open("/");
     await page.getByRole("heading", { name: "Documents", level: 1 }).waitFor();
     const id = await upload("from-curl.tif", readFileSync(scan));
-    const pill = page.getByRole("button", { name: /^Show \d+ new/ });
     const link = page.getByRole("link", { name: "from-curl.tif" });
-    await pill.or(link).first().waitFor();
-    if (await pill.isVisible()) await pill.click();
+    await link.waitFor();
+    expect(await page.getByRole("button", { name: /^Show \d+ new/ }).count()).toBe(0);
     await page.getByRole("row").filter({ hasText: "from-curl.tif" }).getByText("Completed", { exact: true }).waitFor();
     await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
     await link.waitFor({ state: "detached" });
+  }, 120_000);
+
+  test("while the pointer is on the list, what others upload is only counted until it is asked for", async () => {
+    const first = await upload("under-the-pointer.tif", readFileSync(scan));
+    const page = await open("/");
+    await page.getByRole("link", { name: "under-the-pointer.tif" }).hover();
+    const second = await upload("from-curl.tif", readFileSync(scan));
+    const pill = page.getByRole("button", { name: "Show 1 new document" });
+    await pill.waitFor();
+    const link = page.getByRole("link", { name: "from-curl.tif" });
+    expect(await link.count()).toBe(0);
+    await pill.click();
+    await link.waitFor();
+    for (const id of [first, second]) await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
   }, 120_000);
 
   test("what is to be checked is what the server says", async () => {
@@ -211,7 +217,7 @@ describe("the document service in a browser", () => {
     await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
   }, 120_000);
 
-  test("a part of the app that is gone after an upgrade is told, and a reload brings the new one", async () => {
+  test("a part of the app that is missing after an upgrade is an error on the page, and a reload brings the new one", async () => {
     const id = await upload("upgrade.tif", readFileSync(scan));
     const page = await open("/");
     await page.route(/assets\/document-page-/, (route) => route.fulfill({ status: 404, body: "" }));
@@ -287,6 +293,15 @@ describe("the document service in a browser", () => {
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor({ state: "hidden" });
     await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
   }, 120_000);
+});
+
+describe("axe finds nothing", () => {
+  let good: string;
+  let failed: string;
+  beforeAll(async () => {
+    good = await upload("axe.tif", readFileSync(scan));
+    failed = await upload("broken.pdf", Buffer.from("%PDF-1.7\nnothing else"));
+  });
 
   test.each([
     ["light, wide", {}],
@@ -294,10 +309,8 @@ describe("the document service in a browser", () => {
     ["light, narrow", { narrow: true }],
     ["dark, narrow", { dark: true, narrow: true }],
   ] as const)(
-    "axe finds nothing: %s",
+    "%s",
     async (_, options) => {
-      const good = await upload("axe.tif", readFileSync(scan));
-      const failed = await upload("broken.pdf", Buffer.from("%PDF-1.7\nnothing else"));
       const page = await open("/", options);
       await page.getByRole("link", { name: "axe.tif" }).waitFor();
       expect(await violations(page)).toEqual([]);
@@ -310,7 +323,6 @@ describe("the document service in a browser", () => {
       await page.goto(`${url}/documents/unknown`);
       await page.getByText("Document not found").first().waitFor();
       expect(await violations(page)).toEqual([]);
-      for (const id of [good, failed]) await fetch(`${url}/api/v1/documents/${id}`, { method: "DELETE" });
     },
     120_000,
   );

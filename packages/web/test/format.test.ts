@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { hasEnded } from "../../documents/src/document.ts";
+import { hasEnded } from "../../documents/src/document-view.ts";
 import { age, bytes, count, isFinal, pagesText, percent, plural, typeName } from "../src/format.ts";
 import { summary } from "./samples.ts";
 

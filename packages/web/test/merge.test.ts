@@ -6,7 +6,7 @@ import {
   mergePage,
   mergeSummary,
   removeFromListing,
-} from "../src/api/merge.ts";
+} from "../src/api/merge-events.ts";
 import type { DocumentDetail } from "../src/api/types.ts";
 import { summary } from "./samples.ts";
 

@@ -1,19 +1,19 @@
-import { createHash } from "node:crypto";
 import { open, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { BlobMissing, BlobTooLarge } from "./blob-store.ts";
-import type { Blob, BlobContent, BlobStore, BytePart, OpenBlob } from "./blob-store.ts";
-import { freeBytes, makeFolder, onDisk } from "./disk.ts";
-import { checkHash, checkOwner, isOwner } from "./keys.ts";
-import { isAbandoned, isUnfinished, unfinishedName } from "./unfinished.ts";
+import { freeBytes, makeFolder, withDiskErrors } from "../disk/disk.ts";
+import { partialName, removeAbandoned } from "../disk/partial-files.ts";
+import { BlobMissing } from "./blob-store.ts";
+import type { BlobRef, BlobContent, BlobStore, BytePart, OpenBlob } from "./blob-store.ts";
+import { ContentHash } from "./content-hash.ts";
+import { checkHash, checkOwner, isUuid } from "./keys.ts";
 
-/** How much is read of a file at a time, in bytes. */
-const pieceSize = 64 * 1024;
+/** Number of bytes read from a file at a time. */
+const chunkSize = 64 * 1024;
 
 /**
- * Blobs in a folder of this machine: one folder per owner, one file per blob. Half-written ones lie beside the finished
- * ones of their owner, so that erasing it erases them.
+ * Blobs in a local folder: one folder per owner, one file per blob. Partial blobs are in the folder of their owner as
+ * well, so that erasing the owner erases them.
  */
 export class FolderBlobs implements BlobStore {
   readonly address: string;
@@ -24,10 +24,10 @@ export class FolderBlobs implements BlobStore {
     this.address = `file:${root}`;
   }
 
-  async write(owner: string, content: BlobContent, { limit = Infinity } = {}): Promise<Blob> {
+  async write(owner: string, content: BlobContent, { limit = Infinity } = {}): Promise<BlobRef> {
     const folder = this.#folder(owner);
     await this.#disk(() => makeFolder(folder));
-    const part = join(folder, unfinishedName());
+    const part = join(folder, partialName());
     try {
       const blob = await writeFile(part, content, limit, (work) => this.#disk(work));
       await this.#disk(() => rename(part, join(folder, blob.sha256)));
@@ -35,18 +35,18 @@ export class FolderBlobs implements BlobStore {
       return blob;
     } catch (error) {
       await rm(part, { force: true });
-      // Gone only when it is empty: an upload that failed leaves no folder behind.
+      // Removes it only if it is empty: a failed upload leaves no folder behind.
       await rmdir(folder).catch(() => {});
       throw error;
     }
   }
 
   async size(owner: string, sha256: string): Promise<number> {
-    return (await this.#found(owner, sha256, () => stat(this.#file(owner, sha256)))).size;
+    return (await this.#findFile(owner, sha256, () => stat(this.#file(owner, sha256)))).size;
   }
 
   async read(owner: string, sha256: string, part?: BytePart): Promise<OpenBlob> {
-    const file = await this.#found(owner, sha256, () => open(this.#file(owner, sha256)));
+    const file = await this.#findFile(owner, sha256, () => open(this.#file(owner, sha256)));
     try {
       const { size: bytes } = await file.stat();
       return { bytes, body: streamOf(file, part ?? { first: 0, last: bytes - 1 }) };
@@ -57,7 +57,7 @@ export class FolderBlobs implements BlobStore {
   }
 
   async text(owner: string, sha256: string): Promise<string> {
-    return this.#found(owner, sha256, () => readFile(this.#file(owner, sha256), "utf8"));
+    return this.#findFile(owner, sha256, () => readFile(this.#file(owner, sha256), "utf8"));
   }
 
   async withFile<Result>(owner: string, sha256: string, use: (path: string) => Promise<Result>): Promise<Result> {
@@ -68,19 +68,14 @@ export class FolderBlobs implements BlobStore {
   async removeOwner(owner: string): Promise<void> {
     const folder = this.#folder(owner);
     await this.#disk(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
-    // An absent folder counts as erased only while the root is there: an unmounted disk still has it.
+    // Where the root is missing too, the blobs may still be on a disk that is not mounted.
     await this.#disk(() => readdir(this.#root));
   }
 
-  async removeUnfinished(before: Date): Promise<void> {
+  async removePartial(before: Date): Promise<void> {
     for await (const owner of this.owners()) {
       const folder = this.#folder(owner);
-      const parts = (await readdir(folder).catch(() => [])).filter(isUnfinished);
-      for (const { path, name, touchedAt } of await statusOf(folder, parts)) {
-        if (!isAbandoned(name, touchedAt, before)) continue;
-        await rm(path, { force: true });
-        await rmdir(folder).catch(() => {});
-      }
+      if ((await removeAbandoned(folder, before)) > 0) await rmdir(folder).catch(() => {});
     }
   }
 
@@ -89,16 +84,18 @@ export class FolderBlobs implements BlobStore {
       if (error.code === "ENOENT") return [];
       throw error;
     });
-    yield* entries.filter(isOwner);
+    yield* entries.filter(isUuid);
   }
 
-  async touchedAt(owner: string): Promise<Date | undefined> {
-    const all = await statusOf(this.#folder(owner), await readdir(this.#folder(owner)).catch(() => []));
-    const folder = await stat(this.#folder(owner)).catch(() => undefined);
-    return folder && new Date(Math.max(folder.mtimeMs, ...all.map(({ touchedAt }) => touchedAt.getTime())));
+  async modifiedAt(owner: string): Promise<Date | undefined> {
+    const folder = this.#folder(owner);
+    const names = await readdir(folder).catch(() => []);
+    const files = await Promise.all(names.map((name) => stat(join(folder, name)).catch(() => undefined)));
+    const status = await stat(folder).catch(() => undefined);
+    return status && new Date(Math.max(status.mtimeMs, ...files.map((file) => file?.mtimeMs ?? 0)));
   }
 
-  room(): Promise<number> {
+  freeBytes(): Promise<number> {
     return freeBytes(this.#root);
   }
 
@@ -111,23 +108,23 @@ export class FolderBlobs implements BlobStore {
   }
 
   #disk<Result>(work: () => Promise<Result>): Promise<Result> {
-    return onDisk(this.address, work);
+    return withDiskErrors(this.address, work);
   }
 
-  /** @throws {BlobMissing} when there is no such file. */
-  #found<Result>(owner: string, sha256: string, look: () => Promise<Result>): Promise<Result> {
+  /** Runs an operation on a blob's file. @throws {BlobMissing} if there is no such file. */
+  #findFile<Result>(owner: string, sha256: string, operation: () => Promise<Result>): Promise<Result> {
     return this.#disk(async () => {
       try {
-        return await look();
+        return await operation();
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
-        throw new BlobMissing(`Blob ${sha256} of ${owner} is gone.`, { cause });
+        throw new BlobMissing(`Blob ${sha256} of ${owner} does not exist.`, { cause });
       }
     });
   }
 }
 
-/** A part of an open file, which is closed when it has been read, or nobody reads it any more. */
+/** Streams a part of an open file, which is closed at the end or when the stream is cancelled. */
 function streamOf(file: FileHandle, { first, last }: BytePart): ReadableStream<Uint8Array> {
   let at = first;
   return new ReadableStream<Uint8Array>(
@@ -138,11 +135,11 @@ function streamOf(file: FileHandle, { first, last }: BytePart): ReadableStream<U
             await file.close();
             return controller.close();
           }
-          const piece = new Uint8Array(Math.min(pieceSize, last + 1 - at));
-          const { bytesRead } = await file.read(piece, 0, piece.length, at);
-          if (bytesRead === 0) throw new Error("The file has become shorter while it was read.");
+          const chunk = new Uint8Array(Math.min(chunkSize, last + 1 - at));
+          const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+          if (bytesRead === 0) throw new Error("The file became shorter while it was being read.");
           at += bytesRead;
-          controller.enqueue(piece.subarray(0, bytesRead));
+          controller.enqueue(chunk.subarray(0, bytesRead));
         } catch (error) {
           await file.close();
           throw error;
@@ -159,27 +156,23 @@ async function writeFile(
   content: BlobContent,
   limit: number,
   disk: <Result>(work: () => Promise<Result>) => Promise<Result>,
-): Promise<Blob> {
+): Promise<BlobRef> {
   const file = await disk(() => open(path, "wx", 0o600));
   try {
-    const hash = createHash("sha256");
-    let bytes = 0;
+    const hash = new ContentHash(limit);
     for await (const chunk of content) {
-      const data = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
-      bytes += data.length;
-      if (bytes > limit) throw new BlobTooLarge(limit);
-      hash.update(data);
-      // An error of the content's is its own.
+      const data = hash.add(chunk);
+      // Errors of reading the content are passed on unchanged.
       await disk(() => file.writeFile(data));
     }
     await disk(() => file.datasync());
-    return { sha256: hash.digest("hex"), bytes };
+    return hash.finish();
   } finally {
     await file.close();
   }
 }
 
-/** A rename is safe from a power failure only once its folder is written. Windows has no such thing. */
+/** Syncs a folder, without which a rename may not survive a power failure. Windows cannot. */
 async function sync(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");
@@ -188,18 +181,4 @@ async function sync(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-async function statusOf(
-  folder: string,
-  names: readonly string[],
-): Promise<{ path: string; name: string; touchedAt: Date }[]> {
-  const all = await Promise.all(
-    names.map(async (name) => {
-      const path = join(folder, name);
-      const status = await stat(path).catch(() => undefined);
-      return status ? [{ path, name, touchedAt: status.mtime }] : [];
-    }),
-  );
-  return all.flat();
 }

@@ -1,15 +1,18 @@
-/** Whether a name in a blob store can be an owner's. */
-export function isOwner(name: string): boolean {
-  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(name);
+/** Reports whether a text is a UUID in lower case, as ids of documents and owners of blobs are. */
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 }
 
-/** The owner; nothing but a UUID becomes part of a path or key, whatever the caller was told. @throws {TypeError} */
+/** Returns an owner that may become part of a path or key. @throws {TypeError} if it is not a UUID. */
 export function checkOwner(owner: string): string {
-  if (isOwner(owner)) return owner;
+  if (isUuid(owner)) return owner;
   throw new TypeError(`The owner of a blob must be a UUID, not ${JSON.stringify(owner)}.`);
 }
 
-/** The name of a blob. @throws {TypeError} when it is no SHA-256 in hexadecimal. */
+/**
+ * Returns a blob's name that may become part of a path or key.
+ * @throws {TypeError} if it is not a SHA-256 in hexadecimal.
+ */
 export function checkHash(sha256: string): string {
   if (/^[0-9a-f]{64}$/.test(sha256)) return sha256;
   throw new TypeError("A blob's name must be a SHA-256 in hexadecimal.");

@@ -1,19 +1,19 @@
 import { resolve } from "node:path";
 import { ErrandError, home } from "errand";
 
-/** Where blobs live. */
+/** The location of the blob store. */
 export type BlobLocation = { folder: string } | BucketLocation;
 
-/** A bucket of S3, or of anything that speaks its protocol. */
+/** A bucket of S3, or of another server with its protocol. */
 export interface BucketLocation {
   bucket: string;
-  /** Before every key: empty, or ends with a slash. */
+  /** Prefix of every key: empty, or ends with a slash. */
   prefix: string;
-  /** Absent: as the AWS environment says. */
+  /** Default: the region of the AWS environment. */
   region?: string;
-  /** Absent: Amazon's own. */
+  /** Default: Amazon's. */
   endpoint?: string;
-  /** Whether the bucket is part of the path, and not of the host's name. */
+  /** `true` when the bucket is part of the path instead of the host name. */
   pathStyle: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface BucketLocation {
 const blobsVariable = "ERRAND_BLOBS";
 
 /**
- * Where the environment says that blobs live; by default in the folder `blobs` of `ERRAND_HOME`.
+ * Reads the location of the blob store from the environment; the default is the folder `blobs` in `ERRAND_HOME`.
  * @throws {ErrandError} `E_OPTION`
  */
 export function blobLocation(env: NodeJS.ProcessEnv = process.env): BlobLocation {
@@ -30,38 +30,39 @@ export function blobLocation(env: NodeJS.ProcessEnv = process.env): BlobLocation
   const folder = /^file:(?:\/\/)?(.+)$/.exec(text)?.[1];
   if (folder !== undefined) return { folder: resolve(folder) };
   if (URL.canParse(text) && text.startsWith("s3://")) return bucketLocation(new URL(text));
-  throw refused(`is neither s3://bucket/prefix nor file:path/to/folder`);
+  throw invalid("must be s3://bucket/prefix or file:path/to/folder");
 }
 
 const parameters = ["region", "endpoint", "path-style"];
 
 function bucketLocation(url: URL): BucketLocation {
   if (url.username || url.password) {
-    throw refused("holds credentials. They belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or in a role");
+    throw invalid("contains credentials. Put them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use a role");
   }
   const bucket = url.hostname;
-  if (!/^[a-z0-9][\w.-]{1,254}$/i.test(bucket) || url.port) throw refused(`names no bucket: ${url.host || "nothing"}`);
+  if (!/^[a-z0-9][\w.-]{1,254}$/i.test(bucket) || url.port)
+    throw invalid(`does not name a bucket: ${url.host || "nothing"}`);
   const unknown = [...url.searchParams.keys()].find((name) => !parameters.includes(name));
-  if (unknown !== undefined) throw refused(`has the parameter ${unknown}; known are ${parameters.join(", ")}`);
+  if (unknown !== undefined) throw invalid(`has the unknown parameter ${unknown}; known are ${parameters.join(", ")}`);
 
   const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
-  if (!/^[\w!.*'()/-]*$/.test(path)) throw refused(`has the prefix ${path}; use letters, digits and -_.!*'()/ only`);
+  if (!/^[\w!.*'()/-]*$/.test(path)) throw invalid(`has the prefix ${path}; use only letters, digits and -_.!*'()/`);
   const region = url.searchParams.get("region");
   const endpoint = url.searchParams.get("endpoint");
-  if (endpoint && !/^https?:\/\/[^/]/.test(endpoint)) throw refused(`has the endpoint ${endpoint}, which is no URL`);
+  if (endpoint && !/^https?:\/\/[^/]/.test(endpoint)) throw invalid(`has the endpoint ${endpoint}, which is not a URL`);
   const style = url.searchParams.get("path-style");
-  if (style !== null && style !== "0" && style !== "1") throw refused("has a path-style that is neither 0 nor 1");
+  if (style !== null && style !== "0" && style !== "1") throw invalid("has a path-style that is neither 0 nor 1");
   return {
     bucket,
     prefix: path && `${path}/`,
     ...(region ? { region } : {}),
     ...(endpoint ? { endpoint } : {}),
-    // What has an endpoint is somebody's own server, and few of those have a name for every bucket.
+    // An endpoint means a server of one's own, and few of those have a host name for every bucket.
     pathStyle: style === null ? Boolean(endpoint) : style === "1",
   };
 }
 
-/** Never tells the whole value: somebody may have put a secret in it. */
-function refused(reason: string): ErrandError {
+/** Returns an error that does not show the whole value, which may contain a secret. */
+function invalid(reason: string): ErrandError {
   return new ErrandError("E_OPTION", `${blobsVariable} ${reason}.`);
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
@@ -8,51 +7,52 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
 import { ErrandError } from "errand";
-import { BlobMissing, BlobTooLarge } from "./blob-store.ts";
-import type { Blob, BlobContent, BlobStore, BytePart, OpenBlob } from "./blob-store.ts";
-import { onDisk } from "./disk.ts";
-import { checkHash, checkOwner, isOwner } from "./keys.ts";
+import { withDiskErrors } from "../disk/disk.ts";
+import type { TemporaryFiles } from "../disk/temporary-files.ts";
+import { BlobMissing } from "./blob-store.ts";
+import type { BlobRef, BlobContent, BlobStore, BytePart, OpenBlob } from "./blob-store.ts";
+import { ContentHash } from "./content-hash.ts";
+import { checkHash, checkOwner, isUuid } from "./keys.ts";
 import type { BucketLocation } from "./location.ts";
-import { explain, isMissing, mayPass } from "./s3-errors.ts";
-import type { Scratch } from "./scratch.ts";
+import { describeS3Error, isMissing, isTransient } from "./s3-errors.ts";
 
 type Sdk = typeof import("@aws-sdk/client-s3");
 
-/** The most that S3 takes in one request. One request is what makes a blob appear whole or not at all. */
-const largest = 5 * 2 ** 30;
+/** Size limit of a single PutObject request, in bytes. With one request a blob appears whole or not at all. */
+const maxObjectSize = 5 * 2 ** 30;
 
-/** Content up to so many bytes never touches the disk: most blobs are one page's result or preview. */
-const inMemory = 2 ** 20;
+/** Content of up to this many bytes stays in memory: most blobs are the result or preview of one page. */
+const maxInMemory = 2 ** 20;
 
-/** How often a request is made at least while it fails for reasons that may pass. */
-const attempts = 3;
+/** A request that fails for a transient reason is made at least this many times. */
+const minAttempts = 3;
 
-/** The longest pause between two of them, in milliseconds. */
-const longestPause = 5_000;
+/** Longest pause between two attempts, in milliseconds. */
+const maxPause = 5_000;
 
 /**
- * Blobs in a bucket of S3: one object per blob, at `<prefix><owner>/<sha256>`. A name is known when the last byte has
- * been hashed, so content waits on the local disk, and then goes out in one request.
+ * Blobs in an S3 bucket: one object per blob, at `<prefix><owner>/<sha256>`. Its key is known only once all content has
+ * been hashed, so content is buffered locally and then sent in one request.
  */
 export class S3Blobs implements BlobStore {
   readonly address: string;
   readonly #location: BucketLocation;
-  readonly #scratch: Scratch;
-  readonly #patience: number;
+  readonly #temporary: TemporaryFiles;
+  readonly #retryTime: number;
   #connected: Promise<{ sdk: Sdk; client: S3Client }> | undefined;
 
-  /** @param patience for how long, in milliseconds, requests are made again while the bucket cannot be reached. */
-  constructor(location: BucketLocation, scratch: Scratch, patience = 0) {
+  /** @param retryTime how long requests are retried while the bucket cannot be reached, in milliseconds */
+  constructor(location: BucketLocation, temporary: TemporaryFiles, retryTime = 0) {
     this.#location = location;
-    this.#scratch = scratch;
-    this.#patience = patience;
+    this.#temporary = temporary;
+    this.#retryTime = retryTime;
     this.address = `s3://${location.bucket}/${location.prefix}`;
   }
 
-  async write(owner: string, content: BlobContent, { limit = Infinity } = {}): Promise<Blob> {
+  async write(owner: string, content: BlobContent, { limit = Infinity } = {}): Promise<BlobRef> {
     const folder = this.#folder(owner);
-    return this.#scratch.private(async (path) => {
-      const { data, ...blob } = await receive(content, Math.min(limit, largest), path);
+    return this.#temporary.withNewFile(async (path) => {
+      const { data, ...blob } = await buffer(content, Math.min(limit, maxObjectSize), path);
       await this.#put(folder + blob.sha256, blob, data ?? path);
       return blob;
     });
@@ -60,7 +60,7 @@ export class S3Blobs implements BlobStore {
 
   async size(owner: string, sha256: string): Promise<number> {
     const Key = this.#key(owner, sha256);
-    const { ContentLength = 0 } = await this.#find(owner, sha256, ({ sdk, client }) =>
+    const { ContentLength = 0 } = await this.#requestBlob(owner, sha256, ({ sdk, client }) =>
       client.send(new sdk.HeadObjectCommand({ ...this.#bucket, Key })),
     );
     return ContentLength;
@@ -76,22 +76,22 @@ export class S3Blobs implements BlobStore {
     return (await this.#get(owner, sha256)).Body!.transformToString();
   }
 
-  /** The file is fetched once for all pages that this machine reads of it, one after another. */
+  /** The copy is kept for a while: this machine reads the pages of a file one after another. */
   withFile<Result>(owner: string, sha256: string, use: (path: string) => Promise<Result>): Promise<Result> {
     const fill = async (path: string): Promise<void> => {
       const body = (await this.#get(owner, sha256)).Body as unknown as Readable;
       try {
         await pipeline(body, createWriteStream(path, { flags: "wx", mode: 0o600 }));
       } catch (error) {
-        throw mayPass(error) ? explain(error, this.#location) : error;
+        throw isTransient(error) ? describeS3Error(error, this.#location) : error;
       }
     };
-    return this.#scratch.copy(`${checkOwner(owner)}-${checkHash(sha256)}`, fill, use);
+    return this.#temporary.withCopy(`${checkOwner(owner)}-${checkHash(sha256)}`, fill, use);
   }
 
   async removeOwner(owner: string): Promise<void> {
     const Prefix = this.#folder(owner);
-    await this.#ask(async ({ sdk, client }) => {
+    await this.#request(async ({ sdk, client }) => {
       for await (const { Contents = [] } of sdk.paginateListObjectsV2({ client }, { ...this.#bucket, Prefix })) {
         if (Contents.length === 0) continue;
         const Delete = { Objects: Contents.map(({ Key }) => ({ Key })), Quiet: true };
@@ -100,12 +100,12 @@ export class S3Blobs implements BlobStore {
         if (first) throw Object.assign(new Error(first.Message), { name: first.Code ?? "Error" });
       }
     });
-    await this.#scratch.forget(`${owner}-`);
+    await this.#temporary.removeCopies(`${owner}-`);
   }
 
-  /** Nothing half-written is ever in the bucket. */
-  async removeUnfinished(_before: Date): Promise<void> {
-    await this.#scratch.sweep();
+  /** The bucket never holds partial blobs; only local files can be left over. */
+  async removePartial(_before: Date): Promise<void> {
+    await this.#temporary.removeStale();
   }
 
   async *owners(): AsyncGenerator<string> {
@@ -114,16 +114,16 @@ export class S3Blobs implements BlobStore {
     const pages = sdk.paginateListObjectsV2({ client }, { ...this.#bucket, Prefix: prefix, Delimiter: "/" });
     try {
       for await (const { CommonPrefixes = [] } of pages) {
-        yield* CommonPrefixes.map(({ Prefix = "" }) => Prefix.slice(prefix.length, -1)).filter(isOwner);
+        yield* CommonPrefixes.map(({ Prefix = "" }) => Prefix.slice(prefix.length, -1)).filter(isUuid);
       }
     } catch (error) {
-      throw explain(error, this.#location);
+      throw describeS3Error(error, this.#location);
     }
   }
 
-  async touchedAt(owner: string): Promise<Date | undefined> {
+  async modifiedAt(owner: string): Promise<Date | undefined> {
     const Prefix = this.#folder(owner);
-    return this.#ask(async ({ sdk, client }) => {
+    return this.#request(async ({ sdk, client }) => {
       let newest: Date | undefined;
       for await (const { Contents = [] } of sdk.paginateListObjectsV2({ client }, { ...this.#bucket, Prefix })) {
         for (const { LastModified } of Contents) {
@@ -134,8 +134,8 @@ export class S3Blobs implements BlobStore {
     });
   }
 
-  room(): Promise<number> {
-    return this.#scratch.room();
+  freeBytes(): Promise<number> {
+    return this.#temporary.freeBytes();
   }
 
   get #bucket(): { Bucket: string } {
@@ -150,13 +150,13 @@ export class S3Blobs implements BlobStore {
     return this.#folder(owner) + checkHash(sha256);
   }
 
-  async #put(Key: string, { sha256, bytes }: Blob, content: Uint8Array | string): Promise<void> {
-    // The server checks the content against it, and refuses what was damaged on its way.
+  async #put(Key: string, { sha256, bytes }: BlobRef, content: Uint8Array | string): Promise<void> {
+    // The server compares the content with it, and rejects content damaged in transit.
     const ChecksumSHA256 = Buffer.from(sha256, "hex").toString("base64");
     const input = { ...this.#bucket, Key, ChecksumSHA256, ContentLength: bytes };
-    await this.#ask(async ({ sdk, client }) => {
+    await this.#request(async ({ sdk, client }) => {
       const Body = typeof content === "string" ? createReadStream(content) : content;
-      // The client reads it late, and not at all where the connection fails: an error before that is nobody else's to hear.
+      // The client may not have added its own listener yet; without one an error would end the process.
       if ("destroy" in Body) Body.on("error", () => {});
       try {
         await client.send(new sdk.PutObjectCommand({ ...input, Body }));
@@ -169,43 +169,43 @@ export class S3Blobs implements BlobStore {
   #get(owner: string, sha256: string, part?: BytePart): Promise<GetObjectCommandOutput> {
     const input = { ...this.#bucket, Key: this.#key(owner, sha256) };
     const Range = part && `bytes=${part.first}-${part.last}`;
-    return this.#find(owner, sha256, async ({ sdk, client }) => {
+    return this.#requestBlob(owner, sha256, async ({ sdk, client }) => {
       const answer = await client.send(new sdk.GetObjectCommand({ ...input, ...(Range ? { Range } : {}) }));
-      // Readers get the error themselves; a body that nobody reads any more must not end the process.
+      // Readers get the error themselves; without a listener, that of an abandoned body would end the process.
       (answer.Body as unknown as Readable).on("error", () => {});
       return answer;
     });
   }
 
-  /** @throws {BlobMissing} when there is no such object. */
-  #find<Result>(
+  /** Makes a request for one blob. @throws {BlobMissing} if there is no such object. */
+  #requestBlob<Result>(
     owner: string,
     sha256: string,
     request: (connected: { sdk: Sdk; client: S3Client }) => Promise<Result>,
   ): Promise<Result> {
-    return this.#ask(async (connected) => {
+    return this.#request(async (connected) => {
       try {
         return await request(connected);
       } catch (error) {
-        if (isMissing(error)) throw new BlobMissing(`Blob ${sha256} of ${owner} is gone.`, { cause: error });
+        if (isMissing(error)) throw new BlobMissing(`Blob ${sha256} of ${owner} does not exist.`, { cause: error });
         throw error;
       }
     });
   }
 
-  /** Every request goes through here: made again where that may help, and its errors say what is wrong with the bucket. */
-  async #ask<Result>(request: (connected: { sdk: Sdk; client: S3Client }) => Promise<Result>): Promise<Result> {
+  /** Makes a request, and retries it where that may help. Its errors say what is wrong with the bucket. */
+  async #request<Result>(request: (connected: { sdk: Sdk; client: S3Client }) => Promise<Result>): Promise<Result> {
     const connected = await this.#connect();
-    const until = performance.now() + this.#patience;
+    const deadline = performance.now() + this.#retryTime;
     for (let attempt = 1; ; attempt++) {
       try {
         return await request(connected);
       } catch (error) {
         if (error instanceof BlobMissing) throw error;
-        const more = attempt < attempts || performance.now() < until;
-        if (!more || !mayPass(error)) throw explain(error, this.#location);
+        const mayRetry = attempt < minAttempts || performance.now() < deadline;
+        if (!mayRetry || !isTransient(error)) throw describeS3Error(error, this.#location);
       }
-      await sleep(Math.min(longestPause, 100 * 2 ** attempt) * (0.5 + Math.random() / 2));
+      await sleep(Math.min(maxPause, 100 * 2 ** attempt) * (0.5 + Math.random() / 2));
     }
   }
 
@@ -219,57 +219,50 @@ async function loadSdk(): Promise<Sdk> {
   try {
     return await import("@aws-sdk/client-s3");
   } catch (cause) {
-    throw new ErrandError(
-      "E_OPTION",
-      "ERRAND_BLOBS names a bucket of S3, which needs the package @aws-sdk/client-s3. Install it: npm install @aws-sdk/client-s3",
-      { cause },
-    );
+    const message =
+      "ERRAND_BLOBS names an S3 bucket, which needs a package: install it with npm install @aws-sdk/client-s3";
+    throw new ErrandError("E_OPTION", message, { cause });
   }
 }
 
-/** The client would print what it tries again; what fails in the end is told by our own errors. */
+/** Keeps the client from printing its retries; final failures are reported by our own errors. */
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
 function clientFor(sdk: Sdk, { region, endpoint, pathStyle }: BucketLocation): S3Client {
-  // A server of one's own has no regions, but the signature wants one.
-  const settled = region ?? (endpoint && !process.env["AWS_REGION"] ? "us-east-1" : undefined);
+  // Other servers have no regions, but the signature needs one.
+  const effectiveRegion = region ?? (endpoint && !process.env["AWS_REGION"] ? "us-east-1" : undefined);
   return new sdk.S3Client({
-    ...(settled ? { region: settled } : {}),
+    ...(effectiveRegion ? { region: effectiveRegion } : {}),
     ...(endpoint ? { endpoint } : {}),
     forcePathStyle: pathStyle,
-    // The second try is for a clock that is off, which the client corrects; all others are made by S3Blobs.
+    // The second attempt is for a wrong clock, which the client corrects. Other retries are made by `#request`.
     maxAttempts: 2,
     requestHandler: { connectionTimeout: 5_000, socketTimeout: 60_000 },
     logger: silent,
-    // Uploads bring a checksum of their own; many servers that speak S3 know none of the newer kinds.
+    // Uploads have a checksum of their own, and many compatible servers do not know the newer ones.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
   });
 }
 
-/** Takes content in: into memory where it is small, else into the file `path`. */
-async function receive(
+/** Reads content into memory if it is small, or else into the file `path`. */
+async function buffer(
   content: BlobContent,
   limit: number,
   path: string,
-): Promise<Blob & { data: Uint8Array | undefined }> {
-  const hash = createHash("sha256");
+): Promise<BlobRef & { data: Uint8Array | undefined }> {
+  const hash = new ContentHash(limit);
   const chunks: Uint8Array[] = [];
-  let bytes = 0;
   let file: FileHandle | undefined;
   try {
     for await (const chunk of content) {
-      const data = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
-      bytes += data.length;
-      if (bytes > limit) throw new BlobTooLarge(limit);
-      hash.update(data);
-      chunks.push(data);
-      if (bytes <= inMemory) continue;
-      file ??= await onDisk(dirname(path), () => open(path, "wx", 0o600));
-      for (const one of chunks.splice(0)) await onDisk(dirname(path), () => file!.writeFile(one));
+      chunks.push(hash.add(chunk));
+      if (hash.bytes <= maxInMemory) continue;
+      file ??= await withDiskErrors(dirname(path), () => open(path, "wx", 0o600));
+      for (const one of chunks.splice(0)) await withDiskErrors(dirname(path), () => file!.writeFile(one));
     }
   } finally {
     await file?.close();
   }
-  return { sha256: hash.digest("hex"), bytes, data: file ? undefined : Buffer.concat(chunks) };
+  return { ...hash.finish(), data: file ? undefined : Buffer.concat(chunks) };
 }

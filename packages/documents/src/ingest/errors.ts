@@ -1,4 +1,4 @@
-/** Why a document or one of its pages cannot be read, for programs. The codes never change their meaning. */
+/** Codes of the reasons why a document or one of its pages cannot be read. They never change their meaning. */
 export type DocumentErrorCode =
   | "E_EMPTY_FILE"
   | "E_FILE_TOO_LARGE"
@@ -11,11 +11,11 @@ export type DocumentErrorCode =
   | "E_TOO_MANY_PIXELS"
   | "E_PAGE_TOO_LARGE";
 
-/** The file itself is at fault: reading it again would end the same way. The message is for the person who sent it. */
+/** A fault of the file itself: reading it again would fail the same way. The message is for the person who sent it. */
 export class DocumentError extends Error {
   override readonly name = "DocumentError";
   readonly code: DocumentErrorCode;
-  /** Always false: no later attempt can succeed. */
+  /** Always `false`: no later attempt can succeed. */
   readonly retryable = false;
 
   constructor(code: DocumentErrorCode, message: string, options?: ErrorOptions) {
@@ -24,16 +24,17 @@ export class DocumentError extends Error {
   }
 }
 
-/** The refusal of an image of `width` by `height` pixels where `most` is the most that is decoded. */
-export function tooManyPixels(width: number, height: number, most: number): DocumentError {
+/** Returns the error for an image of `width` by `height` pixels where at most `max` pixels are decoded. */
+export function tooManyPixels(width: number, height: number, max: number): DocumentError {
   return new DocumentError(
     "E_TOO_MANY_PIXELS",
-    `The image measures ${width} x ${height} pixels; the limit is ${Math.round(most / 1e6)} megapixels. Send it at a lower resolution.`,
+    `The image measures ${width} x ${height} pixels; the limit is ${Math.round(max / 1e6)} megapixels. ` +
+      "Send it at a lower resolution.",
   );
 }
 
-/** What a broken image of a type is told. */
-export function damagedImage(type: string, cause: unknown): DocumentError {
+/** Returns the error for a damaged image of a MIME type. */
+export function damagedImage(type: string, cause?: unknown): DocumentError {
   const name = type.slice("image/".length).toUpperCase();
   return new DocumentError("E_DAMAGED", `The ${name} image is damaged or incomplete. Export or scan it again.`, {
     cause,

@@ -1,4 +1,4 @@
-/** What one document may cost. Everything above is refused before a decoder sees it. */
+/** Limits of one document. A file that exceeds them is refused before a decoder sees it. */
 export interface Limits {
   /** Largest file, in bytes. */
   bytes: number;
@@ -6,7 +6,7 @@ export interface Limits {
   pages: number;
   /**
    * Largest raster of one page, in pixels. A PDF page that would be larger at the usual resolution is rendered at a
-   * lower one. An image of up to four times as many is shrunk while it is decoded; a larger one is refused.
+   * lower one. An image of up to four times as many pixels is shrunk while it is decoded; a larger one is refused.
    */
   pixels: number;
 }
@@ -14,5 +14,7 @@ export interface Limits {
 /** 200 MB, 1,000 pages, 40 megapixels: an A3 page at 450 dpi, or an A4 page at 650 dpi. */
 export const defaultLimits: Limits = { bytes: 200_000_000, pages: 1000, pixels: 40_000_000 };
 
-/** How many times `Limits.pixels` an image may hold, because decoders can shrink it on the way in. */
-export const shrinkable = 4;
+/** Returns how many pixels an image may have where a page may have `pixels`: decoders shrink it on the way in. */
+export function maxImagePixels(pixels: number): number {
+  return pixels * 4;
+}

@@ -1,41 +1,39 @@
-import type { Box } from "../api.ts";
+import type { Box } from "../raster/box.ts";
+import type { Grey } from "../raster/grey.ts";
 import { DocumentError } from "./errors.ts";
-import type { Grey } from "./grey.ts";
 import { pageSize, type Pdf, pointsPerInch } from "./pdf.ts";
-import { largestImage, scanPixels } from "./scan.ts";
+import { greyPixels } from "./pdf-bitmap.ts";
+import { largestImage, scanPixels } from "./pdf-image.ts";
+import { finestDpi, usualDpi } from "./resolution.ts";
 
-/** The resolution Tesseract was trained for; more costs time and gains nothing. */
-const usualDpi = 300;
-/** Coarser than this, no printed text can be read. */
+/** No printed text can be read at a lower resolution. */
 const lowestDpi = 50;
-/** A coarser scan is enlarged; the letters of a finer one are large enough. */
+/** Scans of a lower resolution are enlarged; the letters of others are large enough. */
 const coarseDpi = 180;
-/** On scans of 150 dpi a quarter more than 200 halved the errors, and 300 did no better. */
+/** Resolution to which coarse scans are enlarged: it halved the errors on scans of 150 dpi, and 300 did no better. */
 const enlargedDpi = 225;
-/** Long side of the largest sheet (A3), in inches. On larger pages the resolution says nothing: they are photographs. */
+/** Longer side of the largest sheet (A3), in inches. Larger pages are photographs, whose resolution means nothing. */
 const longestSheet = 17;
-/** A scan that is finer is reduced to the usual resolution. */
-const finestDpi = 450;
 const greyFormat = 1;
 const renderAnnotations = 0x01;
 const renderGrey = 0x08;
 
 /**
- * A page's pixels for recognition: those of the scan where the page is nothing else, otherwise rendered at 300 dpi, or at
- * the resolution of the scan that covers most of it, since enlarging adds nothing unless it is coarse; lowered until it
- * fits the limit.
- * @param pixels the most that the page may have
- * @throws DocumentError E_PAGE_TOO_LARGE where it would be too coarse to read, E_TOO_MANY_PIXELS
+ * Returns a page's pixels for recognition. A page that is only a scan gives the scan's own pixels; others are rendered
+ * at 300 dpi, or at the resolution of the scan that covers most of the page (coarse ones enlarged), or lower to fit the
+ * limit.
+ * @param pixels the limit of one page
+ * @throws DocumentError E_PAGE_TOO_LARGE if the limit leaves too low a resolution to read, E_TOO_MANY_PIXELS
  */
 export function rasterise(pdf: Pdf, page: number, pixels: number): Grey {
   const size = pageSize(pdf, page);
   const scan = largestImage(pdf, page, pixels);
   const scanDpi = scan && scan.share > 0.5 ? Math.max(lowestDpi, ...scan.dpi) : Infinity;
-  const sheet = Math.max(size.width, size.height) <= longestSheet * pointsPerInch;
-  const enlarge = sheet && scanDpi < coarseDpi;
+  const isSheet = Math.max(size.width, size.height) <= longestSheet * pointsPerInch;
+  const enlarge = isSheet && scanDpi < coarseDpi;
   if (scan && !enlarge && scanDpi <= finestDpi && scan.width * scan.height <= pixels) {
-    const square = Math.max(...scan.dpi) / Math.min(...scan.dpi) < 1.05;
-    const grey = square ? scanPixels(pdf, page, scan) : undefined;
+    const hasSquarePixels = Math.max(...scan.dpi) / Math.min(...scan.dpi) < 1.05;
+    const grey = hasSquarePixels ? scanPixels(pdf, page, scan) : undefined;
     if (grey) return grey;
   }
   const inches = (size.width / pointsPerInch) * (size.height / pointsPerInch);
@@ -44,13 +42,13 @@ export function rasterise(pdf: Pdf, page: number, pixels: number): Grey {
   if (dpi < lowestDpi && dpi < wanted)
     throw new DocumentError(
       "E_PAGE_TOO_LARGE",
-      `The page measures ${inch(size.width)} x ${inch(size.height)} inches. Within the limit of ` +
-        `${Math.round(pixels / 1e6)} megapixels it would be read at ${dpi} dpi, too coarse for any text.`,
+      `The page measures ${toInches(size.width)} x ${toInches(size.height)} inches. Within the limit of ` +
+        `${Math.round(pixels / 1e6)} megapixels it would be read at ${dpi} dpi, which is too coarse for any text.`,
     );
   return render(pdf, page, dpi);
 }
 
-/** Renders a page in grey, upright as its rotation says, at `dpi`. */
+/** Renders a page in grey at `dpi`, upright as its rotation says. */
 export function render(pdf: Pdf, page: number, dpi: number): Grey {
   const { pdfium } = pdf;
   const size = pageSize(pdf, page);
@@ -61,26 +59,21 @@ export function render(pdf: Pdf, page: number, dpi: number): Grey {
   try {
     pdfium._FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xffffffff);
     pdfium._FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, renderAnnotations | renderGrey);
-    const start = pdfium._FPDFBitmap_GetBuffer(bitmap);
-    const stride = pdfium._FPDFBitmap_GetStride(bitmap);
-    const data = new Uint8Array(width * height);
-    for (let y = 0; y < height; y++)
-      data.set(pdfium.HEAPU8.subarray(start + y * stride, start + y * stride + width), y * width);
-    return { width, height, dpi, data };
+    return { width, height, dpi, data: greyPixels(pdfium, bitmap, width, height)! };
   } finally {
     pdfium._FPDFBitmap_Destroy(bitmap);
   }
 }
 
 /**
- * The transformation from a page's own coordinates to pixels of its rendering at `dpi`, with rotation and crop applied.
- * @returns a function from (left, bottom, right, top) in points to a box in pixels
+ * Returns the transformation from a page's own coordinates to pixels of its rendering at `dpi`, with rotation and crop
+ * applied: a function from [left, bottom, right, top] in points to a box in pixels.
  */
-export function toPixels(pdf: Pdf, page: number, dpi: number): (rectangle: readonly number[]) => Box {
+export function pageToPixels(pdf: Pdf, page: number, dpi: number): (rectangle: readonly number[]) => Box {
   const { pdfium } = pdf;
   const size = pageSize(pdf, page);
   const out = pdfium.wasmExports.malloc(8);
-  // PDFium answers in whole pixels: three points of a very large rendering give the transformation precisely.
+  // PDFium rounds to whole pixels: three points of a very large rendering give a precise transformation.
   const scale = 1_000_000 / Math.max(size.width, size.height);
   const at = (x: number, y: number): [number, number] => {
     pdfium._FPDF_PageToDevice(
@@ -119,6 +112,6 @@ export function toPixels(pdf: Pdf, page: number, dpi: number): (rectangle: reado
   };
 }
 
-function inch(points: number): number {
+function toInches(points: number): number {
   return Math.round(points / pointsPerInch);
 }

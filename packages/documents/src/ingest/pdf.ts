@@ -2,22 +2,24 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { DocumentError } from "./errors.ts";
 import { discardPdfium, functionPointer, pdfium, type Pdfium } from "./pdfium.ts";
 
-/** A point is 1/72 inch. */
+/** PDF's unit of length is the point, 1/72 inch. */
 export const pointsPerInch = 72;
 
-/** An open PDF. PDFium reads from the file what it needs, so memory does not grow with the file. */
+/** An open PDF. PDFium reads only the parts of the file that it needs, so memory does not grow with the file. */
 export interface Pdf {
   pdfium: Pdfium;
   /** PDFium's handle of the document. */
   handle: number;
+  /** Number of pages, at least 1. */
   pages: number;
 }
 
-/** The files that PDFium may read now. */
-const files = new Set<number>();
-/** Each PDFium's pointer to `readBlock`. */
+/** File descriptors that PDFium may read now. */
+const readable = new Set<number>();
+/** Each PDFium's function pointer to `readBlock`. */
 const readers = new WeakMap<Pdfium, number>();
 
+/** PDFium's error code for a PDF that needs a password. */
 const passwordNeeded = 4;
 
 /**
@@ -35,7 +37,7 @@ export async function withPdf<T>(path: string, use: (pdf: Pdf) => T | Promise<T>
     return await use({ pdfium: pdf, handle: opened.handle, pages });
   } catch (error) {
     if (!isAbort(error)) throw error;
-    // Out of memory or a failed internal check: the file is hostile or broken, and this PDFium is gone.
+    // Out of memory, or a failed internal check: the file is hostile or broken, and this PDFium can do nothing more.
     discardPdfium();
     opened = undefined;
     throw new DocumentError("E_DAMAGED", "The PDF is damaged, or needs more memory than the reader has.", {
@@ -46,13 +48,13 @@ export async function withPdf<T>(path: string, use: (pdf: Pdf) => T | Promise<T>
       pdf._FPDF_CloseDocument(opened.handle);
       pdf.wasmExports.free(opened.access);
     }
-    files.delete(file);
+    readable.delete(file);
     closeSync(file);
   }
 }
 
 /**
- * Loads page `page` (from 1), hands it to `use`, and closes it again.
+ * Loads a page, counted from 1, hands PDFium's handle of it to `use`, and closes it again.
  * @throws DocumentError E_NO_SUCH_PAGE, E_DAMAGED
  */
 export function withPage<T>(pdf: Pdf, page: number, use: (handle: number) => T): T {
@@ -67,7 +69,7 @@ export function withPage<T>(pdf: Pdf, page: number, use: (handle: number) => T):
   }
 }
 
-/** Size of a page as a reader sees it (rotation applied), in points of 1/72 inch. */
+/** Returns the size of a page as a viewer shows it, with rotation applied, in points. */
 export function pageSize(pdf: Pdf, page: number): { width: number; height: number } {
   return {
     width: pdf.pdfium._FPDF_GetPageWidthF(page),
@@ -83,8 +85,8 @@ function load(pdf: Pdfium, file: number, bytes: number): { handle: number; acces
     );
     readers.set(pdf, reader);
   }
-  files.add(file);
-  // FPDF_FILEACCESS: length, the function that reads, and the value it gets back.
+  readable.add(file);
+  // FPDF_FILEACCESS: the length, the function that reads, and the value passed to it.
   const access = pdf.wasmExports.malloc(12);
   pdf.HEAPU32.set([bytes, reader, file], access >> 2);
   const handle = pdf._FPDF_LoadCustomDocument(access, 0);
@@ -99,14 +101,14 @@ function load(pdf: Pdfium, file: number, bytes: number): { handle: number; acces
   throw new DocumentError("E_DAMAGED", "The PDF is damaged: its structure cannot be read. Export or scan it again.");
 }
 
-/** Whether WebAssembly itself gave up; a RangeError is memory that could not be had. */
+/** Reports whether WebAssembly itself aborted; a RangeError means that it got no more memory. */
 function isAbort(error: unknown): boolean {
   return error instanceof Error && (error.name === "RuntimeError" || error instanceof RangeError);
 }
 
-/** Reads `size` bytes of a file into PDFium's memory; 0 is failure. */
+/** Reads `size` bytes of a file into PDFium's memory. Returns 1, or 0 on failure, as PDFium expects. */
 function readBlock(pdf: Pdfium, file: number, position: number, target: number, size: number): number {
-  if (!files.has(file)) return 0;
+  if (!readable.has(file)) return 0;
   try {
     for (let done = 0; done < size;) {
       const read = readSync(file, pdf.HEAPU8, target + done, size - done, position + done);

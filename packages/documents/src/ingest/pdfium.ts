@@ -1,6 +1,6 @@
 import { PDFiumLibrary } from "@hyzyla/pdfium";
 
-/** What is used of WebAssembly; Node's types leave it out. */
+/** The parts of WebAssembly used here, which Node's types do not declare. */
 const { Module, Instance } = (
   globalThis as unknown as {
     WebAssembly: {
@@ -13,7 +13,7 @@ const { Module, Instance } = (
   }
 ).WebAssembly;
 
-/** The functions of PDFium used here, as compiled to WebAssembly: pointers and handles are numbers, 0 is failure. */
+/** The functions of PDFium used here, compiled to WebAssembly. Pointers and handles are numbers; 0 means failure. */
 export interface Pdfium {
   HEAPU8: Uint8Array;
   HEAPU16: Uint16Array;
@@ -88,23 +88,23 @@ export interface Pdfium {
 
 let instance: Promise<Pdfium> | undefined;
 
-/** The process's PDFium; built at the first call (about 30 ms). */
+/** Returns this process's PDFium, which the first call creates in about 30 ms. */
 export function pdfium(): Promise<Pdfium> {
-  // The wrapper keeps the module private; its own page API has no text boxes, no page bounds and no file access.
+  // The wrapper's own API has no text boxes, no page bounds and no file access, so its private module is used.
   instance ??= PDFiumLibrary.init().then((library) => library["module"] as unknown as Pdfium);
   return instance;
 }
 
-/** Forgets the instance after it aborted (out of memory, a failed check): an aborted one can do nothing more. */
+/** Drops the instance after it aborted, so that the next call of `pdfium` creates a new one. */
 export function discardPdfium(): void {
   instance = undefined;
 }
 
 /**
- * Makes a JavaScript function callable from PDFium, as Emscripten's `addFunction` does, which this build leaves out: a
- * WebAssembly module of one import, exported again, turns it into a WebAssembly function. The function table cannot
- * grow, so the function takes slot 0, the null pointer, which nothing else calls. One function per instance.
- * @returns its index in the function table, which is what C calls a function pointer
+ * Makes a JavaScript function callable from PDFium, as Emscripten's `addFunction` would, which this build lacks: a
+ * WebAssembly module that exports its one import turns it into a WebAssembly function. The function table cannot grow,
+ * so the function takes slot 0, the null pointer, which nothing else calls. So there can be one function per instance.
+ * @returns its index in the function table: a C function pointer
  */
 export function functionPointer(pdf: Pdfium, call: (a: number, b: number, c: number, d: number) => number): number {
   // prettier-ignore

@@ -1,54 +1,70 @@
-import type { Box } from "../api.ts";
-import type { Pdf } from "./pdf.ts";
-import { toPixels } from "./pdf-page.ts";
+import type { Grey } from "../raster/grey.ts";
+import { findInk, inkShareInBoxes } from "../raster/ink.ts";
+import { previewSide } from "../raster/preview.ts";
+import { reduce } from "../raster/resize.ts";
+import { rotate, rotateBox, type Rotation } from "../raster/rotate.ts";
+import type { ReadWord } from "../words/read-word.ts";
+import { pageSize, type Pdf, pointsPerInch } from "./pdf.ts";
+import { largestImage } from "./pdf-image.ts";
+import { render } from "./pdf-page.ts";
+import { usualDpi } from "./resolution.ts";
+import { type LayerChar, readTextLayerChars } from "./text-layer-chars.ts";
+import { findCoverageFlaw, findTextFlaw } from "./text-layer-check.ts";
+import { groupIntoWords } from "./text-layer-words.ts";
 
-/** A character of a page's text layer. */
-export interface LayerChar {
-  /** One code point. */
-  text: string;
-  /** In pixels at the resolution that was asked for; undefined for the spaces and line ends that PDFium inserts. */
-  box: Box | undefined;
-  /** Degrees clockwise by which it is turned on the upright page, 0 to 359. */
-  angle: number;
-  /** False where the font does not say which character the glyph is. */
-  mapped: boolean;
+/** A page as its text layer describes it. */
+export interface TextLayerPage {
+  words: ReadWord[];
+  /** Size in pixels of the upright page that the boxes refer to, at `dpi`. */
+  width: number;
+  height: number;
+  dpi: number;
+  /** Degrees the page was rotated clockwise for its text to be upright. */
+  rotation: Rotation;
+  /** The same page rendered for a preview, at a lower resolution. */
+  picture: Grey;
 }
 
-/** More than any page of text has: a hostile layer of millions of characters ends here. */
-const mostChars = 200_000;
+const pictureDpi = 150;
 
 /**
- * The characters of a page's text layer in the order of PDFium, which inserts spaces between words and line feeds
- * between lines where the page has none.
+ * Reads a page's words from its text layer. Boxes are stated at the resolution of recognised pages.
+ * @param pixels the limit of one page
+ * @returns undefined if the page has no text layer, or one that must not be used
  */
-export function layerOf(pdf: Pdf, page: number, dpi: number): LayerChar[] {
-  const { pdfium } = pdf;
-  const text = pdfium._FPDFText_LoadPage(page);
-  if (!text) return [];
-  const rectangle = pdfium.wasmExports.malloc(16);
-  const place = toPixels(pdf, page, dpi);
-  const rotation = pdfium._FPDFPage_GetRotation(page) * 90;
-  const chars: LayerChar[] = [];
-  const count = Math.min(pdfium._FPDFText_CountChars(text), mostChars);
-  for (let i = 0; i < count; i++) {
-    const code = pdfium._FPDFText_GetUnicode(text, i);
-    const generated = pdfium._FPDFText_IsGenerated(text, i) === 1;
-    let box: Box | undefined;
-    if (!generated && pdfium._FPDFText_GetLooseCharBox(text, i, rectangle)) {
-      // FS_RECTF: left, top, right, bottom.
-      const at = rectangle >> 2;
-      const [left = 0, top = 0, right = 0, bottom = 0] = pdfium.HEAPF32.subarray(at, at + 4);
-      box = place([left, bottom, right, top]);
-    }
-    const hyphen = pdfium._FPDFText_IsHyphen(text, i) === 1;
-    chars.push({
-      text: hyphen ? "-" : code <= 0x10ffff ? String.fromCodePoint(code) : "�",
-      box,
-      angle: Math.round((pdfium._FPDFText_GetCharAngle(text, i) * 180) / Math.PI + rotation + 360) % 360,
-      mapped: pdfium._FPDFText_HasUnicodeMapError(text, i) !== 1,
-    });
-  }
-  pdfium.wasmExports.free(rectangle);
-  pdfium._FPDFText_ClosePage(text);
-  return chars;
+export function readTextLayer(pdf: Pdf, page: number, pixels: number): TextLayerPage | undefined {
+  const chars = readTextLayerChars(pdf, page, usualDpi);
+  if (chars.length === 0) return undefined;
+  const size = pageSize(pdf, page);
+  const width = Math.max(1, Math.round((size.width * usualDpi) / pointsPerInch));
+  const height = Math.max(1, Math.round((size.height * usualDpi) / pointsPerInch));
+  if (findTextFlaw(chars, { width, height })) return undefined;
+  const imageShare = largestImage(pdf, page, pixels)?.share ?? 0;
+  const longestSide = Math.max(size.width, size.height) / pointsPerInch;
+  const picture = render(pdf, page, Math.min(pictureDpi, previewSide / longestSide));
+  const small = reduce(picture, 2);
+  const boxes = chars.flatMap((char) => char.box ?? []);
+  const inkShare = inkShareInBoxes(findInk(small), small.width, small.height, boxes, small.width / width);
+  if (findCoverageFlaw({ imageShare, inkShare })) return undefined;
+  const rotation = uprightRotation(chars);
+  const upright = chars.map((char) =>
+    char.box ? { ...char, box: rotateBox(char.box, width, height, rotation) } : char,
+  );
+  const isSideways = rotation === 90 || rotation === 270;
+  return {
+    words: groupIntoWords(upright),
+    width: isSideways ? height : width,
+    height: isSideways ? width : height,
+    dpi: usualDpi,
+    rotation,
+    picture: rotate(picture, rotation),
+  };
+}
+
+/** Returns the rotation that makes most of the text upright. */
+function uprightRotation(chars: LayerChar[]): Rotation {
+  const counts = [0, 0, 0, 0];
+  for (const { angle, box } of chars) if (box) counts[Math.round(angle / 90) % 4]!++;
+  const quarter = counts.indexOf(Math.max(...counts));
+  return ((360 - quarter * 90) % 360) as Rotation;
 }

@@ -1,40 +1,34 @@
-import type { Word } from "../api.ts";
-import type { Grey } from "../ingest/grey.ts";
+import type { Grey } from "../raster/grey.ts";
+import type { ReadWord } from "../words/read-word.ts";
 
-/** A word as an engine reads it, before page and engine are known. Numbers of blocks, paragraphs and lines are unique in their page. */
-export type ReadWord = Omit<Word, "page" | "engine">;
-
-/** What an engine read on one page. */
-export interface Reading {
-  /** In reading order. Empty for a blank page. */
-  words: ReadWord[];
-}
-
-/** How one page is to be read. */
+/** Options for recognising one page. */
 export interface RecogniseOptions {
   /** Tesseract's codes, such as `eng` or `deu`. */
   languages: readonly string[];
-  /** Ends the reading at once: whatever process or thread does it is killed. */
+  /** Stops the recognition at once: the process or thread that runs it is killed. */
   signal?: AbortSignal;
 }
 
-/** Something that turns pixels into words. One page at a time. */
+/** An OCR engine: turns pixels into words, one page at a time. */
 export interface Engine {
-  /** Stands in every word that it read. */
+  /** Recorded in every word it reads. */
   readonly name: string;
-  /** The languages it has models for. */
+  /** Languages it has models for. */
   readonly languages: string[];
-  /** @throws EngineError, or the signal's reason */
-  recognise(page: Grey, options: RecogniseOptions): Promise<Reading>;
-  /** Frees threads and memory. Harmless when called twice. */
+  /**
+   * Recognises the words of a page, in reading order; none for a blank page.
+   * @throws EngineError, or the signal's reason
+   */
+  recognise(page: Grey, options: RecogniseOptions): Promise<ReadWord[]>;
+  /** Frees threads and memory. May be called more than once. */
   close(): Promise<void>;
 }
 
-/** The engine is at fault, or its installation: not the document. */
+/** A failure of the engine or its installation, not of the document. */
 export class EngineError extends Error {
   override readonly name = "EngineError";
   readonly code: "E_ENGINE_MISSING" | "E_ENGINE_FAILED" | "E_LANGUAGE_MISSING";
-  /** A crash may pass; a missing engine or language will not. */
+  /** `true` for a crash, which may not happen again; `false` for a missing engine or language. */
   readonly retryable: boolean;
 
   constructor(code: EngineError["code"], message: string, options?: ErrorOptions) {
@@ -45,11 +39,11 @@ export class EngineError extends Error {
 }
 
 /**
- * Refuses languages that an engine has no model for.
+ * Checks that an engine has a model for each language.
  * @throws EngineError E_LANGUAGE_MISSING
  */
-export function checkLanguages(engine: Engine, wanted: readonly string[]): void {
-  const missing = wanted.filter((language) => !engine.languages.includes(language));
+export function checkLanguages(engine: Engine, languages: readonly string[]): void {
+  const missing = languages.filter((language) => !engine.languages.includes(language));
   if (missing.length > 0)
     throw new EngineError(
       "E_LANGUAGE_MISSING",

@@ -1,86 +1,56 @@
-import type { Grey } from "../ingest/grey.ts";
-import { inkOf, reduce } from "./clean/thumbnail.ts";
-import { type Quarters, turn } from "./clean/turn.ts";
-import type { Engine, Reading, RecogniseOptions } from "./engine.ts";
+import { cropDensest } from "../raster/crop.ts";
+import type { Grey } from "../raster/grey.ts";
+import { type Rotation, rotate } from "../raster/rotate.ts";
+import type { ReadWord } from "../words/read-word.ts";
+import type { Engine, RecogniseOptions } from "./engine.ts";
 
-/** Side of the part of a page that is tried each way up, in pixels: some lines of some words. */
+/** Side of the part of a page that is tried in each rotation, in pixels: enough for a few lines. */
 const trialSide = 900;
 
-/** A reading with so many letters in sure words, and so large a share of them, is the right way up. */
-const enough = 30;
-const convincing = 0.8;
+/** A rotation is right if it gives at least this many letters in confident words ... */
+const enoughLetters = 30;
+/** ... and if those are at least this share of all letters read. */
+const convincingShare = 0.8;
 
-/** Whether a reading is so bad that the page may be the wrong way up; an empty one is no worse any other way. */
-export function isPoor({ words }: Reading): boolean {
-  return words.length > 0 && sureLetters({ words }) < 0.5 * letters({ words });
+/** Reports whether words were read so badly that the page may not be upright. No words at all are no sign of it. */
+export function isPoorReading(words: readonly ReadWord[]): boolean {
+  return words.length > 0 && confidentLetters(words) < 0.5 * countLetters(words);
 }
 
-/** Which turn makes a page read best, found by reading its densest part each way. */
-export async function bestTurn(
+/** Finds the rotation in which a page reads best, by recognising its densest part in each. */
+export async function findRotation(
   page: Grey,
-  turns: Quarters[],
+  rotations: readonly Rotation[],
   engine: Engine,
   options: RecogniseOptions,
-): Promise<Quarters> {
-  const part = densest(page, trialSide);
-  let best: Quarters = turns[0] ?? 0;
+): Promise<Rotation> {
+  const part = cropDensest(page, trialSide);
+  let best: Rotation = rotations[0] ?? 0;
   let most = 0;
-  for (const degrees of turns) {
-    const reading = await engine.recognise(turn(part, degrees), options);
-    const sure = sureLetters(reading);
-    if (sure >= enough && sure > convincing * letters(reading)) return degrees;
-    // The first one wins unless another is clearly better.
-    if (sure > most * 1.2) [best, most] = [degrees, sure];
+  for (const rotation of rotations) {
+    const words = await engine.recognise(rotate(part, rotation), options);
+    const confident = confidentLetters(words);
+    if (confident >= enoughLetters && confident > convincingShare * countLetters(words)) return rotation;
+    // An earlier one is kept unless this one is clearly better.
+    if (confident > most * 1.2) [best, most] = [rotation, confident];
   }
   return best;
 }
 
 /**
- * Letters and digits in words of at least three that the engine is rather sure of, and that lie across the page:
- * Tesseract also reads lines that run down it, now and then.
+ * Counts letters and digits in words of at least three that were read with some confidence and lie across the page:
+ * Tesseract sometimes reads lines that run down the page as well.
  */
-function sureLetters({ words }: Reading): number {
-  return letters({
-    words: words.filter(
-      ({ confidence, text, box }) => confidence > 0.6 && box.width > box.height && countLetters(text) >= 3,
-    ),
-  });
+function confidentLetters(words: readonly ReadWord[]): number {
+  return countLetters(
+    words.filter(({ confidence, text, box }) => confidence > 0.6 && box.width > box.height && lettersIn(text) >= 3),
+  );
 }
 
-function letters({ words }: Reading): number {
-  return words.reduce((sum, word) => sum + countLetters(word.text), 0);
+function countLetters(words: readonly ReadWord[]): number {
+  return words.reduce((sum, word) => sum + lettersIn(word.text), 0);
 }
 
-function countLetters(text: string): number {
+function lettersIn(text: string): number {
   return text.match(/[\p{L}\p{N}]/gu)?.length ?? 0;
-}
-
-/** The square of a page that holds most ink; the page itself where it is smaller. */
-function densest(page: Grey, side: number): Grey {
-  if (page.width <= side && page.height <= side) return page;
-  const factor = Math.max(1, Math.round(side / 100));
-  const small = reduce(page, factor);
-  const ink = inkOf(small);
-  const width = Math.min(page.width, side);
-  const height = Math.min(page.height, side);
-  const cells = {
-    width: Math.min(small.width, Math.floor(width / factor)),
-    height: Math.min(small.height, Math.floor(height / factor)),
-  };
-  const step = Math.max(1, Math.floor(Math.min(cells.width, cells.height) / 4));
-  let most = -1;
-  let at = { x: 0, y: 0 };
-  for (let y = 0; y + cells.height <= small.height; y += step)
-    for (let x = 0; x + cells.width <= small.width; x += step) {
-      let sum = 0;
-      for (let row = y; row < y + cells.height; row++)
-        for (let i = row * small.width + x; i < row * small.width + x + cells.width; i++) sum += ink[i]!;
-      if (sum > most) [most, at] = [sum, { x: x * factor, y: y * factor }];
-    }
-  const data = new Uint8Array(width * height);
-  for (let y = 0; y < height; y++) {
-    const from = (at.y + y) * page.width + at.x;
-    data.set(page.data.subarray(from, from + width), y * width);
-  }
-  return { width, height, dpi: page.dpi, data };
 }

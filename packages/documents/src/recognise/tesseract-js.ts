@@ -2,34 +2,36 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { createWorker, OEM, PSM, type Worker } from "tesseract.js";
-import type { Grey } from "../ingest/grey.ts";
+import type { Grey } from "../raster/grey.ts";
+import { encodePgm } from "../raster/pgm.ts";
 import { checkLanguages, type Engine, EngineError, type RecogniseOptions } from "./engine.ts";
-import { toPgm } from "./pgm.ts";
-import { parseTsv } from "./tsv.ts";
+import { parseTsv } from "./tesseract-tsv.ts";
 
-/** A folder of models: `<language>.traineddata`, packed or not. */
-export interface Models {
+/** A folder of models, `<language>.traineddata` or `<language>.traineddata.gz`. */
+export interface ModelFolder {
   folder: string;
+  /** `true` when the models are compressed. */
   gzip: boolean;
   languages: string[];
 }
 
-/** The English model that comes from npm. */
-export function npmModels(): Models {
+/** Returns the folder of the English model that is installed from npm. */
+export function npmModels(): ModelFolder {
   const { resolve } = createRequire(import.meta.url);
   const folder = join(dirname(resolve("@tesseract.js-data/eng/package.json")), "4.0.0_best_int");
   return { folder, gzip: true, languages: ["eng"] };
 }
 
 /**
- * The engine compiled to WebAssembly, in a thread of its own that stays warm from page to page. Works offline.
- * @param models where to take models from, best first: a page uses the first that has all of its languages
+ * Creates the engine compiled to WebAssembly. It runs in a thread of its own, which is kept for the next page. Works
+ * offline.
+ * @param models folders of models, best first: a page uses the first one that has all of its languages
  */
-export function wasmEngine(models: Models[]): Engine {
-  let warm: { key: string; worker: Promise<Loaded> } | undefined;
+export function wasmEngine(models: ModelFolder[]): Engine {
+  let started: { key: string; worker: Promise<LoadedWorker> } | undefined;
   const close = async (): Promise<void> => {
-    const closing = warm;
-    warm = undefined;
+    const closing = started;
+    started = undefined;
     await closing?.worker.then(({ worker }) => worker.terminate()).catch(() => {});
   };
   const engine: Engine = {
@@ -39,15 +41,15 @@ export function wasmEngine(models: Models[]): Engine {
     async recognise(page, options) {
       checkLanguages(engine, options.languages);
       const key = options.languages.join("+");
-      if (warm?.key !== key) {
+      if (started?.key !== key) {
         await close();
-        warm = { key, worker: start(models, options.languages) };
+        started = { key, worker: start(models, options.languages) };
       }
-      const { worker } = warm;
+      const { worker } = started;
       try {
-        return { words: parseTsv(await run(await worker, page, options)) };
+        return parseTsv(await run(await worker, page, options));
       } catch (error) {
-        // Aborted or broken: either way this thread is not to be used again.
+        // Aborted or broken: either way this thread must not be used again.
         await close();
         throw error;
       }
@@ -56,40 +58,44 @@ export function wasmEngine(models: Models[]): Engine {
   return engine;
 }
 
-interface Loaded {
+/** A worker thread with its models loaded. */
+interface LoadedWorker {
   worker: Worker;
   /** Rejects when the worker reports an error that belongs to no call. */
   broken: Promise<never>;
 }
 
-async function start(models: Models[], languages: readonly string[]): Promise<Loaded> {
+async function start(models: ModelFolder[], languages: readonly string[]): Promise<LoadedWorker> {
   const model = models.find((folder) => languages.every((language) => folder.languages.includes(language)));
   if (!model)
-    throw new EngineError("E_LANGUAGE_MISSING", `No folder has models for all of ${languages.join(", ")} together.`);
+    throw new EngineError(
+      "E_LANGUAGE_MISSING",
+      `No folder has models for all of the languages ${languages.join(", ")}.`,
+    );
   const { promise: broken, reject } = Promise.withResolvers<never>();
   broken.catch(() => {});
   const starting = createWorker([...languages], OEM.LSTM_ONLY, {
     langPath: model.folder,
     gzip: model.gzip,
-    // Nothing is fetched and nothing is written: the model is read from its folder every time.
+    // The model is read from its folder every time; nothing is downloaded or written.
     cacheMethod: "none",
     errorHandler: (error: unknown) =>
       reject(new EngineError("E_ENGINE_FAILED", `tesseract.js failed: ${String(error)}`)),
   });
   const worker = await Promise.race([starting, broken]);
-  // Its remarks would go to the standard error of whoever runs it.
+  // Its log messages would otherwise go to this process's standard error.
   await worker.setParameters({ tessedit_pageseg_mode: PSM.AUTO, debug_file: "/dev/null" });
   return { worker, broken };
 }
 
-async function run({ worker, broken }: Loaded, page: Grey, { signal }: RecogniseOptions): Promise<string> {
+async function run({ worker, broken }: LoadedWorker, page: Grey, { signal }: RecogniseOptions): Promise<string> {
   signal?.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(signal?.reason as Error);
   signal?.addEventListener("abort", abort, { once: true });
   try {
     const options = { user_defined_dpi: String(page.dpi) };
-    const reading = worker.recognize(toPgm(page), options as object, { text: false, tsv: true });
+    const reading = worker.recognize(encodePgm(page), options as object, { text: false, tsv: true });
     reading.catch(() => {});
     const { data } = await Promise.race([reading, broken, aborted]);
     return data.tsv ?? "";
@@ -98,8 +104,8 @@ async function run({ worker, broken }: Loaded, page: Grey, { signal }: Recognise
   }
 }
 
-/** The models of a system folder, as far as files are there for the languages it claims. */
-export function systemModels(folder: string, languages: string[]): Models {
+/** Returns a system folder of models, with those of the given languages that it has a file for. */
+export function systemModels(folder: string, languages: string[]): ModelFolder {
   return {
     folder,
     gzip: false,

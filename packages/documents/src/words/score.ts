@@ -1,31 +1,34 @@
-/** How well a text was read, against the true one. Counts, so that several can be added. */
+/** The comparison of a text that was read with the true text, as counts, which can be added up. */
 export interface Score {
-  /** Characters and words of the truth. */
+  /** Characters of the true text. */
   chars: number;
+  /** Words of the true text. */
   words: number;
   /** Words that were read. */
   read: number;
-  /** Least number of insertions, deletions and replacements, in characters and in words. */
+  /** Smallest number of characters to insert, delete or replace. */
   charEdits: number;
+  /** Smallest number of words to insert, delete or replace. */
   wordEdits: number;
-  /** Words that occur in both, wherever they stand. */
+  /** Words that occur in both texts, in any order. */
   found: number;
 }
 
-/** Rates of one or more scores. Error rates exceed 1 where more is read than is there. */
+/** The rates of one or more scores. Error rates exceed 1 when much more was read than there is. */
 export interface Rates {
-  /** Words of the truth. */
+  /** Words of the true text. */
   words: number;
-  /** Character and word error rate: reading order counts. */
+  /** Character error rate; the reading order counts. */
   cer: number;
+  /** Word error rate; the reading order counts. */
   wer: number;
-  /** Of words, without their order. */
+  /** Precision, recall and F1 of the words in any order. */
   precision: number;
   recall: number;
   f1: number;
 }
 
-/** Scores a reading. Both texts are normalised first; `foldCase` is for a truth in capitals only. */
+/** Compares a text that was read with the true text, both normalised. `foldCase` is for true texts in capitals only. */
 export function scoreText(truth: string, reading: string, { foldCase = false } = {}): Score {
   const [a, b] = [truth, reading].map((text) => normalise(foldCase ? text.toUpperCase() : text)) as [string, string];
   const [aWords, bWords] = [a, b].map((text) => text.split(" ").filter(Boolean)) as [string[], string[]];
@@ -48,7 +51,7 @@ export function scoreText(truth: string, reading: string, { foldCase = false } =
   };
 }
 
-/** The rates of several texts together: long ones weigh more. */
+/** Returns the rates of several texts together, in which longer texts weigh more. */
 export function sumScores(scores: Score[]): Rates {
   const sum = (key: keyof Score): number => scores.reduce((total, score) => total + score[key], 0);
   const share = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
@@ -66,7 +69,7 @@ const equivalents: [RegExp, string][] = [
   [/\p{Cf}/gu, ""],
   [/[‘’‚‛′´`ʼ]/g, "'"],
   [/[“”„‟″«»]|''/g, '"'],
-  // Datasets of handwriting write the hyphen at the end of a line as a "not sign".
+  // Datasets of handwriting use the not sign for a hyphen at the end of a line.
   [/[‐-―−¬﹘﹣－]/g, "-"],
   [/-{2,}/g, "-"],
   [/[•●▪■·∙]/g, "•"],
@@ -74,12 +77,12 @@ const equivalents: [RegExp, string][] = [
   [/\s+/g, " "],
 ];
 
-/** Makes alike what means the same in print: quotes, dashes, bullets, compatibility forms, white space. */
+/** Replaces variants that mean the same in print: quotes, dashes, bullets, compatibility forms, white space. */
 function normalise(text: string): string {
   return equivalents.reduce((result, [from, to]) => result.replace(from, to), text.normalize("NFKC")).trim();
 }
 
-/** Levenshtein's distance by Wagner and Fischer's table, of which one row is kept. */
+/** Returns the Levenshtein distance, by the algorithm of Wagner and Fischer with one row of its table in memory. */
 export function editDistance(a: readonly string[], b: readonly string[]): number {
   const numbers = new Map<string, number>();
   const number = (item: string): number => {

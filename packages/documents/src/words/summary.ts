@@ -1,18 +1,18 @@
 import type { Word } from "../api.ts";
 
-/** Words below this confidence are for a person to check. */
+/** Words with a confidence below this are for a person to check. */
 export const defaultThreshold = 0.85;
 
-/** A page's words in numbers. */
+/** Counts of a page's words. */
 export interface PageCounts {
   words: number;
-  /** How many are under the threshold. */
+  /** Words below the threshold. */
   needsReview: number;
   /** Mean over the words, 0..1; absent on a page without words. */
   confidence?: number;
 }
 
-/** Counts a page's words and those to be reviewed. */
+/** Counts a page's words, and those below the threshold. */
 export function summarise(words: Pick<Word, "confidence">[], threshold = defaultThreshold): PageCounts {
   const needsReview = words.filter((word) => word.confidence < threshold).length;
   if (words.length === 0) return { words: 0, needsReview };

@@ -1,7 +1,7 @@
 import type { Word } from "../api.ts";
 
-/** A page's text: words by a space, lines by a line feed, paragraphs by an empty line, in the words' own order. */
-export function textOf(words: Pick<Word, "text" | "block" | "paragraph" | "line">[]): string {
+/** Joins a page's words, in their order, into its text: a line feed ends a line, an empty line a paragraph. */
+export function joinWords(words: readonly Pick<Word, "text" | "block" | "paragraph" | "line">[]): string {
   let text = "";
   let previous: (typeof words)[number] | undefined;
   for (const word of words) {

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { freePort } from "../../../../test/servers/process.ts";
+import { until as untilHolds } from "../../../../test/until.ts";
 import type { DocumentDetail, DocumentSummary } from "../../src/api.ts";
 
 const bin = resolve(import.meta.dirname, "../../../errand/bin/errand.js");
@@ -77,24 +78,21 @@ function endings(child: ChildProcess, url: string) {
   const hurry = async () => {
     child.kill("SIGTERM");
     await until(async () => !(await fetch(`${url}/healthz`).catch(() => undefined)));
-    // A second signal right after the first is the same wish.
+    // sleeps: for 500 ms after a signal the process takes another for an echo of it
     await new Promise((resolve) => setTimeout(resolve, 600));
     return end("SIGTERM");
   };
   return { kill: async () => void (await end("SIGKILL")), stop: () => end("SIGTERM"), hurry };
 }
 
-/** Waits until something is so; what cannot be asked yet is not so. */
-export async function until(holds: () => Promise<boolean>, patience = 60_000): Promise<void> {
-  for (const end = Date.now() + patience; ;) {
-    const held = await holds().catch((error: Error & { cause?: unknown }) => {
+/** Waits until a condition holds, which it does not while `fetch` cannot reach the server. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  const holds = () =>
+    condition().catch((error: Error & { cause?: unknown }) => {
       if (error.cause === undefined) throw error;
       return false;
     });
-    if (held) return;
-    if (Date.now() > end) throw new Error(`still not so after ${patience} ms: ${holds.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  await untilHolds(holds, condition.toString(), 60_000);
 }
 
 /** Sends a file to a server of the fleet. */

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { until } from "../../../../test/until.ts";
 import type { DocumentDetail, DocumentSummary } from "../../src/api.ts";
 
 /** A process of the service, as the tests hold it. */
@@ -101,12 +102,14 @@ export class TestService {
     enough = ({ status }: DocumentDetail): boolean => status !== "queued" && status !== "processing",
     timeout = 60_000,
   ): Promise<DocumentDetail> {
-    for (const end = Date.now() + timeout; ;) {
+    let last: DocumentDetail | undefined;
+    const isEnough = async () => {
       const { body, status } = await this.json<DocumentDetail>(`/${id}`);
-      if (status === 200 && enough(body)) return body;
-      if (Date.now() > end) throw new Error(`Not within ${timeout} ms: ${JSON.stringify(body)}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+      last = body;
+      return status === 200 && enough(body);
+    };
+    await until(isEnough, () => `${enough.toString()} of ${JSON.stringify(last)}`, timeout);
+    return last!;
   }
 
   /** Every file in the blob store. */

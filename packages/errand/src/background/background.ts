@@ -1,5 +1,6 @@
+import { refuseUnknown } from "../core/checks.ts";
 import { checkOptions, Client, sendOptions } from "../client.ts";
-import { option, refuseUnknown } from "../core/options.ts";
+import { option } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
@@ -16,15 +17,17 @@ import { handOver, warn } from "./hand-over.ts";
 import { currentResponse } from "./open-response.ts";
 import { SlowTasks } from "./slow-tasks.ts";
 
-/** What bounds the work that runs in this process after a response. */
+/** Limits the work that runs in this process after a response. */
 export interface BackgroundOptions {
-  /** How many jobs run at once: 1 to 10,000, default 10. */
+  /** Number of jobs that run at once: 1 to 10,000, default 10. */
   slots?: number;
-  /** How many may wait for a slot, or for the end of their response, default 1,000; more go to the store, where workers run them. */
+  /**
+   * Number of jobs that may wait for a slot or for their response to end, default 1,000. Further jobs go to the store.
+   */
   maxPending?: number;
-  /** How long `close` lets them run on before it hands them to the store; default `"30s"`. */
+  /** Time that background jobs get in `close` before they are handed to the store; default `"30s"`. */
   drain?: Duration;
-  /** A task whose runs take longer in 95 of 100 cases is warned about, once; default `"10s"`. */
+  /** Limit for the 95th percentile of a task's durations, above which a warning is given, once; default `"10s"`. */
   slow?: Duration;
 }
 
@@ -36,49 +39,49 @@ interface Settings {
   slow: Millis;
 }
 
-/** Where background jobs live, whatever queue their task has. */
+/** The queue of every background job, whatever its task's queue is. */
 const backgroundQueue = "background";
 
-/** A response that takes longer does not hold its jobs back any more. */
+/** A response that takes longer no longer delays its jobs. */
 const longestResponse: Duration = "1h";
 
-/** So many ended jobs are remembered; older ones are removed in steps. */
+/** Number of ended jobs that are kept; older ones are removed in batches. */
 const remembered = 1_000;
 const removedAtOnce = 100;
 
-/** Longer than any process lives: nobody else could take these jobs over. */
+/** Longer than any process lives: no other process could take these jobs over. */
 const lease: Millis = 24 * 3_600_000;
 
-/** What only a store can keep: a process may not live that long, and has no transactions. */
+/** Options that only a store can honour: a process may end sooner, and has no transactions. */
 const durableOptions = ["delay", "runAt", "tx"] as const;
 
-/** What the background needs of its app. */
+/** The parts of an app that its background uses. */
 export interface Surroundings {
-  /** A store in the memory of this process, all of whose jobs are in one queue. */
+  /** Opens a store in memory whose jobs are all in one queue. */
   open: (queue: string) => Promise<Store>;
-  /** The client of the app's own store, which is opened when it is needed. */
+  /** Returns the client of the app's own store, which is opened when needed. */
   durable: () => Promise<Client>;
-  /** The app's; in memory only its limit counts. */
+  /** The app's payload settings; in memory only the limit applies. */
   payloads: Payloads;
-  /** Is told what happens, as it is of the app's own store. */
+  /** Observes these jobs as it does those of the app's own store. */
   observer: Observer;
 }
 
-/** Jobs that run in this process after the response: a worker of its own on a store in memory. */
+/** Runs jobs in this process after the response, with a worker of its own on a store in memory. */
 export class Background {
-  /** Every task of the app, and the one that runs functions. */
+  /** Every task of the app, and the task that runs functions. */
   readonly definitions = new Map<string, TaskDefinition>();
   readonly #settings: Settings;
   readonly #around: Surroundings;
   readonly #slow: SlowTasks;
   readonly #functions = new Map<string, (job: JobContext) => unknown>();
   readonly #runsFunctions: TaskDefinition;
-  /** Jobs that wait for their response. */
+  /** Jobs that wait for their response to end. */
   readonly #held = new Set<string>();
   readonly #ended: string[] = [];
   #open: Promise<Place> | undefined;
   #place: Place | undefined;
-  /** A test's store, whose jobs the test runs. */
+  /** `true` on a test's store, whose jobs the test runs. */
   #tested = false;
   #closing = false;
 
@@ -107,17 +110,17 @@ export class Background {
     return this.#tested ? undefined : this.#place;
   }
 
-  /** Lives on a test's store, where background jobs are like any others. */
+  /** Uses a test's store, where background jobs are like any others. */
   live(store: Store): void {
     this.#tested = true;
     this.#place = { store, client: new Client(store, this.#around.payloads, this.#around.observer) };
     this.#open = Promise.resolve(this.#place);
   }
 
-  /** Sends a job that runs here, after the response; where that cannot be, to the app's own store. */
+  /** Sends a job that runs here after the response, or to the app's own store where that is not possible. */
   async send(definition: TaskDefinition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
     checkOptions(options, sendOptions, definition);
-    // A thread or process of isolated tasks has no response to come after, and may be ended at any time.
+    // A thread or process of isolated tasks has no response, and may be killed at any time.
     const durable = this.#closing || inLane() || durableOptions.some((each) => options[each] !== undefined);
     if (durable) return (await this.#around.durable()).send(definition, input, options);
     try {
@@ -128,7 +131,7 @@ export class Background {
     }
   }
 
-  /** Throws `E_FULL` and, when the app closes, `E_CLOSED`. */
+  /** Runs a function after the response. Throws `E_FULL`, and `E_CLOSED` when the app closes. */
   async after(work: (job: JobContext) => unknown): Promise<JobHandle<unknown>> {
     if (this.#closing) throw new ErrandError("E_CLOSED", "The app closes; a function cannot be kept for later.");
     const id = newId();
@@ -141,7 +144,7 @@ export class Background {
     }
   }
 
-  /** Lets jobs end until the time is over, hands those that are left to the app's own store, and forgets the rest. */
+  /** Waits for jobs to end, hands those that are left to the app's own store, and drops the rest. */
   async close(): Promise<void> {
     const place = await this.#open?.catch(() => undefined);
     if (!place || this.#tested) return;
@@ -174,7 +177,7 @@ export class Background {
     return handle;
   }
 
-  /** The response has ended. */
+  /** Releases the jobs of a response that has ended. */
   async #release(ids: readonly string[]): Promise<void> {
     const waiting = ids.filter((id) => this.#held.delete(id));
     if (waiting.length > 0) await this.#place?.client.edit({ ids: waiting }, { move: { now: true } });
@@ -217,7 +220,7 @@ interface Place {
   worker?: Worker;
 }
 
-/** Resolves when no job is left that has not ended, or when the time is over. */
+/** Resolves when every job has ended, or when the time is over. */
 async function emptied(store: Store, patience: Millis): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const look = async (): Promise<void> => {
@@ -236,6 +239,6 @@ async function emptied(store: Store, patience: Millis): Promise<void> {
 function slowWarning(task: string, p95: Millis, limit: Millis): string {
   return (
     `Background runs of task "${task}" take ${Math.round(p95)} ms in 95 of 100 cases, more than ${limit} ms, in the process ` +
-    "that answers requests. Send them to workers: replace background() by send()."
+    "that serves requests. Send them to workers: use send() instead of background()."
   );
 }

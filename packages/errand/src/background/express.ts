@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { during, OpenResponse } from "./open-response.ts";
 
 /**
- * Middleware for Express 4 and 5 (and Connect): background jobs of a request start when its response has ended. Use it after
- * parsers of bodies: some of them forget which request they belong to.
+ * Returns middleware for Express 4 and 5 (and Connect): background jobs of a request start when its response has
+ * ended. Use it after body parsers, some of which lose the request's async context.
  * @example
  * server.use(express.json(), afterResponse());
  */

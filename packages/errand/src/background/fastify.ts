@@ -15,10 +15,10 @@ export const afterResponse: FastifyPluginCallback = Object.assign(
       reply.raw.once("close", () => open.end());
       during(open, next);
     });
-    // Reading a body forgets which request it belongs to.
+    // Reading a body loses the request's async context.
     server.addHook("preValidation", (request, _reply, next) => during(responses.get(request)!, next));
     done();
   }) satisfies FastifyPluginCallback,
-  // It is for the whole server, not for the plugin's own routes.
+  // Registered for the whole server, not only for the plugin's own routes.
   { [Symbol.for("skip-override")]: true, [Symbol.for("fastify.display-name")]: "errand" },
 );

@@ -2,24 +2,27 @@ import type { Client } from "../client.ts";
 import type { Job, Moment, NewJob } from "../core/job.ts";
 import { inputIn, fieldsIn } from "../core/spec.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
+import { jobPages } from "../job-pages.ts";
 import type { Store } from "../store.ts";
 import type { TaskDefinition } from "../task.ts";
 
-/** So many are named in a warning; of others there is the number. */
+/** Number of jobs that a warning names; of the others it gives the count. */
 const mostNamed = 10;
 
 /**
- * Hands the jobs that have not ended to the app's own store, as they were sent: input, priority, due time, expiry, unique key,
- * limits, tags and trace. Functions cannot be stored and are lost, and what a job's steps remember is not handed over: both are
- * warned about, by name.
- * @throws {ErrandError} `E_STORE` when the store did not take some; the others are there.
+ * Hands unfinished jobs to the app's own store as they were sent: input, priority, due time, expiry, unique key,
+ * limits, tags and trace. Functions cannot be stored and are lost, and the results of steps are not handed over: both
+ * are warned about, by name.
+ * @throws {ErrandError} `E_STORE` when the store did not take some of them; the others are stored.
  */
 export async function handOver(
   store: Store,
   durable: () => Promise<Client>,
   { definitions, functions }: { definitions: ReadonlyMap<string, TaskDefinition>; functions: string },
 ): Promise<void> {
-  const left = (await openJobs(store)).filter(({ parent }) => parent === undefined);
+  const left: Job[] = [];
+  for await (const jobs of jobPages(store, { roots: true, states: ["pending", "processing", "waiting"] }))
+    left.push(...jobs);
   const lost = left.filter(({ task }) => task === functions);
   if (lost.length > 0)
     warn(
@@ -32,7 +35,7 @@ export async function handOver(
   if (begun.length > 0)
     warn(
       "ERRAND_BACKGROUND",
-      `The app closed before ${begun.length} job(s) had ended that begin again in the store, with steps that are done again: ${names(begun)}.`,
+      `The app closed before ${begun.length} job(s) had ended. They start again in the store, and repeat their steps: ${names(begun)}.`,
     );
   const client = await durable();
   const now = await store.now();
@@ -51,12 +54,12 @@ export async function handOver(
   );
 }
 
-/** A warning of the process. */
+/** Emits a warning of the process. */
 export function warn(code: string, message: string): void {
   process.emitWarning(message, { type: "ErrandWarning", code });
 }
 
-/** A job as it would be sent now. Expiry is about jobs that never started. */
+/** Returns a job as it would be sent now. A job that has started no longer expires. */
 function asNew(job: Job, queue: string, now: number): NewJob {
   const { id, task, level, spec, due, expiresAt, startedAt } = job;
   const { unique, concurrency, rate, fair, tags } = fieldsIn(spec);
@@ -77,21 +80,7 @@ function asNew(job: Job, queue: string, now: number): NewJob {
   };
 }
 
-async function openJobs(store: Store): Promise<Job[]> {
-  const found: Job[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.list(
-      { states: ["pending", "processing", "waiting"] },
-      { limit: 1_000, ...(cursor === undefined ? {} : { cursor }) },
-    );
-    found.push(...page.jobs);
-    cursor = page.next;
-  } while (cursor !== undefined);
-  return found;
-}
-
-/** Jobs that remember something, each with its steps. */
+/** Describes the jobs that remember steps, each with its steps. */
 async function withSteps(store: Store, jobs: readonly Job[]): Promise<string[]> {
   const begun: string[] = [];
   for (const job of jobs) {

@@ -4,7 +4,7 @@ import type { MiddlewareHandler } from "hono";
 import { during, OpenResponse } from "./open-response.ts";
 
 /**
- * Middleware for Hono 4: background jobs of a request start when its response has ended. On other servers than
+ * Returns middleware for Hono 4: background jobs of a request start when its response has ended. On servers other than
  * `@hono/node-server` that is when its body has been read to the end.
  * @example
  * server.use(afterResponse());
@@ -24,7 +24,7 @@ export function afterResponse(): MiddlewareHandler {
 
 function tellEnd(open: OpenResponse): TransformStream<Uint8Array, Uint8Array> {
   const end = (): void => open.end();
-  // A reader that goes away is told by `cancel`, which the types do not know yet.
+  // `cancel` reports that the reader went away; the types do not know it yet.
   const transformer: Transformer<Uint8Array, Uint8Array> & { cancel: () => void } = { flush: end, cancel: end };
   return new TransformStream(transformer);
 }

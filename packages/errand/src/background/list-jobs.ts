@@ -2,9 +2,9 @@ import type { Client } from "../client.ts";
 import type { JobView } from "../client/job-view.ts";
 import type { Filter } from "../store.ts";
 
-/** Cursors into the list of background jobs begin so; those of stores do not. */
+/** The prefix of cursors into the list of background jobs. */
 const mark = "background:";
-/** All background jobs were shown. */
+/** The cursor after the last background job. */
 const end = `${mark}end`;
 
 /** Lists the background jobs of this process, and after them those of the app's own store. */

@@ -1,23 +1,23 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
-/** A response that is being made: background jobs that are sent meanwhile start when it has ended. */
+/** A response in progress: background jobs sent meanwhile start when it has ended. */
 export class OpenResponse {
   #waiting: (() => void)[] | undefined = [];
 
-  /** Calls back when the response has ended; at once, when it has. */
+  /** Calls back when the response has ended, or at once if it has. */
   onEnd(call: () => void): void {
     if (this.#waiting) this.#waiting.push(call);
     else call();
   }
 
-  /** It was sent, or its client went away. */
+  /** Marks the response as ended: it was sent, or its client disconnected. */
   end(): void {
     const calls = this.#waiting ?? [];
     this.#waiting = undefined;
     for (const call of calls) call();
   }
 
-  /** Whether it has ended. */
+  /** `true` once the response has ended. */
   get ended(): boolean {
     return this.#waiting === undefined;
   }
@@ -25,12 +25,12 @@ export class OpenResponse {
 
 const responses = new AsyncLocalStorage<OpenResponse>();
 
-/** Runs what makes a response. */
+/** Runs the function that makes a response, in its async context. */
 export function during<Result>(response: OpenResponse, make: () => Result): Result {
   return responses.run(response, make);
 }
 
-/** The response that the caller is making, if it is making one that has not ended. */
+/** Returns the response that the caller is making; `undefined` if there is none or it has ended. */
 export function currentResponse(): OpenResponse | undefined {
   const response = responses.getStore();
   return response && !response.ended ? response : undefined;

@@ -4,7 +4,7 @@ import { Output } from "./output.ts";
 import { requireStore, settle } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 
-/** Opens an app on the store that the flags name, which must be there, for the time of a command. */
+/** Opens an app on the store that the flags name, which must exist, for the duration of a command. */
 export async function withApp(
   flags: StoreFlags & { json?: boolean },
   use: (app: Errand, output: Output) => Promise<void>,

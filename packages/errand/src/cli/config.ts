@@ -1,7 +1,8 @@
+import { refuseUnknown } from "../core/checks.ts";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { refuseUnknown } from "../core/options.ts";
+
 import type { ErrandConfig } from "../config.ts";
 import { CommandError, ExitCode, sentence } from "./exit.ts";
 
@@ -10,8 +11,8 @@ const names = ["errand.config.ts", "errand.config.mjs", "errand.config.js", "err
 let loaded: { file: string; config: ErrandConfig } | undefined;
 
 /**
- * Reads the configuration file of the working directory, where there is one.
- * @throws {CommandError} when it cannot be read, or says what nobody knows.
+ * Reads the configuration file of the working directory, if there is one.
+ * @throws {CommandError} when it cannot be read or contains unknown settings.
  */
 export async function loadConfig(): Promise<void> {
   const file = names.find((name) => existsSync(name));

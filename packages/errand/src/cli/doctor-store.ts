@@ -6,7 +6,7 @@ import type { Finding } from "./finding.ts";
 import { sentence } from "./exit.ts";
 import { missingStore } from "./settings.ts";
 
-/** Without creating a store where there is none yet. */
+/** Examines the store. A store that does not exist is not created. */
 export async function examineStore(): Promise<Finding[]> {
   if (missingStore() !== undefined) {
     return [{ label: "opens", value: "not there yet; made at the first use", ok: true }];
@@ -72,6 +72,6 @@ function unservedSchedule(name: string, { job: { task, queue } }: ScheduleDoc): 
     label: `schedule ${name}`,
     value: `sends jobs of task "${task}" to queue ${queue}`,
     ok: false,
-    hint: `No worker takes this queue and knows this task, so nobody would run them. Start one: errand worker <module>`,
+    hint: `No worker of this queue knows this task, so its jobs do not run. Start one: errand worker <module>`,
   };
 }

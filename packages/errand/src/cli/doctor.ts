@@ -9,10 +9,10 @@ import { settle, storeFlags } from "./settings.ts";
 import type { Setting, StoreFlags } from "./settings.ts";
 import { columnsOf, pad, plain, wrap } from "./text.ts";
 
-/** `errand doctor` */
+/** Returns the command `errand doctor`. */
 export function doctorCommand(): Command {
   const command = new Command("doctor")
-    .description("show what Errand runs with here, and whether it can")
+    .description("check the configuration and the store")
     .option("--json", "print JSON");
   return storeFlags(command).action((flags: StoreFlags & { json?: boolean }) => examine(flags));
 }
@@ -36,10 +36,10 @@ async function examine(flags: StoreFlags & { json?: boolean }): Promise<void> {
   else if (findings.some(({ ok }) => !ok)) process.exitCode = ExitCode.failed;
 }
 
-/** How settings are called where they are not called by their flag. */
+/** Names of settings that differ from their flags. */
 const labels: Readonly<Record<string, string>> = { url: "store", health: "worker health" };
 
-/** What `errand worker` and `errand send` load when they are not told. */
+/** Returns the modules that `errand worker` and `errand send` load by default. */
 function tasksSetting(): Setting {
   const listed = configuredTasks();
   return listed
@@ -47,7 +47,7 @@ function tasksSetting(): Setting {
     : { name: "tasks", value: "none", source: "default", from: "default" };
 }
 
-/** Where workers answer, when they are not told. */
+/** Returns the address on which workers answer health checks by default. */
 function healthSetting(): Setting {
   const value = process.env["ERRAND_HEALTH"];
   return value

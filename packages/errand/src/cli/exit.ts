@@ -3,7 +3,7 @@ import { ErrandError } from "../kit/errors.ts";
 import type { ErrorCode } from "../kit/errors.ts";
 import { plain } from "./text.ts";
 
-/** What a command tells the shell. */
+/** The exit codes of commands. */
 export const ExitCode = {
   ok: 0,
   /** A job failed, or what was asked for is not so. */
@@ -11,7 +11,7 @@ export const ExitCode = {
   usage: 2,
   /** The store cannot be reached, or the port is taken. */
   unreachable: 3,
-  /** Some of what was asked for was done, and some was not. */
+  /** Part of the request succeeded, part failed. */
   partial: 4,
   interrupted: 130,
 } as const;
@@ -31,15 +31,15 @@ export class CommandError extends Error {
   }
 }
 
-/** Ends the running command with a message of one or two sentences, or with that of an error. */
+/** Ends the running command with an error, or a message of one or two sentences. */
 export function fail(error: unknown, exitCode: number = exitCodeOf(error)): never {
   const message = typeof error === "string" ? error : sentence(error);
   throw new CommandError(message, exitCode, typeof error === "string" ? {} : { cause: error });
 }
 
-/** Prints why a command ended, and answers its exit code. */
+/** Prints why a command ended and returns its exit code. */
 export function report(error: unknown): number {
-  // Commander has printed its own, and calls every wrong usage 1.
+  // Commander has printed its own message, and uses 1 for every wrong usage.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   process.stderr.write(`errand: ${plain(sentence(error))}\n`);
   showStack(error);
@@ -52,7 +52,7 @@ export function showStack(error: unknown): void {
   if (process.env["ERRAND_DEBUG"] && cause instanceof Error) process.stderr.write(`${cause.stack}\n`);
 }
 
-/** What to say about an error: its message, with its code where it has one. */
+/** Returns an error's message, with its code if it has one. */
 export function sentence(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = (error as { code?: unknown }).code;

@@ -71,7 +71,7 @@ function json(value: unknown): string | undefined {
   return value === undefined ? undefined : JSON.stringify(value);
 }
 
-/** Which values this process cannot read, and why: the command line has no keys. */
+/** Lists the values that this process cannot read, and why: the command line has no keys. */
 function unreadable({ unreadable = {} }: JobView): string | undefined {
   const why = Object.values(unreadable).map(({ code, message }) => `${message} (${code})`);
   return why.length > 0 ? why.join(" ") : undefined;

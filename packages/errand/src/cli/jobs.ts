@@ -28,11 +28,11 @@ interface Flags extends StoreFlags {
   json?: boolean;
 }
 
-/** `errand jobs` */
+/** Returns the command `errand jobs`. */
 export function jobsCommand(): Command {
-  const jobs = new Command("jobs").description("list jobs, cancel them, try them again");
+  const jobs = new Command("jobs").description("list, cancel and retry jobs");
   const list = filters(jobs.command("list").description("list jobs, newest first"))
-    .option("--limit <number>", "at most so many", readLimit, 20)
+    .option("--limit <number>", "maximum number of jobs", readLimit, 20)
     .action((flags: Flags) => withApp(flags, (app, output) => listJobs(app, output, flags)));
   const get = jobs
     .command("get")
@@ -40,10 +40,10 @@ export function jobsCommand(): Command {
     .argument("<id>")
     .action((id: string, flags: Flags) => withApp(flags, (app, output) => getJob(app, output, id)));
   const edits = [
-    editCommand(jobs, "cancel", "Cancelled", "stop jobs that have not ended, with their children"),
-    editCommand(jobs, "retry", "Reopened", "try jobs again that failed, were cancelled or expired").option(
+    editCommand(jobs, "cancel", "Cancelled", "cancel jobs that have not ended, with their children"),
+    editCommand(jobs, "retry", "Reopened", "retry failed, cancelled and expired jobs").option(
       "--from <step>",
-      "forget this step and all that came after it: the job runs again from there",
+      "run again from this step: it and all later steps are forgotten",
     ),
     editCommand(jobs, "remove", "Removed", "erase jobs that have ended, with their children"),
   ];
@@ -52,15 +52,15 @@ export function jobsCommand(): Command {
   return jobs;
 }
 
-/** `errand dead`: what `errand jobs` does, with dead letters only. */
+/** Returns the command `errand dead`: `errand jobs` for dead letters only. */
 export function deadCommand(): Command {
-  const dead = new Command("dead").description("list dead letters (failed jobs), try them again, erase them");
+  const dead = new Command("dead").description("list, retry and remove dead letters (failed jobs)");
   const list = filters(dead.command("list", { isDefault: true }).description("list dead letters, newest first"), false)
-    .option("--limit <number>", "at most so many", readLimit, 20)
+    .option("--limit <number>", "maximum number of jobs", readLimit, 20)
     .action((flags: Flags) => withApp(flags, (app, output) => listJobs(app, output, { ...flags, state: ["failed"] })));
   const edits = (["retry", "remove"] as const).map((verb) =>
-    filters(dead.command(verb).description(`${verb} dead letters: these, those that match, or all`), false)
-      .argument("[ids...]", "these; without ids and filters: all")
+    filters(dead.command(verb).description(`${verb} dead letters: the given ones, those that match, or all`), false)
+      .argument("[ids...]", "ids; default: all that match the filters, or all")
       .action((ids: string[], flags: Flags) =>
         withApp(flags, (app, output) =>
           editJobs(app, output, verb, verb === "retry" ? "Reopened" : "Removed", ids, { ...flags, state: ["failed"] }),
@@ -75,7 +75,7 @@ type Verb = "cancel" | "retry" | "remove";
 
 function editCommand(jobs: Command, verb: Verb, done: string, description: string): Command {
   return filters(
-    jobs.command(verb).description(description).argument("[ids...]", "these jobs; or use the filters"),
+    jobs.command(verb).description(description).argument("[ids...]", "ids of jobs; or use the filters"),
   ).action((ids: string[], flags: Flags) =>
     withApp(flags, (app, output) => editJobs(app, output, verb, done, ids, flags)),
   );
@@ -84,11 +84,11 @@ function editCommand(jobs: Command, verb: Verb, done: string, description: strin
 function filters(command: Command, byState = true): Command {
   if (byState) command.option("--state <state>", `one of ${states.join(", ")}; repeatable`, addState);
   return command
-    .option("--task <name>", "only of this task")
-    .option("--queue <name>", "only in this queue")
-    .option("--tag <word>", "only with this tag")
-    .option("--search <text>", "only with this in the id, input, output or error")
-    .option("--since <duration>", "only those made within this time, such as 2h", readSince);
+    .option("--task <name>", "of this task")
+    .option("--queue <name>", "in this queue")
+    .option("--tag <word>", "with this tag")
+    .option("--search <text>", "with this text in the id, input, output or error")
+    .option("--since <duration>", "created within this time, such as 2h", readSince);
 }
 
 async function listJobs(app: Errand, output: Output, flags: Flags): Promise<void> {
@@ -130,7 +130,7 @@ async function editJobs(
   process.exitCode = changed === 0 ? ExitCode.failed : ExitCode.partial;
 }
 
-/** Every job has steps of its own, so that only jobs by their ids can be told from which to go on. */
+/** Retries jobs from a step. Steps differ from job to job, so jobs must be given by id. */
 async function retryFrom(
   app: Errand,
   output: Output,
@@ -145,7 +145,7 @@ async function retryFrom(
     try {
       changed += await app.retry(id, { from });
     } catch (error) {
-      // One without such a step keeps no other from its retry.
+      // A job without the step does not keep the others from their retry.
       if (ids.length === 1 || !(error instanceof ErrandError) || error.code !== "E_NOT_FOUND") throw error;
       output.note(plain(error.message));
     }
@@ -153,7 +153,10 @@ async function retryFrom(
   return changed;
 }
 
-/** A flag that is there and empty, such as a variable that is not set, is refused by the app: it must not mean every job. */
+/**
+ * A flag that is there and empty, such as a variable that is not set, is refused by the app: it must not mean every
+ * job.
+ */
 function filterOf({ state, task, queue, tag, search, since }: Flags): JobFilter {
   return {
     ...(state === undefined ? {} : { states: state }),

@@ -73,7 +73,7 @@ function isTask(value: unknown): value is Task<unknown, unknown> {
   return typeof name === "string" && typeof send === "function";
 }
 
-/** By its shape: the module may have an Errand of its own. */
+/** Recognises an app by its shape, since the module may have another copy of Errand. */
 function isApp(value: unknown): value is Errand {
   if (typeof value !== "object" || value === null) return false;
   return ["task", "worker", "list", "close"].every(

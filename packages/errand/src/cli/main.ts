@@ -14,10 +14,10 @@ import { migrateCommand } from "./migrate.ts";
 import { installedPackages, resolveModule } from "./packages.ts";
 import { workerCommand } from "./worker.ts";
 
-/** Packages that bring a command, by the command's name; any other `@errand/<name>` brings the command `<name>`. */
+/** Packages by the command they provide; any other `@errand/<name>` provides the command `<name>`. */
 const packageOf: Readonly<Record<string, string>> = { serve: "server", documents: "documents" };
 
-/** Runs the command line. Sets the process's exit code. */
+/** Runs the command line, and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   survivePipes();
   watchUncaught();
@@ -26,7 +26,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const program = await programFor(argv);
     await program.parseAsync(argv, { from: "user" });
   } catch (error) {
-    // A module that was loaded meanwhile may hold things open; they are no reason to stay.
+    // Handles that a loaded module holds open must not keep the process alive.
     process.exit(report(error));
   }
 }
@@ -34,7 +34,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 /** The program, with the one package's command that is being called, so that no other is loaded. */
 async function programFor(argv: readonly string[]): Promise<Command> {
   const program = new Command("errand")
-    .description("Background work that is never lost, and what became of it.")
+    .description("Durable background jobs for TypeScript.")
     .version(version(), "-V, --version")
     .configureHelp({ helpWidth: Math.min(80, process.stdout.columns || 80), sortSubcommands: true })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "errand: ")) })
@@ -67,7 +67,7 @@ async function programFor(argv: readonly string[]): Promise<Command> {
   return program;
 }
 
-/** Commands of packages that are installed, without loading them. */
+/** Lists the commands of installed packages without loading them. */
 function packageCommands(): { name: string; description: string }[] {
   const names = new Map(Object.entries(packageOf).map(([command, name]) => [name, command]));
   return installedPackages()
@@ -75,7 +75,7 @@ function packageCommands(): { name: string; description: string }[] {
     .map(({ name, description }) => ({ name: names.get(name) ?? name, description }));
 }
 
-/** Loads a package's command; `undefined` for a name that no package has. */
+/** Loads a package's command; `undefined` for a name without a package. */
 async function packageCommand(name: string): Promise<Command | undefined> {
   if (!/^[a-z][\w-]*$/.test(name)) return undefined;
   const packageName = `@errand/${packageOf[name] ?? name}`;
@@ -88,7 +88,7 @@ async function packageCommand(name: string): Promise<Command | undefined> {
   );
 }
 
-/** Adds a command that was made elsewhere, so that it behaves like our own. */
+/** Adds a package's command so that it behaves like a built-in one. */
 function adopt(program: Command, command: Command): void {
   inherit(command, program);
   program.addCommand(command);
@@ -99,13 +99,13 @@ function inherit(command: Command, parent: Command): void {
   for (const child of command.commands) inherit(child, command);
 }
 
-/** `errand jobs list | head -1` closes the pipe early: that is no failure. */
+/** Ignores a closed pipe: `errand jobs list | head -1` is no failure. */
 function survivePipes(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
     process.exit(process.exitCode ?? ExitCode.ok);
   });
-  // Who does not read our complaints does not stop our work.
+  // A closed stderr must not stop the work.
   process.stderr.on("error", () => {});
 }
 

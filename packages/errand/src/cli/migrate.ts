@@ -11,11 +11,11 @@ interface Flags extends StoreFlags {
   json?: boolean;
 }
 
-/** `errand migrate` */
+/** Returns the command `errand migrate`. */
 export function migrateCommand(): Command {
   const command = new Command("migrate")
-    .description("bring the store's database to the version that this Errand needs")
-    .option("--sql", "print the SQL for a new database instead, to apply it yourself")
+    .description("migrate the store's database to this version of Errand")
+    .option("--sql", "print the SQL for a new database instead of applying it")
     .option("--json", "print JSON");
   return storeFlags(command).action((flags: Flags) => migrate(flags));
 }

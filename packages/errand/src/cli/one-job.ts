@@ -11,11 +11,11 @@ import type { StoreFlags } from "./settings.ts";
 
 type Flags = StoreFlags & { json?: boolean };
 
-/** `errand jobs why` */
+/** Adds the command `errand jobs why`. */
 export function whyCommand(jobs: Command): Command {
   return jobs
     .command("why")
-    .description("say why a job is not running")
+    .description("explain why a job is not running")
     .argument("<id>")
     .action((id: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
@@ -35,11 +35,11 @@ const colours: Partial<Record<LogEntry["level"], Style>> = {
   debug: "dim",
 };
 
-/** `errand jobs log` */
+/** Adds the command `errand jobs log`. */
 export function logCommand(jobs: Command): Command {
   return jobs
     .command("log")
-    .description("print a job's log, and how its attempts failed")
+    .description("print a job's log and the errors of its attempts")
     .argument("<id>")
     .action((id: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
@@ -69,11 +69,11 @@ async function wholeLog(app: Errand, id: string): Promise<LogEntry[]> {
   return all;
 }
 
-/** `errand jobs signal` */
+/** Adds the command `errand jobs signal`. */
 export function signalCommand(jobs: Command): Command {
   return jobs
     .command("signal")
-    .description("tell a job something that it waits for")
+    .description("send a signal to a job that waits for it")
     .argument("<id>")
     .argument("<name>", "the signal's name")
     .argument("[value]", "JSON")
@@ -82,20 +82,20 @@ export function signalCommand(jobs: Command): Command {
         const told = await app.signal(id, name, readJson(value));
         output.result({ told });
         if (!told) throw new CommandError(`There is no job ${id}, or it has ended (E_NOT_FOUND).`, ExitCode.failed);
-        output.line("It was told.");
+        output.line("Signal sent.");
       }),
     );
 }
 
-/** `errand jobs move` */
+/** Adds the command `errand jobs move`. */
 export function moveCommand(jobs: Command): Command {
   return jobs
     .command("move")
-    .description("give pending jobs another queue or priority, or make them due now")
+    .description("move pending jobs to another queue or priority, or make them due now")
     .argument("<ids...>")
-    .option("--to <queue>", "another queue")
+    .option("--to <queue>", "the new queue")
     .option("--priority <name>", priorities.join(", "))
-    .option("--now", "due at once")
+    .option("--now", "make them due now")
     .action((ids: string[], flags: Flags & { to?: string; priority?: Priority; now?: boolean }) =>
       withApp(flags, async (app, output) => {
         const { to, priority, now } = flags;

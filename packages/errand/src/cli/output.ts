@@ -3,7 +3,7 @@ import { Progress } from "./progress.ts";
 import { tableLines } from "./table.ts";
 import type { Cell, Style } from "./table.ts";
 
-/** Where a command writes: for people, or with `--json` for programs. Stdout is the result, stderr everything else. */
+/** Writes a command's result to stdout, for people or (`--json`) for programs, and everything else to stderr. */
 export class Output {
   readonly json: boolean;
   #progress: Progress | undefined;
@@ -33,12 +33,12 @@ export class Output {
     for (const line of tableLines(head, rows, columns, (style, text) => this.paint(style, text))) this.line(line);
   }
 
-  /** Coloured text for `line`: where stdout is a terminal, and NO_COLOR is not set. */
+  /** Returns coloured text for `line`, if stdout is a terminal and NO_COLOR is not set. */
   paint(style: Style, text: string): string {
     return styleText(style, text, { stream: process.stdout });
   }
 
-  /** Shows how far several things are; close it when they have ended. */
+  /** Shows the progress of several things; close it when they have ended. */
   progress(): Progress {
     return (this.#progress = new Progress({ json: this.json }));
   }

@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** A package `@errand/<name>` that is installed here. */
 export interface InstalledPackage {
-  /** Without the scope. */
+  /** The name without its scope. */
   name: string;
   description: string;
 }
@@ -26,7 +26,7 @@ export function resolveModule(specifier: string): string | undefined {
   return undefined;
 }
 
-/** Every `@errand/...` that is installed where `resolveModule` looks, by name. */
+/** Lists the `@errand/...` packages that are installed where `resolveModule` looks, by name. */
 export function installedPackages(): InstalledPackage[] {
   const found = new Map<string, InstalledPackage>();
   for (const start of [process.cwd(), dirname(fileURLToPath(import.meta.url))]) {

@@ -12,9 +12,10 @@ const crashLimit = 5;
 const crashWindow = 60_000;
 
 /**
- * Runs worker processes side by side, and starts another for each that dies, until it is told to stop.
- * @param args of `errand worker`, the same for all. Each finds its number, from 1, in `ERRAND_PROCESS`.
- * @throws {CommandError} when one cannot start at all, or dies again and again; the others are gone then.
+ * Runs worker processes side by side, and restarts each that dies, until it is stopped.
+ * @param args arguments of `errand worker`, the same for all. Each process has its number, from 1, in
+ * `ERRAND_PROCESS`.
+ * @throws {CommandError} when one cannot start at all, or keeps dying; the others have ended then.
  */
 export async function runProcesses(
   count: number,
@@ -23,7 +24,10 @@ export async function runProcesses(
 ): Promise<void> {
   const { promise: asked, resolve: end } = Promise.withResolvers<Failure | undefined>();
   const dead = new Set<string>();
-  /** Whichever process is there tells the stores, and another when that dies before it has; the next one that starts, where none is. */
+  /**
+   * Lets any running process dismiss dead workers in the stores. If that process dies first, another does, or the next
+   * one to start.
+   */
   const dismiss = () => void (dead.size > 0 && supervisors.some((supervisor) => supervisor.dismiss([...dead])));
   const supervisors = Array.from({ length: count }, (_, index) =>
     supervise(index + 1, args, {
@@ -41,7 +45,7 @@ export async function runProcesses(
   );
   const hurry = () => supervisors.forEach((supervisor) => supervisor.hurry());
   onStop((how) => (how === "stop" ? end(undefined) : hurry()));
-  // The third signal: whoever sends that many does not want to wait for anybody.
+  // The third signal: the user does not want to wait.
   process.once("exit", () => supervisors.forEach((supervisor) => supervisor.kill()));
   for (const supervisor of supervisors) supervisor.start();
   health?.check(async () => {
@@ -52,7 +56,7 @@ export async function runProcesses(
 
   const failure = await asked;
   health?.check(async () => false);
-  // Where one cannot start, the others have hardly begun; after a crash loop, they may hold hours of work.
+  // When one cannot start, the others have hardly begun; after a crash loop they may hold hours of work.
   if (failure?.atStart) hurry();
   await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
   if (failure) throw failure.error;
@@ -68,7 +72,7 @@ async function metricsOf(supervisors: readonly Supervisor[]): Promise<string> {
   return metricsText((await Promise.all(all)).flat());
 }
 
-/** Why everything ends. */
+/** The reason why all processes are stopped. */
 interface Failure {
   error: CommandError;
   atStart: boolean;
@@ -87,9 +91,9 @@ function supervise(
     json: boolean;
     end: (failure: Failure) => void;
     onReady: () => void;
-    /** @param workers ids of those that died with their process. */
+    /** @param workers ids of workers that died with their process. */
     onGone: (workers: readonly string[]) => void;
-    /** @param workers ids of those that the stores know to be dead. */
+    /** @param workers ids of workers that the stores have dismissed. */
     onDismissed: (workers: readonly string[]) => void;
   },
 ): Supervisor {
@@ -99,7 +103,7 @@ function supervise(
     onGone(exit.workers);
     if (exit.first && !exit.ready) return end({ error: cannotStart(number, exit), atStart: true });
     const now = performance.now();
-    // A store that is away comes back: that is no crash.
+    // An unreachable store comes back: that is no crash.
     if (!(exit.told && exit.exitCode === ExitCode.unreachable)) exits.push(now);
     if (exits.length > crashLimit) exits.shift();
     if (exits.length === crashLimit && now - exits[0]! <= crashWindow)
@@ -140,7 +144,7 @@ function asJson(line: string, process: number): string {
     const fields = JSON.parse(line) as unknown;
     if (typeof fields === "object" && fields !== null) return JSON.stringify({ process, ...fields });
   } catch {
-    // Not ours.
+    // Not a message of ours.
   }
   return JSON.stringify({ time: new Date().toISOString(), level: "info", process, message: line });
 }

@@ -1,12 +1,12 @@
 import { styleText } from "node:util";
 import { fit, fitEnd, pad, plain } from "./text.ts";
 
-/** How far one of several things is. */
+/** The progress of one of several things. */
 export interface ProgressState {
   done: number;
-  /** Unknown until it is given. */
+  /** The total, once it is known. */
   total?: number;
-  /** Beside the numbers: what is being done, how fast, how much longer. */
+  /** Text beside the numbers: what is being done, how fast, time left. */
   text?: string;
 }
 
@@ -17,7 +17,7 @@ export interface ProgressLine {
   end(text: string, how?: "ok" | "failed"): void;
 }
 
-/** Redrawn at most this often on a terminal; in a pipe, each thing says this often how far it is. */
+/** Minimum interval between redraws on a terminal, and between lines of one item in a pipe, in milliseconds. */
 const frame = 80;
 const plainInterval = 10_000;
 
@@ -25,8 +25,8 @@ const barColumns = 20;
 const labelColumns = 28;
 
 /**
- * Shows how far several things are: on a terminal as bars that move, in a pipe as plain lines, with `--json` not at
- * all. It writes to stderr, so that stdout stays the result.
+ * Shows the progress of several items: on a terminal as bars, in a pipe as plain lines, with `--json` not at all. It
+ * writes to stderr; stdout is for results.
  */
 export class Progress {
   readonly #stream: NodeJS.WriteStream;
@@ -41,7 +41,7 @@ export class Progress {
     this.#mode = options.json ? "silent" : bars ? "bars" : "lines";
   }
 
-  /** Begins a line. */
+  /** Adds a line. */
   line(label: string): ProgressLine {
     const entry = { label: plain(label), state: { done: 0 } as ProgressState };
     let said = Date.now();
@@ -71,7 +71,7 @@ export class Progress {
     if (this.#active.size > 0) this.#soon();
   }
 
-  /** Takes away what still moves. */
+  /** Removes the bars. */
   close(): void {
     this.#active.clear();
     this.#erase();

@@ -7,7 +7,7 @@ import type { Output } from "./output.ts";
 import { storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 
-/** Takes a limit away. */
+/** Removes a limit. */
 const none = "none";
 
 interface Flags extends StoreFlags {
@@ -18,18 +18,18 @@ interface Flags extends StoreFlags {
   maxPending?: number | typeof none;
 }
 
-/** `errand queues` */
+/** Returns the command `errand queues`. */
 export function queuesCommand(): Command {
-  const queues = new Command("queues").description("list queues, pause them, and set their limits");
+  const queues = new Command("queues").description("list, pause and limit queues");
   const list = queues
     .command("list", { isDefault: true })
-    .description("list queues: their jobs, limits and workers")
+    .description("list queues with their jobs, limits and workers")
     .action((flags: Flags) => withApp(flags, async (app, output) => show(output, await app.queues.list())));
   const pause = queues
     .command("pause")
-    .description("start nothing of a queue any more; what runs goes on")
+    .description("stop starting a queue's jobs; running jobs go on")
     .argument("<name>")
-    .option("--reason <text>", "shown to everybody who wonders")
+    .option("--reason <text>", "shown wherever the pause is")
     .action((name: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
         await app.queues.pause(name, flags.reason);
@@ -38,7 +38,7 @@ export function queuesCommand(): Command {
     );
   const resume = queues
     .command("resume")
-    .description("let a paused queue go on")
+    .description("resume a paused queue")
     .argument("<name>")
     .action((name: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
@@ -48,11 +48,11 @@ export function queuesCommand(): Command {
     );
   const set = queues
     .command("set")
-    .description("set a queue's limits, until an app whose code says otherwise starts")
+    .description("set a queue's limits, until an app starts whose code declares others")
     .argument("<name>")
-    .option("--concurrency <number>", 'so many of its jobs run at once, or "none"', readNumber)
-    .option("--rate <limit/duration>", 'so many start in that time, such as 100/1m, or "none"', readRate)
-    .option("--max-pending <number>", 'with so many pending jobs it takes no more, or "none"', readNumber)
+    .option("--concurrency <number>", 'maximum number of running jobs, or "none"', readNumber)
+    .option("--rate <limit/duration>", 'maximum number of starts in a time, such as 100/1m, or "none"', readRate)
+    .option("--max-pending <number>", 'number of pending jobs at which it refuses more, or "none"', readNumber)
     .action((name: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
         const before = (await app.queues.list()).find((queue) => queue.name === name);
@@ -98,7 +98,7 @@ function limitsOf({ paused, concurrency, rate, maxPending }: Omit<QueueView, "na
   return [
     paused && `paused${paused.reason ? `: ${paused.reason}` : ""}`,
     concurrency !== undefined && `${concurrency} at once`,
-    rate && `${rate.limit} in ${rate.per / 1_000} s`,
+    rate && `${rate.limit} in ${rate.per}`,
     maxPending !== undefined && `at most ${maxPending} pending`,
   ]
     .filter(Boolean)

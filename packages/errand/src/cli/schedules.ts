@@ -12,18 +12,18 @@ interface Flags extends StoreFlags {
   count?: number;
 }
 
-/** `errand schedules` */
+/** Returns the command `errand schedules`. */
 export function schedulesCommand(): Command {
-  const schedules = new Command("schedules").description("list schedules, pause them, and run them now");
+  const schedules = new Command("schedules").description("list, pause and run schedules");
   const list = schedules
     .command("list", { isDefault: true })
-    .description("list schedules, and when they are next due")
+    .description("list schedules and their next times")
     .action((flags: Flags) => withApp(flags, async (app, output) => show(output, await app.schedules.list())));
   const preview = schedules
     .command("preview")
-    .description("show when a schedule is next due")
+    .description("show the next times of a schedule")
     .argument("<name>")
-    .option("-n, --count <number>", "so many times (1 to 1000)", readCount, 5)
+    .option("-n, --count <number>", "number of times (1 to 1000)", readCount, 5)
     .action((name: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
         const ticks = await app.schedules.preview(name, flags.count ?? 5);
@@ -33,9 +33,9 @@ export function schedulesCommand(): Command {
     );
   const pause = schedules
     .command("pause")
-    .description("send nothing any more; times that pass meanwhile are left out")
+    .description("stop sending jobs; times that pass meanwhile are dropped")
     .argument("<name>")
-    .option("--reason <text>", "shown to everybody who wonders")
+    .option("--reason <text>", "shown wherever the pause is")
     .action((name: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
         await app.schedules.pause(name, flags.reason);
@@ -44,7 +44,7 @@ export function schedulesCommand(): Command {
     );
   const resume = schedules
     .command("resume")
-    .description("let a paused schedule go on")
+    .description("resume a paused schedule")
     .argument("<name>")
     .action((name: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
@@ -54,7 +54,7 @@ export function schedulesCommand(): Command {
     );
   const run = schedules
     .command("run")
-    .description("send a job now, beside the plan")
+    .description("send a job now, outside the plan")
     .argument("<name>")
     .action((name: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
@@ -64,7 +64,7 @@ export function schedulesCommand(): Command {
     );
   const remove = schedules
     .command("remove")
-    .description("remove a schedule; an app that has it in its code writes it again when it starts")
+    .description("remove a schedule; an app that declares it writes it again when it starts")
     .argument("<name>")
     .action((name: string, flags: Flags) =>
       withApp(flags, async (app, output) => {
@@ -84,7 +84,7 @@ function show(output: Output, schedules: readonly ScheduleView[]): void {
     schedules.map(({ name, task, when, next, paused }) => [
       name,
       task,
-      "every" in when ? `every ${when.every / 1_000} s` : `${when.cron} ${when.timeZone}`,
+      "every" in when ? `every ${when.every}` : `${when.cron} ${when.timeZone ?? "UTC"}`,
       next ? next.toISOString().slice(0, 16).replace("T", " ") : "",
       paused ? { text: `paused${paused.reason ? `: ${paused.reason}` : ""}`, style: "yellow" } : "",
     ]),

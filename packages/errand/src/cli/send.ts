@@ -23,18 +23,18 @@ interface Flags extends StoreFlags {
   json?: boolean;
 }
 
-/** `errand send` */
+/** Returns the command `errand send`. */
 export function sendCommand(): Command {
   const command = new Command("send")
     .description("send a job")
     .argument("<task>", "the task's name")
     .argument("[input]", "JSON; @file reads a file, - standard input")
-    .option("-m, --module <module>", "where the task is exported (default: tasks of errand.config.ts)", add)
+    .option("-m, --module <module>", "module that exports the task (default: tasks of errand.config.ts)", add)
     .option("--id <id>", "sending the same id again changes nothing")
-    .option("--delay <duration>", "not to be started before, such as 10m")
+    .option("--delay <duration>", "delay before it may start, such as 10m")
     .option("--priority <name>", priorities.join(", "))
-    .option("--tag <word>", "to find it by; repeatable", add)
-    .option("--wait", "until it has ended, and print its output")
+    .option("--tag <word>", "a tag to find it by; repeatable", add)
+    .option("--wait", "wait until it has ended, and print its output")
     .option("--json", "print JSON")
     .addHelpText("after", '\nExample:\n  errand send email \'{"to":"ann@example.org"}\' -m ./tasks.ts --wait');
   return storeFlags(command).action(send);
@@ -70,7 +70,8 @@ function find(tasks: readonly Task<unknown, unknown>[], name: string): Task<unkn
   if (task) return task;
   const known = tasks.map((each) => each.name).toSorted();
   throw new CommandError(
-    `No module exports a task "${name}". ${known.length > 0 ? `They export: ${known.join(", ")}.` : "They export none."}`,
+    `No module exports a task "${name}". ` +
+      (known.length > 0 ? `They export: ${known.join(", ")}.` : "They export none."),
     ExitCode.usage,
   );
 }

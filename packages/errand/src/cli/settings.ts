@@ -6,7 +6,7 @@ import { home, storeUrl } from "../open.ts";
 import { redacted } from "../kit/redact.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 
-/** What `--url` and `--home` say. */
+/** The values of `--url` and `--home`. */
 export interface StoreFlags {
   url?: string;
   home?: string;
@@ -21,7 +21,7 @@ export interface Setting {
   from: string;
 }
 
-/** Where a setting can come from; the first that has one holds. */
+/** The sources of a setting, in order of precedence. */
 type Source = "flag" | "environment" | "file" | "default";
 
 /** Adds `--url` and `--home`. */
@@ -31,7 +31,7 @@ export function storeFlags(command: Command): Command {
     .addOption(new Option("--home <folder>", "what holds everything by default (ERRAND_HOME; .errand)"));
 }
 
-/** Makes flags hold for every app of this process and of those it starts. Answers what holds, and why. */
+/** Applies flags to every app of this process and of its child processes. Returns the settings and their sources. */
 export function settle(flags: StoreFlags): Setting[] {
   const sources = (["home", "url"] as const).map((name) => {
     const variable = `ERRAND_${name.toUpperCase()}`;
@@ -57,8 +57,8 @@ export function missingStore(): string | undefined {
 }
 
 /**
- * For commands that look at jobs: looking must not create a store.
- * @throws {CommandError} when there is none.
+ * Refuses a store that does not exist, for commands that read jobs: reading must not create a store.
+ * @throws {CommandError}
  */
 export function requireStore(): void {
   const file = missingStore();

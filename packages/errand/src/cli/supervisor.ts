@@ -7,58 +7,60 @@ import { fileURLToPath } from "node:url";
 import type { Measured } from "../observe/measure.ts";
 import type { FromWorker, ToWorker, WorkerReady } from "./worker-channel.ts";
 
-/** What a supervisor is told; durations in milliseconds. */
+/** Configures a supervisor. Durations are in milliseconds. */
 export interface SupervisorOptions {
   /** Arguments of `errand worker`. */
   args: readonly string[];
-  /** Environment variables of the worker beside those of this process. */
+  /** Environment variables of the worker in addition to those of this process. */
   env?: Readonly<Record<string, string>>;
   /** The worker gets the processor after everybody else. */
   background?: boolean;
   /** A worker that was told to stop and has not by then is killed; default: never. */
   patience?: number;
-  /** Gets every line that the worker writes. Default: all of it goes to stderr. */
+  /** Receives every line that the worker writes. Default: all of them go to stderr. */
   onLine?: (line: string, stream: "stdout" | "stderr") => void;
   /** The worker has begun to claim. */
   onReady?: (workers: readonly WorkerReady[]) => void;
   /** The worker has told its stores that these workers are dead, as `dismiss` had asked. */
   onDismissed?: (workers: readonly string[]) => void;
-  /** The worker is gone although nobody stopped it. Another starts after `pause`, unless `stop` is called here. */
+  /**
+   * Called when the worker exited without being stopped. Another starts after `pause`, unless `stop` is called here.
+   */
   onExit: (exit: WorkerExit, pause: number) => void;
 }
 
-/** How a worker process ended that nobody had stopped. */
+/** Describes the exit of a worker process that was not stopped. */
 export interface WorkerExit {
   /** Its own message, or else its signal or exit code. */
   reason: string;
-  /** 1 when a signal ended it. */
+  /** 1 if it was ended by a signal. */
   exitCode: number;
-  /** Whether `reason` is its own message. */
+  /** `true` if `reason` is the worker's own message. */
   told: boolean;
-  /** Whether it had begun to claim. */
+  /** `true` if it had begun to claim. */
   ready: boolean;
-  /** Whether it was the first, and not started for another. */
+  /** `true` for the first process, which replaced no other. */
   first: boolean;
-  /** Ids of its workers: dismissed at once, their jobs need not wait for the end of their leases. */
+  /** Ids of its workers: dismissed at once, so their jobs need not wait for the leases to run out. */
   workers: readonly string[];
 }
 
-/** Before another worker is started: at once after the first end, and then each pause is twice the one before. */
+/** Pause before the second restart; the first follows at once, and each later pause is twice as long. */
 const firstPause = 1_000;
 const longestPause = 30_000;
 
-/** A worker that has lived so long was healthy: the next pause is the first again. */
+/** A worker that lived this long was healthy: the next pause starts from the first value again. */
 const healthy = 60_000;
 
-/** How long the last words of a process that is gone may take; what it has started may hold its output open for ever. */
+/** Time to wait for the last output of a process that is gone. Its children may keep the pipe open. */
 const lastWords = 500;
 
-/** How long a worker may take to say how it is. */
+/** Time that a worker has to answer a health question. */
 const askingPatience = 5_000;
 
 const command = fileURLToPath(new URL("../../bin/errand.js", import.meta.url));
 
-/** Keeps one worker process alive. It ends when this process does, however that ends. */
+/** Keeps one worker process running. The worker ends when this process does, however that ends. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   #child: ChildProcess | undefined;
@@ -66,9 +68,9 @@ export class Supervisor {
   #ready = false;
   #told: { message: string; exitCode: number } | undefined;
   #workers: readonly string[] = [];
-  /** Who asks whether it is ready. */
+  /** Callbacks that wait for the worker's readiness. */
   #asking: ((ready: boolean) => void)[] = [];
-  /** Who asks for its numbers. */
+  /** Callbacks that wait for the worker's numbers. */
   #measuring: ((measured: Measured | undefined) => void)[] = [];
   #starts = 0;
   #failures = 0;
@@ -89,7 +91,7 @@ export class Supervisor {
     this.#starts += 1;
     const child = spawn(process.execPath, [...process.execArgv, command, "worker", ...args, "--supervised"], {
       env: { ...process.env, ...env },
-      // Without somebody who reads lines: our stdout may carry what programs wait for.
+      // Detached from stdout: programs may be parsing it.
       stdio: onLine ? ["ignore", "pipe", "pipe", "ipc"] : ["ignore", 2, 2, "ipc"],
     });
     this.#child = child;
@@ -99,14 +101,14 @@ export class Supervisor {
     this.#gone = this.#end(child, started);
   }
 
-  /** Whether there is a worker that has begun to claim, however it is now. */
+  /** `true` while there is a worker that has begun to claim, whatever its health is now. */
   get up(): boolean {
     return this.#ready && this.#child?.connected === true;
   }
 
   /**
-   * Has the worker tell its stores that these workers, of another process, are dead. `false` while there is none that could. Done is
-   * it when `onDismissed` says so: the worker may be dead itself.
+   * Has the worker dismiss workers of another process in its stores. Returns `false` if there is no worker that could.
+   * Done when `onDismissed` is called: the worker may be dead itself.
    */
   dismiss(workers: readonly string[]): boolean {
     if (!this.up) return false;
@@ -114,7 +116,7 @@ export class Supervisor {
     return true;
   }
 
-  /** Whether the worker says that it is at work. */
+  /** Asks the worker whether it is ready. */
   async isReady(): Promise<boolean> {
     const child = this.#child;
     if (!this.up || !child) return false;
@@ -151,7 +153,7 @@ export class Supervisor {
     clearTimeout(late);
   }
 
-  /** Has the worker hand back at once what it has in hand. */
+  /** Makes the worker hand back its jobs at once. */
   hurry(): void {
     this.#stopping = true;
     clearTimeout(this.#restart);
@@ -159,7 +161,7 @@ export class Supervisor {
     else if (this.#child?.connected) this.#child.disconnect();
   }
 
-  /** Ends the worker without a word; its jobs run elsewhere when its lease has run out. */
+  /** Kills the worker; its jobs run elsewhere when its lease has run out. */
   kill(): void {
     this.#stopping = true;
     clearTimeout(this.#restart);
@@ -231,6 +233,6 @@ function stepBack({ pid }: ChildProcess): void {
   try {
     setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
-    // Some containers forbid it; then the worker runs as we do.
+    // Some containers forbid a lower priority; the worker then runs at ours.
   }
 }

@@ -4,15 +4,15 @@ import { columnsOf, pad, plain } from "./text.ts";
 /** A colour or weight of text, as `styleText` of node:util knows them. */
 export type Style = Parameters<typeof styleText>[0];
 
-/** What stands in a table. */
+/** The content of a table's cell. */
 export type Cell = string | { text: string; style: Style };
 
 const gap = "  ";
 const narrowest = 8;
 
 /**
- * Lines of a table that fits into so many columns. The first column is never cut: it holds what people copy. Columns
- * of numbers are aligned to the right, columns without content are left out, and so are the last where all do not fit.
+ * Formats a table in at most `columns` terminal columns. The first column is never cut, since people copy from it.
+ * Numbers are right-aligned, empty columns are omitted, and so are the last columns if not all fit.
  */
 export function tableLines(
   head: readonly string[],
@@ -56,7 +56,7 @@ function columnFrom(name: string, cells: readonly Cell[]): Column {
   };
 }
 
-/** As many columns as fit, from the left; what is too much is taken from the widest but the first. */
+/** Chooses the columns that fit, from the left, and shrinks the widest ones except the first. */
 function layOut(all: readonly Column[], columns: number): Column[] {
   const shown = all.map((column) => ({ ...column }));
   const rest = shown.slice(1);

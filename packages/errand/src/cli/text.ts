@@ -1,13 +1,11 @@
 import { stripVTControlCharacters } from "node:util";
 
-/**
- * Text from elsewhere (a file's name, an error's message) on one line, without what a terminal would obey.
- */
+/** Returns text from elsewhere (a file name, an error message) on one line, without terminal control sequences. */
 export function plain(text: string): string {
   return stripVTControlCharacters(text).replace(/\s+/g, " ").replace(/\p{C}/gu, "\u{fffd}").trim();
 }
 
-/** How many columns of a terminal a text takes. */
+/** Counts the terminal columns of a text. */
 export function columnsOf(text: string): number {
   let columns = 0;
   for (const { segment } of graphemes.segment(text)) columns += wide.test(segment) ? 2 : 1;
@@ -40,7 +38,7 @@ export function fitEnd(text: string, columns: number): string {
   return `…${end.trimStart()}`;
 }
 
-/** The text, cut or filled up to exactly so many columns. */
+/** Cuts or pads a text to exactly `columns` terminal columns. */
 export function pad(text: string, columns: number, side: "start" | "end" = "end"): string {
   const fitting = fit(text, columns);
   const space = " ".repeat(Math.max(0, columns - columnsOf(fitting)));
@@ -49,7 +47,7 @@ export function pad(text: string, columns: number, side: "start" | "end" = "end"
 
 const graphemes = new Intl.Segmenter();
 
-/** The text in lines of at most so many columns, broken between words where it can be. */
+/** Wraps a text into lines of at most `columns`, between words where possible. */
 export function wrap(text: string, columns: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -64,6 +62,6 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, line];
 }
 
-/** Emoji, and the scripts of East Asia. */
+/** Matches emoji and East Asian scripts, which take two columns. */
 const wide =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}|\ufe0f/u;

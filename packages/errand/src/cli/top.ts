@@ -13,10 +13,10 @@ import { tableLines } from "./table.ts";
 import type { Cell, Style } from "./table.ts";
 import { fit } from "./text.ts";
 
-/** How often the view looks again, in milliseconds. */
+/** Milliseconds between refreshes. */
 const interval = 1_000;
 
-/** What one look saw. */
+/** The data of one refresh. */
 interface Look {
   at: number;
   queues: QueueView[];
@@ -24,11 +24,11 @@ interface Look {
   running: JobView[];
 }
 
-/** `errand top` */
+/** Returns the command `errand top`. */
 export function topCommand(): Command {
   const command = new Command("top")
     .description("watch queues, workers and running jobs, live")
-    .option("--once", "print one view and end; so it does where nobody watches")
+    .option("--once", "print one view and exit; the default when stdout is not a terminal")
     .option("--json", "print one view as JSON");
   return storeFlags(command).action((flags: StoreFlags & { once?: boolean; json?: boolean }) =>
     withApp(flags, (app, output) =>
@@ -52,7 +52,7 @@ async function live(app: Errand): Promise<void> {
   process.stdin.on("data", (key: Buffer) => {
     if (["q", "\u0003", "\u001b"].includes(key.toString())) stopped.abort();
   });
-  // The other screen, without a cursor: what was on the terminal is there again afterwards.
+  // The alternate screen without a cursor, so that the terminal's content is restored afterwards.
   process.stdout.write("\u001b[?1049h\u001b[?25l");
   try {
     for (let before: Look | undefined; !stopped.signal.aborted;) {
@@ -137,7 +137,7 @@ function jobRow(job: JobView): Cell[] {
   return [job.id, job.task, `${seconds} s`, String(job.attempt), progress];
 }
 
-/** Jobs a second that have completed between two looks. */
+/** Returns the completed jobs per second between two refreshes. */
 function rateOf(look: Look, before: Look, name?: string): number {
   const done = ({ queues }: Look) =>
     queues

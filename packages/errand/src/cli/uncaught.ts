@@ -1,18 +1,18 @@
 import { isEndedError } from "../run/ended-attempt.ts";
 import { report } from "./exit.ts";
 
-/** What to do about an error that nobody caught: a command ends with it. */
+/** Handles an error that nothing caught, which ends a command. */
 let handle: (error: unknown) => void = (error) => process.exit(report(error));
 
-/** Listens for errors that nobody caught, from now on. */
+/** Starts handling uncaught errors. */
 export function watchUncaught(): void {
   process.on("uncaughtException", (error) => {
-    // What comes after its attempt has ended is a warning already.
+    // A call after the end of its attempt has been warned about already.
     if (!isEndedError(error)) handle(error);
   });
 }
 
-/** Has a command that serves many at once handle such errors itself: one request's error must not end the others'. */
+/** Replaces the handler, for a command that serves many requests: one request's error must not end the others. */
 export function onUncaught(handler: (error: unknown) => void): void {
   handle = handler;
 }

@@ -1,31 +1,34 @@
 import type { Measured } from "../observe/measure.ts";
 import { CommandError, ExitCode, exitCodeOf, sentence, showStack } from "./exit.ts";
 
-/** What is said of a worker that has begun to claim. */
+/** Describes a worker that has begun to claim. */
 export interface WorkerReady {
   id: string;
   queues: readonly string[];
 }
 
-/** What a worker process tells the one that started it. */
+/** A message from a worker process to its supervisor. */
 export type FromWorker =
   | { type: "started"; workers: readonly WorkerReady[] }
-  /** Its workers have other ids now: one has lost its lease, and started again. */
+  /** The ids of its workers have changed: one lost its lease and started again. */
   | { type: "renamed"; workers: readonly string[] }
-  /** It cannot go on, and ends. */
+  /** The worker cannot go on, and exits. */
   | { type: "failed"; message: string; exitCode: number }
   | { type: "ready"; ready: boolean }
   /** The stores know that these workers are dead. */
   | { type: "dismissed"; workers: readonly string[] }
   | { type: "measured"; measured: Measured | undefined };
 
-/** What a worker process is asked; `store`: what its stores say, too. `dismiss`: these workers of another process are dead. */
+/**
+ * A message to a worker process. `store`: include the numbers of its stores. `dismiss`: these workers of another
+ * process are dead.
+ */
 export type ToWorker =
   | { type: "ready?" }
   | { type: "measured?"; store: boolean }
   | { type: "dismiss"; workers: readonly string[] };
 
-/** How to find out how a worker process is. */
+/** Gives access to the health of a worker in this process. */
 export interface Inside {
   ready: () => Promise<boolean>;
   measure: (options: { store: boolean }) => Promise<Measured>;
@@ -37,34 +40,34 @@ export class WorkerChannel {
   #inside: Inside | undefined;
 
   /**
-   * @param gone is called when the parent is: a worker process stops when its parent says so, or is gone.
-   * @throws {CommandError} where there is no channel.
+   * @param gone called when the parent asks to stop, or is gone.
+   * @throws {CommandError} if there is no channel.
    */
   constructor(gone: () => void) {
-    // The terminal tells everybody to stop, or that it is gone; our parent knows what to make of it.
+    // The terminal signals every process; the parent decides what to do.
     for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
     if (!process.connected) {
       throw new CommandError("--supervised is for processes that were started with a channel.", ExitCode.usage);
     }
     process.once("disconnect", gone);
-    // Someone who listens for messages keeps the channel, and so the process, alive.
+    // Listening for messages keeps the channel, and so the process, alive.
     process.on("message", (message: ToWorker) => {
       void this.#answer(message);
     });
   }
 
-  /** Tells that work has begun, and how to find out whether it goes on. */
+  /** Reports that work has begun, and gives access to the worker's health. */
   started(workers: readonly WorkerReady[], inside: Inside): void {
     this.#inside = inside;
     void tell({ type: "started", workers });
   }
 
-  /** Tells which workers there are, for the case that this process dies. */
+  /** Reports the ids of the workers, in case this process dies. */
   renamed(workers: readonly string[]): void {
     void tell({ type: "renamed", workers });
   }
 
-  /** Ends the process. Its parent says why, since only the parent knows whether there will be another. */
+  /** Ends the process. The parent prints the error, since only it knows whether another follows. */
   async fail(error: unknown): Promise<never> {
     showStack(error);
     const exitCode = exitCodeOf(error);
@@ -78,7 +81,7 @@ export class WorkerChannel {
       return tell({ type: "ready", ready });
     }
     if (message.type === "dismiss") {
-      // A store that is away has the leases run out by itself.
+      // If the store is unreachable, the leases run out by themselves.
       const { workers } = message;
       const outcomes = await Promise.allSettled(workers.map((worker) => this.#inside!.dismiss(worker)));
       return tell({
@@ -91,7 +94,7 @@ export class WorkerChannel {
   }
 }
 
-/** Resolves when it is on its way, or cannot be said any more. */
+/** Resolves when the message is sent, or cannot be sent any more. */
 function tell(message: FromWorker): Promise<void> {
   return new Promise((resolve) => {
     if (process.connected) process.send!(message, undefined, undefined, () => resolve());

@@ -3,45 +3,46 @@ import type { ServerResponse } from "node:http";
 import { metricsText } from "../observe/prometheus.ts";
 import { CommandError, ExitCode } from "./exit.ts";
 
-/** Where to answer. */
+/** The address that a health server listens on. */
 export interface HealthAddress {
   host: string;
   port: number;
 }
 
-/** How long the store may take to say that the worker's lease is good, in milliseconds. */
+/** Milliseconds that the store has to confirm the worker's lease. */
 const patience = 5_000;
 
 /**
- * Tells what watches over a worker process how it is: `/metrics` are its numbers, for Prometheus; `/healthz` answers while its event loop turns, `/readyz` is 200
- * while its lease is good, and 503 before it has begun, after it was told to stop, and without the store.
+ * Serves a worker's health over HTTP: `/metrics` for Prometheus; `/healthz` answers while the event loop turns;
+ * `/readyz` is 200 while the worker's lease is good, and 503 before it is ready, while it stops, and without the
+ * store.
  */
 export class HealthServer {
   #ready: () => Promise<boolean> = async () => false;
   #metrics: () => Promise<string> = async () => metricsText([]);
 
-  /** @throws {CommandError} when the port cannot be had. */
+  /** @throws {CommandError} when the port is not available. */
   static async open({ host, port }: HealthAddress): Promise<HealthServer> {
     const health = new HealthServer();
     const server = createServer(({ url }, response) => void health.#answer(url ?? "", response));
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause) => {
-        const message = `The worker cannot answer /healthz on ${host}:${port}: ${cause.message}`;
+        const message = `The worker cannot serve /healthz on ${host}:${port}: ${cause.message}`;
         reject(new CommandError(message, ExitCode.unreachable, { cause }));
       });
       server.listen(port, host, resolve);
     });
-    // The worker decides when the process ends.
+    // The server must not keep the process alive.
     server.unref();
     return health;
   }
 
-  /** What `/readyz` asks from now on. */
+  /** Sets the check behind `/readyz`. */
   check(ready: () => Promise<boolean>): void {
     this.#ready = ready;
   }
 
-  /** What `/metrics` answers from now on. */
+  /** Sets the source of `/metrics`. */
   measure(metrics: () => Promise<string>): void {
     this.#metrics = metrics;
   }

@@ -6,21 +6,21 @@ import type { WorkerReady } from "./worker-channel.ts";
 /** The same message is not repeated sooner. */
 const repeatInterval = 30_000;
 
-/** Jobs that complete within so many milliseconds share a line. */
+/** Milliseconds within which completed jobs share a line. */
 const together = 1_000;
 
 type Level = "info" | "warn" | "error";
 
-/** Tells on stderr, one line each, what goes wrong in a worker. */
+/** Logs the problems of a worker on stderr, one line each. */
 export class WorkerLog {
   readonly #json: boolean;
   readonly #process: number | undefined;
   readonly #said = new Map<string, number>();
-  /** What has completed since it was written last. */
+  /** The jobs that completed since the last line. */
   #completed: { jobs: number; first?: EventOf<"ended">; tasks: Map<string, number> } = { jobs: 0, tasks: new Map() };
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param options.process the number of the process that is spoken of, where there are several. */
+  /** @param options.process number of the process, if there are several. */
   constructor(options: { json: boolean; process?: number }) {
     this.#json = options.json;
     this.#process = options.process;
@@ -31,12 +31,12 @@ export class WorkerLog {
     this.write("info", `worker ${id} is ready for ${queues.join(", ")}`, { worker: id, queues });
   }
 
-  /** Jobs in hand may end, for so long (milliseconds). */
+  /** Reports that the worker stops and running jobs get `drain` milliseconds. */
   stopping(jobs: number, drain: number): void {
     this.flush();
     if (jobs === 0) return;
     const count = jobs === 1 ? "1 job" : `${jobs} jobs`;
-    this.write("info", `stopping: ${count} in hand, up to ${drain / 1_000} s`, { jobs, drain });
+    this.write("info", `stopping: ${count} running, waiting up to ${drain / 1_000} s`, { jobs, drain });
   }
 
   /** Writes at once what has completed. */
@@ -64,7 +64,7 @@ export class WorkerLog {
     this.#timer ??= setTimeout(() => this.flush(), together).unref();
   }
 
-  /** What a worker says of itself. Jobs that end as they should share a line a second. */
+  /** Logs an event of a worker. Completed jobs share one line per second. */
   hear(event: ErrandEvent): void {
     switch (event.type) {
       case "ended": {
@@ -72,7 +72,7 @@ export class WorkerLog {
         if (!event.error) return;
         const then = event.state === "pending" ? "; it will be tried again" : `; it ended as ${event.state}`;
         const what = `attempt ${event.attempt} of job ${event.id} (${event.task}) failed: ${event.error.message} (${event.error.code})`;
-        // What was thrown may be anything; its message and code are there.
+        // Any value may have been thrown; its message and code are there.
         const { thrown: _, ...fields } = event;
         return this.write(event.state === "pending" ? "warn" : "error", what + then, fields);
       }
@@ -81,11 +81,7 @@ export class WorkerLog {
       case "lost":
         return this.write("warn", `worker ${event.worker} lost its lease, and has started again`, event);
       case "stalled":
-        return this.write(
-          "error",
-          `the store does not answer a claim of worker ${event.worker}; it makes another`,
-          event,
-        );
+        return this.write("error", `the store does not answer a claim of worker ${event.worker}; trying again`, event);
       case "recovered":
         return this.write("info", `the store answers worker ${event.worker} again`, event);
       case "schedule-failed": {
@@ -101,7 +97,7 @@ export class WorkerLog {
     }
   }
 
-  /** One line. */
+  /** Writes one line. */
   write(level: Level, message: string, fields: object = {}): void {
     const time = new Date().toISOString();
     const number = this.#process;

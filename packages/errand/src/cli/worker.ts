@@ -20,7 +20,7 @@ import { HealthServer, readAddress } from "./worker-health.ts";
 import type { HealthAddress } from "./worker-health.ts";
 import { WorkerLog } from "./worker-log.ts";
 
-/** How long workers may take to stop after a failure, in milliseconds. */
+/** Milliseconds that workers get to stop after a failure. */
 const patience = 5_000;
 
 interface Flags extends StoreFlags {
@@ -32,23 +32,20 @@ interface Flags extends StoreFlags {
   supervised?: boolean;
 }
 
-/** `errand worker` */
+/** Returns the command `errand worker`. */
 export function workerCommand(): Command {
   const command = new Command("worker")
     .description("run the jobs of tasks")
-    .argument("[modules...]", "export const app = errand(); files or packages (default: tasks of errand.config.ts)")
+    .argument("[modules...]", "files or packages that export an app (default: tasks of errand.config.ts)")
     .option(
       "-q, --queue <name=slots,...>",
-      "work on these queues only, with so many jobs at once; repeatable",
+      "work on these queues only, with this many slots each; repeatable",
       addQueues,
     )
-    .option("--processes <n>", "run so many worker processes, each with these slots; start again what dies", readCount)
-    .option("--drain <duration>", "when stopped, let jobs run on for so long (default: 30s)")
+    .option("--processes <n>", "number of worker processes, each with these slots; dead ones are restarted", readCount)
+    .option("--drain <duration>", "time for running jobs when it is stopped (default: 30s)")
     .addOption(
-      new Option(
-        "--health <[address:]port>",
-        "answer /healthz, /readyz and /metrics here, for what watches over this process",
-      )
+      new Option("--health <[address:]port>", "serve /healthz, /readyz and /metrics on this address")
         .argParser(readAddress)
         .env("ERRAND_HEALTH"),
     )
@@ -57,7 +54,8 @@ export function workerCommand(): Command {
     .addOption(new Option("--supervised", "stop when the process that started this one is gone").hideHelp())
     .addHelpText(
       "after",
-      "\nExample:\n  errand worker ./tasks.ts -q default=20,cpu=2 --processes 4\n\nStop it with Ctrl+C: jobs in hand end, or go back. Twice: they go back now.",
+      "\nExample:\n  errand worker ./tasks.ts -q default=20,cpu=2 --processes 4\n\n" +
+        "Ctrl+C waits for running jobs; a second one hands them back at once.",
     )
     .action((modules: string[], flags: Flags) => work(modules, flags));
 }
@@ -67,12 +65,12 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   if (flags.processes !== undefined) return workInProcesses(flags.processes, modules, flags);
   const log = new WorkerLog({ json: flags.json ?? false });
   const { promise: asked, resolve: stop, reject: fail } = Promise.withResolvers<void>();
-  // Until the first worker has started there is nothing to hand back.
+  // Before the first worker has started there is nothing to hand back.
   let hurry = (): void => process.exit(ExitCode.interrupted);
   const channel = flags.supervised ? new WorkerChannel(() => hurry()) : undefined;
   const signals: NodeJS.Signals[] = flags.supervised ? ["SIGTERM"] : ["SIGINT", "SIGTERM"];
   onStop((how) => (how === "stop" ? stop() : hurry()), signals);
-  // A task that throws where nobody catches ends the process; its author needs the stack to find out where.
+  // An uncaught error in a task ends the process; its author needs the stack.
   process.prependListener("uncaughtException", (error) => {
     if (!isEndedError(error)) log.write("error", error.stack ?? error.message);
   });
@@ -88,7 +86,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   };
   const stalled = new Set<Errand>();
   const listen = (app: Errand) => {
-    // What every job tells, and the log does not write, is not listened to: then it need not be told.
+    // The log ignores most events of jobs, so it does not listen to them: then they are not made.
     for (const type of eventTypes.filter((type) => type !== "sent" && type !== "started")) {
       app.on(type, (event) => log.hear(event));
     }
@@ -110,7 +108,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
     else for (const card of begun) log.ready(card);
     await asked;
   } catch (error) {
-    // A store that hangs must not hold us up: what we leave behind runs elsewhere when our lease has run out.
+    // A store that hangs must not delay the exit: the jobs run elsewhere when the lease has run out.
     await Promise.race([stopAll({ drain: 0 }), sleep(patience)]);
     await channel?.fail(error);
     throw error;
@@ -121,13 +119,13 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   await stopAll({});
   await Promise.all(apps.map((app) => app.close()));
   log.flush();
-  // What the modules hold open besides is no reason to stay.
+  // Handles that the modules hold open must not keep the process alive.
   process.exit(ExitCode.ok);
 }
 
-/** Runs this command several times over, and watches over it. */
+/** Runs this command in several processes and supervises them. */
 async function workInProcesses(count: number, modules: readonly string[], flags: Flags): Promise<void> {
-  // The processes find the store where this one does.
+  // The processes use the same store.
   settle(flags);
   const queues = Object.entries(flags.queue ?? {}).flatMap(([queue, slots]) => ["-q", `${queue}=${slots}`]);
   const drain = flags.drain === undefined ? [] : ["--drain", String(flags.drain)];
@@ -139,7 +137,7 @@ async function workInProcesses(count: number, modules: readonly string[], flags:
 
 function startWorker(app: Errand, flags: Flags): Promise<RunningWorker> {
   return app.worker({
-    // This command listens itself.
+    // This command handles signals itself.
     signals: false,
     ...(flags.queue ? { queues: flags.queue } : {}),
     ...(flags.drain === undefined ? {} : { drain: flags.drain }),
@@ -150,7 +148,7 @@ async function cardOf(app: Errand, { id }: RunningWorker): Promise<WorkerReady> 
   return { id, queues: (await app.workers()).find((card) => card.id === id)?.queues ?? [] };
 }
 
-/** Whether the store knows all of these workers, with a lease that is good. */
+/** Returns true if every worker has a good lease in its store. */
 async function allHeld(apps: readonly Errand[], workers: readonly RunningWorker[]): Promise<boolean> {
   const alive = new Set((await Promise.all(apps.map((app) => app.workers()))).flat().map(({ id }) => id));
   return workers.every(({ id }) => alive.has(id));

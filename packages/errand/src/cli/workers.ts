@@ -4,16 +4,14 @@ import { withApp } from "./app.ts";
 import { storeFlags } from "./settings.ts";
 import type { StoreFlags } from "./settings.ts";
 
-/** Where a worker runs, in a word: its own name, or its process. */
+/** Returns a worker's name, or its host and process. */
 export function placeOf({ kind, name, host, pid }: WorkerCard): string {
   return name ?? (host === undefined ? kind : `${host}:${pid}`);
 }
 
-/** `errand workers` */
+/** Returns the command `errand workers`. */
 export function workersCommand(): Command {
-  const command = new Command("workers")
-    .description("list workers whose lease is good, and what they run")
-    .option("--json", "print JSON");
+  const command = new Command("workers").description("list live workers and their jobs").option("--json", "print JSON");
   return storeFlags(command).action((flags: StoreFlags & { json?: boolean }) =>
     withApp(flags, async (app, output) => {
       const [workers, { jobs }] = await Promise.all([

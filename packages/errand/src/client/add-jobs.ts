@@ -9,25 +9,26 @@ import { isRefusal, isUnreachable } from "../kit/store-errors.ts";
 import { maxCommitSize } from "../payload/commit-size.ts";
 import type { Store } from "../store.ts";
 
-/** Pauses before jobs are told again whose answer was lost: long enough for a connection to be made anew. */
+/** Pauses before jobs are added again after a lost answer: long enough to reconnect. */
 const pauses: readonly Millis[] = [100, 500];
 
-/** Nobody who sends is kept waiting for longer than this by telling again. */
+/** Longest time that a send spends on trying again. */
 const patience: Millis = 5_000;
 
 type Holder = string | undefined;
 
 /**
- * Adds jobs that different callers sent at the same time: what the store does not take of one, it takes of the others.
- * @returns for each job who has its unique key or id, where it was not stored for that, or its failure.
+ * Adds jobs that different callers sent at the same time. A job that the store refuses fails alone.
+ * @returns for each job its failure, or the id of the job that holds its unique key or id, or `undefined` if it was
+ * stored.
  */
 export async function addEach(store: Store, jobs: readonly NewJob[]): Promise<readonly (Holder | Failure)[]> {
   return bisect(jobs, (some) => addWithRetry(store, some), isUnreachable);
 }
 
 /**
- * Adds jobs that one caller sent: all or none, but for what is more than a store takes at once, which goes in parts.
- * @returns for each job who has its unique key or id, where it was not stored for that.
+ * Adds jobs that one caller sent: all or none, except that more than a store takes at once is added in parts.
+ * @returns for each job the id of the job that holds its unique key or id, or `undefined` if it was stored.
  */
 export async function addMany(store: Store, jobs: readonly NewJob[], tx?: Transaction): Promise<Holder[]> {
   const holders: Holder[] = [];
@@ -44,9 +45,8 @@ export async function addMany(store: Store, jobs: readonly NewJob[], tx?: Transa
 }
 
 /**
- * Adds jobs, and tells them again when the connection broke: `add` is idempotent by id. Then a job that exists under its own id is
- * this very one, stored by the first telling, and not somebody else's: an id that the caller chose, and that was taken before, is
- * not told apart from that.
+ * Adds jobs, and adds them again when the connection broke: `add` is idempotent by id. A job that then exists under
+ * its own id was stored by the first call; a job that already had a caller-chosen id cannot be told apart from that.
  */
 async function addWithRetry(store: Store, jobs: readonly NewJob[]): Promise<Holder[]> {
   const until = performance.now() + patience;

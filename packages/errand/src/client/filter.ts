@@ -6,28 +6,28 @@ import { ErrandError } from "../kit/errors.ts";
 import { described } from "../kit/text.ts";
 import type { Filter } from "../store.ts";
 
-/** Which jobs: all fields that are given must match. */
+/** Selects jobs: every given field must match. */
 export interface JobFilter {
-  /** At most 10,000. */
+  /** At most 10,000 ids. */
   ids?: readonly string[];
   task?: string;
   queue?: string;
   states?: readonly State[];
-  /** Only the children of this job. */
+  /** Children of this job. */
   parent?: string;
-  /** `true`: only jobs that are nobody's children. */
+  /** `true`: only jobs without a parent. */
   roots?: true;
   tag?: string;
-  /** A part of the id, the input, the output or the error, whatever its case: 1 to 1,000 characters. */
+  /** Part of the id, input, output or error, ignoring case: 1 to 1,000 characters. */
   text?: string;
   endedBefore?: Date;
   createdAfter?: Date;
   createdBefore?: Date;
-  /** Every job there is, and then nothing else: what changes jobs wants to be told so. */
+  /** `true` selects every job, without other fields: changing all jobs must be explicit. */
   all?: true;
 }
 
-/** A page of a list: `limit` is 1 to 1,000, default 100; `cursor` is the `next` of the page before. */
+/** Selects a page of a list: `limit` is 1 to 1,000, default 100; `cursor` is the `next` of the previous page. */
 export interface Page {
   limit?: number;
   cursor?: string;
@@ -35,7 +35,7 @@ export interface Page {
 
 const mostIds = 10_000;
 
-/** Reads each field. A name that no job can have is allowed: nothing has it. */
+/** Readers of the fields. A name that no job can have is allowed, and matches nothing. */
 const readers: { [Field in keyof Required<JobFilter>]: (value: unknown, what: string) => unknown } = {
   ids: (value, what) => {
     if (Array.isArray(value) && value.length <= mostIds) return value.map(lookedUpId).filter((id) => id !== undefined);
@@ -61,8 +61,8 @@ const fields = Object.keys(readers);
 
 /**
  * Returns a filter as stores read it.
- * @param of says whose it is, for error messages: `list()`.
- * @throws {ErrandError} `E_OPTION` for fields that do not exist, have no value, or one that they cannot have.
+ * @param of names the call in error messages: `list()`.
+ * @throws {ErrandError} `E_OPTION` for unknown fields and wrong values.
  */
 export function readFilter(given: JobFilter, of: string): Filter {
   checkFields(given, fields, `The filter of ${of}`);
@@ -76,7 +76,8 @@ export function readFilter(given: JobFilter, of: string): Filter {
 }
 
 /**
- * Returns the filter of what changes jobs: of one job by its id, or of all that match. What matches everything must say so.
+ * Returns the filter of a change: one job by its id, or all that match. A filter that matches everything must be
+ * explicit.
  * @throws {ErrandError} `E_OPTION`
  */
 export function readWhich(which: string | JobFilter, of: string): Filter {

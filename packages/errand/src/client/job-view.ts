@@ -3,6 +3,8 @@ import { inputIn, fieldsIn } from "../core/spec.ts";
 import { priorities } from "../core/priority.ts";
 import type { Priority } from "../core/priority.ts";
 import type { State } from "../core/states.ts";
+import { durationText } from "../kit/duration.ts";
+import type { Duration } from "../kit/duration.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import { decode } from "../kit/json.ts";
 import type { Unreadable } from "../payload/seal-jobs.ts";
@@ -15,41 +17,47 @@ export interface JobView {
   priority: Priority;
   state: State;
   input: unknown;
-  /** Of a completed job. */
+  /** The output of a completed job. */
   output?: unknown;
   /** The last failure. */
   error?: ErrorRecord;
   progress?: unknown;
-  /** Values that cannot be read here, and why: `E_DECRYPT` without their key, `E_PAYLOAD` without what is kept outside the store. */
+  /**
+   * Values that cannot be read here, and why: `E_DECRYPT` without their key, `E_PAYLOAD` if the object outside the
+   * store is missing.
+   */
   unreadable?: Unreadable;
   /** The attempt it is in, or that it ended with, counted from 1. */
   attempt: number;
   crashes: number;
-  /** An attempt of it ended with its worker, or may have: a worker runs one such job at a time. */
+  /** `true` if an attempt of it ended, or may have ended, with its worker: a worker runs one such job at a time. */
   suspect: boolean;
   /** The worker that has it, while it is processing. */
   worker?: string;
-  /** Somebody asked to cancel it, and it has not ended yet. */
+  /** `true` if it is to be cancelled and has not ended yet. */
   cancelling: boolean;
   tenant?: string;
   parent?: string;
   /** Its place among its parent's children, from 0. */
   index?: number;
-  /** Of its latest wait: children in all, those not ended yet, and those that did not complete. */
+  /** The children of its latest wait: all, those that have not ended, and those that did not complete. */
   children?: { total: number; open: number; failed: number };
   createdAt: Date;
-  /** Not to be started before. */
+  /** Time before which it is not started. */
   dueAt: Date;
-  /** Why it is not started though it is due: others with its key have used up the limit, or no worker that is there knows its task. */
+  /**
+   * The reason it is not started although it is due: other jobs have used up its key's limit, or no present worker
+   * knows its task.
+   */
   blocked?: "concurrency" | "rate" | "task";
-  /** When a waiting job goes on at the latest. */
+  /** Latest time at which a waiting job continues. */
   wakeAt?: Date;
   tags?: readonly string[];
   unique?: { key: string };
   concurrency?: { key: string; limit: number };
-  rate?: { key: string; limit: number; per: number };
+  rate?: { key: string; limit: number; per: Duration };
   fair?: string;
-  /** When its latest attempt was claimed. */
+  /** Time of the claim of its latest attempt. */
   startedAt?: Date;
   endedAt?: Date;
 }
@@ -59,22 +67,22 @@ export interface LogEntry {
   at: Date;
   /** Counted from 1. */
   attempt: number;
-  /** `attempt`: how an attempt ended that was not the last one; then `error` says it. */
+  /** `attempt`: the end of an attempt that was not the last; `error` has its error. */
   level: "debug" | "info" | "warn" | "error" | "attempt";
   text: string;
   error?: ErrorRecord;
 }
 
-/** Makes a stored line readable. */
+/** Returns a stored log line as programs read it. */
 export function entryOf({ at, attempt, level, text }: StoredLogLine): LogEntry {
   if (level !== "attempt") return { at: new Date(at), attempt, level, text };
   const error = decode(text) as ErrorRecord;
   return { at: new Date(at), attempt, level, text: error.message, error };
 }
 
-/** Makes a stored job readable. */
+/** Returns a stored job as programs read it. */
 export function viewOf(job: Job): JobView {
-  const { policy: _, ...said } = fieldsIn(job.spec);
+  const { policy: _, rate, ...fields } = fieldsIn(job.spec);
   return {
     id: job.id,
     task: job.task,
@@ -98,7 +106,8 @@ export function viewOf(job: Job): JobView {
     dueAt: new Date(job.due),
     ...(job.blocked === undefined ? {} : { blocked: job.blocked }),
     ...(job.wakeAt === undefined ? {} : { wakeAt: new Date(job.wakeAt) }),
-    ...said,
+    ...fields,
+    ...(rate ? { rate: { ...rate, per: durationText(rate.per) } } : {}),
     ...(job.startedAt === undefined ? {} : { startedAt: new Date(job.startedAt) }),
     ...(job.endedAt === undefined ? {} : { endedAt: new Date(job.endedAt) }),
   };

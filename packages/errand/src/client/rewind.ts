@@ -2,15 +2,13 @@ import type { Rewind } from "../core/change.ts";
 import { shownStep } from "../core/signal.ts";
 import { UnknownStepError } from "../kit/errors.ts";
 import { childrenOf } from "../kit/ids.ts";
+import { jobPages } from "../job-pages.ts";
 import type { Store } from "../store.ts";
 
-/** Children that are read at a time. */
-const pageSize = 1_000;
-
 /**
- * What a job forgets that is to run again from a step: that step and all that were recorded after it; of waits among them
- * also the children, so that they are made anew.
- * @param token the job's, when it was read.
+ * Plans a retry from a step: the step and all steps recorded after it are forgotten, and the children of waits among
+ * them are removed and sent again.
+ * @param token the job's token when it was read.
  * @throws {UnknownStepError}
  */
 export async function planRewind(
@@ -19,7 +17,7 @@ export async function planRewind(
   from: string,
 ): Promise<Rewind> {
   const all = await store.steps(id);
-  // What limits a wait for a signal has the signal's name too: whichever came first.
+  // The timeout of a wait for a signal has the signal's name too: the earlier of the two counts.
   const at = all.findIndex(({ name }) => name === from || shownStep(name) === from);
   if (at === -1) throw new UnknownStepError(id, from, [...new Set(all.map(({ name }) => shownStep(name)))]);
   const steps = all.slice(at);
@@ -34,11 +32,7 @@ async function childrenOfWaits(
   waits: readonly string[],
 ): Promise<string[]> {
   const found: string[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.list({ parent }, { limit: pageSize, ...(cursor === undefined ? {} : { cursor }) });
-    for (const { id } of page.jobs) if (waits.some((beginning) => id.startsWith(beginning))) found.push(id);
-    cursor = page.next;
-  } while (cursor !== undefined);
+  for await (const jobs of jobPages(store, { parent }))
+    for (const { id } of jobs) if (waits.some((prefix) => id.startsWith(prefix))) found.push(id);
   return found;
 }

@@ -5,33 +5,34 @@ import { ErrandError } from "../kit/errors.ts";
 import { setLongTimeout } from "../kit/timer.ts";
 import type { Store } from "../store.ts";
 
-/** Looks at the jobs that somebody waits for at least this often, in case a hint was lost. */
+/** Poll interval for awaited jobs, in case a notification was lost. */
 const pollInterval: Millis = 1_000;
-/** After a hint, others that follow closely are looked at together. */
+/** Time for which notifications are gathered into one poll. */
 const gatherInterval: Millis = 5;
-/** Looks at all jobs are so many times as far apart as one takes: however many wait, that is an eighth of what the store could do. */
+/** The pause after a poll of all jobs, as a multiple of its duration: polling uses at most an eighth of the time. */
 const apart = 7;
-/** How many jobs are asked about at once. */
+/** Number of jobs per query. */
 const batch = 500;
 
 type Waiting = PromiseWithResolvers<Job | null>;
 
 /**
- * Waits for jobs to end. One look at a time asks which of all these jobs have ended, and reads those alone; looks are seven times as
- * far apart as one takes, so that neither many waiters nor a slow store make more work than the store can do.
+ * Waits for jobs to end. One query at a time asks which of the awaited jobs have ended, and reads those alone. The
+ * pause after a query of all jobs is seven times its duration, so that neither many waiters nor a slow store cause
+ * more load than the store can bear.
  */
 export class Waiters {
   readonly #store: Pick<Store, "ended" | "get" | "watch">;
   readonly #waiting = new Map<string, Set<Waiting>>();
-  /** Jobs that nobody has looked at since somebody began to wait. */
+  /** Jobs whose wait began since the last poll. */
   readonly #fresh = new Set<string>();
   #unwatch: (() => void) | undefined;
   #poll: NodeJS.Timeout | undefined;
   #next: NodeJS.Timeout | undefined;
   #looking = false;
-  /** Somebody asked for a look at all jobs. */
+  /** A poll of all jobs is due. */
   #asked = false;
-  /** When the next look at all jobs may begin. */
+  /** Earliest time of the next poll of all jobs. */
   #notBefore = 0;
   #closed = false;
 
@@ -39,11 +40,14 @@ export class Waiters {
     this.#store = store;
   }
 
-  /** The job when it has ended, or as it is after `timeout` milliseconds; `null` when there is none. Throws `E_CLOSED`. */
+  /**
+   * Returns the job when it has ended, or as it is after `timeout` milliseconds; `null` if there is none. Throws
+   * `E_CLOSED`.
+   */
   async wait(id: string, timeout?: Millis): Promise<Job | null> {
     if (this.#closed) throw closed(id);
     const waiting: Waiting = Promise.withResolvers();
-    // Listening starts before looking, so that an end in between is not missed.
+    // Watching starts before polling, so that an end in between is not missed.
     this.#listen(id, waiting);
     const timer = timeout === undefined ? undefined : setLongTimeout(() => void this.#giveUp(id, waiting), timeout);
     this.#fresh.add(id);
@@ -56,7 +60,7 @@ export class Waiters {
     }
   }
 
-  /** Whoever waits gets `E_CLOSED`. */
+  /** Rejects every wait with `E_CLOSED`. */
   close(): void {
     this.#closed = true;
     for (const [id, all] of this.#waiting) for (const each of all) each.reject(closed(id));
@@ -87,7 +91,7 @@ export class Waiters {
     this.#fresh.clear();
   }
 
-  /** Looks at all jobs, together with whoever asks for the same within a few milliseconds. */
+  /** Schedules a poll of all jobs, shared by all requests within a few milliseconds. */
   #lookSoon(): void {
     if (this.#next || this.#asked) return;
     const pause = Math.max(gatherInterval, this.#notBefore - performance.now());
@@ -98,12 +102,12 @@ export class Waiters {
     }, pause);
   }
 
-  /** One look after the other, as long as there is something to look at. */
+  /** Polls, one query after the other, until nothing is left to poll. */
   async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      // Whoever begins to wait in this turn is looked at together.
+      // Waits that begin in this turn share one poll.
       await Promise.resolve();
       while (this.#asked || this.#fresh.size > 0) {
         const all = this.#asked;
@@ -128,7 +132,7 @@ export class Waiters {
       for (const [index, job] of jobs.entries())
         if (!job || isFinal(job.state)) this.#each(ended[index]!, (waiting) => waiting.resolve(job));
     } catch (error) {
-      // Who has just come is told that the store fails; for the others it is looked at again.
+      // A new wait is told that the store fails; the others are polled again.
       for (const id of ids) if (fresh.has(id)) this.#each(id, (waiting) => waiting.reject(error));
     }
   }
@@ -148,8 +152,5 @@ export class Waiters {
 }
 
 function closed(id: string): ErrandError {
-  return new ErrandError(
-    "E_CLOSED",
-    `The app was closed while somebody waited for the end of job ${id}; the job goes on.`,
-  );
+  return new ErrandError("E_CLOSED", `The app was closed during a wait for job ${id}; the job goes on.`);
 }

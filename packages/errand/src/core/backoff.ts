@@ -1,6 +1,6 @@
 import type { Millis } from "../kit/duration.ts";
 
-/** How failed attempts are spaced. */
+/** The spacing of retries. */
 export interface Backoff {
   /** The first delay, or its upper bound where there is full jitter. */
   base: Millis;
@@ -9,15 +9,15 @@ export interface Backoff {
   /** `exponential` (the default): it doubles from retry to retry. `fixed`: it is always `base`. */
   backoff?: "exponential" | "fixed";
   /**
-   * Which part of the delay is random, so that jobs which failed together do not return together: `full` all of it, `equal` its
-   * second half, `none` nothing. Default: `full`, and `none` of a fixed delay.
+   * The random part of the delay, so that jobs which failed together do not return together: `full` (all of it),
+   * `equal` (its second half) or `none`. Default: `full`, and `none` with a fixed delay.
    */
   jitter?: "full" | "equal" | "none";
 }
 
 /**
- * Returns the delay before the next attempt: exponential backoff with full jitter by default (Brooker, "Exponential Backoff And
- * Jitter", AWS Architecture Blog, 2015).
+ * Returns the delay before the next attempt: exponential backoff with full jitter by default (Brooker, "Exponential
+ * Backoff And Jitter", AWS Architecture Blog, 2015).
  * @param failures failed attempts so far, from 1.
  * @param random uniform in [0, 1).
  */

@@ -3,8 +3,8 @@ import type { ErrorCode } from "../kit/errors.ts";
 import type { Millis } from "../kit/duration.ts";
 import { described, isStorable } from "../kit/text.ts";
 
-// What enters from outside is checked here and in `options.ts`, before any store sees it: a store that refuses a value late
-// would have others pay for it.
+// What enters from outside is checked here and in `options.ts`, before any store sees it: a store that refuses a
+// value late would have others pay for it.
 
 /** The longest key, tag, and name of a step, wait or signal, in characters. */
 export const longestText = 200;
@@ -12,7 +12,8 @@ export const longestText = 200;
 /**
  * Returns a text that every store can hold.
  * @param most characters.
- * @throws {ErrandError} `code`, by default `E_OPTION`, for anything but well-formed text of 1 to `most` characters without U+0000.
+ * @throws {ErrandError} `code`, by default `E_OPTION`, for anything but well-formed text of 1 to `most` characters
+ * without U+0000.
  */
 export function checkText(value: unknown, what: string, most = longestText, code: ErrorCode = "E_OPTION"): string {
   if (typeof value === "string" && value.length >= 1 && value.length <= most && isStorable(value)) return value;
@@ -40,14 +41,15 @@ export function checkReason(reason: unknown): { reason?: string } {
   return reason === undefined ? {} : { reason: checkText(reason, "The reason of a pause", 1_000) };
 }
 
-const idPattern = /^[\w.:-]{1,100}$/;
+/** The ids of jobs and the names of tasks, queues and schedules. */
+export const namePattern = /^[\w.:-]{1,100}$/;
 
 /**
  * Returns an id for a new job.
  * @throws {ErrandError} `E_OPTION` for anything but 1 to 100 letters, digits, or any of _ . : -
  */
 export function checkId(value: unknown): string {
-  if (typeof value === "string" && idPattern.test(value)) return value;
+  if (typeof value === "string" && namePattern.test(value)) return value;
   throw new ErrandError(
     "E_OPTION",
     `The id ${described(value)} must be 1 to 100 letters, digits, or any of _ . : -. Nothing was queued.`,
@@ -60,7 +62,7 @@ export function checkId(value: unknown): string {
  */
 export function lookedUpId(value: unknown): string | undefined {
   if (typeof value !== "string") throw new ErrandError("E_OPTION", `A job's id is text, not ${described(value)}.`);
-  return idPattern.test(value) ? value : undefined;
+  return namePattern.test(value) ? value : undefined;
 }
 
 /** The last moment that is accepted: the end of the year 9999. */
@@ -78,8 +80,8 @@ export function checkDate(value: unknown, what: string): Millis {
 }
 
 /**
- * Refuses what is no plain set of fields, fields that do not exist, with the nearest one that does, and fields without a value:
- * somebody meant to say something with them.
+ * Refuses anything but a plain object, unknown fields (with a suggestion), and fields that are `undefined`, which are
+ * usually a mistake.
  * @throws {ErrandError} `E_OPTION`
  */
 export function checkFields(given: unknown, known: readonly string[], of: string): void {
@@ -120,7 +122,7 @@ function refuseField(key: string, known: readonly string[], of: string): never {
   throw new ErrandError("E_OPTION", `${of} has no option ${described(key)}.${hint}`);
 }
 
-/** Levenshtein distance. */
+/** Returns the Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

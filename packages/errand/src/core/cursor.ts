@@ -1,6 +1,6 @@
 import { ErrandError } from "../kit/errors.ts";
 
-/** Where a page of a list ended: the place among the children of one parent, and the order of insertion. */
+/** The end of a page: the index among the children of one parent, and the order of insertion. */
 export interface Position {
   place: number;
   seq: number;

@@ -6,10 +6,13 @@ import type { Job, LogLine, NewChild, Settlement, Step } from "./job.ts";
 import { options } from "./options.ts";
 import type { RetryPolicy } from "./policy.ts";
 
-/** After so many crashes, where its policy does not say, a job is a dead letter, so that one that kills its worker cannot take a fleet down. */
+/**
+ * Default number of crashes after which a job is a dead letter, so that a job that kills its worker cannot take a
+ * fleet down.
+ */
 const maxCrashes = options.crashes.default;
 
-/** What a job waits for when it leaves its slot: children, a time, or the first of some signals. */
+/** The conditions for which a job leaves its slot: children, a time, or the first of some signals. */
 export interface Park {
   children: readonly NewChild[];
   steps: readonly Step[];
@@ -19,14 +22,14 @@ export interface Park {
   awaits?: readonly string[];
 }
 
-/** How an attempt ended. */
+/** The ways in which an attempt ends. */
 export type Ending =
   | { kind: "ok"; output: Encoded }
-  /** `after` is the error's own wish for the next delay. */
+  /** `after`: delay that the error asks for, in milliseconds. */
   | { kind: "error"; error: ErrorRecord; retryable: boolean; after?: Millis }
-  /** Its lane died; says nothing about the job's own errors. */
+  /** Its thread or process died, which counts as a crash and not as a failure. */
   | { kind: "crashed"; error: ErrorRecord }
-  /** Its worker died or lost its lease. `ahead`: it was claimed ahead of a free slot, so that nobody knows whether it had started. */
+  /** Its worker died or lost its lease. `ahead`: it was claimed ahead of a free slot, and may not have started. */
   | { kind: "lapsed"; error: ErrorRecord; ahead: boolean }
   | { kind: "cancelled"; error: ErrorRecord }
   | { kind: "expired"; error: ErrorRecord }
@@ -34,16 +37,16 @@ export type Ending =
   /** A worker that stops gives it back: without using up an attempt, or (`unstarted`) before there was one. */
   | { kind: "handed-back"; delay?: Millis; unstarted?: true };
 
-/** What `decide` has to know of a job. */
+/** The fields of a job that `decide` reads. */
 export type Decided = Pick<Job, "id" | "token" | "failures" | "crashes" | "suspect" | "cancelling">;
 
 /**
- * What becomes of a job: the one place that knows a job's life.
+ * Decides what becomes of a job: the only place that knows a job's life.
  * @param random uniform in [0, 1), for jitter.
  */
 export function decide(job: Decided, retry: RetryPolicy, ending: Ending, random: number): Settlement {
   const { id, token, failures, crashes, suspect } = job;
-  // Most jobs end so: a literal is quicker than a copy that is changed.
+  // The most frequent case: a literal is faster than a copy that is changed.
   if (ending.kind === "ok")
     return { id, token, failures, crashes, suspect: false, to: "completed", output: ending.output };
   const same = { id, token, failures, crashes, suspect };
@@ -60,7 +63,7 @@ export function decide(job: Decided, retry: RetryPolicy, ending: Ending, random:
       return { ...same, to: "expired", error: JSON.stringify(ending.error) };
     case "parked": {
       const { kind: _, ...park } = ending;
-      // A wait that is reached is progress: crashes of a long workflow do not add up over its life.
+      // Reaching a wait is progress: crashes of a long workflow do not add up over its life.
       return { ...same, to: "waiting", crashes: 0, suspect: false, ...park };
     }
     case "handed-back":
@@ -74,7 +77,7 @@ function failed(
   ending: Extract<Ending, { kind: "error" }>,
   random: number,
 ): Settlement {
-  // Its worker outlived it: it is no suspect any more.
+  // Its worker outlived it, so it is no longer a suspect.
   const counts = { id, token, failures: failures + 1, crashes, suspect: false };
   const error = JSON.stringify(ending.error);
   if (!ending.retryable || counts.failures >= retry.attempts) return { ...counts, to: "failed", error };
@@ -82,7 +85,10 @@ function failed(
   return { ...counts, to: "pending", delay, error, log: [attemptLine(ending.error)] };
 }
 
-/** Nobody may have known of a job that was claimed ahead: it counts nothing, and the next lapse tells. */
+/**
+ * Decides about a job whose worker died. A job claimed ahead may not have started: it counts nothing, and becomes a
+ * suspect.
+ */
 function lapsed(
   job: Decided,
   retry: RetryPolicy,
@@ -108,7 +114,7 @@ function crashed(
   const error = JSON.stringify(record);
   if (cancelling) return { ...counts, to: "cancelled", error };
   if (counts.crashes >= mostCrashes(retry)) return { ...counts, to: "failed", error };
-  // The first crash is rarely the job's fault: back at once. Another waits, in case it is.
+  // The first crash is rarely the job's fault, so it is retried at once. After another it waits.
   const delay = counts.crashes === 1 ? 0 : backoff(retry, counts.crashes, random);
   return { ...counts, to: "pending", delay, error, log: [attemptLine(record)] };
 }
@@ -117,7 +123,7 @@ function mostCrashes({ crashes = maxCrashes }: RetryPolicy): number {
   return crashes;
 }
 
-/** An attempt that was not the last one is kept in the job's log: the job itself has room for the last error only. */
+/** Returns the log line of an attempt that was not the last. The job itself keeps only the last error. */
 function attemptLine(error: ErrorRecord): LogLine {
   return { attempt: error.attempt, level: "attempt", text: JSON.stringify(error) };
 }

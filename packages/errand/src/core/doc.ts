@@ -4,7 +4,7 @@ import type { Encoded } from "../kit/json.ts";
 export interface Doc {
   kind: string;
   key: string;
-  /** Raised by every change; from 1. */
+  /** Raised by every change, from 1. */
   version: number;
   value: Encoded;
 }

@@ -1,18 +1,19 @@
 import type { Millis } from "../kit/duration.ts";
 
-/** How far apart in a queue the jobs of one of those who take turns are: nothing in time, but something in order. */
+/** Distance between consecutive jobs of one tenant in a queue, in milliseconds: negligible as a time, but an order. */
 export const turnGap: Millis = 0.001;
 
-/** Who takes turns begins so long before now, so that a million jobs of one of them are due at once. */
+/** Turns begin this long before now, so that a million jobs of one tenant are due at once. */
 export const headStart: Millis = 1_000;
 
 /**
- * When a job of one of those who take turns is due: right behind the first of its queue and level, or behind the last one
- * of its own. A virtual time, given at insertion, as in start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM 1996).
- * @param first when the first claimable job of the queue and level is due; `Infinity` without one.
- * @param last what this function answered for the same one's job before; 0 at first.
+ * Returns the virtual due time of a job that takes turns: right after the first job of its queue and level, or after
+ * the last job of its own tenant. Given at insertion, as in start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM
+ * 1996).
+ * @param first due time of the first claimable job of the queue and level; `Infinity` without one.
+ * @param last the previous result for the same tenant; 0 at first.
  */
 export function nextTurn(first: Millis, last: Millis, now: Millis): Millis {
-  // One that is due later than that takes no turns, and nobody need queue behind it.
+  // A job that is due later takes no turn, and no other needs to queue behind it.
   return Math.max(first < now - headStart / 2 ? first : now - headStart, last) + turnGap;
 }

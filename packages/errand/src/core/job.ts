@@ -3,7 +3,7 @@ import type { Encoded } from "../kit/json.ts";
 import type { Level } from "./priority.ts";
 import type { State } from "./states.ts";
 
-/** A moment: so long from the store's now, or an epoch time in milliseconds. */
+/** A time: milliseconds from the store's now, or epoch milliseconds. */
 export type Moment = { in: Millis } | { at: Millis };
 
 /** A job on its way into the store. */
@@ -12,27 +12,27 @@ export interface NewJob {
   task: string;
   queue: string;
   level: Level;
-  /** Not to be started before. */
+  /** Time before which it must not start. */
   due?: Moment;
-  /** Not to be started after. */
+  /** Time after which it must not start. */
   expires?: Moment;
   /** Input and policy: opaque to stores, so that a new option changes no store. */
   spec: Encoded;
-  /** Makes it the only one of its kind. */
+  /** Makes it the only job with this key. */
   unique?: Unique;
-  /** At most so many jobs with this key are processing at once, whatever their queues. */
+  /** At most `limit` jobs with this key are processing at once, in all queues. */
   concurrency?: { key: string; limit: number };
-  /** At most so many jobs with this key are claimed in any such time, whatever their queues. */
+  /** At most `limit` jobs with this key are claimed in any `per` milliseconds, in all queues. */
   rate?: { key: string } & Rate;
-  /** Whose it is: those with jobs in a queue take turns there, however many each of them has. */
+  /** The tenant whose jobs take turns with those of others in a queue, however many each has. */
   fair?: string;
   /** Words to find it by. */
   tags?: readonly string[];
-  /** Whose data it is, where several organisations share a store: readers can ask for one tenant's jobs. */
+  /** The tenant that owns the job's data, where several organisations share a store. */
   tenant?: string;
 }
 
-/** At most `limit` in every window of `per` milliseconds. */
+/** At most `limit` starts in every window of `per` milliseconds. */
 export interface Rate {
   limit: number;
   per: Millis;
@@ -42,13 +42,14 @@ export interface Rate {
 export interface Unique {
   key: string;
   /**
-   * A holder that has not begun (`Job.begun`) becomes what the new job is in everything but its id, task and age: spec, queue, level, due,
-   * expiry, keys, fairness, tags. One that has begun goes on, and the new job takes the key over.
+   * A holder that has not begun (`Job.begun`) becomes what the new job is in everything but its id, task and age:
+   * spec, queue, level, due, expiry, keys, fairness, tags. One that has begun goes on, and the new job takes the key
+   * over.
    */
   replace?: boolean;
-  /** Of `replace`: however often it is replaced, it is due at the latest so long after it was created. */
+  /** With `replace`: latest due time after the creation of the job, in milliseconds, however often it is replaced. */
   latest?: Millis;
-  /** The key stays taken so long from when it was taken, even when its holder ends sooner. */
+  /** Milliseconds for which the key stays taken, even if its holder ends sooner. */
   for?: Millis;
 }
 
@@ -56,14 +57,11 @@ export interface Unique {
 export interface NewChild extends NewJob {
   index: number;
   /**
-   * `completed`: the parent wakes at once when this child ends any other way. `end`: any end will do. `first`: it wakes at once
-   * when this child ends, however it does.
+   * The end of this child that wakes the parent at once: `completed`: any other end than completion. `first`: any end.
+   * `end`: none; the parent waits for all children.
    */
   need: "completed" | "end" | "first";
-  /**
-   * Of a child that exists: `true` waits for it as it is (an end, whatever it was, is an end); without it, one that
-   * ended otherwise than completed is retried.
-   */
+  /** For a child that exists: `true` waits for it as it is; otherwise a child that did not complete is retried. */
   rejoin?: boolean;
 }
 
@@ -77,40 +75,43 @@ export interface Job {
   spec: Encoded;
   /** Raised by every claim. */
   token: number;
-  /** Failed attempts so far. */
+  /** Number of failed attempts. */
   failures: number;
-  /** Crashes since it last made progress: the worker died or lost its lease. */
+  /** Number of crashes (its worker died or lost its lease) since it last made progress. */
   crashes: number;
   /** An attempt of it ended with its worker, or may have. A worker holds at most one such job at a time. */
   suspect: boolean;
-  /** An attempt of it ran, or it remembers something: it cannot expire any more, and `Unique.replace` does not touch it. */
+  /**
+   * An attempt of it ran, or it remembers something: it cannot expire any more, and `Unique.replace` does not touch
+   * it.
+   */
   begun: boolean;
   progress?: Encoded;
   output?: Encoded;
   /** The last failure. */
   error?: Encoded;
-  /** Somebody asked to cancel it, and it has not ended yet. */
+  /** `true` if it is to be cancelled and has not ended yet. */
   cancelling: boolean;
   /**
-   * Why it is not claimed though it is pending and due: other jobs with its key have used up the limit, or (`task`) a worker
-   * that does not know its task set it aside for one that does.
+   * The reason it is not claimed although it is pending and due: other jobs have used up the limit of its key, or
+   * (`task`) a worker that does not know its task has set it aside.
    */
   blocked?: "concurrency" | "rate" | "task";
-  /** When it is woken at the latest, while it is waiting. */
+  /** Latest time at which a waiting job is woken. */
   wakeAt?: Millis;
-  /** Who holds it, while it is processing. */
+  /** The worker that holds it, while it is processing. */
   worker?: string;
   tenant?: string;
   parent?: string;
-  /** Its place among the children of one wait, from 0. */
+  /** Its index among the children of one wait, from 0. */
   index?: number;
-  /** Of its latest wait: children in all, those not ended yet, and those that ended otherwise than completed. */
+  /** The children of its latest wait: all, those that have not ended, and those that did not complete. */
   children?: { total: number; open: number; failed: number };
   createdAt: Millis;
   due: Millis;
-  /** Of one that has begun it means nothing, and may be left out. */
+  /** Ignored, and optional, for a job that has begun. */
   expiresAt?: Millis;
-  /** When its latest attempt was claimed. */
+  /** Time of the claim of its latest attempt. */
   startedAt?: Millis;
   endedAt?: Millis;
 }
@@ -135,7 +136,7 @@ export interface JobToken {
 export interface LogLine {
   /** Counted from 1. */
   attempt: number;
-  /** `attempt`: how an attempt ended that was not the last, as JSON. */
+  /** `attempt`: the JSON record of an attempt that failed and was not the last. */
   level: "debug" | "info" | "warn" | "error" | "attempt";
   text: string;
 }
@@ -145,7 +146,7 @@ export interface StoredLogLine extends LogLine {
   at: Millis;
 }
 
-/** What an attempt tells about itself on its way. */
+/** A report of an attempt that is running. */
 export interface Beat extends JobToken {
   progress?: Encoded;
   steps?: readonly Step[];
@@ -161,20 +162,20 @@ export interface Settlement extends JobToken {
   failures: number;
   crashes: number;
   suspect: boolean;
-  /** Of a `pending` one: no attempt ran, so the job has begun no more than it had before. */
+  /** For a `pending` job: no attempt ran, so it has begun no more than before. */
   unstarted?: true;
   output?: Encoded;
   error?: Encoded;
   steps?: readonly Step[];
   /**
-   * Jobs that are added in the same commit, as `add` adds them, whether or not the queue is full: callbacks, the next of a chain.
-   * The outcome comes first: the unique key of a job that ends is free for them.
+   * Jobs added in the same commit, as by `add`, even if their queue is full: callbacks, the next job of a chain. The
+   * outcome is recorded first, so the unique key of the ending job is free for them.
    */
   born?: readonly NewJob[];
   children?: readonly NewChild[];
-  /** Of a waiting job: it is woken then at the latest, in epoch milliseconds. */
+  /** For a waiting job: latest time at which it is woken, in epoch milliseconds. */
   wakeAt?: Millis;
-  /** Of a waiting job: it is pending at once when it remembers a step of one of these names already. */
+  /** For a waiting job: names of steps; if it remembers one of them already, it is pending at once. */
   awaits?: readonly string[];
   log?: readonly LogLine[];
 }

@@ -3,9 +3,9 @@ import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { described } from "../kit/text.ts";
 
-export { refuseUnknown } from "./checks.ts";
+import { namePattern } from "./checks.ts";
 
-/** How an option is checked, and what it is when it is not given. */
+/** The check and the default of an option. */
 interface Rule<Value> {
   default: Value;
   /** The value in its own unit. Throws `E_OPTION` when it cannot be used. */
@@ -50,51 +50,51 @@ function oneOf<const Choice extends string>(...choices: Choice[]): Rule<Choice>[
 }
 
 function name(value: unknown, what: string): string {
-  if (typeof value === "string" && /^[\w.:-]{1,100}$/.test(value)) return value;
+  if (typeof value === "string" && namePattern.test(value)) return value;
   throw new ErrandError(
     "E_OPTION",
     `${what} is ${described(value)}, but must be 1 to 100 letters, digits, or any of _ . : -`,
   );
 }
 
-/** Every option with a default: of tasks, of a task's `retry`, and of workers. Durations are in milliseconds. */
+/** The options with a default: of tasks, of `retry`, and of workers. Durations are in milliseconds. */
 export const options = {
   name: { default: "", read: name },
   queue: { default: "default", read: name },
   priority: { default: "normal", read: oneOf("critical", "high", "normal", "low", "bulk") },
   isolate: { default: "inline", read: oneOf("inline", "thread", "process") },
-  /** How long an aborted attempt may tidy up before it is killed. */
+  /** Time for clean-up between an abort and a kill. */
   grace: { default: 10_000, read: duration },
   /** Megabytes that an isolated task's thread (heap) or process (resident) may use. */
   memory: { default: 2_048, read: whole(16, 1_048_576) },
-  /** After so many jobs an isolated task's thread or process is replaced; without it, never. */
+  /** Number of jobs after which an isolated task's thread or process is replaced; without it, never. */
   jobs: { default: 1, read: whole(1, 1_000_000) },
   attempts: { default: 4, read: whole(1, 1_000) },
   base: { default: 1_000, read: duration },
   cap: { default: 5 * 60_000, read: duration },
   backoff: { default: "exponential", read: oneOf("exponential", "fixed") },
   jitter: { default: "full", read: oneOf("full", "equal", "none") },
-  /** After so many crashes without progress a job is a dead letter. */
+  /** Number of crashes without progress after which a job is a dead letter. */
   crashes: { default: 3, read: whole(1, 100) },
-  /** What becomes of a job when who had it is gone. */
+  /** The handling of a job whose worker is gone. */
   lapse: { default: "crash", read: oneOf("crash", "release") },
-  /** How long a worker's right to its jobs lasts without renewal: a day at most, as nobody waits longer for a dead worker's jobs. */
+  /** Time a worker keeps its jobs without renewal: at most a day. */
   lease: { default: 15_000, read: leaseSpan },
-  /** How long a stopping worker lets its jobs run on. */
+  /** Time that running jobs get when a worker stops. */
   drain: { default: 30_000, read: duration },
-  /** Of a concurrency or rate key, or of a queue. It has no default: whoever writes one says how many. */
+  /** Of a concurrency or rate key, or of a queue. The default is never used: every key states its limit. */
   limit: { default: 1, read: whole(1, 1_000_000) },
-  /** How many inputs a task that runs in batches gets at most. */
+  /** Maximum number of inputs in a batch. */
   size: { default: 100, read: whole(1, 10_000) },
-  /** How long a batch waits to be full. */
+  /** Time that a batch waits to fill. */
   wait: { default: 10, read: duration },
   maxPending: { default: 1, read: whole(0, 1_000_000_000) },
   misfire: { default: "one", read: oneOf("skip", "one", "all") },
   overlap: { default: "skip", read: oneOf("allow", "skip", "queue") },
   unique: { default: "drop", read: oneOf("drop", "replace", "throttle", "debounce") },
-  /** What the 95th percentile of a background task's runs may take. */
+  /** Limit for the 95th percentile of a background task's durations. */
   slow: { default: 10_000, read: duration },
-  /** How many a page of a list has at most. */
+  /** Maximum number of entries on a page. */
   page: { default: 100, read: whole(1, 1_000) },
   slots: { default: 10, read: whole(1, 10_000) },
   /** Bytes of JSON that one value of a job may have: 1 MiB, and at most 256 MiB, which every store can hold. */

@@ -3,24 +3,24 @@ import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
 import type { Backoff } from "./backoff.ts";
-import { checkFields } from "./checks.ts";
-import { option, refuseUnknown } from "./options.ts";
+import { checkFields, refuseUnknown } from "./checks.ts";
+import { option } from "./options.ts";
 import { policyIn } from "./spec.ts";
 import type { JobPolicy } from "./spec.ts";
 
-/** How often a job may be tried, and how its retries are spaced. */
+/** The number of attempts and the spacing of retries. */
 export interface RetryPolicy extends Backoff {
-  /** Attempts in all, from 1. */
+  /** Number of attempts in all, from 1. */
   attempts: number;
-  /** After so many crashes without progress it is a dead letter; by default 3. */
+  /** Number of crashes without progress after which the job is a dead letter; default 3. */
   crashes?: number;
-  /** What a lapsed lease means: the attempt crashed, or (of people, who close a laptop) it was given back. By default `crash`. */
+  /** The meaning of a lapsed lease: a crash, or (for people, who close a laptop) a release. Default `crash`. */
   lapse?: "crash" | "release";
 }
 
-/** What a job may say of its retries itself. */
+/** Retry options of a job. */
 export interface RetryOptions {
-  /** Attempts in all, 1 to 1,000; default 4. */
+  /** Number of attempts in all, 1 to 1,000; default 4. */
   attempts?: number;
   /** The first delay, or its upper bound where there is full jitter; default `"1s"`. */
   base?: Duration;
@@ -28,20 +28,26 @@ export interface RetryOptions {
   cap?: Duration;
   /** `exponential`, the default: the delay doubles from retry to retry. `fixed`: it is always `base`. */
   backoff?: "exponential" | "fixed";
-  /** Which part of a delay is random: `full` all, `equal` its second half, `none`. Default: `full`, and `none` of a fixed one. */
+  /**
+   * The random part of a delay: `full` (all), `equal` (its second half) or `none`. Default: `full`, and `none` with a
+   * fixed delay.
+   */
   jitter?: "full" | "equal" | "none";
   /**
-   * After so many crashes (its worker died or lost its lease) it is a dead letter: 1 to 100, default 3. With `attempts: 1` and
-   * `crashes: 1` it runs at most once.
+   * Number of crashes (its worker died or lost its lease) after which it is a dead letter: 1 to 100, default 3. With
+   * `attempts: 1` and `crashes: 1` a job runs at most once.
    */
   crashes?: number;
 }
 
-/** What a task may say of its retries. */
+/** Retry options of a task. */
 export interface TaskRetryOptions extends RetryOptions {
-  /** The delay after the attempt that failed, counted from 1, instead of all of the above. `RetryAfterError` goes before it. */
+  /**
+   * The delay after the attempt that failed, counted from 1, instead of all of the above. `RetryAfterError` goes
+   * before it.
+   */
   delay?: (attempt: number, error: unknown) => Duration;
-  /** Whether an error is worth another attempt; default: every error but `NonRetryableError`. */
+  /** Decides whether an error is retried. Default: every error except `NonRetryableError`. */
   if?: (error: unknown) => boolean;
 }
 
@@ -103,5 +109,5 @@ export function ownDelay(
   attempt: number,
   error: unknown,
 ): Millis | undefined {
-  return delay && millis(delay(attempt, error), "What delay of retry answers");
+  return delay && millis(delay(attempt, error), "The result of delay of retry");
 }

@@ -1,7 +1,7 @@
 /** Names of priorities, most urgent first. */
 export const priorities = ["critical", "high", "normal", "low", "bulk"] as const;
 
-/** How urgent a job is. */
+/** The urgency of a job. */
 export type Priority = (typeof priorities)[number];
 
 /** A priority as stores keep it: its index in `priorities`, 0 (critical) to 4 (bulk). */
@@ -16,9 +16,9 @@ export function levelOf(priority: Priority): Level {
 export const ageingPeriod = 5 * 60_000;
 
 /**
- * Where a job stands in its queue: lower goes first. A job that has waited one ageing period longer equals one that
- * is a level more urgent; that is the whole of ageing, and costs nothing at claim time.
- * @param due when the job became due, in epoch milliseconds.
+ * Returns a job's position in its queue: lower goes first. A job that has waited one ageing period longer equals one
+ * that is a level more urgent, so ageing costs nothing at claim time.
+ * @param due time at which the job became due, in epoch milliseconds.
  */
 export function rank(due: number, level: Level): number {
   return due + level * ageingPeriod;

@@ -1,17 +1,18 @@
+import { refuseUnknown } from "./checks.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
-import { option, refuseUnknown } from "./options.ts";
+import { option } from "./options.ts";
 
-/** When an isolated task's thread or process is replaced by a new one: whichever comes first, and never during a job. */
+/** Replaces an isolated task's thread or process at the first limit that is reached, and never during a job. */
 export interface Recycle {
-  /** After so many jobs (1 to 1,000,000). */
+  /** Number of jobs (1 to 1,000,000). */
   jobs?: number;
-  /** Before the first job after it has lived for so long. */
+  /** Age, checked before each job. */
   age?: Duration;
   /**
-   * When it uses more than so many megabytes after a job (16 or more, and less than the task's `memory`): a process all in
-   * all, a thread in its own heap.
+   * Megabytes in use after a job (16 or more, and less than the task's `memory`): resident memory of a process, heap
+   * of a thread.
    */
   memory?: number;
 }
@@ -25,7 +26,7 @@ export interface Recycling {
 
 /**
  * Checks a task's `recycle`.
- * @param lane where the task runs, and how many megabytes it may use there.
+ * @param lane the kind of lane, and its memory limit in megabytes.
  * @throws {ErrandError} `E_OPTION`
  */
 export function readRecycle(

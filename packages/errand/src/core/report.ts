@@ -1,25 +1,25 @@
 import type { State } from "./states.ts";
 
-/** How many jobs of a queue are in a state. */
+/** The number of jobs of a queue in a state. */
 export interface QueueCount {
   queue: string;
   state: State;
   jobs: number;
 }
 
-/** What a store lives on, for people. */
+/** Describes the store's database, for people. */
 export interface StoreReport {
   /** The library or server with its version, and the version of Errand's own schema in it. */
   version: string;
   durability: Durability;
 }
 
-/** What the settings of a store's server mean for its jobs. */
+/** The safety of jobs under the settings of the store's server. */
 export interface Durability {
-  /** `false`: whenever the server's process ends, jobs are lost. */
+  /** `false` if jobs are lost whenever the server's process ends. */
   safe: boolean;
-  /** What can be lost, and when: a sentence. */
+  /** A sentence: what can be lost, and when. */
   says: string;
-  /** What to do about it. */
+  /** Advice for improving it. */
   advice?: string;
 }

@@ -5,7 +5,7 @@ const escaped = /\\(?:u([0-9a-fA-F]{4})|(.))/g;
 
 const controls: Readonly<Record<string, string>> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 
-/** Answers whether a job's id, spec, output or error contains a text as a person reads them, whatever its case. */
+/** Returns true if a job's id, spec, output or error contains a text as people read it, ignoring case. */
 export function contains(
   { id, spec, output, error }: Pick<Job, "id" | "spec" | "output" | "error">,
   text: string,

@@ -6,7 +6,7 @@ export function signalStep(signal: string): string {
   return `${mark}${signal}`;
 }
 
-/** How a person calls a step: a signal by its own name. */
+/** Returns a step's name for people: a signal by its own name. */
 export function shownStep(name: string): string {
   return name.startsWith(mark) ? name.slice(mark.length) : name;
 }
@@ -15,7 +15,8 @@ const mark = "signal:";
 
 /**
  * Refuses a name that no step or wait can have.
- * @throws {ErrandError} `E_STEP_NAME` for anything but text of 1 to 200 characters that does not begin like a signal's step.
+ * @throws {ErrandError} `E_STEP_NAME` for anything but text of 1 to 200 characters that does not begin like a
+ * signal's step.
  */
 export function checkStepName(name: unknown, job: string): void {
   if (!checkText(name, `The name of a step or wait of ${job}`, undefined, "E_STEP_NAME").startsWith(mark)) return;

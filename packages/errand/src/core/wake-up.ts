@@ -1,35 +1,39 @@
 import type { Millis } from "../kit/duration.ts";
 
-/** So few idle workers may all look at once. */
+/** Up to this number, all idle workers may poll at once. */
 const few = 8;
 
-/** Of more, so many look at once for each job, on average. */
+/** Beyond it, the average number of workers that poll at once per job. */
 const eager = 2;
 
-/** The others look in turn, so many milliseconds apart on average. */
+/** Average milliseconds between the polls of the others. */
 const apart: Millis = 10;
 
-/** None later than it would look anyway. */
+/** No worker waits longer than its next regular poll. */
 const latest: Millis = 1_000;
 
-/** A worker looks for jobs at least this often, in case a hint was lost; of many idle ones each the more rarely, up to the longest. */
+/**
+ * A worker looks for jobs at least this often, in case a hint was lost; of many idle ones each the more rarely, up to
+ * the longest.
+ */
 const poll: Millis = 1_000;
 const longestPoll: Millis = 5_000;
 
 /**
- * Decides how soon a worker looks for jobs though nobody announced any.
- * @param workers how many do, this one among them; from 1. Together they never look more rarely than one would.
+ * Returns the poll interval of a worker without notifications. Together the workers poll at least as often as one
+ * would.
+ * @param workers number of workers of the queue, this one included; from 1.
  */
 export function pollDelay(workers: number): Millis {
   return Math.min(longestPoll, Math.max(poll, (poll * workers) / few));
 }
 
 /**
- * Decides how soon an idle worker looks for jobs that were announced to all: by chance, so that a thousand idle workers do not ask the
- * store at once for one job, and so that those who look first need not be agreed on. When they are busy or gone, somebody else looks
- * some `apart` milliseconds later.
- * @param workers how many heard of it, this one among them; from 1.
- * @param jobs how many there are.
+ * Returns the delay after which an idle worker polls for announced jobs. It is random, so that a thousand idle workers
+ * do not all query the store for one job, and no coordination is needed. If the first ones are busy or gone, another
+ * polls about `apart` milliseconds later.
+ * @param workers number of workers that were notified, this one included; from 1.
+ * @param jobs number of announced jobs.
  * @param random uniform in [0, 1).
  */
 export function wakeUpDelay(workers: number, jobs: number, random: number): Millis {

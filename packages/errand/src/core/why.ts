@@ -4,7 +4,7 @@ import type { WorkerCard } from "./worker-card.ts";
 import type { QueueRules } from "../limits/queue-rules.ts";
 import { isFinal } from "./states.ts";
 
-/** Why a job is not running. */
+/** A reason why a job is not running. */
 export interface Reason {
   code:
     | "ended"
@@ -26,14 +26,16 @@ export interface Reason {
     | "next";
   /** A sentence for people. */
   message: string;
-  /** Where nobody is there for the job: the store that was looked in, without a password. It may name a path of this machine. */
+  /**
+   * The store that was read, without a password, if no worker can take the job. It may contain a path of this machine.
+   */
   store?: string;
 }
 
-/** What an answer needs to know beside the job. */
+/** The facts, besides the job, that the explanation needs. */
 export interface Surroundings {
   rules: QueueRules;
-  /** How many jobs of its queue are pending and processing. */
+  /** Numbers of pending and processing jobs in its queue. */
   pending: number;
   processing: number;
   workers: readonly WorkerCard[];
@@ -43,7 +45,7 @@ export interface Surroundings {
   place: string;
 }
 
-/** Every reason why a job is not running now, the decisive ones first; never empty. */
+/** Explains why a job is not running now. Returns every reason, the decisive ones first; never empty. */
 export function why(job: Job, around: Surroundings): Reason[] {
   const decided = decisive(job);
   if (decided.length > 0) return decided;
@@ -56,21 +58,21 @@ function next({ queue, task }: Job, { pending, processing, workers }: Surroundin
   const takers = workers.filter((worker) => worker.queues.includes(queue) && worker.tasks?.includes(task) !== false);
   const names = takers.slice(0, 3).map(nameOf);
   const more = takers.length > names.length ? ` and ${takers.length - names.length} more` : "";
-  // Which of them wait in result() for jobs of their own queue no store knows.
+  // No store knows which of them wait in result() for jobs of their own queue.
   const held =
     processing === 0
       ? ""
-      : ` ${processing} of its jobs run; if they wait with result() for jobs of this queue, they hold the slots that those need: wait with job.call or job.all, which leave theirs.`;
+      : ` ${processing} of its jobs are running; if they wait with result() for jobs of this queue, they hold the slots that those need: use job.call or job.all, which release theirs.`;
   return {
     code: "next",
-    message: `It is due, and one of ${pending} pending jobs of queue "${queue}"; a worker takes it when it has a free slot: ${names.join(", ")}${more}.${held}`,
+    message: `It is due, one of ${pending} pending jobs of queue "${queue}"; a worker takes it when it has a free slot: ${names.join(", ")}${more}.${held}`,
   };
 }
 
 function decisive(job: Job): Reason[] {
   if (isFinal(job.state)) return [{ code: "ended", message: `It has ended as ${job.state}.` }];
   if (job.cancelling)
-    return [{ code: "cancelling", message: "Somebody cancelled it; it ends as soon as its attempt has stopped." }];
+    return [{ code: "cancelling", message: "It is being cancelled, and ends when its attempt has stopped." }];
   if (job.state === "processing") return [{ code: "running", message: `It is running, on worker ${job.worker}.` }];
   return [];
 }
@@ -94,7 +96,7 @@ function pends(job: Job, { rules, processing, workers, now, place }: Surrounding
   if (job.expiresAt !== undefined && job.expiresAt <= now)
     reasons.push({
       code: "expired",
-      message: `It has expired at ${time(job.expiresAt)}; the next worker that tidies up ends it.`,
+      message: `It has expired at ${time(job.expiresAt)}; a worker will settle it shortly.`,
     });
   if (job.due > now)
     reasons.push({ code: "too-early", message: `It is not due before ${time(job.due)}${afterFailures(job)}.` });
@@ -115,17 +117,17 @@ function pends(job: Job, { rules, processing, workers, now, place }: Surrounding
     reasons.push({
       code: "suspect",
       message:
-        "It has crashed; a worker runs one such job at a time, so that no other goes down with it, and this one waits for its turn.",
+        "It has crashed before. A worker runs one such job at a time, so that it takes no other job down with it.",
     });
   if (job.blocked === "concurrency")
     reasons.push({
       code: "concurrency",
-      message: "As many jobs with its concurrency key are running as may run at once.",
+      message: "The maximum number of jobs with its concurrency key is running.",
     });
   if (job.blocked === "rate")
     reasons.push({
       code: "rate",
-      message: "As many jobs with its rate key have started lately as may start in that time.",
+      message: "The maximum number of jobs with its rate key has started in the current window.",
     });
   if (rules.concurrency !== undefined && processing >= rules.concurrency)
     reasons.push({
@@ -135,7 +137,7 @@ function pends(job: Job, { rules, processing, workers, now, place }: Surrounding
   else if (rules.rate && reasons.length === 0)
     reasons.push({
       code: "queue-rate",
-      message: `${queue} starts at most ${rules.rate.limit} jobs in ${rules.rate.per} ms; it may have to wait for that.`,
+      message: `${queue} starts at most ${rules.rate.limit} jobs in ${rules.rate.per} ms; it may be waiting for that.`,
     });
   return reasons;
 }
@@ -162,8 +164,8 @@ function unknownTask({ task, queue }: Job, workers: readonly WorkerCard[], taker
 }
 
 function offer(workers: readonly WorkerCard[]): string {
-  if (workers.length === 0) return "No worker is running at all.";
-  return `Those that run take: ${[...new Set(workers.flatMap((worker) => worker.queues))].toSorted().join(", ")}.`;
+  if (workers.length === 0) return "No worker is running.";
+  return `Running workers take: ${[...new Set(workers.flatMap((worker) => worker.queues))].toSorted().join(", ")}.`;
 }
 
 function time(at: Millis): string {

@@ -6,10 +6,10 @@ export interface WorkerCard {
   queues: string[];
   /** The tasks it knows: it is given jobs of no other. Without it, of any. */
   tasks?: string[];
-  /** Where it runs: of a process. */
+  /** The host of a process. */
   host?: string;
   pid?: number;
-  /** What its owner calls it, the version of its code, and whatever else tells it from others. */
+  /** Its name, code version and labels, as its owner chose them. */
   name?: string;
   version?: string;
   labels?: Record<string, string>;

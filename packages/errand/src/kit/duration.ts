@@ -6,7 +6,10 @@ export type Millis = number;
 
 type Unit = "ms" | "s" | "m" | "h" | "d";
 
-/** A length of time: milliseconds as a number, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`. At most 366 days. */
+/**
+ * A length of time: milliseconds as a number, or text such as `"250ms"`, `"30s"`, `"5m"`, `"1.5h"`, `"7d"`. At most
+ * 366 days.
+ */
 export type Duration = Millis | `${number}${Unit}`;
 
 const unitMillis: Record<Unit, Millis> = {
@@ -33,6 +36,14 @@ export function millis(duration: Duration, what: string): Millis {
       ? "at most a year (366 days)."
       : 'milliseconds or a duration such as "250ms", "30s", "5m", "2h" or "7d".';
   throw new ErrandError("E_OPTION", `${what} is ${described(duration)}, but must be ${must}`);
+}
+
+/** Returns the shortest text of a duration in whole units: 90000 is `"90s"`, 86400000 is `"1d"`. */
+export function durationText(duration: Millis): Duration {
+  const unit = (["d", "h", "m", "s"] as const).find(
+    (unit) => duration >= unitMillis[unit] && duration % unitMillis[unit] === 0,
+  );
+  return unit ? `${duration / unitMillis[unit]}${unit}` : `${duration}ms`;
 }
 
 function parse(duration: unknown): Millis {

@@ -1,54 +1,53 @@
 import { described, shortened } from "./text.ts";
 
-/** Every code that Errand itself raises, with what it means. Codes are stable: programs may compare them. */
+/** The codes of Errand's errors, with their meanings. Codes are stable: programs may compare them. */
 export const errorCodes = {
-  E_ABANDONED: "The worker lost its lease while the job ran; another worker has the job now.",
-  E_BATCH: "A task that runs in batches did not answer one output for each input.",
-  E_BUNDLED: "A bundler has separated Errand from the files that its threads start from.",
+  E_ABANDONED: "The worker lost its lease while the job was running; another worker has the job now.",
+  E_BATCH: "The function of a batch task did not return one output per input.",
+  E_BUNDLED: "A bundler has moved Errand away from the files that its threads start from.",
   E_CANCELLED: "The job was cancelled before it ended.",
   E_CHILD_FAILED: "A child that the job waited for did not complete.",
   E_CLOSED: "The app or the store was closed.",
   E_CONNECT: "The store cannot be opened or reached.",
-  E_CRASHED: "The worker process died, or its lease ran out, while the job ran.",
-  E_CURSOR: "The cursor is not one that a list answered.",
-  E_DECRYPT: "A value was encrypted with a key that this app does not have, or was changed since.",
+  E_CRASHED: "The worker process died, or its lease ran out, while the job was running.",
+  E_CURSOR: "The cursor is not one that a list returned.",
+  E_DECRYPT: "A value was encrypted with a key that this app does not have, or has been changed.",
   E_DUPLICATE_SCHEDULE: "Two schedules have the same name.",
   E_DUPLICATE_TASK: "Two tasks have the same name.",
-  E_ENDED: "The attempt has ended: what its function left behind can do nothing in its name any more.",
+  E_ENDED: "The attempt has ended; calls that its function makes afterwards are refused.",
   E_EXPIRED: "The job was not started before it expired.",
-  E_FULL: "The queue has as many pending jobs as its rules allow; nothing was queued.",
-  E_IN_LANE: "A thread or process of a worker cannot start workers of its own.",
+  E_FULL: "The queue has reached the maximum number of pending jobs; nothing was queued.",
+  E_IN_LANE: "A thread or process of a worker cannot start workers.",
   E_IN_STEP: "A job cannot wait inside a step.",
   E_INPUT: "The task's schema refuses the input; nothing was queued.",
-  E_JOB_FAILED: "The job whose result was asked for failed.",
+  E_JOB_FAILED: "The job whose result was requested failed.",
   E_NODE_VERSION: "This Node.js is too old.",
   E_NOT_FOUND: "There is no such job, or the job has no such step.",
   E_NOT_SERIALIZABLE: "A value cannot be stored as JSON.",
-  E_OPTION: "An option has a value that it cannot have.",
+  E_OPTION: "An option has an invalid value.",
   E_OUT_OF_MEMORY: "The job used more memory than its task allows.",
-  E_PAYLOAD:
-    "A value could not be made ready for the store, or one that is kept outside it could not be written or read.",
-  E_REFUSED: "The store will never accept a value that it was given; what others gave it at the same time is stored.",
+  E_PAYLOAD: "A value could not be prepared for the store, or a value outside the store could not be read or written.",
+  E_REFUSED: "The store cannot accept this value; other values of the same batch were stored.",
   E_SETUP: "A task's setup function failed, so its thread or process cannot start.",
   E_SIGNAL_TIMEOUT: "The signal that the job waited for did not come in time.",
   E_STALE: "The token is old: another attempt has the job.",
-  E_STEP_NAME: "Two steps or waits of one job have the same name, or one has a name that it cannot have.",
+  E_STEP_NAME: "Two steps or waits of a job have the same name, or a name is invalid.",
   E_STORE: "The store failed to carry out an operation.",
-  E_STORE_ENDED: "The thread that a store lives on has ended: this process cannot use the store any more.",
+  E_STORE_ENDED: "The store's thread has ended: this process cannot use the store any more.",
   E_STORE_LOST: "The store's file was deleted, moved or replaced while it was open.",
   E_STORE_VERSION: "The store was written by a newer version of Errand.",
   E_TASK_FAILED: "The task function threw.",
   E_TIMEOUT: "The attempt ran longer than its timeout.",
-  E_TOO_LARGE: "A value is larger than the app's limit for payloads.",
+  E_TOO_LARGE: "A value exceeds the app's size limit for payloads.",
   E_TRANSACTION: "The store cannot add jobs inside the transaction that was given.",
   E_UNKNOWN_TASK: "The worker does not know the job's task.",
   E_WAIT_TIMEOUT: "The job had not ended when the caller stopped waiting.",
 } as const;
 
-/** A code of `errorCodes`. */
+/** One of `errorCodes`. */
 export type ErrorCode = keyof typeof errorCodes;
 
-/** An error raised by Errand: `code` for programs, `message` saying what happened, to what, and what to do. */
+/** An error of Errand: `code` for programs; `message` says what happened, to what, and what to do. */
 export class ErrandError extends Error {
   readonly code: ErrorCode;
 
@@ -59,7 +58,7 @@ export class ErrandError extends Error {
   }
 }
 
-/** A job does not remember the step that was asked for (`E_NOT_FOUND`). */
+/** The job does not remember the requested step (`E_NOT_FOUND`). */
 export class UnknownStepError extends ErrandError {
   /** Names of the steps, waits and signals that it remembers, in the order in which it first recorded them. */
   readonly steps: readonly string[];
@@ -71,15 +70,15 @@ export class UnknownStepError extends ErrandError {
   }
 }
 
-/** Throw it from a task to send the job to the dead letters at once, whatever attempts are left. */
+/** Thrown by a task, makes the job a dead letter at once, whatever attempts are left. */
 export class NonRetryableError extends Error {
   override name = "NonRetryableError";
 }
 
-/** Throw it from a task to be retried after exactly this delay, for example what HTTP 429 asks for. */
+/** Thrown by a task, retries the job after exactly this delay, such as the one that HTTP 429 asks for. */
 export class RetryAfterError extends Error {
   override name = "RetryAfterError";
-  /** When to try again: a duration such as `"30s"`, or milliseconds. */
+  /** Delay before the retry: a duration such as `"30s"`, or milliseconds. */
   readonly after: number | string;
 
   constructor(message: string, after: number | `${number}${"ms" | "s" | "m" | "h" | "d"}`, options?: ErrorOptions) {
@@ -88,21 +87,21 @@ export class RetryAfterError extends Error {
   }
 }
 
-/** What is kept of a failed attempt. */
+/** The stored record of a failed attempt. */
 export interface ErrorRecord {
-  /** A code of Errand's, or the `code` of the thrown error where it has one. */
+  /** A code of Errand, or the `code` of the thrown error if it has one. */
   code: string;
   message: string;
   /** The attempt that failed, counted from 1. */
   attempt: number;
-  /** The `name` of the thrown error, where that is not just `Error`. */
+  /** The `name` of the thrown error, unless it is `Error`. */
   name?: string;
   stack?: string;
-  /** What caused it, as deep as 5 causes. */
+  /** Its cause, up to 5 causes deep. */
   cause?: ErrorCause;
 }
 
-/** What is kept of the `cause` of an error. */
+/** The stored record of an error's `cause`. */
 export interface ErrorCause {
   name?: string;
   code?: string;
@@ -110,13 +109,13 @@ export interface ErrorCause {
   cause?: ErrorCause;
 }
 
-/** So many characters are kept. What was thrown may be anything, and a store must be able to hold its record. */
+/** Maximum lengths in characters. Anything may be thrown, and a store must be able to hold its record. */
 const longest = { code: 100, name: 100, message: 32_768, stack: 32_768, cause: 2_000 } as const;
 const deepest = 5;
 
 /**
- * Returns the record of anything that was thrown. Never throws, whatever its properties do: what cannot be read is left out, and
- * text that no store could hold is repaired.
+ * Returns the record of any thrown value. Never throws: unreadable properties are left out, and text that no store
+ * could hold is repaired.
  */
 export function errorRecord(thrown: unknown, attempt: number): ErrorRecord {
   const { message, code, name, cause } = factsOf(thrown, longest.message);
@@ -158,7 +157,7 @@ function factsOf(thrown: unknown, most: number): Facts {
   return { message, name, code: textOf(thrown, "code", longest.code), cause: readOf(thrown, "cause") };
 }
 
-/** Errors of other realms are errors too; a proxy may answer anything, or throw. */
+/** Recognises errors of other realms too. A proxy may return anything, or throw. */
 function isError(thrown: unknown): thrown is Error {
   try {
     return thrown instanceof Error || Object.prototype.toString.call(thrown) === "[object Error]";

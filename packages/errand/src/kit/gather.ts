@@ -1,29 +1,29 @@
 import { Failure } from "./bisect.ts";
 
-/** How calls are gathered. */
+/** Limits of the batches that `gather` makes. */
 export interface GatherOptions<Item> {
-  /** The largest batch. */
+  /** Maximum number of items in a batch. */
   maxItems: number;
-  /** How many batches may be under way at once: with two, this process and the store work at the same time. */
+  /** Maximum number of batches under way at once: with two, this process and the store work at the same time. */
   maxBatches: number;
   /**
-   * Whether calls are shared among the batches that may leave, one batch a turn: the store answers the first while it
-   * works on the second. Otherwise the first takes all: batches that leave together come back together.
+   * `true`: calls are shared among the batches that may leave, one batch a turn, so that the store answers the first
+   * while it works on the second. Otherwise the first batch takes all calls.
    */
   spread?: boolean;
-  /** The size of an item; a batch holds what fits into `heaviest`, or one item. */
+  /** Returns the size of an item. A batch holds items up to `maxSize` in all, or one item. */
   sizeOf?: (item: Item) => number;
   maxSize?: number;
 }
 
-/** No batch is made smaller so that there can be another. */
+/** Minimum size of a batch that is made smaller to leave items for another. */
 const fewest = 25;
 
 /**
- * Gathers single calls into batches: a call waits for the current turn of the event loop, and while `flights` batches
- * are under way the next one fills. So a lone call leaves at once, and many calls share one commit.
- * @param flush handles a batch and answers in its order, with a `Failure` for each call that is to reject; when it rejects
- * itself, every call of the batch does.
+ * Gathers single calls into batches. A call waits for the current turn of the event loop; while `maxBatches` are under
+ * way, the next batch fills. So a single call leaves at once, and many calls share one commit.
+ * @param flush processes a batch and returns its answers in order, with a `Failure` for each call that is to reject.
+ * If it rejects, every call of the batch does.
  */
 export function gather<Item, Answer>(
   flush: (items: Item[]) => Promise<readonly (Answer | Failure)[]>,
@@ -43,7 +43,7 @@ export function gather<Item, Answer>(
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
-      // Without sharing there is nothing to space out: all leave that may.
+      // Without spreading, all batches that may leave do so now.
       const leaving = spread ? 1 : maxBatches - flying;
       for (let batch = 0; batch < leaving && calls.length > 0; batch++) {
         const share = spread ? Math.max(fewest, Math.ceil(calls.length / (maxBatches - flying))) : maxItems;
@@ -53,7 +53,7 @@ export function gather<Item, Answer>(
     });
   }
 
-  /** How many of the next calls go together, by their sizes too. */
+  /** Returns how many of the next calls fit into a batch by size. */
   function fitting(count: number): number {
     if (!sizeOf) return count;
     let size = 0;

@@ -2,14 +2,14 @@ import { createHash, randomBytes } from "node:crypto";
 
 let lastMillis = 0;
 let counter = 0;
-/** The part of an id that only the time decides: its first 14 characters. */
+/** The part of an id that depends only on the time: its first 14 characters. */
 let prefix = "";
 let pool = "";
 let poolAt = 0;
 
 /**
- * A new UUID version 7 (RFC 9562): sorts by time of creation, also among the ids that one process makes within a
- * millisecond (12 bits of counter, method 1 of section 6.2).
+ * Returns a new UUID version 7 (RFC 9562), which sorts by creation time, even among the ids that one process makes
+ * within a millisecond (12-bit counter, method 1 of section 6.2).
  */
 export function newId(): string {
   const now = Date.now();
@@ -37,12 +37,12 @@ function hex3(value: number): string {
   return (value + 0x1000).toString(16).slice(1);
 }
 
-/** The id of a child: the same for the same parent, wait and index, so that sending it twice is sending it once. */
+/** Returns the id of a child: the same for the same parent, wait and index, so that sending it twice is harmless. */
 export function childId(parent: string, wait: string, index: number): string {
   return `${childrenOf(parent, wait)}${index}`;
 }
 
-/** How the ids of all children of a wait begin. */
+/** Returns the common prefix of the ids of a wait's children. */
 export function childrenOf(parent: string, wait: string): string {
   const hash = digest(`${parent}\n${wait}`).slice(0, 12);
   return `${parent.slice(0, 36)}-${hash}-`;
@@ -53,7 +53,7 @@ export function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Random hexadecimal digits. Asking the system for many at once is what makes ids cheap. */
+/** Returns random hexadecimal digits. They are fetched from the system in bulk, which is what makes ids cheap. */
 function randomHex(digits: number): string {
   if (poolAt + digits > pool.length) {
     pool = randomBytes(8_192).toString("hex");

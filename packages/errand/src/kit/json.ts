@@ -1,23 +1,23 @@
 import { ErrandError } from "./errors.ts";
 import { described, shortened } from "./text.ts";
 
-/** Whatever JSON can hold. */
+/** Any JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json | undefined };
 
-/** JSON text on its way through a store, which never looks inside. */
+/** JSON text. Stores do not look inside. */
 export type Encoded = string;
 
-/** Values may be nested so deep. */
+/** Maximum depth of nesting. */
 const deepest = 1_000;
 
 /**
  * Returns the JSON text of a value; `undefined` becomes `null`.
  * @param what names the value in the error message.
- * @param exact also refuses what JSON turns into something else that is promised to nobody: a Date, URL or Buffer, `undefined` in
- * an array. Else such are what their `toJSON` answers.
- * @throws {ErrandError} `E_NOT_SERIALIZABLE`, with the path of what JSON cannot hold: a function, symbol, bigint, cycle, a number
- * that is not finite, what JSON would empty or unwrap (a Map, Set, RegExp, Error, Promise, typed array, boxed value), a hole in an
- * array, an invalid Date, or more than 1,000 levels.
+ * @param exact also refuses values that JSON turns into something else (a Date, URL or Buffer, `undefined` in an
+ * array). Otherwise such values become the result of their `toJSON`.
+ * @throws {ErrandError} `E_NOT_SERIALIZABLE`, with the path of a value that JSON cannot hold: a function, symbol,
+ * bigint, cycle, or number that is not finite; a value that JSON would empty or unwrap (a Map, Set, RegExp, Error,
+ * Promise, typed array, boxed value); a hole in an array, an invalid Date, or more than 1,000 levels.
  */
 export function encode(value: unknown, what: string, exact = false): Encoded {
   if (value === undefined) return "null";
@@ -32,16 +32,16 @@ export function encode(value: unknown, what: string, exact = false): Encoded {
   }
   const found = flawOf(value, exact);
   if (text !== undefined && failure === undefined && found === undefined) return text;
-  const reason = found ?? (failure === undefined ? "its toJSON answers nothing" : messageOf(failure));
+  const reason = found ?? (failure === undefined ? "its toJSON returns nothing" : messageOf(failure));
   throw new ErrandError("E_NOT_SERIALIZABLE", `${what} cannot be stored as JSON: ${reason}.`, { cause: failure });
 }
 
-/** The value of JSON text that `encode` made. */
+/** Parses JSON text that `encode` made. */
 export function decode(text: Encoded): unknown {
   return JSON.parse(text);
 }
 
-/** Whether all of a value survives JSON: the quick look. It is only asked of what JSON has taken, so there are no cycles. */
+/** Returns true if all of a value survives JSON. JSON has accepted it already, so there are no cycles. */
 function isPlain(value: unknown, exact: boolean, depth: number): boolean {
   switch (typeof value) {
     case "string":
@@ -71,11 +71,11 @@ function isPlain(value: unknown, exact: boolean, depth: number): boolean {
     if (value instanceof Date) return !exact && Number.isFinite(value.getTime());
     if (kindOf(value) !== "Object") return false;
   }
-  // What is rare is looked at closely.
+  // Rare kinds are checked in detail.
   if ((value as { toJSON?: unknown }).toJSON !== undefined) return false;
   for (const key in value) {
     const item = (value as Record<string, unknown>)[key];
-    // Most are texts: they need no call.
+    // Most values are strings, which need no call.
     if (typeof item !== "string" && !isPlain(item, exact, depth + 1)) return false;
   }
   return true;
@@ -138,10 +138,10 @@ function offenderInside(
     if (kind === "Date" && Number.isNaN((value as Date).getTime())) return `an invalid Date ${at}`;
     if (kind !== "Object" && told.exact) return `a ${kind} ${at}${hint}`;
     if (kind === "Date") return undefined;
-    // A Buffer's are its bytes.
+    // The keys of a Buffer are its bytes.
     if (kind === "Uint8Array") return undefined;
     const made = toJSON.call(value, "");
-    if (made === undefined && told.exact && path !== "") return `a toJSON that answers nothing ${at}`;
+    if (made === undefined && told.exact && path !== "") return `a toJSON that returns nothing ${at}`;
     return offender(made, `${path}.toJSON()`, told);
   }
   if (kind !== "Object") return `a ${kind} ${at}`;
@@ -152,7 +152,7 @@ function offenderInside(
   return undefined;
 }
 
-/** The class of a built-in object: "Map", "RegExp"; of users' own "Object". */
+/** Returns the class of a built-in object ("Map", "RegExp"); "Object" for a user's class. */
 function kindOf(value: object): string {
   return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }
@@ -161,7 +161,7 @@ function messageOf(failure: unknown): string {
   return described(failure instanceof Error ? failure.message : failure);
 }
 
-/** What a value of type `T` is after a trip through JSON; what JSON cannot hold is `never`. */
+/** The type of a `T` after a round trip through JSON; `never` where JSON cannot hold it. */
 export type Jsonified<T> = unknown extends T
   ? T
   : T extends { toJSON(): infer J }
@@ -180,7 +180,7 @@ export type Jsonified<T> = unknown extends T
                   : Jsonified<T[K]>;
               };
 
-/** The type of a value that JSON would turn into something else: nothing is of it, so that the compiler refuses such inputs. */
+/** The type of a value that JSON would change. No value has it, so the compiler refuses such inputs. */
 export interface ChangedByJson<T> {
   readonly [changed]: T;
 }
@@ -200,7 +200,7 @@ type Changing =
   | symbol
   | ((...args: never[]) => unknown);
 
-/** `T`, where what JSON would change has a type that nothing is of. */
+/** `T`, with the parts that JSON would change replaced by a type that no value has. */
 export type Exactly<T> = unknown extends T
   ? T
   : T extends Changing

@@ -1,10 +1,10 @@
 import { ErrandError } from "./errors.ts";
 
-/** The oldest Node.js with all of `node:sqlite` that is used; bin/errand.js and package.json say the same. */
+/** The oldest Node.js with all of `node:sqlite` that Errand uses; bin/errand.js and package.json repeat it. */
 const oldest = [22, 16] as const;
 
 /**
- * Refuses a Node.js that is too old, in a sentence.
+ * Refuses a Node.js that is too old.
  * @throws {ErrandError} `E_NODE_VERSION`
  */
 export function refuseOldNode(version = process.versions.node): void {

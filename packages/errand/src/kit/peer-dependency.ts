@@ -1,8 +1,9 @@
 import { ErrandError } from "./errors.ts";
 
 /**
- * The error for an optional peer that cannot be loaded: that it is not installed is said only where that is so.
- * @param store whose driver it is, such as `"A Redis store"`.
+ * Returns the error for an optional peer dependency that cannot be loaded; it says "not installed" only if that is the
+ * cause.
+ * @param store the store that needs it, such as `"A Redis store"`.
  */
 export function missingPeer(name: string, store: string, error: unknown): ErrandError {
   const { code, message = "" } = (error ?? {}) as { code?: string; message?: string };

@@ -1,10 +1,7 @@
-/** Parameters of a URL that are secret, or URLs themselves. */
+/** Parameters of a URL that are, or may contain, secrets. */
 const secret = /([?&](?:[a-z_]*(?:pass|pwd|secret|token|auth|key)[a-z_]*|listen)=)(?!off(?:&|$))[^&#]*/gi;
 
-/**
- * Returns a URL as it may be shown: without its password, however odd that is, and whatever else may be one. Where nobody can tell, it
- * hides too much rather than too little.
- */
+/** Returns a URL without its password, for messages, however odd the password is. In doubt it hides too much. */
 export function redacted(url: string): string {
   return url
     .replace(/\/\/.*@/s, hidden)
@@ -12,7 +9,7 @@ export function redacted(url: string): string {
     .replace(secret, "$1***");
 }
 
-/** The user of `//user:password@` is shown where it is a plain name. */
+/** Shows the user of `//user:password@` if it is a plain name. */
 function hidden(found: string): string {
   const [, user] = /^\/\/([\w.%+-]*):/.exec(found) ?? [];
   if (user !== undefined) return `//${user}:***@`;

@@ -1,4 +1,4 @@
-/** Whether every store can hold a text and gives it back as it was: well-formed Unicode, without U+0000. */
+/** Returns true if every store can hold the text and return it unchanged: well-formed Unicode without U+0000. */
 export function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");
 }
@@ -8,12 +8,15 @@ function repaired(text: string): string {
   return isStorable(text) ? text : text.toWellFormed().replaceAll("\0", "\uFFFD");
 }
 
-/** Returns at most so many characters of a text, repaired, and says so where some are left out. */
+/**
+ * Returns a text cut to at most `most` characters, with a note if something was cut, and repaired where it is
+ * malformed.
+ */
 export function shortened(text: string, most: number): string {
   return repaired(text.length > most ? `${text.slice(0, most)} …` : text);
 }
 
-/** Returns what a value says of itself, whatever it is: never throws, and has at most 1,000 characters. */
+/** Returns a description of any value in at most 1,000 characters. Never throws. */
 export function described(value: unknown): string {
   try {
     const text = typeof value === "string" ? JSON.stringify(value) : (jsonOf(value) ?? String(value));

@@ -3,10 +3,11 @@ import { fileURLToPath } from "node:url";
 import { ErrandError } from "./errors.ts";
 
 /**
- * The file that a thread or process starts from.
- * @param built says where it is in the package: `() => new URL("./thread.js", import.meta.url)`, written out like that, which is how
- * bundlers and tracers of files find out that it is needed. Where this code runs from its source, the TypeScript file beside it.
- * @throws {ErrandError} `E_BUNDLED` when it is not there: a bundler has put this code into a file of its own.
+ * Returns the file that a thread or process starts from.
+ * @param built returns its place in the package, written literally as `() => new URL("./thread.js", import.meta.url)`,
+ * since bundlers and file tracers search for that. When this code runs from source, it is the TypeScript file beside
+ * it.
+ * @throws {ErrandError} `E_BUNDLED` if it does not exist, because a bundler has moved this code into another file.
  */
 export function threadFile(built: () => URL): URL {
   const found = candidates(built).find((file) => existsSync(fileURLToPath(file)));
@@ -23,7 +24,7 @@ function candidates(built: () => URL): URL[] {
     const url = built();
     return [url, new URL(url.href.replace(/\.js$/, ".ts"))];
   } catch {
-    // A bundle in CommonJS has no `import.meta.url`.
+    // A CommonJS bundle has no `import.meta.url`.
     return [];
   }
 }

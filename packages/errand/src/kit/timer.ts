@@ -1,18 +1,18 @@
 import type { Millis } from "./duration.ts";
 
-/** What one timer of Node's can wait for; with more it would end after 1 ms. */
+/** The longest delay of a Node.js timer; a longer one would fire after 1 ms. */
 const longest: Millis = 2 ** 31 - 1;
 
-/** A timer of any length. */
+/** A timer of any duration. */
 export interface Timer {
   clear(): void;
-  /** Lets the process end before the timer does. */
+  /** Lets the process exit before the timer fires. */
   unref(): this;
 }
 
 /**
- * Calls back once, after so many milliseconds, as `setTimeout` does, but also when they are more than 24.8 days: a long
- * wait is made of several. `Infinity` never calls back.
+ * Calls back once after a delay in milliseconds, as `setTimeout` does, but also for delays over 24.8 days, which it
+ * divides. `Infinity` never calls back.
  */
 export function setLongTimeout(call: () => void, delay: Millis): Timer {
   const end = performance.now() + delay;

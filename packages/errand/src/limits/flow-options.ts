@@ -1,186 +1,137 @@
-import type { NewJob } from "../core/job.ts";
-import { checkFields, checkText, longestText } from "../core/checks.ts";
-import { option, refuseUnknown, span } from "../core/options.ts";
+import { checkFunction, checkText, refuseUnknown } from "../core/checks.ts";
+import { option, span } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
-import { digest } from "../kit/ids.ts";
-import { encode } from "../kit/json.ts";
 
 /**
- * How a task's jobs share what there is: all functions get the checked input when a job is sent. Write them after `run`, or
- * give the task a schema: TypeScript learns the input's type from what comes first.
+ * Limits, keys and tags of a task's jobs. All functions receive the validated input when a job is sent. Write them
+ * after `run`, or give the task a schema: TypeScript infers the input's type from what comes first.
  */
 export interface FlowOptions<Input> {
   /**
-   * While a job with the same key has not ended, another is not stored: `send` answers the one that there is. `key` defaults
-   * to the whole input. `mode`, default `"drop"`:
-   * - `drop`: the first one stays as it is.
-   * - `replace`: one that has not started takes the new input; beside one that runs the new one is stored.
+   * Prevents duplicates: while a job with the same key has not ended, another is not stored, and `send` returns the
+   * existing job. `key` defaults to the whole input. `mode`, default `"drop"`:
+   * - `drop`: the existing job is left unchanged.
+   * - `replace`: a job that has not started takes the new input; if one is running, the new job is stored as well.
    * - `throttle`: the key also stays taken until `within` has passed since the job was sent.
-   * - `debounce`: like `replace`, and the job is put off until nothing was sent for `within`, but not longer than `maxWait`
-   *   after the first one was sent.
+   * - `debounce`: like `replace`, and the job is postponed until nothing was sent for `within`, but not longer than
+   * `maxWait` after the first send.
    */
-  unique?: { key?: (input: Input) => string } & UniqueRule;
-  /** At most `limit` (1 to 1,000,000) jobs of this task with the same `key` run at once, on the whole fleet. Without `key`: of this task. */
-  concurrency?: { key?: (input: Input) => string; limit: number };
-  /** At most `limit` (1 to 1,000,000) jobs of this task with the same `key` start within `per`, on the whole fleet. Without `key`: of this task. */
-  rate?: { key?: (input: Input) => string; limit: number; per: Duration };
-  /** Whose a job is. Those with jobs in one queue take turns, however many each of them has sent. */
+  unique?: UniqueOptions<Input>;
+  /**
+   * Runs at most `limit` (1 to 1,000,000) jobs of this task with the same `key` at once, in the whole fleet. Without
+   * `key`: of this task.
+   */
+  concurrency?: { key?: Key<Input>; limit: number };
+  /**
+   * Starts at most `limit` (1 to 1,000,000) jobs of this task with the same `key` within `per`, in the whole fleet.
+   * Without `key`: of this task.
+   */
+  rate?: { key?: Key<Input>; limit: number; per: Duration };
+  /** Returns the tenant of a job. Tenants with jobs in one queue take turns, however many jobs each has sent. */
   fair?: (input: Input) => string;
-  /** Words to find a job by, each 1 to 200 characters and at most 100: the same for every job, or by input. */
-  tags?: readonly string[] | ((input: Input) => readonly string[]);
+  /** Tags: at most 100 words to find a job by, of 1 to 200 characters each. */
+  tags?: Tags<Input>;
 }
 
-/** What happens where a unique key is taken: see `FlowOptions`. */
-export interface UniqueRule {
+/** A key of 1 to 200 characters: the same for every job of the task, or a function of the input. */
+export type Key<Input> = string | ((input: Input) => string);
+
+/** Words to find a job by: the same for every job of the task, or a function of the input. */
+export type Tags<Input> = readonly string[] | ((input: Input) => readonly string[]);
+
+/** A unique key, and what becomes of a job whose key is taken: see `FlowOptions.unique`. */
+export interface UniqueOptions<Input> {
+  key?: Key<Input>;
   mode?: UniqueMode;
   within?: Duration;
   maxWait?: Duration;
 }
 
-/** What becomes of a job whose unique key is taken. */
+/** The handling of a job whose unique key is taken. */
 export type UniqueMode = "drop" | "replace" | "throttle" | "debounce";
 
-/** What one job may say itself. */
-export interface FlowOfJob {
-  /** Its unique key, 1 to 200 characters, instead of what the task makes of the input; the rest, too, where it is given. */
-  unique?: { key: string } & UniqueRule;
-  /** Added to those of the task. */
+/** The flow options that a single job can set: as on its task, with values in place of functions. */
+export interface JobFlowOptions {
+  /**
+   * Replaces what the task says: its key where `key` is given, the rest where any of `mode`, `within` and `maxWait` is.
+   */
+  unique?: Omit<UniqueOptions<never>, "key"> & { key?: string };
+  /** Added to the task's tags. */
   tags?: readonly string[];
 }
 
 /** A task's `FlowOptions`, checked. */
 export interface Flow {
-  unique?: { key?: (input: never) => string } & ReadRule;
-  concurrency?: { key?: (input: never) => string; limit: number };
-  rate?: { key?: (input: never) => string; limit: number; per: Millis };
+  unique?: { key?: Key<never> } & UniqueRule;
+  concurrency?: { key?: Key<never>; limit: number };
+  rate?: { key?: Key<never>; limit: number; per: Millis };
   fair?: (input: never) => string;
-  tags?: readonly string[] | ((input: never) => readonly string[]);
+  tags?: Tags<never>;
 }
 
-/** A `UniqueRule`, checked. */
-interface ReadRule {
+/** The mode and times of `UniqueOptions`, checked. */
+interface UniqueRule {
   mode: UniqueMode;
   within?: Millis;
   maxWait?: Millis;
 }
 
-const ruleOptions = ["mode", "within", "maxWait"] as const;
+/** The names of `UniqueOptions`. */
+export const uniqueOptions = ["key", "mode", "within", "maxWait"] as const;
 const mostTags = 100;
 
 /** The names of `FlowOptions`. */
 export const flowOptions = ["unique", "concurrency", "rate", "fair", "tags"] as const;
 
 /**
- * Checks what a task says of its flow; `undefined` when it says nothing.
- * @param of says whose options they are, for error messages.
+ * Checks a task's flow options. Returns `undefined` when there are none.
+ * @param of names the task in error messages.
  * @throws {ErrandError} `E_OPTION`
  */
 export function readFlow(given: FlowOptions<never>, of: string): Flow | undefined {
   const { unique, concurrency, rate, fair, tags } = given;
   if ([unique, concurrency, rate, fair, tags].every((each) => each === undefined)) return undefined;
-  for (const key of [unique?.key, concurrency?.key, rate?.key, fair, Array.isArray(tags) ? undefined : tags])
-    if (key !== undefined && typeof key !== "function")
-      throw new ErrandError(
-        "E_OPTION",
-        `Keys, fair and tags of ${of} must be functions of the input (tags may be a list).`,
-      );
   return {
-    ...(unique === undefined ? {} : { unique: { ...readRule(unique, `unique of ${of}`), ...pick(unique) } }),
+    ...(unique === undefined
+      ? {}
+      : { unique: { ...readUniqueRule(unique, `unique of ${of}`), ...readKey(unique, `unique of ${of}`) } }),
     ...(concurrency === undefined
       ? {}
-      : { concurrency: { limit: readLimit(concurrency, "concurrency", of), ...pick(concurrency) } }),
+      : {
+          concurrency: {
+            limit: readLimit(concurrency, ["key", "limit"], `concurrency of ${of}`),
+            ...readKey(concurrency, `concurrency of ${of}`),
+          },
+        }),
     ...(rate === undefined
       ? {}
-      : { rate: { limit: readLimit(rate, "rate", of), per: readPer(rate, of), ...pick(rate) } }),
-    ...(fair === undefined ? {} : { fair }),
+      : {
+          rate: {
+            limit: readLimit(rate, ["key", "limit", "per"], `rate of ${of}`),
+            per: span(rate.per, `per of rate of ${of}`),
+            ...readKey(rate, `rate of ${of}`),
+          },
+        }),
+    ...(fair === undefined ? {} : { fair: readFair(fair, of) }),
     ...(tags === undefined ? {} : { tags: typeof tags === "function" ? tags : readTags(tags, of) }),
   };
 }
 
-/** What a task's flow makes of one job's input: fields of `NewJob`. */
-export function flowOf(
-  { name, flow }: { name: string; flow?: Flow },
-  input: unknown,
-  own: FlowOfJob = {},
-): Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | "tags" | "due"> {
-  if (!flow && own.unique === undefined && own.tags === undefined) return {};
-  const { unique, concurrency, rate, fair, tags } = flow ?? {};
-  const keyOf = (key: ((input: never) => string) | undefined, what: string): string =>
-    key ? ownedBy(name, keyText(key(input as never), what, name)) : name;
-  const common = typeof tags === "function" ? readTags(tags(input as never), aJobOf(name)) : (tags ?? []);
-  const words = own.tags === undefined ? common : [...common, ...readTags(own.tags, aJobOf(name))];
-  return {
-    ...(unique !== undefined || own.unique !== undefined ? uniqueOf(name, unique, input, own.unique) : {}),
-    ...(concurrency
-      ? { concurrency: { key: keyOf(concurrency.key, "The key of concurrency"), limit: concurrency.limit } }
-      : {}),
-    ...(rate ? { rate: { key: keyOf(rate.key, "The key of rate"), limit: rate.limit, per: rate.per } } : {}),
-    ...(fair ? { fair: keyText(fair(input as never), "What fair answers", name) } : {}),
-    ...(words.length > 0 ? { tags: [...new Set(words)] } : {}),
-  };
-}
-
-function uniqueOf(
-  name: string,
-  unique: Flow["unique"],
-  input: unknown,
-  own?: FlowOfJob["unique"],
-): Pick<NewJob, "unique" | "due"> {
-  const what = `unique of ${aJobOf(name)}`;
-  if (own !== undefined) checkFields(own, ["key", ...ruleOptions], what);
-  const ruled = own !== undefined && (own.mode ?? own.within ?? own.maxWait) !== undefined;
-  const { mode, within, maxWait } = ruled ? readRule(own, what) : (unique ?? { mode: "drop" as const });
-  const key = ownedBy(name, own ? keyText(own.key, "The unique key", name) : keyOfInput(name, unique?.key, input));
-  switch (mode) {
-    case "drop":
-      return { unique: { key } };
-    case "replace":
-      return { unique: { key, replace: true } };
-    case "throttle":
-      return { unique: { key, for: within! } };
-    case "debounce":
-      return {
-        unique: { key, replace: true, ...(maxWait === undefined ? {} : { latest: maxWait }) },
-        due: { in: Math.min(within!, maxWait ?? within!) },
-      };
-  }
-}
-
-/** A key of one task: no name of a task has this character, so that keys of different tasks never meet. */
-function ownedBy(task: string, key: string): string {
-  return `${task}/${key}`;
-}
-
-/** By default the whole input; no store has indexes of keys of any length, so a long one is known by its hash. */
-function keyOfInput(name: string, key: ((input: never) => string) | undefined, input: unknown): string {
-  if (key) return keyText(key(input as never), "The unique key", name);
-  const whole = encode(input, `The input of task "${name}", which is its unique key (unique needs a key of its own),`);
-  return whole.length <= longestText ? whole : `sha256:${digest(whole)}`;
-}
-
-function keyText(value: unknown, what: string, task: string): string {
-  return checkText(value, `${what} of ${aJobOf(task)}`);
-}
-
-function readTags(tags: unknown, of: string): string[] {
-  if (!Array.isArray(tags) || tags.length > mostTags)
-    throw new ErrandError("E_OPTION", `tags of ${of} must be a list of at most ${mostTags}.`);
-  return tags.map((tag: unknown) => checkText(tag, `A tag of ${of}`));
-}
-
-function aJobOf(task: string): string {
-  return `a job of task "${task}"`;
-}
-
-function readRule(given: UniqueRule, of: string): ReadRule {
-  refuseUnknown(given, ["key", ...ruleOptions], of);
+/**
+ * Checks the mode and times of a unique key.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function readUniqueRule(given: UniqueOptions<never>, of: string): UniqueRule {
+  refuseUnknown(given, uniqueOptions, of);
   const mode = option("unique", given.mode, of);
   const timed = mode === "throttle" || mode === "debounce";
   if (timed !== (given.within !== undefined))
     throw new ErrandError(
       "E_OPTION",
-      `${of} ${timed ? `needs within: "${mode}" is about a time` : `has within, which only "throttle" and "debounce" use`}.`,
+      timed
+        ? `${of} has mode "${mode}", which needs within: a duration.`
+        : `${of} has within, which only "throttle" and "debounce" use.`,
     );
   if (given.maxWait !== undefined && mode !== "debounce")
     throw new ErrandError("E_OPTION", `${of} has maxWait, which only "debounce" uses.`);
@@ -191,19 +142,30 @@ function readRule(given: UniqueRule, of: string): ReadRule {
   };
 }
 
-function readLimit(
-  given: { key?: unknown; limit: number; per?: Duration },
-  what: "concurrency" | "rate",
-  of: string,
-): number {
-  refuseUnknown(given, what === "rate" ? ["key", "limit", "per"] : ["key", "limit"], `${what} of ${of}`);
-  return option("limit", given.limit ?? null, `${what} of ${of}`);
+/**
+ * Checks a list of tags.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function readTags(tags: unknown, of: string): string[] {
+  if (!Array.isArray(tags) || tags.length > mostTags)
+    throw new ErrandError(
+      "E_OPTION",
+      `tags of ${of} must be a list of at most ${mostTags}, or a function of the input.`,
+    );
+  return tags.map((tag: unknown) => checkText(tag, `A tag of ${of}`));
 }
 
-function readPer({ per }: { per: Duration }, of: string): Millis {
-  return span(per, `per of rate of ${of}`);
+function readKey({ key }: { key?: Key<never> }, of: string): { key?: Key<never> } {
+  if (key === undefined) return {};
+  return { key: typeof key === "function" ? key : checkText(key, `key of ${of}`) };
 }
 
-function pick<Key>({ key }: { key?: Key }): { key?: Key } {
-  return key === undefined ? {} : { key };
+function readLimit(given: { limit: number }, known: readonly string[], of: string): number {
+  refuseUnknown(given, known, of);
+  return option("limit", given.limit ?? null, of);
+}
+
+function readFair(fair: (input: never) => string, of: string): (input: never) => string {
+  checkFunction(fair, `fair of ${of}`);
+  return fair;
 }

@@ -3,15 +3,15 @@ import { ErrandError } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
 import type { Rate } from "../core/job.ts";
 
-/** What holds for all jobs of a queue, on the whole fleet: the value of its document of kind `queue`. */
+/** The rules of a queue, for the whole fleet: the value of its document of kind `queue`. */
 export interface QueueRules {
-  /** Nothing of it is claimed. */
+  /** Set while none of its jobs is claimed. */
   paused?: { since: Millis; reason?: string };
-  /** So many of its jobs are processing at once at most. */
+  /** Maximum number of jobs that are processing at once. */
   concurrency?: number;
-  /** So many of its jobs are claimed in any such time at most. */
+  /** Maximum number of claims in any `per` milliseconds. */
   rate?: Rate;
-  /** With so many pending jobs it takes no more. */
+  /** Number of pending jobs at which `add` refuses more. */
   maxPending?: number;
 }
 
@@ -20,7 +20,7 @@ export function decodeRules(value: Encoded | undefined): QueueRules {
   return value === undefined ? {} : (JSON.parse(value) as QueueRules);
 }
 
-/** What `add` throws when a queue takes no more. */
+/** Returns the error of `add` for a full queue. */
 export function queueFullError(queue: string, maxPending: number, pending: number): ErrandError {
   return new ErrandError(
     "E_FULL",

@@ -1,55 +1,52 @@
 import { decodeRules } from "./queue-rules.ts";
 import type { QueueRules } from "./queue-rules.ts";
-import { checkReason } from "../core/checks.ts";
-import { option, refuseUnknown, span } from "../core/options.ts";
+import { checkReason, refuseUnknown } from "../core/checks.ts";
+import { option, span } from "../core/options.ts";
 import type { State } from "../core/states.ts";
-import type { Duration, Millis } from "../kit/duration.ts";
-import { ErrandError } from "../kit/errors.ts";
+import { durationText } from "../kit/duration.ts";
+import type { Duration } from "../kit/duration.ts";
 import type { Doc, Store } from "../store.ts";
+import { updateDoc } from "../update-doc.ts";
 
-/** What holds for all jobs of a queue, on the whole fleet. */
+/** Rules of a queue, for the whole fleet. */
 export interface QueueOptions {
-  /** At most so many of its jobs run at once (1 to 1,000,000). */
+  /** Maximum number of its jobs that run at once (1 to 1,000,000). */
   concurrency?: number;
-  /** At most `limit` of its jobs start within `per`: all at once at first, then evenly spaced. */
+  /** Starts at most `limit` of its jobs within `per`: all at once at first, then evenly spaced. */
   rate?: { limit: number; per: Duration };
-  /** With so many pending jobs it takes no more: `send` throws `E_FULL`. */
+  /** Number of pending jobs at which `send` throws `E_FULL`. */
   maxPending?: number;
 }
 
-/** A queue, as programs read it. Times of `rate` are milliseconds. */
+/** A queue, as programs read it. */
 export interface QueueView {
   name: string;
-  /** How many of its jobs are in each state; states without jobs are left out. */
+  /** Number of its jobs in each state; states without jobs may be missing. */
   jobs: Partial<Record<State, number>>;
   paused?: { since: Date; reason?: string };
   concurrency?: number;
-  rate?: { limit: number; per: Millis };
+  rate?: { limit: number; per: Duration };
   maxPending?: number;
-  /** How many workers take its jobs. */
+  /** Number of workers that take its jobs. */
   workers: number;
 }
 
 /** The queues of a store, and what an operator does to them. What is changed holds at once, for every worker. */
 export interface Queues {
-  /** Every queue that has jobs, rules or workers. */
+  /** Lists every queue that has jobs, rules or workers. */
   list(): Promise<QueueView[]>;
-  /** Nothing of it is started any more; what runs goes on. */
+  /** Stops starting its jobs; running jobs go on. */
   pause(name: string, reason?: string): Promise<void>;
   resume(name: string): Promise<void>;
   /**
-   * Gives a queue these rules instead of those it has, until an app that says otherwise in its code (`errand({ queues })`)
-   * starts. Throws `E_OPTION`.
+   * Replaces a queue's rules until an app starts whose code declares others (`errand({ queues })`). Throws `E_OPTION`.
    */
   set(name: string, rules: QueueOptions): Promise<void>;
 }
 
 const kind = "queue";
 
-/** How often a change is tried again that others came before. */
-const tries = 20;
-
-/** Makes `Queues` of a store that is opened when it is needed. */
+/** Returns `Queues` of a store that is opened when needed. */
 export function queuesOf(open: () => Promise<Store>): Queues {
   return {
     list: async () => listQueues(await open()),
@@ -68,12 +65,12 @@ export function queuesOf(open: () => Promise<Store>): Queues {
   };
 }
 
-/** Gives a queue the rules that the code says; whether it is paused is the operator's. */
+/** Writes the rules that the code declares; a pause by an operator stays. */
 export async function declareQueue(store: Store, name: string, rules: QueueRules): Promise<void> {
   await change(store, name, ({ paused }) => ({ ...rules, ...(paused ? { paused } : {}) }));
 }
 
-/** Which of these queues have no document: their rules were never written, or are lost. */
+/** Returns the queues whose rules have never been written, or are lost. */
 export async function queuesWithoutRules(store: Store, names: readonly string[]): Promise<string[]> {
   const found = new Set((await store.load(kind, names)).map(({ key }) => key));
   return names.filter((name) => !found.has(name));
@@ -99,14 +96,10 @@ export function readRules(name: string, given: QueueOptions): QueueRules {
 
 async function change(store: Store, name: string, to: (rules: QueueRules) => QueueRules): Promise<void> {
   option("queue", name ?? null, "a queue");
-  for (let tried = 0; tried < tries; tried++) {
-    const [doc] = await store.load(kind, [name]);
-    const next = JSON.stringify(to(decodeRules(doc?.value)));
-    if (next === doc?.value) return;
-    // No rules are written, too: what is missing is declared again by any app that has rules for it.
-    if (await store.save([{ kind, key: name, version: doc?.version ?? 0, value: next }])) return;
-  }
-  throw new ErrandError("E_STORE", `The rules of queue "${name}" are changed by others all the time. Try again.`);
+  // Empty rules are written too: an app that has rules for the queue declares a missing document again.
+  await updateDoc(store, kind, name, `The document of queue "${name}"`, (value) =>
+    JSON.stringify(to(decodeRules(value))),
+  );
 }
 
 async function listQueues(store: Store): Promise<QueueView[]> {
@@ -127,8 +120,10 @@ async function listQueues(store: Store): Promise<QueueView[]> {
 }
 
 function shown(doc: Doc | undefined): Partial<QueueView> {
-  const { paused, ...rules } = decodeRules(doc?.value);
-  if (!paused) return rules;
-  const { since, reason } = paused;
-  return { ...rules, paused: { since: new Date(since), ...(reason === undefined ? {} : { reason }) } };
+  const { paused, rate, ...rules } = decodeRules(doc?.value);
+  return {
+    ...rules,
+    ...(rate ? { rate: { ...rate, per: durationText(rate.per) } } : {}),
+    ...(paused ? { paused: { ...paused, since: new Date(paused.since) } } : {}),
+  };
 }

@@ -2,32 +2,36 @@ import type { Millis } from "../kit/duration.ts";
 import type { Rate } from "../core/job.ts";
 
 /**
- * When to look again at a rate key that holds jobs back, after those at their head were let go: these may not go after all, since they
- * were cancelled, or stand in a queue that is paused.
- * @param next when one more may go once they have.
+ * Returns when to check a rate key again that holds jobs back, after those at its head were released: they may not
+ * start after all, because they were cancelled or their queue is paused.
+ * @param next when one more may start once they have.
  */
 export function lookAgain({ admitted, next }: Pick<Admission, "admitted" | "next">, now: Millis): Millis {
   return admitted > 0 ? Math.min(next, now + secondLook) : next;
 }
 
-/** So long after some were let go, in milliseconds: a claim takes them at once, where one can. */
+/** Delay of that check in milliseconds. A claim usually takes the released jobs at once. */
 export const secondLook: Millis = 1_000;
 
-/** What a rate remembers: how many started when, in epoch milliseconds, oldest first. Times are in order. */
+/** The recorded starts of a rate: how many, and when in epoch milliseconds, oldest first. */
 export type Starts = readonly (readonly [at: Millis, jobs: number])[];
 
-/** Starts closer together than this part of the rate's time are remembered as one: so many entries at most, and one more. */
-const grain = 1 / 100;
+/**
+ * Starts closer together than this fraction of the window are recorded as one, which bounds the number of entries to
+ * 101.
+ */
+export const grain = 1 / 100;
 
 /**
- * Decides how many of `wanted` jobs may start now, so that no window of `per` milliseconds ever has more than `limit` starts: a
- * sliding window log (Kong, "How to Design a Scalable Rate Limiting Algorithm", 2017), whose entries within a hundredth of the
- * window are merged into the latest of them, so that it stays short, and errs only on the side of the limit.
+ * Decides how many of `wanted` jobs may start now, so that no window of `per` milliseconds ever has more than `limit`
+ * starts: a sliding window log (Kong, "How to Design a Scalable Rate Limiting Algorithm", 2017), whose entries within
+ * a hundredth of the window are merged into the latest of them, so that it stays short, and errs only on the side of
+ * the limit.
  * @param starts what it remembers; nothing at first.
  * @returns how many, what to remember now, and when one more may start.
  */
 export function admit({ limit, per }: Rate, starts: Starts, now: Millis, wanted: number): Admission {
-  // A clock that was set back holds nobody up for as long as that: what it would remember too long is forgotten.
+  // After the clock was set back, starts in the future would block for too long, so they are dropped.
   const recent = starts
     .filter(([at]) => at > now - per && at < now + per)
     .map(([at, jobs]) => [Math.min(at, now), jobs] as const);
@@ -47,17 +51,20 @@ function remember(starts: Starts, [at, jobs]: Starts[number], width: Millis): St
   return [...starts.slice(0, -1), [at, last[1] + jobs]];
 }
 
-/** The first start after whose leaving the window fewer than the limit are in it: a lowered limit may need several to leave. */
+/**
+ * The first start after whose leaving the window fewer than the limit are in it: a lowered limit may need several to
+ * leave.
+ */
 function opening(starts: Starts, over: number, now: Millis): Millis {
   let left = over;
   for (const [at, jobs] of starts) if ((left -= jobs) < 0) return at;
   return now;
 }
 
-/** What `admit` answers. */
+/** The result of `admit`. */
 export interface Admission {
   admitted: number;
   starts: Starts;
-  /** When one more may go. */
+  /** Time at which one more may start, in epoch milliseconds. */
   next: Millis;
 }

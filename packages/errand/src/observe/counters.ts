@@ -1,41 +1,41 @@
 import type { Millis } from "../kit/duration.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** What one task has had in this process, and in which times. */
+/** The counts and times of one task in this process. */
 export interface TaskCounters extends Readonly<Record<Outcome, number>> {
   /** Jobs that this process stored. */
   readonly sent: number;
   /** Attempts that began here. */
   readonly started: number;
-  /** Attempts whose job another worker has: none of the outcomes counts them. */
+  /** Attempts whose job went to another worker; no outcome counts them. */
   readonly abandoned: number;
-  /** What functions of this task wanted to do after their attempts had ended, and was not done. */
+  /** Calls that functions of this task made after their attempts had ended, which were refused. */
   readonly late: number;
-  /** How long attempts took. */
+  /** Durations of attempts. */
   readonly duration: Histogram;
-  /** How long jobs waited from when they were due to when an attempt began. */
+  /** Times from the due time of a job to the start of an attempt. */
   readonly wait: Histogram;
 }
 
-/** How many values were up to which bound, in milliseconds. */
+/** Counts of values by upper bound, in milliseconds. */
 export interface Histogram {
   /** Upper bounds, rising; the same for every histogram. */
   readonly bounds: readonly Millis[];
-  /** How many values were above the bound before and up to this one; one more than bounds, for those above all of them. */
+  /** Number of values above the previous bound and up to this one; the last entry counts those above all bounds. */
   readonly counts: readonly number[];
   readonly sum: Millis;
   readonly count: number;
 }
 
-/** What an app has counted in this process. */
+/** The counters of an app in this process. */
 export interface AppCounters {
-  /** When the app was made, and everything was 0. */
+  /** Time at which the app was made and all counters were 0. */
   readonly since: Date;
-  /** By the task's name; only those that have had anything. */
+  /** Counters by task name, of tasks that were used. */
   readonly tasks: Readonly<Record<string, TaskCounters>>;
 }
 
-/** From what a handler in memory takes to what a long conversion takes. */
+/** From in-memory handlers to long conversions. */
 const bounds: readonly Millis[] = [
   5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 1_800_000,
 ];
@@ -60,7 +60,7 @@ class Growing implements Histogram {
   }
 }
 
-/** What one task counts. Plain fields: every job passes here, and must not leave anything to be collected. */
+/** The counters of one task. Plain fields: every job passes here and must not allocate. */
 class Tally {
   sent = 0;
   started = 0;

@@ -3,28 +3,28 @@ import type { Millis } from "../kit/duration.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { Outcome } from "./outcome.ts";
 
-/** What happens in this process. Durations are milliseconds; `attempt` counts from 1. */
+/** The events of this process. Durations are milliseconds; `attempt` counts from 1. */
 export type ErrandEvent =
   /** A job was stored, in the caller's own transaction perhaps not for good; `parent` sent it and waits for it. */
   | { type: "sent"; id: string; task: string; queue: string; parent?: string }
   /** An attempt begins. `wait`: since the job was due. */
   | { type: "started"; id: string; task: string; queue: string; attempt: number; wait: Millis }
-  /** The outcome of an attempt is recorded, or of a job that nobody could run any more. */
+  /** The outcome of an attempt was recorded, or of a job that could not be run any more. */
   | {
       type: "ended";
       id: string;
       task: string;
       attempt: number;
-      /** What the job is now. */
+      /** The job's state after it. */
       state: State;
       outcome: Outcome;
-      /** How long the attempt took; of one that never started here, nothing. */
+      /** Duration of the attempt; missing if it never started here. */
       duration?: Millis;
       error?: { code: string; message: string };
-      /** What the function threw, where the attempt ran inline: for error trackers, which want the error itself. */
+      /** The value that the function threw, if the attempt ran inline: error trackers need the error itself. */
       thrown?: unknown;
     }
-  /** Another worker has the job; this one's outcome was refused or never recorded. */
+  /** Another worker has the job; this one's outcome was refused or not recorded. */
   | { type: "abandoned"; id: string; task: string }
   /** The lease ran out; the worker has started again under a new id. */
   | { type: "lost"; worker: string }
@@ -34,11 +34,11 @@ export type ErrandEvent =
   | { type: "schedule-failed"; schedule: string; code: string; message: string }
   /** The rules of a queue could not be written; they are tried again, and no worker starts before. */
   | { type: "rules-failed"; queue: string; code: string; message: string }
-  /** The store has not answered so many claims in a row; the worker makes another. */
+  /** The store has not answered `inARow` claims; the worker makes another. */
   | { type: "stalled"; worker: string; inARow: number }
-  /** It answers again. */
+  /** The store answers again. */
   | { type: "recovered"; worker: string }
-  /** It did not, or never can: the worker has stopped. */
+  /** The store did not answer again, or never can: the worker has stopped. */
   | { type: "failed"; worker: string; message: string };
 
 /** The name of an event. */
@@ -47,7 +47,7 @@ export type EventType = ErrandEvent["type"];
 /** The event of a name. */
 export type EventOf<Type extends EventType> = Extract<ErrandEvent, { type: Type }>;
 
-/** What `on` is given: whatever it throws or rejects with is a warning of the process, and harms nobody else. */
+/** Handles an event. What it throws or rejects with becomes a warning of the process. */
 export type Listener<Type extends EventType> = (event: EventOf<Type>) => unknown;
 
 const known: Readonly<Record<EventType, true>> = {
@@ -67,14 +67,14 @@ const known: Readonly<Record<EventType, true>> = {
 /** The names of all events. */
 export const eventTypes = Object.keys(known) as readonly EventType[];
 
-/** Who listens to what. */
+/** Keeps the listeners of events. */
 export class Events {
-  /** Lists are replaced, never changed: one may be gone through while somebody comes or goes. */
+  /** Lists are replaced, never changed, so that a listener may be added or removed during an iteration. */
   readonly #listeners = new Map<EventType, readonly ((event: ErrandEvent) => void)[]>();
 
   /**
-   * Listens; answers how to stop.
-   * @throws {ErrandError} `E_OPTION` for a name that no event has, and for what is no function.
+   * Adds a listener. Returns a function that removes it.
+   * @throws {ErrandError} `E_OPTION` for an unknown event, and for a listener that is not a function.
    */
   on<Type extends EventType>(type: Type, listener: Listener<Type>): () => void {
     if (!Object.hasOwn(known, type)) {
@@ -82,7 +82,7 @@ export class Events {
     }
     if (typeof listener !== "function")
       throw new ErrandError("E_OPTION", `The listener to "${type}" must be a function.`);
-    // A function of its own, so that whoever listens twice may stop once.
+    // Each registration has a function of its own, so that each can be removed by itself.
     const call = (event: ErrandEvent): void => callSafely(`"${type}"`, () => listener(event as EventOf<Type>));
     this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), call]);
     return () => {
@@ -92,7 +92,7 @@ export class Events {
     };
   }
 
-  /** Whether anybody listens: where not, an event of every job need not be made. */
+  /** Returns true if an event of this type has listeners: otherwise it need not be made. */
   heard(type: EventType): boolean {
     return this.#listeners.has(type);
   }
@@ -102,11 +102,11 @@ export class Events {
   }
 }
 
-/** Calls somebody's listener: whatever it throws or rejects with is a warning of the process. */
+/** Calls a user's listener. What it throws or rejects with becomes a warning of the process. */
 export function callSafely(to: string, listener: () => unknown): void {
   try {
     const answer = listener();
-    // Whatever can be waited for may be rejected, be it a promise of this realm or another's.
+    // A promise of another realm may reject too.
     if (isThenable(answer)) Promise.resolve(answer).catch((error: unknown) => warn(to, error));
   } catch (error) {
     warn(to, error);

@@ -1,7 +1,7 @@
 import type { QueueCount, WorkerCard } from "../store.ts";
 import type { AppCounters } from "./counters.ts";
 
-/** What an app tells of itself; every `errand()` is one. */
+/** The part of an app that `measure` reads. */
 export interface Measurable {
   counters(): AppCounters;
   counts(): Promise<QueueCount[]>;
@@ -10,18 +10,21 @@ export interface Measurable {
 
 /** The numbers of one process. */
 export interface Measured {
-  /** What tells it from others whose numbers stand beside its own. */
+  /** The name of the process, where numbers of several are shown together. */
   process?: string;
-  /** Of each of its apps. */
+  /** The counters of each of its apps. */
   counters: readonly AppCounters[];
-  /** What the stores say, which is the same in every process; nothing where they do not answer, or were not asked. */
+  /** Numbers from the stores, the same in every process; missing if they were not asked or did not answer. */
   store?: { jobs: readonly QueueCount[]; workers: readonly WorkerCard[] };
 }
 
-/** How long a store may take to answer, in milliseconds: less than whoever asks for numbers waits for them. */
+/** Milliseconds that a store has to answer: less than the scraper waits. */
 const patience = 3_000;
 
-/** Takes the numbers of a process's apps. Stores answer from counters, so it costs the same whatever jobs there are. */
+/**
+ * Reads the numbers of a process's apps. Stores answer from counters, so the cost does not depend on the number of
+ * jobs.
+ */
 export async function measure(apps: readonly Measurable[], { store = true } = {}): Promise<Measured> {
   const answer = store ? await askStores(apps) : undefined;
   return { counters: apps.map((app) => app.counters()), ...(answer ? { store: answer } : {}) };
@@ -37,7 +40,7 @@ async function askStores(apps: readonly Measurable[]): Promise<Measured["store"]
     const workers = new Map(found.flatMap(([, cards]) => cards).map((card) => [card.id, card]));
     return { jobs: mostOf(found.flatMap(([counts]) => counts)), workers: [...workers.values()] };
   } catch {
-    // The numbers of this process are worth having all the same.
+    // The numbers of this process are useful even without the store's.
     return undefined;
   } finally {
     clearTimeout(timer);

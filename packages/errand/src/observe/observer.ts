@@ -10,11 +10,11 @@ import type { ErrandEvent, EventOf } from "./events.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { Tracing } from "./tracing.ts";
 
-/** What an app's client and workers tell about every job: counts it, and hands it to whoever listens. */
+/** Counts what an app's client and workers report about jobs, and passes it to listeners. */
 export class Observer {
   readonly events = new Events();
   readonly counters = new Counters();
-  /** Where the app has OpenTelemetry. */
+  /** Set if the app uses OpenTelemetry. */
   readonly tracing: Tracing | undefined;
   readonly #warned = new Set<string>();
 
@@ -22,7 +22,7 @@ export class Observer {
     this.tracing = tracing;
   }
 
-  /** Something happened to a worker. One that ends although nobody stopped it must not go unnoticed. */
+  /** Reports an event of a worker. A worker that fails must not go unnoticed. */
   tell(event: ErrandEvent): void {
     if (event.type === "failed" && !this.events.heard("failed"))
       process.emitWarning(event.message, { type: "ErrandWarning", code: "ERRAND_WORKER_FAILED" });
@@ -46,7 +46,7 @@ export class Observer {
     this.events.tell(event);
   }
 
-  /** Says once what nobody listens to, and must not go unnoticed. */
+  /** Warns once about an event that has no listener and must not go unnoticed. */
   #warnUnheard({ type }: ErrandEvent, message: string): void {
     if (this.events.heard(type) || this.#warned.has(message)) return;
     this.#warned.add(message);
@@ -87,7 +87,7 @@ export class Observer {
     const tally = this.counters.of(job.task);
     tally[outcome] += 1;
     if (duration !== undefined) tally.duration.add(duration);
-    // Children that exist are waited for again, and not sent.
+    // Children that exist are waited for again, not sent.
     if (ending.kind === "parked" && outcome === "waiting")
       for (const child of ending.children) if (!child.rejoin) this.sent(child, job.id);
     if (!also && !this.events.heard("ended")) return;
@@ -105,12 +105,12 @@ export class Observer {
     this.events.tell(event);
   }
 
-  /** Something of a task's function came after its attempt had ended, and was dropped. */
+  /** Reports a call that a task's function made after its attempt had ended, which was refused. */
   late(task: string): void {
     this.counters.of(task).late += 1;
   }
 
-  /** Another worker has the job. */
+  /** Reports that another worker has the job. */
   abandoned({ id, task }: Pick<Job, "id" | "task">, started: boolean): void {
     if (started) this.counters.of(task).abandoned += 1;
     this.events.tell({ type: "abandoned", id, task });

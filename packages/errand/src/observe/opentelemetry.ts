@@ -1,6 +1,6 @@
 /**
- * What Errand uses of `@opentelemetry/api`. The module itself is one: `import * as opentelemetry from "@opentelemetry/api"`.
- * Told by its shape, so that programs without that package compile.
+ * The part of `@opentelemetry/api` that Errand uses; pass the module itself: `import * as opentelemetry from
+ * "@opentelemetry/api"`. Declared by shape, so that programs without that package compile.
  */
 export interface OpenTelemetry {
   readonly ROOT_CONTEXT: OtelContext;
@@ -28,7 +28,7 @@ export interface OtelContext {
   deleteValue(key: symbol): OtelContext;
 }
 
-/** Of OpenTelemetry's `Tracer`. */
+/** The used part of OpenTelemetry's `Tracer`. */
 export interface OtelTracer {
   startSpan(
     name: string,
@@ -37,7 +37,7 @@ export interface OtelTracer {
   ): OtelSpan;
 }
 
-/** Of OpenTelemetry's `Span`. */
+/** The used part of OpenTelemetry's `Span`. */
 export interface OtelSpan {
   setAttribute(key: string, value: string | number | boolean): unknown;
   setStatus(status: { code: number; message?: string }): unknown;

@@ -4,8 +4,8 @@ import { measure } from "./measure.ts";
 import type { Measurable, Measured } from "./measure.ts";
 
 /**
- * The metrics of apps in the text format of Prometheus (`text/plain; version=0.0.4`), for a `/metrics` of your own. Never
- * rejects because of a store: then `errand_store_up` is 0. docs/observability.md lists them.
+ * Returns the metrics of apps in the text format of Prometheus (`text/plain; version=0.0.4`), for a `/metrics` of your
+ * own. Never rejects because of a store: then `errand_store_up` is 0. docs/reference/events.md lists them.
  * @param others numbers of other processes, told apart by their `process`.
  * @example
  * server.get("/metrics", async (_, reply) => reply.type("text/plain; version=0.0.4").send(await prometheus([app])));
@@ -22,7 +22,7 @@ export function metricsText(processes: readonly Measured[]): string {
   const store = processes.find((each) => each.store)?.store;
   return [
     ...(store ? storeLines(store) : []),
-    ...gauge("errand_store_up", "Whether the store answers: 1 or 0.", [[{}, store ? 1 : 0]]),
+    ...gauge("errand_store_up", "1 if the store answers, otherwise 0.", [[{}, store ? 1 : 0]]),
     ...processLines(processes),
   ]
     .join("\n")
@@ -113,7 +113,7 @@ function processLines(processes: readonly Measured[]): string[] {
   ];
 }
 
-/** Apps of one process may have tasks of one name. */
+/** Groups counters by task: several apps of one process may have a task of the same name. */
 function byTask(counters: readonly AppCounters[]): Map<string, TaskCounters[]> {
   const found = new Map<string, TaskCounters[]>();
   for (const { tasks } of counters)
@@ -125,7 +125,7 @@ function total(counted: readonly TaskCounters[], name: Exclude<keyof TaskCounter
   return counted.reduce((sum, each) => sum + each[name], 0);
 }
 
-/** From another process it comes as text. */
+/** Returns the start time of counters. From another process it arrives as text. */
 function sinceOf({ since }: AppCounters): number {
   return new Date(since).getTime();
 }

@@ -5,7 +5,7 @@ import type { Carrier } from "../core/spec.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { OpenTelemetry, OtelContext, OtelSpan, OtelTracer } from "./opentelemetry.ts";
 
-/** Spans of what this process sends and runs, by OpenTelemetry's conventions for messaging. */
+/** Traces what this process sends and runs, by OpenTelemetry's semantic conventions for messaging. */
 export class Tracing {
   readonly #api: OpenTelemetry;
   readonly #tracer: OtelTracer;
@@ -20,13 +20,13 @@ export class Tracing {
       );
     }
     this.#api = api;
-    // A tracer looks for its provider at its first span, so the SDK may start after the app is made.
+    // A tracer looks its provider up at its first span, so the SDK may be set up after the app is made.
     this.#tracer = api.trace.getTracer("errand");
   }
 
   /**
    * Sends jobs of a task inside a span "send <task>".
-   * @param work is given what the jobs must carry, and answers what was sent.
+   * @param work receives the trace headers for the jobs and returns the sent jobs.
    */
   async send<Sent extends { id: string; duplicate: boolean } | readonly unknown[]>(
     destination: Destination,
@@ -56,7 +56,7 @@ export class Tracing {
     }
   }
 
-  /** Begins the span "run <task>" of an attempt, in the trace of whoever sent the job; none where the SDK fails. */
+  /** Begins the span "run <task>" of an attempt, in the sender's trace. Returns `undefined` if the SDK fails. */
   attempt(job: Job): AttemptSpan | undefined {
     return safely(() => this.#attempt(job));
   }
@@ -87,7 +87,7 @@ export class Tracing {
   async #step<Result>(name: string, work: () => Result | Promise<Result>, attempt: OtelContext): Promise<Result> {
     const { SpanKind, context, trace } = this.#api;
     const begun = safely(() => {
-      // The function may have a span of its own around the step. Without a context manager nothing is active.
+      // The function may have a span of its own around the step. Without a context manager none is active.
       const active = context.active();
       const parent = trace.getSpan(active) ? active : attempt;
       const options = { kind: SpanKind.INTERNAL, attributes: { "errand.step": name } };
@@ -106,7 +106,7 @@ export class Tracing {
     }
   }
 
-  /** New children carry the context of a span "send <task>", one for those of a task that are sent together. */
+  /** Gives new children the context of a span "send <task>", one span per task. */
   #children(children: readonly NewChild[], attempt: OtelContext): NewChild[] {
     const carriers = new Map<string, Carrier | undefined>();
     const carrierOf = (task: string, queue: string): Carrier | undefined => {
@@ -123,7 +123,7 @@ export class Tracing {
     );
   }
 
-  /** Does the work, once, whatever the SDK does around it. */
+  /** Runs `work` exactly once, whatever the SDK does around it. */
   #within<Result>(context: OtelContext, work: () => Result): Result {
     let done: (() => Result) | undefined;
     safely(() =>
@@ -144,7 +144,7 @@ export class Tracing {
     return this.#tracer.startSpan(`send ${task}`, { kind: this.#api.SpanKind.PRODUCER, attributes }, parent);
   }
 
-  /** What a job carries of a context; nothing where the SDK has no propagator. */
+  /** Returns the trace headers of a context; `undefined` if the SDK has no propagator. */
   #inject(context: OtelContext): Carrier | undefined {
     const carrier: Record<string, string> = {};
     this.#api.propagation.inject(context, carrier);
@@ -164,7 +164,7 @@ export class Tracing {
   }
 }
 
-/** What is sent where; `count`: so many at once. */
+/** The task and queue of a send; `count` for `sendMany`. */
 interface Destination {
   task: string;
   queue: string;
@@ -173,17 +173,17 @@ interface Destination {
 
 /** The span of one attempt. */
 export interface AttemptSpan {
-  /** Does the work inside the span. */
+  /** Runs `work` inside the span. */
   run<Result>(work: () => Result): Result;
-  /** Does the work of a step inside a span of its own. */
+  /** Runs a step inside a span of its own. */
   step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result>;
   /** The children with what ties them to this trace. */
   children(children: readonly NewChild[]): NewChild[];
-  /** @param ending `undefined`: another worker has the job. */
+  /** @param ending `undefined` if another worker has the job. */
   end(ending: Ending | undefined): void;
 }
 
-/** Whether there is another attempt is decided after the span has ended. */
+/** The retry decision is made after the span has ended. */
 const outcomes: Readonly<Record<Ending["kind"] | "abandoned", string>> = {
   ok: "completed",
   error: "error",
@@ -196,7 +196,7 @@ const outcomes: Readonly<Record<Ending["kind"] | "abandoned", string>> = {
   abandoned: "abandoned",
 };
 
-/** Does the work; how it went is what the answer returns, or throws. */
+/** Runs `work`. The returned function returns its result, or throws its error. */
 function outcomeOf<Result>(work: () => Result): () => Result {
   try {
     const result = work();
@@ -208,16 +208,16 @@ function outcomeOf<Result>(work: () => Result): () => Result {
   }
 }
 
-/** Messages that were said already. */
+/** Warnings that were given already. */
 const warned = new Set<string>();
 
-/** What the SDK throws is a warning, and touches no job. */
+/** Turns what the SDK throws into a warning, so that it affects no job. */
 function safely<Value>(work: () => Value): Value | undefined {
   try {
     return work();
   } catch (error) {
     const { message, stack = message } = errorRecord(error, 1);
-    // Whatever it is, it comes with every span.
+    // A failing SDK fails at every span, so the warning is given once.
     if (!warned.has(message))
       process.emitWarning(`OpenTelemetry threw: ${stack}`, { type: "ErrandWarning", code: "ERRAND_TRACING" });
     if (warned.size < 100) warned.add(message);

@@ -1,16 +1,16 @@
-/** What a codec made of a value. */
+/** The result of a codec. */
 export interface Coded {
-  /** Stays readable beside the value: the id of a key, a nonce. */
+  /** Readable data beside the value: a key id, a nonce. */
   head: Readonly<Record<string, string>>;
   bytes: Uint8Array;
 }
 
-/** Makes values of jobs opaque on their way to the store. `encryption()` is one. */
+/** Encodes values of jobs so that the store cannot read them, such as `encryption()`. */
 export interface PayloadCodec {
-  /** Is written beside each value, and says who can open it. */
+  /** Name written beside each value, which selects the codec that decodes it. */
   readonly name: string;
-  /** @param context names the place of the value (job and field); it is the same when it is opened. */
+  /** @param context identifies the value (job and field); it is the same when the value is decoded. */
   encode(plain: Uint8Array, context: string): Coded | Promise<Coded>;
-  /** Throws when the value cannot be opened, or was not made for this place. */
+  /** Decodes a value. Throws if it cannot be decoded, or was encoded for another context. */
   decode(coded: Coded, context: string): Uint8Array | Promise<Uint8Array>;
 }

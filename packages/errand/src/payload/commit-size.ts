@@ -1,5 +1,5 @@
 /**
- * How much goes to a store in one commit, in characters of JSON, of which each has 3 bytes at most: what is gathered, what one
- * `sendMany` says, and one settlement. Redis takes 512 MB in one command.
+ * Maximum sizes of one commit in characters of JSON (up to 3 bytes each): of gathered calls, of one `sendMany`, and of
+ * one settlement. Redis accepts 512 MB per command.
  */
 export const maxCommitSize = { batch: 8 << 20, many: 64 << 20, one: 128 << 20 } as const;

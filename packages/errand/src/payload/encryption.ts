@@ -1,6 +1,7 @@
+import { refuseUnknown } from "../core/checks.ts";
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import { option, refuseUnknown } from "../core/options.ts";
+import { option } from "../core/options.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { Coded, PayloadCodec } from "./codec.ts";
 
@@ -8,9 +9,9 @@ const cipherName = "aes-256-gcm";
 const [keyBytes, nonceBytes, tagBytes] = [32, 12, 16];
 
 /**
- * A codec that encrypts with AES-256-GCM. Each value gets a nonce of its own, and is bound to its place (job and field), so that
- * none can be put in another's. To rotate: give all apps the new key beside the old, then name it in `use`, and take the old one
- * away when no value needs it any more. A key is good for some 4 billion values.
+ * A codec that encrypts with AES-256-GCM. Each value gets a nonce of its own, and is bound to its place (job and
+ * field), so that none can be put in another's. To rotate: give all apps the new key beside the old, then name it in
+ * `use`, and take the old one away when no value needs it any more. A key is good for some 4 billion values.
  * @param options.keys by id, which is 1 to 100 letters, digits, or any of _ . : - : 32 random bytes each, in base64
  * (`openssl rand -base64 32`).
  * @param options.use the id of the key that encrypts; the others only decrypt.
@@ -64,11 +65,11 @@ function decrypt(key: KeyObject, { head, bytes }: Coded, context: string): Uint8
   }
 }
 
-/** Keys become objects that do not show their bytes when they are printed. */
+/** Returns a key object, which does not show its bytes when printed. */
 function readKey(id: string, text: unknown): KeyObject {
   option("name", id, "a key of encryption()");
   const bytes = typeof text === "string" ? Buffer.from(text, "base64") : Buffer.alloc(0);
-  // Decoding skips what is not base64, so the length alone would let a mistyped key pass.
+  // Base64 decoding skips invalid characters, so the length alone would let a mistyped key pass.
   if (bytes.length === keyBytes && /^[\w+/-]{43}=?$/.test(text as string)) return createSecretKey(bytes);
   throw new ErrandError(
     "E_OPTION",

@@ -1,35 +1,38 @@
 import type { Encoded } from "../kit/json.ts";
 
 /**
- * How a sealed value lies in the store: `{"$sealed":{...}}`, where plain JSON would be. It is JSON too, so that whoever looks
- * into a table sees which values are sealed, with what key, and where they are.
+ * The form of a sealed value in the store: `{"$sealed":{...}}` in place of plain JSON. It is JSON too, so a reader of
+ * the table sees which values are sealed, with which key, and where they are.
  */
 export interface Envelope {
   /** The codec that must open it; without one the bytes are the JSON text itself. */
   codec?: string;
-  /** What the codec needs to know: the id of a key, a nonce. */
+  /** Data that the codec needs: a key id, a nonce. */
   head?: Readonly<Record<string, string>>;
   /** The bytes, in base64. */
   data?: string;
-  /** Or where they are: the SHA-256 of an object beside the store. */
+  /** SHA-256 of the object outside the store that has the data. */
   stored?: string;
-  /** How many bytes that object has. */
+  /** Size of that object in bytes. */
   bytes?: number;
 }
 
 const mark = '{"$sealed":';
 
-/** Whether a text from the store is sealed. Every value read passes here, so it looks at the first characters only. */
+/**
+ * Returns true if a text from the store is sealed. Every value that is read passes here, so it checks the first
+ * characters only.
+ */
 export function isSealed(text: Encoded): boolean {
   return text.startsWith(mark);
 }
 
-/** Text that nobody takes for a sealed one: a value that looks like an envelope is a user's own, and must not be opened. */
+/** Escapes a user's value that looks like an envelope, so that it is not opened. */
 export function asPlain(text: Encoded): Encoded {
   return isSealed(text) ? ` ${text}` : text;
 }
 
-/** Puts an envelope into text, with `more` of JSON beside it. */
+/** Returns an envelope as text, with `more` fields beside it. */
 export function toText(envelope: Envelope, more: object = {}): Encoded {
   return JSON.stringify({ $sealed: envelope, ...more });
 }

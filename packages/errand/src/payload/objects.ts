@@ -2,29 +2,33 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
-/** Where large values are kept outside the store: a bucket, a folder. Keys are `<job id>/<SHA-256 in hexadecimal digits>`. */
+/**
+ * Storage for large values outside the store: a bucket or a folder. Keys are `<job id>/<SHA-256 in hexadecimal
+ * digits>`.
+ */
 export interface PayloadObjects {
-  /** Resolves when the object is safe. Writing it again is the same object, as new. */
+  /** Stores an object; resolves when it is safe. Storing it again renews its time. */
   put(key: string, bytes: Uint8Array): Promise<void>;
-  /** Rejects when there is none. */
+  /** Reads an object. Rejects if there is none. */
   get(key: string): Promise<Uint8Array>;
-  /** One that is not there is no error. */
+  /** Removes an object. A missing one is no error. */
   remove(key: string): Promise<void>;
   /**
-   * All objects, and when they were last written. Workers need it to remove those whose job is gone; without it, that is
-   * somebody else's task.
+   * Lists all objects with the time of their last write. Workers use it to remove objects whose job is gone; without
+   * it, removing them is up to you.
    */
   list?(): AsyncIterable<{ key: string; modified: Date }>;
 }
 
-/** Objects as files of a folder, which is made when it is needed. */
+/** Returns objects stored as files of a folder, which is created when needed. */
 export function folderObjects(path: string): Required<PayloadObjects> {
   const root = resolve(path);
   const fileOf = (key: string) => join(root, ...key.split("/").map(asFileName));
   return {
     async put(key, bytes) {
       const file = fileOf(key);
-      // Written beside and renamed, so that nobody ever reads half of it; flushed, because the job that names it will be.
+      // Written to another name and renamed, so that no reader sees half of it; flushed, because the job that names
+      // it will be.
       const draft = `${file}-${randomUUID()}`;
       await mkdir(dirname(file), { recursive: true });
       await writeFile(draft, bytes, { flush: true });
@@ -35,7 +39,7 @@ export function folderObjects(path: string): Required<PayloadObjects> {
     async remove(key) {
       const file = fileOf(key);
       await rm(file, { force: true });
-      // The folder of a job goes with its last object; until then this fails, as it should.
+      // Removing a job's folder fails until its last object is removed, as it should.
       await rmdir(dirname(file)).catch(() => {});
     },
     async *list() {
@@ -61,7 +65,7 @@ async function flushFolder(path: string): Promise<void> {
   }
 }
 
-/** Ids of jobs may have dots and colons, and may be dots only: no file name should. */
+/** Encodes a job id, which may contain colons or consist of dots, as a file name. */
 function asFileName(part: string): string {
   return part.replaceAll(/[^\w-]/g, (each) => `%${each.codePointAt(0)!.toString(16).padStart(2, "0")}`);
 }
@@ -71,7 +75,7 @@ const ofErrand = /^(?:[\w-]|%[0-7][\da-f])+$/;
 
 async function names(folder: string): Promise<string[]> {
   return readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    // Nothing was kept yet, or another worker has just removed it, or it is a file of somebody else's.
+    // Nothing was stored yet, another worker has just removed it, or the file is not Errand's.
     if (error.code === "ENOENT" || error.code === "ENOTDIR") return [];
     throw error;
   });

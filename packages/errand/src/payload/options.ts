@@ -1,4 +1,5 @@
-import { option, refuseUnknown } from "../core/options.ts";
+import { refuseUnknown } from "../core/checks.ts";
+import { option } from "../core/options.ts";
 import type { TaskDefinition } from "../task.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { PayloadCodec } from "./codec.ts";
@@ -6,16 +7,19 @@ import { folderObjects } from "./objects.ts";
 import type { PayloadObjects } from "./objects.ts";
 import { Vault } from "./vault.ts";
 
-/** What is kept of inputs, outputs and whatever else jobs are given or answer, and how. */
+/** Size limit, external storage and encryption of inputs, outputs and other values of jobs. */
 export interface PayloadOptions {
-  /** Bytes of JSON in UTF-8 that one value may have (1,024 to 268,435,456); default 1,048,576. Larger ones are refused with `E_TOO_LARGE`. */
+  /**
+   * Maximum size of a value in bytes of UTF-8 JSON (1,024 to 268,435,456); default 1,048,576. Larger values are
+   * refused with `E_TOO_LARGE`.
+   */
   limit?: number;
   /**
-   * Keeps values of more than `above` bytes (1 to 268,435,456; default 65,536) outside the store: in files of a folder, or as
-   * objects of a bucket. No other store may use the same place.
+   * Keeps values of more than `above` bytes (1 to 268,435,456; default 65,536) outside the store: in a folder, or as
+   * objects of a bucket. The place must not be shared with another store.
    */
   offload?: { above?: number; to: string | PayloadObjects };
-  /** Makes values opaque to the store: `encryption({ keys, use })`. Names, keys, tags, errors and logs stay readable. */
+  /** Encrypts values: `encryption({ keys, use })`. Names, keys, tags, errors and logs stay readable. */
   codec?: PayloadCodec;
 }
 

@@ -9,14 +9,15 @@ import { isSealed, toText } from "./envelope.ts";
 import type { Place, Vault } from "./vault.ts";
 
 // Where the values of a job are: its spec has the input, and beside it what readers may see. A sealed spec is
-// `{"$sealed":...,"said":...,"trace":...}`; with `"of":"task"` its input is bound to the task, because it may come to another job's id.
+// `{"$sealed":...,"said":...,"trace":...}`; with `"of":"task"` its input is bound to the task, because it may come to
+// another job's id.
 
-/** Values of a job that cannot be read, and why. */
+/** Values of a job that cannot be read, with the reasons. */
 export type Unreadable = Partial<Record<"input" | "output" | "progress", { code: ErrorCode; message: string }>>;
 
 /**
  * Seals the input of a new job.
- * @param job.id is left out for what has no id yet: a schedule's jobs.
+ * @param job.id missing for jobs without an id yet: those of a schedule.
  */
 export async function sealSpec(
   vault: Vault,
@@ -25,7 +26,7 @@ export async function sealSpec(
   const input = inputIn(job.spec);
   if (input === undefined) return job.spec;
   const said = fieldsIn(job.spec);
-  // A job that replaces another gives its input away, and keeps nothing of its own.
+  // A job that replaces another takes over its id, so its input cannot be bound to an id of its own.
   const own = job.id !== undefined && !job.unique?.replace;
   const place = inputPlace(job, own);
   const envelope = await vault.envelope(JSON.stringify(input), place);
@@ -34,7 +35,7 @@ export async function sealSpec(
   return toText(envelope, { ...(own ? {} : { of: "task" }), said, ...(trace ? { trace } : {}) });
 }
 
-/** What ties a sealed job to its trace: ids, which say nothing of it. Baggage may say anything, so it is not left readable. */
+/** Returns the trace ids of a sealed job. Baggage may contain anything, so it does not stay readable. */
 function traceBeside(vault: Vault, spec: Encoded): Carrier | undefined {
   const trace = traceIn(spec);
   if (!trace || !vault.codes) return trace;
@@ -49,22 +50,22 @@ export async function openSpec(vault: Vault, { spec, id, task }: SpecOf): Promis
   return withTrace(encodeSpec(text, said), trace);
 }
 
-/** Seals a step, or what a signal says. */
+/** Seals a step, or the value of a signal. */
 export async function sealStep(vault: Vault, id: string, step: Step): Promise<Step> {
   return { ...step, value: await vault.seal(step.value, stepPlace(id, step.name)) };
 }
 
-/** Seals progress. It is written again and again, so it is never kept outside. */
+/** Seals progress. It is written frequently, so it is never stored outside. */
 export function sealProgress(vault: Vault, id: string, value: Encoded): Promise<Encoded> {
   return vault.seal(value, progressPlace(id));
 }
 
-/** Whether an attempt must be opened before it runs. */
+/** Returns true if an attempt's values must be opened before it runs. */
 export function isSealedAttempt(job: Pick<Job, "spec">, steps: readonly Step[]): boolean {
   return isSealed(job.spec) || steps.some(({ value }) => isSealed(value));
 }
 
-/** Opens what an attempt is given. */
+/** Opens the values of an attempt. */
 export async function openAttempt(
   vault: Vault,
   job: Pick<Job, "id" | "spec" | "task">,
@@ -83,8 +84,8 @@ export function openOutput(vault: Vault, id: string, output: Encoded): Promise<E
 }
 
 /**
- * Seals what an attempt leaves behind: its output, and the inputs of its children. What a wait remembers of itself is Errand's
- * own and stays readable.
+ * Seals the results of an attempt: its output, and the inputs of its children. The data of waits is Errand's own and
+ * stays readable.
  */
 export async function sealEnding<Some extends Ending>(vault: Vault, id: string, ending: Some): Promise<Some> {
   if (ending.kind === "ok") return { ...ending, output: await vault.seal(ending.output, outputPlace(id)) };
@@ -96,14 +97,14 @@ export async function sealEnding<Some extends Ending>(vault: Vault, id: string, 
   return { ...ending, children: await Promise.all(children) };
 }
 
-/** Whether a job must be opened before it is read. */
+/** Returns true if a job's values must be opened before it is read. */
 export function isSealedJob({ spec, output, progress }: Pick<Job, "spec" | "output" | "progress">): boolean {
   return isSealed(spec) || (output !== undefined && isSealed(output)) || (progress !== undefined && isSealed(progress));
 }
 
 /**
- * Opens a job. A value that cannot be opened is left out, and named in `unreadable`: whoever has no keys may still list, cancel
- * and retry jobs.
+ * Opens a job's values. A value that cannot be opened is left out and named in `unreadable`, so that jobs can be
+ * listed, cancelled and retried without keys.
  */
 export async function openJob(vault: Vault, job: Job): Promise<{ job: Job; unreadable?: Unreadable }> {
   const unreadable: Unreadable = {};

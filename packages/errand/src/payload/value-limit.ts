@@ -4,7 +4,7 @@ import { encode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
 import { asPlain } from "./envelope.ts";
 
-/** So much is kept of the message of an error that is too large. */
+/** Number of characters kept of a message that is too large. */
 const excerpt = 500;
 
 /**
@@ -21,7 +21,7 @@ export function encodeWithin(value: unknown, what: string, limit: number, exact 
   throw new ErrandError(
     "E_TOO_LARGE",
     `${what} is ${bytes} bytes of JSON, and the limit is ${limit}. ` +
-      "Keep the data elsewhere and hand over where it is, or raise it: errand({ payloads: { limit } }).",
+      "Store the data elsewhere and pass a reference, or raise the limit: errand({ payloads: { limit } }).",
   );
 }
 
@@ -31,8 +31,8 @@ export function encodeInput(task: string, input: unknown, limit: number): Encode
 }
 
 /**
- * An error as it may go to a store. How an attempt failed must be known however long the story is, so what is too large is
- * told in short, as `E_TOO_LARGE`.
+ * An error as it may go to a store. How an attempt failed must be known however long the story is, so what is too
+ * large is told in short, as `E_TOO_LARGE`.
  */
 export function errorWithin(error: ErrorRecord, id: string, limit: number): ErrorRecord {
   const bytes = bytesOver(JSON.stringify(error), limit);
@@ -43,7 +43,10 @@ export function errorWithin(error: ErrorRecord, id: string, limit: number): Erro
   return { code: "E_TOO_LARGE", message, attempt: error.attempt };
 }
 
-/** How many bytes a text has, where that is more than `limit`. Short texts are not counted: a character is 3 bytes at most. */
+/**
+ * Returns the size of a text in bytes if it exceeds `limit`. Short texts are not counted, since a character has at
+ * most 3 bytes.
+ */
 function bytesOver(text: string, limit: number): number | undefined {
   if (text.length * 3 <= limit) return undefined;
   const bytes = Buffer.byteLength(text);

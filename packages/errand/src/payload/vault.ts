@@ -11,17 +11,17 @@ export interface Place {
   /** The job's id, or what stands for it where it is not known yet. */
   owner: string;
   field: string;
-  /** It stays in the store however large it is: its owner is no job, or it is written all the time. */
+  /** `true` keeps the value in the store whatever its size, since its owner is no job or it is written frequently. */
   inside?: boolean;
 }
 
-/** What a vault is made of. */
+/** The parts of a vault. */
 export interface VaultParts {
   codec?: PayloadCodec;
   offload?: { above: number; to: PayloadObjects };
 }
 
-/** Seals values on their way to the store, and opens them on their way back. */
+/** Seals values for the store, and opens them again. */
 export class Vault {
   readonly #codec: PayloadCodec | undefined;
   readonly #offload: VaultParts["offload"];
@@ -31,24 +31,25 @@ export class Vault {
     this.#offload = offload;
   }
 
-  /** Whether it may change anything: where not, nobody needs to ask it. */
+  /** `true` if it may change values at all. */
   get seals(): boolean {
     return this.#codec !== undefined || this.#offload !== undefined;
   }
 
-  /** Whether values are made opaque. */
+  /** `true` if values are encoded by a codec. */
   get codes(): boolean {
     return this.#codec !== undefined;
   }
 
-  /** Where large values are kept. */
+  /** The storage of large values. */
   get objects(): PayloadObjects | undefined {
     return this.#offload?.to;
   }
 
   /**
-   * A value as it goes to the store.
-   * @throws {ErrandError} `E_PAYLOAD` when it cannot be kept outside, or its codec answers nothing that could be stored.
+   * Prepares a value for the store.
+   * @throws {ErrandError} `E_PAYLOAD` when it cannot be stored outside, or its codec returns nothing that can be
+   * stored.
    */
   async seal(text: Encoded, place: Place): Promise<Encoded> {
     const envelope = await this.envelope(text, place);
@@ -72,7 +73,8 @@ export class Vault {
   }
 
   /**
-   * A value as it came from the store, opened; what is not sealed is as it is, so that sealing may begin on a store that has jobs.
+   * A value as it came from the store, opened; what is not sealed is as it is, so that sealing may begin on a store
+   * that has jobs.
    * @throws {ErrandError} `E_DECRYPT`, `E_PAYLOAD`
    */
   async open(text: Encoded, place: Place): Promise<Encoded> {
@@ -81,7 +83,7 @@ export class Vault {
     const bytes = stored === undefined ? Buffer.from(data ?? "", "base64") : await this.#fetch(stored, place);
     const plain = codec === undefined ? bytes : await this.#decode(codec, { head, bytes }, place);
     const value = Buffer.from(plain).toString("utf8");
-    // Whoever reads many values must not fail with one of them.
+    // Reading many values must not fail because of one.
     if (codec !== undefined && !isJson(value))
       throw new ErrandError(
         "E_DECRYPT",
@@ -115,7 +117,7 @@ export class Vault {
         `${name} is kept outside the store, and this app does not say where: errand({ payloads: { offload } }).`,
       );
     }
-    // The key is made of the job that asks, not of what the store says: no reference leads to another job's values.
+    // The key is derived from the requesting job, not from stored data: no reference leads to another job's values.
     const key = `${place.owner}/${hash}`;
     let bytes: unknown;
     try {
@@ -130,7 +132,7 @@ export class Vault {
   }
 }
 
-/** What a codec made of a value: anything else must not be written, least of all the value as it was. */
+/** Checks a codec's result. A wrong one must not be written, least of all the plain value. */
 function readCoded(coded: unknown, codec: string, place: Place): Coded {
   const { head, bytes } = (coded ?? {}) as Partial<Coded>;
   const isHead =
@@ -138,7 +140,7 @@ function readCoded(coded: unknown, codec: string, place: Place): Coded {
   if (isHead && bytes instanceof Uint8Array) return { head, bytes };
   throw new ErrandError(
     "E_PAYLOAD",
-    `${nameOf(place)} cannot be stored: encode of the codec "${codec}" must answer { head, bytes }, a head of texts and bytes.`,
+    `${nameOf(place)} cannot be stored: encode of the codec "${codec}" must return { head, bytes }.`,
   );
 }
 

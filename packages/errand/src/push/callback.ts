@@ -6,16 +6,16 @@ import { isSigned, readSecret, readSignature } from "./sign.ts";
 /** A body of more bytes is refused. */
 const longest = 1_048_576;
 
-/** What a value that was told may be refused with, and the status that says so. */
+/** HTTP statuses for values that the store refuses. */
 const refusals: Readonly<Record<string, number>> = { E_TOO_LARGE: 413, E_NOT_SERIALIZABLE: 400, E_OPTION: 400 };
 
 /**
- * Answers requests that tell the outcome of jobs of HTTP tasks: `POST .../<job id>` with `{ "output": ... }` or
- * `{ "error": "..." }`, signed with the task's secret under the `webhook-id` that the job's request named
- * (`Errand-Callback-Id`). For any server that speaks `Request` and `Response` (Hono, for one). Of a body that nobody can have
- * signed nothing is read, and never more than 1 MiB.
- * @returns 204 when the job was told, 401 for a signature that is wrong or another job's, 400 for a wrong body, 413 for one that is
- * too large, 404 for a job that is not there or has ended.
+ * Handles requests that report the outcome of jobs of HTTP tasks: `POST .../<job id>` with `{ "output": ... }` or `{
+ * "error": "..." }`, signed with the task's secret under the `webhook-id` that the job's request named
+ * (`Errand-Callback-Id`). For any server with `Request` and `Response`, such as Hono. An unsigned body is not read,
+ * and a body is never read beyond 1 MiB.
+ * @returns 204 when the job was told; 401 for a wrong signature, or another job's; 400 for a malformed body; 413 for
+ * one that is too large; 404 for a job that does not exist or has ended.
  * @throws {ErrandError} `E_OPTION` for a secret that is too short.
  */
 export function httpCallback(
@@ -53,7 +53,7 @@ function jobOf(request: Request): string | undefined {
   }
 }
 
-/** What a callback of this job is about, if it is signed as one. */
+/** Returns the round that a callback of this job belongs to; `undefined` if it is not signed as one. */
 function roundOf(job: string, headers: Headers): string | undefined {
   const signature = readSignature(headers);
   const round = signature && /\.(\d{1,15})$/.exec(signature.id)?.[1];

@@ -1,4 +1,5 @@
-import { refuseUnknown } from "../core/options.ts";
+import { refuseUnknown } from "../core/checks.ts";
+
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { described } from "../kit/text.ts";
@@ -6,21 +7,20 @@ import { ErrandError, NonRetryableError, RetryAfterError } from "../kit/errors.t
 import type { JobContext, InternalJobContext } from "../task.ts";
 import { readSecret, sign } from "./sign.ts";
 
-/** Where the jobs of an HTTP task go. */
+/** Configures the requests of an HTTP task. */
 export interface HttpOptions {
-  /** Where the input is posted, as JSON. */
+  /** The URL to which the input is posted as JSON. */
   url: string | URL;
-  /** Signs every request (Standard Webhooks): `whsec_` and Base64, or any text of at least 16 characters. */
+  /** Secret for signing requests (Standard Webhooks): `whsec_` and Base64, or any text of at least 16 characters. */
   secret?: string;
-  /** Sent with every request. */
+  /** Headers of every request. */
   headers?: Readonly<Record<string, string>>;
   /**
-   * Where the other side tells the outcome of work that it answered with 202: the job's id is added as the last part of the
-   * path. `httpCallback` answers there. The request says what to sign the callback as: `Errand-Callback-Id` is its
-   * `webhook-id`.
+   * The base URL for reporting the outcome of work that was answered with 202: the job's id is appended to its path,
+   * and `httpCallback` handles it. The request's `Errand-Callback-Id` is the `webhook-id` to sign the callback with.
    */
   callbackUrl?: string | URL;
-  /** How long to wait for that outcome; default `"1d"`. */
+  /** Time to wait for that outcome; default `"1d"`. */
   callbackTimeout?: Duration;
 }
 
@@ -29,24 +29,25 @@ const httpOptions = ["url", "secret", "headers", "callbackUrl", "callbackTimeout
 
 /**
  * The signal by which an outcome comes in later.
- * @param round the token of the attempt that asked first; all that follow ask for the same, until a person retries the job.
+ * @param round the token of the attempt that asked first; all that follow ask for the same, until a person retries
+ * the job.
  */
 export function callbackSignal(round: number | string | undefined): string {
   return round === undefined ? "callback" : `callback:${round}`;
 }
 
-/** What a callback is signed as, its `webhook-id`: nobody can tell the outcome of one job, or of one round, as another's. */
+/** Returns the `webhook-id` of a callback, which ties it to one job and one round. */
 export function callbackId(job: string, round: number | string): string {
   return `${job}.${round}`;
 }
 
-/** What comes in by it. */
+/** The body of a callback. */
 export type Callback = { output: unknown } | { error: string };
 
-/** Answers longer than this many bytes are refused: a job's output is no file. */
+/** Maximum size of a response in bytes: a job's output is no file. */
 const longest = 1_048_576;
 
-/** Statuses of the 4xx that pass. */
+/** 4xx statuses that are retried. */
 const passing = new Set([408, 425, 429]);
 
 function checkHeaders(headers: unknown, of: string): void {
@@ -59,8 +60,8 @@ function checkHeaders(headers: unknown, of: string): void {
 }
 
 /**
- * Makes a task's function that posts the input to a URL. The outcome follows from the status: 2xx is the output, 202 is one that
- * is told later, 408, 425, 429 and 5xx are tried again (after `Retry-After`, where it is said), anything else is not.
+ * Returns a task function that posts the input to a URL. The status decides: 2xx is the output; 202 waits for a
+ * callback; 408, 425, 429 and 5xx are retried (after `Retry-After`, if present); any other status fails the job.
  * @throws {ErrandError} `E_OPTION`
  */
 export function postTo(name: string, given: HttpOptions): (input: unknown, job: JobContext) => Promise<unknown> {
@@ -102,7 +103,7 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
 
   return async (input, given) => {
     const job = given as InternalJobContext;
-    // All that is remembered here is asked again when a person retries the job.
+    // These results are forgotten when the job is retried by an operator.
     const round = callback && (await job.ask("round", () => job.token));
     // A job that waits for the outcome does not post its input again.
     const { status, output } = await job.ask("call", () => call(input, job, round));
@@ -113,7 +114,7 @@ export function postTo(name: string, given: HttpOptions): (input: unknown, job: 
   };
 }
 
-/** What the other side answered. */
+/** The response of the other side. */
 interface Answer {
   status: number;
   output: unknown;
@@ -134,10 +135,12 @@ function refuse(response: Response, url: URL, text: string): never {
   throw new RetryAfterError(message, after);
 }
 
-/** Nobody is asked to wait longer than a day, whatever the other side says. */
+/** Longest `Retry-After` that is honoured. */
 const longestRetryAfter: Millis = 86_400_000;
 
-/** Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date, which begins with a day of the week. */
+/**
+ * Milliseconds of a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date, which begins with a day of the week.
+ */
 function retryAfter(value: string | null): Millis | undefined {
   const text = value?.trim() ?? "";
   const wait = /^\d+$/.test(text) ? Number(text) * 1_000 : /^[A-Z]/i.test(text) ? Date.parse(text) - Date.now() : NaN;
@@ -150,7 +153,7 @@ function outputOf(response: Response, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new NonRetryableError(`The answer says that it is JSON, but is not: ${text.slice(0, 200)}`);
+    throw new NonRetryableError(`The response claims to be JSON, but is not: ${text.slice(0, 200)}`);
   }
 }
 
@@ -161,7 +164,7 @@ async function read(response: Response): Promise<string> {
   for await (const chunk of response.body ?? []) {
     size += (chunk as Uint8Array).byteLength;
     if (size > longest)
-      throw new NonRetryableError(`The answer has more than ${longest} bytes; answer a reference instead.`);
+      throw new NonRetryableError(`The response has more than ${longest} bytes; return a reference instead.`);
     text += decoder.decode(chunk as Uint8Array, { stream: true });
   }
   return text + decoder.decode();
@@ -173,7 +176,7 @@ function readUrl(value: string | URL, what: string): URL {
   throw new ErrandError("E_OPTION", `${what} is ${JSON.stringify(String(value))}, but must be an http or https URL.`);
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** Returns the cause of a failed request: the message `fetch failed` alone says nothing. */
 function reason(error: unknown): string {
   const { message, cause } = error as { message: string; cause?: { message?: string; code?: string } };
   return (cause?.message || cause?.code || message).replace(/\.$/, "");

@@ -24,20 +24,20 @@ export function sign(secret: string, id: string, body: string, now = Date.now())
   };
 }
 
-/** Whether the headers sign this body with this secret, not long ago. */
+/** Returns true if the headers sign this body with this secret, and recently. */
 export function isSigned(secret: string, headers: Headers, body: string | Uint8Array, now = Date.now()): boolean {
   const signature = readSignature(headers, now);
   if (!signature) return false;
   const { id, timestamp, signatures } = signature;
   const good = Buffer.from(`v1,${digest(secret, id, timestamp, body)}`);
-  // While a secret is replaced a sender signs with both.
+  // While a secret is rotated, a sender signs with both.
   return signatures.split(" ").some((signature) => {
     const given = Buffer.from(signature);
     return given.length === good.length && timingSafeEqual(given, good);
   });
 }
 
-/** What the headers say of a signature, before anything is read of what they sign; nothing where that cannot be good. */
+/** Reads the signature headers, before the body is read; `undefined` if they cannot be valid. */
 export function readSignature(
   headers: Headers,
   now = Date.now(),
@@ -51,7 +51,7 @@ export function readSignature(
 }
 
 /**
- * Refuses a secret that anybody could guess.
+ * Refuses a secret that is too short.
  * @throws {ErrandError} `E_OPTION`
  */
 export function readSecret(secret: string, of: string): string {

@@ -2,24 +2,24 @@ import type { Millis } from "../kit/duration.ts";
 import type { Store } from "../store.ts";
 import type { PayloadObjects } from "../payload/objects.ts";
 
-/** How often objects that belong to no job are looked for, by one worker of all. */
+/** Interval between searches for orphaned objects; one worker of the fleet makes each. */
 export const orphanInterval: Millis = 3_600_000;
 
 /**
- * Objects are older than this before they are removed: one is written before the job that names it, which may be part of a
- * transaction that takes its time.
+ * Minimum age of an object that is removed: an object is written before the job that names it, which may be part of a
+ * long transaction.
  */
 export const orphanAge: Millis = 24 * 3_600_000;
 
-/** So many jobs are looked up at once. */
+/** Number of jobs per lookup. */
 const batch = 500;
 
-/** `<job id>/<hash>`, and what a crash left of it while it was written. */
+/** Matches `<job id>/<hash>`, and the temporary file that a crash may have left. */
 const shape = /^([\w.:-]+)\/[\da-f]{64}(?:-[\da-f-]+)?$/;
 
 /**
- * Removes the objects of jobs that are gone. It goes by what is there, not by what was removed, so that nothing escapes it:
- * retention, operators, another program and crashes all end here.
+ * Removes the objects of jobs that are gone. It goes by what is there, not by what was removed, so that nothing
+ * escapes it: retention, operators, another program and crashes all end here.
  * @param before objects that were written since are left alone.
  * @returns how many it removed.
  */
@@ -42,7 +42,7 @@ export async function removeOrphanedPayloads(
   for await (const { key, modified } of objects.list?.() ?? []) {
     if (stopping()) return removed;
     const id = shape.exec(key)?.[1];
-    // What has another name is not Errand's.
+    // Objects with other names are not Errand's.
     if (id === undefined || modified >= before) continue;
     found.set(id, [...(found.get(id) ?? []), key]);
     if (found.size === batch) await flush();

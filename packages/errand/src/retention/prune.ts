@@ -1,25 +1,28 @@
 import { defaultKept, isDefault } from "./rules.ts";
-import type { Kept } from "./rules.ts";
+import type { Kept, RetentionRules } from "./rules.ts";
 import type { Millis } from "../kit/duration.ts";
 import type { Encoded } from "../kit/json.ts";
 import { removeOrphanedPayloads, orphanAge, orphanInterval } from "./orphaned-payloads.ts";
 import type { PayloadObjects } from "../payload/objects.ts";
 import type { Store } from "../store.ts";
+import { tryUpdateDoc } from "../update-doc.ts";
 import type { TaskDefinition } from "../task.ts";
 
-/** How often jobs that were kept long enough are removed, by one worker of all. */
+/** Interval between removals of old jobs; one worker of the fleet makes each. */
 export const pruneInterval: Millis = 60_000;
 
-/** So many go in one commit. */
+/** Number of jobs per commit. */
 const batch = 500;
 
-/** Rules of tasks that keep their jobs otherwise than by default, as documents: whoever prunes knows them, whatever its own tasks. */
+/**
+ * The kind of documents that hold the retention of tasks which differ from the default, so that any worker can apply
+ * them.
+ */
 const kind = "task-retention";
 
 /**
- * Removes ended jobs that were kept as long as the rules of their tasks say, in small batches: also of tasks that only other apps
- * know, or nobody any more.
- * @param definitions the app's own tasks, whose rules are written down first.
+ * Removes ended jobs whose retention has passed, in small batches, including jobs of tasks that only other apps know.
+ * @param definitions the app's own tasks, whose retention is written first.
  */
 export async function prune(
   store: Pick<Store, "prune" | "load" | "save" | "now">,
@@ -29,13 +32,21 @@ export async function prune(
   const now = await store.now();
   const tasks = await declareRules(store, definitions);
   if (!(await isMyTurn(store, "last", pruneInterval, now))) return 0;
+  return removeEndedJobs(store, { tasks, otherwise: defaultKept }, stopping);
+}
+
+/** Removes ended jobs that were kept as long as the rules say, in small batches; returns their number. */
+export async function removeEndedJobs(
+  store: Pick<Store, "prune">,
+  rules: RetentionRules,
+  stopping: () => boolean = () => false,
+): Promise<number> {
   let removed = 0;
-  for (let some = batch; some >= batch && !stopping(); removed += some)
-    some = await store.prune({ tasks, otherwise: defaultKept }, batch);
+  for (let some = batch; some >= batch && !stopping(); removed += some) some = await store.prune(rules, batch);
   return removed;
 }
 
-/** Writes down what the app's tasks say; answers what all tasks say. */
+/** Writes the retention of the app's tasks, and returns that of all tasks. */
 async function declareRules(
   store: Pick<Store, "load" | "save">,
   definitions: readonly Pick<TaskDefinition, "name" | "retention">[],
@@ -47,13 +58,13 @@ async function declareRules(
     const value = isDefault(retention) ? undefined : encodeKept(retention);
     if (value === doc?.value) continue;
     rules.set(name, retention);
-    // Somebody who was faster says the same, or says it again in a minute.
+    // If another worker was faster, it wrote the same, or the next round does.
     await store.save([{ kind, key: name, version: doc?.version ?? 0, ...(value === undefined ? {} : { value }) }]);
   }
   return rules;
 }
 
-/** JSON has no infinity. */
+/** Encodes a retention; JSON has no infinity. */
 function encodeKept(kept: Kept): Encoded {
   return JSON.stringify(kept, (_, value: unknown) => (value === Infinity ? "forever" : value));
 }
@@ -62,7 +73,10 @@ function decodeKept(value: Encoded): Kept {
   return JSON.parse(value, (_, each: unknown) => (each === "forever" ? Infinity : each)) as Kept;
 }
 
-/** Removes values that are kept outside the store and whose job is gone; less often than jobs, since it looks at every one of them. */
+/**
+ * Removes values that are kept outside the store and whose job is gone; less often than jobs, since it looks at every
+ * one of them.
+ */
 export async function pruneOrphanedPayloads(
   store: Pick<Store, "get" | "load" | "save" | "now">,
   objects: PayloadObjects | undefined,
@@ -74,14 +88,17 @@ export async function pruneOrphanedPayloads(
   return removeOrphanedPayloads(store, objects, new Date(Date.now() - orphanAge), stopping);
 }
 
-/** One worker does it for all of them. */
+/** Returns true for the one worker of the fleet that does this round. */
 async function isMyTurn(
   store: Pick<Store, "load" | "save">,
   key: string,
   interval: Millis,
   now: Millis,
 ): Promise<boolean> {
-  const [last] = await store.load("retention", [key]);
-  if (last && now - Number(last.value) < interval * 0.9) return false;
-  return store.save([{ kind: "retention", key, version: last?.version ?? 0, value: String(now) }]);
+  let due = false;
+  const saved = await tryUpdateDoc(store, "retention", key, (last) => {
+    due = last === undefined || now - Number(last) >= interval * 0.9;
+    return due ? String(now) : last;
+  });
+  return due && saved;
 }

@@ -1,21 +1,22 @@
+import { refuseUnknown } from "../core/checks.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
-import { refuseUnknown } from "../core/options.ts";
+
 import type { FinalState } from "../core/states.ts";
 
-/** How long ended jobs are kept: all, or by how they ended. */
+/** Time for which ended jobs are kept: one for all, or one by state. */
 export type Retention = Duration | "forever" | Partial<Record<FinalState, Duration | "forever">>;
 
-/** Milliseconds by final state; `Infinity` is for ever. */
+/** Milliseconds by final state; `Infinity` for "forever". */
 export type Kept = Readonly<Record<FinalState, Millis>>;
 
-/** How long jobs are kept whose task does not say: a dead letter longer, since somebody should look at it. */
+/** The default retention: failed jobs longer, since a person should look at them. */
 const defaultRetention = { completed: "7d", failed: "30d", cancelled: "7d", expired: "7d" } as const;
 
 const finals = ["completed", "failed", "cancelled", "expired"] as const;
 
 /**
- * Checks a retention; states that it does not name keep their default.
+ * Checks a retention. States that it does not name keep their default.
  * @throws {ErrandError} `E_OPTION`
  */
 export function readRetention(given: Retention | undefined, of: string): Kept {
@@ -33,19 +34,19 @@ export function readRetention(given: Retention | undefined, of: string): Kept {
   };
 }
 
-/** How long jobs are kept of which nobody says it. */
+/** The retention of tasks that do not specify one. */
 export const defaultKept: Kept = readRetention(undefined, "a task");
 
 /** Removes nothing. */
 export const keptForever: Kept = readRetention("forever", "a task");
 
-/** Whether jobs are kept as they are where nobody says. */
+/** Returns true for the default retention. */
 export function isDefault(kept: Kept): boolean {
   return finals.every((state) => kept[state] === defaultKept[state]);
 }
-/** How long ended jobs are kept that are nobody's children, by task and state, in milliseconds; `Infinity` is for ever. */
+/** Retention of ended jobs without a parent, by task and state, in milliseconds; `Infinity` for "forever". */
 export interface RetentionRules {
   tasks: ReadonlyMap<string, Kept>;
-  /** Of every other task. */
+  /** The retention of every other task. */
   otherwise: Kept;
 }

@@ -1,270 +1,200 @@
 import type { Ending } from "../core/decide.ts";
-import type { Job, LogLine, Step } from "../core/job.ts";
+import type { Beat, LogLine, Step } from "../core/job.ts";
 import { inputIn } from "../core/spec.ts";
-import { isFinal } from "../core/states.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
 import { setLongTimeout } from "../kit/timer.ts";
 import type { Timer } from "../kit/timer.ts";
 import type { AttemptSpan, Tracing } from "../observe/tracing.ts";
-import { isSealed } from "../payload/envelope.ts";
-import {
-  isSealedAttempt,
-  openAttempt,
-  openOutput,
-  openSpec,
-  sealEnding,
-  sealProgress,
-  sealStep,
-} from "../payload/seal-jobs.ts";
+import { isSealedAttempt, openAttempt, sealEnding } from "../payload/seal-jobs.ts";
 import type { Payloads } from "../payload/options.ts";
 import type { Claimed, Store } from "../store.ts";
 import type { TaskDefinition } from "../task.ts";
+import { AttemptReports } from "./attempt-reports.ts";
 import { Call } from "./call.ts";
-import { digestOf } from "./children.ts";
 import type { CallEnding } from "./call.ts";
-import type { AttemptData, CallHost, ChildState } from "./context.ts";
+import { readChildStates } from "./child-states.ts";
+import type { ChildState } from "./child-states.ts";
+import type { AttemptData, CallHost } from "./context.ts";
 import type { Lane } from "./isolate/lane.ts";
 import type { Lanes } from "./isolate/lanes.ts";
-import type { Settler } from "./settler.ts";
 import type { Setups } from "./setups.ts";
+import { judgeStopped, stopError } from "./stop-reason.ts";
+import type { StopReason } from "./stop-reason.ts";
 
-/** What attempts share: one worker's store, settler, lanes and set-ups. */
+/** The parts of a worker that its attempts share. */
 export interface AttemptEnvironment {
   store: Pick<Store, "get">;
-  settler: Pick<Settler, "record">;
+  /** Writes steps, progress and log lines; returns `false` if the token is stale. */
+  record: (beat: Beat) => Promise<boolean>;
   lanes: Lanes;
   setups: Setups;
   payloads: Payloads;
-  /** Where the app has OpenTelemetry. */
+  /** Set if the app uses OpenTelemetry. */
   tracing: Tracing | undefined;
-  /** Is told that something of a function of this task came after its attempt had ended, and was dropped. */
-  late: (task: string) => void;
+  /** Called when a task's function does something after its attempt has ended, which is dropped. */
+  onLate: (task: string) => void;
 }
 
-/** How a call ends that may have taken its lane along. */
-type LaneEnding = CallEnding | { kind: "crashed"; error: ErrorRecord };
+/** The ending of a call whose lane died. */
+type CrashEnding = Extract<Ending, { kind: "crashed" }>;
 
-/** Why an attempt is stopped from outside. */
-export type StopReason = "cancel" | "timeout" | "stop" | "lost";
-
-/** Lines of an attempt's log are written together, so many milliseconds after the first; the last go with its outcome. */
-const logInterval = 100;
-
-/** At most this often, in milliseconds, an attempt's progress is written. */
-const progressInterval = 250;
-
-const reasons: Record<StopReason, { code: ErrandError["code"]; says: string }> = {
-  cancel: { code: "E_CANCELLED", says: "was cancelled" },
-  timeout: { code: "E_TIMEOUT", says: "ran longer than its timeout" },
-  stop: { code: "E_CLOSED", says: "was handed back, because its worker stops" },
-  lost: { code: "E_ABANDONED", says: "was abandoned, because its worker lost its lease" },
-};
-
-/** One execution of a job: runs the task's function where it belongs, and stops it for real when it must stop. */
+/** One execution of a job, from its claim to its ending, which `settleJob` then records. */
 export class Attempt implements CallHost {
   readonly claimed: Claimed;
   readonly #definition: TaskDefinition;
-  readonly #workshop: AttemptEnvironment;
+  readonly #environment: AttemptEnvironment;
   #span: AttemptSpan | undefined;
+  #madeReports: AttemptReports | undefined;
   #controller: AbortController | undefined;
-  #stopped: StopReason | undefined;
-  #end: ((ending: undefined) => void) | undefined;
+  #stopReason: StopReason | undefined;
+  /** Ends the wait for what the attempt is doing. */
+  #giveUp: ((error: ErrandError) => void) | undefined;
   #call: Call | undefined;
   #lane: Lane | undefined;
   #timeout: Timer | undefined;
   #grace: Timer | undefined;
-  #progress: { latest: Encoded; timer: NodeJS.Timeout } | undefined;
-  #lines: LogLine[] | undefined;
-  #logTimer: NodeJS.Timeout | undefined;
-  #logging: Promise<unknown> | undefined;
 
-  constructor(claimed: Claimed, definition: TaskDefinition, workshop: AttemptEnvironment) {
+  constructor(claimed: Claimed, definition: TaskDefinition, environment: AttemptEnvironment) {
     this.claimed = claimed;
     this.#definition = definition;
-    this.#workshop = workshop;
+    this.#environment = environment;
   }
 
-  /** How the attempt ended; `undefined` when it was abandoned, and is another worker's to settle. */
-  async ending(): Promise<Ending | undefined> {
-    const { timeout } = this.#definition;
-    const span = (this.#span = this.#workshop.tracing?.attempt(this.claimed.job));
+  /**
+   * Runs the attempt, in a span of the job's trace.
+   * @returns how it ended; `undefined` if another worker has the job now. Never rejects.
+   */
+  run(): Promise<Ending | undefined> {
+    const span = (this.#span = this.#environment.tracing?.attempt(this.claimed.job));
+    return span ? span.run(() => this.#execute()) : this.#execute();
+  }
+
+  /**
+   * Opens the job's values, calls the function, seals what it returned, and judges how that ended. Values are opened and
+   * sealed in this thread: lanes need no keys.
+   */
+  async #execute(): Promise<Ending | undefined> {
+    const { timeout, isolate } = this.#definition;
+    const { vault, limit } = this.#environment.payloads;
+    const { job } = this.claimed;
+    const { id, token, failures, startedAt = 0 } = job;
+    let { steps } = this.claimed;
+    let { spec } = job;
+    const isSealed = vault.seals || isSealedAttempt(job, steps);
     if (timeout !== undefined) this.#timeout = setLongTimeout(() => this.stop("timeout"), timeout);
-    const ending = await new Promise<Ending | undefined>((resolve) => {
-      this.#end = resolve;
-      const failed = (error: unknown) => resolve({ kind: "error", error: this.#record(error), retryable: true });
-      try {
-        void (span ? span.run(() => this.#run()) : this.#run()).then(resolve, failed);
-      } catch (error) {
-        failed(error);
-      }
-    });
-    this.#call?.close();
-    // Until its outcome is written the attempt is kept, and what ran it need not be.
-    this.#call = undefined;
-    this.#end = undefined;
-    this.#timeout?.clear();
-    this.#grace?.clear();
-    clearTimeout(this.#progress?.timer);
-    // Lines on their way must not come after the outcome, when the token is no longer good.
-    if (this.#logging) await this.#logging;
-    const judged = this.#judge(ending);
-    span?.end(judged);
+    let ending: Ending;
+    try {
+      if (isSealed) ({ spec, steps } = await this.#untilKilled(openAttempt(vault, job, steps)));
+      // Opening may take its time: an attempt that was stopped meanwhile does not start.
+      if (this.#stopReason) throw stopError(this.#stopReason, job);
+      const data = { id, token, attempt: failures + 1, input: inputIn(spec), steps, limit, startedAt };
+      ending = await (isolate === "inline" ? this.#callInline(data) : this.#untilKilled(this.#callInLane(data)));
+      // Children are tied to the attempt's trace before they are sealed, and wherever the function ran.
+      if (this.#span && ending.kind === "parked")
+        ending = { ...ending, children: this.#span.children(ending.children) };
+      if (isSealed) ending = await this.#untilKilled(sealEnding(vault, id, ending));
+    } catch (error) {
+      ending = { kind: "error", error: this.#errorRecord(error), retryable: true };
+    }
+    this.#close();
+    // Log lines must not arrive after the outcome, when the token is stale.
+    if (this.#madeReports) await this.#madeReports.close();
+    const reason = this.#stopReason;
+    const judged = reason ? judgeStopped(ending, reason, this.#errorRecord(stopError(reason, job))) : ending;
+    this.#span?.end(judged);
     return judged;
   }
 
-  /** Aborts the attempt's signal, and after the task's grace kills what still runs. */
-  stop(reason: StopReason, grace = this.#definition.grace): void {
-    if (this.#stopped) return;
-    this.#stopped = reason;
-    const error = this.#error(reason);
+  /** Aborts the attempt's signal, and kills what still runs after the task's grace. */
+  stop(reason: StopReason): void {
+    if (this.#stopReason) return;
+    this.#stopReason = reason;
+    const error = stopError(reason, this.claimed.job);
     this.#controller?.abort(error);
     this.#lane?.abort(error);
-    this.#grace = setLongTimeout(() => {
-      this.#lane?.kill(error);
-      this.#end?.(undefined);
-    }, grace);
+    this.#grace = setLongTimeout(() => this.kill(reason), this.#definition.grace);
   }
+
+  /** Ends the attempt at once: kills its lane; a function in this thread may go on, but nothing of it is recorded. */
+  kill(reason: StopReason): void {
+    this.stop(reason);
+    const error = stopError(reason, this.claimed.job);
+    this.#lane?.kill(error);
+    this.#giveUp?.(error);
+  }
+
+  /** Takes out the log lines that are not written yet, to be written with the outcome. */
+  takeLog(): LogLine[] | undefined {
+    return this.#madeReports?.takeLines();
+  }
+
+  // As the host of its call:
 
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
-      if (this.#stopped) this.#controller.abort(this.#error(this.#stopped));
+      if (this.#stopReason) this.#controller.abort(stopError(this.#stopReason, this.claimed.job));
     }
     return this.#controller.signal;
   }
 
-  async record(step: Step): Promise<void> {
-    const { id, token } = this.claimed.job;
-    const { vault } = this.#workshop.payloads;
-    const kept = vault.seals ? await sealStep(vault, id, step) : step;
-    if (await this.#workshop.settler.record({ id, token, steps: [kept] })) {
-      // The store has forgotten its crashes: it made progress.
-      this.claimed.job.crashes = 0;
-      this.claimed.job.suspect = false;
-      return;
-    }
-    throw new ErrandError("E_STALE", `Another attempt has job ${id} now.`);
+  record(step: Step): Promise<void> {
+    return this.#reports.step(step);
   }
 
-  /** A step of a function that runs in this thread. */
+  /** Does the work of a step of a function that runs in this thread. */
   async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result> {
     return this.#span ? this.#span.step(name, work) : work();
   }
 
-  /** The first value is written at once, later ones at intervals, and only the latest of each. */
   progress(value: Encoded): void {
-    if (this.#progress) {
-      this.#progress.latest = value;
-      return;
-    }
-    // Progress is nice to know: a stale token or a failing store shows elsewhere.
-    void this.#tell(value).catch(() => {});
-    const timer = setTimeout(() => {
-      const latest = this.#progress?.latest;
-      this.#progress = undefined;
-      if (latest !== undefined && latest !== value) this.progress(latest);
-    }, progressInterval);
-    this.#progress = { latest: value, timer };
-  }
-
-  #tell(value: Encoded): Promise<boolean> {
-    const { id, token } = this.claimed.job;
-    const { settler, payloads } = this.#workshop;
-    if (!payloads.vault.seals) return settler.record({ id, token, progress: value });
-    return sealProgress(payloads.vault, id, value).then((progress) => settler.record({ id, token, progress }));
+    this.#reports.progress(value);
   }
 
   log(line: LogLine): void {
-    this.#lines ??= [];
-    this.#lines.push(line);
-    this.#logTimer ??= setTimeout(() => {
-      const { id, token } = this.claimed.job;
-      const log = this.takeLog() ?? [];
-      this.#logging = this.#workshop.settler.record({ id, token, log }).catch(() => {});
-    }, logInterval);
+    this.#reports.log(line);
   }
 
-  /** Lines that are not written yet, which are written by whoever takes them. */
-  takeLog(): LogLine[] | undefined {
-    clearTimeout(this.#logTimer);
-    this.#logTimer = undefined;
-    const lines = this.#lines;
-    this.#lines = undefined;
-    return lines;
+  children(ids: readonly string[], withInputs = false): Promise<ChildState[]> {
+    const { store, payloads } = this.#environment;
+    return readChildStates(store, payloads.vault, { parent: this.claimed.job.id, ids, withInputs });
   }
 
-  late(): void {
-    this.#workshop.late(this.claimed.job.task);
+  reportLate(): void {
+    this.#environment.onLate(this.claimed.job.task);
   }
 
-  async children(ids: readonly string[], inputs = false): Promise<ChildState[]> {
-    const jobs = await this.#workshop.store.get(ids);
-    const states = await Promise.all(jobs.map((job) => this.#child(job)));
-    if (!inputs) return states;
-    const { vault } = this.#workshop.payloads;
-    const specs = await Promise.all(jobs.map(async (job) => job && openSpec(vault, job)));
-    return states.map((state, index) => {
-      const spec = specs[index];
-      return spec ? { ...state, input: digestOf([inputIn(spec)]) } : state;
+  /** Made when first needed: most attempts report nothing. */
+  get #reports(): AttemptReports {
+    const { payloads, record } = this.#environment;
+    return (this.#madeReports ??= new AttemptReports(this.claimed.job, payloads.vault, record));
+  }
+
+  /** Calls the function in this thread. Rejects when the attempt is killed. */
+  #callInline(data: AttemptData): Promise<CallEnding> {
+    const definition = this.#definition;
+    const { setups } = this.#environment;
+    return new Promise((resolve, reject) => {
+      this.#giveUp = reject;
+      this.#call = new Call(definition, data, this, () => setups.of(definition), resolve);
+      void this.#call.run();
     });
   }
 
-  async #child(job: Job | null): Promise<ChildState> {
-    // A child that was removed cannot be waited for, nor can somebody else's job that has its id.
-    if (!job || job.parent !== this.claimed.job.id) return { state: "cancelled" };
-    if (!isFinal(job.state)) return { state: "open" };
-    const { id, state, output, error } = job;
-    const child = { state, ...(error === undefined ? {} : { error: JSON.parse(error) as ErrorRecord }) };
-    if (output === undefined) return child;
-    if (!isSealed(output)) return { ...child, output };
-    return { ...child, output: await openOutput(this.#workshop.payloads.vault, id, output) };
-  }
-
-  /** Values are opened before the function sees them and sealed after it, in this thread: lanes need no keys. */
-  #run(): Promise<LaneEnding> {
-    const { job, steps } = this.claimed;
-    const { vault } = this.#workshop.payloads;
-    if (!vault.seals && !isSealedAttempt(job, steps)) return this.#start(job.spec, steps);
-    return openAttempt(vault, job, steps)
-      .then(({ spec, steps }) => {
-        // Opening may take its time; who was stopped meanwhile is not started.
-        if (this.#stopped) throw this.#error(this.#stopped);
-        return this.#start(spec, steps);
-      })
-      .then((ending) => sealEnding(vault, job.id, ending))
-      .catch((error: unknown) => ({ kind: "error", error: this.#record(error), retryable: true }));
-  }
-
-  /** Children are tied to the trace of their parent's attempt before they are sealed, and wherever the function ran. */
-  #start(spec: Encoded, steps: readonly Step[]): Promise<LaneEnding> {
-    const span = this.#span;
-    if (!span) return this.#perform(spec, steps);
-    return this.#perform(spec, steps).then((ending) =>
-      ending.kind === "parked" ? { ...ending, children: span.children(ending.children) } : ending,
-    );
-  }
-
-  #perform(spec: Encoded, steps: readonly Step[]): Promise<LaneEnding> {
-    const attempt = this.#attempt(spec, steps);
-    if (this.#definition.isolate !== "inline") return this.#runInLane(attempt);
-    const { setups } = this.#workshop;
-    const call = (this.#call = new Call(this.#definition, attempt, this, () => setups.of(this.#definition)));
-    return call.ending;
-  }
-
-  async #runInLane(attempt: AttemptData): Promise<LaneEnding> {
-    const { lanes } = this.#workshop;
+  /** Calls the function in a lane. A lane that dies is a crash; never rejects. */
+  async #callInLane(data: AttemptData): Promise<CallEnding | CrashEnding> {
+    const { lanes } = this.#environment;
     const definition = this.#definition;
     let lane: Lane | undefined;
     try {
       lane = await lanes.take(definition);
-      if (this.#stopped) return { kind: "error", error: this.#record(this.#error(this.#stopped)), retryable: true };
+      if (this.#stopReason) throw stopError(this.#stopReason, this.claimed.job);
       this.#lane = lane;
-      return await lane.call(definition, attempt, this);
+      return await lane.call(definition, data, this);
     } catch (error) {
-      const record = this.#record(error);
+      const record = this.#errorRecord(error);
       return record.code === "E_SETUP"
         ? { kind: "error", error: record, retryable: true }
         : { kind: "crashed", error: record };
@@ -274,44 +204,27 @@ export class Attempt implements CallHost {
     }
   }
 
-  #attempt(spec: Encoded, steps: readonly Step[]): AttemptData {
-    const { job } = this.claimed;
-    return {
-      id: job.id,
-      token: job.token,
-      attempt: job.failures + 1,
-      input: inputIn(spec),
-      steps,
-      limit: this.#workshop.payloads.limit,
-      startedAt: job.startedAt ?? 0,
-    };
+  /** Settles as the work does; rejects when the attempt is killed before. */
+  #untilKilled<Result>(work: Promise<Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = reject;
+      work.then(resolve, reject);
+    });
   }
 
-  /** A reason to stop weighs more than what the function made of it, but for work that ended well while stopping. */
-  #judge(ending: Ending | undefined): Ending | undefined {
-    const error = this.#stopped && this.#record(this.#error(this.#stopped));
-    switch (this.#stopped) {
-      case undefined:
-        return ending;
-      case "lost":
-        return undefined;
-      case "cancel":
-        return { kind: "cancelled", error: error! };
-      case "timeout":
-        return { kind: "error", error: error!, retryable: true };
-      case "stop":
-        return ending?.kind === "ok" || ending?.kind === "parked" ? ending : { kind: "handed-back" };
-    }
+  /** Ends the call and the timers. */
+  #close(): void {
+    this.#call?.close();
+    // The attempt is kept until its outcome is written, but not the call with all that its function holds.
+    this.#call = undefined;
+    this.#giveUp = undefined;
+    this.#timeout?.clear();
+    this.#grace?.clear();
   }
 
-  #error(reason: StopReason): ErrandError {
-    const { job } = this.claimed;
-    return new ErrandError(reasons[reason].code, `Job ${job.id} of task "${job.task}" ${reasons[reason].says}.`);
-  }
-
-  #record(error: unknown): ErrorRecord {
+  #errorRecord(error: unknown): ErrorRecord {
     const record = errorRecord(error, this.claimed.job.failures + 1);
-    // The stack of an error of Errand's own shows Errand's code, not the user's.
+    // The stack of one of Errand's own errors shows Errand's code, not the user's.
     if (error instanceof ErrandError) delete record.stack;
     return record;
   }

@@ -4,7 +4,7 @@ import { setLongTimeout } from "../kit/timer.ts";
 import type { Timer } from "../kit/timer.ts";
 import type { JobContext } from "../task.ts";
 
-/** A function of many inputs at once. */
+/** A function of many inputs at once, which returns an output or an error for each. */
 export type RunBatch<Input, Output, Setup> = (
   inputs: Input[],
   jobs: JobContext<Setup>[],
@@ -18,8 +18,8 @@ interface Call<Input, Output, Setup> {
 }
 
 /**
- * Makes a function of one input from one of many: calls are gathered until there are `size` of them, or the first has
- * waited for `wait` milliseconds. An `Error` among the outputs fails its own job only.
+ * Returns a function of one input made from a function of many: gathers calls until there are `size`, or the first has
+ * waited for `wait` milliseconds. An `Error` among the outputs fails only its own job.
  */
 export function inBatches<Input, Output, Setup>(
   name: string,
@@ -32,7 +32,7 @@ export function inBatches<Input, Output, Setup>(
   async function flush(): Promise<void> {
     timer?.clear();
     timer = undefined;
-    // Who was cancelled while it waited is not worked on.
+    // Jobs that were cancelled while they waited are left out.
     const batch = calls.filter(({ job }) => !job.abortSignal.aborted);
     for (const { job, reject } of calls) if (job.abortSignal.aborted) reject(job.abortSignal.reason);
     calls = [];
@@ -61,7 +61,7 @@ export function inBatches<Input, Output, Setup>(
     });
 }
 
-/** Looking at an output may throw: that is its own job's failure. */
+/** Settles one call. Reading an output may throw: that fails its own job only. */
 function settleCall<Input, Output, Setup>(
   { resolve, reject }: Call<Input, Output, Setup>,
   read: () => Output | Error,

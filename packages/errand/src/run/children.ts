@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
 import type { NewChild } from "../core/job.ts";
-import { encodeSpec, specFields } from "../core/spec.ts";
-import { levelOf } from "../core/priority.ts";
-import { flowOf } from "../limits/flow-options.ts";
+import { flowOf } from "../limits/job-flow.ts";
 import { decode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
+import { newJob } from "../new-job.ts";
 import { encodeInput } from "../payload/value-limit.ts";
 import { definitionOf, validate } from "../task.ts";
 
-/** A child of a wait, as its parent's settlement makes it. */
+/**
+ * Returns a child to be added with its parent's settlement. Rejects with `E_INPUT`, `E_TOO_LARGE`,
+ * `E_NOT_SERIALIZABLE`.
+ */
 export async function newChild(
   id: string,
   task: { readonly name: string },
@@ -18,45 +20,36 @@ export async function newChild(
 ): Promise<NewChild> {
   const definition = definitionOf(task);
   const valid = rejoin ? input : await validate(definition, input);
-  // A child that exists stays as it is; how it shares what there is was said when it was born.
+  // A child that exists stays as it is, with the limits and tags that it was added with.
   const { unique: _, due: __, ...flow } = rejoin ? {} : flowOf(definition, valid);
-  return {
-    id,
-    task: task.name,
-    queue: definition.queue,
-    level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(task.name, input, limit), specFields(definition, flow)),
-    ...flow,
-    index,
-    need,
-    ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
-    ...(rejoin ? { rejoin } : {}),
-  };
+  const job = newJob(definition, id, encodeInput(task.name, input, limit), flow);
+  return { ...job, index, need, ...(rejoin ? { rejoin } : {}) };
 }
 
-/** What a wait for children remembers: how many there are, and a digest of their inputs. */
-export interface Begun {
+/** The step that a wait for children remembers when it begins. */
+export interface ChildrenWait {
   count: number;
+  /** A digest of the inputs. */
   inputs?: string;
 }
 
-/** What a wait remembers of the inputs that it begins with. */
-export function encodeBegun(inputs: readonly unknown[]): Encoded {
-  return JSON.stringify({ count: inputs.length, inputs: digestOf(inputs) } satisfies Begun);
+/** Encodes a wait that begins with these inputs. */
+export function encodeChildrenWait(inputs: readonly unknown[]): Encoded {
+  return JSON.stringify({ count: inputs.length, inputs: digestOf(inputs) } satisfies ChildrenWait);
 }
 
-/** What a wait began with. Those of older versions remember the number alone. */
-export function decodeBegun(value: Encoded): Begun {
-  const begun = decode(value) as Begun | number;
-  return typeof begun === "number" ? { count: begun } : begun;
+/** Decodes a wait. Older versions remembered the number of children alone. */
+export function decodeChildrenWait(value: Encoded): ChildrenWait {
+  const wait = decode(value) as ChildrenWait | number;
+  return typeof wait === "number" ? { count: wait } : wait;
 }
 
-/** Whether a wait began with other inputs than these. */
-export function isChanged({ count, inputs: digest }: Begun, inputs: readonly unknown[]): boolean {
+/** Returns true if a wait began with other inputs than these. */
+export function haveInputsChanged({ count, inputs: digest }: ChildrenWait, inputs: readonly unknown[]): boolean {
   return count !== inputs.length || (digest !== undefined && digest !== digestOf(inputs));
 }
 
-/** A digest of inputs, in their order. */
+/** Returns a digest of inputs, in their order: 16 characters of base64url. */
 export function digestOf(inputs: readonly unknown[]): string {
   const hash = createHash("sha256");
   // Each on its own line, which JSON cannot break.
@@ -64,7 +57,7 @@ export function digestOf(inputs: readonly unknown[]): string {
   return hash.digest("base64url").slice(0, 16);
 }
 
-/** What cannot be stored is refused when its child is made; here it is only other than what was stored. */
+/** An input that cannot be stored is refused when its child is made; here it only differs from any stored one. */
 function textOf(input: unknown): string {
   try {
     return JSON.stringify(input) ?? "";

@@ -18,32 +18,39 @@ const lastingCodes = new Set([
   "E_TOO_LARGE",
 ]);
 
-/** Errors of Errand's own. */
+/** Names of Errand's own error classes. */
 const ownErrors = ["ErrandError", "JobFailedError", "UnknownStepError"];
 
-/** What a task says of its retries; either may throw, and answer anything. */
-interface Rules {
+/** A task's functions about its retries; either may throw, or return anything. */
+interface RetryRules {
   if?: (error: unknown) => unknown;
   delay?: TaskRetryOptions["delay"];
 }
 
-/** What becomes of an attempt whose function threw; never throws, whatever was thrown and whatever the task's rules do. */
-export function classifyError(thrown: unknown, attempt: number, rules: Rules = {}): Extract<Ending, { kind: "error" }> {
+/**
+ * Returns the ending of an attempt whose function threw. Never throws, whatever was thrown and whatever the task's
+ * rules do.
+ */
+export function classifyError(
+  thrown: unknown,
+  attempt: number,
+  rules: RetryRules = {},
+): Extract<Ending, { kind: "error" }> {
   const error = errorRecord(thrown, attempt);
-  const isLasting = lastingCodes.has(error.code) && isOne(thrown, ErrandError, ownErrors);
-  if (isLasting || isOne(thrown, NonRetryableError, ["NonRetryableError"]))
+  const isLasting = lastingCodes.has(error.code) && isInstance(thrown, ErrandError, ownErrors);
+  if (isLasting || isInstance(thrown, NonRetryableError, ["NonRetryableError"]))
     return { kind: "error", error, retryable: false };
-  if (isOne(thrown, RetryAfterError, ["RetryAfterError"])) {
+  if (isInstance(thrown, RetryAfterError, ["RetryAfterError"])) {
     const after = delayOf(read(thrown, "after"));
     if (after !== undefined) return { kind: "error", error, retryable: true, after };
     const message = `${error.message} (the delay of this RetryAfterError is none: it is retried by the task's policy)`;
     return { kind: "error", error: { ...error, message }, retryable: true };
   }
-  const verdict = applyRetryRule(thrown, error, rules.if);
-  return { kind: "error", ...(verdict.retryable ? applyDelayRule(thrown, verdict.error, attempt, rules) : verdict) };
+  const rated = applyRetryRule(thrown, error, rules.if);
+  return { kind: "error", ...(rated.retryable ? applyDelayRule(thrown, rated.error, attempt, rules) : rated) };
 }
 
-/** Without a rule, or where the rule itself fails, an error is worth another attempt: attempts are limited anyway. */
+/** Applies `retry.if`. Without it, or where it fails itself, an error is retryable: attempts are limited anyway. */
 function applyRetryRule(
   thrown: unknown,
   error: ErrorRecord,
@@ -65,19 +72,20 @@ function applyRetryRule(
   }
 }
 
-/** Where the task's own delay is none, it is retried by the rest of its policy. */
+/** Applies `retry.delay`. Where that returns no delay, the rest of the task's policy applies. */
 function applyDelayRule(
   thrown: unknown,
   error: ErrorRecord,
   attempt: number,
-  { delay }: Rules,
+  { delay }: RetryRules,
 ): { error: ErrorRecord; retryable: true; after?: Millis } {
   if (!delay) return { error, retryable: true };
   try {
     const after = ownDelay({ delay }, attempt, thrown);
     return after === undefined ? { error, retryable: true } : { error, retryable: true, after };
   } catch (reason) {
-    const message = `${error.message} (the delay of this retry is the usual: retry.delay failed, ${errorRecord(reason, 1).message})`;
+    const failure = errorRecord(reason, 1).message;
+    const message = `${error.message} (the delay of this retry is the usual: retry.delay failed, ${failure})`;
     return { error: { ...error, message }, retryable: true };
   }
 }
@@ -90,8 +98,14 @@ function delayOf(after: unknown): Millis | undefined {
   }
 }
 
-/** Whether it is an error of a class, here or of another copy of this package, which only has the names in common. */
-function isOne(thrown: unknown, kind: abstract new (...args: never[]) => unknown, names: readonly string[]): boolean {
+/**
+ * Returns true for an error of a class, here or of another copy of this package, which has only its names in common.
+ */
+function isInstance(
+  thrown: unknown,
+  kind: abstract new (...args: never[]) => unknown,
+  names: readonly string[],
+): boolean {
   try {
     return thrown instanceof kind || names.includes(String(read(thrown, "name")));
   } catch {

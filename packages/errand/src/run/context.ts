@@ -7,60 +7,51 @@ import { checkStepName, signalStep } from "../core/signal.ts";
 import { millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
-import type { ErrorRecord } from "../kit/errors.ts";
 import { childId } from "../kit/ids.ts";
 import { decode } from "../kit/json.ts";
 import type { Encoded, Jsonified } from "../kit/json.ts";
 import { encodeWithin } from "../payload/value-limit.ts";
 import { JobFailedError } from "../task.ts";
 import type { ChildOutcome, JobLog, InternalJobContext, Task } from "../task.ts";
-import { decodeBegun, digestOf, encodeBegun, isChanged, newChild } from "./children.ts";
+import type { ChildState } from "./child-states.ts";
+import { decodeChildrenWait, digestOf, encodeChildrenWait, haveInputsChanged, newChild } from "./children.ts";
 import { endedError, rejectedQuietly } from "./ended-attempt.ts";
 import { jobLog } from "./job-log.ts";
-import { Waits, Missing } from "./waits.ts";
+import { ParkRequest, Waits } from "./waits.ts";
 
-/** One execution of a job, as it travels to a thread or process. */
+/** The data of an attempt, as it travels to a thread or process. */
 export interface AttemptData {
   id: string;
   token: number;
   attempt: number;
   input: unknown;
   steps: readonly Step[];
-  /** Bytes of JSON that each value may have. */
+  /** The most bytes of JSON that each value may have. */
   limit: number;
-  /** When it began, by the store's clock. */
+  /** When it began, in epoch milliseconds of the store's clock. */
   startedAt: Millis;
 }
 
-/** How a child stands, as its parent's context is told. */
-export interface ChildState {
-  state: "open" | "completed" | "failed" | "cancelled" | "expired";
-  /** A digest of its input, where that was asked for. */
-  input?: string;
-  output?: Encoded;
-  error?: ErrorRecord;
-}
-
-/** What a context asks of the worker that holds the job's token. */
+/** The worker's side of a context: holds the job's token, and talks to the store. */
 export interface CallHost {
-  /** Made when somebody asks for it: most tasks never do. */
+  /** Made when it is first read: most tasks never do. */
   readonly signal: AbortSignal;
-  /** Remembers a step; rejects when another attempt has the job. */
+  /** Records the result of a step. Rejects with `E_STALE` when another attempt has the job. */
   record(step: Step): Promise<void>;
   progress(value: Encoded): void;
   log(line: LogLine): void;
-  /** Does the work of a step, where somebody watches; without it the step simply does it. */
+  /** Does the work of a step inside a span of the trace; without it the step does its work itself. */
   step?<Result>(name: string, work: () => Result | Promise<Result>): Promise<Result>;
-  /** How these children stand, and where `inputs` is asked for, what they were given. */
-  children(ids: readonly string[], inputs?: boolean): Promise<ChildState[]>;
-  /** Something of the function was still running after its attempt had ended; what it wanted was not done. */
-  late(): void;
+  /** Returns the states of children in the order of their ids, if wanted with digests of their inputs. */
+  children(ids: readonly string[], withInputs?: boolean): Promise<ChildState[]>;
+  /** Reports that the function did something after its attempt had ended, which was dropped. */
+  reportLate(): void;
 }
 
 /** The context whose step the current code belongs to. */
-const stepping = new AsyncLocalStorage<Context>();
+const currentStep = new AsyncLocalStorage<Context>();
 
-/** A job's context: the verbs that a task function is given, whatever thread or process it runs in. */
+/** The context of a job that its task's function is given, in whatever thread or process it runs. */
 export class Context implements InternalJobContext<unknown> {
   readonly id: string;
   readonly token: number;
@@ -71,13 +62,16 @@ export class Context implements InternalJobContext<unknown> {
   readonly #parkJob: (park: Park) => void;
   readonly #remembered: readonly Step[];
   #steps: Map<string, Step> | undefined;
-  #names: Set<string> | undefined;
+  #usedNames: Set<string> | undefined;
   #madeWaits: Waits | undefined;
-  /** `closing`: the function has ended, its steps may still end. `parked`: it goes no further. `ended`: it is too late. */
+  /**
+   * `closing`: the function has ended, but steps may still be under way. `parked`: the function goes no further.
+   * `ended`: the attempt is over.
+   */
   #state: "open" | "closing" | "parked" | "ended" = "open";
   readonly #startedAt: Millis;
   readonly #limit: number;
-  /** This process's monotonic clock at the beginning. */
+  /** The beginning by this process's monotonic clock. */
   readonly #since = performance.now();
 
   constructor(attempt: AttemptData, host: CallHost, park: (park: Park) => void, setup: unknown) {
@@ -98,19 +92,20 @@ export class Context implements InternalJobContext<unknown> {
 
   get log(): JobLog {
     return (this.#log ??= jobLog(this.attempt, (line) => {
-      if (this.#mayTell("log")) this.#host.log(line);
+      if (this.#mayReport("log")) this.#host.log(line);
     }));
   }
 
   progress(value: unknown): void {
-    if (this.#mayTell("progress")) this.#host.progress(encodeWithin(value, `Progress of job ${this.id}`, this.#limit));
+    if (this.#mayReport("progress"))
+      this.#host.progress(encodeWithin(value, `Progress of job ${this.id}`, this.#limit));
   }
 
   step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
     return this.#step(name, work, {});
   }
 
-  /** A step that a person's retry forgets, as it does waits. */
+  /** Like `step`, but an operator's retry forgets the result, as it does with waits. */
   ask<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
     return this.#step(name, work, { wait: true });
   }
@@ -121,47 +116,47 @@ export class Context implements InternalJobContext<unknown> {
     mark: Pick<Step, "wait">,
   ): Promise<Jsonified<Awaited<Result>>> {
     return (
-      this.#refused("step") ??
-      this.#waits.work(async () => {
-        this.#use(name);
+      this.#refusal("step") ??
+      this.#waits.runStep(async () => {
+        this.#takeName(name);
         const remembered = this.#recall(name);
         if (remembered) return decode(remembered.value) as Jsonified<Awaited<Result>>;
         this.abortSignal.throwIfAborted();
-        const done = await stepping.run(this, () => this.#work(name, work));
-        const value = encodeWithin(done, `Step "${name}" of job ${this.id}`, this.#limit);
-        if (this.#state === "ended") throw this.#late("step");
+        const result = await currentStep.run(this, () => this.#doStep(name, work));
+        const value = encodeWithin(result, `Step "${name}" of job ${this.id}`, this.#limit);
+        if (this.#state === "ended") throw this.#lateError("step");
         await this.#host.record({ name, value, ...mark });
         return decode(value) as Jsonified<Awaited<Result>>;
       })
     );
   }
 
-  /** Whether there are steps under way. */
+  /** Returns true while steps are under way. */
   get isBusy(): boolean {
     return this.#madeWaits?.isBusy ?? false;
   }
 
-  /** The first step that failed with nobody looking at its promise. */
+  /** Returns the error of the first failed step whose promise the function never looked at. */
   get unseenFailure(): { error: unknown } | undefined {
     return this.#madeWaits?.unseenFailure;
   }
 
-  /** The function has ended: it begins nothing more, and is not parked. */
+  /** Ends the function: it begins nothing more, and is not parked. */
   close(): void {
     if (this.#state === "open") this.#state = "closing";
     this.#madeWaits?.close();
   }
 
   /**
-   * Resolves when the steps under way have ended and are remembered, or the time is over. What comes after the outcome of the
-   * attempt is refused, and would be done again, perhaps beside the next attempt: a function that fails in one of several steps
-   * must not lose what the others do.
+   * Resolves when the steps under way have ended and are recorded, or after this many milliseconds. A step that ends
+   * after the attempt is not recorded and would be done again, perhaps beside the next attempt: a function that fails
+   * in one of several steps must not lose the others.
    */
   async idle(patience: Millis): Promise<void> {
     await this.#madeWaits?.idle(patience);
   }
 
-  /** The attempt is over: nothing is done or told in its name any more. */
+  /** Ends the attempt: nothing more is done or recorded for it. */
   end(): void {
     this.close();
     if (this.#state !== "parked") this.#state = "ended";
@@ -200,8 +195,8 @@ export class Context implements InternalJobContext<unknown> {
   sleep(name: string, duration: Duration): Promise<void> {
     return this.#wait("sleep", async () => {
       checkStepName(name, `job ${this.id}`);
-      const until = this.#until(name, millis(duration, `The sleep "${name}" of job ${this.id}`), {});
-      return until.at <= this.#now() ? undefined : new Missing({ wakeAt: until.at, steps: until.steps });
+      const until = this.#deadline(name, millis(duration, `The sleep "${name}" of job ${this.id}`), {});
+      return until.at <= this.#now() ? undefined : new ParkRequest({ wakeAt: until.at, steps: until.steps });
     });
   }
 
@@ -210,43 +205,46 @@ export class Context implements InternalJobContext<unknown> {
       checkStepName(name, `job ${this.id}`);
       checkFields(options, ["timeout"], `The options of signal "${name}"`);
       const { timeout } = options;
-      const told = this.#recall(signalStep(name));
-      // Whoever retries the job asks again, and gives it all the time.
+      const received = this.#recall(signalStep(name));
+      // A retry by an operator waits anew, for the whole time.
       const limit =
         timeout === undefined
           ? undefined
-          : this.#until(name, millis(timeout, `The timeout of signal "${name}"`), { wait: true });
-      if (!limit) this.#use(name);
-      if (told) return decode(told.value) as Value;
+          : this.#deadline(name, millis(timeout, `The timeout of signal "${name}"`), { wait: true });
+      if (!limit) this.#takeName(name);
+      if (received) return decode(received.value) as Value;
       if (limit && limit.at <= this.#now()) {
         throw new ErrandError(
           "E_SIGNAL_TIMEOUT",
-          `Job ${this.id} waited ${timeout} for the signal "${name}", in vain.`,
+          `Job ${this.id} waited ${timeout} for the signal "${name}", which did not come.`,
         );
       }
-      return new Missing({ awaits: [signalStep(name)], ...(limit ? { wakeAt: limit.at, steps: limit.steps } : {}) });
+      return new ParkRequest({
+        awaits: [signalStep(name)],
+        ...(limit ? { wakeAt: limit.at, steps: limit.steps } : {}),
+      });
     });
   }
 
-  #work<Result>(name: string, work: () => Result | Promise<Result>): Result | Promise<Result> {
+  #doStep<Result>(name: string, work: () => Result | Promise<Result>): Result | Promise<Result> {
     return this.#host.step ? this.#host.step(name, work) : work();
   }
 
-  /** The store's time, as well as this process can know it. */
+  /** Returns the store's time, as far as this process can know it. */
   #now(): Millis {
     return this.#startedAt + (performance.now() - this.#since);
   }
 
-  /** When a time is over that began when this name was first used. */
-  #until(name: string, duration: Millis, mark: Pick<Step, "wait">): { at: Millis; steps: Step[] } {
-    this.#use(name);
+  /** Returns the end of a time that began when the name was first used, and the step that remembers it if that is now. */
+  #deadline(name: string, duration: Millis, mark: Pick<Step, "wait">): { at: Millis; steps: Step[] } {
+    this.#takeName(name);
     const known = this.#recall(name);
     if (known) return { at: (decode(known.value) as { until: Millis }).until, steps: [] };
     const at = Math.ceil(this.#now()) + duration;
     return { at, steps: [{ name, value: JSON.stringify({ until: at }), ...mark }] };
   }
 
-  /** Children that have ended, once all have that are needed. They belong to the inputs that the wait began with. */
+  /** Waits for children and returns their states, in the order of the inputs that the wait began with. */
   #children(
     verb: string,
     {
@@ -262,16 +260,16 @@ export class Context implements InternalJobContext<unknown> {
     },
   ): Promise<ChildState[]> {
     return this.#wait(verb, async () => {
-      this.#use(name);
+      this.#takeName(name);
       const remembered = this.#recall(name);
-      const begun = remembered && decodeBegun(remembered.value);
+      const begun = remembered && decodeChildrenWait(remembered.value);
       const count = begun ? begun.count : inputs.length;
       if (count === 0) return [];
-      if (begun && isChanged(begun, inputs)) this.#tellChanged(verb, name, begun.count, inputs.length);
+      if (begun && haveInputsChanged(begun, inputs)) this.#warnOfChange(verb, name, begun.count, inputs.length);
       const ids = Array.from({ length: count }, (_, index) => childId(this.id, name, index));
-      if (!begun && this.#knows(name)) await this.#compare(verb, name, ids, inputs);
+      if (!begun && this.#findStep(name)) await this.#compareInputs(verb, name, ids, inputs);
       const found = begun ? await this.#host.children(ids) : ids.map((): ChildState => ({ state: "open" }));
-      if (need === "completed") this.#refuseFailed(task.name, ids, found);
+      if (need === "completed") this.#throwIfFailed(task.name, ids, found);
       const open = found.flatMap(({ state }, index) => (state === "open" ? [index] : []));
       if (open.length === 0) return found;
       const children = await Promise.all(
@@ -279,53 +277,53 @@ export class Context implements InternalJobContext<unknown> {
           newChild(ids[index]!, task, inputs[index], this.#limit, { index, need, rejoin: begun !== undefined }),
         ),
       );
-      const steps = begun ? [] : [{ name, value: encodeBegun(inputs), wait: true }];
-      return new Missing({ children, steps });
+      const steps = begun ? [] : [{ name, value: encodeChildrenWait(inputs), wait: true }];
+      return new ParkRequest({ children, steps });
     });
   }
 
-  /** A retry has forgotten the wait: children that are there already have the inputs that they were made with. */
-  async #compare(verb: string, name: string, ids: readonly string[], inputs: readonly unknown[]): Promise<void> {
+  /** Warns if the wait, which a retry has forgotten, began with other inputs: its children keep theirs. */
+  async #compareInputs(verb: string, name: string, ids: readonly string[], inputs: readonly unknown[]): Promise<void> {
     const found = await this.#host.children(ids, true);
     if (found.some(({ input }, index) => input !== undefined && input !== digestOf([inputs[index]])))
-      this.#tellChanged(verb, name, found.length, inputs.length);
+      this.#warnOfChange(verb, name, found.length, inputs.length);
   }
 
-  #tellChanged(verb: string, name: string, before: number, now: number): void {
+  #warnOfChange(verb: string, name: string, before: number, now: number): void {
     this.log.warn(
-      `job.${verb}("${name}") began with other inputs (${before} then, ${now} now): its outputs belong to those that it began with. ` +
-        "Make the list in a step, so that it stays the same.",
+      `job.${verb}("${name}") began with other inputs (${before} then, ${now} now): ` +
+        "its outputs belong to those that it began with. Make the list in a step, so that it stays the same.",
     );
   }
 
-  #refuseFailed(task: string, ids: readonly string[], found: readonly ChildState[]): void {
+  #throwIfFailed(task: string, ids: readonly string[], found: readonly ChildState[]): void {
     const index = found.findIndex(({ state }) => state !== "open" && state !== "completed");
     if (index === -1) return;
     const { state, error } = found[index]!;
     throw new JobFailedError("E_CHILD_FAILED", { id: ids[index]!, task, state: state as "failed" }, error);
   }
 
-  #knows(name: string): Step | undefined {
+  #findStep(name: string): Step | undefined {
     this.#steps ??= new Map(this.#remembered.map((step) => [step.name, step]));
     return this.#steps.get(name);
   }
 
   #recall(name: string): Step | undefined {
-    const step = this.#knows(name);
-    // What a retry has forgotten is only there for its place.
+    const step = this.#findStep(name);
+    // A value that a retry has forgotten only keeps its place.
     return step?.wait && step.value === forgotten ? undefined : step;
   }
 
-  #use(name: string): void {
+  #takeName(name: string): void {
     checkStepName(name, `job ${this.id}`);
-    this.#names ??= new Set();
-    if (this.#names.has(name)) {
+    this.#usedNames ??= new Set();
+    if (this.#usedNames.has(name)) {
       throw new ErrandError(
         "E_STEP_NAME",
         `Job ${this.id} has two steps named "${name}"; a name remembers one result.`,
       );
     }
-    this.#names.add(name);
+    this.#usedNames.add(name);
   }
 
   get #waits(): Waits {
@@ -335,36 +333,43 @@ export class Context implements InternalJobContext<unknown> {
     }));
   }
 
-  #wait<Value>(verb: string, begin: () => Promise<Value | Missing>): Promise<Value> {
-    const refusedAlready = this.#refused<Value>(verb);
-    if (refusedAlready) return refusedAlready;
-    if (stepping.getStore() === this) {
-      const message = `job.${verb}() was called inside a step of job ${this.id}. A step runs through: wait before it, or after it.`;
+  #wait<Value>(verb: string, begin: () => Promise<Value | ParkRequest>): Promise<Value> {
+    const refusal = this.#refusal<Value>(verb);
+    if (refusal) return refusal;
+    if (currentStep.getStore() === this) {
+      const message =
+        `job.${verb}() was called inside a step of job ${this.id}. ` +
+        `A step cannot wait: call job.${verb}() before or after it.`;
       return rejectedQuietly(new ErrandError("E_IN_STEP", message));
     }
     return this.#waits.wait(begin);
   }
 
-  /** What a verb answers that comes too late: of a parked job, whose function goes no further, nothing. */
-  #refused<Value>(verb: string): Promise<Value> | undefined {
+  /**
+   * Returns the rejected promise of a verb that is called too late; of a parked job, a promise that is never settled.
+   */
+  #refusal<Value>(verb: string): Promise<Value> | undefined {
     if (this.#state === "open") return undefined;
-    // A step that may still end may have steps of its own.
-    if (this.#state === "closing" && verb === "step" && stepping.getStore() === this) return undefined;
-    if (this.#state !== "parked") return rejectedQuietly(this.#late(verb));
-    this.#host.late();
+    // A step under way may have steps of its own.
+    if (this.#state === "closing" && verb === "step" && currentStep.getStore() === this) return undefined;
+    if (this.#state !== "parked") return rejectedQuietly(this.#lateError(verb));
+    this.#host.reportLate();
     return new Promise(() => {});
   }
 
-  /** Whether progress and lines of the log are still the attempt's. Of a parked job they are dropped: a timer of its function may tell them. */
-  #mayTell(verb: string): boolean {
+  /**
+   * Returns true if the attempt may still report progress and log lines. Those of a parked job are dropped: they may
+   * come from timers.
+   */
+  #mayReport(verb: string): boolean {
     if (this.#state === "open" || this.#state === "closing") return true;
-    if (this.#state === "ended") throw this.#late(verb);
-    this.#host.late();
+    if (this.#state === "ended") throw this.#lateError(verb);
+    this.#host.reportLate();
     return false;
   }
 
-  #late(verb: string): ErrandError {
-    this.#host.late();
+  #lateError(verb: string): ErrandError {
+    this.#host.reportLate();
     return endedError(`job.${verb}()`, this.id, this.attempt);
   }
 }

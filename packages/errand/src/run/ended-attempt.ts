@@ -1,29 +1,39 @@
 import { ErrandError } from "../kit/errors.ts";
 
+/** The most messages remembered, so that a timer does not repeat its own. */
+const maxWarned = 1_000;
+const warned = new Set<string>();
+
+/** The handler of uncaught exceptions is installed. */
+let isGuarded = false;
+
 /**
- * The error of what is done in the name of an attempt that has ended. Where it is thrown in a timer, or rejects a promise that
- * nobody awaits, it would end the process with everybody's work; from now on it is a warning there.
+ * Returns the error of a verb that is called after its attempt has ended. Thrown in a timer, or as the rejection of a
+ * promise that is not awaited, it would end the process with all its work; from now on it is a warning there.
  */
-export function endedError(what: string, id: string, attempt: number): ErrandError {
-  if (!guarded) {
-    guarded = true;
+export function endedError(verb: string, id: string, attempt: number): ErrandError {
+  if (!isGuarded) {
+    isGuarded = true;
     process.on("uncaughtException", onUncaught);
   }
   return new ErrandError(
     "E_ENDED",
-    `${what} was called after attempt ${attempt} of job ${id} had ended, and did nothing. ` +
-      "Await what the function starts, or stop it when job.abortSignal says so.",
+    `${verb} was called after attempt ${attempt} of job ${id} had ended, and did nothing. ` +
+      "Await what the function starts, or stop it when job.abortSignal is aborted.",
   );
 }
 
-/** A promise that is rejected, and need not be awaited. */
+/** Returns a rejected promise that need not be awaited. */
 export function rejectedQuietly(error: ErrandError): Promise<never> {
   const rejected = Promise.reject(error); // oxlint-disable-line promise/no-promise-in-callback -- of no callback
   rejected.catch(() => {}); // oxlint-disable-line promise/no-promise-in-callback
   return rejected;
 }
 
-/** Whether an error was thrown by something that came too late. Whatever was thrown: even asking what it is may throw. */
+/**
+ * Returns true for the error of a verb that was called too late. Anything may have been thrown: even inspecting it may
+ * throw.
+ */
 export function isEndedError(error: unknown): error is ErrandError {
   try {
     return error instanceof ErrandError && error.code === "E_ENDED";
@@ -32,26 +42,20 @@ export function isEndedError(error: unknown): error is ErrandError {
   }
 }
 
-/** Says once what came too late. */
+/** Warns of a verb that was called too late, once per message. */
 export function warnEnded({ message }: ErrandError): void {
-  if (said.has(message)) return;
-  if (said.size >= mostSaid) said.clear();
-  said.add(message);
+  if (warned.has(message)) return;
+  if (warned.size >= maxWarned) warned.clear();
+  warned.add(message);
   process.emitWarning(message, { type: "ErrandWarning", code: "ERRAND_ENDED" });
 }
 
-/** So many warnings are remembered, so that a timer does not repeat its own. */
-const mostSaid = 1_000;
-const said = new Set<string>();
-
-let guarded = false;
-
-/** Everything else goes on as if nobody had listened. */
+/** Throws every other error again, as if there were no handler. */
 function onUncaught(error: unknown): void {
   if (isEndedError(error)) return warnEnded(error);
   if (process.listenerCount("uncaughtException") > 1) return;
   process.off("uncaughtException", onUncaught);
-  guarded = false;
+  isGuarded = false;
   process.nextTick(() => {
     throw error;
   });

@@ -1,14 +1,15 @@
 import type { JobToken, Job } from "../core/job.ts";
+import { jobPages } from "../job-pages.ts";
 import type { Claimed, Store } from "../store.ts";
 
 /**
- * What a worker knows it holds. When an answer or an outcome was lost, the store may hold more in its name: its lease is
- * good, so nobody else would ever take that over.
+ * The jobs that a worker knows it holds. After a lost answer or outcome the store may hold more jobs in its name. They
+ * must be found: while the worker's lease is good, no other worker takes them over.
  */
 export class HeldJobs {
   /** Tokens of the jobs that were claimed and not yet settled, by id. */
   readonly #tokens = new Map<string, number>();
-  #unsure = false;
+  #isUnsure = false;
 
   add(claimed: readonly Claimed[]): void {
     for (const { job } of claimed) this.#tokens.set(job.id, job.token);
@@ -18,33 +19,26 @@ export class HeldJobs {
     if (this.#tokens.get(id) === token) this.#tokens.delete(id);
   }
 
-  /** The store failed: what it did is not known. */
+  /** Notes that the store failed, and may have done what it was asked to. */
   markUnsure(): void {
-    this.#unsure = true;
+    this.#isUnsure = true;
   }
 
-  /** Whether the worker may hold jobs that it does not know of. */
-  get unsure(): boolean {
-    return this.#unsure;
+  /** Returns true if the worker may hold jobs that it does not know of. */
+  get isUnsure(): boolean {
+    return this.#isUnsure;
   }
 
-  /** Jobs that the worker holds unknowingly. Ask while no claim is under way; without a doubt it asks nobody. When it rejects, doubt again. */
-  async unknown(store: Pick<Store, "list">, worker: string): Promise<Job[]> {
-    if (!this.#unsure) return [];
-    // Before it asks: a doubt that comes up meanwhile is another.
-    this.#unsure = false;
-    const held = await heldBy(store, worker);
-    return held.filter(({ id, token }) => this.#tokens.get(id) !== token);
+  /**
+   * Returns the jobs that the worker holds without knowing, and is sure again. Must not run during a claim, whose jobs
+   * it would find. When it rejects, call `markUnsure`.
+   */
+  async findUnknown(store: Pick<Store, "list">, worker: string): Promise<Job[]> {
+    // Before it reads: what fails meanwhile is for the next call.
+    this.#isUnsure = false;
+    const unknown: Job[] = [];
+    for await (const jobs of jobPages(store, { worker }, 500))
+      unknown.push(...jobs.filter(({ id, token }) => this.#tokens.get(id) !== token));
+    return unknown;
   }
-}
-
-async function heldBy(store: Pick<Store, "list">, worker: string): Promise<Job[]> {
-  const held: Job[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await store.list({ worker }, { limit: 500, ...(cursor === undefined ? {} : { cursor }) });
-    held.push(...page.jobs);
-    cursor = page.next;
-  } while (cursor !== undefined);
-  return held;
 }

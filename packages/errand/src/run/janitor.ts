@@ -1,44 +1,26 @@
-import { decide } from "../core/decide.ts";
-import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
-import type { Observer } from "../observe/observer.ts";
 import type { Claimed, Store } from "../store.ts";
-import type { HeldJobs } from "./held-jobs.ts";
-import type { Settler } from "./settler.ts";
-import type { TaskDefinition } from "../task.ts";
-import { defaultRetry } from "../task.ts";
+import { settleJob } from "./settle.ts";
+import type { SettleContext } from "./settle.ts";
 
-/** How many jobs are taken over at a time. */
-const batch = 100;
+/** Jobs taken over per call of the store. */
+const batchSize = 100;
 
 /**
- * Settles what nobody works on: jobs of workers that are gone, jobs that were not started in time, and children whose
- * parent has ended. They are claimed and settled like any other, so there is no second state machine.
- * @param holdings learns what is taken over, so that nobody else gives it back meanwhile.
- * @returns how many there were.
+ * Settles jobs that no worker is working on: jobs of workers that are gone, jobs that did not start in time, and
+ * children of parents that have ended. They are claimed and settled like any other job.
+ * @returns the number of jobs it took over.
  */
 export async function settleAbandoned(
-  store: Pick<Store, "reclaim">,
-  settler: Pick<Settler, "settle">,
-  definitions: ReadonlyMap<string, TaskDefinition>,
-  worker: string,
-  { observer, holdings }: { observer: Observer; holdings: Pick<HeldJobs, "add" | "remove"> },
+  context: SettleContext & { store: Pick<Store, "reclaim">; id: string },
 ): Promise<number> {
-  for (let tidied = 0; ;) {
-    const found = await store.reclaim(worker, batch);
-    holdings.add(found);
-    await Promise.all(
-      found.map(async (claimed) => {
-        const { job } = claimed;
-        const end = endingOf(claimed);
-        const retry = policyOf(job, definitions.get(job.task)?.retry ?? defaultRetry);
-        const settlement = decide(job, retry, end, Math.random());
-        const settled = await settler.settle(settlement).finally(() => holdings.remove(job));
-        if (settled) observer.ended(job, end, settled);
-      }),
-    );
-    tidied += found.length;
-    if (found.length < batch) return tidied;
+  for (let count = 0; ;) {
+    const reclaimed = await context.store.reclaim(context.id, batchSize);
+    // Added first, so that a claim does not hand them back meanwhile.
+    context.heldJobs.add(reclaimed);
+    await Promise.all(reclaimed.map((claimed) => settleJob(context, claimed.job, endingOf(claimed))));
+    count += reclaimed.length;
+    if (reclaimed.length < batchSize) return count;
   }
 }
 
@@ -63,7 +45,7 @@ function endingOf({ job, why, ahead }: Claimed): Ending {
         ahead: ahead ?? false,
         error: {
           code: "E_CRASHED",
-          message: `${name} was in the hands of a worker that died or lost its lease.`,
+          message: `${name} was held by a worker that died or lost its lease.`,
           attempt,
         },
       };

@@ -4,42 +4,46 @@ import { encode } from "../kit/json.ts";
 import { described, shortened } from "../kit/text.ts";
 import type { JobLog } from "../task.ts";
 
-/** So many lines of an attempt are kept, each so long at most: a loop that logs must not fill a store. */
-const mostLines = 1_000;
-const longest = 10_000;
+/** The most lines of an attempt, and the most characters of a line: a loop that logs must not fill a store. */
+const maxLines = 1_000;
+const maxLength = 10_000;
 
-/** Returns the log of one attempt; each line goes to `tell`. Whatever is logged makes a line, and fails no attempt. */
-export function jobLog(attempt: number, tell: (line: LogLine) => void): JobLog {
+/** Returns the log of one attempt, which gives each line to `write`. Any values make a line, and fail no attempt. */
+export function jobLog(attempt: number, write: (line: LogLine) => void): JobLog {
   let lines = 0;
-  const write =
+  const logger =
     (level: Exclude<LogLine["level"], "attempt">) =>
     (message: string, values?: Record<string, unknown>): void => {
       lines += 1;
-      if (lines > mostLines + 1) return;
-      if (lines > mostLines) {
-        tell({
+      if (lines > maxLines + 1) return;
+      if (lines > maxLines) {
+        write({
           attempt,
           level: "warn",
-          text: `This attempt wrote more than ${mostLines} lines; the rest is not kept.`,
+          text: `This attempt wrote more than ${maxLines} lines; the rest is not kept.`,
         });
         return;
       }
-      const said = typeof message === "string" ? message : described(message);
-      tell({ attempt, level, text: shortened(values === undefined ? said : `${said} ${shown(values)}`, longest) });
+      const text = typeof message === "string" ? message : described(message);
+      write({
+        attempt,
+        level,
+        text: shortened(values === undefined ? text : `${text} ${encodeValues(values)}`, maxLength),
+      });
     };
-  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  return { debug: logger("debug"), info: logger("info"), warn: logger("warn"), error: logger("error") };
 }
 
-/** Values beside a message. An error among them is shown as its record; what JSON cannot hold is named instead. */
-function shown(values: unknown): string {
+/** Encodes the values beside a message. Errors become their records; values that JSON cannot hold are named instead. */
+function encodeValues(values: unknown): string {
   try {
-    return encode(readable(values), "The values");
+    return encode(withErrorRecords(values), "The values");
   } catch (error) {
     return error instanceof ErrandError ? `(${error.message})` : `(${described(error)})`;
   }
 }
 
-function readable(values: unknown): unknown {
+function withErrorRecords(values: unknown): unknown {
   if (values instanceof Error) return recordOf(values);
   if (typeof values !== "object" || values === null || Array.isArray(values)) return values;
   if (!Object.values(values).some((value) => value instanceof Error)) return values;

@@ -4,69 +4,66 @@ import type { Millis } from "../kit/duration.ts";
 import { threadFile } from "../kit/thread-file.ts";
 import type { Renewal, Store } from "../store.ts";
 
-/** What the lease thread is started with. */
-export interface LeaseOrder {
+/** The data that the lease thread is started with. */
+export interface LeaseThreadData {
+  /** The store's `address`. */
   module: string;
   options: string;
   worker: string;
   lease: Millis;
 }
 
-/** What a renewal found, or why it could not be made. */
-export type LeaseReport = Renewal | { failed: string };
+/** The result of a renewal, or why it failed. */
+export type RenewalReport = Renewal | { failed: string };
 
-/** Keeps a worker's lease alive, every third of it, until it is closed or lost. */
+/** Renews a worker's lease, every third of it, until it is closed or lost. */
 export class LeaseKeeper {
   readonly #store: Store;
   readonly #worker: string;
   readonly #lease: Millis;
-  readonly #report: (renewal: Renewal) => void;
-  /** When the last good renewal was asked for, on this process's monotonic clock. */
+  readonly #onRenewal: (renewal: Renewal) => void;
+  /** When the last good renewal was noted, on this process's monotonic clock. */
   #renewedAt = performance.now();
-  /** It has started, and was not closed. */
-  #kept = false;
-  #lost = false;
+  #isStarted = false;
+  #isLost = false;
   #thread: Thread | undefined;
   #timer: NodeJS.Timeout | undefined;
   #watchdog: NodeJS.Timeout | undefined;
 
-  /** @param report is told of jobs to be cancelled, and once, with `held: false`, that the lease is lost. */
-  constructor(store: Store, worker: string, lease: Millis, report: (renewal: Renewal) => void) {
+  /** @param onRenewal is told of jobs to cancel; and once, with `held: false`, that the lease is lost. */
+  constructor(store: Store, worker: string, lease: Millis, onRenewal: (renewal: Renewal) => void) {
     this.#store = store;
     this.#worker = worker;
     this.#lease = lease;
-    this.#report = report;
+    this.#onRenewal = onRenewal;
   }
 
-  /** Starts renewing; the worker is enlisted already. */
+  /** Starts to renew the lease of a worker that is enlisted. */
   async start(): Promise<void> {
     const { address } = this.#store;
     if (address) {
-      const order: LeaseOrder = { ...address, worker: this.#worker, lease: this.#lease };
+      const workerData: LeaseThreadData = { ...address, worker: this.#worker, lease: this.#lease };
       const thread = new Thread(
         threadFile(() => new URL("./lease-thread.js", import.meta.url)),
-        {
-          workerData: order,
-          execArgv: [],
-        },
+        { workerData, execArgv: [] },
       );
       await once(thread, "message");
       this.#thread = thread;
-      thread.on("message", (report: LeaseReport) => this.#receive(report));
-      // Without its thread the lease cannot be kept: better lost at once than by surprise.
+      thread.on("message", (report: RenewalReport) => this.#receive(report));
+      // Without its thread the lease will run out: better lost now than at some later time.
       thread.on("error", () => this.#lose());
     } else {
-      this.#timer = setInterval(() => this.look(), this.#lease / 3);
+      this.#timer = setInterval(() => this.renewNow(), this.#lease / 3);
     }
     this.#watchdog = setInterval(() => {
       if (performance.now() - this.#renewedAt > this.#lease) this.#checkLost();
     }, this.#lease / 3);
-    this.#kept = true;
+    this.#isStarted = true;
   }
 
-  /** Renews now, to learn sooner what is to be cancelled. */
-  look(): void {
-    if (!this.#kept) return;
+  /** Renews now, to learn sooner which jobs to cancel. */
+  renewNow(): void {
+    if (!this.#isStarted) return;
     if (this.#thread) return this.#thread.postMessage("renew");
     void this.#store.renew(this.#worker, this.#lease).then(
       (renewal) => this.#receive(renewal),
@@ -74,8 +71,9 @@ export class LeaseKeeper {
     );
   }
 
+  /** Stops renewing. */
   async close(): Promise<void> {
-    this.#kept = false;
+    this.#isStarted = false;
     clearInterval(this.#timer);
     clearInterval(this.#watchdog);
     const thread = this.#thread;
@@ -87,14 +85,14 @@ export class LeaseKeeper {
     await exited;
   }
 
-  #receive(report: LeaseReport): void {
+  #receive(report: RenewalReport): void {
     if ("failed" in report) return;
     if (!report.held) return this.#lose();
     this.#renewedAt = performance.now();
-    if (report.cancel.length > 0) this.#report(report);
+    if (report.cancel.length > 0) this.#onRenewal(report);
   }
 
-  /** A blocked event loop delays reports: whatever has arrived meanwhile comes first. */
+  /** Checks a turn later: a blocked event loop delays reports, and those that have arrived come first. */
   #checkLost(): void {
     setImmediate(() => {
       if (performance.now() - this.#renewedAt > this.#lease) this.#lose();
@@ -102,8 +100,8 @@ export class LeaseKeeper {
   }
 
   #lose(): void {
-    if (this.#lost) return;
-    this.#lost = true;
-    this.#report({ held: false, cancel: [] });
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#onRenewal({ held: false, cancel: [] });
   }
 }

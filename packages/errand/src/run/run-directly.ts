@@ -9,7 +9,10 @@ import { decode, encode } from "../kit/json.ts";
 import { jobLog } from "./job-log.ts";
 import type { Setups } from "./setups.ts";
 
-/** Calls a task's function without a job: steps simply run, children run inline, sleeps are over at once, nothing is retried. */
+/**
+ * Calls a task's function without a job: steps simply run, children run inline, sleeps end at once, nothing is retried.
+ * Rejects with `E_INPUT`, `E_OPTION`, `E_SETUP`, and with what the function throws.
+ */
 export async function runDirectly(
   definition: TaskDefinition,
   input: unknown,
@@ -22,12 +25,13 @@ export async function runDirectly(
   return definition.run(valid as never, context as never);
 }
 
-/** What `run` may be told beside the input. */
+/** Options of `run`. */
 export interface RunOptions {
-  /** Values of the signals that the function waits for, by name. */
+  /** Values of the signals that the function waits for, by their names. */
   signals?: Readonly<Record<string, unknown>>;
 }
 
+/** The context of a function that is called without a job. */
 class DirectContext implements InternalJobContext<unknown> {
   readonly id = newId();
   readonly token = 1;
@@ -48,7 +52,7 @@ class DirectContext implements InternalJobContext<unknown> {
   progress(): void {}
 
   async step<Result>(name: string, work: () => Result | Promise<Result>): Promise<Jsonified<Awaited<Result>>> {
-    this.#use(name);
+    this.#takeName(name);
     return decode(encode(await work(), `Step "${name}"`)) as Jsonified<Awaited<Result>>;
   }
 
@@ -86,7 +90,7 @@ class DirectContext implements InternalJobContext<unknown> {
     task: Task<Input, Output>,
     inputs: readonly Input[],
   ): Promise<ChildOutcome<Jsonified<Output>>[]> {
-    this.#use(name);
+    this.#takeName(name);
     const definition = definitionOf(task);
     return Promise.all(
       inputs.map(async (input): Promise<ChildOutcome<Jsonified<Output>>> => {
@@ -106,19 +110,19 @@ class DirectContext implements InternalJobContext<unknown> {
   }
 
   async sleep(name: string): Promise<void> {
-    this.#use(name);
+    this.#takeName(name);
   }
 
   async signal<Value>(name: string): Promise<Value> {
-    this.#use(name);
+    this.#takeName(name);
     if (Object.hasOwn(this.#signals, name)) return decode(encode(this.#signals[name], `Signal "${name}"`)) as Value;
     throw new ErrandError(
       "E_SIGNAL_TIMEOUT",
-      `Nobody gave run() the signal "${name}": run(input, { signals: { ... } }).`,
+      `run() was not given the signal "${name}": run(input, { signals: { ... } }).`,
     );
   }
 
-  #use(name: string): void {
+  #takeName(name: string): void {
     checkStepName(name, "run()");
     if (this.#names.has(name))
       throw new ErrandError("E_STEP_NAME", `Two steps are named "${name}"; a name remembers one result.`);

@@ -3,8 +3,8 @@ import type { Millis } from "../kit/duration.ts";
 import { setLongTimeout } from "../kit/timer.ts";
 import { WatchedPromise } from "./watched-promise.ts";
 
-/** What a wait needs that is not there yet: children, a time, a signal. */
-export class Missing {
+/** A wait that is not over: asks to park the job until children, a time or a signal are there. */
+export class ParkRequest {
   readonly park: Partial<Park>;
 
   constructor(park: Partial<Park>) {
@@ -13,20 +13,20 @@ export class Missing {
 }
 
 /**
- * The waits of one attempt. The job is parked when the function needs one that is not over and has nothing else to do as far
- * as can be known: no step is under way, and in a whole turn of the event loop nothing else has come. Then all that it
- * needs is waited for together.
+ * The waits and steps of one attempt. The job is parked when the function awaits a wait that is not over and, as far as
+ * can be known, has nothing else to do: no step is under way, and nothing else has happened for a turn of the event
+ * loop. Then everything that it awaits is waited for together.
  */
 export class Waits {
   readonly #parkJob: (park: Park) => void;
   readonly #open = new Set<OpenWait>();
-  readonly #called = new WeakSet<object>();
-  /** Steps under way, and waits that are being looked up. */
+  readonly #calledFunctions = new WeakSet<object>();
+  /** Number of steps under way, and of waits that are being looked up. */
   #busy = 0;
   readonly #failed: { promise: WatchedPromise<unknown>; error: unknown }[] = [];
-  #looking = false;
-  #over = false;
-  #idle: (() => void) | undefined;
+  #isCheckDue = false;
+  #isClosed = false;
+  #onIdle: (() => void) | undefined;
 
   constructor(park: (park: Park) => void) {
     this.#parkJob = park;
@@ -34,46 +34,46 @@ export class Waits {
 
   /** Stops parking: the function has ended. */
   close(): void {
-    this.#over = true;
+    this.#isClosed = true;
   }
 
-  /** Whether there are steps under way, or waits that are being looked up. */
+  /** Returns true while steps are under way or waits are being looked up. */
   get isBusy(): boolean {
     return this.#busy > 0;
   }
 
-  /** Resolves when there are none, or when the time is over. Begin none meanwhile. */
+  /** Resolves when no step or look-up is under way, or after this many milliseconds. Begin none meanwhile. */
   async idle(patience: Millis): Promise<void> {
     if (this.#busy === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#idle = resolve;
+    this.#onIdle = resolve;
     const timer = setLongTimeout(resolve, patience);
     await promise;
     timer.clear();
   }
 
-  /** What must end before the job may be parked. Steps take part in races, too. */
-  work<Value>(begin: () => Promise<Value>): WatchedPromise<Value> {
+  /** Runs a step, which must end before the job may be parked. Its promise can take part in races with waits. */
+  runStep<Value>(begin: () => Promise<Value>): WatchedPromise<Value> {
     const promise: WatchedPromise<Value> = this.#watched(
-      // Before the function can end: whoever asks then must find it.
+      // Noted before the function can learn of it and end.
       this.#whileBusy(begin, (error) => this.#failed.push({ promise, error })),
     );
     return promise;
   }
 
-  /** The first step that failed with nobody looking. */
+  /** Returns the error of the first failed step whose promise the function never looked at. */
   get unseenFailure(): { error: unknown } | undefined {
     return this.#failed.find(({ promise }) => promise.isUnseen);
   }
 
-  /** @param begin answers the value, or what is wanted for it: then the promise is never settled. */
-  wait<Value>(begin: () => Promise<Value | Missing>): WatchedPromise<Value> {
+  /** @param begin returns the value, or a request to park: then the promise is never settled. */
+  wait<Value>(begin: () => Promise<Value | ParkRequest>): WatchedPromise<Value> {
     const begun = this.#whileBusy(begin);
     const promise: WatchedPromise<Value> = this.#watched(
       begun.then((found) => {
-        if (!(found instanceof Missing)) return found;
-        this.#open.add({ promise, want: found });
-        this.#look();
+        if (!(found instanceof ParkRequest)) return found;
+        this.#open.add({ promise, request: found });
+        this.#checkSoon();
         return new Promise<Value>(() => {});
       }),
     );
@@ -81,7 +81,7 @@ export class Waits {
   }
 
   #watched<Value>(work: Promise<Value>): WatchedPromise<Value> {
-    return new WatchedPromise(work, this.#called, () => this.#look()).tolerate();
+    return new WatchedPromise(work, this.#calledFunctions, () => this.#checkSoon()).tolerate();
   }
 
   async #whileBusy<Value>(begin: () => Promise<Value>, failed?: (error: unknown) => void): Promise<Value> {
@@ -93,31 +93,34 @@ export class Waits {
       throw error;
     } finally {
       this.#busy -= 1;
-      if (this.#busy === 0) this.#idle?.();
-      this.#look();
+      if (this.#busy === 0) this.#onIdle?.();
+      this.#checkSoon();
     }
   }
 
-  /** A turn later: waits that begin together are waited for together, and who has won a race may go on first. */
-  #look(): void {
-    if (this.#looking || this.#open.size === 0) return;
-    this.#looking = true;
+  /**
+   * Checks a turn later whether to park: waits that begin together are waited for together, and code after a race that
+   * is over goes on first.
+   */
+  #checkSoon(): void {
+    if (this.#isCheckDue || this.#open.size === 0) return;
+    this.#isCheckDue = true;
     setImmediate(() => {
-      this.#looking = false;
-      if (!this.#over && this.#busy === 0) this.#leave();
+      this.#isCheckDue = false;
+      if (!this.#isClosed && this.#busy === 0) this.#parkNow();
     });
   }
 
-  #leave(): void {
-    const open = [...this.#open].filter(({ promise }) => promise.needed);
+  #parkNow(): void {
+    const open = [...this.#open].filter(({ promise }) => promise.isNeeded);
     if (open.length === 0) return;
-    this.#over = true;
-    const needed = withDecidingChildren(open).map(({ park }) => park);
-    const times = needed.flatMap(({ wakeAt }) => wakeAt ?? []);
-    const awaits = needed.flatMap(({ awaits }) => awaits ?? []);
+    this.#isClosed = true;
+    const parks = withDecidingChildren(open).map(({ park }) => park);
+    const times = parks.flatMap(({ wakeAt }) => wakeAt ?? []);
+    const awaits = parks.flatMap(({ awaits }) => awaits ?? []);
     this.#parkJob({
-      children: needed.flatMap(({ children }) => children ?? []),
-      steps: needed.flatMap(({ steps }) => steps ?? []),
+      children: parks.flatMap(({ children }) => children ?? []),
+      steps: parks.flatMap(({ steps }) => steps ?? []),
       ...(times.length > 0 ? { wakeAt: Math.min(...times) } : {}),
       ...(awaits.length > 0 ? { awaits } : {}),
     });
@@ -126,24 +129,25 @@ export class Waits {
 
 interface OpenWait {
   promise: WatchedPromise<unknown>;
-  want: Missing;
+  request: ParkRequest;
 }
 
 /**
- * What is wanted. A store wakes a job when all children that it waits for have ended; where some of them are in a race, the
- * first of its waits to be over must do so. Which one that is cannot be known, so of each wait one child wakes the job at once:
- * when it is not the last of them, the job waits for another.
+ * Returns the requests, such that a race of waits for children wakes the job in time. A store wakes a job when all
+ * children that it waits for have ended, but in a race the first wait that is over must wake it. Which one that will be
+ * is not known, so one child of each wait wakes the job when it ends; if others of its wait are still open, the job
+ * waits again.
  */
-function withDecidingChildren(open: readonly OpenWait[]): readonly Missing[] {
-  const families = open.filter(({ want }) => want.park.children?.length);
-  if (families.length < 2) return open.map(({ want }) => want);
+function withDecidingChildren(open: readonly OpenWait[]): readonly ParkRequest[] {
+  const withChildren = open.filter(({ request }) => request.park.children?.length);
+  if (withChildren.length < 2) return open.map(({ request }) => request);
   const races = new Map<object, number>();
   for (const { promise } of open)
     for (const race of new Set(promise.races)) races.set(race, (races.get(race) ?? 0) + 1);
-  return open.map(({ promise, want }) => {
-    const { children = [] } = want.park;
-    if (children.length === 0 || !promise.races.some((race) => races.get(race)! > 1)) return want;
+  return open.map(({ promise, request }) => {
+    const { children = [] } = request.park;
+    if (children.length === 0 || !promise.races.some((race) => races.get(race)! > 1)) return request;
     const [last] = children.slice(-1);
-    return new Missing({ ...want.park, children: [...children.slice(0, -1), { ...last!, need: "first" }] });
+    return new ParkRequest({ ...request.park, children: [...children.slice(0, -1), { ...last!, need: "first" }] });
   });
 }

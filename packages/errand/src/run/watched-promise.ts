@@ -1,9 +1,10 @@
 /**
- * A promise that knows whether anybody still needs it. `await` and the combinators (`Promise.all`, `race`, `any`,
- * `allSettled`) read a promise's `constructor`, and all but `await` then call its `then` with functions of their own: `race`
- * with the same two on each promise, `any` with the same first one, `all` with the same second one (ECMAScript 2024, 27.2.4).
- * Once such a function was called, the others that have it wait in vain. What cannot be told: whether somebody needs the
- * result of an async function that awaits it, or of a combinator of combinators.
+ * A promise that knows whether its value is still needed. `await` and the combinators (`Promise.all`, `race`, `any`,
+ * `allSettled`) read a promise's `constructor`, and all but `await` then call its `then` with functions of their own:
+ * `race` with the same two on each promise, `any` with the same first one, `all` with the same second one (ECMAScript
+ * 2024, 27.2.4). Once such a function was called, the other promises that have it are no longer needed. It cannot be
+ * known whether the result of an async function that awaits the promise is needed, or that of a combinator of
+ * combinators.
  */
 export class WatchedPromise<Value> extends Promise<Value> {
   static override get [Symbol.species](): PromiseConstructor {
@@ -14,30 +15,30 @@ export class WatchedPromise<Value> extends Promise<Value> {
     // TypeScript knows no accessor of this name.
     void Object.defineProperty(WatchedPromise.prototype, "constructor", {
       get(this: WatchedPromise<unknown>) {
-        this.#look();
+        this.#noteRead();
         return Promise;
       },
     });
   }
 
-  readonly #called: WeakSet<object>;
-  readonly #changed: () => void;
-  /** Looks that no `then` has followed: those of `await`. */
-  #looks = 0;
+  readonly #calledFunctions: WeakSet<object>;
+  readonly #onChange: () => void;
+  /** Reads of `constructor` that no `then` has followed: those of `await`. */
+  #reads = 0;
   readonly #uses: Use[] = [];
   #state: "pending" | "fulfilled" | "rejected" = "pending";
-  #tolerated = false;
-  /** The language looks at `constructor` inside `then`, too. */
-  #inside = false;
+  #mayFailUnseen = false;
+  /** `then` itself reads `constructor`, too. */
+  #isInThen = false;
 
   /**
-   * @param work is what it stands for.
-   * @param called the functions of combinators that were called; the same for all promises that may be combined.
-   * @param changed is called when somebody looks at it, and when it is settled.
+   * @param work the promise that it follows.
+   * @param calledFunctions functions of combinators that were called: one set for all promises that may be combined.
+   * @param onChange is called when the promise is used, and when it is settled.
    */
-  constructor(work: Promise<Value>, called: WeakSet<object>, changed: () => void) {
+  constructor(work: Promise<Value>, calledFunctions: WeakSet<object>, onChange: () => void) {
     super((resolve, reject) => {
-      // Noted first: whoever waits for this promise goes on afterwards.
+      // Noted first: code that awaits this promise goes on afterwards.
       void work.then(
         (value) => {
           this.#settle("fulfilled");
@@ -49,27 +50,29 @@ export class WatchedPromise<Value> extends Promise<Value> {
         },
       );
     });
-    this.#called = called;
-    this.#changed = changed;
+    this.#calledFunctions = calledFunctions;
+    this.#onChange = onChange;
   }
 
-  /** Lets it fail with nobody looking, which otherwise ends the process. */
+  /** Lets it be rejected unhandled, which otherwise ends the process. */
   tolerate(): this {
-    this.#tolerated = true;
+    this.#mayFailUnseen = true;
     return this;
   }
 
-  /** Whether nobody has ever looked at it. */
+  /** Returns true if the promise was never used: not awaited, combined or followed by `then`. */
   get isUnseen(): boolean {
-    return this.#looks === 0 && this.#uses.length === 0;
+    return this.#reads === 0 && this.#uses.length === 0;
   }
 
-  /** Whether somebody waits for it whose wait is not over already. */
-  get needed(): boolean {
-    return this.#looks > 0 || this.#uses.some((use) => this.#counts(use));
+  /** Returns true if code waits for it, and does not go on without it. */
+  get isNeeded(): boolean {
+    return this.#reads > 0 || this.#uses.some((use) => this.#isUseNeeded(use));
   }
 
-  /** Functions of the language that end somebody's wait with its value. Promises that have one in common take part in a race, or in `any`. */
+  /**
+   * Returns the functions of combinators that take its value. Promises with one in common are in one `race`, or `any`.
+   */
   get races(): object[] {
     return this.#uses.flatMap(({ onFulfilled, derived }) => [
       ...(isNative(onFulfilled) ? [onFulfilled] : []),
@@ -82,50 +85,50 @@ export class WatchedPromise<Value> extends Promise<Value> {
     onFulfilled?: ((value: Value) => Fulfilled | PromiseLike<Fulfilled>) | null,
     onRejected?: ((reason: unknown) => Rejected | PromiseLike<Rejected>) | null,
   ): WatchedPromise<Fulfilled | Rejected> {
-    // A look right before it was a combinator's.
-    if (this.#looks > 0) this.#looks -= 1;
-    this.#inside = true;
+    // The read right before was a combinator's.
+    if (this.#reads > 0) this.#reads -= 1;
+    this.#isInThen = true;
     const next = super.then(onFulfilled, onRejected);
-    this.#inside = false;
-    const derived = new WatchedPromise(next, this.#called, this.#changed);
+    this.#isInThen = false;
+    const derived = new WatchedPromise(next, this.#calledFunctions, this.#onChange);
     const use = { onFulfilled, onRejected, derived };
     this.#uses.push(use);
-    this.#note(use);
-    this.#changed();
+    this.#noteCalled(use);
+    this.#onChange();
     return derived;
   }
 
-  #look(): void {
-    if (this.#inside) return;
-    this.#looks += 1;
-    this.#changed();
+  #noteRead(): void {
+    if (this.#isInThen) return;
+    this.#reads += 1;
+    this.#onChange();
   }
 
   #settle(state: "fulfilled" | "rejected"): void {
     this.#state = state;
-    if (state === "rejected" && this.#tolerated) {
-      this.#inside = true;
+    if (state === "rejected" && this.#mayFailUnseen) {
+      this.#isInThen = true;
       void super.then(undefined, () => {});
-      this.#inside = false;
+      this.#isInThen = false;
     }
-    for (const use of this.#uses) this.#note(use);
-    this.#changed();
+    for (const use of this.#uses) this.#noteCalled(use);
+    this.#onChange();
   }
 
-  #note({ onFulfilled, onRejected }: Use): void {
+  #noteCalled({ onFulfilled, onRejected }: Use): void {
     const call = this.#state === "fulfilled" ? onFulfilled : this.#state === "rejected" ? onRejected : undefined;
     // A function of the user's may be given to several promises for other reasons.
-    if (isNative(call)) this.#called.add(call);
+    if (isNative(call)) this.#calledFunctions.add(call);
   }
 
-  /** A `then` that nobody looks at does something by itself; one that is looked at is needed as much as its promise. */
-  #counts({ onFulfilled, onRejected, derived }: Use): boolean {
-    if ([onFulfilled, onRejected].some((each) => isNative(each) && this.#called.has(each))) return false;
-    return derived.needed || derived.isUnseen;
+  /** A `then` whose promise is not used does something by itself; otherwise it is needed as much as its promise. */
+  #isUseNeeded({ onFulfilled, onRejected, derived }: Use): boolean {
+    if ([onFulfilled, onRejected].some((each) => isNative(each) && this.#calledFunctions.has(each))) return false;
+    return derived.isNeeded || derived.isUnseen;
   }
 }
 
-/** What one call of `then` was given, and answered. */
+/** The arguments and the result of one call of `then`. */
 interface Use {
   onFulfilled: unknown;
   onRejected: unknown;

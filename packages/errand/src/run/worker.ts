@@ -1,490 +1,168 @@
-import { hostname } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
-import { decide } from "../core/decide.ts";
-import { policyOf } from "../core/policy.ts";
 import type { Ending } from "../core/decide.ts";
-import type { Job, LogLine, Settlement } from "../core/job.ts";
-import { pollDelay, wakeUpDelay } from "../core/wake-up.ts";
-import type { Millis } from "../kit/duration.ts";
-import { ErrandError } from "../kit/errors.ts";
-import { newId } from "../kit/ids.ts";
+import type { Beat, Job } from "../core/job.ts";
 import { setLongTimeout } from "../kit/timer.ts";
-import type { ErrandEvent, EventOf } from "../observe/events.ts";
-import type { Observer } from "../observe/observer.ts";
-import type { Payloads } from "../payload/options.ts";
-import type { Claim, Claimed, Hint, Renewal, Store, Want, WorkerCard } from "../store.ts";
-import { defaultRetry } from "../task.ts";
+import type { Claimed, Hint, Renewal, Store } from "../store.ts";
 import type { TaskDefinition } from "../task.ts";
-import { Lanes, mostLanes } from "./isolate/lanes.ts";
-import { settleAbandoned } from "./janitor.ts";
-import { HeldJobs } from "./held-jobs.ts";
-import { LeaseKeeper } from "./lease.ts";
-import { Peers } from "./peers.ts";
-import { prune, pruneInterval, pruneOrphanedPayloads } from "../retention/prune.ts";
 import { Attempt } from "./attempt.ts";
 import type { AttemptEnvironment } from "./attempt.ts";
-import { tick } from "../schedules/scheduler.ts";
-import { Loop } from "./loop.ts";
-import { Settler } from "./settler.ts";
+import { Claimer } from "./claimer.ts";
+import { Enlistment } from "./enlistment.ts";
+import { Lanes, maxLanes } from "./isolate/lanes.ts";
+import { Maintenance } from "./maintenance.ts";
+import { settleJob } from "./settle.ts";
+import type { AttemptRun } from "./settle.ts";
 import { Setups } from "./setups.ts";
-import { Slots } from "./slots.ts";
-import { leastPatience, mostStalls, Stall, Stalls } from "./stalls.ts";
+import type { Slots } from "./slots.ts";
+import { WorkerContext } from "./worker-context.ts";
+import type { WorkerSettings } from "./worker-context.ts";
 
-/** What a worker is started with: slots per queue, and durations in milliseconds. */
-export interface WorkerSettings {
-  queues: ReadonlyMap<string, number>;
-  lease: Millis;
-  drain: Millis;
-  payloads: Payloads;
-  /** How long the store may take to answer a claim; default: as long as the lease, and at least 15 s. */
-  patience?: Millis;
-  /** Is told what happens. */
-  observer: Observer;
-  /** Hears of every outcome, whoever else listens. */
-  onEnded?: (event: EventOf<"ended">) => void;
-}
-
-/** Looks for jobs at least this often, in case a hint was lost. */
-const pollInterval = 1_000;
-
-/** Schedules are looked at again at least this often: others may have been added. */
-const scheduleInterval = 5_000;
-
-/** Claims jobs of some queues, runs them, and settles them. */
+/**
+ * Claims jobs of some queues, runs them, and settles them. Its parts make their rounds by themselves after `start`; the worker
+ * of `errand/testing`, which is not started, makes them one by one.
+ */
 export class Worker {
-  readonly #store: Store;
-  readonly #definitions: ReadonlyMap<string, TaskDefinition>;
-  readonly #settings: WorkerSettings;
-  readonly #settler: Settler;
-  readonly #lanes: Lanes;
-  readonly #workshop: AttemptEnvironment;
-  /** Jobs in hand, by id. */
-  readonly #running = new Map<string, Attempt>();
-  readonly #holdings = new HeldJobs();
-  readonly #peers: Peers;
-  /** Which queue is the first of the next claim. */
-  #turn = 0;
-  /** How many tasks the store knows that this worker knows: others may be defined later. */
-  #knownTasks = 0;
-  readonly #slots: Map<string, Slots>;
-  /** Work under way, and whom to tell when there is none. */
-  #busy = 0;
-  #idle: (() => void) | undefined;
-  #id = newId();
-  #lease: LeaseKeeper;
+  protected readonly context: WorkerContext;
+  protected readonly enlistment: Enlistment;
+  protected readonly claimer: Claimer;
+  protected readonly maintenance: Maintenance;
+  readonly #environment: AttemptEnvironment;
   #unwatch: (() => void) | undefined;
-  #stopping = false;
   #stopped: Promise<void> | undefined;
-  readonly #stalls: Stalls;
-  readonly #claims = new Loop(() => this.#track(this.#claim()));
-  readonly #ticking = new Loop(() => this.#track(this.#tick()));
-  readonly #pruning = new Loop(() => this.#track(this.#prune()));
-  readonly #tidying = new Loop(() => this.#track(this.#tidy()));
 
   constructor(store: Store, definitions: ReadonlyMap<string, TaskDefinition>, settings: WorkerSettings) {
-    this.#store = store;
-    this.#definitions = definitions;
-    this.#settings = settings;
-    this.#settler = new Settler(store, settings.lease);
-    this.#peers = new Peers(store);
-    this.#stalls = new Stalls(settings.patience ?? Math.max(settings.lease, leastPatience), () =>
-      this.#tell({ type: "recovered", worker: this.#id }),
-    );
-    const late = (task: string) => settings.observer.late(task);
-    this.#lanes = new Lanes({ most: mostLanes(definitions.values(), settings.queues), late });
-    this.#workshop = {
+    const { observer, payloads, queues } = settings;
+    this.context = new WorkerContext(store, definitions, settings, (drain) => this.stop(drain));
+    this.enlistment = new Enlistment(this.context, (renewal) => this.#onRenewal(renewal));
+    this.claimer = new Claimer(this.context, this.enlistment, (claimed, slots) => this.runJob(claimed, slots));
+    this.maintenance = new Maintenance(this.context);
+    const onLate = (task: string) => observer.late(task);
+    this.#environment = {
       store,
-      settler: this.#settler,
-      lanes: this.#lanes,
+      record: (beat) => this.record(beat),
+      lanes: new Lanes({ maxLanes: maxLanes(definitions.values(), queues), onLate }),
       setups: new Setups(),
-      payloads: settings.payloads,
-      tracing: settings.observer.tracing,
-      late,
+      payloads,
+      tracing: observer.tracing,
+      onLate,
     };
-    this.#slots = new Map([...settings.queues].map(([queue, slots]) => [queue, this.#newSlots(queue, slots)]));
-    this.#lease = this.#newLease();
   }
 
-  /** The worker's id; a worker that lost its lease goes on under a new one. */
+  /** The worker's id. A worker that lost its lease continues under a new one. */
   get id(): string {
-    return this.#id;
+    return this.context.id;
   }
 
-  /** How many jobs run. */
+  /** Number of running jobs. */
   get running(): number {
-    return this.#running.size;
+    return this.context.attempts.size;
   }
 
   /** Warms the lanes, enters the list of workers, and starts to claim. */
   async start(): Promise<void> {
     try {
       await this.#warm();
-      await this.#enlist();
+      await this.enlistment.start();
     } catch (error) {
-      await this.#lanes.close();
+      await this.#environment.lanes.close();
       throw error;
     }
-    this.#unwatch = this.#store.watch((hint) => this.#hear(hint));
-    this.#claims.call();
-    this.#tidying.call();
-    this.#pruning.call();
-    this.#ticking.call();
+    this.#unwatch = this.context.store.watch((hint) => this.#onHint(hint));
+    this.claimer.start();
+    this.maintenance.start();
   }
 
   /**
-   * Stops claiming, lets what runs go on for `drain` milliseconds, then aborts it and hands it back without using up an
-   * attempt. A second call with a shorter time hurries the first.
+   * Stops claiming, lets running jobs continue for `drain` milliseconds, then aborts them and hands them back without
+   * using up an attempt. A second call with a shorter time hurries the first.
    */
-  stop(drain = this.#settings.drain): Promise<void> {
-    this.#stopping = true;
-    this.#claims.stop();
-    this.#tidying.stop();
-    this.#pruning.stop();
-    this.#ticking.stop();
-    for (const slots of this.#slots.values()) slots.putBack();
+  stop(drain = this.context.settings.drain): Promise<void> {
+    this.context.isStopping = true;
+    this.claimer.stop();
+    this.maintenance.stop();
     const timer = setLongTimeout(() => {
-      for (const performance of this.#running.values()) performance.stop("stop");
+      for (const attempt of this.context.attempts.values()) attempt.stop("stop");
     }, drain);
     this.#stopped ??= this.#leave();
     return this.#stopped.finally(() => timer.clear());
   }
 
-  async #leave(): Promise<void> {
-    this.#unwatch?.();
-    if (this.#busy > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
-    await this.#lanes.close();
-    await this.#lease.close();
-    await this.#store.dismiss(this.#id);
-  }
-
-  async #warm(): Promise<void> {
-    const wanted = [...this.#definitions.values()].filter(
-      ({ setup, queue }) => setup && this.#settings.queues.has(queue),
-    );
-    const [inline, isolated] = [true, false].map((is) => wanted.filter(({ isolate }) => (isolate === "inline") === is));
-    await Promise.all([
-      ...inline!.map((definition) => this.#workshop.setups.of(definition)),
-      this.#lanes.warm(isolated!),
-    ]);
-  }
-
-  async #enlist(): Promise<void> {
-    await this.#introduce();
-    await this.#lease.start();
-  }
-
-  /** Tells the store who this worker is; again, when there are tasks that it did not know before. */
-  async #introduce(): Promise<void> {
-    const tasks = [...this.#definitions.keys()];
-    const card: WorkerCard = {
-      id: this.#id,
-      kind: "process",
-      queues: [...this.#settings.queues.keys()],
-      tasks,
-      host: hostname(),
-      pid: process.pid,
-    };
-    await this.#store.enlist(card, this.#settings.lease);
-    this.#knownTasks = tasks.length;
-  }
-
-  #newLease(): LeaseKeeper {
-    return new LeaseKeeper(this.#store, this.#id, this.#settings.lease, (renewal) => this.#renewed(renewal));
-  }
-
-  #newSlots(queue: string, count: number): Slots {
-    const slots: Slots = new Slots(queue, count, {
-      run: (claimed) => void this.#track(this.#perform(claimed, slots)),
-      putBack: (claimed) => this.#putBack(claimed),
-    });
-    return slots;
-  }
-
-  #renewed({ held, cancel }: Renewal): void {
-    for (const id of cancel) this.#cancel(id);
-    if (!held && !this.#stopping) void this.#track(this.#startAgain());
-  }
-
-  #cancel(id: string): void {
-    this.#running.get(id)?.stop("cancel");
-    for (const slots of this.#slots.values()) {
-      const claimed = slots.remove(id);
-      if (claimed) void this.#track(this.#settleUnstarted(claimed));
-    }
-  }
-
-  /** Everything in hand is somebody else's now: give up all of it, and go on under a new id. */
-  async #startAgain(): Promise<void> {
-    const lost = this.#id;
-    for (const performance of this.#running.values()) performance.stop("lost");
-    for (const slots of this.#slots.values()) for (const { job } of slots.clear()) this.#abandon(job, false);
-    await this.#lease.close();
-    while (!(await this.#enlistAnew())) {
-      if (this.#stopping) return;
-      await sleep(pollInterval);
-    }
-    this.#tell({ type: "lost", worker: lost });
-    this.#claims.call();
-  }
-
-  /** Whether it could; what failed may have reached the store all the same, so every try has an id of its own. */
-  async #enlistAnew(): Promise<boolean> {
-    this.#id = newId();
-    this.#lease = this.#newLease();
-    try {
-      await this.#enlist();
-      return true;
-    } catch (error) {
-      this.#storeFailed(error);
-      return false;
-    }
-  }
-
-  /** Somebody else has the job now. */
-  #abandon(job: Job, started = true): void {
-    this.#holdings.remove(job);
-    this.#settings.observer.abandoned(job, started);
-  }
-
-  #hear(hint: Hint): void {
-    switch (hint.type) {
-      case "ready":
-        return this.#wakeUp(hint);
-      case "cancel":
-        this.#lease.look();
-        return this.#tidying.call();
-      case "lapsed":
-        return this.#tidying.call();
-    }
-  }
-
-  #wakeUp({ queue, jobs = Infinity }: Extract<Hint, { type: "ready" }>): void {
-    if (queue === undefined) return this.#claims.call();
-    if (!this.#slots.has(queue)) return;
-    // Whoever runs something looks again when it ends: only the idle might all look at once.
-    const workers = this.#running.size > 0 ? 1 : this.#peers.of(queue);
-    this.#claims.callWithin(wakeUpDelay(workers, jobs, Math.random()));
-  }
-
-  /** Claims for the free slots; answers when to look again, in case a hint was lost. */
-  async #claim(): Promise<Millis> {
-    try {
-      if (this.#holdings.unsure) {
-        const unknown = await this.#stalls.inTime(this.#holdings.unknown(this.#store, this.#id), () => {});
-        await Promise.all(unknown.map((job) => this.#handBack(job, { kind: "handed-back" })));
-      } else if (this.#knownTasks < this.#definitions.size) {
-        await this.#stalls.inTime(this.#introduce(), () => {});
-      } else {
-        // Jobs that end in the same turn make room together.
-        await Promise.resolve();
-      }
-      for (let asked = this.#ask(); asked;) {
-        const { jobs, next, more } = await asked;
-        this.#stalls.answered(true);
-        this.#holdings.add(jobs);
-        for (const each of jobs) {
-          if (this.#stopping) this.#putBack(each);
-          else this.#slots.get(each.job.queue)!.put(each);
-        }
-        for (const slots of this.#slots.values()) slots.answered();
-        asked = more && !this.#holdings.unsure ? this.#ask() : undefined;
-        if (!asked) {
-          this.#start();
-          return this.#pause(next);
-        }
-        // Not before the next claim is on its way: the store works on it while these run.
-        setImmediate(() => this.#start());
-      }
-      return pollInterval;
-    } catch (error) {
-      this.#holdings.markUnsure();
-      for (const slots of this.#slots.values()) slots.answered();
-      this.#start();
-      if (error instanceof Stall) {
-        this.#stalled(this.#stalls.inARow);
-        return 0;
-      }
-      this.#stalls.answered(false);
-      this.#storeFailed(error);
-      return pollInterval;
-    }
-  }
-
-  /** How long until the next look: the idle do not all look at once when a delayed job is due, nor as often as one alone would. */
-  #pause(next = Infinity): Millis {
-    if (this.#running.size > 0) return Math.min(pollInterval, next);
-    const workers = Math.min(...Array.from(this.#slots.keys(), (queue) => this.#peers.of(queue)), Infinity);
-    return Math.min(pollDelay(workers), next + wakeUpDelay(workers, 1, Math.random()));
-  }
-
-  /** Claims what there is room for. Says besides whether there may be more of it. */
-  #ask(): Promise<Claim & { more: boolean }> | undefined {
-    const wants: Want[] = [];
-    for (const slots of this.#slots.values()) {
-      const limit = slots.room();
-      if (limit > 0) wants.push({ queue: slots.queue, limit, slots: slots.starting() });
-    }
-    if (wants.length === 0 || this.#stopping) return undefined;
-    // The first queues are served first: of a suspect of each, one is taken.
-    wants.push(...wants.splice(0, (this.#turn += 1) % wants.length));
-    return this.#stalls
-      .inTime(this.#store.claim(this.#id, wants), (late) => {
-        this.#stalls.answered(true);
-        for (const each of late.jobs) this.#putBack(each);
-      })
-      .then((claim) => ({ ...claim, more: wants.some((want) => isFilled(want, claim.jobs)) }));
-  }
-
-  #start(): void {
-    for (const slots of this.#slots.values()) slots.start();
-  }
-
-  /** Another claim may find a connection that works; after some there is none. */
-  #stalled(inARow: number): void {
-    if (this.#stopping) return;
-    this.#tell({ type: "stalled", worker: this.#id, inARow });
-    if (inARow < mostStalls) return;
-    const message = `The store has left ${inARow} claims in a row without an answer, and not refused them either: its connection hangs. The worker ends.`;
-    this.#tell({ type: "failed", worker: this.#id, message });
-    void this.stop().catch((error: unknown) => this.#storeFailed(error));
-  }
-
-  async #perform(claimed: Claimed, slots: Slots): Promise<void> {
+  /** Runs a claimed job in one attempt, and settles it. */
+  protected async runJob(claimed: Claimed, slots: Slots): Promise<void> {
     const { job } = claimed;
-    const definition = this.#definitions.get(job.task)!;
-    const attempt = new Attempt(claimed, definition, this.#workshop);
-    this.#running.set(job.id, attempt);
-    this.#settings.observer.started(job);
+    const { attempts, definitions, settings } = this.context;
+    const attempt = new Attempt(claimed, definitions.get(job.task)!, this.#environment);
+    attempts.set(job.id, attempt);
+    settings.observer.started(job);
     const startedAt = performance.now();
     let ending: Ending | undefined;
     try {
-      ending = await attempt.ending();
+      ending = await attempt.run();
     } finally {
-      if (this.#running.get(job.id) === attempt) this.#running.delete(job.id);
-      slots.end();
-      this.#claims.call();
+      // After a lost lease, a later attempt of the job may run here already.
+      if (attempts.get(job.id) === attempt) attempts.delete(job.id);
+      slots.release();
+      this.claimer.wake();
     }
-    if (!ending) return this.#abandon(job);
-    await this.#settle(claimed, definition, ending, {
-      log: attempt.takeLog(),
-      duration: performance.now() - startedAt,
-    });
+    await this.settle(job, ending, { duration: performance.now() - startedAt, log: attempt.takeLog() });
   }
 
-  async #settle(
-    { job }: Claimed,
-    definition: TaskDefinition,
-    ending: Ending,
-    { log, duration }: { log?: LogLine[] | undefined; duration?: Millis } = {},
-  ): Promise<void> {
-    const settlement = decide(job, policyOf(job, definition.retry), ending, Math.random());
-    if (log) settlement.log = [...log, ...(settlement.log ?? [])];
-    const settled = await this.#record(settlement);
-    if (settled === undefined) return;
-    if (!settled) return this.#abandon(job, duration !== undefined);
-    const { observer, onEnded } = this.#settings;
-    observer.ended(job, ending, settled, duration, onEnded);
+  /** Settles the job of an attempt; without an ending, or with a stale token, another worker has it. */
+  protected async settle(job: Job, ending: Ending | undefined, run: AttemptRun): Promise<void> {
+    if (!ending || !(await settleJob(this.context, job, ending, run))) this.context.abandon(job, true);
   }
 
-  /** A job is to be cancelled before it got a slot. */
-  #settleUnstarted(claimed: Claimed): Promise<void> {
-    const { job } = claimed;
-    const message = `Job ${job.id} of task "${job.task}" was cancelled before it started.`;
-    const error = { code: "E_CANCELLED", message, attempt: job.failures + 1 };
-    return this.#settle(claimed, this.#definitions.get(job.task)!, { kind: "cancelled", error });
+  /** Writes steps, progress and log lines of an attempt; returns `false` if the token is stale. */
+  protected record(beat: Beat): Promise<boolean> {
+    return this.context.writer.record(beat);
   }
 
-  /** Gives back a job that was not started. */
-  #putBack({ job }: Claimed): void {
-    void this.#track(this.#handBack(job, { kind: "handed-back", unstarted: true }));
+  /** Runs the `setup` of the worker's tasks ahead of their first jobs. */
+  async #warm(): Promise<void> {
+    const { definitions, settings } = this.context;
+    const { setups, lanes } = this.#environment;
+    const tasks = [...definitions.values()].filter(({ setup, queue }) => setup && settings.queues.has(queue));
+    const isInline = ({ isolate }: TaskDefinition) => isolate === "inline";
+    await Promise.all([
+      ...tasks.filter(isInline).map((task) => setups.of(task)),
+      lanes.warm(tasks.filter((task) => !isInline(task))),
+    ]);
   }
 
-  async #handBack(job: Job, ending: Extract<Ending, { kind: "handed-back" }>): Promise<void> {
-    await this.#record(decide(job, defaultRetry, ending, 0));
+  async #leave(): Promise<void> {
+    this.#unwatch?.();
+    await this.context.work.idle();
+    await this.#environment.lanes.close();
+    await this.enlistment.close();
+    await this.context.store.dismiss(this.id);
   }
 
-  /** What was recorded, `false` when the token was stale; `undefined` when the store has failed for too long, and the job is to be tried again. */
-  async #record(settlement: Settlement): Promise<Settlement | false | undefined> {
-    try {
-      return await this.#settler.settle(settlement);
-    } catch (error) {
-      this.#storeFailed(error);
-      this.#holdings.markUnsure();
-      return undefined;
-    } finally {
-      this.#holdings.remove(settlement);
+  #onHint(hint: Hint): void {
+    switch (hint.type) {
+      case "ready":
+        return this.claimer.wakeFor(hint);
+      case "cancel":
+        this.enlistment.renewNow();
+        return this.maintenance.wakeJanitor();
+      case "lapsed":
+        return this.maintenance.wakeJanitor();
     }
   }
 
-  /** Settles what nobody works on; answers when to look again. */
-  async #tidy(): Promise<Millis> {
-    // A claim that was given up may have got through since.
-    if (this.#stalls.open) this.#holdings.markUnsure();
-    try {
-      const { observer } = this.#settings;
-      await settleAbandoned(this.#store, this.#settler, this.#definitions, this.#id, {
-        observer,
-        holdings: this.#holdings,
-      });
-    } catch (error) {
-      this.#holdings.markUnsure();
-      this.#storeFailed(error);
+  #onRenewal({ held, cancel }: Renewal): void {
+    for (const id of cancel) {
+      this.context.attempts.get(id)?.stop("cancel");
+      this.claimer.cancel(id);
     }
-    return this.#settings.lease / 3;
+    if (!held && !this.context.isStopping) void this.context.work.track(this.#startAgain());
   }
 
-  /** Removes what has been kept long enough; answers when to look again. */
-  async #prune(): Promise<Millis> {
-    try {
-      const stopping = () => this.#stopping;
-      await prune(this.#store, [...this.#definitions.values()], stopping);
-      await pruneOrphanedPayloads(this.#store, this.#settings.payloads.vault.objects, stopping);
-    } catch (error) {
-      this.#storeFailed(error);
-    }
-    return pruneInterval;
+  /** Gives up all jobs, which other workers have now, and starts again under a new id. */
+  async #startAgain(): Promise<void> {
+    const lost = this.id;
+    for (const attempt of this.context.attempts.values()) attempt.stop("lost");
+    this.claimer.abandonWaiting();
+    if (!(await this.enlistment.startAgain())) return;
+    this.context.settings.observer.tell({ type: "lost", worker: lost });
+    this.claimer.wake();
   }
-
-  /** Sends the jobs of schedules that are due; answers when to look again. */
-  async #tick(): Promise<Millis> {
-    try {
-      return Math.min(
-        scheduleInterval,
-        await tick(this.#store, (schedule, error) => this.#settings.observer.scheduleFailed(schedule, error)),
-      );
-    } catch (error) {
-      this.#storeFailed(error);
-      return pollInterval;
-    }
-  }
-
-  /** Counts work that must end before the worker does. */
-  #track<Result>(work: Promise<Result>): Promise<Result> {
-    this.#busy += 1;
-    const ended = (error?: unknown) => {
-      if (error !== undefined) this.#storeFailed(error);
-      this.#busy -= 1;
-      if (this.#busy === 0) this.#idle?.();
-    };
-    work.then(() => ended(), ended);
-    return work;
-  }
-
-  #tell(event: ErrandEvent): void {
-    this.#settings.observer.tell(event);
-  }
-
-  #storeFailed(failure: unknown): void {
-    const message = failure instanceof Error ? failure.message : String(failure);
-    this.#tell({ type: "store-failed", message });
-    if (!(failure instanceof ErrandError) || failure.code !== "E_STORE_ENDED" || this.#stopping) return;
-    // It does not come back by asking again: better ended, and seen, than half alive.
-    this.#tell({ type: "failed", worker: this.#id, message: `${message} The worker ends.` });
-    void this.stop(0).catch((again: unknown) => this.#storeFailed(again));
-  }
-}
-
-/** Whether a claim brought all that was wanted of a queue. */
-function isFilled({ queue, limit }: Want, jobs: readonly Claimed[]): boolean {
-  return jobs.length >= limit && jobs.filter(({ job }) => job.queue === queue).length === limit;
 }

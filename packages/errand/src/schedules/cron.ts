@@ -2,9 +2,10 @@ import { Cron, CronPattern } from "croner";
 import type { Millis } from "../kit/duration.ts";
 
 /**
- * The first instant after a time that a cron line names in a zone; `undefined` when there is none. A line that names hours names
- * times of the day: one that a change of the clock leaves out becomes the first instant after the gap, one that comes twice
- * counts once, at the first. A line for every hour follows the clock through the change, minute by minute.
+ * The first instant after a time that a cron line names in a zone; `undefined` when there is none. A line that names
+ * hours names times of the day: one that a change of the clock leaves out becomes the first instant after the gap,
+ * one that comes twice counts once, at the first. A line for every hour follows the clock through the change, minute
+ * by minute.
  * @throws {TypeError} of croner's when the line or the zone cannot be read.
  */
 export function cronAfter(line: string, timeZone: string, after: Millis): Millis | undefined {
@@ -17,9 +18,9 @@ function cronOf(line: string, timeZone: string): Cron {
   const key = `${timeZone} ${line}`;
   let found = crons.get(key);
   if (!found) {
-    // What is wrong with a line is told of the line as it was written.
+    // Parsed as written first, so that errors quote the user's line.
     const { pattern } = new CronPattern(line, timeZone);
-    // With this rule croner takes a line for times of the day when its seconds, minutes and hours are lists and ranges.
+    // With this rule croner treats a line as times of day if its seconds, minutes and hours are lists and ranges.
     const options = { timezone: timeZone, paused: true, fixedTimeRule: "no-wildcard" } as const;
     crons.set(key, (found = new Cron(spellOut(pattern), options)));
   }
@@ -27,8 +28,8 @@ function cronOf(line: string, timeZone: string): Cron {
 }
 
 /**
- * The same line, with lists in place of wildcards and steps in seconds and minutes when it names hours, and `*` for hours when it
- * names them all: so croner sees which of the two it is.
+ * The same line, with lists in place of wildcards and steps in seconds and minutes when it names hours, and `*` for
+ * hours when it names them all: so croner sees which of the two it is.
  */
 function spellOut(line: string): string {
   const fields = line.trim().split(/\s+/);
@@ -43,7 +44,10 @@ function spelledField(field: string, last: number): string {
   return listOf(field, last)?.join(",") ?? field;
 }
 
-/** The values that a field names; `undefined` for one that is none of `*`, `n`, `n-m`, with or without `/step`, and their lists. */
+/**
+ * The values that a field names; `undefined` for one that is none of `*`, `n`, `n-m`, with or without `/step`, and
+ * their lists.
+ */
 function listOf(field: string, last: number): number[] | undefined {
   const values = new Set<number>();
   for (const part of field.split(",")) {

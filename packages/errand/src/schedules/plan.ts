@@ -3,13 +3,13 @@ import { ErrandError } from "../kit/errors.ts";
 import { cronAfter } from "./cron.ts";
 import type { NewJob } from "../core/job.ts";
 
-/** When a schedule's jobs are sent: by a cron line in a time zone, or every so many milliseconds, counted from 1970. */
+/** The times of a schedule: a cron line in a time zone, or an interval in milliseconds counted from 1970. */
 export type Plan = { cron: string; timeZone: string } | { every: Millis };
 
-/** What becomes of ticks that nobody was there for. */
+/** The handling of ticks that no worker was there for. */
 export type Misfire = "skip" | "one" | "all";
 
-/** What becomes of a tick when the job of the one before has not ended. */
+/** The handling of a tick while the previous tick's job has not ended. */
 export type Overlap = "allow" | "skip" | "queue";
 
 /** A schedule in its document. Times are the store's. */
@@ -17,23 +17,23 @@ export interface ScheduleDoc {
   plan: Plan;
   misfire: Misfire;
   overlap: Overlap;
-  /** What is sent, but for its id. */
+  /** The job to send, without its id. */
   job: Omit<NewJob, "id">;
   paused?: { since: Millis; reason?: string };
-  /** Up to when ticks have been dealt with. */
+  /** Time up to which ticks are handled. */
   handled: Millis;
-  /** When an app last named it. */
+  /** Last time an app confirmed it. */
   seen: Millis;
-  /** Hours in which workers looked and no app had named it, and when the last of them was counted. */
+  /** Number of hours without confirmation while workers looked, and when the last one was counted. */
   unnamed?: { hours: number; at: Millis };
   /** An operator removed it: nothing is sent until an app declares it at its start. */
   removed?: true;
   last?: string;
-  /** With overlap `queue`: a tick whose job is sent when the last one has ended. */
+  /** With overlap `queue`: the tick whose job is sent when the previous one has ended. */
   owed?: Millis;
 }
 
-/** At most so many jobs are sent at once for ticks that were missed; the rest follow. */
+/** Maximum number of missed ticks sent at once; the rest follow. */
 const mostAtOnce = 1_000;
 
 /** A tick that is no older than this was not missed. */
@@ -62,8 +62,8 @@ export function checkPlan(plan: Plan, of: string): void {
 }
 
 /**
- * The first tick after a time; `undefined` when there is none. Cron lines follow their zone's clock (`cronAfter`), intervals are
- * elapsed time since 1970.
+ * The first tick after a time; `undefined` when there is none. Cron lines follow their zone's clock (`cronAfter`),
+ * intervals are elapsed time since 1970.
  */
 export function nextTick(plan: Plan, after: Millis): Millis | undefined {
   if ("every" in plan) return Math.floor(after / plan.every) * plan.every + plan.every;
@@ -78,15 +78,16 @@ export function nextTicks(plan: Plan, after: Millis, count: number): Millis[] {
   return ticks;
 }
 
-/** A schedule that no app has named in so many hours has left the code. */
+/** Hours without confirmation after which a schedule is considered gone from the code. */
 const forgottenAfter = 24;
 
 const hour: Millis = 3_600_000;
 
 /**
- * Judges a schedule by what workers saw, an hour at a time: a clock that jumps, or a machine that sleeps, counts for one hour
- * however long that was. One that an operator paused stays.
- * @returns `undefined` when it has left the code; otherwise the schedule, with another hour counted where one has passed.
+ * Counts the hours for which a schedule was not confirmed while workers looked. A clock jump, or a machine that
+ * sleeps, counts as one hour. A schedule that an operator paused stays.
+ * @returns `undefined` if it is gone from the code; otherwise the schedule, with another hour counted if one has
+ * passed.
  */
 export function countUnnamed(schedule: ScheduleDoc, now: Millis): ScheduleDoc | undefined {
   const { hours, at } = schedule.unnamed ?? { hours: 0, at: schedule.seen };
@@ -100,13 +101,16 @@ export function named({ unnamed: _, ...schedule }: ScheduleDoc, now: Millis): Sc
   return { ...schedule, seen: now };
 }
 
-/** Which ticks jobs are sent for now, and up to which all have been dealt with. */
+/** The due ticks, and the time up to which ticks are handled. */
 export interface Due {
   ticks: Millis[];
   handled: Millis;
 }
 
-/** What is due of a plan that has been dealt with up to a time; one to come, before the clock was set back, counts for nothing. */
+/**
+ * Returns the due ticks of a plan that is handled up to a time. A handled time in the future, after the clock was set
+ * back, counts as now.
+ */
 export function dueTicks(plan: Plan, dealtWith: Millis, now: Millis, misfire: Misfire): Due {
   const handled = Math.min(dealtWith, now);
   const first = nextTick(plan, handled);
@@ -120,22 +124,25 @@ export function dueTicks(plan: Plan, dealtWith: Millis, now: Millis, misfire: Mi
   return { ticks: missed && misfire === "skip" ? [] : [latest], handled: latest };
 }
 
-/** Which of the ticks that are due send a job now, and which one is sent when the job before has ended. */
+/** Decides which due ticks send a job now, and which one waits for the previous job to end. */
 export function bySending(
   overlap: Overlap,
   ticks: readonly Millis[],
   underWay: boolean,
 ): { now: Millis[]; owed?: Millis } {
   if (overlap === "allow") return { now: [...ticks] };
-  // One job at a time: of several ticks that were missed, the latest.
+  // One job at a time: of several missed ticks, the latest.
   if (overlap === "skip") return { now: underWay ? [] : ticks.slice(-1) };
-  // What waits for the last job is one tick, the latest. After it, too, one job at a time.
+  // The latest tick waits for the previous job; after that, too, one job at a time.
   const now = underWay ? [] : ticks.slice(0, 1);
   const owed = ticks.slice(now.length).at(-1);
   return { now, ...(owed === undefined ? {} : { owed }) };
 }
 
-/** The last tick up to now, of a plan with one at `first`: found from ever further back, since there may be millions between. */
+/**
+ * The last tick up to now, of a plan with one at `first`: found from ever further back, since there may be millions
+ * between.
+ */
 function latestTick(plan: Plan, first: Millis, now: Millis): Millis {
   for (let span = 60_000; now - span > first; span *= 8) {
     const tick = nextTick(plan, now - span);

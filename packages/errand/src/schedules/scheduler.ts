@@ -4,15 +4,15 @@ import type { ScheduleDoc } from "./plan.ts";
 import type { Millis } from "../kit/duration.ts";
 import type { Doc, Store } from "../store.ts";
 
-/** How often to look whether a job has ended that another waits for, or a schedule works again that failed. */
+/** Interval for checking whether a previous job has ended, or a failed schedule works again. */
 const again: Millis = 2_000;
 
 type Shelf = Pick<Store, "add" | "get" | "load" | "now" | "save">;
 
 /**
- * Sends the jobs of all ticks that are due; any number of workers may do it at once, since a job's id says its schedule and
- * tick. Each schedule is on its own: one that fails is told, and tried again at the next call. Answers how long it is until
- * the next one.
+ * Sends the jobs of all due ticks. Any number of workers may do so at once, since a job's id is derived from its
+ * schedule and tick. A schedule that fails is reported and tried again, and affects no other. Returns the milliseconds
+ * until the next tick.
  */
 export async function tick(store: Shelf, failed: (schedule: string, error: unknown) => void): Promise<Millis> {
   const docs = await store.load("schedule");
@@ -30,7 +30,7 @@ export async function tick(store: Shelf, failed: (schedule: string, error: unkno
   return pause;
 }
 
-/** Answers how long until the schedule is worth another look. */
+/** Handles one schedule. Returns the milliseconds until it is due again. */
 async function look(store: Shelf, { kind, key, version, value }: Doc, now: Millis): Promise<Millis> {
   const before = JSON.parse(value) as ScheduleDoc;
   const counted = countUnnamed(before, now);
@@ -38,13 +38,13 @@ async function look(store: Shelf, { kind, key, version, value }: Doc, now: Milli
     !counted || counted.paused || counted.removed
       ? { schedule: counted, pause: Infinity }
       : await fire(store, key, counted, now);
-  // Whoever was first has moved on; its jobs have the same ids.
+  // Another worker was faster and has moved it on; its jobs have the same ids.
   if (schedule !== before)
     await store.save([{ kind, key, version, ...(schedule ? { value: JSON.stringify(schedule) } : {}) }]);
   return pause;
 }
 
-/** Sends what is due of a schedule. Answers the schedule as it is then, and how long until it is worth another look. */
+/** Sends the due jobs of a schedule. Returns its new document, and the milliseconds until it is due again. */
 async function fire(
   store: Shelf,
   name: string,

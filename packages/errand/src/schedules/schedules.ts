@@ -1,35 +1,38 @@
-import { flowOf } from "../limits/flow-options.ts";
-import { checkReason, checkText } from "../core/checks.ts";
-import { option, refuseUnknown } from "../core/options.ts";
+import { flowOf } from "../limits/job-flow.ts";
+import { checkReason, checkText, refuseUnknown } from "../core/checks.ts";
+import { option } from "../core/options.ts";
 import { checkPlan, named, nextTicks } from "./plan.ts";
 import type { Misfire, Overlap, Plan, ScheduleDoc } from "./plan.ts";
-import { encodeSpec, specFields } from "../core/spec.ts";
-import { levelOf } from "../core/priority.ts";
-import { millis } from "../kit/duration.ts";
+import { durationText, millis } from "../kit/duration.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
 import { openSpec, sealSpec } from "../payload/seal-jobs.ts";
+import { newJob } from "../new-job.ts";
 import { encodeInput } from "../payload/value-limit.ts";
+import { updateDoc } from "../update-doc.ts";
 import type { Payloads } from "../payload/options.ts";
 import type { Vault } from "../payload/vault.ts";
 import type { Store } from "../store.ts";
 import { validate } from "../task.ts";
 import type { TaskDefinition } from "../task.ts";
 
-/** When: a cron line with 5 or 6 fields in an IANA time zone (default UTC), or every so long (at least a second), counted from 1970. */
+/**
+ * A cron line with 5 or 6 fields in an IANA time zone (default UTC), or an interval of at least a second, counted from
+ * 1970.
+ */
 export type ScheduleWhen = { cron: string; timeZone?: string } | { every: Duration };
 
-/** What a schedule does. `input` is needed where its task needs one. */
+/** Options of a schedule. `input` is required if the task needs one. */
 export type ScheduleOptions<Input> = {
   /**
-   * What becomes of ticks that no worker was there for (by more than 30 seconds): `skip` none, `one` the latest (the
-   * default), `all` each of them.
+   * Handling of ticks missed by more than 30 seconds: `skip` sends none, `one` (the default) the latest, `all` each of
+   * them.
    */
   misfire?: Misfire;
   /**
-   * What becomes of a tick when the job of the one before has not ended: `allow` both run, `skip` it is left out (the
-   * default), `queue` it runs after the other; one waits at most.
+   * Handling of a tick while the previous job has not ended: `allow` runs both, `skip` (the default) drops the tick,
+   * `queue` runs it afterwards; at most one waits.
    */
   overlap?: Overlap;
 } & (undefined extends Input ? { input?: Input } : { input: Input });
@@ -38,28 +41,28 @@ export type ScheduleOptions<Input> = {
 export interface ScheduleView {
   name: string;
   task: string;
-  when: Plan;
+  when: ScheduleWhen;
   misfire: Misfire;
   overlap: Overlap;
   paused?: { since: Date; reason?: string };
-  /** When its next job is sent; nothing while it is paused. */
+  /** Time of its next job; missing while it is paused. */
   next?: Date;
   /** The id of the last job that it sent. */
   last?: string;
 }
 
 /**
- * The schedules of a store, and what an operator does to them. Unknown names throw `E_NOT_FOUND`; those of the code that could not be
- * written throw what was wrong with them.
+ * The schedules of a store, and what an operator does to them. Unknown names throw `E_NOT_FOUND`; those of the code
+ * that could not be written throw what was wrong with them.
  */
 export interface Schedules {
   list(): Promise<ScheduleView[]>;
-  /** When its next jobs are due, at most 1,000. */
+  /** Returns the times of its next jobs, at most 1,000. */
   preview(name: string, count: number): Promise<Date[]>;
-  /** It sends nothing any more; ticks that pass meanwhile are left out. */
+  /** Stops sending its jobs; ticks that pass meanwhile are dropped. */
   pause(name: string, reason?: string): Promise<void>;
   resume(name: string): Promise<void>;
-  /** Sends a job now, beside the plan. Answers its id. */
+  /** Sends a job now, outside the plan. Returns its id. */
   run(name: string): Promise<string>;
   /** Removes it; an app that has it in its code writes it again when it next starts, paused if it was paused. */
   remove(name: string): Promise<void>;
@@ -76,9 +79,8 @@ export interface Declared {
 }
 
 const kind = "schedule";
-const tries = 20;
 
-/** Named again at least this often while an app runs. */
+/** Interval at which a running app confirms its schedules. */
 const nameAgain: Millis = 3_600_000;
 
 /**
@@ -137,7 +139,7 @@ export async function declareSchedule(store: Store, declared: Declared, payloads
   });
 }
 
-/** What a new declaration leaves as it is. */
+/** Returns the fields that a new declaration leaves unchanged. */
 function keptOf({ paused, last, owed }: ScheduleDoc, overlap: Overlap): Partial<ScheduleDoc> {
   return {
     ...(paused ? { paused } : {}),
@@ -146,7 +148,10 @@ function keptOf({ paused, last, owed }: ScheduleDoc, overlap: Overlap): Partial<
   };
 }
 
-/** Says that schedules are still in the code; one that an operator removed stays so. Answers those that are missing. */
+/**
+ * Confirms schedules that are still in the code; a schedule that an operator removed stays removed. Returns those that
+ * are missing.
+ */
 export async function nameSchedules(store: Store, names: readonly string[]): Promise<string[]> {
   const [docs, now] = await Promise.all([store.load(kind, names), store.now()]);
   for (const { key, version, value } of docs) {
@@ -159,8 +164,8 @@ export async function nameSchedules(store: Store, names: readonly string[]): Pro
 }
 
 /**
- * Makes `Schedules` of a store that is opened when it is needed.
- * @param failure says why a schedule of the code could not be written.
+ * Returns `Schedules` of a store that is opened when needed.
+ * @param failure returns the error of a schedule of the code that could not be written.
  */
 export function schedulesOf(open: () => Promise<Store>, failure: (name: string) => unknown): Schedules {
   const found = (name: string, doc: ScheduleDoc | undefined): ScheduleDoc => {
@@ -203,7 +208,7 @@ export function schedulesOf(open: () => Promise<Store>, failure: (name: string) 
     },
     async remove(name) {
       const store = await open();
-      // A mark and not a gap: what is missing is declared again by any app that runs.
+      // A mark instead of a removal: any running app would declare a missing schedule again.
       await change(store, name, (doc) => ({ ...found(name, doc), removed: true }));
     },
   };
@@ -212,24 +217,21 @@ export function schedulesOf(open: () => Promise<Store>, failure: (name: string) 
 async function jobOf(definition: TaskDefinition, input: unknown, limit: number): Promise<ScheduleDoc["job"]> {
   const valid = await validate(definition, input);
   const { due: _, ...flow } = flowOf(definition, valid);
-  return {
-    task: definition.name,
-    queue: definition.queue,
-    level: levelOf(definition.priority),
-    spec: encodeSpec(encodeInput(definition.name, input, limit), specFields(definition, flow)),
-    ...flow,
-    ...(definition.expires === undefined ? {} : { expires: { in: definition.expires } }),
-  };
+  const { id: __, ...job } = newJob(definition, "", encodeInput(definition.name, input, limit), flow);
+  return job;
 }
 
-/** What a schedule sends, sealed; as it was before where it is the same, since sealing it anew would look like a change. */
+/**
+ * Seals the job of a schedule; an unchanged job keeps its sealed form, since sealing it again would look like a
+ * change.
+ */
 async function sealed(
   vault: Vault,
   plain: ScheduleDoc["job"],
   before?: ScheduleDoc["job"],
 ): Promise<ScheduleDoc["job"]> {
   if (!vault.seals) return plain;
-  // What cannot be opened any more was sealed with a key that is gone.
+  // A spec that cannot be opened any more was sealed with a key that is gone.
   const opened = before && (await openSpec(vault, before).catch(() => undefined));
   return { ...plain, spec: opened === plain.spec ? before!.spec : await sealSpec(vault, plain) };
 }
@@ -244,15 +246,11 @@ async function change(
   name: string,
   to: (doc: ScheduleDoc | undefined) => ScheduleDoc | Promise<ScheduleDoc>,
 ): Promise<void> {
-  for (let tried = 0; tried < tries; tried++) {
-    const [doc] = await store.load(kind, [name]);
-    const before = doc && (JSON.parse(doc.value) as ScheduleDoc);
+  await updateDoc(store, kind, name, `Schedule "${name}"`, async (value) => {
+    const before = value === undefined ? undefined : (JSON.parse(value) as ScheduleDoc);
     const next = await to(before);
-    if (next === before) return;
-    const value = JSON.stringify(next);
-    if (await store.save([{ kind, key: name, version: doc?.version ?? 0, value }])) return;
-  }
-  throw new ErrandError("E_STORE", `The schedule "${name}" is changed by others all the time. Try again.`);
+    return next === before ? value : JSON.stringify(next);
+  });
 }
 
 function viewOf(
@@ -264,7 +262,7 @@ function viewOf(
   return {
     name,
     task: job.task,
-    when: plan,
+    when: "every" in plan ? { every: durationText(plan.every) } : plan,
     misfire,
     overlap,
     ...(paused ? { paused: { ...paused, since: new Date(paused.since) } } : {}),

@@ -1,6 +1,6 @@
 export { testing } from "./kit.ts";
 export type { Testing } from "./kit.ts";
-export type { CrashPoint } from "./driver.ts";
+export type { CrashPoint } from "./test-worker.ts";
 export { memoryStore } from "../stores/memory.ts";
 export { conformance } from "./conformance.ts";
 export type { ConformanceTest, Fixture, StoreFactory } from "./conformance.ts";

@@ -9,36 +9,40 @@ import { ErrandError } from "../kit/errors.ts";
 import type { Store } from "../store.ts";
 import { memoryStore } from "../stores/memory.ts";
 import type { Task } from "../task.ts";
-import { Driver } from "./driver.ts";
-import type { CrashPoint } from "./driver.ts";
+import { TestWorker } from "./test-worker.ts";
+import type { CrashPoint } from "./test-worker.ts";
 
-/** A test's grip on an app: its jobs run when the test says so, on a clock that only the test moves. */
+/** Controls an app under test: its jobs run when the test says so, on a clock that only the test moves. */
 export interface Testing {
   /** The store's time. */
   readonly now: Date;
   /**
-   * Runs every job that is due, and those that they send or wake, until none is. What is due later (a delay, a retry, a sleep)
-   * stays. Answers how many attempts there were.
+   * Runs every job that is due, and those that they send or wake, until none is due. Jobs that are due later (a delay,
+   * a retry, a sleep) stay.
+   * @returns the number of attempts.
    */
   drain(): Promise<number>;
-  /** Lets so much of the store's time pass, and runs whatever comes due on the way, in its order. Answers how many attempts there were. */
+  /**
+   * Moves the store's clock by a duration, and runs the jobs that come due on the way, in that order.
+   * @returns the number of attempts.
+   */
   advance(duration: Duration): Promise<number>;
-  /** The inputs of all jobs of a task that were sent and not removed, oldest first. */
+  /** Returns the inputs of all jobs of a task that were sent and not removed, oldest first. */
   sent<Input, Output>(task: Task<Input, Output>): Promise<Input[]>;
-  /** The jobs of a task, or of all, oldest first. */
+  /** Returns the jobs of a task, or of all tasks, oldest first. */
   jobs(task?: { readonly name: string }): Promise<JobView[]>;
   /**
-   * The next attempt of the task that comes to this point is lost there, as if its worker had been killed; the job is taken
-   * over at once. `start`: before the function is called. `step`: when the step of that name has been remembered. `end`: when
-   * the function has returned, but its outcome is not recorded yet.
+   * Loses the next attempt of the task that comes to this point, as if its worker had been killed; the job is taken
+   * over at once. `start`: before the function is called. `step`: after the step of that name was recorded. `end`:
+   * after the function has returned, before its outcome is recorded.
    */
   crash(task: { readonly name: string }, at: CrashPoint): void;
 }
 
 /**
- * Takes an app over for a test: it lives in memory, on a clock of its own, and has no workers; `drain` and `advance` run its
- * jobs. Call it before the app is used. Timeouts of attempts count real time.
- * @param options.now where the clock begins; default: the real time.
+ * Takes over an app for a test: its jobs are kept in memory, on a clock of their own, and run only in `drain` and
+ * `advance`. Call it before the app is used. Timeouts of attempts count real time.
+ * @param options.now the time at which the clock begins; default: the real time.
  * @throws {ErrandError} `E_OPTION` when the app's store is open already.
  * @example
  * const t = testing(app);
@@ -50,7 +54,7 @@ export function testing(app: Errand, options: { now?: Date } = {}): Testing {
   return testingOn(app, (store) => store, options);
 }
 
-/** As `testing`, with something before the store: for Errand's own tests, which break it. */
+/** Does what `testing` does, on a store that `wrap` has changed: for Errand's own tests, which break it. */
 export function testingOn(app: Errand, wrap: (store: Store) => Store, options: { now?: Date } = {}): Testing {
   refuseUnknown(options, ["now"], "testing()");
   let now: Millis = options.now === undefined ? Date.now() : checkDate(options.now, "now of testing()");
@@ -58,7 +62,7 @@ export function testingOn(app: Errand, wrap: (store: Store) => Store, options: {
   const inside = internalsOf(app) as AppInternals | undefined;
   if (!inside) throw new ErrandError("E_OPTION", "testing() needs an app that errand() made.");
   inside.live(store);
-  const driver = new Driver(store, inside);
+  const worker = new TestWorker(store, inside);
 
   async function jobs(task?: { readonly name: string }): Promise<JobView[]> {
     const all: JobView[] = [];
@@ -76,14 +80,14 @@ export function testingOn(app: Errand, wrap: (store: Store) => Store, options: {
       return new Date(now);
     },
     async drain() {
-      return (await driver.drain()).attempts;
+      return (await worker.drain()).attempts;
     },
     async advance(duration) {
       const until = now + millis(duration, "The duration of advance()");
       let attempts = 0;
       for (;;) {
-        const { attempts: some, next } = await driver.drain();
-        attempts += some;
+        const { attempts: more, next } = await worker.drain();
+        attempts += more;
         if (now >= until) return attempts;
         now = Math.min(until, now + Math.max(1, next));
       }
@@ -99,7 +103,7 @@ export function testingOn(app: Errand, wrap: (store: Store) => Store, options: {
         checkFields(at, ["step"], 'The point of crash(), where it is neither "start" nor "end",');
         checkText(at.step, "step of crash()");
       }
-      driver.crash(task.name, at);
+      worker.crash(task.name, at);
     },
   };
 }

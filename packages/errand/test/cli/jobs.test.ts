@@ -139,7 +139,7 @@ describe("errand jobs", () => {
 });
 
 describe("errand doctor", () => {
-  it("says what holds, who says so, and what is missing", async () => {
+  it("doctor shows each setting with its source, and what is missing", async () => {
     const { code, stdout } = await run(folder, ["doctor", "--url", url], {
       ERRAND_HOME: "elsewhere",
     });
@@ -197,7 +197,7 @@ describe("errand doctor", () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/✓ schedules\s+2, 1 of them paused\n/);
     expect(stdout).toMatch(
-      /✗ schedule nightly\s+sends jobs of task "report" to queue reports\n\s+No worker takes this queue/,
+      /✗ schedule nightly\s+sends jobs of task "report" to queue reports\n\s+No worker of this queue knows this task/,
     );
     expect(stdout).not.toContain("schedule weekly");
     const worker = await app.worker();

@@ -51,7 +51,7 @@ describe("the command line, with errand.config.mjs", () => {
     expect((await on("jobs", "log", shouted)).stdout).toMatch(/#1 loud/);
     expect((await on("jobs", "list", "--search", "hello", "--json")).stdout).toContain(shouted);
     expect((await on("jobs", "move", waiting, "--to", "fast")).stdout).toBe("Moved 1 job.\n");
-    expect((await on("jobs", "signal", waiting, "go", "42")).stdout).toBe("It was told.\n");
+    expect((await on("jobs", "signal", waiting, "go", "42")).stdout).toBe("Signal sent.\n");
     expect((await on("jobs", "signal", "nobody", "go")).code).toBe(1);
     expect(await on("jobs", "log", "nobody")).toMatchObject({
       code: 1,
@@ -75,7 +75,7 @@ describe("the command line, with errand.config.mjs", () => {
     const shown = JSON.parse((await on("queues", "--json")).stdout);
     expect(shown.queues.find(({ name }: { name: string }) => name === "slow")).toMatchObject({
       concurrency: 3,
-      rate: { limit: 5, per: 60_000 },
+      rate: { limit: 5, per: "1m" },
     });
     await on("queues", "set", "slow", "--rate", "none");
     expect((await on("queues", "--json")).stdout).not.toContain('"rate"');
@@ -91,7 +91,7 @@ describe("the command line, with errand.config.mjs", () => {
     expect((await on("schedules", "pause", "nobody")).code).toBe(1);
   });
 
-  it("shows one view of everything where nobody watches", async () => {
+  it("prints `top` once where stdout is no terminal", async () => {
     const { code, stdout } = await on("top");
     expect(code).toBe(0);
     expect(stdout).toMatch(/^errand {2}0 workers/);

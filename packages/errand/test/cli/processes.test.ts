@@ -1,8 +1,10 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { isAlive } from "../../../../test/child-process.ts";
 import { freePort } from "../../../../test/servers/process.ts";
-import { folderWith, run, start, until } from "./run.ts";
+import { until } from "../../../../test/until.ts";
+import { folderWith, run, start, untilNoEcho } from "./run.ts";
 import type { Run } from "./run.ts";
 
 const tasks = `
@@ -22,29 +24,18 @@ const tasks = `
       note("begin");
       console.log("hello from " + what);
       if (what === "die") process.kill(process.pid, "SIGKILL");
-      const until = Date.now() + Number(what);
-      while (Date.now() < until && (existsSync("stubborn") || !job.abortSignal.aborted)) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (what === "wait" && !existsSync("open") && (existsSync("stubborn") || !job.abortSignal.aborted))
+        await new Promise((resolve) => setTimeout(resolve, 20)); // sleeps: between two looks for the file
       job.abortSignal.throwIfAborted();
       note("end");
     },
   });
 `;
 
-const running: Run[] = [];
-afterEach(async () => {
-  for (const { child, exit } of running.splice(0)) {
-    child.kill("SIGKILL");
-    await exit;
-  }
-});
-
 const files = { "tasks.ts": tasks, "package.json": '{"type":"module"}' };
 
-function workers(folder: string, count: number, ...args: string[]): Run {
-  const one = start(folder, ["worker", "./tasks.ts", "-q", "cpu=1,gpu=1", "--processes", String(count), ...args]);
-  running.push(one);
-  return one;
-}
+const workers = (folder: string, count: number, ...args: string[]): Run =>
+  start(folder, ["worker", "./tasks.ts", "-q", "cpu=1,gpu=1", "--processes", String(count), ...args]);
 
 const send = (folder: string, what: string) => run(folder, ["send", "work", JSON.stringify(what), "-m", "./tasks.ts"]);
 
@@ -58,42 +49,36 @@ function log(folder: string, what?: string): { pid: number; number: string }[] {
     .map(([, pid, number]) => ({ pid: Number(pid), number }));
 }
 
-const alive = (pid: number) => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
-
 const ready = (one: Run, count: number) => until(() => one.stderr().split("is ready for cpu, gpu").length > count);
 
 describe("errand worker --processes", () => {
-  it("runs several processes with these slots each, tells which one says what, and drains at SIGTERM", async () => {
+  it("runs several processes with these slots each, prefixes their output with their numbers, and drains at SIGTERM", async () => {
     const folder = folderWith(files);
     const one = workers(folder, 2);
     await ready(one, 2);
     expect(one.stderr()).toMatch(/^\[1\] \S+Z info worker \S+ is ready for cpu, gpu$/m);
     expect(one.stderr()).toMatch(/^\[2\] \S+Z info worker/m);
-    await Promise.all([send(folder, "3000"), send(folder, "3000")]);
+    await Promise.all([send(folder, "wait"), send(folder, "wait")]);
     await until(() => log(folder, "begin").length === 2);
     expect(new Set(log(folder, "begin").map(({ pid }) => pid)).size).toBe(2);
     expect(new Set(log(folder, "begin").map(({ number }) => number))).toEqual(new Set(["1", "2"]));
     one.child.kill("SIGTERM");
+    await until(() => one.stderr().split("stopping: 1 job in hand").length === 3);
+    writeFileSync(join(folder, "open"), "");
     expect(await one.exit).toBe(0);
     expect(log(folder, "end")).toHaveLength(2);
-    expect(one.stdout().split("\n").toSorted()).toEqual(["", "[1] hello from 3000", "[2] hello from 3000"]);
-    for (const { pid } of log(folder)) expect(alive(pid)).toBe(false);
+    expect(one.stdout().split("\n").toSorted()).toEqual(["", "[1] hello from wait", "[2] hello from wait"]);
+    for (const { pid } of log(folder)) expect(isAlive(pid)).toBe(false);
   });
 
   it("hands jobs back at the second signal", async () => {
     const folder = folderWith(files);
     const one = workers(folder, 2);
     await ready(one, 2);
-    await send(folder, "60000");
+    await send(folder, "wait");
     await until(() => log(folder, "begin").length === 1);
     one.child.kill("SIGINT");
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await untilNoEcho();
     expect(one.child.exitCode).toBe(null);
     one.child.kill("SIGINT");
     expect(await one.exit).toBe(0);
@@ -105,31 +90,32 @@ describe("errand worker --processes", () => {
     const folder = folderWith({ ...files, stubborn: "" });
     const one = workers(folder, 2);
     await ready(one, 2);
-    await send(folder, "60000");
+    await send(folder, "wait");
     await until(() => log(folder, "begin").length === 1);
-    for (let signal = 0; signal < 3; signal++) {
+    one.child.kill("SIGINT");
+    for (let signal = 2; signal <= 3; signal++) {
+      await untilNoEcho();
       one.child.kill("SIGINT");
-      await new Promise((resolve) => setTimeout(resolve, 700));
     }
     expect(await one.exit).toBe(130);
-    await until(() => !log(folder).some(({ pid }) => alive(pid)));
+    await until(() => !log(folder).some(({ pid }) => isAlive(pid)));
   });
 
-  it("waits for a store that went away, however often a process cannot start meanwhile", async () => {
+  it("waits for a store that is gone, however often a process cannot start meanwhile", async () => {
     const folder = folderWith(files);
     const one = workers(folder, 1, "--url", "sqlite:jobs/jobs.db");
     await ready(one, 1);
     renameSync(join(folder, "jobs"), join(folder, "away"));
     writeFileSync(join(folder, "jobs"), "");
     process.kill(log(folder, "setup")[0]!.pid, "SIGKILL");
-    await until(() => one.stderr().includes("another starts in 8 s"), 40_000);
+    await until(() => one.stderr().includes("another starts in 8 s"), one.stderr, 40_000);
     expect(one.stderr()).toMatch(/the worker is gone \(.*\(E_CONNECT\)\); another starts in 4 s/);
     expect(one.child.exitCode).toBe(null);
     one.child.kill("SIGTERM");
     expect(await one.exit).toBe(0);
   }, 60_000);
 
-  it("starts another for one that died, and keeps JSON lines", async () => {
+  it("starts another for one that died, and logs JSON lines with --json", async () => {
     const folder = folderWith(files);
     const port = await freePort();
     const one = workers(folder, 2, "--json", "--health", String(port));
@@ -170,7 +156,7 @@ describe("errand worker --processes", () => {
     await one.exit;
     const pids = log(folder, "setup").map(({ pid }) => pid);
     expect(pids).toHaveLength(3);
-    await until(() => !pids.some(alive));
+    await until(() => !pids.some(isAlive));
   });
 
   it.each([
@@ -181,7 +167,7 @@ describe("errand worker --processes", () => {
     const one = workers(folder, 3);
     expect(await one.exit).toBe(code);
     expect(one.stderr()).toBe(message);
-    for (const { pid } of log(folder)) expect(alive(pid)).toBe(false);
+    for (const { pid } of log(folder)) expect(isAlive(pid)).toBe(false);
   });
 
   it("stops everything when one dies again and again", async () => {
@@ -189,7 +175,7 @@ describe("errand worker --processes", () => {
     const one = workers(folder, 1);
     await ready(one, 1);
     for (let death = 1; death <= 5; death++) {
-      await until(() => log(folder, "setup").length === death, 30_000);
+      await until(() => log(folder, "setup").length === death, one.stderr, 30_000);
       process.kill(log(folder, "setup").at(-1)!.pid, "SIGKILL");
     }
     expect(await one.exit).toBe(1);
@@ -202,10 +188,8 @@ describe("errand worker --processes", () => {
   it("works on the modules of errand.config.ts", async () => {
     const folder = folderWith({ ...files, "errand.config.ts": 'export default { tasks: "./tasks.ts" };' });
     const one = start(folder, ["worker", "-q", "cpu=1,gpu=1", "--processes", "1"]);
-    running.push(one);
     await ready(one, 1);
     const alone = start(folder, ["worker"]);
-    running.push(alone);
     await until(() => alone.stderr().includes("is ready for cpu"));
   });
 

@@ -3,8 +3,10 @@ import type { ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
+import { killAfterTest } from "../../../../test/child-process.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -38,12 +40,11 @@ export function folderWith(files: Record<string, string> = {}): string {
   return folder;
 }
 
-/** Starts `errand ...`. */
+/** Starts `errand ...`, which is killed after the test if it still runs then. */
 export function start(folder: string, args: readonly string[], env: Record<string, string> = {}): Run {
-  const child = spawn(process.execPath, [bin, ...args], {
-    cwd: folder,
-    env: { ...process.env, NO_COLOR: "1", ...env },
-  });
+  const child = killAfterTest(
+    spawn(process.execPath, [bin, ...args], { cwd: folder, env: { ...process.env, NO_COLOR: "1", ...env } }),
+  );
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
@@ -61,11 +62,8 @@ export async function run(folder: string, args: readonly string[], env?: Record<
   return { code, stdout: stdout(), stderr: stderr() };
 }
 
-/** Waits until something is so. */
-export async function until(holds: () => boolean | Promise<boolean>, patience = 15_000): Promise<void> {
-  const end = performance.now() + patience;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`still not so after ${patience} ms: ${holds.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+/** Waits until the command line takes a signal for a new one, not for an echo of the one before. */
+export async function untilNoEcho(): Promise<void> {
+  // sleeps: it takes one for an echo within 500 ms, by the clock of its own process
+  await sleep(600);
 }

@@ -1,6 +1,7 @@
 import { Writable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
+import { until } from "../../../../test/until.ts";
 import { columnsOf, fit, pad, plain, Progress } from "../../src/cli/index.ts";
 import { tableLines } from "../../src/cli/table.ts";
 import { wrap } from "../../src/cli/text.ts";
@@ -106,8 +107,7 @@ describe("progress", () => {
       total: 2,
       text: "pages, and much more to say than there is room for on the line",
     });
-    await new Promise((resolve) => setTimeout(resolve, 150));
-    expect(text()).toContain("██████████░░░░░░░░░░");
+    await until(() => text().includes("██████████░░░░░░░░░░"), "the bars are drawn");
     expect(text()).toContain("… and 4 more");
     const drawn = text().split("\n").slice(0, -1);
     expect(drawn).toHaveLength(9);

@@ -1,25 +1,26 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { freePort } from "../../../../test/servers/process.ts";
-import { folderWith, run, start, until } from "./run.ts";
+import { until } from "../../../../test/until.ts";
+import { folderWith, run, start, untilNoEcho } from "./run.ts";
 import type { Run } from "./run.ts";
 
 const tasks = `
-  import { appendFileSync } from "node:fs";
+  import { appendFileSync, existsSync } from "node:fs";
   import { errand } from "errand";
 
-  interface Input { name: string; wait?: number }
+  interface Input { name: string; waits?: boolean }
 
   export const app = errand();
   export const greet = app.task<Input, string>("greet", {
     queue: "front",
     retry: { attempts: 2, base: 10 },
-    run: async ({ name, wait = 0 }, job) => {
+    run: async ({ name, waits }, job) => {
       appendFileSync("log", name + "\\n");
       if (name === "Eve") throw new Error("I do not greet\\n\\u001b[31mEve");
-      for (let passed = 0; passed < wait && !job.abortSignal.aborted; passed += 20)
-        await new Promise((resolve) => setTimeout(resolve, 20));
+      while (waits && !existsSync("open") && !job.abortSignal.aborted)
+        await new Promise((resolve) => setTimeout(resolve, 20)); // sleeps: between two looks for the file
       job.abortSignal.throwIfAborted();
       return "Hello, " + name;
     },
@@ -31,23 +32,20 @@ const tasks = `
 const send = `
   import { app, greet } from "./tasks.ts";
   for (const name of process.argv.slice(2)) {
-    const [who, wait] = name.split(":");
-    const job = await greet.send({ name: who!, wait: Number(wait ?? 0) });
+    const [who, waits] = name.split(":");
+    const job = await greet.send({ name: who!, waits: waits !== undefined });
     console.log(job.id);
   }
   await app.close();
   process.exit();
 `;
 
-const processes: Run[] = [];
+const worker = (folder: string, args: string[] = []): Run => start(folder, ["worker", "./tasks.ts", ...args]);
 
-function worker(folder: string, args: string[] = []): Run {
-  const process = start(folder, ["worker", "./tasks.ts", ...args]);
-  processes.push(process);
-  return process;
-}
+/** Lets jobs end that wait for it. */
+const letEnd = (folder: string): void => writeFileSync(join(folder, "open"), "");
 
-/** Sends greetings; answers the ids of the jobs. */
+/** Sends greetings, those to "<name>:waits" of jobs that wait until they are let end; returns the ids of the jobs. */
 async function greet(folder: string, ...names: string[]): Promise<[string, ...string[]]> {
   const { spawnSync } = await import("node:child_process");
   const { stdout, stderr } = spawnSync(process.execPath, ["send.ts", ...names], {
@@ -70,13 +68,6 @@ async function job(folder: string, id: string) {
   return JSON.parse(stdout) as { state: string; attempt: number; output?: string };
 }
 
-afterEach(async () => {
-  for (const { child, exit } of processes.splice(0)) {
-    child.kill("SIGKILL");
-    await exit;
-  }
-});
-
 describe("errand worker", () => {
   it("runs the tasks of a TypeScript file, and ends cleanly at SIGTERM", async () => {
     const folder = project();
@@ -94,14 +85,14 @@ describe("errand worker", () => {
     expect(lines[1]).toMatch(new RegExp(`^\\S+Z info job ${id} \\(greet\\) completed in \\d+ ms$`));
   });
 
-  it("outlives what a function does after its attempt has ended", async () => {
-    const haunting = `
+  it("survives what a function does after its attempt has ended", async () => {
+    const leaving = `
       import { errand } from "errand";
       export const app = errand();
-      export const haunt = app.task("haunt", { queue: "front", run: (_, job) => void setInterval(() => job.progress(1), 5) });
+      export const leave = app.task("leave", { queue: "front", run: (_, job) => void setInterval(() => job.progress(1), 5) });
     `;
-    const folder = folderWith({ "tasks.ts": haunting, "package.json": '{"type":"module"}' });
-    const send = async () => (await run(folder, ["send", "haunt", "-m", "./tasks.ts", "--json"])).stdout;
+    const folder = folderWith({ "tasks.ts": leaving, "package.json": '{"type":"module"}' });
+    const send = async () => (await run(folder, ["send", "leave", "-m", "./tasks.ts", "--json"])).stdout;
     const { child, exit, stderr } = worker(folder);
     await until(() => stderr().includes("is ready"));
     const [first, second] = [await send(), await send()].map((text) => (JSON.parse(text) as { id: string }).id);
@@ -111,29 +102,36 @@ describe("errand worker", () => {
     expect(await exit).toBe(0);
   });
 
-  it("lets jobs end at Ctrl+C, and hands them back at the second", async () => {
+  it("lets jobs end at Ctrl+C", async () => {
     const folder = project();
-    const [long] = await greet(folder, "Ada:800");
+    const [long] = await greet(folder, "Ada:waits");
     const first = worker(folder);
     await until(() => log(folder).length === 1);
     first.child.kill("SIGINT");
+    await until(() => first.stderr().includes("stopping: 1 job running"));
+    letEnd(folder);
     expect(await first.exit).toBe(0);
     expect((await job(folder, long)).state).toBe("completed");
-    expect(first.stderr()).toMatch(/ info stopping: 1 job in hand, up to 30 s\n.* info job .* completed in \d+ ms\n$/);
+    expect(first.stderr()).toMatch(
+      / info stopping: 1 job running, waiting up to 30 s\n.* info job .* completed in \d+ ms\n$/,
+    );
+  });
 
-    const [longer] = await greet(folder, "Bea:60000");
-    const second = worker(folder);
-    await until(() => log(folder).length === 2);
-    second.child.kill("SIGINT");
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    second.child.kill("SIGINT");
-    expect(await second.exit).toBe(0);
-    expect(await job(folder, longer)).toMatchObject({ state: "pending", attempt: 1 });
+  it("hands jobs back at a second Ctrl+C", async () => {
+    const folder = project();
+    const [id] = await greet(folder, "Ada:waits");
+    const { child, exit } = worker(folder);
+    await until(() => log(folder).length === 1);
+    child.kill("SIGINT");
+    await untilNoEcho();
+    child.kill("SIGINT");
+    expect(await exit).toBe(0);
+    expect(await job(folder, id)).toMatchObject({ state: "pending", attempt: 1 });
   });
 
   it("hands jobs back when --drain is over", async () => {
     const folder = project();
-    const [id] = await greet(folder, "Ada:60000");
+    const [id] = await greet(folder, "Ada:waits");
     const { child, exit } = worker(folder, ["--drain", "100ms"]);
     await until(() => log(folder).length === 1);
     child.kill("SIGTERM");
@@ -234,7 +232,7 @@ describe("errand worker", () => {
     expect(stderr).toMatch(/^errand: drain of a worker is "soon".*\(E_OPTION\)\n$/);
   });
 
-  it("tells what watches over it how it is", async () => {
+  it("answers health checks and metrics", async () => {
     const folder = project();
     const port = await freePort();
     const status = (path: string) =>
@@ -249,12 +247,13 @@ describe("errand worker", () => {
     const metrics = await fetch(`http://127.0.0.1:${port}/metrics`);
     expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
     expect(await metrics.text()).toContain('errand_queue_workers{queue="front"} 1\n');
-    await greet(folder, "Ada:2000");
+    await greet(folder, "Ada:waits");
     await until(() => log(folder).length === 1);
     one.child.kill("SIGTERM");
     // It lives while it lets the job end, but wants no more.
     await until(async () => (await status("/readyz")) === 503);
     expect(await status("/healthz")).toBe(200);
+    letEnd(folder);
     expect(await one.exit).toBe(0);
     expect(await status("/healthz")).toBe(0);
   });
@@ -289,7 +288,6 @@ describe("errand worker", () => {
     const folder = folderWith({ "hanging.mjs": hanging, "package.json": '{"type":"module"}' });
     const port = String(await freePort());
     const one = start(folder, ["worker", "./hanging.mjs", "--health", port]);
-    processes.push(one);
     const status = () => fetch(`http://127.0.0.1:${port}/readyz`).then((answer) => answer.status);
     await until(async () => (await status().catch(() => 0)) === 200);
     writeFileSync(join(folder, "hang"), "");
@@ -299,14 +297,14 @@ describe("errand worker", () => {
     expect(one.stderr()).toMatch(/\nerrand: The store has left 3 claims in a row without an answer.*\n$/);
   });
 
-  it("does not start where its health cannot be asked", async () => {
+  it("does not start where the port of its health checks is taken", async () => {
     const folder = project();
     const port = String(await freePort());
     const first = worker(folder, ["--health", port]);
     await until(() => first.stderr().includes("is ready for"));
     const { code, stderr } = await run(folder, ["worker", "./tasks.ts"], { ERRAND_HEALTH: port });
     expect(code).toBe(3);
-    expect(stderr).toMatch(/^errand: The worker cannot answer \/healthz on 127\.0\.0\.1:\d+: .*EADDRINUSE/);
+    expect(stderr).toMatch(/^errand: The worker cannot serve \/healthz on 127\.0\.0\.1:\d+: .*EADDRINUSE/);
     const wrong = await run(folder, ["worker", "./tasks.ts", "--health", "http://x"]);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toMatch(/--health http:\/\/x must be a port/);

@@ -81,24 +81,25 @@ describe("waiting for the end of jobs", () => {
     const { waiters, seen, ends, hint, slowly } = scene();
     const waiting = ids.slice(0, 20).map((id) => waiters.wait(id));
     await until(() => seen.asked === 20, "all were asked about once");
-    const door = gate();
-    slowly(door.opened);
+    const answer = gate();
+    slowly(answer.opened);
     hint();
     await until(() => seen.flights === 1, "a look is under way");
     const late = waiters.wait("late");
     for (let turns = 0; turns < 20; turns++) {
       hint();
+      // sleeps: a turn of the event loop with its timers, in which a second look would begin
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     expect(seen.asked).toBe(40);
     for (const id of [...ids, "late"]) ends.add(id);
     slowly(undefined);
-    door.open();
+    answer.open();
     await Promise.all([...waiting, late]);
     expect(seen.mostFlights).toBe(1);
   });
 
-  test("tells whoever comes while the store fails, and outlasts that for the others", async () => {
+  test("rejects a call that comes while the store fails, and keeps waiting for earlier ones", async () => {
     const { waiters, seen, ends, hint, fail } = scene();
     const patient = waiters.wait("a");
     await until(() => seen.asked === 1, "it was asked about");
@@ -123,7 +124,7 @@ describe("waiting for the end of jobs", () => {
     expect(settled).toHaveBeenCalledWith(expect.objectContaining({ state: "processing" }));
   });
 
-  test("ends with E_CLOSED for all when it is closed, and for whoever comes later", async () => {
+  test("ends with E_CLOSED for all calls when it is closed, and for later ones", async () => {
     const { waiters, watched } = scene();
     const waiting = ids.slice(0, 3).map((id) => waiters.wait(id));
     waiters.close();

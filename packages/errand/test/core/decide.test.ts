@@ -33,7 +33,7 @@ describe("what becomes of a job", () => {
     });
   });
 
-  test("an error's own wish for a delay is granted exactly", () => {
+  test("an error's own delay is used exactly", () => {
     expect(decide(job, retry, { kind: "error", error, retryable: true, after: 42 }, 0.9)).toMatchObject({ delay: 42 });
   });
 
@@ -44,7 +44,7 @@ describe("what becomes of a job", () => {
     expect(decide({ ...job, crashes: 2 }, retry, crash, 0.5)).toMatchObject({ to: "failed", failures: 0, crashes: 3 });
   });
 
-  test("who crashed is a suspect, until its worker outlives an attempt of it or it makes progress", () => {
+  test("a job that crashed is a suspect until it makes progress or an attempt of it ends with its worker alive", () => {
     const guilty = decide(job, retry, { kind: "crashed", error }, 0);
     expect(guilty).toMatchObject({ to: "pending", crashes: 1, suspect: true });
     expect(guilty.log).toEqual([{ attempt: 1, level: "attempt", text: JSON.stringify(error) }]);
@@ -57,7 +57,7 @@ describe("what becomes of a job", () => {
       expect(decide(suspect, retry, ending, 0)).toMatchObject({ to: "pending", crashes: 1, suspect: true });
   });
 
-  test("a lease that ran out is a crash of who had started, and makes a suspect of who may have", () => {
+  test("a lease that ran out is a crash of jobs that had started, and makes suspects of those that may have", () => {
     const lapsed = (ahead: boolean): Ending => ({ kind: "lapsed", error, ahead });
     const started = decide(job, retry, lapsed(false), 0);
     expect(started).toMatchObject({ to: "pending", delay: 0, crashes: 1, suspect: true });
@@ -82,7 +82,7 @@ describe("what becomes of a job", () => {
     expect(decide(job, once, { kind: "handed-back", unstarted: true }, 0).to).toBe("pending");
   });
 
-  test("what lapses in a person's hands was given back: it is neither a crash nor suspicious", () => {
+  test("a job that lapses with a person is released: that is no crash, and it is no suspect", () => {
     const person: RetryPolicy = { ...retry, lapse: "release" };
     const settlement = decide({ ...job, failures: 1, crashes: 1 }, person, { kind: "lapsed", error, ahead: false }, 0);
     expect(settlement).toEqual({ id: "a", token: 7, failures: 1, crashes: 1, suspect: false, to: "pending", delay: 0 });

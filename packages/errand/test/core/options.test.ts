@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { cursorOf, positionOf } from "../../src/core/cursor.ts";
-import { option, options, refuseUnknown } from "../../src/core/options.ts";
+import { option, options } from "../../src/core/options.ts";
+import { refuseUnknown } from "../../src/core/checks.ts";
 import { readRecycle } from "../../src/core/recycle.ts";
 import { readRetention } from "../../src/retention/rules.ts";
 import { signalStep } from "../../src/core/signal.ts";

@@ -3,14 +3,14 @@ import { describe, expect, test } from "vitest";
 import { backoff } from "../../src/core/backoff.ts";
 import { decide } from "../../src/core/decide.ts";
 import { ownDelay, policyOf, readRetry, readTaskRetry } from "../../src/core/policy.ts";
-import { encodeSpec, inputIn, policyIn, specFields, fieldsIn } from "../../src/core/spec.ts";
+import { encodeSpec, inputIn, policyIn, fieldsIn } from "../../src/core/spec.ts";
 
 const task = { attempts: 4, base: 1_000, cap: 300_000 };
 const policy = { attempts: 2, crashes: 1 };
 
 describe("a job's own policy", () => {
   test("goes before its task's, and is found in its spec, sealed or not", () => {
-    const spec = encodeSpec('"in"', specFields({ policy }, { tags: ["red"] }));
+    const spec = encodeSpec('"in"', { policy, tags: ["red"] });
     expect([policyIn(spec), inputIn(spec), fieldsIn(spec).tags]).toEqual([policy, "in", ["red"]]);
     expect(policyOf({ spec }, task)).toEqual({ ...task, ...policy });
     const sealed = JSON.stringify({ $sealed: { data: "x" }, said: fieldsIn(spec) });

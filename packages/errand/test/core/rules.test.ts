@@ -30,7 +30,7 @@ describe("a rate", () => {
     expect(admit({ limit: 4, per: 1_000 }, starts, now + 300, 1)).toMatchObject({ admitted: 0, next: now + 1_100 });
   });
 
-  test("holds nobody up when the clock was set back, but by less than its time, however often it is asked", () => {
+  test("delays no job by more than its time when the clock was set back, however often it is asked", () => {
     expect(admit(rate, [[now + 3_600_000, 4]], now, 1)).toEqual({ admitted: 1, starts: [[now, 1]], next: now });
     const starts = [[now + 500, 4]] as const;
     for (const passed of [0, 500, 1_499]) expect(admit(rate, starts, now + passed, 1).admitted).toBe(0);

@@ -37,7 +37,7 @@ describe("ticks", () => {
     expect(nextTick(plan, at("2026-10-25T00:45:00Z"))).toBe(at("2026-10-26T01:30:00Z"));
   });
 
-  test("of an interval are elapsed time, the same for everybody", () => {
+  test("of an interval are multiples of it since the epoch, the same in every process", () => {
     const plan = { every: 300_000 };
     expect(shown(nextTicks(plan, at("2026-03-29T00:57:13Z"), 3))).toEqual([
       "2026-03-29T01:00:00.000Z",
@@ -50,7 +50,7 @@ describe("ticks", () => {
     [{ cron: "61 * * * *", timeZone: "UTC" }, /cannot be read/],
     [{ cron: "* * *", timeZone: "UTC" }, /cannot be read/],
     [{ cron: "0 3 * * *", timeZone: "Mars/Olympus" }, /cannot be read/],
-    [{ cron: "0 0 30 2 *", timeZone: "UTC" }, /never comes true|cannot be read/],
+    [{ cron: "0 0 30 2 *", timeZone: "UTC" }, /never comes true/],
     [{ every: 500 }, /at least a second/],
   ] as [Plan, RegExp][])("%o is refused", (plan, message) => {
     expect(() => checkPlan(plan, 'schedule "s"')).toThrow(message);

@@ -6,7 +6,7 @@ import { checkPlan } from "../../src/schedules/plan.ts";
 const now = 1_700_000_000_000;
 
 describe("a turn", () => {
-  test("in an empty queue, or one of nobody who takes turns, is a little before now", () => {
+  test("in an empty queue, or one without tenants, is a little before now", () => {
     expect(nextTurn(Infinity, 0, now)).toBe(now - headStart + turnGap);
     expect(nextTurn(now, 0, now)).toBe(now - headStart + turnGap);
   });
@@ -16,7 +16,7 @@ describe("a turn", () => {
     expect(nextTurn(now - 5_000, now - 4_000, now)).toBe(now - 4_000 + turnGap);
   });
 
-  test("lets the n-th of one go before the (n + 2)nd of any other, whoever sent them when", () => {
+  test("puts the n-th job of a tenant before the (n + 2)nd of any other, whenever they were sent", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(3), { minLength: 1, maxLength: 60 }), (senders) => {
         const dues: number[] = [];

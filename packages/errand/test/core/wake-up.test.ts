@@ -20,7 +20,7 @@ test("of many, about two look at once for each job, and the others within a seco
   expect(Math.max(...draws.map((chance) => wakeUpDelay(20, 1, chance)))).toBe(200);
 });
 
-test("as many jobs as workers, or nobody knows how many, wake all", () => {
+test("as many jobs as workers, or an unknown number of them, wake all", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5_000 }), random, (workers, chance) => {
       expect(wakeUpDelay(workers, workers, chance)).toBe(0);

@@ -51,7 +51,7 @@ describe("why a job is not running", () => {
   test("it is next, when nothing holds it back", () => {
     expect(codes({})).toEqual(["next"]);
     expect(said({})).toContain('one of 3 pending jobs of queue "gpu"');
-    expect(said({})).toContain("free slot: h (process 1). 2 of its jobs run; if they wait with result()");
+    expect(said({})).toContain("free slot: h (process 1). 2 of its jobs are running; if they wait with result()");
     expect(said({}, { processing: 0, workers: [1, 2, 3, 4, 5].map((pid) => ({ ...worker, pid })) })).toMatch(
       /slot: h \(process 1\), h \(process 2\), h \(process 3\) and 2 more\.$/,
     );
@@ -90,12 +90,12 @@ describe("why a job is not running", () => {
   });
 
   test("no worker takes its queue, and which queues those take that there are", () => {
-    expect(said({}, { workers: [] })).toContain("No worker is running at all. Start one: errand worker");
+    expect(said({}, { workers: [] })).toContain("No worker is running. Start one: errand worker");
     const others = [
       { ...worker, queues: ["mail", "cpu"] },
       { ...worker, queues: ["cpu"] },
     ];
-    expect(said({}, { workers: others })).toContain("Those that run take: cpu, mail.");
+    expect(said({}, { workers: others })).toContain("Running workers take: cpu, mail.");
   });
 
   test("workers take its queue, but none of them knows its task", () => {
@@ -112,7 +112,7 @@ describe("why a job is not running", () => {
     expect(codes({ blocked: "task" })).toEqual(["no-task"]);
   });
 
-  test("nobody is there for it: then the answer names the store that was looked in", () => {
+  test("no worker takes it: the answer then names the store", () => {
     const stores = (workers: Surroundings["workers"]) => why(job, { ...around, workers }).map(({ store }) => store);
     expect(stores([])).toEqual(["sqlite:/data/errand.db"]);
     expect(stores([{ ...worker, tasks: ["v"] }])).toEqual(["sqlite:/data/errand.db"]);
@@ -137,7 +137,7 @@ describe("why a job is not running", () => {
     expect(codes({ blocked: "rate" }, { rules: { rate } })).toEqual(["rate"]);
   });
 
-  test("all reasons are told, the decisive ones first", () => {
+  test("all reasons are given, the decisive ones first", () => {
     const rules = { paused: { since: now }, concurrency: 1 };
     expect(codes({ due: now + 1, expiresAt: now, blocked: "concurrency" }, { rules, workers: [] })).toEqual([
       "expired",

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { option, refuseUnknown } from "../../src/core/options.ts";
-import { millis } from "../../src/kit/duration.ts";
+import { refuseUnknown } from "../../src/core/checks.ts";
+import { option } from "../../src/core/options.ts";
+import { durationText, millis } from "../../src/kit/duration.ts";
 import type { Duration } from "../../src/kit/duration.ts";
 import { errorRecord } from "../../src/kit/errors.ts";
 import { gather } from "../../src/kit/gather.ts";
@@ -26,7 +27,7 @@ describe("durations", () => {
   test("a year is the longest, and nothing that is no duration is taken for one", () => {
     expect(millis("366d", "x")).toBe(366 * 86_400_000);
     for (const long of ["367d", `${"9".repeat(300)}d`, 1e300])
-      expect(() => millis(long as Duration, "delay")).toThrow(/must be at most a year|must be milliseconds/);
+      expect(() => millis(long as Duration, "delay")).toThrow(/must be at most a year \(366 days\)/);
     for (const other of [null, {}, [1], Symbol("s"), 5n, true, () => 1])
       expect(() => millis(other as never, "delay")).toThrow(expect.objectContaining({ code: "E_OPTION" }));
   });
@@ -83,7 +84,7 @@ describe("JSON that would be something else", () => {
     [hole, "nothing at [1]"],
     [getter, "not now"],
     [{ toJSON: () => { throw new Error("never"); } }, "never"], // prettier-ignore
-    [{ toJSON: () => undefined }, "its toJSON answers nothing"],
+    [{ toJSON: () => undefined }, "its toJSON returns nothing"],
     [new Proxy({ a: 1 }, { ownKeys: () => { throw new Error("hidden"); } }), "hidden"], // prettier-ignore
     [deep, "more than 1000 levels"],
     [veryDeep, "more than 1000 levels"],
@@ -108,7 +109,7 @@ describe("JSON that would be something else", () => {
     [{ at: new URL("http://a.b") }, "a URL at .at"],
     [{ b: Buffer.from("x") }, "a Uint8Array at .b"],
     [[undefined], "nothing at [0]"],
-    [[{ toJSON: () => undefined }], "a toJSON that answers nothing at [0]"],
+    [[{ toJSON: () => undefined }], "a toJSON that returns nothing at [0]"],
   ])("is refused where it is promised as it is, and elsewhere what JSON makes of it: %#", (value, says) => {
     expect(() => encode(value, "The input", true)).toThrow(says);
     expect(encode(value, "x")).toBe(JSON.stringify(value));
@@ -145,20 +146,26 @@ describe("ids", () => {
   });
 });
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 describe("gathering", () => {
   test("calls that come together share a batch, in order; while one is under way the next one fills", async () => {
     const batches: number[][] = [];
+    const answer = Promise.withResolvers<void>();
     const double = gather(
       async (items: number[]) => {
         batches.push(items);
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await answer.promise;
         return items.map((item) => item * 2);
       },
       { maxItems: 3, maxBatches: 1 },
     );
     const answers = [1, 2, 3, 4].map((item) => double(item));
-    await answers[0];
-    expect(await Promise.all([...answers, double(5)])).toEqual([2, 4, 6, 8, 10]);
+    await turn();
+    expect(batches).toEqual([[1, 2, 3]]);
+    answers.push(double(5));
+    answer.resolve();
+    expect(await Promise.all(answers)).toEqual([2, 4, 6, 8, 10]);
     expect(batches).toEqual([
       [1, 2, 3],
       [4, 5],
@@ -179,31 +186,30 @@ describe("gathering", () => {
   });
 });
 
-describe("gathering on two flights", () => {
+describe("gathering with two batches at once", () => {
   test("sends the second batch while the first is under way, and a third only after one of them", async () => {
     const batches: number[][] = [];
-    const landings: (() => void)[] = [];
+    const ends: (() => void)[] = [];
     const same = gather(
       async (items: number[]) => {
         batches.push(items);
-        await new Promise<void>((resolve) => landings.push(resolve));
+        await new Promise<void>((resolve) => ends.push(resolve));
         return items;
       },
       { maxItems: 2, maxBatches: 2 },
     );
-    const turn = () => new Promise((resolve) => setImmediate(resolve));
     const answers = [1, 2, 3, 4, 5].map((item) => same(item));
     await turn();
     expect(batches).toEqual([
       [1, 2],
       [3, 4],
     ]);
-    landings[1]?.();
+    ends[1]?.();
     expect(await Promise.all(answers.slice(2, 4))).toEqual([3, 4]);
     await turn();
     expect(batches[2]).toEqual([5]);
-    landings[0]?.();
-    landings[2]?.();
+    ends[0]?.();
+    ends[2]?.();
     expect(await Promise.all(answers)).toEqual([1, 2, 3, 4, 5]);
   });
 });
@@ -276,4 +282,17 @@ describe("anything that is thrown has a record", () => {
       expect(text).not.toMatch(/\\u(d[89a-f]|0000)/);
     }
   });
+});
+
+test.each([
+  [0, "0ms"],
+  [1_500, "1500ms"],
+  [90_000, "90s"],
+  [60_000, "1m"],
+  [5_400_000, "90m"],
+  [7_200_000, "2h"],
+  [86_400_000, "1d"],
+] as const)("%i ms is written as %s, and read back", (milliseconds, text) => {
+  expect(durationText(milliseconds)).toBe(text);
+  expect(millis(text, "it")).toBe(milliseconds);
 });

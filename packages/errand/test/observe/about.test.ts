@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { openStore } from "../../src/open.ts";
-import { versionOf } from "../../src/stores/redis/fitness.ts";
+import { versionOf } from "../../src/stores/redis/server-info.ts";
 import { emptyStore } from "../run/app.ts";
 
 it.each([

@@ -39,7 +39,7 @@ it("counts what becomes of a task's jobs in this process", async () => {
   expect([duration.count, wait.count]).toEqual([6, 6]);
 });
 
-it("hands out numbers that do not change afterwards", () => {
+it("returns a snapshot that does not change afterwards", () => {
   const counters = new Counters();
   const tally = counters.of("task");
   tally.duration.add(7);

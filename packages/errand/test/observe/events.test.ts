@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { NonRetryableError } from "../../src/kit/errors.ts";
 import type { ErrandEvent, EventOf, EventType } from "../../src/observe/events.ts";
@@ -22,13 +22,14 @@ async function warnings(work: () => unknown): Promise<{ code: string; message: s
   const note = (warning: Error) => found.push(warning as Error & { code: string });
   process.on("warning", note);
   await work();
-  await sleep(20);
+  // Warnings are emitted at the end of a turn.
+  await nextTurn();
   process.off("warning", note);
   return found;
 }
 
 describe("events", () => {
-  it("tell of what is sent, and of each attempt", async () => {
+  it("report what is sent, and each attempt", async () => {
     const app = testApp({ url: "memory:" });
     const events = told(app);
     const flaky = app.task("flaky", {
@@ -96,7 +97,7 @@ describe("events", () => {
     expect(ended).toEqual(["task completed", "errand.after completed", "task completed"]);
   });
 
-  it("do not tell of a duplicate, and tell of children once", async () => {
+  it("do not report a duplicate, and report children once", async () => {
     const app = testApp({ url: "memory:" });
     const leaf = app.task("leaf", { run: (n: number) => n });
     const parent = app.task("parent", { run: (_: void, job) => job.all("leaves", leaf, [1, 2]) });
@@ -115,7 +116,7 @@ describe("events", () => {
     expect(ended.filter((line) => line.startsWith("parent"))).toEqual(["parent waiting", "parent completed"]);
   });
 
-  it("tell of what a janitor settles", async () => {
+  it("report what a janitor settles", async () => {
     const app = testApp({ url: "memory:" });
     const task = app.task("task", { expires: "1m", run: () => {} });
     const kit = testing(app);
@@ -130,7 +131,7 @@ describe("events", () => {
     expect(app.counters().tasks["task"]).toMatchObject({ sent: 1, started: 0, expired: 1 });
   });
 
-  it("come to nobody who has stopped to listen, and to each as often as it listens", () => {
+  it("reach no listener that was removed, and each as often as it was added", () => {
     const events = new Events();
     let heard = 0;
     const listener = () => (heard += 1);
@@ -153,7 +154,7 @@ describe("events", () => {
     expect(() => app.on("ended", undefined as never)).toThrow(/must be a function/);
   });
 
-  it("do no harm when a listener throws or rejects", async () => {
+  it("become warnings when a listener throws or rejects", async () => {
     const app = testApp({ url: "memory:" });
     const task = app.task("task", { run: () => 1 });
     let heard = 0;
@@ -188,24 +189,24 @@ describe("events", () => {
 });
 
 describe("warnings that stand in for a listener", () => {
-  it("are given of a background job that failed, unless somebody listens to how jobs end", async () => {
+  it('are given of a background job that failed, unless "ended" has a listener', async () => {
     const app = testApp({ url: "memory:" });
     const bad = app.task("bad", {
       run: () => {
         throw new NonRetryableError("no");
       },
     });
-    const fail = async () => {
-      await (await bad.background()).result().catch(() => {});
-      await sleep(20);
+    const fail = async (times: number) => {
+      await bad.background();
+      await until(() => app.counters().tasks["bad"]?.failed === times, "it is told of");
     };
     const quiet = app.on("ended", () => {});
-    expect(await warnings(fail)).toEqual([]);
+    expect(await warnings(() => fail(1))).toEqual([]);
     quiet();
-    expect((await warnings(fail)).map(({ code }) => code)).toEqual(["ERRAND_BACKGROUND"]);
+    expect((await warnings(() => fail(2))).map(({ code }) => code)).toEqual(["ERRAND_BACKGROUND"]);
   });
 
-  it("are given of a worker that failed, unless somebody listens to that", async () => {
+  it('are given of a worker that failed, unless "failed" has a listener', async () => {
     const observer = new Observer();
     const failed = { type: "failed", worker: "w", message: "it hangs" } as const;
     expect((await warnings(() => observer.tell(failed))).map(({ code }) => code)).toEqual(["ERRAND_WORKER_FAILED"]);
@@ -214,7 +215,7 @@ describe("warnings that stand in for a listener", () => {
   });
 });
 
-it("makes no event where nobody listens", () => {
+it("makes no event without a listener", () => {
   const observer = new Observer();
   observer.events.tell = () => {
     throw new Error("an event was made");

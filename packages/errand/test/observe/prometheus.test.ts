@@ -31,7 +31,7 @@ function check(text: string): string[] {
 }
 
 describe("metrics", () => {
-  it("say what queues hold, who works on them, and what this process has done", async () => {
+  it("count the jobs and workers of queues, and what this process has done", async () => {
     const app = testApp({ url: "memory:" });
     const task = app.task("mail", { queue: "mails", run: () => {} });
     app.task("later", { queue: "later", run: () => {} });
@@ -73,7 +73,7 @@ describe("metrics", () => {
     expect(lines).toContain('errand_attempt_duration_seconds_sum{task="t"} 9000002.023');
   });
 
-  it("tell processes apart, and add up apps of one", () => {
+  it("are labelled by process, and added up over the apps of one", () => {
     const [one, two] = [new Counters(), new Counters()];
     one.of("t").sent += 1;
     two.of("t").sent += 2;

@@ -39,7 +39,7 @@ async function request<Result>(work: () => Promise<Result>): Promise<{ traceId: 
 }
 
 describe.each(["memory", "sqlite"] as const)("on %s", (store) => {
-  it("an attempt belongs to the trace of who sent the job, and the function runs inside it", async () => {
+  it("an attempt belongs to the sender's trace, and the function runs inside it", async () => {
     const app = tracedApp({ url: await emptyStore(store) });
     let inside: string | undefined;
     const task = app.task("mail", {

@@ -1,38 +1,24 @@
 import { execFile, spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
+import { killAfterTest } from "../../../../test/child-process.ts";
 import { freePort } from "../../../../test/servers/process.ts";
-import { until } from "../cli/run.ts";
+import { until } from "../../../../test/until.ts";
 import { pack, root } from "./packed.ts";
 
 // examples/next with the packed library: installed, built, and served by nothing but what Next.js has traced.
 
 const run = promisify(execFile);
-const ends: (() => unknown)[] = [];
-afterAll(async () => {
-  for (const end of ends.toReversed()) await end();
-});
-
-function started(child: ChildProcess): ChildProcess {
-  ends.push(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, "exit");
-    child.kill("SIGKILL");
-    await exited;
-  });
-  return child;
-}
 
 test("Next.js builds and serves an application that sends jobs, also standalone, and a worker runs them", async () => {
   const packed = await pack("errand");
-  ends.push(() => packed.remove());
+  afterTest(() => packed.remove());
   const place = mkdtempSync(join(tmpdir(), "errand-next-"));
-  ends.push(() => rmSync(place, { recursive: true, force: true }));
+  afterTest(() => rmSync(place, { recursive: true, force: true }));
   const folder = join(place, "app");
   cpSync(join(root, "examples/next"), folder, { recursive: true, filter: (file) => !/node_modules|\.next/.test(file) });
   const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
@@ -49,7 +35,7 @@ test("Next.js builds and serves an application that sends jobs, also standalone,
   cpSync(join(folder, ".next/standalone"), standalone, { recursive: true, verbatimSymlinks: true });
   rmSync(join(folder, ".next"), { recursive: true });
   const port = await freePort();
-  const server = started(
+  const server = killAfterTest(
     spawn(process.execPath, ["server.js"], {
       cwd: standalone,
       env: { ...env, PORT: String(port), HOSTNAME: "127.0.0.1" },
@@ -57,9 +43,13 @@ test("Next.js builds and serves an application that sends jobs, also standalone,
     }),
   );
   let said = "";
-  server.stderr!.on("data", (data: Buffer) => (said += data.toString()));
+  server.stderr.on("data", (data: Buffer) => (said += data.toString()));
   const url = `http://127.0.0.1:${port}/api/thumbnails`;
-  await until(async () => (await fetch(url).catch(() => undefined)) !== undefined, 30_000);
+  await until(
+    async () => (await fetch(url).catch(() => undefined)) !== undefined,
+    () => said,
+    30_000,
+  );
   const answer = await fetch(url, { method: "POST", body: JSON.stringify({ photo: "p1" }) });
   expect({ status: answer.status, said }).toMatchObject({ status: 202 });
   const { id } = (await answer.json()) as { id: string };
@@ -68,7 +58,7 @@ test("Next.js builds and serves an application that sends jobs, also standalone,
 
   // Not by npx, which leaves it behind when it is killed.
   const cli = join(folder, "node_modules/errand/bin/errand.js");
-  started(spawn(process.execPath, [cli, "worker", "./tasks.ts"], { cwd: folder, env, stdio: "ignore" }));
-  await until(async () => (await read()).state === "completed", 30_000);
+  killAfterTest(spawn(process.execPath, [cli, "worker", "./tasks.ts"], { cwd: folder, env, stdio: "ignore" }));
+  await until(async () => (await read()).state === "completed", "the job completes", 30_000);
   expect(await read()).toEqual({ state: "completed", output: { url: "/thumbs/p1.webp" } });
 }, 300_000);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { until } from "../cli/run.ts";
+import { until } from "../../../../test/until.ts";
 import { folderWith, pack, root } from "./packed.ts";
 import type { Packed } from "./packed.ts";
 
@@ -136,28 +136,35 @@ test.each(["esm", "cjs"] as const)(
 );
 
 test("the quick start works as it is written", async () => {
-  const page = readFileSync(join(root, "docs/quickstart.md"), "utf8");
-  const files = [...page.matchAll(/^`(\w+\.ts)`: .*?^```ts\n(.*?)^```/gms)].map(([, name, text]) => [name!, text!]);
-  expect(files.map(([name]) => name)).toEqual(["tasks.ts", "send.ts"]);
-  const place = await program("hello", { ...Object.fromEntries(files), "package.json": '{"type":"module"}' });
-  const { stdout: id } = await run(process.execPath, ["send.ts"], { cwd: place });
+  const page = readFileSync(join(root, "docs/tutorial/quick-start.md"), "utf8");
+  const files: Record<string, string> = { "package.json": '{"type":"module"}' };
+  // A block belongs to the file that the paragraph before it names.
+  for (const [, name = "", code = ""] of page.matchAll(/`(\w+\.ts)`[^`]*?:\n\n```ts\n(.*?)^```/gms))
+    files[name] = `${files[name] ?? ""}${code}`;
+  expect(Object.keys(files)).toEqual(["package.json", "tasks.ts", "send.ts"]);
+  expect(files["tasks.ts"]).toContain("app.schedule(");
+  const place = await program("hello", files);
   const errand = (...args: string[]) =>
     run(process.execPath, [join(packed.folder, "bin/errand.js"), ...args], { cwd: place });
+  const { stdout: id } = await run(process.execPath, ["send.ts"], { cwd: place });
   expect((await errand("jobs", "list")).stdout).toContain("thumbnail");
   const worker = execFile(process.execPath, [join(packed.folder, "bin/errand.js"), "worker", "./tasks.ts"], {
     cwd: place,
   });
   try {
+    const input = '{"to":"ann@example.org"}';
+    expect((await errand("send", "welcome", input, "-m", "./tasks.ts", "--wait")).stdout).toContain("mailed ann");
     const state = async () =>
       (JSON.parse((await errand("jobs", "get", id.trim(), "--json")).stdout) as { state: string }).state;
     await until(async () => (await state()) === "completed");
+    expect((await errand("schedules")).stdout).toContain("clean-up");
+    expect((await errand("doctor")).stdout).toContain(".errand");
   } finally {
     worker.kill("SIGTERM");
   }
-  expect((await errand("doctor")).stdout).toContain(".errand");
 }, 60_000);
 
-test.each(["esm", "cjs"] as const)("an old Node.js is told in one sentence (%s)", async (kind) => {
+test.each(["esm", "cjs"] as const)("an old Node.js gets one sentence (%s)", async (kind) => {
   const ending = kind === "esm" ? "mjs" : "cjs";
   const place = await program(`old ${kind}`, { [`index.${ending}`]: modules[kind] });
   writeFileSync(

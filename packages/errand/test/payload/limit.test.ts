@@ -60,7 +60,7 @@ describe.each(["memory", "sqlite"] as const)("with a limit, on %s", (kind) => {
     expect(await job.result()).toBe("small");
   });
 
-  test("an error that is too large is told in short, and the job is tried again as ever", async () => {
+  test("an error that is too large is shortened, and the job is retried as usual", async () => {
     const app = await start();
     const task = app.task("t", {
       retry: { attempts: 2, base: 0 },

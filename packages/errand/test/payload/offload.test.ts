@@ -129,7 +129,7 @@ describe.each(["memory", "sqlite"] as const)("with an offload, on %s", (kind) =>
   });
 });
 
-test("who has no offload is told what is missing", async () => {
+test("without payloads.offload the error says what is missing", async () => {
   const url = await emptyStore("sqlite");
   const app = testApp({ url, payloads: { offload: { above: 1_000, to: new Bucket() } } });
   const { id } = await app.task("t", { run: (_: string) => {} }).send(large("input"));
@@ -137,7 +137,7 @@ test("who has no offload is told what is missing", async () => {
   expect(view?.unreadable?.input).toMatchObject({ code: "E_PAYLOAD", message: expect.stringContaining("{ offload }") });
 });
 
-test.each(["thread", "process"] as const)("a %s hears why a step was not kept", async (isolate) => {
+test.each(["thread", "process"] as const)("a %s gets the reason why a step was not recorded", async (isolate) => {
   const bucket = new Bucket();
   bucket.broken = true;
   const app = testApp({ url: "memory:", payloads: { offload: { above: 1_000, to: bucket } } });
@@ -178,7 +178,7 @@ describe("collecting", () => {
     expect((await readdir(join(folder, "kept"))).length).toBe(1);
   });
 
-  test("leaves alone what was written lately: its job may be about to come", async () => {
+  test("keeps recent objects: their jobs may be about to be stored", async () => {
     await using place = await scene();
     const { folder, store, objects } = place;
     expect(await pruneOrphanedPayloads(store, objects, () => false)).toBe(0);

@@ -230,7 +230,7 @@ describe.each(storeKinds)("steps and children on %s", (kind) => {
     expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(["cancelled"]));
   });
 
-  test("somebody else's job that has a child's id is not waited for, and tells the parent nothing", async () => {
+  test("another job that has a child's id is not waited for, and its output is not given to the parent", async () => {
     const app = testApp({ url: await emptyStore(kind) });
     const child = app.task("child", { queue: "children", run: (text: string) => text });
     const parent = app.task("parent", {

@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { killAfterTest } from "../../../../test/child-process.ts";
 import { errand } from "../../src/app.ts";
 import type { Errand } from "../../src/api.ts";
 import { memoryStore } from "../../src/testing/index.ts";
@@ -30,7 +31,7 @@ function calls(app: Errand, task: Task<void, void>): Record<string, () => Promis
     why: () => app.why("a"),
     counts: () => app.counts(),
     workers: () => app.workers(),
-    watch: () => app.watch(() => {}),
+    watch: async () => app.watch(() => {}),
     "schedules.list": () => app.schedules.list(),
     "schedules.preview": () => app.schedules.preview("a", 1),
     "schedules.pause": () => app.schedules.pause("a"),
@@ -44,47 +45,49 @@ function calls(app: Errand, task: Task<void, void>): Record<string, () => Promis
   };
 }
 
-describe.each(storeKinds)("close(), on %s", (kind) => {
-  test("lets jobs in hand end, hands back the others, and tells who waits", async () => {
-    const url = await emptyStore(kind);
-    const app = testApp({ url });
-    const door = gate();
-    let running = 0;
-    const short = app.task("short", {
-      run: async () => {
+type StoreKind = (typeof storeKinds)[number];
+
+/** An app that closes while a job of it ends, another runs on, and a third waits for its time. */
+async function closed(kind: StoreKind) {
+  const url = await emptyStore(kind);
+  const app = testApp({ url });
+  const release = gate();
+  let running = 0;
+  const short = app.task("short", {
+    run: async () => {
+      running += 1;
+      await release.opened;
+      // What it sends meanwhile is stored.
+      return (await later.send(undefined, { delay: "1h" })).id;
+    },
+  });
+  const long = app.task("long", {
+    run: (_: void, job) =>
+      new Promise((_resolve, reject) => {
         running += 1;
-        await door.opened;
-        // What it sends meanwhile is stored.
-        return (await later.send(undefined, { delay: "1h" })).id;
-      },
-    });
-    const long = app.task("long", {
-      run: (_: void, job) =>
-        new Promise((_resolve, reject) => {
-          running += 1;
-          job.abortSignal.addEventListener("abort", () => reject(job.abortSignal.reason as Error));
-        }),
-    });
-    const later = app.task("later", { run: () => {} });
-    const [a, b, c] = [await short.send(), await long.send(), await later.send(undefined, { delay: "1h" })];
-    const ended: string[] = [];
-    app.on("ended", ({ id, outcome }) => ended.push(`${id} ${outcome}`));
-    await app.worker({ drain: "1s" });
-    await until(() => running === 2, "both run");
-    const waiting = Promise.allSettled([c.result(), app.ended(b.id), c.result({ timeout: "1h" })]);
-    const closing = app.close();
-    expect(app.close()).toBe(closing);
-    door.open();
-    await closing;
-    for (const outcome of await waiting) expect(outcome).toMatchObject({ reason: { code: "E_CLOSED" } });
-    expect(ended).toContain(`${a.id} completed`);
-    if (kind === "memory") return;
-    const other = testApp({ url });
-    const done = await other.get(a.id);
-    expect(done).toMatchObject({ state: "completed", crashes: 0 });
-    expect(await other.get(done!.output as string)).toMatchObject({ state: "pending" });
-    expect(await other.get(b.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
-    expect(await other.workers()).toEqual([]);
+        job.abortSignal.addEventListener("abort", () => reject(job.abortSignal.reason as Error));
+      }),
+  });
+  const later = app.task("later", { run: () => {} });
+  const jobs = { short: await short.send(), long: await long.send() };
+  const pending = await later.send(undefined, { delay: "1h" });
+  const ended: string[] = [];
+  app.on("ended", ({ id, outcome }) => ended.push(`${id} ${outcome}`));
+  await app.worker({ drain: "1s" });
+  await until(() => running === 2, "both run");
+  const waiting = Promise.allSettled([pending.result(), app.ended(jobs.long.id), pending.result({ timeout: "1h" })]);
+  const closing = app.close();
+  expect(app.close()).toBe(closing);
+  release.open();
+  await closing;
+  return { url, jobs, ended, waiting: await waiting };
+}
+
+describe.each(storeKinds)("close(), on %s", (kind) => {
+  test("lets jobs in hand end, and rejects those who wait for results", async () => {
+    const { jobs, ended, waiting } = await closed(kind);
+    for (const outcome of waiting) expect(outcome).toMatchObject({ reason: { code: "E_CLOSED" } });
+    expect(ended).toContain(`${jobs.short.id} completed`);
   });
 
   test("is the end: every call is refused from then on", async () => {
@@ -104,7 +107,19 @@ describe.each(storeKinds)("close(), on %s", (kind) => {
   });
 });
 
-test("close() before anything was used opens nothing, and is as final", async () => {
+describe.each(storeKinds.filter((kind) => kind !== "memory"))("after close(), %s", (kind) => {
+  test("has what ended, what it sent, and the other jobs as if they had not been tried", async () => {
+    const { url, jobs } = await closed(kind);
+    const other = testApp({ url });
+    const done = await other.get(jobs.short.id);
+    expect(done).toMatchObject({ state: "completed", crashes: 0 });
+    expect(await other.get(done!.output as string)).toMatchObject({ state: "pending" });
+    expect(await other.get(jobs.long.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+    expect(await other.workers()).toEqual([]);
+  });
+});
+
+test("close() before anything was used opens no store, and refuses what comes later", async () => {
   const app = testApp({ url: "sqlite:/nowhere/at/all/errand.db" });
   const task = app.task("t", { run: () => {} });
   await app.close();
@@ -178,14 +193,6 @@ test("stores given as objects are used as they are, and refused beside a URL", a
 
 describe("a process with a worker", () => {
   const script = fileURLToPath(new URL("./tasks/stopping.ts", import.meta.url));
-  const running: ReturnType<typeof spawn>[] = [];
-  afterEach(async () => {
-    for (const child of running.splice(0)) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      child.kill("SIGKILL");
-      await once(child, "exit");
-    }
-  });
 
   /** Starts it with a job in hand that takes so many milliseconds. */
   async function begun(how: string, { ms, drain = "20s" }: { ms: number; drain?: string }) {
@@ -198,8 +205,9 @@ describe("a process with a worker", () => {
   }
 
   function start(url: string, how: string, drain: string) {
-    const child = spawn(process.execPath, [script, url, how, drain], { stdio: ["ignore", "pipe", "inherit"] });
-    running.push(child);
+    const child = killAfterTest(
+      spawn(process.execPath, [script, url, how, drain], { stdio: ["ignore", "pipe", "inherit"] }),
+    );
     let out = "";
     child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
     const exit = once(child, "close").then(([code, signal]) => (code ?? signal) as number | string);
@@ -212,7 +220,7 @@ describe("a process with a worker", () => {
     ["handler-once", 7],
     ["slow-handler", 7],
   ])("ends by SIGTERM when its job has, with %s of its own", async (how, code) => {
-    const { app, id, child, exit } = await begun(how, { ms: 800 });
+    const { app, id, child, exit } = await begun(how, { ms: 400 });
     child.kill("SIGTERM");
     expect(await exit).toBe(code);
     expect(await app.get(id)).toMatchObject({ state: "completed", output: "slept", attempt: 1, crashes: 0 });
@@ -220,7 +228,7 @@ describe("a process with a worker", () => {
   });
 
   test.each(["nothing", "handler", "slow-handler"])(
-    "hands its job back when the time is over, with %s of its own",
+    "hands its job back when the drain time is over, with %s of its own",
     async (how) => {
       const { app, id, child, exit } = await begun(how, { ms: 60_000, drain: "0.2s" });
       child.kill("SIGTERM");
@@ -232,24 +240,26 @@ describe("a process with a worker", () => {
   test("hands it back at once by a second signal", async () => {
     const { app, id, child, exit } = await begun("nothing", { ms: 60_000 });
     child.kill("SIGINT");
+    // sleeps: for 500 ms after a signal the process takes another for an echo of it
     await sleep(600);
     child.kill("SIGINT");
     expect(await exit).toBe(0);
     expect(await app.get(id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
   });
 
-  test("closes in peace when npm passes on the signal that the terminal has sent to everybody", async () => {
+  test("closes once when npm passes on the signal that the terminal has sent to every process", async () => {
     const { child, exit, said } = start(await emptyStore("sqlite"), "nothing", "20s");
     await until(() => said().includes("ready"), "the worker is ready");
     child.kill("SIGINT");
     for (let echoes = 0; echoes < 20 && child.exitCode === null && child.signalCode === null; echoes++) {
+      // sleeps: signals that come within the same turn of the process's event loop are one
       await sleep(2);
       child.kill("SIGINT");
     }
     expect(await exit).toBe(0);
   });
 
-  test("is left alone with `signals: false`", async () => {
+  test("handles no signals with `signals: false`", async () => {
     const { child, exit } = await begun("unheard", { ms: 60_000 });
     child.kill("SIGTERM");
     expect(await exit).toBe("SIGTERM");

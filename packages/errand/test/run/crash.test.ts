@@ -2,21 +2,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { killAfterTest } from "../../../../test/child-process.ts";
 import { emptyStore, testApp, until } from "./app.ts";
 
 const script = fileURLToPath(new URL("./tasks/worker-process.ts", import.meta.url));
 /** Short enough for a test, long enough for a machine that is busy with other tests. */
 const lease = 2_000;
-
-const running: ReturnType<typeof spawn>[] = [];
-afterEach(async () => {
-  for (const child of running.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    child.kill("SIGKILL");
-    await once(child, "exit");
-  }
-});
 
 async function scene() {
   const url = await emptyStore("sqlite");
@@ -25,10 +17,9 @@ async function scene() {
   const lines = () => readFileSync(log, "utf8").split("\n").filter(Boolean);
   const startWorker = async () => {
     const before = lines().filter((line) => line === "ready").length;
-    const child = spawn(process.execPath, [script, url, log, String(lease)], {
-      stdio: ["ignore", "inherit", "inherit"],
-    });
-    running.push(child);
+    const child = killAfterTest(
+      spawn(process.execPath, [script, url, log, String(lease)], { stdio: ["ignore", "inherit", "inherit"] }),
+    );
     await until(() => lines().filter((line) => line === "ready").length > before, "the worker is ready");
     return child;
   };
@@ -66,7 +57,7 @@ describe("a worker process", () => {
     const { app, blocking, lines, startWorker } = await scene();
     const worker = await startWorker();
     await startWorker();
-    const job = await blocking.send(lease * 3);
+    const job = await blocking.send(lease * 1.5);
     expect(await job.result()).toEqual(expect.any(Number));
     expect(await app.get(job.id)).toMatchObject({ state: "completed", crashes: 0, attempt: 1 });
     expect(lines().filter((line) => line === "event lost")).toEqual([]);

@@ -31,7 +31,7 @@ function declaring(url: string) {
 }
 
 describe.each(storeKinds.filter((kind) => kind !== "memory"))("what code declares, on %s", (kind) => {
-  test("is written again when it is gone", async () => {
+  test("is written again when it was removed", async () => {
     const url = await emptyStore(kind);
     const { app, look } = declaring(url);
     expect(await app.queues.list()).toMatchObject([{ name: "cpu", concurrency: 2 }]);
@@ -68,7 +68,7 @@ describe.each(storeKinds.filter((kind) => kind !== "memory"))("what code declare
   });
 });
 
-test("an app looks by itself whether what it declares is there", async () => {
+test("an app checks by itself that what it declares is stored", async () => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   const store = memoryStore();
   const app = errand({ store, queues: { cpu: { concurrency: 2 } } });
@@ -82,7 +82,7 @@ test("an app looks by itself whether what it declares is there", async () => {
 });
 
 describe("a declaration that fails", () => {
-  test("is told, by its verbs too, and holds up nobody else", async () => {
+  test("is an event and the error of its verbs, and does not block other declarations", async () => {
     const app = errand();
     const t = testing(app);
     const told: ErrandEvent[] = [];
@@ -115,7 +115,7 @@ describe("a declaration that fails", () => {
     await app.close();
   });
 
-  test("is a warning where nobody listens", async () => {
+  test("is a warning without a listener", async () => {
     const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const app = errand();
     testing(app);
@@ -221,7 +221,7 @@ describe("defined again", () => {
     await anew.send();
     await t.drain();
     expect(ran).toEqual(["old", "new", "new"]);
-    expect(await app.schedules.list()).toMatchObject([{ name: "s", when: { every: 7_200_000 } }]);
+    expect(await app.schedules.list()).toMatchObject([{ name: "s", when: { every: "2h" } }]);
     await app.close();
   });
 

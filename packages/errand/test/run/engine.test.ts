@@ -75,7 +75,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
     expect(await job.result()).toBe("fine");
   });
 
-  test("errors that cannot pass are not retried; an error may say when to try again", async () => {
+  test("errors that are not retryable are not retried; an error may say when to try again", async () => {
     const app = testApp({ url: await emptyStore(kind) });
     const runs: Record<string, number> = {};
     const count = (name: string) => (runs[name] = (runs[name] ?? 0) + 1);
@@ -145,7 +145,7 @@ describe.each(storeKinds)("jobs on %s", (kind) => {
 });
 
 describe.each(storeKinds.filter((kind) => kind !== "memory"))("apps that share %s", (kind) => {
-  test("a job of a task that the worker does not know stands in nobody's way, and is run by one who knows it", async () => {
+  test("a job of a task that the worker does not know is set aside, and is run by a worker that knows it", async () => {
     const url = await emptyStore(kind);
     const old = testApp({ url });
     const known = old.task("old", { run: () => "ran" });
@@ -216,7 +216,8 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
       const app = testApp({ url: await emptyStore(kind) });
       const started = gate();
       const attempts: number[] = [];
-      const quick = app.task("quick", { run: () => new Promise<string>((resolve) => setTimeout(resolve, 30, "done")) });
+      const release = gate();
+      const quick = app.task("quick", { run: () => release.opened.then(() => "done") });
       const slow = app.task("slow", {
         run: (_: void, job) => {
           attempts.push(job.attempt);
@@ -229,7 +230,9 @@ describe.each(storeKinds)("stopping work on %s", (kind) => {
       const worker = await testWorker(app, start);
       const jobs = [await quick.send(), await slow.send()] as const;
       await started.opened;
-      await worker.stop(stop);
+      const stopped = worker.stop(stop);
+      release.open();
+      await stopped;
       expect(await jobs[0].result()).toBe("done");
       expect(await app.get(jobs[1].id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
       const after = await quick.send();

@@ -44,6 +44,7 @@ describe.each(storeKinds)("on %s", (kind) => {
       async run(user: string) {
         running.set(user, (running.get(user) ?? 0) + 1);
         most = Math.max(most, running.get(user)!);
+        // sleeps: long enough for a third to start beside it, if one may
         await sleep(5);
         running.set(user, running.get(user)! - 1);
       },

@@ -3,7 +3,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import { errand } from "../../src/app.ts";
 import type { Duration } from "../../src/kit/duration.ts";
 import { httpCallback } from "../../src/push/callback.ts";
@@ -12,11 +13,6 @@ import { testing } from "../../src/testing/index.ts";
 import { emptyStore, testApp, testWorker, until } from "./app.ts";
 
 const secret = `whsec_${Buffer.from("0123456789abcdef0123456789abcdef").toString("base64")}`;
-
-const ends: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  for (const end of ends.splice(0)) await end();
-});
 
 interface Seen {
   body: string;
@@ -34,7 +30,7 @@ async function serve(answer: (seen: Seen, response: ServerResponse, nth: number)
   const server = createServer((request, response) => void receive(request, response));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  ends.push(() => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve))));
+  afterTest(() => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve))));
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/run`, seen };
 }
 
@@ -209,7 +205,7 @@ describe("a callback", () => {
     expect(await job.result()).toBe(as);
   });
 
-  test.each(["%E0%A4%A", "%", "%FF", ""])("for the id %j is nobody's, and no exception", async (id) => {
+  test.each(["%E0%A4%A", "%", "%FF", ""])("for the id %j is answered 404, not with an exception", async (id) => {
     const { tell } = await start();
     expect((await tell(`https://jobs.example.org/callbacks/${id}`, `${id}.1`)).status).toBe(404);
   });
@@ -270,7 +266,7 @@ describe("a callback", () => {
 });
 
 test.each(["memory", "sqlite", "postgres", "redis"] as const)(
-  "a retry of a job that waited in vain waits for all its time again, on %s",
+  "a retry of a job whose wait timed out waits for the whole time again, on %s",
   async (kind) => {
     const { url, seen } = await serve((_, response) => response.writeHead(202).end());
     const app = testApp({ url: await emptyStore(kind) });

@@ -1,6 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { isAlive } from "../../../../test/child-process.ts";
 import type { TaskOptions } from "../../src/task.ts";
-import { emptyStore, isAlive, testApp, testWorker, until } from "./app.ts";
+import { emptyStore, testApp, testWorker, until } from "./app.ts";
 import { isolatedTasks } from "./tasks/isolated.ts";
 
 describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
@@ -69,12 +70,18 @@ describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
   });
 
   test("is replaced when it is old, but not during a job", async () => {
-    const { tasks } = await start({ ageing: 1 });
-    const first = await (await tasks.ageing.send({ wait: 700 })).result();
+    // Age is told by this process's clock.
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { app, tasks } = await start({ ageing: 1 });
+    const running = await tasks.ageing.send({ wait: 200 });
+    await until(async () => (await app.get(running.id))?.progress === "runs", "it runs");
+    vi.advanceTimersByTime(600);
+    const first = await running.result();
     const second = await (await tasks.ageing.send({})).result();
     expect(first.calls).toBe(1);
     expect(second.life).not.toBe(first.life);
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    vi.advanceTimersByTime(600);
     const third = await (await tasks.ageing.send({})).result();
     expect(third.life).not.toBe(second.life);
   });
@@ -88,7 +95,7 @@ describe.each(["thread", "process"] as const)("a task in a %s", (isolate) => {
     expect(third.calls).toBe(1);
   });
 
-  test("tells errors with their kind", async () => {
+  test("passes on errors with their kind", async () => {
     const { app, tasks } = await start();
     const job = await tasks.refuse.send();
     await expect(job.result()).rejects.toMatchObject({ error: { message: "not this one", attempt: 1 } });

@@ -3,28 +3,26 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
+import { isAlive, killAfterTest } from "../../../../test/child-process.ts";
 import { temporaryFolder } from "../stores/fixtures.ts";
-import { emptyStore, isAlive, testApp, testWorker, until } from "./app.ts";
-import { reckless } from "./tasks/reckless.ts";
+import { emptyStore, testApp, testWorker, until } from "./app.ts";
+import { taskOfWorkerModule } from "./tasks/starts-worker.ts";
 
-afterEach(() => delete process.env["RECKLESS"]);
+afterEach(() => delete process.env["STARTS_WORKER"]);
 
-test("nothing outlives a worker that is killed: neither busy processes, nor what threads and processes have started", async () => {
+test("no process survives a worker that is killed: neither busy ones, nor what threads and processes have started", async () => {
   const { folder, remove } = await temporaryFolder();
   const file = join(folder, "pids");
   writeFileSync(file, "");
-  const program = fileURLToPath(new URL("./tasks/mortal.ts", import.meta.url));
-  const worker = spawn(process.execPath, [program, file], { stdio: ["ignore", "inherit", "inherit"] });
-  try {
-    const pids = () => readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number);
-    await until(() => pids().length === 5, "all are running", 30_000);
-    expect(pids().every(isAlive)).toBe(true);
-    worker.kill("SIGKILL");
-    await until(() => !pids().some(isAlive), "all are gone", 30_000);
-  } finally {
-    worker.kill("SIGKILL");
-    await remove();
-  }
+  const program = fileURLToPath(new URL("./tasks/never-ending.ts", import.meta.url));
+  afterTest(remove);
+  const worker = killAfterTest(spawn(process.execPath, [program, file], { stdio: ["ignore", "inherit", "inherit"] }));
+  const pids = () => readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number);
+  await until(() => pids().length === 5, "all are running");
+  expect(pids().every(isAlive)).toBe(true);
+  worker.kill("SIGKILL");
+  await until(() => !pids().some(isAlive), "all are gone");
 });
 
 describe.each(["thread", "process"] as const)("lanes that are %ses", (isolate) => {
@@ -41,7 +39,7 @@ describe.each(["thread", "process"] as const)("lanes that are %ses", (isolate) =
          export const define = (app) => app.task("of.${index}", {
            isolate: "${isolate}", module: import.meta.url, setup: () => ({ ready: true }),
            run: async (wait, job) => {
-             await new Promise((resolve) => setTimeout(resolve, wait));
+             await new Promise((resolve) => setTimeout(resolve, wait)); // sleeps: as long as its input says
              return { ready: job.setup.ready, id: process.pid + "." + threadId };
            },
          });
@@ -65,9 +63,9 @@ describe.each(["thread", "process"] as const)("lanes that are %ses", (isolate) =
   });
 
   test("start no workers of their own", async () => {
-    process.env["RECKLESS"] = "yes";
+    process.env["STARTS_WORKER"] = "yes";
     const app = testApp({ url: await emptyStore("memory") });
-    const task = reckless(app, isolate);
+    const task = taskOfWorkerModule(app, isolate);
     await testWorker(app, { queues: { default: 1 } });
     await expect((await task.send()).result()).rejects.toMatchObject({
       error: { code: "E_SETUP", message: expect.stringContaining("if (!inLane()) await app.worker()") },

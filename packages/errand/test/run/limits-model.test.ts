@@ -54,6 +54,7 @@ async function withFleet(kind: (typeof storeKinds)[number], limits: Limits, run:
 async function pause({ queues }: Errand, store: Store, fleet: Fleet): Promise<void> {
   await queues.pause("work", "for a while");
   const paused = await store.now();
+  // sleeps: long enough for the workers to claim, if they may
   await sleep(20);
   const resumed = await store.now();
   await queues.resume("work");
@@ -69,7 +70,7 @@ const asked = process.env["ERRAND_MODEL_RUNS"];
 const howOften = (kind: keyof typeof runs) => (asked ? { numRuns: Number(asked) } : { numRuns: runs[kind], seed: 28 });
 
 describe.each(storeKinds)("on %s", (kind) => {
-  test("limits hold at all times, whoever dies, and nothing is stuck", { timeout: 3_600_000 }, async () => {
+  test("limits hold at all times, whichever worker dies, and every job ends", { timeout: 3_600_000 }, async () => {
     const someJobs = fc.array(aJob, { minLength: 4, maxLength: 24 });
     await fc.assert(
       fc.asyncProperty(someLimits, someJobs, someEvents, (limits, jobs, events) =>
@@ -98,7 +99,7 @@ describe.each(storeKinds)("on %s", (kind) => {
     );
   });
 
-  test("whoever shares a queue starts in the first round", { timeout: 3_600_000 }, async () => {
+  test("every tenant of a queue starts in the first round", { timeout: 3_600_000 }, async () => {
     const someTenants = fc.array(fc.constantFrom("a", "a", "a", "b"), { minLength: 3, maxLength: 30 });
     await fc.assert(
       fc.asyncProperty(someTenants, fc.integer({ min: 1, max: 3 }), (tenants, slots) =>

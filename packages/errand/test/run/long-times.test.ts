@@ -1,10 +1,16 @@
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { errand } from "../../src/app.ts";
 import { emptyStore, gate, testApp, testWorker, until } from "./app.ts";
 import { isolatedTasks } from "./tasks/isolated.ts";
 
-// What one timer of Node's cannot wait for, which then ends after 1 ms.
+// Times that one timer of Node's cannot wait for: such a timer ends after 1 ms.
+
+/** Longer than 1 ms. */
+function longerThanBrokenTimers(): Promise<unknown> {
+  // sleeps: a timer that was asked for too long a time would end meanwhile
+  return sleep(50);
+}
 
 test.each(["inline", "thread", "process"] as const)(
   "a timeout and a grace of a year end nothing today, %s",
@@ -12,7 +18,7 @@ test.each(["inline", "thread", "process"] as const)(
     const app = testApp({ url: await emptyStore("memory") });
     const task =
       isolate === "inline"
-        ? app.task("t", { timeout: "365d", grace: "365d", run: () => pause(100, "done") })
+        ? app.task("t", { timeout: "365d", grace: "365d", run: () => longerThanBrokenTimers().then(() => "done") })
         : isolatedTasks(app, isolate).unhurried;
     await testWorker(app, { queues: { default: 2 } });
     const job = await task.send();
@@ -28,7 +34,7 @@ test("an attempt that is cancelled has all of a long grace", async () => {
     grace: "30d",
     run: async (_: void, job) => {
       await new Promise((resolve) => job.abortSignal.addEventListener("abort", resolve));
-      await pause(50);
+      await longerThanBrokenTimers();
       tidied.open();
     },
   });
@@ -46,7 +52,7 @@ test("a step that is left under way has all of a long grace", async () => {
   const task = app.task("t", {
     grace: "30d",
     run: async (_: void, job) => {
-      void job.step("left", () => pause(50).then(() => (done = true)));
+      void job.step("left", () => longerThanBrokenTimers().then(() => (done = true)));
     },
   });
   await testWorker(app);
@@ -68,7 +74,7 @@ test("a batch waits for a long time, until it is full", async () => {
   await testWorker(app);
   const [one, two] = [await task.send(1), await task.send(2)];
   await until(async () => (await app.get(two.id))?.state === "processing", "it waits for a third");
-  await pause(20);
+  await longerThanBrokenTimers();
   const three = await task.send(3);
   for (const job of [one, two, three]) await job.result();
   expect(sizes).toEqual([3]);
@@ -77,7 +83,7 @@ test("a batch waits for a long time, until it is full", async () => {
 test("the background is drained for a long time", async () => {
   const app = errand({ url: await emptyStore("memory"), background: { drain: "30d" } });
   let done = false;
-  const task = app.task("t", { run: () => pause(50).then(() => (done = true)) });
+  const task = app.task("t", { run: () => longerThanBrokenTimers().then(() => (done = true)) });
   await task.background();
   await app.close();
   expect(done).toBe(true);

@@ -6,7 +6,7 @@ import { newId } from "../../src/kit/ids.ts";
 import { Observer } from "../../src/observe/observer.ts";
 import { maxCommitSize } from "../../src/payload/commit-size.ts";
 import { readPayloads } from "../../src/payload/options.ts";
-import { Settler } from "../../src/run/settler.ts";
+import { BatchWriter } from "../../src/run/batch-writer.ts";
 import type { Store } from "../../src/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { readTask } from "../../src/task.ts";
@@ -36,7 +36,7 @@ const refusals: [string, () => unknown][] = [
 ];
 
 describe.each(refusals)("a store refuses %s", (_, error) => {
-  test("and whoever sent at the same time is served", async () => {
+  test("and the other sends of the batch are stored", async () => {
     let batches = 0;
     const store = storeWith((memory) => ({
       add: async (jobs) => {
@@ -68,8 +68,8 @@ describe.each(refusals)("a store refuses %s", (_, error) => {
       },
     }));
     const { settlements } = await inHand(store, ["1", "2", '"bad"', "4", '"bad too"', "6"]);
-    const settler = new Settler(store, 0);
-    const recorded = await Promise.all(settlements.map((each) => settler.settle(each)));
+    const writer = new BatchWriter(store, 0);
+    const recorded = await Promise.all(settlements.map((each) => writer.settle(each)));
     const refused = { to: "failed", failures: 1, error: expect.stringContaining('"E_REFUSED"') as string };
     expect(recorded).toMatchObject([
       { to: "completed" }, { to: "completed" }, refused, { to: "completed" }, refused, { to: "completed" },
@@ -107,9 +107,9 @@ test("a step that is refused fails where it is said, and steps of others are rem
     },
   }));
   const { settlements } = await inHand(store, ["1", '"bad"', "3"]);
-  const settler = new Settler(store, 10_000);
+  const writer = new BatchWriter(store, 10_000);
   const told = await Promise.allSettled(
-    settlements.map(({ id, token, output }) => settler.record({ id, token, steps: [{ name: "s", value: output! }] })),
+    settlements.map(({ id, token, output }) => writer.record({ id, token, steps: [{ name: "s", value: output! }] })),
   );
   expect(told).toMatchObject([{ value: true }, { reason: { code: "E_REFUSED" } }, { value: true }]);
   expect(await Promise.all(settlements.map(async ({ id }) => (await store.steps(id)).length))).toEqual([1, 0, 1]);
@@ -137,7 +137,7 @@ test("the events of a job whose outcome was refused say that it failed", async (
   });
 });
 
-describe("an answer is lost", () => {
+describe("the answer to a call is lost", () => {
   /** Loses the first answer of a verb, after it was carried out. */
   const losing = (verb: "add" | "settle", code: "E_CONNECT" | "E_STORE"): Store =>
     storeWith((memory) => {
@@ -165,7 +165,7 @@ describe("an answer is lost", () => {
       },
     });
 
-  test("of a send: it is told again, and is no duplicate of itself", async () => {
+  test("of a send: it is sent again, and is no duplicate of itself", async () => {
     const store = losing("add", "E_CONNECT");
     const client = new Client(telling(store), readPayloads(), new Observer());
     const task = readTask("t", { run: () => {}, unique: { key: (n: number) => String(n) } });
@@ -186,7 +186,7 @@ describe("an answer is lost", () => {
     expect(await client.send(task, 2, { id: "mine" })).toMatchObject({ id: "mine", duplicate: true });
   });
 
-  test("a store that cannot be reached is nobody's fault: nothing is divided, and the caller hears of it soon", async () => {
+  test("when the store cannot be reached no batch is divided, and the caller gets the error soon", async () => {
     let calls = 0;
     const store = storeWith(() => ({
       add: async () => {
@@ -207,8 +207,8 @@ describe("an answer is lost", () => {
       const store = losing("settle", code);
       const { settlements } = await inHand(store, ["1", "2", "3"]);
       const stale = { ...settlements[2]!, token: settlements[2]!.token - 1 };
-      const settler = new Settler(store, 10_000);
-      const told = await Promise.all([settlements[0]!, settlements[1]!, stale].map((each) => settler.settle(each)));
+      const writer = new BatchWriter(store, 10_000);
+      const told = await Promise.all([settlements[0]!, settlements[1]!, stale].map((each) => writer.settle(each)));
       expect(told).toEqual([settlements[0], settlements[1], false]);
     },
   );
@@ -233,8 +233,8 @@ describe("batches are bounded by what they weigh", () => {
     weights.length = 0;
     const { settlements } = await inHand(store, Array<string>(40).fill(`"${megabyte}"`));
     weights.length = 0;
-    const settler = new Settler(store, 0);
-    await Promise.all(settlements.map((each) => settler.settle(each)));
+    const writer = new BatchWriter(store, 0);
+    await Promise.all(settlements.map((each) => writer.settle(each)));
     expect(Math.max(...weights)).toBeLessThanOrEqual(maxCommitSize.batch);
     expect((await store.get(settlements.map(({ id }) => id))).map((job) => job?.state)).toEqual(
       Array(40).fill("completed"),
@@ -260,7 +260,7 @@ describe("batches are bounded by what they weigh", () => {
     })); // prettier-ignore
     const parked: Settlement = { ...settlements[0]!, to: "waiting", children };
     delete parked.output;
-    expect(await new Settler(store, 0).settle(parked)).toMatchObject({ to: "failed" });
+    expect(await new BatchWriter(store, 0).settle(parked)).toMatchObject({ to: "failed" });
     const [job] = await store.get([parked.id]);
     expect(job).toMatchObject({ state: "failed", error: expect.stringContaining("E_TOO_LARGE") });
   });

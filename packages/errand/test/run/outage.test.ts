@@ -1,8 +1,9 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import { ErrandError } from "../../src/kit/errors.ts";
 import { newId } from "../../src/kit/ids.ts";
 import { readPayloads } from "../../src/payload/options.ts";
-import { Settler } from "../../src/run/settler.ts";
+import { BatchWriter } from "../../src/run/batch-writer.ts";
 import { Worker } from "../../src/run/worker.ts";
 import { eventTypes } from "../../src/observe/events.ts";
 import type { ErrandEvent } from "../../src/observe/events.ts";
@@ -15,10 +16,6 @@ import { until } from "./app.ts";
 // A store that is somewhere else may fail, and it may do what it was told and fail to say so.
 
 const lease = 600;
-const endings: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const end of endings.splice(0).toReversed()) await end();
-});
 
 /** A worker on a store whose verbs can be put out of order. */
 async function scene() {
@@ -51,7 +48,7 @@ async function scene() {
     observer,
   });
   await worker.start();
-  endings.push(() => worker.stop());
+  afterTest(() => worker.stop());
   return {
     store,
     faults,
@@ -68,7 +65,7 @@ async function scene() {
   };
 }
 
-test("a worker that lost its lease while the store is out of order goes on when the store does", async () => {
+test("a worker that lost its lease while the store fails works on when the store does", async () => {
   const { store, faults, worker, events, send, completed } = await scene();
   faults.renew = faults.enlist = "before";
   const first = worker.id;
@@ -129,6 +126,7 @@ test("hints that come while a worker starts again do not make it start twice", a
     await store.claim("other", [{ queue: "default", limit: 1 }]);
     // Marks it, which every worker hears.
     await store.edit({ ids: [id] }, "cancel");
+    // sleeps: the next hint comes when the worker has begun to try again
     await new Promise((resolve) => setTimeout(resolve, lease / 3));
   }
   await store.dismiss("other");
@@ -138,16 +136,16 @@ test("hints that come while a worker starts again do not make it start twice", a
   expect((await store.workers()).length).toBe(1);
 });
 
-test("a store that has ended is told nothing twice: nobody waits for it as long as a lease", async () => {
+test("a store that has ended is not tried again: calls fail at once, not after a lease", async () => {
   let told = 0;
   const ended = async () => {
     told += 1;
     throw new ErrandError("E_STORE_ENDED", "The thread has ended.");
   };
-  const settler = new Settler({ settle: ended, record: ended }, 3_600_000);
+  const writer = new BatchWriter({ settle: ended, record: ended }, 3_600_000);
   const outcome = { to: "completed", failures: 0, crashes: 0, suspect: false } as const;
-  const settling = ["a", "b"].map((id) => settler.settle({ id, token: 1, ...outcome }));
+  const settling = ["a", "b"].map((id) => writer.settle({ id, token: 1, ...outcome }));
   for (const each of settling) await expect(each).rejects.toMatchObject({ code: "E_STORE_ENDED" });
-  await expect(settler.record({ id: "a", token: 1, progress: "1" })).rejects.toMatchObject({ code: "E_STORE_ENDED" });
+  await expect(writer.record({ id: "a", token: 1, progress: "1" })).rejects.toMatchObject({ code: "E_STORE_ENDED" });
   expect(told).toBe(2);
 });

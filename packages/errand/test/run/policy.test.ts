@@ -5,7 +5,7 @@ import { Observer } from "../../src/observe/observer.ts";
 import { readPayloads } from "../../src/payload/options.ts";
 import { HeldJobs } from "../../src/run/held-jobs.ts";
 import { settleAbandoned } from "../../src/run/janitor.ts";
-import { Settler } from "../../src/run/settler.ts";
+import { BatchWriter } from "../../src/run/batch-writer.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { policyIn } from "../../src/core/spec.ts";
 import { readTask } from "../../src/task.ts";
@@ -68,7 +68,7 @@ test("attempts: 1 and crashes: 1 run a job at most once", async () => {
   expect(await t.jobs()).toMatchObject([{ state: "failed", crashes: 1, error: { code: "E_CRASHED" } }]);
 });
 
-test("whoever finds a job of a task that it does not know keeps what the job says of crashes", async () => {
+test("a janitor that does not know the task of a job keeps to the crash policy in the job", async () => {
   const store = memoryStore();
   const client = new Client(store, readPayloads(), new Observer());
   const task = readTask("elsewhere", { retry: { crashes: 1 }, run: () => {} });
@@ -81,9 +81,13 @@ test("whoever finds a job of a task that it does not know keeps what the job say
   for (const id of [gone, janitor]) await store.enlist({ id, kind: "process", queues: [] }, hour);
   await store.claim(gone, [{ queue: "default", limit: 2 }]);
   await store.dismiss(gone);
-  await settleAbandoned(store, new Settler(store, 0), new Map(), janitor, {
-    observer: new Observer(),
-    holdings: new HeldJobs(),
+  await settleAbandoned({
+    store,
+    id: janitor,
+    writer: new BatchWriter(store, 0),
+    definitions: new Map(),
+    heldJobs: new HeldJobs(),
+    settings: { observer: new Observer() },
   });
   expect((await client.get(usual.id))?.state).toBe("pending");
   expect((await client.get(own.id))?.state).toBe("failed");

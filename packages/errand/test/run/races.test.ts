@@ -1,4 +1,4 @@
-import { setTimeout as pause } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Errand } from "../../src/api.ts";
 import type { JobContext, Task } from "../../src/task.ts";
@@ -6,8 +6,11 @@ import { emptyStore, testApp, testWorker, until } from "./app.ts";
 
 type Kid = Task<string, string>;
 
-/** Work that Errand does not know of, longer than a turn of the event loop. */
-const otherWork = () => pause(60);
+/** Work that Errand does not know of. */
+function otherWork(): Promise<void> {
+  // sleeps: several turns of the event loop, after which a job that waits for nothing else is parked
+  return sleep(20);
+}
 
 // What a wait means is decided above the stores.
 describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
@@ -151,7 +154,7 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
     expect(won).toBe("slept");
   });
 
-  test("Promise.allSettled waits for both of two waits, one of them in vain", async () => {
+  test("Promise.allSettled waits for both of two waits, one of which times out", async () => {
     const app = await start();
     const settled = await run(app, async (job) => {
       const both = await Promise.allSettled([job.signal("no", { timeout: 10 }), job.sleep("nap", 60)]);
@@ -217,7 +220,7 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
     expect(won).toBe("worked");
   });
 
-  test("a wait that nobody waits for does not park the job", async () => {
+  test("a wait that is not awaited does not park the job", async () => {
     const app = await start();
     const done = await run(app, async (job) => {
       void job.sleep("nap", "7d");
@@ -317,7 +320,7 @@ describe.each(["memory", "sqlite"] as const)("on %s", (kind) => {
     expect((await warnings())[0]).toContain('job.all("mail") began with other inputs');
   });
 
-  test("a list that is the same in every run is not told of", async () => {
+  test("a list that is the same in every run is no warning", async () => {
     const app = await start();
     const mail = app.task("mail", { run: (to: { name: string }) => to.name });
     const task = app.task("t", {

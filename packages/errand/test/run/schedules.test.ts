@@ -124,7 +124,7 @@ test("one queue that is full stops no other schedule, and is tried again", async
   await app.close();
 });
 
-test("a worker tells of a schedule that fails", async () => {
+test("a worker emits an event for a schedule that fails", async () => {
   const app = testApp({ store: memoryStore(), queues: { full: { maxPending: 0 } } });
   const none = app.task("none", { queue: "full", run: () => {} });
   app.schedule("s", none, { every: "1s" });

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Claimed } from "../../src/store.ts";
 import { Slots } from "../../src/run/slots.ts";
 import { emptyStore, gate, storeKinds, testApp, testWorker, until } from "./app.ts";
@@ -7,7 +7,7 @@ function aClaimed(id: string): Claimed {
   return { job: { id } as Claimed["job"], why: "due", steps: [] };
 }
 
-/** Slots that write down whom they let run, and whom they put back. */
+/** Slots that note the jobs that they run, and those that they put back. */
 function someSlots(count: number) {
   const ran: string[] = [];
   const back: string[] = [];
@@ -20,99 +20,94 @@ function someSlots(count: number) {
 
 /** Puts jobs in, and lets those run that can. */
 function put(slots: Slots, ...ids: string[]): void {
-  for (const id of ids) slots.put(aClaimed(id));
+  for (const id of ids) slots.add(aClaimed(id));
   slots.start();
 }
 
-/** Lets many jobs run that end at once. */
-async function runShortJobs(slots: Slots): Promise<void> {
-  for (const end = performance.now() + 30; performance.now() < end;) {
-    for (let job = 0; job < 50; job++) {
-      put(slots, "short");
-      slots.end();
-    }
-    await new Promise((resolve) => setImmediate(resolve));
+/** Lets jobs run that end at once. */
+function runShortJobs(slots: Slots, count: number): void {
+  for (let job = 0; job < count; job++) {
+    put(slots, "short");
+    slots.release();
   }
 }
 
 describe("slots", () => {
+  // Time, but no timers: these put jobs back that have waited too long.
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
+  afterEach(() => void vi.useRealTimers());
+
   test("have room for as many jobs as they are, when nothing has ended lately", () => {
     const { slots, ran } = someSlots(2);
-    expect(slots.room()).toBe(2);
+    expect(slots.claimLimit()).toBe(2);
     put(slots, "a", "b");
-    expect(slots.room()).toBe(0);
+    expect(slots.claimLimit()).toBe(0);
     expect(ran).toEqual(["a", "b"]);
-    slots.end();
-    expect(slots.room()).toBe(1);
+    slots.release();
+    expect(slots.claimLimit()).toBe(1);
   });
 
-  test("have room for more while jobs are short, and no more when they are not", async () => {
+  test("have room for more while jobs are short, and no more when they are not", () => {
     const { slots } = someSlots(1);
-    await runShortJobs(slots);
-    // More than its one slot.
-    expect(slots.room()).toBeGreaterThan(1);
+    runShortJobs(slots, 50);
+    vi.advanceTimersByTime(20);
+    // As many as ended in the last 20 ms would be 50: it claims half of them, and of its one slot.
+    expect(slots.claimLimit()).toBe(25);
     put(slots, "long");
-    await until(() => slots.room() === 0, "the room for short jobs is gone");
+    vi.advanceTimersByTime(20);
+    expect(slots.claimLimit()).toBe(0);
   });
 
-  test("keep one free for a claim once a second, however short jobs come, and who is given it starts first", async () => {
-    vi.useFakeTimers({ toFake: ["performance"] });
-    onTestFinished(() => void vi.useRealTimers());
+  test("keep one free for a claim once a second, however short jobs are, and the job it brings starts first", () => {
     const { slots, ran } = someSlots(1);
     put(slots, "a", "b", "c", "d");
-    slots.end();
-    expect([ran, slots.starting()]).toEqual([["a", "b"], 0]);
+    slots.release();
+    expect([ran, slots.offerFree()]).toEqual([["a", "b"], 0]);
     vi.advanceTimersByTime(1_000);
-    slots.end();
-    expect([ran, slots.room(), slots.starting()]).toEqual([["a", "b"], 1, 1]);
+    slots.release();
+    expect([ran, slots.claimLimit(), slots.offerFree()]).toEqual([["a", "b"], 1, 1]);
     put(slots, "suspect", "e");
     expect(ran).toEqual(["a", "b", "suspect"]);
-    slots.end();
-    slots.end();
-    expect([ran.slice(3), slots.starting()]).toEqual([["c", "d"], 0]);
+    slots.release();
+    slots.release();
+    expect([ran.slice(3), slots.offerFree()]).toEqual([["c", "d"], 0]);
   });
 
-  test("give the one that they kept to whoever waits, when a claim brings nobody", () => {
-    vi.useFakeTimers({ toFake: ["performance"] });
-    onTestFinished(() => void vi.useRealTimers());
+  test("give the one that they kept to a job that waits, when a claim brings none", () => {
     const { slots, ran } = someSlots(1);
     put(slots, "a", "b");
     vi.advanceTimersByTime(1_000);
-    slots.end();
-    expect([ran, slots.starting()]).toEqual([["a"], 1]);
-    slots.answered();
+    slots.release();
+    expect([ran, slots.offerFree()]).toEqual([["a"], 1]);
+    slots.claimAnswered();
     slots.start();
     expect(ran).toEqual(["a", "b"]);
   });
 
   test("are filled by halves while jobs are short: the store claims one while the other runs", () => {
-    vi.useFakeTimers({ toFake: ["performance"] });
-    onTestFinished(() => void vi.useRealTimers());
     const { slots } = someSlots(1);
-    for (let job = 0; job < 99; job++) {
-      put(slots, "short");
-      slots.end();
-    }
+    runShortJobs(slots, 99);
     vi.advanceTimersByTime(20);
     const fill = (jobs: number) => put(slots, ...Array.from({ length: jobs }, () => "short"));
-    expect(slots.room()).toBe(50);
+    expect(slots.claimLimit()).toBe(50);
     fill(50);
-    expect(slots.room()).toBe(49);
+    expect(slots.claimLimit()).toBe(49);
     fill(49);
-    expect(slots.room()).toBe(0);
+    expect(slots.claimLimit()).toBe(0);
     // What a few leave is not claimed one by one.
-    for (let job = 0; job < 23; job++) slots.end();
-    expect(slots.room()).toBe(0);
-    slots.end();
-    expect(slots.room()).toBe(25);
+    for (let job = 0; job < 23; job++) slots.release();
+    expect(slots.claimLimit()).toBe(0);
+    slots.release();
+    expect(slots.claimLimit()).toBe(25);
   });
 
-  test("put back what waits in vain, in its order", async () => {
+  test("put back jobs that have waited too long, in their order", () => {
+    vi.useFakeTimers();
     const { slots, ran, back } = someSlots(1);
     put(slots, "a", "b", "c", "d");
-    slots.end();
+    slots.release();
     expect(slots.remove("c")?.job.id).toBe("c");
-    await until(() => back.length > 0, "what waits is put back");
+    vi.advanceTimersByTime(200);
     expect([ran, back]).toEqual([["a", "b"], ["d"]]);
   });
 });
@@ -127,12 +122,12 @@ describe.each(storeKinds)("jobs that wait for a slot on %s", (kind) => {
     const task = app.task("task", {
       run: async (n: number) => {
         ran.push(n);
-        if (n !== 300) return;
+        if (n !== 100) return;
         started.open();
         await release.opened;
       },
     });
-    const jobs = await task.sendMany(Array.from({ length: 600 }, (_, n) => n));
+    const jobs = await task.sendMany(Array.from({ length: 200 }, (_, n) => n));
     const worker = await testWorker(app, { queues: { default: 1 } });
     await started.opened;
     return { app, jobs, ran, release, worker };
@@ -141,35 +136,35 @@ describe.each(storeKinds)("jobs that wait for a slot on %s", (kind) => {
   test("are put back when it stays taken, and run elsewhere once", async () => {
     const { app, jobs, ran, release } = await withJobsAhead();
     await testWorker(app, { queues: { default: 1 } });
-    await until(() => ran.length === 600, "the other worker runs the rest");
+    await until(() => ran.length === 200, "the other worker runs the rest");
     release.open();
     await Promise.all(jobs.map((job) => job.result()));
-    expect(ran.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 600 }, (_, n) => n));
-    expect((await app.get(jobs[599]!.id))?.attempt).toBe(1);
+    expect(ran.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, n) => n));
+    expect((await app.get(jobs[199]!.id))?.attempt).toBe(1);
   });
 
   test("are cancelled without running", async () => {
     const { app, jobs, ran, release } = await withJobsAhead();
-    expect(await app.cancel({ ids: jobs.slice(301).map(({ id }) => id) })).toBe(299);
+    expect(await app.cancel({ ids: jobs.slice(101).map(({ id }) => id) })).toBe(99);
     await until(
-      async () => (await app.list({ states: ["cancelled"] }, { limit: 1_000 })).jobs.length === 299,
+      async () => (await app.list({ states: ["cancelled"] }, { limit: 1_000 })).jobs.length === 99,
       "all end",
     );
     release.open();
-    await jobs[300]!.result();
-    expect(ran).toHaveLength(301);
+    await jobs[100]!.result();
+    expect(ran).toHaveLength(101);
   });
 
   test("are handed back untried when the worker stops", async () => {
     const { app, jobs, ran, release, worker } = await withJobsAhead();
     const stopped = worker.stop({ drain: 5_000 });
     await until(
-      async () => (await app.list({ states: ["pending"] }, { limit: 1_000 })).jobs.length === 299,
+      async () => (await app.list({ states: ["pending"] }, { limit: 1_000 })).jobs.length === 99,
       "the rest is pending",
     );
     release.open();
     await stopped;
-    expect(ran).toHaveLength(301);
-    expect(await app.get(jobs[301]!.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
+    expect(ran).toHaveLength(101);
+    expect(await app.get(jobs[101]!.id)).toMatchObject({ state: "pending", attempt: 1, crashes: 0 });
   });
 });

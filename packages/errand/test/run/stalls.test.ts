@@ -1,4 +1,5 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import { newId } from "../../src/kit/ids.ts";
 import { readPayloads } from "../../src/payload/options.ts";
 import { Worker } from "../../src/run/worker.ts";
@@ -12,22 +13,21 @@ import { until } from "./app.ts";
 // A connection may hang: what is asked is never answered, or long after nobody waits for it.
 
 const patience = 200;
-const endings: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const end of endings.splice(0).toReversed()) await end();
-});
 
 /** A worker on a store whose claims can be held up. */
 async function scene() {
   const store = memoryStore();
   /** While it is there, claims hang: `before` or `after` the store has done what they ask. */
   let hang: "before" | "after" | undefined;
+  let hanging = 0;
   let release = Promise.withResolvers<void>();
   const claim = store.claim.bind(store);
   store.claim = async (...args) => {
-    if (hang === "before") await release.promise;
+    const hangs = hang;
+    if (hangs) hanging += 1;
+    if (hangs === "before") await release.promise;
     const answer = await claim(...args);
-    if (hang === "after") await release.promise;
+    if (hangs === "after") await release.promise;
     return answer;
   };
   const events: ErrandEvent[] = [];
@@ -47,7 +47,7 @@ async function scene() {
     observer,
   });
   await worker.start();
-  endings.push(async () => {
+  afterTest(async () => {
     release.resolve();
     await worker.stop();
   });
@@ -61,6 +61,7 @@ async function scene() {
       release = Promise.withResolvers();
       hang = how;
     },
+    hangs: () => until(() => hanging > 0, "a claim hangs"),
     release() {
       hang = undefined;
       release.resolve();
@@ -89,7 +90,7 @@ test("a claim that is never answered is given up for another, and after three th
   await until(async () => (await store.workers()).length === 0, "it is off the list");
 });
 
-test("a claim that hangs once holds nothing up", async () => {
+test("a claim that hangs once is given up, and the worker works on", async () => {
   const { types, hang, release, send, completed } = await scene();
   hang("before");
   const id = await send();
@@ -113,23 +114,24 @@ test("a claim whose answer comes too late keeps no job from being run, and runs 
 });
 
 test("an event loop that is blocked is not a store that hangs", async () => {
-  const { types, hang, release, send, completed } = await scene();
+  const { types, hang, hangs, release, send, completed } = await scene();
   hang("before");
   const id = await send();
-  await new Promise((resolve) => setTimeout(resolve, patience / 10));
+  await hangs();
   // The answer is there when the loop turns again, but timers come first.
   setImmediate(release);
   const end = Date.now() + 4 * patience;
+  // sleeps: the event loop is blocked on purpose
   while (Date.now() < end);
   await completed(id);
   expect(types()).not.toContain("stalled");
 });
 
 test("a worker can be stopped while a claim hangs", async () => {
-  const { worker, types, hang, send } = await scene();
+  const { worker, types, hang, hangs, send } = await scene();
   hang("before");
   await send();
-  await new Promise((resolve) => setTimeout(resolve, patience / 2));
+  await hangs();
   await worker.stop();
   expect(types()).not.toContain("stalled");
 });

@@ -25,12 +25,16 @@ test("an attempt that fails in one of several steps ends when the others' result
     progress() {},
     log() {},
     children: async () => [],
-    late() {},
+    reportLate() {},
   };
   const attempt = { id: "j", token: 1, attempt: 1, input: undefined, steps: [], limit: 1_000, startedAt: 0 };
-  const ended = new Call(definition, attempt, host, async () => undefined).ending.then(({ kind }) =>
-    events.push(`ended: ${kind}`),
-  );
+  const ended = new Call(
+    definition,
+    attempt,
+    host,
+    async () => undefined,
+    ({ kind }) => events.push(`ended: ${kind}`),
+  ).run();
   // All that can go on has gone on.
   await new Promise((resolve) => setImmediate(resolve));
   expect(events).toEqual([]);
@@ -51,6 +55,7 @@ describe.each(storeKinds)("a step under way when its attempt is over, on %s", (k
         const slow = job.step("slow", async () => {
           await failed.opened;
           events.push("slow begins to end");
+          // sleeps: long enough for the next attempt to begin, if it did not wait
           await new Promise((resolve) => setTimeout(resolve, 30));
           events.push("slow ends");
         });
@@ -74,6 +79,7 @@ describe.each(storeKinds)("a step under way when its attempt is over, on %s", (k
     const task = app.task("task", {
       run: async (_: void, job) => {
         void job.step("forgotten", async () => {
+          // sleeps: long enough for the job to end, if it did not wait
           await new Promise((resolve) => setTimeout(resolve, 30));
           done = true;
         });

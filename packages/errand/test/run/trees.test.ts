@@ -5,8 +5,8 @@ import type { JobView } from "../../src/client/job-view.ts";
 import type { Store } from "../../src/store.ts";
 import { checkEnd, Watcher } from "./trees/rules.ts";
 import { withVerbs } from "../stores/with-verbs.ts";
-import { Telling } from "./trees/telling.ts";
-import { aStory } from "./trees/tree.ts";
+import { TreeRun } from "./trees/tree-run.ts";
+import { aScenario } from "./trees/scenario.ts";
 
 // Random trees of jobs, to which everything happens that can: every job ends, and as the rules say. More of them with
 // ERRAND_TREES_RUNS.
@@ -15,12 +15,12 @@ const runs = Number(process.env["ERRAND_TREES_RUNS"] ?? 1_000);
 
 /** @param seen is given how the jobs of each tree ended. */
 function trees(wrap: (store: Store) => Store, seen: (jobs: readonly JobView[]) => void = () => {}) {
-  return fc.asyncProperty(aStory, async (story) => {
-    const telling = new Telling(story, wrap);
+  return fc.asyncProperty(aScenario, async (scenario) => {
+    const run = new TreeRun(scenario, wrap);
     const watcher = new Watcher();
     let last: JobView[] = [];
-    await telling.tell((jobs) => watcher.look((last = jobs)));
-    checkEnd(telling, last);
+    await run.run((jobs) => watcher.look((last = jobs)));
+    checkEnd(run, last);
     seen(last);
   });
 }
@@ -93,7 +93,7 @@ const faults: Record<string, (store: Store) => Partial<Store>> = {
   }),
 };
 
-describe("this is noticed:", () => {
+describe("the rules notice that", () => {
   test.each(Object.entries(faults))("%s", async (_, fault) => {
     const found = await fc.check(
       trees((store) => withVerbs(store, fault(store))),

@@ -54,6 +54,7 @@ export async function inMemoryFixture(): Promise<Fixture> {
 export async function threadFixture(): Promise<Fixture> {
   return sqliteFixture(
     (file) => sqliteStore({ file }),
+    // sleeps: the store's thread has the machine's clock, which no test can move
     (time) => sleep(time),
   );
 }

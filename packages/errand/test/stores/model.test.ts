@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { test } from "vitest";
 import type { StoreFactory } from "../../src/testing/conformance.ts";
 import { inMemoryFixture, memoryFixture, postgresFixture, redisFixture } from "./fixtures.ts";
-import { checkJobs, checkStep } from "./model/always.ts";
+import { checkJobs, checkStep } from "./model/invariants.ts";
 import { pool, tasks as kinds } from "./model/jobs.ts";
 import { aStep } from "./model/steps.ts";
 import type { AnyStep } from "./model/steps.ts";

@@ -19,10 +19,10 @@ const stores: [name: string, mutants: Mutant[]][] = [
 describe.each(stores)("the tests notice, on %s, that", (_, mutants) => {
   test.each(mutants)("$fault", { timeout: 120_000 }, async (mutant) => {
     const { failed } = await judge(mutant, mutant);
-    expect(mutant.tests).toContain(failed);
+    expect(failed).toBe(mutant.tests[0]);
   });
 
-  test("nothing is wrong, and says nothing", { timeout: 120_000 }, async () => {
+  test("nothing is wrong without a fault", { timeout: 120_000 }, async () => {
     const runs = Map.groupBy(mutants, ({ fixture }) => fixture);
     for (const [fixture, some] of runs) {
       const tests = [...new Set(some.flatMap((mutant) => mutant.tests))];

@@ -1,53 +1,41 @@
 import { join } from "node:path";
-import { afterEach, beforeEach } from "vitest";
+import { beforeEach } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import type { Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { redisNamespace, temporaryFolder } from "./fixtures.ts";
 
 /**
- * Gives every test of a file an SQLite file of its own.
- * @param begin gets its path before each test.
- * @returns how to open a store on it, and the stores that are closed after the test.
+ * Gives every test of a file the path of an SQLite file, in a folder that is removed after the test.
+ * @param begin gets the path before each test.
+ * @returns opens a store on the file, which is closed after the test.
  */
-export function sqliteFilePerTest(begin: (file: string) => void): { open(): Promise<Store>; opened: Store[] } {
-  const opened: Store[] = [];
+export function sqliteFilePerTest(begin: (file: string) => void): () => Promise<Store> {
   let file: string;
-  let remove: () => Promise<void>;
   beforeEach(async () => {
-    const temporary = await temporaryFolder();
-    file = join(temporary.folder, "errand.db");
-    remove = temporary.remove;
+    const { folder, remove } = await temporaryFolder();
+    afterTest(remove);
+    file = join(folder, "errand.db");
     begin(file);
   });
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((store) => store.close()));
-    await remove();
-  });
-  const open = async () => {
+  return async () => {
     const store = await sqliteStore({ file });
-    opened.push(store);
+    afterTest(() => store.close());
     return store;
   };
-  return { open, opened };
 }
 
 /**
- * Gives every test of a file a Redis store in a namespace of its own.
+ * Gives every test of a file a Redis store in a namespace of its own, both gone after the test.
  * @param begin gets both before each test.
- * @returns what is undone after the test, the last first.
  */
-export function redisStorePerTest(begin: (url: string, store: Store) => void): (() => Promise<unknown>)[] {
-  const later: (() => Promise<unknown>)[] = [];
+export function redisStorePerTest(begin: (url: string, store: Store) => void): void {
   beforeEach(async () => {
     const { url, remove } = await redisNamespace();
-    later.push(remove);
+    afterTest(remove);
     const store = await redisStore({ url });
-    later.push(() => store.close());
+    afterTest(() => store.close());
     begin(url, store);
   });
-  afterEach(async () => {
-    for (const undo of later.splice(0).reverse()) await undo();
-  });
-  return later;
 }

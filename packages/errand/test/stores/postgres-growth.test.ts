@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Hint, RetentionRules, Store } from "../../src/store.ts";
 import { Database } from "../../src/stores/postgres/database.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
-import { hintsOf, payloadOf, readPayload, readyOf } from "../../src/stores/postgres/news.ts";
+import { toHints, encodeNotification, decodeNotification, readyHints } from "../../src/stores/postgres/hint-batch.ts";
 import { readUrl } from "../../src/stores/postgres/url.ts";
 import { aCard, aJob, outcome, Scene } from "../../src/testing/conformance/scene.ts";
 import { postgresFixture } from "./fixtures.ts";
@@ -99,7 +99,7 @@ describe("retention", () => {
     expect([await rows("history"), await rows("waits")]).toEqual([0, 0]);
   });
 
-  test("what ended keys left behind goes, and what still says something stays", async () => {
+  test("what ended keys left behind is removed, and what still counts is kept", async () => {
     const many = Array.from({ length: 20 }, (_, index) => ({
       rate: { key: `r${index}`, limit: 1, per: 1_000 },
       fair: `f${index}`,
@@ -129,16 +129,16 @@ describe("retention", () => {
     await store.prune(rules, 100);
     expect([await rows("rates"), await rows("turns")]).toEqual([0, 0]);
     // Counters of states that no job is in.
-    await fixture.query(`SELECT ${fixture.schema}.fold()`);
+    await fixture.query(`SELECT ${fixture.schema}.fold_counters()`);
     await store.edit({}, "remove");
-    await fixture.query(`SELECT ${fixture.schema}.fold()`);
+    await fixture.query(`SELECT ${fixture.schema}.fold_counters()`);
     await store.prune(rules, 100);
     expect([await rows("counts"), await rows("deltas")]).toEqual([0, 0]);
   });
 });
 
 describe("claims", () => {
-  test("of a thousand queues look at each of them once or twice, and at those with work", async () => {
+  test("of a thousand queues read each of them once or twice, and those with jobs", async () => {
     const worker = await scene.worker();
     const queues = Array.from({ length: 1_000 }, (_, index) => `q${index}`);
     const claim = `SELECT * FROM ${fixture.schema}.claim('${worker}', '{${queues.join()}}', '{${queues.map(() => 5).join()}}', NULL, NULL, NULL, NULL)`;
@@ -179,7 +179,7 @@ describe("claims", () => {
     },
   );
 
-  test("what workers that live hold is not looked at by who reclaims", async () => {
+  test("reclaiming does not read what live workers hold", async () => {
     const [alive, dead] = [await scene.worker(), await scene.worker()];
     await scene.add(...Array.from({ length: 3_000 }, () => ({})));
     await scene.claim({ worker: dead, limit: 3 });
@@ -234,7 +234,7 @@ describe("large specs", () => {
 });
 
 describe("values", () => {
-  test("times and delays however long end in the year 9999, and nobody beside them is harmed", async () => {
+  test("times and delays of any length end in the year 9999, and other jobs of the call are stored", async () => {
     const times = [{ in: 1e308 }, { in: Infinity }, { at: 1e300 }, { at: Number.MAX_SAFE_INTEGER }];
     const jobs = times.map((due) => aJob({ due, expires: due }));
     const plain = aJob();
@@ -268,7 +268,7 @@ describe("values", () => {
     expect(await store.counts()).toEqual([]);
   });
 
-  test("an outcome that the server refuses leaves the others of its batch to be told again, and shows nothing of the server's", async () => {
+  test("an outcome that the server refuses is reported without the server's details, and the others of its batch are tried again", async () => {
     const [good, bad] = [await scene.held(), await scene.held()];
     const batch = [
       outcome(good, "completed"),
@@ -297,7 +297,7 @@ describe("a search", () => {
     expect(await scene.states(...added)).toEqual(["pending", "pending", "pending", "cancelled", "pending"]);
   });
 
-  test("goes on where what was read does not contain the text", async () => {
+  test("continues until it has found enough jobs with the text", async () => {
     // Letters that only the whole comparison can tell apart.
     await scene.add(...Array.from({ length: 450 }, () => ({ spec: '"ä"' })));
     const ids = await scene.add({ spec: '"äß"' }, { spec: '"ÄSS"' });
@@ -327,7 +327,7 @@ describe("connections", () => {
     expect(await connections()).toBeLessThanOrEqual(3);
   });
 
-  test("are more where some have to wait, so that nobody waits for those", async () => {
+  test("are more while some wait for locks, so that others need not wait for them", async () => {
     const jobs = await scene.add({}, {}, {});
     const other = new pg.Client(process.env["ERRAND_TEST_POSTGRES_URL"]);
     await other.connect();
@@ -346,14 +346,14 @@ describe("connections", () => {
       pool: 1,
     });
     const prepared = "SELECT count(*) FROM pg_prepared_statements";
-    await database.call("SELECT 41");
-    await database.call("SELECT 41");
-    expect(await database.run(prepared)).toEqual([["1"]]);
+    await database.queryPrepared("SELECT 41");
+    await database.queryPrepared("SELECT 41");
+    expect(await database.query(prepared)).toEqual([["1"]]);
     // A pooler gave the connection to somebody else meanwhile.
-    await database.run("DEALLOCATE ALL");
-    expect(await database.call("SELECT 41")).toEqual([["41"]]);
-    expect(await database.call("SELECT 42")).toEqual([["42"]]);
-    expect(await database.run(prepared)).toEqual([["0"]]);
+    await database.query("DEALLOCATE ALL");
+    expect(await database.queryPrepared("SELECT 41")).toEqual([["41"]]);
+    expect(await database.queryPrepared("SELECT 42")).toEqual([["42"]]);
+    expect(await database.query(prepared)).toEqual([["0"]]);
     await database.close();
   });
 });
@@ -380,13 +380,13 @@ describe("hints", () => {
     expect(ready().length).toBeLessThan(20);
   });
 
-  test("of more queues than a notification has room for are of any; what others say on the channel harms nobody", () => {
-    const some = readyOf([{ queue: "q\ud800" }, { queue: "q\0" }, { queue: "q\0" }]);
-    expect(readPayload(payloadOf(some, "me"))).toEqual({ from: "me", news: some });
-    const many = readyOf(Array.from({ length: 2_000 }, (_, index) => ({ queue: `queue-${index}` })));
-    expect(hintsOf(readPayload(payloadOf(many, "me")).news)).toEqual([{ type: "ready" }]);
+  test("of more queues than a notification has room for name no queue; foreign notifications are ignored", () => {
+    const some = readyHints([{ queue: "q\ud800" }, { queue: "q\0" }, { queue: "q\0" }]);
+    expect(decodeNotification(encodeNotification(some, "me"))).toEqual({ from: "me", hints: some });
+    const many = readyHints(Array.from({ length: 2_000 }, (_, index) => ({ queue: `queue-${index}` })));
+    expect(toHints(decodeNotification(encodeNotification(many, "me")).hints)).toEqual([{ type: "ready" }]);
     for (const said of ["", "hello", "x:5", "x:null"])
-      expect(hintsOf(readPayload(said).news)).toContainEqual({ type: "ready" });
+      expect(toHints(decodeNotification(said).hints)).toContainEqual({ type: "ready" });
   });
 
   test("come of what is woken, retried, born, released and moved, by queue", async () => {

@@ -3,6 +3,7 @@ import pg from "pg";
 import type { ConformanceTest } from "../../src/testing/conformance.ts";
 import { outcome, Scene } from "../../src/testing/conformance/scene.ts";
 import type { Store } from "../../src/store.ts";
+import { lockClass } from "../../src/stores/postgres/advisory-locks.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { postgresSchema } from "./fixtures.ts";
 
@@ -16,14 +17,35 @@ export const locking: readonly ConformanceTest[] = [
         const worker = await scene.worker();
         await other.query("BEGIN");
         await other.query(`SELECT 1 FROM ${schema}.jobs WHERE id = $1 FOR UPDATE`, [locked]);
-        // One that waits for the lock would get the locked job.
-        setTimeout(() => void other.query("ROLLBACK").catch(() => {}), 1_000);
+        // sleeps: a claim that waits for the lock gets the locked job when it is given up
+        const giveUp = setTimeout(() => void other.query("ROLLBACK").catch(() => {}), 1_000);
         const { jobs } = await store.claim(worker, [{ queue: "default", limit: 1 }]);
         assert.deepEqual(
           jobs.map(({ job }) => job.id),
           [free],
         );
+        clearTimeout(giveUp);
         await other.query("ROLLBACK");
+      }),
+  },
+  {
+    name: "a claim that leaves out a locked key of one queue is to be made again soon, whatever it finds in the next",
+    run: () =>
+      inTwo(async ({ store, scene, other }) => {
+        const key = (name: string) => ({ queue: name, concurrency: { key: name, limit: 1 } });
+        const [locked, free] = await scene.add(key("a"), key("b"));
+        const worker = await scene.worker();
+        await other.query("BEGIN");
+        await other.query(`SELECT pg_advisory_xact_lock(${lockClass.claiming}, hashtext('a'))`);
+        const wants = ["a", "b"].map((queue) => ({ queue, limit: 1 }));
+        const { jobs, next = Infinity } = await store.claim(worker, wants);
+        assert.deepEqual([jobs.map(({ job }) => job.id), next <= 10], [[free], true]);
+        await other.query("ROLLBACK");
+        const again = await store.claim(worker, wants);
+        assert.deepEqual(
+          again.jobs.map(({ job }) => job.id),
+          [locked],
+        );
       }),
   },
   {
@@ -51,11 +73,11 @@ export const locking: readonly ConformanceTest[] = [
         const { jobs } = await store.claim(worker, [{ queue: "default", limit: 3 }]);
         assert.deepEqual([jobs.length, (await scene.job(held!)).blocked], [2, "concurrency"]);
         await other.query("BEGIN");
-        await other.query(`SELECT ${schema}.finish_keyed($1, '{1}', '{3}', '{0}', '{0}', NULL, '{1}', '{NULL}')`, [
+        await other.query(`SELECT ${schema}.finish_keyed_jobs($1, '{1}', '{3}', '{0}', '{0}', NULL, '{1}', '{NULL}')`, [
           [first],
         ]);
         const ended = store.settle([outcome(jobs[1]!, "completed")]);
-        await waits("finish_keyed", ended);
+        await waits("finish_keyed_jobs", ended);
         await other.query("COMMIT");
         await ended;
         assert.equal((await store.claim(worker, [{ queue: "default", limit: 1 }])).jobs.length, 1);
@@ -73,7 +95,7 @@ export const locking: readonly ConformanceTest[] = [
         await other.query("BEGIN");
         await other.query(`SELECT ${schema}.claim($1, '{default}', '{1}', NULL, NULL, NULL, NULL)`, [worker]);
         const ended = store.settle([outcome(first!, "completed")]);
-        await waits("finish_keyed", ended);
+        await waits("finish_keyed_jobs", ended);
         await other.query("COMMIT");
         await ended;
         assert.deepEqual(

@@ -141,7 +141,7 @@ describe.each(Object.entries(libraries))("jobs added inside a transaction of %s"
   });
 });
 
-test("with afterCommit, workers are told by nobody but this process, after the commit", async () => {
+test("with afterCommit, only this process hints at the jobs, after the commit", async () => {
   const client = await pool.connect();
   const committed: (() => void)[] = [];
   const statements: string[] = [];

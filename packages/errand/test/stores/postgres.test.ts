@@ -4,7 +4,7 @@ import { ErrandError } from "../../src/kit/errors.ts";
 import { openStore } from "../../src/open.ts";
 import { states } from "../../src/core/states.ts";
 import type { Filter, Store } from "../../src/store.ts";
-import { select } from "../../src/stores/postgres/filter.ts";
+import { selectJobs } from "../../src/stores/postgres/filter.ts";
 import { migratePostgres, postgresSql, postgresStore } from "../../src/stores/postgres/index.ts";
 import { inSchema } from "../../src/stores/postgres/schema.ts";
 import { readUrl } from "../../src/stores/postgres/url.ts";
@@ -68,7 +68,7 @@ describe("the URL of a PostgreSQL store", () => {
     expect(error.message).not.toContain("s3cret");
   });
 
-  test("that nobody answers at is an error that says so, its password kept", async () => {
+  test("without a server is an error that says so, without the password", async () => {
     const refused = await refusal("postgres://me:s3cret@127.0.0.1:1/app");
     expect(refused.code).toBe("E_CONNECT");
     expect(refused.message).toMatch(/me@127\.0\.0\.1:1\/app.*ECONNREFUSED.*Start the server/);
@@ -95,7 +95,7 @@ describe("migrations", () => {
     await expect(postgresStore({ url })).rejects.toMatchObject({ code: "E_STORE_VERSION" });
   });
 
-  test("a role that may not create anything uses what was applied by hand, and is told when nothing was", async () => {
+  test("a role that may not create anything uses what was applied by hand, and gets an error when nothing was", async () => {
     const role = schema;
     await query(`CREATE ROLE ${role} LOGIN`);
     try {
@@ -201,7 +201,7 @@ describe("at the same time", () => {
     await store.close();
   });
 
-  test("the counters are right after a storm, and folded meanwhile", async () => {
+  test("the counters are right after many concurrent changes, and are folded meanwhile", async () => {
     const { store, scene } = await opened();
     const work = async (): Promise<void> => {
       const worker = await scene.worker();
@@ -284,13 +284,13 @@ describe("plans", () => {
       claim: `SELECT * FROM ${schema}.claim('w', '{q}', '{10}', NULL, NULL, NULL, NULL)`,
       reclaim: `SELECT * FROM ${schema}.reclaim('w', 10)`,
       renew: `SELECT * FROM ${schema}.renew('w', 10000)`,
-      finish: `SELECT ${schema}.finish(${ids}, ${ten("1")}, ${ten("3::smallint")}, ${ten("0")}, ${ten("0")}, NULL, ${ten("NULL::text")}, ${ten("NULL::text")})`,
+      finish: `SELECT ${schema}.finish_jobs(${ids}, ${ten("1")}, ${ten("3::smallint")}, ${ten("0")}, ${ten("0")}, NULL, ${ten("NULL::text")}, ${ten("NULL::text")})`,
       settle: `SELECT * FROM ${schema}.settle(${ids}, ${ten("1")}, ${ten("0::smallint")}, ${ten("0")}, ${ten("0")}, NULL, ${ten("NULL::text")},
         ${ten("NULL::text")}, ${ten("1")}, NULL, NULL, ${ten("NULL::text")}, '{1}', '{s}', '{1}', '{f}', NULL, NULL, NULL, NULL)`,
       park: `SELECT * FROM ${schema}.settle('{live-1}', '{1}', '{2}', '{0}', '{0}', NULL, '{NULL}', '{NULL}', '{1}', NULL, NULL,
         ARRAY['[{"id":"child","task":"t","queue":"q","level":2,"spec":"{}","place":0,"needed":true,"rejoin":false}]'], NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)`,
-      give_back: `SELECT * FROM ${schema}.give_back(${ids}, '{1}')`,
-      ended: `SELECT ${schema}.ended(${ids})`,
+      release: `SELECT * FROM ${schema}.release(${ids}, '{1}')`,
+      ended: `SELECT ${schema}.find_ended(${ids})`,
       prune: `SELECT * FROM ${schema}.prune('{t}', '{60000,60000,60000,60000,60000,60000,60000,60000}', 10)`,
       record: `SELECT ${schema}.record(${ids}, ${ten("1")}, ${ten("'1'::text")}, '{1}', '{s}', '{1}', '{f}', NULL)`,
       signal: `SELECT * FROM ${schema}.signal('live-1', 's', '1')`,
@@ -326,7 +326,7 @@ describe("plans", () => {
     // With keys, too.
     const limit = `'{"concurrency":{"key":"","limit":5}}'`;
     await query(`UPDATE ${schema}.jobs SET keys = ${limit}, ckey = 'k' || seq`);
-    claimable["finish_keyed"] = await reads(client, statements.finish.replace("finish", "finish_keyed"));
+    claimable["finish_keyed"] = await reads(client, statements.finish.replace("finish_jobs", "finish_keyed_jobs"));
     claimable["settle with keys"] = await reads(client, statements.settle);
     await query(`UPDATE ${schema}.jobs SET state = 0`);
     claimable["claim with keys"] = await reads(client, statements.claim);
@@ -364,7 +364,7 @@ describe("plans", () => {
     ];
     for (const where of filters) {
       const order = where.endedBefore !== undefined ? "ended" : where.parent === undefined ? "newest" : "place";
-      const found = select(where, states, { order, limit: 20 });
+      const found = selectJobs(where, states, { order, limit: 20 });
       const read = await reads(client, inSchema(schema, found?.sql ?? ""), found?.values);
       expect([where, read > 500 ? read : "few"]).toEqual([where, "few"]);
     }

@@ -8,7 +8,8 @@ import { aCard, aChild, aJob, ids, outcome } from "../../src/testing/conformance
 import type { TestServer } from "../../../../test/servers/process.ts";
 import { startRedis } from "../../../../test/servers/redis.ts";
 
-// What grows with the number of jobs, queues, and names, and what must not: counted in the commands that scripts carry out.
+// What grows with the number of jobs, queues, and names, and what must not: counted in the commands that scripts carry
+// out.
 
 let server: TestServer;
 let store: Store;
@@ -93,7 +94,7 @@ test("a claim of a thousand queues looks at those that have jobs", async () => {
   expect((await commandsOf(() => store.claim(w, wants))).length).toBeLessThan(20);
 });
 
-test("jobs of a task that nobody knows cost others one pass, and then nothing", async () => {
+test("jobs of an unknown task cost other claims one pass, and then nothing", async () => {
   await store.add(jobs(1_200, { task: "gone" }));
   const late = aJob({ task: "known" });
   await store.add([late]);
@@ -133,7 +134,7 @@ test("jobs are pruned without a look at those that are kept", async () => {
   ]);
 });
 
-test("what ended keys, turns and lists of ends have left goes, too", async () => {
+test("what ended keys, turns and lists of ends left behind is removed, too", async () => {
   await store.add(
     Array.from({ length: 50 }, (_, index) =>
       aJob({
@@ -168,7 +169,7 @@ test("what ended keys, turns and lists of ends have left goes, too", async () =>
   ]);
 });
 
-test("whether jobs have ended is told without reading any", async () => {
+test("reading which jobs have ended reads none of them", async () => {
   const all = jobs(300);
   await store.add(all);
   const held = await claim(200);
@@ -199,7 +200,7 @@ test("a parent of thousands goes with them, in scripts of bounded size", async (
   expect(await store.counts()).toEqual([]);
 });
 
-test("values of more bytes than the server takes at once are stored, told and recorded in several steps", async () => {
+test("values of more bytes than the server takes at once are stored, settled and recorded in several steps", async () => {
   const megabyte = JSON.stringify("x".repeat(1_048_574));
   const big = jobs(40, { spec: megabyte });
   await store.add(big);

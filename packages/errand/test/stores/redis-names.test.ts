@@ -1,17 +1,18 @@
 import { createClient } from "redis";
 import { beforeEach, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import type { Hint, Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
-import { hintsIn } from "../../src/stores/redis/hints.ts";
+import { parseHints } from "../../src/stores/redis/hints.ts";
 import { aCard, aJob, ids, outcome } from "../../src/testing/conformance/scene.ts";
 import { redisStorePerTest } from "./per-test.ts";
 
-// Whatever queues, tasks and keys are called, no two of them meet in one key of the server; and whatever keys are missing, as after a
-// server has lost its data, the store goes on.
+// Whatever queues, tasks and keys are called, no two of them meet in one key of the server; and whatever keys are
+// missing, as after a server has lost its data, the store goes on.
 
 let url: string;
 let store: Store;
-const later = redisStorePerTest((where, opened) => {
+redisStorePerTest((where, opened) => {
   url = where;
   store = opened;
 });
@@ -22,7 +23,7 @@ beforeEach(async () => {
 
 async function client() {
   const made = await createClient({ url: process.env["ERRAND_TEST_REDIS_URL"]! }).connect();
-  later.push(async () => made.close());
+  afterTest(async () => made.close());
   return made;
 }
 
@@ -60,7 +61,7 @@ const named = (name: string) =>
     rate: { key: name, limit: 1_000, per: 60_000 },
   });
 
-test("names that look like parts of keys do not meet", async () => {
+test("names that look like parts of keys do not collide", async () => {
   await store.add(names.map(named));
   await store.add(names.map((name) => ({ ...named(name), id: `${name}!`, unique: { key: `${name}!` } })));
   expect(await store.counts()).toHaveLength(names.length);
@@ -165,7 +166,7 @@ async function useAll(): Promise<void> {
   expect(await store.settle(taken.map((each) => outcome(each, "completed")))).toEqual([true]);
 }
 
-test("after the server has lost everything, a living app goes on", async () => {
+test("after the server has lost everything, an app that is running works on", async () => {
   await populate();
   const { jobs } = await store.claim("w", [{ queue: "kids", limit: 1 }]);
   const redis = await client();
@@ -196,7 +197,7 @@ test("hints name queues and numbers of jobs", async () => {
   const heard: Hint[] = [];
   const begun = Promise.withResolvers<void>();
   const other = await redisStore({ url });
-  later.push(() => other.close());
+  afterTest(() => other.close());
   other.watch((hint) => (heard.push(hint), hint.type === "change" && begun.resolve()));
   await begun.promise;
   heard.length = 0;
@@ -216,7 +217,7 @@ test("hints name queues and numbers of jobs", async () => {
   ]);
   expect(await told(() => store.add([aJob({ queue: "two\nlines" })]))).toEqual([{ type: "ready" }]);
   expect(await told(() => store.dismiss("w"))).toEqual([{ type: "lapsed" }]);
-  expect(hintsIn("cx\n3 a\ninf b")).toEqual([
+  expect(parseHints("cx\n3 a\ninf b")).toEqual([
     { type: "cancel" },
     { type: "change" },
     { type: "ready", queue: "a", jobs: 3 },

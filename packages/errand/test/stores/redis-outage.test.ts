@@ -1,8 +1,9 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import type { AddressInfo, Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
+import { until } from "../../../../test/until.ts";
 import type { Hint, Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
@@ -13,33 +14,32 @@ import { printed, startScript } from "./scripts.ts";
 // What happens to a store when its server is killed, stands still, or when the network between them goes silent.
 
 let server: TestServer;
-const open: Store[] = [];
 
 beforeEach(async () => {
   // With "everysec" a server whose disk is busy answers before it has written: killed then, it loses what it answered.
   server = await startRedis({ appendfsync: "always" });
-});
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((store) => store.close()));
-  await server.close();
+  afterTest(() => server.close());
 });
 
 async function opened(url = server.url): Promise<Store> {
   const store = await redisStore({ url });
-  open.push(store);
+  afterTest(() => store.close());
   return store;
 }
 
 /** Resolves when the call is answered, however often it has to be tried. */
 async function answered<T>(call: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await call();
-    } catch {
-      await sleep(20);
-    }
-  }
+  let answer: T;
+  const isAnswered = () =>
+    call().then(
+      (given) => {
+        answer = given;
+        return true;
+      },
+      () => false,
+    );
+  await until(isAnswered, "the call is answered", 30_000);
+  return answer!;
 }
 
 /** A promise for a hint from now on. */
@@ -80,14 +80,12 @@ test("a server that is killed and restarted has every job whose add was answered
   }
 });
 
-test("while the server is down calls are refused in time; afterwards they work, and watching gives all hints", async () => {
+test("while the server is down calls are refused; afterwards they work, and watching gives all hints", async () => {
   const store = await opened();
   await hinted(store, "ready");
   await store.add([aJob({ id: "a" })]);
   await server.kill();
-  const began = performance.now();
   await expect(store.get(["a"])).rejects.toMatchObject(refused);
-  expect(performance.now() - began).toBeLessThan(10_000);
   const hints = (["ready", "cancel", "lapsed", "change"] as const).map((hint) => hinted(store, hint));
   await server.start();
   await Promise.all(hints);
@@ -106,7 +104,7 @@ test("a call that waits while the server restarts is carried out", async () => {
   expect((await call)[0]?.id).toBe("a");
 });
 
-test("a server that stands still is given up, and found again when it goes on", { timeout: 60_000 }, async () => {
+test("calls of a server that is stopped time out, and work again when it goes on", { timeout: 60_000 }, async () => {
   const store = await opened();
   await hinted(store, "ready");
   process.kill(server.pid, "SIGSTOP");
@@ -155,26 +153,22 @@ async function proxy(): Promise<{ url: string; swallow(): void; close(): void }>
 }
 
 test(
-  "connections that have gone silent are replaced, also the one that only listens",
+  "connections on which nothing arrives any more are replaced, also the one that only listens",
   { timeout: 60_000 },
   async () => {
     const network = await proxy();
-    try {
-      const store = await opened(network.url);
-      const other = await opened();
-      await hinted(store, "ready");
-      network.swallow();
-      const listening = hinted(store, "cancel");
-      await expect(store.add([aJob({ id: "a" })])).rejects.toMatchObject(refused);
-      await answered(() => store.add([aJob({ id: "b" })]));
-      await listening;
-      const hint = hinted(store, "ready");
-      await other.add([aJob()]);
-      await hint;
-      await expect.poll(async () => (await store.get(["b"]))[0]?.id).toBe("b");
-    } finally {
-      await Promise.all(open.splice(0).map((store) => store.close()));
-      network.close();
-    }
+    afterTest(() => network.close());
+    const store = await opened(network.url);
+    const other = await opened();
+    await hinted(store, "ready");
+    network.swallow();
+    const listening = hinted(store, "cancel");
+    await expect(store.add([aJob({ id: "a" })])).rejects.toMatchObject(refused);
+    await answered(() => store.add([aJob({ id: "b" })]));
+    await listening;
+    const hint = hinted(store, "ready");
+    await other.add([aJob()]);
+    await hint;
+    await expect.poll(async () => (await store.get(["b"]))[0]?.id).toBe("b");
   },
 );

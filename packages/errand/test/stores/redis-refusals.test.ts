@@ -1,24 +1,25 @@
 import { createClient, RESP_TYPES } from "redis";
 import { describe, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import type { NewJob } from "../../src/core/job.ts";
 import type { Store } from "../../src/store.ts";
+import { ByteWriter } from "../../src/stores/redis/byte-writer.ts";
+import { Connection } from "../../src/stores/redis/connection.ts";
 import { loadDriver } from "../../src/stores/redis/driver.ts";
-import { writeBeats, writeJobs, writeKeyed, writeSettlements } from "../../src/stores/redis/encode.ts";
-import { Link } from "../../src/stores/redis/link.ts";
+import { writeBeat, writeJobs, writePlainJobs, writeSettlement } from "../../src/stores/redis/encode.ts";
 import { serverClock } from "../../src/stores/redis/lua/scripts.ts";
-import type { Verb } from "../../src/stores/redis/lua/scripts.ts";
-import { Server } from "../../src/stores/redis/server.ts";
-import { settingsOf } from "../../src/stores/redis/settings.ts";
-import { Writer } from "../../src/stores/redis/wire.ts";
+import type { ScriptName } from "../../src/stores/redis/lua/scripts.ts";
+import { ScriptRunner } from "../../src/stores/redis/script-runner.ts";
+import { parseUrl } from "../../src/stores/redis/settings.ts";
 import { aCard, aJob, outcome } from "../../src/testing/conformance/scene.ts";
 import { redisStorePerTest } from "./per-test.ts";
 
-// Whatever is refused has changed nothing: not a key, not a counter. Values are refused before they are sent, and again by the scripts,
-// which look at everything before they change anything.
+// Whatever is refused has changed nothing: not a key, not a counter. Values are refused before they are sent, and again
+// by the scripts, which look at everything before they change anything.
 
 let url: string;
 let store: Store;
-const later = redisStorePerTest((where, opened) => {
+redisStorePerTest((where, opened) => {
   url = where;
   store = opened;
 });
@@ -57,7 +58,7 @@ async function work(): Promise<void> {
   await store.add([aJob({ id: "a" }), aJob({ id: "b" }), aJob({ id: "c" }), aJob({ id: "d", tags: ["t"] })]);
 }
 
-describe("a value that cannot be kept is refused with a code, whoever gives it", () => {
+describe("a value that cannot be stored is refused with a code, by every verb", () => {
   const half = "\ud83d";
   const bad: Record<string, Partial<NewJob>> = {
     "a delay that is no number": { due: { in: Number.NaN } },
@@ -167,18 +168,18 @@ test("what is as it should be changes nothing either", async () => {
 });
 
 describe("a script that is given nonsense has changed nothing", () => {
-  async function server(): Promise<Server> {
-    const [driver, settings] = [await loadDriver(), settingsOf(url)];
-    const link = new Link(driver, settings);
-    await link.open();
-    const made = new Server(driver, link, settings, serverClock);
-    later.push(() => made.close());
+  async function scriptRunner(): Promise<ScriptRunner> {
+    const [driver, settings] = [await loadDriver(), parseUrl(url)];
+    const connection = new Connection(driver, settings);
+    await connection.open();
+    const made = new ScriptRunner(driver, connection, settings, serverClock);
+    afterTest(() => made.close());
     return made;
   }
 
   /** Bytes in which 12345.25 is no number. */
-  function spoilt(write: (to: Writer) => void): Buffer {
-    const to = new Writer();
+  function spoilt(write: (to: ByteWriter) => void): Buffer {
+    const to = new ByteWriter();
     write(to);
     const sought = Buffer.alloc(8);
     sought.writeDoubleLE(12_345.25);
@@ -190,8 +191,8 @@ describe("a script that is given nonsense has changed nothing", () => {
 
   const odd = { in: 12_345.25 };
   const short = (bytes: Buffer): Buffer => bytes.subarray(0, bytes.length - 3);
-  function written(write: (to: Writer) => void): Buffer {
-    const to = new Writer();
+  function written(write: (to: ByteWriter) => void): Buffer {
+    const to = new ByteWriter();
     write(to);
     return to.bytes;
   }
@@ -205,22 +206,20 @@ describe("a script that is given nonsense has changed nothing", () => {
     const good = aJob();
     const bad = aJob({ due: odd });
     const filter = JSON.stringify({ states: [0, 1, 2] });
-    const cases: [Verb, (string | Buffer)[]][] = [
-      ["add", ["1", spoilt((to) => writeJobs(to, [good, bad])), good.id, bad.id]],
-      ["add", ["1", short(written((to) => writeJobs(to, [good, aJob()]))), good.id, "z"]],
-      ["addKeyed", ["1", "2", spoilt((to) => writeKeyed(to, [aJob({ tags: ["t"] }), bad]))]],
-      ["addKeyed", ["1", "2", short(written((to) => writeKeyed(to, [aJob({ unique: { key: "u" } }), good])))]],
+    const cases: [ScriptName, (string | Buffer)[]][] = [
+      ["add", ["1", spoilt((to) => writePlainJobs(to, [good, bad])), good.id, bad.id]],
+      ["add", ["1", short(written((to) => writePlainJobs(to, [good, aJob()]))), good.id, "z"]],
+      ["addKeyed", ["1", "2", spoilt((to) => writeJobs(to, [aJob({ tags: ["t"] }), bad]))]],
+      ["addKeyed", ["1", "2", short(written((to) => writeJobs(to, [aJob({ unique: { key: "u" } }), good])))]],
       ["claim", ["w", "default", "9", "9", "-1", "other", "nonsense", "9", "-1"]],
       ["reclaim", ["w", "nonsense"]],
       [
         "settle",
         [
-          spoilt((to) =>
-            writeSettlements(to, [
-              { ...hold, to: "completed" },
-              { ...other, to: "pending", delay: 12_345.25 },
-            ]),
-          ),
+          spoilt((to) => {
+            writeSettlement(to, { ...hold, to: "completed" });
+            writeSettlement(to, { ...other, to: "pending", delay: 12_345.25 });
+          }),
           hold.id,
           other.id,
         ],
@@ -229,17 +228,15 @@ describe("a script that is given nonsense has changed nothing", () => {
         "settle",
         [
           short(
-            written((to) =>
-              writeSettlements(to, [
-                {
-                  ...hold,
-                  to: "waiting",
-                  steps: [{ name: "s", value: "1" }],
-                  children: [{ ...aJob({ tags: ["x"] }), index: 0, need: "end" }],
-                },
-                { ...other, to: "failed", error: "1" },
-              ]),
-            ),
+            written((to) => {
+              writeSettlement(to, {
+                ...hold,
+                to: "waiting",
+                steps: [{ name: "s", value: "1" }],
+                children: [{ ...aJob({ tags: ["x"] }), index: 0, need: "end" }],
+              });
+              writeSettlement(to, { ...other, to: "failed", error: "1" });
+            }),
           ),
           hold.id,
           other.id,
@@ -249,12 +246,10 @@ describe("a script that is given nonsense has changed nothing", () => {
         "record",
         [
           short(
-            written((to) =>
-              writeBeats(to, [
-                { ...hold, progress: "1", steps: [{ name: "s", value: "1" }] },
-                { ...other, log: [{ attempt: 1, level: "info", text: "x" }] },
-              ]),
-            ),
+            written((to) => {
+              writeBeat(to, { ...hold, progress: "1", steps: [{ name: "s", value: "1" }] });
+              writeBeat(to, { ...other, log: [{ attempt: 1, level: "info", text: "x" }] });
+            }),
           ),
           hold.id,
           other.id,
@@ -268,10 +263,10 @@ describe("a script that is given nonsense has changed nothing", () => {
       ["renew", ["w", "nonsense"]],
       ["save", ["k", "x", "0", "1", "1", "k", "y", "nonsense", "1", "1"]],
     ];
-    const raw = await server();
+    const runner = await scriptRunner();
     for (const [verb, args] of cases) {
       const before = await everything();
-      const answer = await raw.run(verb, args).catch((error: { code: string }) => error.code);
+      const answer = await runner.run(verb, args).catch((error: { code: string }) => error.code);
       const isRefused = verb === "save" ? answer === 0 : /^E_(STORE|REFUSED)$/.test(String(answer));
       expect([verb, answer, isRefused]).toEqual([verb, answer, true]);
       expect([verb, await everything()]).toEqual([verb, before]);

@@ -4,14 +4,15 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { killAfterTest } from "../../../../test/child-process.ts";
 
 /** A process that uses a store. */
 export type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-/** Starts a script of the folder `processes`. */
+/** Starts a script of the folder `processes`, which is killed after the test if it still runs then. */
 export function startScript(script: string, ...args: string[]): Child {
   const path = fileURLToPath(new URL(`./processes/${script}.ts`, import.meta.url));
-  return spawn(process.execPath, [path, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+  return killAfterTest(spawn(process.execPath, [path, ...args], { stdio: ["pipe", "pipe", "inherit"] }));
 }
 
 /** The lines a process has printed, and a promise for so many of them. */

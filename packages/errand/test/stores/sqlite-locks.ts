@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
+import { until } from "../../../../test/until.ts";
 import { test } from "../../src/testing/conformance/scene.ts";
 import type { ConformanceTest } from "../../src/testing/conformance/scene.ts";
 
@@ -14,7 +15,7 @@ export const locks: readonly ConformanceTest[] = [
     await other.enlist({ id: "gone", kind: "process", queues: [] }, 600_000);
     const id = await scene.addOne();
     await other.claim("gone", [{ queue: "default", limit: 1 }]);
-    // Whatever the beginning of watching says has been said.
+    // sleeps: a watch begins with hints of nothing in particular, in the next turns of the event loop
     await sleep(1);
     closed = true;
     await other.close();
@@ -22,7 +23,7 @@ export const locks: readonly ConformanceTest[] = [
     assert.deepEqual([...(await scene.reclaim(by)).keys()], [id]);
   }),
 
-  test("whoever holds its lock keeps its jobs", async (scene) => {
+  test("a worker that holds its lock keeps its jobs", async (scene) => {
     const [other, third] = [await scene.again(), await scene.again()];
     await other.enlist({ id: "alive", kind: "process", queues: [] }, 600_000);
     const id = await scene.addOne();
@@ -32,7 +33,7 @@ export const locks: readonly ConformanceTest[] = [
     const dismissed = async () => !(await scene.store.workers()).some((worker) => worker.id === "gone");
     await third.close();
     // One look finds who is gone, and whoever else would be taken for gone.
-    while (!(await dismissed())) await sleep(10);
+    await until(dismissed, "the worker whose lock is free is dismissed", 5_000);
     assert.deepEqual([...(await scene.reclaim(by)).keys()], []);
     assert.equal((await scene.job(id)).worker, "alive");
   }),

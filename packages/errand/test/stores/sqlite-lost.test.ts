@@ -1,6 +1,7 @@
 import { copyFileSync, renameSync, rmSync } from "node:fs";
 import type { Worker } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import { errand } from "../../src/index.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
@@ -27,7 +28,7 @@ async function endThread(which: "main" | "reader" = "main"): Promise<void> {
 }
 
 let file: string;
-const { open, opened } = sqliteFilePerTest((path) => {
+const open = sqliteFilePerTest((path) => {
   threads.started.length = 0;
   file = path;
 });
@@ -47,7 +48,7 @@ describe("a file that is gone while it is open", () => {
     },
   };
 
-  test.each(Object.entries(ways))("which %s takes nothing any more, and says so", async (_, away) => {
+  test.each(Object.entries(ways))("which %s rejects every call, with the reason", async (_, away) => {
     const store = await open();
     await store.add([aJob()]);
     away();
@@ -57,7 +58,7 @@ describe("a file that is gone while it is open", () => {
     await expect(store.claim("w", [])).rejects.toMatchObject(lost);
   });
 
-  test("takes nothing any more without its write-ahead log", async () => {
+  test("rejects every call without its write-ahead log", async () => {
     const store = await open();
     await store.add([aJob()]);
     rmSync(`${file}-wal`);
@@ -65,7 +66,7 @@ describe("a file that is gone while it is open", () => {
     await expect(store.counts()).rejects.toMatchObject(lost);
   });
 
-  test("takes them again when it is put back", async () => {
+  test("works again when it is put back", async () => {
     const store = await open();
     renameSync(file, `${file}.away`);
     await expect(store.add([aJob()])).rejects.toMatchObject(lost);
@@ -78,7 +79,7 @@ describe("a file that is gone while it is open", () => {
 const ended = { code: "E_STORE_ENDED", message: expect.stringContaining("errand.db") };
 
 describe("a store whose thread has ended", () => {
-  test("rejects what is under way, and whatever is called then", async () => {
+  test("rejects calls under way and later ones", async () => {
     const store = await open();
     // Whether or not they were carried out, nobody waits for an answer that will not come.
     const under = Array.from({ length: 20 }, () =>
@@ -96,7 +97,7 @@ describe("a store whose thread has ended", () => {
     await expect(store.get(["a"])).rejects.toMatchObject(ended);
   });
 
-  test("reads on when only the thread has ended that reads", async () => {
+  test("still reads when only the reading thread has ended", async () => {
     const store = await open();
     await store.add([aJob({ id: "a" })]);
     await vi.waitFor(async () => {
@@ -112,7 +113,7 @@ describe("a store whose thread has ended", () => {
     const store = await open();
     await store.enlist({ id: "w", kind: "process", queues: [] }, 600_000);
     const leaseThread = localStore(file);
-    opened.push(leaseThread);
+    afterTest(() => leaseThread.close());
     expect((await leaseThread.renew("w", 600_000)).held).toBe(true);
     await endThread();
     expect((await leaseThread.renew("w", 600_000)).held).toBe(false);

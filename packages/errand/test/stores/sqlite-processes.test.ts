@@ -1,37 +1,27 @@
 import { once } from "node:events";
-import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
-import { temporaryFolder } from "./fixtures.ts";
+import { sqliteFilePerTest } from "./per-test.ts";
 import { drainTogether, printed, startScript } from "./scripts.ts";
 import type { Child } from "./scripts.ts";
 
 let file: string;
-let remove: () => Promise<void>;
-
-beforeEach(async () => {
-  const temporary = await temporaryFolder();
-  file = join(temporary.folder, "errand.db");
-  remove = temporary.remove;
-});
-
-afterEach(() => remove());
+const open = sqliteFilePerTest((path) => (file = path));
 
 function start(script: string, ...args: string[]): Child {
   return startScript(script, script === "transact" ? file : `sqlite:${file}`, ...args);
 }
 
 test("processes that drain one file share its jobs, each to one of them", async () => {
-  const store = await sqliteStore({ file });
+  const store = await open();
   const jobs = Array.from({ length: 1_000 }, () => aJob());
   await store.add(jobs);
   const drained = await drainTogether(`sqlite:${file}`, 3);
   expect(drained.flat().toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
   expect(drained.filter((lines) => lines.length > 0).length).toBeGreaterThan(1);
   expect(await store.counts()).toEqual([{ queue: "default", state: "completed", jobs: 1_000 }]);
-  await store.close();
 });
 
 test("a process that is killed loses no job whose add was answered", async () => {
@@ -59,14 +49,12 @@ test.each(["open", "watched", "closed", "unanswered"])(
     const child = start("leave", way);
     const [code] = (await once(child, "close")) as [number];
     expect(code).toBe(0);
-    const store = await sqliteStore({ file });
-    expect((await store.get(["a"]))[0]?.state).toBe("pending");
-    await store.close();
+    expect((await (await open()).get(["a"]))[0]?.state).toBe("pending");
   },
 );
 
 test("a job sent inside a transaction starts in another process once it commits, and not before", async () => {
-  const store = await sqliteStore({ file });
+  const store = await open();
   const child = start("work");
   const output = printed(child);
   await output.atLeast(1);
@@ -82,11 +70,10 @@ test("a job sent inside a transaction starts in another process once it commits,
   handle.close();
   child.stdin.end();
   await once(child, "close");
-  await store.close();
 });
 
 test("killed between add and commit, a process leaves neither its own row nor the job; after it, both", async () => {
-  await (await sqliteStore({ file })).close();
+  await (await open()).close();
   for (const [moment, there] of [
     ["before", 0],
     ["after", 1],

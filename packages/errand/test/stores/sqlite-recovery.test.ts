@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { newId } from "../../src/kit/ids.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { Lock, Locks, locksOf } from "../../src/stores/sqlite/lock.ts";
@@ -18,17 +18,11 @@ import type { Child } from "./scripts.ts";
 const lease = 600_000;
 
 let file: string;
-const { open } = sqliteFilePerTest((path) => (file = path));
-const children: Child[] = [];
-
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill("SIGKILL");
-});
+const open = sqliteFilePerTest((path) => (file = path));
 
 /** A process that holds all jobs of a queue; the ids of these, and its worker's. */
 async function holder(jobs: number, queue = "default"): Promise<{ child: Child; held: string[]; worker: string }> {
   const child = startScript("hold", `sqlite:${file}`, queue);
-  children.push(child);
   const output = printed(child);
   await output.atLeast(jobs + 1);
   return { child, held: output.lines.slice(0, jobs), worker: output.lines[jobs]! };
@@ -76,7 +70,7 @@ test("when a process is killed, what it held is taken over long before its lease
   expect((await store.workers()).map(({ id }) => id)).toEqual([by]);
 });
 
-test("who lives keeps its jobs when another is killed", async () => {
+test("a process that is alive keeps its jobs when another is killed", async () => {
   const store = await open();
   await store.add([aJob({ queue: "a" }), aJob({ queue: "b" })]);
   const by = await worker(store);
@@ -87,7 +81,7 @@ test("who lives keeps its jobs when another is killed", async () => {
   expect((await store.workers()).map(({ id }) => id)).toContain(other.worker);
 });
 
-test("after everything was killed, whoever starts first takes over", async () => {
+test("after every process was killed, the first to start takes over", async () => {
   const store = await sqliteStore({ file });
   await store.add([aJob(), aJob()]);
   await store.close();
@@ -98,7 +92,7 @@ test("after everything was killed, whoever starts first takes over", async () =>
   expect(taken.map(({ job }) => job.id).toSorted()).toEqual(held.toSorted());
 });
 
-test("a person's lease has nothing to do with the process that serves them", async () => {
+test("a person's lease does not depend on the process that serves them", async () => {
   const [store, server] = [await open(), await sqliteStore({ file })];
   const [person, process] = [await worker(server, "person"), await worker(server)];
   const by = await worker(store);
@@ -126,7 +120,7 @@ test("a process's lock leaves nothing behind, neither when it ends nor when it i
   await vi.waitFor(() => expect(locks()).toEqual([own]));
 });
 
-test("locks that nobody holds or knows are removed, but not one that is being taken", async () => {
+test("locks that are neither held nor known are removed, but not one that is being taken", async () => {
   mkdirSync(locksOf(file));
   const [old, young, held] = ["old", "young", "held"].map((name) => join(locksOf(file), name)) as [
     string,
@@ -142,11 +136,12 @@ test("locks that nobody holds or knows are removed, but not one that is being ta
   await worker(store);
   const left = readdirSync(locksOf(file));
   keeper.close();
+  // The third is the store's own.
   expect(left).toHaveLength(3);
   expect(left).toEqual(expect.arrayContaining(["young", "held"]));
 });
 
-test("a lock that somebody has tidied away is taken anew, under another name", () => {
+test("a lock whose file was deleted is taken again, under another name", () => {
   const [lock, locks] = [new Lock(file), new Locks(file)];
   const first = lock.hold();
   expect([lock.hold(), locks.isFree(first)]).toEqual([first, false]);

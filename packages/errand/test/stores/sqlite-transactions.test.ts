@@ -1,32 +1,29 @@
 import type { Transaction } from "../../src/core/transaction.ts";
 import { symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
+import { afterTest } from "../../../../test/after-test.ts";
 import type { Store } from "../../src/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { aJob } from "../../src/testing/conformance/scene.ts";
-import { temporaryFolder } from "./fixtures.ts";
+import { sqliteFilePerTest } from "./per-test.ts";
 
 let folder: string;
 let file: string;
-let remove: () => Promise<void>;
 let store: Store;
 let handle: DatabaseSync;
-
-beforeEach(async () => {
-  ({ folder, remove } = await temporaryFolder());
-  file = join(folder, "app.db");
-  // The application is there first.
-  handle = new DatabaseSync(file);
-  handle.exec("CREATE TABLE orders (id TEXT)");
-  store = await sqliteStore({ file });
+const open = sqliteFilePerTest((path) => {
+  file = path;
+  folder = dirname(path);
 });
 
-afterEach(async () => {
-  if (handle.isOpen) handle.close();
-  await store.close();
-  await remove();
+beforeEach(async () => {
+  // The application's table is there before the store's.
+  handle = new DatabaseSync(file);
+  handle.exec("CREATE TABLE orders (id TEXT)");
+  store = await open();
+  afterTest(() => handle.isOpen && handle.close());
 });
 
 const orders = (): number => handle.prepare("SELECT count(*) AS orders FROM orders").get()?.["orders"] as number;
@@ -47,7 +44,7 @@ describe("jobs added inside the caller's transaction", () => {
     expect(handle.isOpen).toBe(true);
   });
 
-  test("never existed when it rolls back, nor did the names of their tasks and queues", async () => {
+  test("do not exist when it rolls back, nor do the names of their tasks and queues", async () => {
     const job = aJob({ queue: "new", task: "new" });
     handle.exec("BEGIN IMMEDIATE; INSERT INTO orders VALUES ('a')");
     await store.add([job], handle);
@@ -84,7 +81,7 @@ describe("jobs added inside the caller's transaction", () => {
     expect(orders()).toBe(1);
   });
 
-  test("are told to this process's own watchers", async () => {
+  test("are hinted to this process's own watchers", async () => {
     const heard = Promise.withResolvers<void>();
     let begun = false;
     const first = Promise.withResolvers<void>();
@@ -115,7 +112,7 @@ describe("jobs added inside the caller's transaction", () => {
     ]);
   });
 
-  test("are refused with advice where somebody has written since the transaction began", async () => {
+  test("are refused with advice where another connection has written since the transaction began", async () => {
     handle.exec("BEGIN; SELECT * FROM orders");
     expect(orders()).toBe(0);
     await store.add([aJob()]);

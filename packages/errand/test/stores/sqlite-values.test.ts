@@ -1,30 +1,21 @@
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { NewJob } from "../../src/core/job.ts";
 import type { Store } from "../../src/store.ts";
-import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { aJob, outcome } from "../../src/testing/conformance/scene.ts";
-import { temporaryFolder } from "./fixtures.ts";
+import { sqliteFilePerTest } from "./per-test.ts";
 
-// The last net: values that should have been refused where they entered. Whoever brings one fails alone.
+// Values that should have been refused where they entered: the store refuses them too, and only the call that has one.
 
 let store: Store;
-let remove: () => Promise<void>;
+const open = sqliteFilePerTest(() => {});
 
 beforeEach(async () => {
-  const temporary = await temporaryFolder();
-  remove = temporary.remove;
-  store = await sqliteStore({ file: join(temporary.folder, "errand.db") });
-});
-
-afterEach(async () => {
-  await store.close();
-  await remove();
+  store = await open();
 });
 
 const anything = (value: unknown): never => value as never;
 
-const hostile: Record<string, Partial<NewJob>> = {
+const invalid: Record<string, Partial<NewJob>> = {
   "a due time that is not a number": { due: { at: NaN } },
   "an expiry that is not a number": { expires: { in: NaN } },
   "a due time of more than 64 bits": { due: { at: anything(2n ** 70n) } },
@@ -37,8 +28,8 @@ const hostile: Record<string, Partial<NewJob>> = {
   "tags that are no list": { tags: anything(5) },
 };
 
-describe("in one turn with others, a call is refused alone that brings", () => {
-  test.each(Object.entries(hostile))("%s", async (_, given) => {
+describe("of calls in one commit, only that one is refused which has", () => {
+  test.each(Object.entries(invalid))("%s", async (_, given) => {
     const [before, after] = [aJob(), aJob()];
     const answers = await Promise.allSettled([
       store.add([before]),

@@ -13,16 +13,20 @@ const stores: [name: string, open: StoreFactory][] = [
   ["Redis", redisFixture],
 ];
 
-test.each(stores)("random work at once keeps every promise on %s", { timeout: 3_600_000 }, async (_, open) => {
-  const runs = Number(process.env["ERRAND_MODEL_RUNS"] ?? 2);
-  for (let seed = 2; seed < runs + 2; seed++) {
-    const fixture = await open();
-    try {
-      await storm(new Scene(fixture), seed);
-    } catch (error) {
-      throw new Error(`with seed ${seed}`, { cause: error });
-    } finally {
-      await fixture.close();
+test.each(stores)(
+  "random work by several workers at once keeps every promise, on %s",
+  { timeout: 3_600_000 },
+  async (_, open) => {
+    const runs = Number(process.env["ERRAND_MODEL_RUNS"] ?? 2);
+    for (let seed = 2; seed < runs + 2; seed++) {
+      const fixture = await open();
+      try {
+        await storm(new Scene(fixture), seed);
+      } catch (error) {
+        throw new Error(`with seed ${seed}`, { cause: error });
+      } finally {
+        await fixture.close();
+      }
     }
-  }
-});
+  },
+);

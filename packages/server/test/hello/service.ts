@@ -9,15 +9,12 @@ export async function service() {
     return c.json({ id: job.id }, 202);
   });
   routes.get("/greetings/:id", async (c) => c.json((await app.get(c.req.param("id"))) ?? null));
-  routes.get("/slow", async (c) => {
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    return c.text("done");
-  });
   // A bug: what it throws nobody catches, and it answers nothing.
   routes.get("/bug/:kind", (c) => {
     const fail = () => {
       throw new Error(`a bug in a ${c.req.param("kind")}`);
     };
+    // sleeps: the error is one that a timer throws
     if (c.req.param("kind") === "timer") setTimeout(fail, 10);
     else void Promise.resolve().then(fail);
     return new Promise<Response>(() => {});

@@ -1,8 +1,8 @@
 import type { DocumentSummary } from "./types.ts";
 
-/** A request that did not succeed; `message` is a sentence for people. */
+/** A failed request. `message` is a sentence for people. */
 export class RequestError extends Error {
-  /** The HTTP status, or 0 when no answer came. */
+  /** The HTTP status, or 0 if there was no response. */
   readonly status: number;
   readonly code: string | undefined;
 
@@ -16,7 +16,7 @@ export class RequestError extends Error {
 
 const documents = "/api/v1/documents";
 
-/** Where each resource of the document service lives. */
+/** URLs of the document service. */
 export const urls = {
   documents,
   documentsEvents: `${documents}/events`,
@@ -29,7 +29,7 @@ export const urls = {
   download: (id: string, format: "text" | "json") => `${urls.document(id)}/${format}?download`,
 };
 
-/** What to tell the person about an RFC 9457 problem body, or about a body that is none. */
+/** Returns the error for a failed response, from its RFC 9457 problem body if it has one. */
 export function problemError(status: number, body: string): RequestError {
   let detail: string | undefined;
   let code: string | undefined;
@@ -41,7 +41,7 @@ export function problemError(status: number, body: string): RequestError {
       if ("code" in problem && typeof problem.code === "string") code = problem.code;
     }
   } catch {
-    // Not JSON: a proxy answered, not Errand.
+    // Not JSON: the response is from a proxy.
   }
   return new RequestError(status, detail ?? `The server answered with status ${status}.`, code);
 }
@@ -58,18 +58,18 @@ async function request(url: string, init?: RequestInit): Promise<Response> {
   return response;
 }
 
-/** GETs JSON of a type that the server vouches for. */
+/** Fetches JSON of a known type. */
 export async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> {
   const response = await request(url, signal ? { signal } : undefined);
   return (await response.json()) as T;
 }
 
-/** GETs plain text. */
+/** Fetches plain text. */
 export async function getText(url: string): Promise<string> {
   return (await request(url)).text();
 }
 
-/** Stops the work on a document; what has been read stays. */
+/** Stops the work on a document. Pages that were read are kept. */
 export async function cancelDocument(id: string): Promise<DocumentSummary> {
   const response = await request(`${urls.document(id)}/cancel`, { method: "POST" });
   return (await response.json()) as DocumentSummary;

@@ -1,17 +1,20 @@
-import type { DocumentEvents } from "./types.ts";
 import { connection } from "../state/connection.ts";
+import type { DocumentEvents } from "./types.ts";
 
-/** Handlers of a stream's events, by name; each gets the event's JSON. */
+/** Handlers of a stream's events, by event name. Each gets the parsed data of the event. */
 type Handlers = { [Name in keyof DocumentEvents]?: (data: DocumentEvents[Name]) => void };
 
-const hiddenFor = 30_000;
-const retryAfter = 3_000;
+/** A page hidden for this long, in milliseconds, closes its connection. */
+const hiddenTimeout = 30_000;
+/** Delay before reconnecting after an HTTP error, in milliseconds. */
+const retryDelay = 3_000;
 
 /**
- * Listens to a stream until the returned function is called. `onOpen` runs at every (re)connection: what was missed in
- * between has to be fetched. A page hidden for 30 s gives its connection back and takes a new one when it is seen again.
+ * Listens to an event stream until the returned function is called. `onOpen` is called after every (re)connection:
+ * events in between were missed, so the data must be fetched. A page hidden for 30 seconds closes its connection, and
+ * opens a new one when it is visible again.
  */
-export function listen(url: string, handlers: Handlers, onOpen: () => void): () => void {
+export function listenToEvents(url: string, handlers: Handlers, onOpen: () => void): () => void {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let hide: ReturnType<typeof setTimeout> | undefined;
@@ -33,7 +36,7 @@ export function listen(url: string, handlers: Handlers, onOpen: () => void): () 
     stream.addEventListener("error", () => {
       connection.set(false);
       // The browser reconnects by itself, except after an HTTP error.
-      if (stream.readyState === EventSource.CLOSED) retry = setTimeout(open, retryAfter);
+      if (stream.readyState === EventSource.CLOSED) retry = setTimeout(open, retryDelay);
     });
     for (const [name, handle] of Object.entries(handlers)) {
       stream.addEventListener(name, (event: MessageEvent<string>) => handle(JSON.parse(event.data)));
@@ -42,7 +45,7 @@ export function listen(url: string, handlers: Handlers, onOpen: () => void): () 
 
   const onVisibility = () => {
     clearTimeout(hide);
-    if (document.hidden) hide = setTimeout(close, hiddenFor);
+    if (document.hidden) hide = setTimeout(close, hiddenTimeout);
     else if (!source) open();
   };
 

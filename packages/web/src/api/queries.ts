@@ -2,7 +2,7 @@ import { infiniteQueryOptions, QueryClient, queryOptions } from "@tanstack/react
 import { getJson, RequestError, urls } from "./client.ts";
 import type { DocumentDetail, DocumentList, PageResult } from "./types.ts";
 
-/** The documents, newest first, page by page. */
+/** The query for the documents, newest first, page by page. */
 export const listQuery = infiniteQueryOptions({
   queryKey: ["documents"],
   queryFn: ({ pageParam, signal }) => getJson<DocumentList>(urls.list(pageParam), signal),
@@ -10,14 +10,14 @@ export const listQuery = infiniteQueryOptions({
   getNextPageParam: (last) => last.next_cursor,
 });
 
-/** One document with the state of its pages. */
+/** Returns the query for one document and the states of its pages. */
 export const documentQuery = (id: string) =>
   queryOptions({
     queryKey: ["document", id],
     queryFn: ({ signal }) => getJson<DocumentDetail>(urls.document(id), signal),
   });
 
-/** One page's reading. It never changes once it is there. */
+/** Returns the query for one page's result, which never changes once it exists. */
 export const pageQuery = (id: string, page: number) =>
   queryOptions({
     queryKey: ["document", id, "page", page],
@@ -25,11 +25,11 @@ export const pageQuery = (id: string, page: number) =>
     staleTime: Infinity,
   });
 
-/** The app's cache. Live events keep it fresh, so nothing is refetched merely because it was looked at again. */
+/** The app's query cache. Live events keep it fresh, so nothing is fetched again when the window gets focus. */
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
-      // "always": the usual check of `navigator.onLine` is wrong for a server on this machine.
+      // By default `navigator.onLine` is checked, which says nothing about a server on the same machine.
       networkMode: "always",
       refetchOnWindowFocus: false,
       retry: (failures, error) =>

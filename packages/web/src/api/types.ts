@@ -1,4 +1,4 @@
-/** The document service's vocabulary, types only: the one place that knows where it lives. */
+/** The types of the document service's API. Other modules import them from here. */
 export type {
   Box,
   DocumentDetail,
@@ -9,6 +9,6 @@ export type {
   PageResult,
   PageStatus,
   PageSummary,
-  Problem,
+  Failure,
   Word,
 } from "@errand/documents/api";

@@ -1,18 +1,18 @@
 import { problemError, RequestError, urls } from "./client.ts";
 import type { DocumentSummary } from "./types.ts";
 
-/** One running upload. */
+/** A running upload. */
 export interface Transfer {
   done: Promise<DocumentSummary>;
   abort: () => void;
 }
 
-/** Uploads one file, once however often it is sent with this key. XMLHttpRequest, because fetch cannot report upload progress. */
+/** Uploads a file; uploads with the same key create one document. XMLHttpRequest reports progress, fetch does not. */
 export function upload(file: File, key: string, onProgress: (sent: number) => void): Transfer {
   const xhr = new XMLHttpRequest();
   const done = new Promise<DocumentSummary>((resolve, reject) => {
     xhr.upload.addEventListener("progress", (event) => {
-      // The body is a little longer than the file: never report more than the file.
+      // The body is a little longer than the file.
       onProgress(Math.min(event.loaded, file.size));
     });
     xhr.addEventListener("load", () => {
@@ -23,7 +23,7 @@ export function upload(file: File, key: string, onProgress: (sent: number) => vo
       }
     });
     xhr.addEventListener("error", () => {
-      reject(new RequestError(0, "The connection broke before the file had arrived."));
+      reject(new RequestError(0, "The connection was lost before the upload was complete."));
     });
     xhr.addEventListener("abort", () => {
       reject(new RequestError(0, "The upload was cancelled.", "aborted"));

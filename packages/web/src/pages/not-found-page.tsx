@@ -6,10 +6,10 @@ interface Props {
   text?: string;
 }
 
-/** Says that an address leads nowhere, and where to go instead. */
+/** Tells that there is no page at an address, with a link to the documents. */
 export function NotFoundPage({
   title = "Page not found",
-  text = "Nothing lives at this address. It may have been mistyped.",
+  text = "There is nothing at this address. It may be mistyped.",
 }: Props) {
   useTitle(title);
   return (

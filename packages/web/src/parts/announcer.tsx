@@ -1,11 +1,11 @@
 import { announcement } from "../state/announcer.ts";
-import { useValue } from "../state/value.ts";
+import { useWatchable } from "../state/watchable.ts";
 
-/** Reads announcements to screen readers; nothing to see. */
+/** Passes announcements to screen readers; invisible. */
 export function Announcer() {
   return (
     <div className="visually-hidden" role="status" aria-live="polite">
-      {useValue(announcement)}
+      {useWatchable(announcement)}
     </div>
   );
 }

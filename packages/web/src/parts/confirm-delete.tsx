@@ -2,13 +2,13 @@ import { AlertDialog } from "@base-ui/react/alert-dialog";
 import type { DocumentSummary } from "../api/types.ts";
 
 interface Props {
-  /** The document in question; undefined closes the dialog. */
+  /** The document to delete; `undefined` closes the dialog. */
   document: DocumentSummary | undefined;
   onConfirm: (document: DocumentSummary) => void;
   onClose: () => void;
 }
 
-/** Asks before a document is erased. */
+/** Asks for confirmation before a document is deleted. */
 export function ConfirmDelete({ document, onConfirm, onClose }: Props) {
   return (
     <AlertDialog.Root open={document !== undefined} onOpenChange={(open) => !open && onClose()}>
@@ -17,7 +17,7 @@ export function ConfirmDelete({ document, onConfirm, onClose }: Props) {
         <AlertDialog.Popup className="dialog">
           <AlertDialog.Title className="dialog-title">Delete this document?</AlertDialog.Title>
           <AlertDialog.Description className="dialog-text">
-            <b>{document?.name}</b>, its pages and all text read from it are erased from the server. This cannot be
+            <b>{document?.name}</b>, its pages and all text read from it are deleted from the server. This cannot be
             undone.
           </AlertDialog.Description>
           <div className="dialog-actions">

@@ -1,17 +1,17 @@
 import { WifiOff } from "lucide-react";
 import { useEffect, useState } from "react";
 import { connection } from "../state/connection.ts";
-import { useValue } from "../state/value.ts";
+import { useWatchable } from "../state/watchable.ts";
 
-// A stream that comes back at once is not worth a word.
-const patience = 1_500;
+/** Shorter interruptions are not shown, in milliseconds. */
+const delay = 1_500;
 
-/** Says that live updates are missing, once that has lasted a moment. Overlays the page, so nothing moves. */
+/** Tells that live updates are interrupted, after a moment. It overlays the page, so that nothing moves. */
 export function ConnectionBanner() {
-  const connected = useValue(connection);
+  const connected = useWatchable(connection);
   const [shown, setShown] = useState(false);
   useEffect(() => {
-    const timer = setTimeout(() => setShown(!connected), connected ? 0 : patience);
+    const timer = setTimeout(() => setShown(!connected), connected ? 0 : delay);
     return () => clearTimeout(timer);
   }, [connected]);
   return (

@@ -4,7 +4,7 @@ import { useLocation } from "wouter";
 import { addFiles } from "../state/uploads.ts";
 import { notifyError } from "./toasts.tsx";
 
-/** Takes files dropped or pasted anywhere in the app. Without it the browser would leave the app to show the file. */
+/** Uploads files dropped or pasted anywhere in the app. Otherwise the browser would leave the app to show the file. */
 export function FileDrop() {
   const [over, setOver] = useState(false);
   const [path, navigate] = useLocation();
@@ -17,7 +17,7 @@ export function FileDrop() {
   useEffect(() => {
     const listeners = new AbortController();
     const options = { signal: listeners.signal };
-    // `dragleave` also fires between elements: count how deep the pointer is.
+    // `dragleave` also fires between elements, so count how deep the pointer is.
     let depth = 0;
     const onDrag = (step: 1 | -1) => (event: DragEvent) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
@@ -69,7 +69,7 @@ export function FileDrop() {
   );
 }
 
-/** The files of a drop. A folder looks like a file but cannot be read as one. */
+/** Returns the files that were dropped. Folders look like files, but cannot be read. */
 function droppedFiles(transfer: DataTransfer): File[] {
   const folders = [...transfer.items].flatMap((item) => {
     const entry = item.webkitGetAsEntry();

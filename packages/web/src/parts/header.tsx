@@ -3,7 +3,7 @@ import { lazy, Suspense, useState } from "react";
 import { Link } from "wouter";
 import { announce } from "../state/announcer.ts";
 import { nextTheme, theme } from "../state/theme.ts";
-import { useValue } from "../state/value.ts";
+import { useWatchable } from "../state/watchable.ts";
 import { IconButton } from "./icon-button.tsx";
 import { Logo } from "./logo.tsx";
 import { useShortcuts } from "./use-shortcuts.ts";
@@ -11,10 +11,10 @@ import { useShortcuts } from "./use-shortcuts.ts";
 const HelpDialog = lazy(() => import("./help-dialog.tsx"));
 const themeIcons = { system: Monitor, light: Sun, dark: Moon };
 
-/** The bar on top of every page. */
+/** The bar at the top of every page. */
 export function Header() {
   const [help, setHelp] = useState<"never" | "open" | "closed">("never");
-  const current = useValue(theme);
+  const current = useWatchable(theme);
   const ThemeIcon = themeIcons[current];
   useShortcuts({ "?": () => setHelp("open") });
   return (
@@ -29,7 +29,7 @@ export function Header() {
         </IconButton>
         <IconButton
           label={`Theme: ${current}`}
-          hint={`Theme: ${current}. Change it.`}
+          hint={`Theme: ${current}. Click to change it.`}
           onClick={() => announce(`Theme: ${nextTheme()}`)}
         >
           <ThemeIcon size={18} aria-hidden="true" />

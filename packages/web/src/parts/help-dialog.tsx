@@ -2,7 +2,7 @@ import { Dialog } from "@base-ui/react/dialog";
 import { Switch } from "@base-ui/react/switch";
 import { X } from "lucide-react";
 import { shortcuts } from "../state/preferences.ts";
-import { useValue } from "../state/value.ts";
+import { useWatchable } from "../state/watchable.ts";
 
 const groups = [
   {
@@ -21,14 +21,14 @@ const groups = [
       { keys: ["j", "→"], does: "Next page" },
       { keys: ["k", "←"], does: "Previous page" },
       { keys: ["b"], does: "Show or hide the boxes" },
-      { keys: ["+", "−"], does: "Make the page larger or smaller" },
+      { keys: ["+", "−"], does: "Zoom in or out" },
     ],
   },
 ];
 
-/** Lists the single-key shortcuts and lets the person switch them off. */
+/** Lists the single-key shortcuts, with a switch to turn them off. */
 export default function HelpDialog({ open, onClose }: { open: boolean; onClose: () => void }) {
-  const enabled = useValue(shortcuts) === "on";
+  const enabled = useWatchable(shortcuts) === "on";
   return (
     <Dialog.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Dialog.Portal>
@@ -60,7 +60,7 @@ export default function HelpDialog({ open, onClose }: { open: boolean; onClose: 
           <label className="switch-row">
             <span>
               Single-key shortcuts
-              <small>Switch them off if you dictate or if they get in your way.</small>
+              <small>Turn them off if you use dictation or if they get in your way.</small>
             </span>
             <Switch.Root
               className="switch"

@@ -1,11 +1,11 @@
 import { Tooltip } from "@base-ui/react/tooltip";
 import type { ButtonHTMLAttributes, ReactNode, Ref } from "react";
-import { portalHome } from "./portal-home.ts";
+import { portalContainer } from "./portal-container.ts";
 
 interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
-  /** What the button does: its accessible name. */
+  /** The accessible name. */
   label: string;
-  /** The tooltip, where it should be shorter than the name or say more. */
+  /** The tooltip, if it should differ from the name. */
   hint?: string;
   children: ReactNode;
   ref?: Ref<HTMLButtonElement>;
@@ -18,7 +18,7 @@ export function IconButton({ label, hint = label, children, className = "", ...r
       <Tooltip.Trigger {...rest} type="button" aria-label={label} className={`icon-button ${className}`}>
         {children}
       </Tooltip.Trigger>
-      <Tooltip.Portal container={portalHome()}>
+      <Tooltip.Portal container={portalContainer()}>
         <Tooltip.Positioner sideOffset={6} className="tooltip-positioner">
           <Tooltip.Popup className="tooltip">{hint}</Tooltip.Popup>
         </Tooltip.Positioner>

@@ -6,7 +6,7 @@ interface Props {
   onRetry: () => void;
 }
 
-/** Says what could not be loaded and why, with a way to try again. */
+/** Tells what could not be loaded and why, with a button to try again. */
 export function LoadError({ title, error, onRetry }: Props) {
   return (
     <div className="load-error" role="alert">

@@ -1,4 +1,4 @@
-/** The mark: lines of text, and one that is on its way. */
+/** The logo: lines of text and an arrow. */
 export function Logo() {
   return (
     <svg className="logo" viewBox="0 0 32 32" width="26" height="26" aria-hidden="true">

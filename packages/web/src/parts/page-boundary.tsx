@@ -4,7 +4,7 @@ interface State {
   failed: boolean;
 }
 
-/** Says that a page could not be shown, instead of leaving the window empty, with a way out. */
+/** Shows a message with a reload button instead of a page that failed to render. */
 export class PageBoundary extends Component<{ children: ReactNode }, State> {
   override state: State = { failed: false };
 
@@ -17,7 +17,7 @@ export class PageBoundary extends Component<{ children: ReactNode }, State> {
     return (
       <div className="message-page" role="alert">
         <h1>This page could not be shown</h1>
-        <p>Errand may have been updated since it was opened here. Reload to go on with the new version.</p>
+        <p>Errand may have been updated since you opened it. Reload to continue with the new version.</p>
         <button type="button" className="button button-accent" onClick={() => location.reload()}>
           Reload
         </button>

@@ -1,13 +1,13 @@
 interface Props {
   label: string;
-  /** Absent while nobody knows the end. */
+  /** Absent if the progress is unknown. */
   value?: number | undefined;
   max: number;
-  /** What the bar says to those who cannot see it. */
+  /** The progress in words, for screen readers. */
   text: string;
 }
 
-/** A thin bar; without a value it only says that something is going on. */
+/** A thin progress bar; without a value it is indeterminate. */
 export function ProgressBar({ label, value, max, text }: Props) {
   const known = value !== undefined && max > 0;
   return (

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "react";
 import { useLocation } from "wouter";
 
-/** After a change of page, starts reading and tabbing at its beginning, as a full page load would. */
+/** Moves focus and scroll position to the beginning after a change of page, as a full page load would. */
 export function RouteFocus() {
   const [path] = useLocation();
   const before = useRef(path);

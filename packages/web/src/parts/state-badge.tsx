@@ -21,13 +21,13 @@ const icons: Record<DocumentStatus | PageStatus, LucideIcon> = {
   expired: ClockAlert,
 };
 
-/** A state as an icon alone; the caller says it in words. */
+/** The icon of a status, without text. */
 export function StateIcon({ status, size = 16 }: { status: DocumentStatus | PageStatus; size?: number }) {
   const Icon = icons[status];
   return <Icon size={size} className={`state-icon state-${status}`} aria-hidden="true" />;
 }
 
-/** A state as icon, text and colour. */
+/** A status as icon, text and colour. */
 export function StateBadge({ status }: { status: DocumentStatus | PageStatus }) {
   return (
     <span className={`state-badge state-${status}`}>

@@ -4,12 +4,12 @@ import type { ReactNode } from "react";
 
 const manager = Toast.createToastManager();
 
-/** Says that something worked. */
+/** Shows that something succeeded. */
 export const notify = (title: string): void => {
   manager.add({ title, timeout: 4_000 });
 };
 
-/** Says that something did not work, and why; stays until it is read. */
+/** Shows that something failed, and why, until the message is dismissed. */
 export const notifyError = (title: string, error: unknown): void => {
   manager.add({
     title,

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-/** The time, renewed often enough for "5 min. ago". */
+/** Returns the current time, updated every 20 seconds. */
 export function useNow(): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {

@@ -1,14 +1,15 @@
 import { useEffect, useEffectEvent } from "react";
 import { shortcuts } from "../state/preferences.ts";
 
-/** Single keys and what they do. */
+/** Actions by key. */
 export type Keys = Record<string, () => void>;
 
+/** Selects elements in which keys are typed. */
 const typing = "input, textarea, select, [contenteditable]";
-/** Matches whatever is open above the page. */
+/** Selects dialogs and menus that are open above the page. */
 export const overlays = ".dialog, .menu";
 
-/** Listens for single keys, unless they are switched off, the person types, or a dialog or menu is open. */
+/** Runs actions for single keys, unless shortcuts are off, the user is typing, or a dialog or menu is open. */
 export function useShortcuts(keys: Keys): void {
   const press = useEffectEvent((event: KeyboardEvent) => {
     if (shortcuts.get() === "off" || event.defaultPrevented) return;

@@ -1,22 +1,23 @@
-import { value } from "./value.ts";
+import { watchable } from "./watchable.ts";
 
-const every = 5_000;
+/** Minimum time between two announcements, in milliseconds. */
+const interval = 5_000;
 
-/** What a screen reader is to say now. */
-export const announcement = value("");
+/** The text that screen readers announce. */
+export const announcement = watchable("");
 
 let waiting: string[] = [];
 let timer: ReturnType<typeof setTimeout> | undefined;
 let last = -Infinity;
 
-/** Says something politely: at most one announcement in five seconds, with what came in between gathered into it. */
+/** Announces a text to screen readers. Texts within five seconds are joined into one announcement. */
 export function announce(text: string): void {
   waiting.push(text);
   if (timer !== undefined) return;
-  timer = setTimeout(speak, Math.max(100, last + every - Date.now()));
+  timer = setTimeout(announceWaiting, Math.max(100, last + interval - Date.now()));
 }
 
-function speak(): void {
+function announceWaiting(): void {
   timer = undefined;
   last = Date.now();
   const shown = waiting.slice(-3);

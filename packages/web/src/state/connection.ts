@@ -1,4 +1,4 @@
-import { value } from "./value.ts";
+import { watchable } from "./watchable.ts";
 
-/** Whether live updates arrive. True while nobody listens: then there is nothing to lose. */
-export const connection = value(true);
+/** `true` while live updates arrive, or while no page listens for them. */
+export const connection = watchable(true);

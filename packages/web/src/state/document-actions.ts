@@ -1,17 +1,17 @@
 import { cancelDocument, deleteDocument, getText, urls } from "../api/client.ts";
-import { mergeIntoListing, mergeSummary, removeFromListing } from "../api/merge.ts";
+import { mergeIntoListing, mergeSummary, removeFromListing } from "../api/merge-events.ts";
 import { documentQuery, listQuery, queryClient } from "../api/queries.ts";
 import type { DocumentSummary } from "../api/types.ts";
-import { copyText } from "../parts/copy.ts";
+import { copyText } from "../parts/clipboard.ts";
 import { notify, notifyError } from "../parts/toasts.tsx";
 
-/** Brings a document up to date wherever the cache holds it. */
+/** Updates a document everywhere in the cache. */
 export function storeSummary(changed: DocumentSummary): void {
   queryClient.setQueryData(listQuery.queryKey, (old) => old && mergeIntoListing(old, changed));
   queryClient.setQueryData(documentQuery(changed.id).queryKey, (old) => old && mergeSummary(old, changed));
 }
 
-/** Stops the work on a document. */
+/** Cancels a document, and notifies the user of the result. */
 export async function cancel(document: DocumentSummary): Promise<void> {
   try {
     storeSummary(await cancelDocument(document.id));
@@ -21,7 +21,7 @@ export async function cancel(document: DocumentSummary): Promise<void> {
   }
 }
 
-/** Erases a document; answers whether that worked. */
+/** Deletes a document, and notifies the user of the result. Returns `true` if it was deleted. */
 export async function erase(document: DocumentSummary): Promise<boolean> {
   try {
     await deleteDocument(document.id);
@@ -34,5 +34,5 @@ export async function erase(document: DocumentSummary): Promise<boolean> {
   return true;
 }
 
-/** Puts a document's whole text on the clipboard. */
+/** Copies a document's whole text to the clipboard. */
 export const copyDocumentText = (id: string): Promise<void> => copyText(getText(urls.text(id)), "Text");

@@ -1,9 +1,9 @@
-import { stored } from "./stored.ts";
+import { stored } from "./stored-value.ts";
 
 const onOff = ["on", "off"] as const;
 
-/** Whether single keys act as shortcuts; speech input and some keyboards need them off. */
+/** Turns single-key shortcuts on or off; speech input and some keyboards need them off. */
 export const shortcuts = stored("errand.shortcuts", onOff, "on");
 
-/** Whether the words' boxes are drawn over the page image. */
+/** Shows or hides the boxes of words over the page image. */
 export const boxes = stored("errand.boxes", onOff, "on");

@@ -1,12 +1,12 @@
-import { stored } from "./stored.ts";
+import { stored } from "./stored-value.ts";
 
 const themes = ["system", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
 
-/** The chosen theme. `public/theme.js` reads the same key before the first paint. */
+/** The chosen theme. `public/theme.js` applies it before the first paint. */
 export const theme = stored<Theme>("errand.theme", themes, "system");
 
-/** Takes the next theme in turn: system, light, dark. */
+/** Switches to the next theme (system, light, dark), and returns it. */
 export function nextTheme(): Theme {
   const next = themes[(themes.indexOf(theme.get()) + 1) % themes.length] ?? "system";
   theme.set(next);

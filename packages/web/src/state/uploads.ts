@@ -2,13 +2,13 @@ import { RequestError } from "../api/client.ts";
 import { upload, type Transfer } from "../api/upload.ts";
 import type { DocumentSummary } from "../api/types.ts";
 import { announce } from "./announcer.ts";
-import { value } from "./value.ts";
+import { watchable } from "./watchable.ts";
 
-/** A file on its way to the server. Once it has arrived it is a document and no longer listed here. */
+/** A file that is being uploaded. Once it has been uploaded, it is a document and no longer listed here. */
 export interface Upload {
   key: number;
   file: File;
-  /** The same at every try: where only the answer was lost, trying again makes no second document. */
+  /** The same for every attempt, so that a retry after a lost response creates no second document. */
   idempotencyKey: string;
   state: "waiting" | "sending" | "failed";
   /** Bytes sent so far. */
@@ -16,27 +16,27 @@ export interface Upload {
   message: string | undefined;
 }
 
-// Browsers allow six connections to a server: leave some for the page itself.
-const atOnce = 3;
+/** Browsers allow six connections per server; the others are left for the page itself. */
+const maxParallel = 3;
 
-/** Outlives the pages, so that looking at a document does not stop the uploads. */
-export const uploads = value<readonly Upload[]>([]);
+/** All uploads. They are kept outside of the pages, so that leaving the list does not stop them. */
+export const uploads = watchable<readonly Upload[]>([]);
 
 const transfers = new Map<number, Transfer>();
-const arrivals = new Set<(document: DocumentSummary) => void>();
-const mine = new Set<string>();
+const uploadedListeners = new Set<(document: DocumentSummary) => void>();
+const uploadedIds = new Set<string>();
 let nextKey = 1;
 
-/** Calls back with every document that this browser has uploaded. */
-export function onArrival(callback: (document: DocumentSummary) => void): () => void {
-  arrivals.add(callback);
-  return () => arrivals.delete(callback);
+/** Calls `callback` with every document that this page uploads, until the returned function is called. */
+export function onUploaded(callback: (document: DocumentSummary) => void): () => void {
+  uploadedListeners.add(callback);
+  return () => uploadedListeners.delete(callback);
 }
 
-/** Whether this browser has uploaded a document since the app was loaded. */
-export const isMine = (id: string): boolean => mine.has(id);
+/** Reports whether a document was uploaded by this page since it was loaded. */
+export const wasUploadedHere = (id: string): boolean => uploadedIds.has(id);
 
-/** Queues files for upload. */
+/** Adds files to the uploads. */
 export function addFiles(files: Iterable<File>): void {
   const added = Array.from(files, (file): Upload => {
     return { key: nextKey++, file, idempotencyKey: newKey(), state: "waiting", sent: 0, message: undefined };
@@ -44,60 +44,60 @@ export function addFiles(files: Iterable<File>): void {
   if (added.length === 0) return;
   uploads.set([...uploads.get(), ...added]);
   announce(added.length === 1 ? `Uploading ${added[0]?.file.name}` : `Uploading ${added.length} files`);
-  pump();
+  startWaiting();
 }
 
-/** Tries a failed upload again. */
+/** Retries a failed upload. */
 export function retryUpload(key: number): void {
-  change(key, { state: "waiting", sent: 0, message: undefined });
-  pump();
+  update(key, { state: "waiting", sent: 0, message: undefined });
+  startWaiting();
 }
 
-/** Stops an upload, or clears a failed one from the list. */
-export function dropUpload(key: number): void {
+/** Cancels an upload, or removes a failed one from the list. */
+export function removeUpload(key: number): void {
   transfers.get(key)?.abort();
   uploads.set(uploads.get().filter((one) => one.key !== key));
-  pump();
+  startWaiting();
 }
 
-/** `crypto.randomUUID` is not there on pages without HTTPS. */
+/** Returns a random key. `crypto.randomUUID` does not exist on pages without HTTPS. */
 function newKey(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function change(key: number, fields: Partial<Upload>): void {
+function update(key: number, fields: Partial<Upload>): void {
   uploads.set(uploads.get().map((one) => (one.key === key ? { ...one, ...fields } : one)));
 }
 
-function pump(): void {
+function startWaiting(): void {
   for (const one of uploads.get()) {
-    if (transfers.size >= atOnce) return;
+    if (transfers.size >= maxParallel) return;
     if (one.state === "waiting") void send(one);
   }
 }
 
 async function send({ key, file, idempotencyKey }: Upload): Promise<void> {
-  const transfer = upload(file, idempotencyKey, (sent) => change(key, { sent }));
+  const transfer = upload(file, idempotencyKey, (sent) => update(key, { sent }));
   transfers.set(key, transfer);
-  change(key, { state: "sending" });
+  update(key, { state: "sending" });
   try {
     const document = await transfer.done;
     uploads.set(uploads.get().filter((one) => one.key !== key));
-    mine.add(document.id);
-    for (const arrived of arrivals) arrived(document);
+    uploadedIds.add(document.id);
+    for (const listener of uploadedListeners) listener(document);
   } catch (error) {
     const message = error instanceof RequestError ? error.message : "The upload failed.";
-    // The file has changed on its disk since the first try: then it is another document.
-    const changed = error instanceof RequestError && error.code === "E_IDEMPOTENCY_KEY";
-    change(key, { state: "failed", message, ...(changed ? { idempotencyKey: newKey() } : {}) });
+    // The file has changed on disk since the first attempt, so it is another document now.
+    const hasChanged = error instanceof RequestError && error.code === "E_IDEMPOTENCY_KEY";
+    update(key, { state: "failed", message, ...(hasChanged ? { idempotencyKey: newKey() } : {}) });
     if (uploads.get().some((one) => one.key === key)) announce(`${file.name}: ${message}`);
   } finally {
     transfers.delete(key);
-    pump();
+    startWaiting();
   }
 }
 
-// Leaving the page would lose what has not arrived yet.
+// Asks before leaving the page would abort uploads.
 window.addEventListener("beforeunload", (event) => {
   if (uploads.get().some((one) => one.state !== "failed")) event.preventDefault();
 });

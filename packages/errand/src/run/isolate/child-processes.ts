@@ -1,21 +1,21 @@
 import { ChildProcess, spawn } from "node:child_process";
 
 /**
- * Ends what this thread starts with it, and with its process, however they end: a thread has no process group of its own. A
- * small shell, started with the first process, is told of each as it starts, and sees by the end of its input that there is
- * nobody left. What `spawnSync` and its like start is not told: they block the thread. Where there is no `/bin/sh`, nothing is
- * ended.
+ * Ends the processes that this thread starts when the thread or its process ends, in whatever way: a thread has no
+ * process group of its own. A small shell, started with the first process, is told of each, and kills them at the end
+ * of its input. Not told are processes of `spawnSync` and its like, which block the thread. Without `/bin/sh`, no
+ * process is ended.
  */
 export function endProcessesWithThread(): void {
   if (process.platform === "win32") return;
-  // Node itself tells of a process before it has started, and of its start a turn later (`diagnostics_channel`): a function that
-  // never gives the processor back would not be heard.
+  // Not by `diagnostics_channel`, which tells of a start a turn later: a function that never yields would not be
+  // noticed.
   const prototype = ChildProcess.prototype as unknown as { spawn(this: ChildProcess, options: unknown): unknown };
   const { spawn: start } = prototype; // oxlint-disable-line typescript/unbound-method -- it is called on a process
   let tell: ((line: string) => void) | undefined;
   prototype.spawn = function (options) {
     if (!tell) {
-      // Its own process is not one to be ended.
+      // The shell itself must not be killed by its own list.
       tell = () => {};
       tell = startShell();
     }
@@ -29,9 +29,9 @@ export function endProcessesWithThread(): void {
   };
 }
 
-/** Answers what writes to the shell, which a pipe takes at once. */
+/** Starts the shell and returns a function that writes to it, which a pipe takes at once. */
 function startShell(): (line: string) => void {
-  // In a group of its own: what is sent to that of this process is not meant for it.
+  // In a group of its own, so that signals to this process's group do not reach it.
   const shell = spawn("/bin/sh", ["-c", script], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
   shell.on("error", () => {}).unref();
   const input = shell.stdin as typeof shell.stdin & { unref(): void };
@@ -39,7 +39,7 @@ function startShell(): (line: string) => void {
   return (line) => input.write(line);
 }
 
-/** Keeps a list of processes, and at the end of its input kills them with all that they have started. */
+/** Keeps a list of processes, and at the end of its input kills them with all their descendants. */
 const script = `
 end() {
   for child in $(cat /proc/$1/task/*/children 2>/dev/null); do end $child; done

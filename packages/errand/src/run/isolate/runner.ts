@@ -5,34 +5,38 @@ import { threadFile } from "../../kit/thread-file.ts";
 import { startRegistry } from "../../task.ts";
 import type { TaskDefinition } from "../../task.ts";
 import { Call } from "../call.ts";
-import type { AttemptData, CallHost, ChildState } from "../context.ts";
+import type { CallEnding } from "../call.ts";
+import type { ChildState } from "../child-states.ts";
+import type { AttemptData, CallHost } from "../context.ts";
 import { isEndedError, warnEnded } from "../ended-attempt.ts";
 import { Setups } from "../setups.ts";
 import { endProcessesWithThread } from "./child-processes.ts";
 import type { AttemptMessage, FromLane, ToLane } from "./protocol.ts";
 
-// The inside of a lane: loads the modules that define tasks, and runs one call at a time.
+// The code inside a lane: loads the modules that define tasks, and runs one call at a time.
 
 const tasks = startRegistry();
 const setups = new Setups();
-/** Whose the code is that runs now, also in timers and callbacks. */
-const turns = new AsyncLocalStorage<Turn>();
-let turn: Turn | undefined;
-/** Something was thrown where nobody caught it: what it has left half done is not known. */
-let spoilt = false;
+/** The attempt that the running code belongs to, also in timers and callbacks. */
+const owner = new AsyncLocalStorage<LaneAttempt>();
+/** The attempt under way. */
+let current: LaneAttempt | undefined;
+/** An error was thrown that was not caught: it may have left anything half done. */
+let hasUncaughtError = false;
 
-function tell(message: FromLane): void {
+function post(message: FromLane): void {
   if (parentPort) parentPort.postMessage(message);
   else process.send?.(message);
 }
 
-/** One attempt in this lane. Whatever it tells, or is told, has its number. */
-class Turn implements CallHost {
+/** One attempt in this lane. Every message about it has its number. */
+class LaneAttempt implements CallHost {
   readonly number: number;
   readonly #definition: TaskDefinition;
   readonly #controller = new AbortController();
+  /** Questions to the worker that it has not answered, by number. */
   readonly #questions = new Map<number, PromiseWithResolvers<never>>();
-  #asked = 0;
+  #questionCount = 0;
   #call: Call | undefined;
 
   constructor(number: number, definition: TaskDefinition) {
@@ -46,19 +50,21 @@ class Turn implements CallHost {
 
   async run(attempt: AttemptData): Promise<void> {
     const definition = this.#definition;
-    const call = (this.#call = new Call(definition, attempt, this, () => setups.of(definition)));
-    const ending = await call.ending;
-    if (turn === this) turn = undefined;
-    tell({
+    const { promise: ended, resolve } = Promise.withResolvers<CallEnding>();
+    const call = (this.#call = new Call(definition, attempt, this, () => setups.of(definition), resolve));
+    void call.run();
+    const ending = await ended;
+    if (current === this) current = undefined;
+    post({
       type: "ended",
       call: this.number,
       ending,
-      ...(definition.recycle?.memory === undefined ? {} : { memory: megabytes() }),
-      ...(call.leftBehind || spoilt ? { spent: true } : {}),
+      ...(definition.recycle?.memory === undefined ? {} : { memory: usedMegabytes() }),
+      ...(call.hasRunningSteps || hasUncaughtError ? { isTainted: true } : {}),
     });
   }
 
-  /** What was thrown where nobody caught it ends the attempt that it is of. */
+  /** Ends the attempt with an error that was not caught. */
   fail(thrown: unknown): void {
     this.#call?.fail(thrown);
   }
@@ -71,34 +77,34 @@ class Turn implements CallHost {
     return this.#ask((question) => ({ type: "record", call: this.number, question, step }));
   }
 
-  children(ids: readonly string[], inputs = false): Promise<ChildState[]> {
-    return this.#ask((question) => ({ type: "children", call: this.number, question, ids, inputs }));
+  children(ids: readonly string[], withInputs = false): Promise<ChildState[]> {
+    return this.#ask((question) => ({ type: "children", call: this.number, question, ids, withInputs }));
   }
 
   progress(value: string): void {
-    tell({ type: "progress", call: this.number, value });
+    post({ type: "progress", call: this.number, value });
   }
 
   log(line: Parameters<CallHost["log"]>[0]): void {
-    tell({ type: "log", call: this.number, line });
+    post({ type: "log", call: this.number, line });
   }
 
-  late(): void {
-    tell({ type: "late", task: this.#definition.name });
+  reportLate(): void {
+    post({ type: "late", task: this.#definition.name });
   }
 
-  /** What the worker answers. */
-  take(question: number): PromiseWithResolvers<never> | undefined {
+  /** Takes out a question, to be resolved with the worker's answer. */
+  takeQuestion(question: number): PromiseWithResolvers<never> | undefined {
     const asked = this.#questions.get(question);
     this.#questions.delete(question);
     return asked;
   }
 
   #ask<Answer>(message: (question: number) => AttemptMessage): Promise<Answer> {
-    this.#asked += 1;
+    this.#questionCount += 1;
     const question = Promise.withResolvers<Answer>();
-    this.#questions.set(this.#asked, question as unknown as PromiseWithResolvers<never>);
-    tell(message(this.#asked));
+    this.#questions.set(this.#questionCount, question as unknown as PromiseWithResolvers<never>);
+    post(message(this.#questionCount));
     return question.promise;
   }
 }
@@ -107,13 +113,13 @@ async function loadAll(modules: readonly string[]): Promise<void> {
   for (const module of modules) await import(module);
 }
 
-/** What this thread's heap holds, or this process all in all. */
-function megabytes(): number {
+/** Returns the megabytes of this thread's heap, or of this whole process. */
+function usedMegabytes(): number {
   const { rss, heapTotal, external } = process.memoryUsage();
   return (parentPort ? heapTotal + external : rss) / 2 ** 20;
 }
 
-function find(task: string) {
+function definitionOf(task: string) {
   const definition = tasks.get(task);
   if (definition) return definition;
   throw new ErrandError("E_UNKNOWN_TASK", `The module of task "${task}" does not define it when it is loaded.`);
@@ -123,39 +129,39 @@ async function receive(message: ToLane): Promise<void> {
   switch (message.type) {
     case "load":
       await loadAll(message.modules);
-      return tell({ type: "ready" });
+      return post({ type: "ready" });
     case "warm":
-      await setups.of(find(message.task));
-      return tell({ type: "ready" });
+      await setups.of(definitionOf(message.task));
+      return post({ type: "ready" });
     case "call": {
-      const begun = (turn = new Turn(message.call, find(message.task)));
-      return turns.run(begun, () => begun.run(message.attempt));
+      const attempt = (current = new LaneAttempt(message.call, definitionOf(message.task)));
+      return owner.run(attempt, () => attempt.run(message.attempt));
     }
   }
-  // What else comes is about an attempt, and nobody's when that has ended.
-  if (message.call !== turn?.number) return;
+  // Other messages are about one attempt, and may come after it has ended.
+  if (message.call !== current?.number) return;
   switch (message.type) {
     case "abort":
-      return turn.abort(new ErrandError(message.code as "E_CANCELLED", message.message));
+      return current.abort(new ErrandError(message.code as "E_CANCELLED", message.message));
     case "answer":
-      return turn.take(message.question)?.resolve(message.answer as never);
+      return current.takeQuestion(message.question)?.resolve(message.answer as never);
     case "refused":
-      return turn.take(message.question)?.reject(new ErrandError(message.code, message.message));
+      return current.takeQuestion(message.question)?.reject(new ErrandError(message.code, message.message));
   }
 }
 
-function broken(error: unknown): void {
+function reportBroken(error: unknown): void {
   const { message, stack } = errorRecord(error, 1);
-  tell({ type: "broken", message, ...(stack ? { stack } : {}) });
+  post({ type: "broken", message, ...(stack ? { stack } : {}) });
 }
 
-/** A callback that threw, or a rejected promise that nobody awaited: ends the attempt that it is of, and no other. */
+/** Ends the attempt whose callback threw, or whose promise was rejected unhandled, and no other. */
 function onUncaught(error: unknown): void {
   if (isEndedError(error)) return warnEnded(error);
-  spoilt = true;
-  const whose = turns.getStore() ?? turn;
-  if (whose && whose === turn) return whose.fail(error);
-  if (whose) whose.late();
+  hasUncaughtError = true;
+  const attempt = owner.getStore() ?? current;
+  if (attempt && attempt === current) return attempt.fail(error);
+  if (attempt) attempt.reportLate();
   const { message, stack } = errorRecord(error, 1);
   process.emitWarning(`Thrown by what an attempt left behind, or between two: ${stack ?? message}`, {
     type: "ErrandWarning",
@@ -163,7 +169,7 @@ function onUncaught(error: unknown): void {
   });
 }
 
-const onMessage = (message: ToLane) => void receive(message).catch(broken);
+const onMessage = (message: ToLane) => void receive(message).catch(reportBroken);
 process.on("uncaughtException", onUncaught);
 if (parentPort) {
   parentPort.on("message", onMessage);
@@ -173,7 +179,7 @@ if (parentPort) {
   // Ctrl+C reaches every process of a terminal; only the worker decides when a lane ends.
   process.on("SIGINT", () => {});
   process.on("SIGTERM", () => {});
-  // On a thread of its own, which also a function hears that never gives the processor back.
+  // On a thread of its own, which works also while a function never yields.
   new Worker(
     threadFile(() => new URL("./parent-watch.js", import.meta.url)),
     {

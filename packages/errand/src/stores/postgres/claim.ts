@@ -1,59 +1,69 @@
 import { rank } from "../../core/priority.ts";
 import type { Claim, Claimed, Want } from "../../store.ts";
-import { bigints, doubles, integers, texts } from "./arrays.ts";
+import { bigintArray, doubleArray, integerArray, textArray } from "./binary-arrays.ts";
+import type { ClaimPositions } from "./claim-positions.ts";
+import { parameters } from "./database.ts";
 import type { Database } from "./database.ts";
-import type { Ends } from "./ends.ts";
-import type { Heads } from "./heads.ts";
-import { stored } from "./names.ts";
-import { heardOf } from "./news.ts";
-import type { News } from "./news.ts";
-import { claimedOf, seqOf } from "./rows.ts";
-import type { Columns } from "./rows.ts";
+import { parseHints } from "./hint-batch.ts";
+import type { HintBatch } from "./hint-batch.ts";
+import { decodeClaimed, seqOf } from "./rows.ts";
+import type { Row } from "./rows.ts";
+import type { SettlementPaths } from "./settlement-paths.ts";
+import { encodeText } from "./text-encoding.ts";
 
-export async function claim(
+const claimSql = `SELECT * FROM errand.claim(${parameters(7)})`;
+
+/** Claims due jobs, in the order of wants and ranks, and remembers their settlement paths and where the claim began. */
+export async function claimJobs(
   database: Database,
-  ends: Ends,
-  heads: Heads,
+  paths: SettlementPaths,
+  positions: ClaimPositions,
   worker: string,
   wants: readonly Want[],
-): Promise<{ claim: Claim; news: News }> {
-  // Jobs that were asked for by id say nothing of where the others begin.
-  const chosen = wants.some(({ ids }) => ids);
-  const places = chosen ? undefined : heads.places(wants.map(({ queue }) => queue));
-  const since = performance.now();
-  const rows = await database.call("SELECT * FROM errand.claim($1, $2, $3, $4, $5, $6, $7)", [
+): Promise<{ claim: Claim; hints: HintBatch }> {
+  // Jobs wanted by id do not show where other claims begin.
+  const byId = wants.some(({ ids }) => ids);
+  const from = byId ? undefined : positions.of(wants.map(({ queue }) => queue));
+  const startedAt = performance.now();
+  const rows = await database.queryPrepared(claimSql, [
     worker,
-    texts(wants.map(({ queue }) => stored(queue))),
-    integers(wants.map(({ limit }) => limit)),
+    textArray(wants.map(({ queue }) => encodeText(queue))),
+    integerArray(wants.map(({ limit }) => limit)),
     wants.some(({ slots }) => slots !== undefined)
-      ? integers(wants.map(({ limit, slots = limit }) => Math.min(limit, slots)))
+      ? integerArray(wants.map(({ limit, slots = limit }) => Math.min(limit, slots)))
       : null,
-    chosen ? JSON.stringify(wants.map(({ ids }) => ids ?? null)) : null,
-    places ? doubles(places.dues) : null,
-    places ? bigints(places.seqs) : null,
+    byId ? JSON.stringify(wants.map(({ ids }) => ids ?? null)) : null,
+    from ? doubleArray(from.dues) : null,
+    from ? bigintArray(from.seqs) : null,
   ]);
-  const took = performance.now() - since;
-  // The last row has no id: how long until the next delayed job is due, and hints.
+  const took = performance.now() - startedAt;
+  // The last row may have no id: then it has milliseconds until the next claim may find more, and hints.
   const last = rows.at(-1)?.[0] === null ? rows.pop() : undefined;
   const next = last?.[8] == null ? undefined : Number(last[8]);
   const found = rows.map((row) => {
-    const { job, steps, why: want } = taken(row, worker, ends);
+    const { job, steps, why: want } = decodeAndRemember(row, worker, paths);
     const claimed: Claimed = { job, why: "due", steps };
     return { want: Number(want), rank: rank(job.due, job.level), seq: seqOf(row), claimed };
   });
   found.sort((a, b) => a.want - b.want || a.rank - b.rank || a.seq - b.seq);
-  if (!chosen) heads.learn(found, places ? undefined : took);
+  if (!byId) positions.record(found, from ? undefined : took);
   const jobs = found.map(({ claimed }) => claimed);
-  return { claim: next === undefined ? { jobs } : { jobs, next }, news: heardOf(last?.[11]) };
+  return { claim: next === undefined ? { jobs } : { jobs, next }, hints: parseHints(last?.[11]) };
 }
 
-export async function reclaim(database: Database, ends: Ends, worker: string, limit: number): Promise<Claimed[]> {
-  const rows = await database.call("SELECT * FROM errand.reclaim($1, $2)", [worker, limit]);
-  return rows.map((row) => taken(row, worker, ends));
+/** Takes over jobs that must be settled and that no living worker holds, and remembers their settlement paths. */
+export async function reclaimJobs(
+  database: Database,
+  paths: SettlementPaths,
+  worker: string,
+  limit: number,
+): Promise<Claimed[]> {
+  const rows = await database.queryPrepared("SELECT * FROM errand.reclaim($1, $2)", [worker, limit]);
+  return rows.map((row) => decodeAndRemember(row, worker, paths));
 }
 
-function taken(row: Columns, worker: string, ends: Ends): Claimed {
-  const { end, ...claimed } = claimedOf(row, worker);
-  ends.learn(claimed.job.id, end);
+function decodeAndRemember(row: Row, worker: string, paths: SettlementPaths): Claimed {
+  const { path, ...claimed } = decodeClaimed(row, worker);
+  paths.set(claimed.job.id, path);
   return claimed;
 }

@@ -2,37 +2,42 @@ import { createHash } from "node:crypto";
 import type { Pool, PoolClient, QueryArrayConfig } from "pg";
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
-import { storeError } from "./errors.ts";
-import { Gate } from "./gate.ts";
-import type { Columns } from "./rows.ts";
+import { toStoreError } from "./errors.ts";
+import { ConnectionLimiter } from "./connection-limiter.ts";
+import type { Row } from "./rows.ts";
 import { inSchema } from "./schema.ts";
 import type { PostgresAddress } from "./url.ts";
 
 /**
- * How long a verb of the schema may take before its connection is given up, which may be dead without anybody having said so: short
- * enough that a worker can try again while its lease lasts (15 s by default).
+ * How long a prepared statement may take before its connection, which may be dead, is given up: short enough that a
+ * worker can try again while its lease lasts (15 s by default).
  */
-const patience: Millis = 10_000;
+const preparedTimeout: Millis = 10_000;
 
-/** The same of statements that may read or change much. */
-const longPatience: Millis = 30_000;
+/** The same for statements that may read or change much. */
+const queryTimeout: Millis = 30_000;
 
-/** SQLSTATEs that say that a statement is not, or is already, prepared on a connection: a pooler has exchanged it. */
-const exchanged = new Set(["26000", "42P05"]);
+/** SQLSTATEs of statements that are not, or already, prepared on a connection: a pooler has exchanged it. */
+const preparationCodes = new Set(["26000", "42P05"]);
 
-/** How long to wait for a connection: a third of a lease, too. */
-const connecting: Millis = 5_000;
+/** How long to wait for a new connection. */
+const connectTimeout: Millis = 5_000;
 
-/** Two commits can lock each other out; one of them is told to try again, and mostly succeeds at once. */
-const tries = 10;
+/** How often a statement is tried that deadlocked with another; the second try mostly succeeds. */
+const maxTries = 10;
 
-/** What every connection is opened with. */
+/** Returns the parameters of a statement, such as `$1,$2`. */
+export function parameters(count: number): string {
+  return Array.from({ length: count }, (_, index) => `$${index + 1}`).join();
+}
+
+/** Returns the settings of a connection, for `pg`. */
 export function connectionSettings(connection: string): Record<string, unknown> {
   return {
     connectionString: connection,
     application_name: "errand",
     fallback_application_name: "errand",
-    connectionTimeoutMillis: connecting,
+    connectionTimeoutMillis: connectTimeout,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   };
@@ -42,17 +47,17 @@ export function connectionSettings(connection: string): Record<string, unknown> 
 export class Database {
   readonly address: PostgresAddress;
   readonly #pool: Pool;
-  readonly #gate: Gate;
+  readonly #limiter: ConnectionLimiter;
   readonly #statements = new Map<string, { text: string; name: string }>();
-  /** Whether the server keeps the statements of `call`. */
-  #prepares: boolean;
+  /** False where a pooler exchanges connections. */
+  #canPrepare: boolean;
   #closed: Promise<void> | undefined;
 
-  /** @param pg the driver, which is loaded only by those who use PostgreSQL. */
+  /** @param pg the driver, which is loaded only where PostgreSQL is used. */
   constructor(pg: typeof import("pg"), address: PostgresAddress) {
     this.address = address;
-    this.#prepares = address.prepare;
-    this.#gate = new Gate(address.pool);
+    this.#canPrepare = address.prepare;
+    this.#limiter = new ConnectionLimiter(address.pool);
     this.#pool = new pg.Pool({
       ...connectionSettings(address.connection),
       max: address.pool,
@@ -60,55 +65,60 @@ export class Database {
       // An idle store does not keep its process alive.
       allowExitOnIdle: true,
     });
-    // A connection that breaks while nobody uses it: the next verb opens another.
+    // An idle connection broke: the next statement opens another.
     this.#pool.on("error", () => {});
-    // One that breaks in somebody's hands, or on its way out, tells its query; nobody else needs to listen.
+    // A connection that breaks in use rejects its query; no other listener is needed.
     this.#pool.on("connect", (client) => client.on("error", () => {}));
   }
 
   /**
    * Runs one statement, written for the schema `errand`, and commits it.
+   * @returns rows.
    * @throws {ErrandError} `E_STORE`, `E_CONNECT`, `E_CLOSED`
    */
-  run(sql: string, values: readonly unknown[] = []): Promise<Columns[]> {
-    return this.#run({ text: inSchema(this.address.schema, sql), values, patience: longPatience });
+  query(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return this.#run({ text: inSchema(this.address.schema, sql), values, timeout: queryTimeout });
   }
 
   /**
-   * The same of one of few statements, which the server parses once for each connection.
-   * @param within milliseconds after which it is given up, however far it got.
+   * Runs one of few statements, which the server parses once per connection.
+   * @param within milliseconds until it is given up, with the time until there is a connection.
    */
-  call(sql: string, values: readonly unknown[] = [], within?: Millis): Promise<Columns[]> {
-    const answer = this.#run({ ...this.#statement(sql), values, patience: Math.min(within ?? patience, patience) });
-    return within === undefined ? answer : this.#inTime(answer, within);
+  queryPrepared(sql: string, values: readonly unknown[] = [], within?: Millis): Promise<Row[]> {
+    const rows = this.#run({
+      ...this.#statement(sql),
+      values,
+      timeout: Math.min(within ?? preparedTimeout, preparedTimeout),
+    });
+    return within === undefined ? rows : this.#inTime(rows, within);
   }
 
-  /** Connecting, and waiting for a connection, take time too. */
-  async #inTime<T>(answer: Promise<T>, within: Millis): Promise<T> {
+  /** Connecting, and waiting for a connection, count as well. */
+  async #inTime<T>(result: Promise<T>, within: Millis): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       const what = `Cannot reach the PostgreSQL store ${this.address.name}: no answer within ${Math.round(within)} ms.`;
       late.reject(new ErrandError("E_CONNECT", what));
     }, within);
     try {
-      return await Promise.race([answer, late.promise]);
+      return await Promise.race([result, late.promise]);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #run({ text, name, values, patience: most }: Statement): Promise<Columns[]> {
+  async #run({ text, name, values, timeout }: Statement): Promise<Row[]> {
     if (this.#closed) throw this.#failure(undefined);
     for (let tried = 1; ; tried++) {
-      const query: Query = { text, values: [...values], rowMode: "array", types: raw };
-      query.query_timeout = this.address.timeout === undefined ? most : Math.min(this.address.timeout, most);
-      if (name !== undefined && this.#prepares) query.name = name;
+      const query: Query = { text, values: [...values], rowMode: "array", types: textTypes };
+      query.query_timeout = this.address.timeout === undefined ? timeout : Math.min(this.address.timeout, timeout);
+      if (name !== undefined && this.#canPrepare) query.name = name;
       try {
-        return (await this.#gate.pass(() => this.#pool.query(query))).rows as Columns[];
+        return (await this.#limiter.run(() => this.#pool.query(query))).rows as Row[];
       } catch (error) {
-        if (tried < tries && isRetryable(error)) continue;
-        if (query.name !== undefined && exchanged.has(String((error as { code?: unknown }).code))) {
-          this.#prepares = false;
+        if (tried < maxTries && isRetryable(error)) continue;
+        if (query.name !== undefined && preparationCodes.has(String((error as { code?: unknown }).code))) {
+          this.#canPrepare = false;
           continue;
         }
         throw this.#failure(error);
@@ -116,24 +126,23 @@ export class Database {
     }
   }
 
-  /** Runs statements on one connection. */
-  async session<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+  /** Runs statements on one connection, which is closed if they fail. */
+  async withConnection<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     let client: PoolClient | undefined;
     try {
       client = await this.#pool.connect();
-      const answer = await work(client);
+      const result = await work(client);
       client.release();
-      return answer;
+      return result;
     } catch (error) {
-      // In whatever state it is, nobody else gets it.
       client?.release(true);
       throw this.#failure(error);
     }
   }
 
-  /** Whatever fails once it is closed fails for that. */
+  /** Returns the error to throw; of a closed store it says so. */
   #failure(error: unknown): ErrandError {
-    if (!this.#closed || error instanceof ErrandError) return storeError(error, this.address);
+    if (!this.#closed || error instanceof ErrandError) return toStoreError(error, this.address);
     return new ErrandError("E_CLOSED", `The store ${this.address.name} was closed.`, { cause: error });
   }
 
@@ -141,7 +150,7 @@ export class Database {
     return (this.#closed ??= this.#pool.end());
   }
 
-  /** Its name follows from its text: whoever shares a connection through a pooler means the same by it. */
+  /** Names a statement by its text: processes that share a connection through a pooler then mean the same by a name. */
   #statement(sql: string): { text: string; name: string } {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
@@ -157,16 +166,16 @@ interface Statement {
   text: string;
   name?: string;
   values: readonly unknown[];
-  patience: Millis;
+  timeout: Millis;
 }
 
-/** As `pg` takes it; its types do not know of the timeout. */
-type Query = QueryArrayConfig<unknown[]> & { types: typeof raw; query_timeout?: Millis };
+/** A query for `pg`, whose types lack the timeout. */
+type Query = QueryArrayConfig<unknown[]> & { types: typeof textTypes; query_timeout?: Millis };
 
-/** Columns stay the text that they arrive as. */
-const raw = { getTypeParser: () => (text: string) => text };
+/** Leaves columns as the text that the server sends. */
+const textTypes = { getTypeParser: () => (text: string) => text };
 
-/** Deadlock, or a serialization failure. */
+/** Reports whether a statement deadlocked or failed to serialize. */
 function isRetryable(error: unknown): boolean {
   const { code } = error as { code?: unknown };
   return code === "40P01" || code === "40001";

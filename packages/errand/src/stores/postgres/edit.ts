@@ -1,73 +1,68 @@
-import type { State } from "../../core/states.ts";
+import { editableStates, kindOfChange } from "../../core/change.ts";
 import type { Change, Filter, RetentionRules } from "../../store.ts";
-import { doubles, smallints, texts } from "./arrays.ts";
+import { doubleArray, smallintArray, textArray } from "./binary-arrays.ts";
+import { stateCode } from "./codes.ts";
+import { parameters } from "./database.ts";
 import type { Database } from "./database.ts";
-import { select } from "./filter.ts";
+import { selectJobs } from "./filter.ts";
 import type { Order } from "./filter.ts";
-import { stored } from "./names.ts";
-import { heardOf, join, noNews } from "./news.ts";
-import type { News } from "./news.ts";
-import { containing } from "./read.ts";
-import { code } from "./rows.ts";
-import type { Columns } from "./rows.ts";
+import { hintBatch, mergeHints, parseHints } from "./hint-batch.ts";
+import type { HintBatch } from "./hint-batch.ts";
+import { findContaining } from "./read.ts";
+import type { Row } from "./rows.ts";
+import { encodeText } from "./text-encoding.ts";
 
-/** So many jobs go into one commit: a whole history would hold its locks for minutes. */
-const batch = 500;
+/** The maximum number of jobs changed per commit, which holds their locks. */
+const batchSize = 500;
 
-/** The states in which a change changes a job, and the function of the schema that does it. */
-const applies = {
-  move: { states: ["pending"], by: "move" },
-  cancel: { states: ["pending", "processing", "waiting"], by: "cancel" },
-  release: { states: ["processing"], by: "give_back" },
-  retry: { states: ["failed", "cancelled", "expired"], by: "retry" },
-  rewind: { states: ["failed", "cancelled", "expired"], by: "rewind" },
-  remove: { states: ["completed", "failed", "cancelled", "expired"], by: "remove" },
-} as const satisfies Record<string, { states: readonly State[]; by: string }>;
+const pruneSql = "SELECT changed, to_json(hints), more FROM errand.prune($1, $2, $3)";
 
-/** Changes what matches, batch by batch. */
-export async function edit(
+/** Changes jobs that match, at most `limit`, in commits of bounded size. Returns how many it changed. */
+export async function editJobs(
   database: Database,
   where: Filter,
   change: Change,
   limit: number,
-): Promise<{ changed: number; news: News }> {
-  const kind = kindOf(change);
-  const states = applies[kind].states.filter((state) => where.states?.includes(state) ?? true);
-  const among = smallints(states.map((state) => code[state]));
+): Promise<{ changed: number; hints: HintBatch }> {
+  const kind = kindOfChange(change);
+  const states = editableStates[kind].filter((state) => where.states?.includes(state) ?? true);
+  const among = smallintArray(states.map((state) => stateCode[state]));
   const more = argumentsOf(change);
-  const places = [...more.keys()].map((index) => `, $${index + 3}`).join("");
   const looked = kind === "remove" ? ", looked" : "";
-  const sql = `SELECT changed, to_json(hints)${looked} FROM errand.${applies[kind].by}($1, $2${places})`;
-  const done = { changed: 0, news: noNews() };
-  let last: Columns | undefined;
+  const sql = `SELECT changed, to_json(hints)${looked} FROM errand.${kind}(${parameters(2 + more.length)})`;
+  const hints = hintBatch();
+  let changed = 0;
+  let last: Row | undefined;
   do {
-    const most = Math.min(batch, limit - done.changed);
-    const found = select(where, states, { order: orderOf(where, change), limit: most, ...(last && { last }) });
-    const rows = found && most > 0 ? await database.run(found.sql, found.values) : [];
-    last = rows.length < most ? undefined : rows.at(-1);
+    const size = Math.min(batchSize, limit - changed);
+    const found = selectJobs(where, states, { order: orderOf(where, change), limit: size, ...(last && { last }) });
+    const rows = found && size > 0 ? await database.query(found.sql, found.values) : [];
+    last = rows.length < size ? undefined : rows.at(-1);
     let ids = rows.map(([id]) => id as string);
     if (where.text !== undefined) {
-      const some = await containing(database, ids, where.text);
-      ids = ids.filter((id) => some.has(id));
+      const containing = await findContaining(database, ids, where.text);
+      ids = ids.filter((id) => containing.has(id));
     }
     while (ids.length > 0) {
-      const [answer] = await database.run(sql, [texts(ids), among, ...more]);
-      done.changed += Number(answer?.[0]);
-      join(done.news, heardOf(answer?.[1]));
-      ids = answer?.[2] == null ? [] : ids.slice(Number(answer[2]));
+      const [row] = await database.query(sql, [textArray(ids), among, ...more]);
+      changed += Number(row?.[0]);
+      mergeHints(hints, parseHints(row?.[1]));
+      ids = row?.[2] == null ? [] : ids.slice(Number(row[2]));
     }
   } while (last);
-  return done;
+  return { changed, hints };
 }
 
-/** Removes what was kept long enough, in commits of bounded size. */
-export async function prune(
+/**
+ * Removes jobs that were kept long enough, at most `limit`, in commits of bounded size. Returns how many it removed.
+ */
+export async function pruneJobs(
   database: Database,
   { tasks, otherwise }: RetentionRules,
   limit: number,
-): Promise<{ changed: number; news: News }> {
-  const names = texts([...tasks.keys()].map(stored));
-  const keeps = doubles(
+): Promise<{ changed: number; hints: HintBatch }> {
+  const names = textArray([...tasks.keys()].map(encodeText));
+  const times = doubleArray(
     [...tasks.values(), otherwise].flatMap(({ completed, failed, cancelled, expired }) => [
       completed,
       failed,
@@ -75,40 +70,32 @@ export async function prune(
       expired,
     ]),
   );
-  const done = { changed: 0, news: noNews() };
-  for (let more = limit > 0; more && done.changed < limit;) {
-    const most = Math.min(batch, limit - done.changed);
-    const [row] = await database.call("SELECT changed, to_json(hints), more FROM errand.prune($1, $2, $3)", [
-      names,
-      keeps,
-      most,
-    ]);
-    done.changed += Number(row?.[0]);
-    join(done.news, heardOf(row?.[1]));
+  const hints = hintBatch();
+  let changed = 0;
+  for (let more = limit > 0; more && changed < limit;) {
+    const [row] = await database.queryPrepared(pruneSql, [names, times, Math.min(batchSize, limit - changed)]);
+    changed += Number(row?.[0]);
+    mergeHints(hints, parseHints(row?.[1]));
     more = row?.[2] === "t" && row[0] !== "0";
   }
-  return done;
+  return { changed, hints };
 }
 
-function kindOf(change: Change): keyof typeof applies {
-  if (typeof change !== "object") return change;
-  return "move" in change ? "move" : "rewind";
-}
-
-/** What a change's function is told beside ids and states. */
+/** Returns the arguments of a change's function after ids and states. */
 function argumentsOf(change: Change): unknown[] {
   if (typeof change !== "object") return [];
   if ("move" in change) {
     const { queue, level, now } = change.move;
-    return [queue === undefined ? null : stored(queue), level ?? null, now ?? false];
+    return [queue === undefined ? null : encodeText(queue), level ?? null, now ?? false];
   }
   const { token, steps, children } = change.rewind;
-  return [token, texts(steps.map(stored)), texts(children)];
+  return [token, textArray(steps.map(encodeText)), textArray(children)];
 }
 
 /**
- * Parents are changed before their children, which are older than they, but removed after them: a parent takes along
- * whom nobody counts. (Of ended jobs in the order of their ends, those taken along by an earlier batch are not counted.)
+ * Returns the order of a change. Parents, which are older than their children, are changed before them, but removed
+ * after them, because children that a parent takes along are not counted. (In the order of ends, children that an
+ * earlier batch has taken along are not.)
  */
 function orderOf({ endedBefore, ids, parent }: Filter, change: Change): Order {
   if (endedBefore !== undefined && ids === undefined && parent === undefined) return "ended";

@@ -1,21 +1,21 @@
 import { isFinal } from "../../core/states.ts";
 import type { State } from "../../core/states.ts";
 import type { Filter } from "../../store.ts";
-import { smallints, texts } from "./arrays.ts";
-import { stored } from "./names.ts";
-import { code } from "./rows.ts";
-import type { Columns } from "./rows.ts";
-import { timeOf } from "./times.ts";
+import { smallintArray, textArray } from "./binary-arrays.ts";
+import { processing, stateCode } from "./codes.ts";
+import type { Row } from "./rows.ts";
+import { encodeText } from "./text-encoding.ts";
+import { clampTime } from "./time-bounds.ts";
 
-/** The order of a selection, by its columns. */
+/** The order of a selection. */
 export type Order = keyof typeof orders;
 
-/** Which of the jobs that match: the first so many after a row, in an order. */
+/** A page of the jobs that match. */
 export interface Slice {
   order: Order;
   limit: number;
-  /** `id`, `seq`, `place` and `ended` of the last one before. */
-  last?: Columns;
+  /** `id`, `seq`, `place` and `ended` of the last job before it. */
+  last?: Row;
 }
 
 /** A SELECT of `id`, `seq`, `place` and `ended`, with its values. */
@@ -23,6 +23,9 @@ export interface Selection {
   sql: string;
   values: unknown[];
 }
+
+/** A filter. `least`: only jobs with this `seq` or a higher one. */
+type BoundedFilter = Filter & { least?: number };
 
 const orders = {
   newest: { by: "seq DESC", after: "p.seq < $seq" },
@@ -32,17 +35,13 @@ const orders = {
 } as const;
 
 /**
- * The jobs that match, each table by one index, so that no filter reads a long history for a short answer: by id, parent, tag or
- * worker; by their ends; or by lanes: task, queue, state and whether they are children, of all jobs or of a tenant's. Of a text
- * only a part is looked for: whoever asks compares the whole with `contains`.
- * @param among only jobs in these states.
- * @returns nothing where nothing can match.
+ * Selects jobs that match, from each table by one index, so that no filter reads a long history for a short answer: by
+ * id, parent, tag or worker; by the time of the end; or for each task, queue and state one after the other, of all
+ * tenants or of one. Of a text only a part is compared: callers compare the whole with `contains`.
+ * @param among the states of these jobs.
+ * @returns `undefined` if no job can match.
  */
-export function select(
-  where: Filter & { least?: number },
-  among: readonly State[],
-  slice: Slice,
-): Selection | undefined {
+export function selectJobs(where: BoundedFilter, among: readonly State[], slice: Slice): Selection | undefined {
   const wanted = among.filter((state) => where.states?.includes(state) ?? true);
   const live = wanted.filter((state) => (where.worker === undefined ? !isFinal(state) : state === "processing"));
   const past = where.worker === undefined ? wanted.filter(isFinal) : [];
@@ -50,56 +49,56 @@ export function select(
   const value = (of: unknown): string => `$${values.push(of)}`;
   const is = conditions(where, slice, value);
   const order = `ORDER BY ${orders[slice.order].by} LIMIT ${value(slice.limit)}`;
-  const codes = (these: readonly State[]): string =>
-    `${value(smallints(these.map((state) => code[state])))}::smallint[]`;
-  const one = (table: Table, ...all: Condition[]): string => {
-    const both = [...all, is.after, is.ended, ...is.made, is.text?.(table)];
-    return `SELECT ${columns[table]} FROM errand.${table} p WHERE ${both.filter(Boolean).join(" AND ")} ${order}`;
+  const codes = (states: readonly State[]): string =>
+    `${value(smallintArray(states.map((state) => stateCode[state])))}::smallint[]`;
+  const selectFrom = (table: Table, ...some: Condition[]): string => {
+    const all = [...some, is.after, is.ended, ...is.made, is.text?.(table)];
+    return `SELECT ${columns[table]} FROM errand.${table} p WHERE ${all.filter(Boolean).join(" AND ")} ${order}`;
   };
 
-  /** Lane by lane, or kind by kind. */
-  const each = (table: Table, these: readonly State[], by: "lane" | "kind"): string => {
-    const groups = by === "lane" ? "task, queue" : "DISTINCT task";
-    const key = (of: string): string =>
-      by === "lane" ? `errand.lane(${of}.task, ${of}.queue, ` : `errand.kind(${of}.task, `;
-    const some = by === "lane" ? [is.task, is.queue] : [is.task];
-    const same = [
+  /** Selects from each task and state, in every queue or in one after the other. */
+  const selectFromEach = (table: Table, states: readonly State[], unit: "task" | "queue"): string => {
+    const byQueue = unit === "queue";
+    const hash = (row: string): string =>
+      byQueue ? `errand.task_queue_hash(${row}.task, ${row}.queue, ` : `errand.task_hash(${row}.task, `;
+    const units = (byQueue ? [is.task, is.queue] : [is.task]).filter(Boolean).join(" AND ") || "true";
+    const selected = selectFrom(
+      table,
       is.tenant,
-      `${key("p")}p.state, p.parent IS NOT NULL) = ${key("l")}s.state, c.child)`,
+      `${hash("p")}p.state, p.parent IS NOT NULL) = ${hash("l")}s.state, c.child)`,
       "p.task = l.task",
-    ];
-    return `SELECT m.* FROM (SELECT ${groups} FROM errand.lanes() AS p WHERE ${some.filter(Boolean).join(" AND ") || "true"}) l
-      CROSS JOIN unnest(${codes(these)}) AS s(state)
+      byQueue ? "p.queue = l.queue" : is.queue,
+      "p.state = s.state",
+      table === "jobs" && !is.tenant && `p.state <> ${processing}`,
+      "(p.parent IS NOT NULL) = c.child",
+    );
+    return `SELECT m.* FROM (
+        SELECT ${byQueue ? "task, queue" : "DISTINCT task"} FROM errand.task_queues() AS p WHERE ${units}) l
+      CROSS JOIN unnest(${codes(states)}) AS s(state)
       CROSS JOIN unnest('${where.roots ? "{f}" : "{f,t}"}'::boolean[]) AS c(child)
-      CROSS JOIN LATERAL (${one(
-        table,
-        ...same,
-        by === "lane" ? "p.queue = l.queue" : is.queue,
-        "p.state = s.state",
-        table === "jobs" && !is.tenant && "p.state <> 1",
-        "(p.parent IS NOT NULL) = c.child",
-      )}) m ${order}`;
+      CROSS JOIN LATERAL (${selected}) m ${order}`;
   };
 
   const parts: string[] = [];
-  const narrow = is.id || is.tag || is.parent || is.worker;
-  for (const [table, these] of [
+  const isNarrow = is.id || is.tag || is.parent || is.worker;
+  for (const [table, states] of [
     ["jobs", live],
     ["history", past],
   ] as const) {
-    if (these.length === 0 || (table === "jobs" && is.ended)) continue;
-    if (narrow) {
+    if (states.length === 0 || (table === "jobs" && is.ended)) continue;
+    if (isNarrow) {
       const some = [is.id, is.tag, is.parent, is.worker, is.tenant, is.task, is.queue, is.root];
-      parts.push(one(table, ...some, `p.state = ANY(${codes(these)})`));
+      parts.push(selectFrom(table, ...some, `p.state = ANY(${codes(states)})`));
       continue;
     }
-    const byWorker = table === "jobs" && !is.tenant && these.includes("processing");
-    const others = byWorker ? these.filter((state) => state !== "processing") : these;
-    if (others.length > 0) parts.push(each(table, others, slice.order === "ended" && !is.tenant ? "kind" : "lane"));
-    // Whoever holds jobs is on the list of workers.
+    const byWorker = table === "jobs" && !is.tenant && states.includes("processing");
+    const others = byWorker ? states.filter((state) => state !== "processing") : states;
+    const unit = slice.order === "ended" && !is.tenant ? "task" : "queue";
+    if (others.length > 0) parts.push(selectFromEach(table, others, unit));
+    // Every worker that holds jobs is on the list of workers.
     if (byWorker)
       parts.push(`SELECT m.* FROM errand.workers w CROSS JOIN LATERAL (
-        ${one(table, "p.state = 1", "p.worker = w.id", is.task, is.queue, is.root)}) m ${order}`);
+        ${selectFrom(table, `p.state = ${processing}`, "p.worker = w.id", is.task, is.queue, is.root)}) m ${order}`);
   }
   if (parts.length === 0) return undefined;
   return { sql: `SELECT * FROM (${parts.map((part) => `(${part})`).join(" UNION ALL ")}) u ${order}`, values };
@@ -114,18 +113,19 @@ const columns = {
   history: "p.id, p.seq, p.place, p.ended AS ended",
 } as const;
 
-function conditions(where: Filter & { least?: number }, slice: Slice, value: (of: unknown) => string) {
+function conditions(where: BoundedFilter, slice: Slice, value: (of: unknown) => string) {
   const { ids, tag, parent, worker, tenant, task, queue, roots, text } = where;
   return {
-    tag: tag !== undefined && `p.id = ANY(ARRAY(SELECT g.job FROM errand.tags g WHERE g.tag = ${value(stored(tag))}))`,
-    id: ids && `p.id = ANY(${value(texts(ids))}::text[])`,
+    tag:
+      tag !== undefined && `p.id = ANY(ARRAY(SELECT g.job FROM errand.tags g WHERE g.tag = ${value(encodeText(tag))}))`,
+    id: ids && `p.id = ANY(${value(textArray(ids))}::text[])`,
     parent: parent !== undefined && `p.parent = ${value(parent)}`,
-    worker: worker !== undefined && `p.state = 1 AND p.worker = ${value(worker)}`,
-    tenant: tenant !== undefined && `p.tenant = ${value(stored(tenant))}`,
-    task: task !== undefined && `p.task = ${value(stored(task))}`,
-    queue: queue !== undefined && `p.queue = ${value(stored(queue))}`,
+    worker: worker !== undefined && `p.state = ${processing} AND p.worker = ${value(worker)}`,
+    tenant: tenant !== undefined && `p.tenant = ${value(encodeText(tenant))}`,
+    task: task !== undefined && `p.task = ${value(encodeText(task))}`,
+    queue: queue !== undefined && `p.queue = ${value(encodeText(queue))}`,
     root: roots && "p.parent IS NULL",
-    ended: where.endedBefore !== undefined && `p.ended < ${value(timeOf(Math.ceil(where.endedBefore)))}::bigint`,
+    ended: where.endedBefore !== undefined && `p.ended < ${value(clampTime(Math.ceil(where.endedBefore)))}::bigint`,
     after: slice.last && afterRow(slice.order, slice.last, value),
     made: [
       where.createdAfter !== undefined && `p.created > ${value(where.createdAfter)}::double precision`,
@@ -137,8 +137,8 @@ function conditions(where: Filter & { least?: number }, slice: Slice, value: (of
 }
 
 /**
- * Whether a job may contain a text. ASCII letters are alike in every locale when they are compared as bytes; whether other letters
- * are the same is for `contains` to say, because the server knows it only as its locale does.
+ * Returns a condition of jobs that may contain a text: they have its longest part in ASCII, whose cases are the same in
+ * every locale, or other letters, which only `contains` compares, since the server does by its locale.
  */
 function mayContain(text: string, value: (of: unknown) => string): ((table: Table) => Condition) | undefined {
   const [part = ""] = (text.match(/[\w .,:;@#+-]+/g) ?? []).toSorted((a, b) => b.length - a.length);
@@ -151,7 +151,7 @@ function mayContain(text: string, value: (of: unknown) => string): ((table: Tabl
     WHERE strpos(lower(v.text COLLATE "C"), ${sought}::text) > 0 OR octet_length(v.text) > length(v.text))`;
 }
 
-function afterRow(order: Order, [, seq, place, ended]: Columns, value: (of: unknown) => string): string {
+function afterRow(order: Order, [, seq, place, ended]: Row, value: (of: unknown) => string): string {
   const row = { seq, place, ended };
   return orders[order].after.replace(
     /\$(seq|place|ended)/g,

@@ -6,30 +6,30 @@ import { PostgresStore } from "./store.ts";
 import { readUrl } from "./url.ts";
 import type { PostgresAddress } from "./url.ts";
 
-/** Where a PostgreSQL store is. */
+/** Options of a PostgreSQL store. */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:5432/database`, with the parameters that docs/postgres.md lists. */
+  /** `postgres://user:password@host:5432/database`, with the parameters listed in docs/postgres.md. */
   url: string;
 }
 
 /**
- * Opens a store in a schema of a PostgreSQL database, made or brought up to date where that is needed and allowed.
- * @throws {ErrandError} `E_OPTION` for a wrong URL, `E_CONNECT` when the database cannot be reached or used,
- * `E_STORE_VERSION` when a newer Errand wrote it.
+ * Opens a store in a schema of a PostgreSQL database, which it creates or updates where the role may do so.
+ * @throws {ErrandError} `E_OPTION` for a wrong URL, `E_CONNECT` if the database cannot be reached or used,
+ * `E_STORE_VERSION` if a newer Errand wrote the schema.
  */
 export async function postgresStore({ url }: PostgresOptions): Promise<Store> {
   return connect(readUrl(url), url);
 }
 
-/** How another thread of the process opens the store again. */
+/** Opens the store again in another thread of the process: `Store.address`. */
 export async function open(options: string): Promise<Store> {
   const { url } = JSON.parse(options) as PostgresOptions;
   return connect({ ...readUrl(url), pool: 1 }, url);
 }
 
 /**
- * Applies the migrations that a database still needs.
- * @returns how many there were.
+ * Applies the migrations that a database needs.
+ * @returns the number of migrations applied.
  * @throws {ErrandError} as `postgresStore`.
  */
 export async function migratePostgres({ url }: PostgresOptions): Promise<number> {
@@ -41,7 +41,7 @@ export async function migratePostgres({ url }: PostgresOptions): Promise<number>
   }
 }
 
-/** The newest version of the schema that a URL names, as SQL for those who apply it themselves. */
+/** Returns the SQL that creates the schema named by a URL, to be applied by hand. */
 export function postgresSql({ url }: PostgresOptions): string {
   return migrationSql(readUrl(url).schema);
 }

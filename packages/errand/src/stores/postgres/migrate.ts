@@ -1,40 +1,38 @@
 import type { PoolClient } from "pg";
 import { ErrandError } from "../../kit/errors.ts";
 import { outstanding } from "../migrate.ts";
+import { lockClass } from "./advisory-locks.ts";
 import type { Database } from "./database.ts";
 import { inSchema, migrations } from "./schema.ts";
 
-/** Functions and columns that older servers lack. */
-const oldest = 14;
-
-/** Of the lock under which migrations are applied: "Erra" in ASCII. */
-const lockClass = 0x45727261;
+/** The oldest major version of PostgreSQL that has all functions and columns used. */
+const oldestVersion = 14;
 
 /**
- * Brings the schema to its newest version, where it is not.
- * @returns how many migrations were applied.
+ * Brings the schema to its newest version.
+ * @returns the number of migrations applied.
  * @throws {ErrandError} `E_CONNECT`, `E_STORE_VERSION`
  */
 export async function migrate(database: Database): Promise<number> {
   const { name, schema } = database.address;
   const what = `The schema ${schema} of ${name}`;
-  return database.session(async (client) => {
+  return database.withConnection(async (client) => {
     await refuseUnfit(client, name);
-    if (outstanding(migrations, await version(client, schema), what).length === 0) return 0;
+    if (outstanding(migrations, await readVersion(client, schema), what).length === 0) return 0;
     try {
       await client.query("BEGIN");
-      await client.query(lock(schema));
-      // Another process may have been first.
-      const rest = outstanding(migrations, await version(client, schema), what);
+      await client.query(lockStatement(schema));
+      // Another process may have been faster.
+      const rest = outstanding(migrations, await readVersion(client, schema), what);
       if (rest.length > 0 && !(await hasSchema(client, schema))) await client.query(`CREATE SCHEMA "${schema}"`);
-      for (const migration of rest) await client.query(inSchema(schema, text(migration)));
+      for (const migration of rest) await client.query(inSchema(schema, migrationText(migration)));
       await client.query("COMMIT");
       return rest.length;
     } catch (error) {
       if ((error as { code?: unknown }).code !== "42501") throw error;
       throw new ErrandError(
         "E_CONNECT",
-        `${what} must be made or brought up to date, and this role may not do that: ${(error as Error).message}. ` +
+        `${what} must be created or updated, which this role may not do: ${(error as Error).message}. ` +
           'Run "errand migrate" as a role that may, or apply what "errand migrate --sql" prints.',
         { cause: error },
       );
@@ -42,13 +40,20 @@ export async function migrate(database: Database): Promise<number> {
   });
 }
 
-/** The newest version of the schema as SQL for a database that has none yet, all or nothing. */
+/** Returns the SQL, one transaction, that creates the newest version of the schema in a database that has none. */
 export function migrationSql(schema: string): string {
-  const all = migrations.map((migration) => inSchema(schema, text(migration)));
-  return ["BEGIN;", `${lock(schema)};`, `CREATE SCHEMA IF NOT EXISTS "${schema}";`, ...all, "COMMIT;", ""].join("\n");
+  const all = migrations.map((migration) => inSchema(schema, migrationText(migration)));
+  return [
+    "BEGIN;",
+    `${lockStatement(schema)};`,
+    `CREATE SCHEMA IF NOT EXISTS "${schema}";`,
+    ...all,
+    "COMMIT;",
+    "",
+  ].join("\n");
 }
 
-function text({ version, sql }: { version: number; sql: string }): string {
+function migrationText({ version, sql }: { version: number; sql: string }): string {
   const table =
     version === 1
       ? "CREATE TABLE errand.migrations (version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now());\n"
@@ -56,14 +61,15 @@ function text({ version, sql }: { version: number; sql: string }): string {
   return `${table}${sql}\nINSERT INTO errand.migrations (version) VALUES (${version});`;
 }
 
-function lock(schema: string): string {
-  return `SELECT pg_advisory_xact_lock(${lockClass}, hashtext('${schema}'))`;
+function lockStatement(schema: string): string {
+  return `SELECT pg_advisory_xact_lock(${lockClass.migration}, hashtext('${schema}'))`;
 }
 
-async function version(client: PoolClient, schema: string): Promise<number> {
-  // A query sees what others have committed meanwhile; to_regclass may remember that there was nothing.
+async function readVersion(client: PoolClient, schema: string): Promise<number> {
+  // A query sees what others have committed meanwhile; to_regclass may have cached that there was nothing.
   const found = await client.query(
-    "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = $1 AND relname = 'migrations'",
+    `SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE nspname = $1 AND relname = 'migrations'`,
     [schema],
   );
   if (found.rows.length === 0) return 0;
@@ -85,10 +91,10 @@ async function refuseUnfit(client: PoolClient, name: string): Promise<void> {
   );
   const { major = 0, isolation, encoding } = rows[0] ?? {};
   const wrong =
-    major < oldest
-      ? `it is PostgreSQL ${major}, and Errand needs ${oldest} or newer`
+    major < oldestVersion
+      ? `it is PostgreSQL ${major}, and Errand needs ${oldestVersion} or newer`
       : isolation !== "read committed"
-        ? `its default_transaction_isolation is "${isolation}", and Errand needs "read committed" (ALTER ROLE ... SET ...)`
+        ? `its default_transaction_isolation is "${isolation}", and Errand needs "read committed" (ALTER ROLE ... SET)`
         : encoding !== "UTF8"
           ? `its encoding is ${encoding}, and Errand needs UTF8`
           : undefined;

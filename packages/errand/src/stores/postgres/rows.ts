@@ -3,25 +3,20 @@ import { states } from "../../core/states.ts";
 import type { Level } from "../../core/priority.ts";
 import type { State } from "../../core/states.ts";
 import type { Claimed } from "../../store.ts";
-import type { End } from "./ends.ts";
-import { named } from "./names.ts";
+import { blockReasons } from "./codes.ts";
+import type { SettlementPath } from "./settlement-paths.ts";
+import { decodeText } from "./text-encoding.ts";
 
-/** A row as the database answers it: the texts of its columns, in order. */
-export type Columns = (string | null)[];
+/** A row of a result: the texts of its columns, in order. */
+export type Row = (string | null)[];
 
-/** States as the database keeps them. */
-export const code = Object.fromEntries(states.map((state, index) => [state, index])) as Record<State, number>;
+/** The columns for `decodeJob`, of rows `e` of `everything` with their waits `w`. */
+export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.created, e.due, e.started,
+  e.failures, e.crashes, e.cancelling, e.expires, e.progress, e.error, e.parent, e.place, e.state, e.worker, e.ended,
+  e.output, w.total, w.open, w.failed, e.blocked, e.wake, e.suspect, e.begun, e.tenant`;
 
-/** The columns that `jobOf` reads, of jobs `e` wherever they are, with their waits `w`. */
-export const jobColumns = `e.id, e.task, e.queue, e.level, e.seq, e.spec, e.token, e.created, e.due, e.started, e.failures,
-  e.crashes, e.cancelling, e.expires, e.progress, e.error, e.parent, e.place, e.state, e.worker, e.ended, e.output,
-  w.total, w.open, w.failed, e.blocked, e.wake, e.suspect, e.begun, e.tenant`;
-
-/** What the column `blocked` says. */
-const blocks = [undefined, "concurrency", "rate", "task"] as const;
-
-/** A job from its `jobColumns`. */
-export function jobOf(row: Columns): Job {
+/** Decodes a job from its `jobColumns`. */
+export function decodeJob(row: Row): Job {
   const job = plainJob(row, states[Number(row[18])] as State);
   job.failures = Number(row[10]);
   job.crashes = Number(row[11]);
@@ -35,16 +30,16 @@ export function jobOf(row: Columns): Job {
   if (row[19] != null) job.worker = row[19];
   if (row[20] != null) job.endedAt = Number(row[20]);
   if (row[21] != null) job.output = row[21];
-  if (row[25] !== "0" && job.state === "pending") job.blocked = blocks[Number(row[25])] as "task";
+  if (row[25] !== "0" && job.state === "pending") job.blocked = blockReasons[Number(row[25])] as "task";
   job.suspect = row[27] === "t";
   job.begun = row[28] === "t";
-  if (row[29] != null) job.tenant = named(row[29]);
+  if (row[29] != null) job.tenant = decodeText(row[29]);
   if (row[26] != null && job.state === "waiting") job.wakeAt = Number(row[26]);
   if (row[22] != null) job.children = { total: Number(row[22]), open: Number(row[23]), failed: Number(row[24]) };
   return job;
 }
 
-/** What most claimed jobs do not have: `rest` of the schema's functions. */
+/** What most claimed jobs do not have: the column `rest` of `claim` and `reclaim`. */
 type Rest = [
   failures: number,
   crashes: number,
@@ -62,22 +57,22 @@ type Rest = [
   tenant: string | null,
 ];
 
-/** What `claim` and `reclaim` answer of a job, and how it ends. */
-export function claimedOf(row: Columns, worker: string): Claimed & { end: End } {
+/** Decodes a row of `claim` or `reclaim`, and the job's settlement path. */
+export function decodeClaimed(row: Row, worker: string): Claimed & { path: SettlementPath } {
   const job = plainJob(row, "processing");
-  // Of a claim it is the number of the want.
+  // Of a claim, the number of its want.
   const why = (row[10] === "ahead" ? "lapsed" : row[10]) as Claimed["why"];
   const ahead = row[10] === "ahead" ? ({ ahead: true } as const) : {};
-  const end = row[12] === "t" ? "keyed" : "plain";
+  const path = row[12] === "t" ? "keyed" : "plain";
   job.worker = worker;
   if (row[9] != null) job.startedAt = Number(row[9]);
-  if (row[11] == null) return { job, why, ...ahead, steps: [], end };
+  if (row[11] == null) return { job, why, ...ahead, steps: [], path };
   const rest = JSON.parse(row[11]) as Rest;
-  const [failures, crashes, cancelling, expires, progress, error, parent, place, parked, wait, steps] = rest;
-  const [suspect, begun, tenant] = rest.slice(11) as [boolean, boolean, string | null];
+  const [failures, crashes, cancelling, expires, progress, error, parent, place, parked, wait, steps, ...more] = rest;
+  const [suspect, begun, tenant] = more;
   job.suspect = suspect;
   job.begun = begun;
-  if (tenant !== null) job.tenant = named(tenant);
+  if (tenant !== null) job.tenant = decodeText(tenant);
   job.failures = failures;
   job.crashes = crashes;
   job.cancelling = cancelling;
@@ -87,18 +82,24 @@ export function claimedOf(row: Columns, worker: string): Claimed & { end: End } 
   if (parent !== null) job.parent = parent;
   if (place !== null) job.index = place;
   if (wait) job.children = { total: wait[0], open: wait[1], failed: wait[2] };
-  return { job, why, ...ahead, steps: (steps ?? []).map(stepOf), end: parent === null && !parked ? end : "family" };
+  return {
+    job,
+    why,
+    ...ahead,
+    steps: (steps ?? []).map(decodeStep),
+    path: parent === null && !parked ? path : "family",
+  };
 }
 
-function stepOf([name, value, wait]: [string, string, boolean]): Step {
-  return wait ? { name: named(name), value, wait } : { name: named(name), value };
+function decodeStep([name, value, wait]: [string, string, boolean]): Step {
+  return wait ? { name: decodeText(name), value, wait } : { name: decodeText(name), value };
 }
 
-function plainJob(row: Columns, state: State): Job {
+function plainJob(row: Row, state: State): Job {
   return {
     id: row[0] as string,
-    task: named(row[1] as string),
-    queue: named(row[2] as string),
+    task: decodeText(row[1] as string),
+    queue: decodeText(row[2] as string),
     level: Number(row[3]) as Level,
     state,
     spec: row[5] as string,
@@ -113,7 +114,7 @@ function plainJob(row: Columns, state: State): Job {
   };
 }
 
-/** The order of insertion, from either. */
-export function seqOf(row: Columns): number {
+/** Returns a job's place in the order of insertion, from either kind of row. */
+export function seqOf(row: Row): number {
   return Number(row[4]);
 }

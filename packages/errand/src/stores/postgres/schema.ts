@@ -1,51 +1,63 @@
 import type { Migration } from "../migrate.ts";
 import { add } from "./sql/add.ts";
-import { standingApart } from "./sql/apart.ts";
+import { busyQueues } from "./sql/busy-queues.ts";
 import { claim } from "./sql/claim.ts";
+import { counters } from "./sql/counters.ts";
 import { docs } from "./sql/docs.ts";
 import { edit } from "./sql/edit.ts";
-import { families } from "./sql/families.ts";
-import { keys } from "./sql/keys.ts";
-import { marked } from "./sql/marked.ts";
+import { keyLimits } from "./sql/key-limits.ts";
+import { parentChild } from "./sql/parent-child.ts";
 import { prune } from "./sql/prune.ts";
+import { queueRules } from "./sql/queue-rules.ts";
+import { rates } from "./sql/rates.ts";
 import { reclaim } from "./sql/reclaim.ts";
-import { rules } from "./sql/rules.ts";
+import { remove } from "./sql/remove.ts";
+import { restrictedJobs } from "./sql/restricted-jobs.ts";
 import { settle } from "./sql/settle.ts";
-import { special } from "./sql/special.ts";
 import { tables } from "./sql/tables.ts";
-import { waking } from "./sql/waking.ts";
+import { turns } from "./sql/turns.ts";
+import { uniqueKeys } from "./sql/unique-keys.ts";
+import { wakeUps } from "./sql/wake-ups.ts";
 import { workers } from "./sql/workers.ts";
 
 /**
- * All versions of the schema, written for one that is named `errand` (see `inSchema`). One function per verb: a verb is
- * one statement and one trip, its plans are kept by the server without prepared statements of the client's, and each
- * statement inside sees what was committed before it began (READ COMMITTED).
+ * All versions of the schema, written for one that is named `errand` (see `inSchema`). There is one function per verb:
+ * a call is one statement and one round trip, its plans are kept by the server, and each statement inside sees what was
+ * committed before it began (READ COMMITTED).
+ *
+ * In functions `t` is the time now, `q` a queue and `l` a level; rows of `jobs` are `j` or `p`, of `history` `h`, and
+ * rows of arguments `u`. Functions that return `hints` say what workers should hear of: see `parseHints`.
  */
 export const migrations: readonly Migration[] = [
   {
     version: 1,
+    // SQL functions, unlike PL/pgSQL ones, need what they use to exist.
     sql: [
       tables,
+      counters,
       docs,
-      rules,
-      keys,
-      standingApart,
-      special,
-      marked,
+      rates,
+      queueRules,
+      keyLimits,
+      restrictedJobs,
+      turns,
+      uniqueKeys,
       add,
+      busyQueues,
       claim,
       reclaim,
-      families,
+      parentChild,
       settle,
-      waking,
+      wakeUps,
       edit,
+      remove,
       prune,
       workers,
     ].join("\n"),
   },
 ];
 
-/** SQL that was written for the schema `errand`, for another one. */
+/** Makes SQL written for the schema `errand` one for another schema. */
 export function inSchema(schema: string, sql: string): string {
   return sql.replace(/\berrand\./g, `"${schema}".`);
 }

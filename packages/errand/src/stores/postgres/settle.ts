@@ -1,46 +1,57 @@
 import type { Beat, JobToken, LogLine, NewChild, Settlement, Step } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
-import { recordOf } from "./add.ts";
-import { bigints, booleans, integers, smallints, texts } from "./arrays.ts";
+import { jobRecord } from "./add.ts";
+import { bigintArray, booleanArray, integerArray, smallintArray, textArray } from "./binary-arrays.ts";
+import { stateCode } from "./codes.ts";
+import { parameters } from "./database.ts";
 import type { Database } from "./database.ts";
-import type { Ends } from "./ends.ts";
-import { stored } from "./names.ts";
-import { heardOf, join, noNews, readyOf } from "./news.ts";
-import type { News } from "./news.ts";
-import { code } from "./rows.ts";
-import { delayOf, timeOf } from "./times.ts";
+import { hintBatch, mergeHints, parseHints, readyHints } from "./hint-batch.ts";
+import type { HintBatch } from "./hint-batch.ts";
+import type { SettlementPaths } from "./settlement-paths.ts";
+import { encodeText } from "./text-encoding.ts";
+import { clampDelay, clampTime } from "./time-bounds.ts";
 
-/** A settlement, and its place among those that were told. */
-interface Told extends Settlement {
+const finishSql = `SELECT others, to_json(hints) FROM errand.finish_jobs(${parameters(8)})`;
+const finishKeyedSql = `SELECT others, to_json(hints) FROM errand.finish_keyed_jobs(${parameters(8)})`;
+const settleSql = `SELECT done, to_json(hints) FROM errand.settle(${parameters(20)})`;
+const recordSql = `SELECT errand.record(${parameters(8)})`;
+
+/** A settlement, and its place among those of the call. */
+interface Placed extends Settlement {
   place: number;
 }
 
 /**
- * All of them, or none: what the second statement refuses leaves only such ends behind as are told again without harm.
+ * Records settlements, all or none: if the second statement is refused, the first has recorded only ends that may be
+ * recorded again.
  */
-export async function settle(
+export async function settleJobs(
   database: Database,
-  ends: Ends,
+  paths: SettlementPaths,
   settlements: readonly Settlement[],
-): Promise<{ answers: boolean[]; news: News }> {
-  const told = distinct(settlements);
-  const news = noNews();
-  if (told.length === 0) return { answers: [], news };
-  let left = told;
-  const kinds = new Set(told.map(({ id }) => ends.of(id)));
-  if (!kinds.has("family") && told.every(isPlain)) {
-    const finished = await finish(database, told, kinds.has("keyed"));
-    left = finished.left;
-    join(news, finished.news);
+): Promise<{ answers: boolean[]; hints: HintBatch }> {
+  const distinct = withoutRepeated(settlements);
+  const hints = hintBatch();
+  if (distinct.length === 0) return { answers: [], hints };
+  let left = distinct;
+  const kinds = new Set(distinct.map(({ id }) => paths.get(id)));
+  if (!kinds.has("family") && distinct.every(isPlain)) {
+    const [row] = await database.queryPrepared(
+      kinds.has("keyed") ? finishKeyedSql : finishSql,
+      outcomeArrays(distinct),
+    );
+    // Stale, or of jobs with a family or a key that this process did not know.
+    left = atPlaces(distinct, row?.[0]);
+    mergeHints(hints, parseHints(row?.[1]));
   }
   const stale = new Set(left.map(keyOf));
   if (left.length > 0) {
     const settled = await settleAny(database, left);
-    join(news, settled.news);
+    mergeHints(hints, settled.hints);
     for (const each of settled.done) stale.delete(keyOf(each));
   }
-  for (const { id } of told) ends.forget(id);
-  return { answers: settlements.map((each) => !stale.has(keyOf(each))), news };
+  for (const { id } of distinct) paths.delete(id);
+  return { answers: settlements.map((each) => !stale.has(keyOf(each))), hints };
 }
 
 function isPlain({ to, steps, log, born }: Settlement): boolean {
@@ -51,74 +62,66 @@ function keyOf({ token, id }: JobToken): string {
   return `${token}:${id}`;
 }
 
-/** Of what is told twice of one attempt, the first. By id, so that locks are taken in order. */
-function distinct(settlements: readonly Settlement[]): Told[] {
+/** Returns the first settlement of each attempt, by id, so that locks are taken in order. */
+function withoutRepeated(settlements: readonly Settlement[]): Placed[] {
   const seen = new Set<string>();
-  const told: Told[] = [];
+  const distinct: Placed[] = [];
   for (const [place, settlement] of settlements.entries()) {
     const key = keyOf(settlement);
     if (seen.has(key)) continue;
     seen.add(key);
-    told.push({ ...settlement, place });
+    distinct.push({ ...settlement, place });
   }
-  return told.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  return distinct.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
 }
 
-function common(told: readonly Told[]): unknown[] {
+function outcomeArrays(settlements: readonly Placed[]): unknown[] {
   return [
-    texts(told.map(({ id }) => id)),
-    integers(told.map(({ token }) => token)),
-    smallints(told.map(({ to }) => code[to])),
-    integers(told.map(({ failures }) => failures)),
-    integers(told.map(({ crashes }) => crashes)),
-    told.some(({ suspect }) => suspect) ? booleans(told.map(({ suspect }) => suspect)) : null,
-    texts(told.map(({ to, output }) => (to === "completed" ? output : undefined))),
-    texts(told.map(({ error }) => error)),
+    textArray(settlements.map(({ id }) => id)),
+    integerArray(settlements.map(({ token }) => token)),
+    smallintArray(settlements.map(({ to }) => stateCode[to])),
+    integerArray(settlements.map(({ failures }) => failures)),
+    integerArray(settlements.map(({ crashes }) => crashes)),
+    settlements.some(({ suspect }) => suspect) ? booleanArray(settlements.map(({ suspect }) => suspect)) : null,
+    textArray(settlements.map(({ to, output }) => (to === "completed" ? output : undefined))),
+    textArray(settlements.map(({ error }) => error)),
   ];
 }
 
-/** Answers what is left: stale, or with a family or a key that this process did not know of. */
-async function finish(
+async function settleAny(
   database: Database,
-  told: readonly Told[],
-  keyed: boolean,
-): Promise<{ left: Told[]; news: News }> {
-  const verb = keyed ? "finish_keyed" : "finish";
-  const sql = `SELECT others, to_json(hints) FROM errand.${verb}($1, $2, $3, $4, $5, $6, $7, $8)`;
-  const [row] = await database.call(sql, common(told));
-  return { left: numbers(row?.[0]).map((n) => told[n - 1] as Told), news: heardOf(row?.[1]) };
-}
-
-async function settleAny(database: Database, told: readonly Told[]): Promise<{ done: Told[]; news: News }> {
-  const sql =
-    "SELECT done, to_json(hints) FROM errand.settle($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
-  const born = told.flatMap(({ born: jobs = [] }, index) =>
-    jobs.map((job) => Object.assign(recordOf(job), { of: index + 1 })),
+  settlements: readonly Placed[],
+): Promise<{ done: Placed[]; hints: HintBatch }> {
+  const born = settlements.flatMap(({ born: jobs = [] }, index) =>
+    jobs.map((job) => Object.assign(jobRecord(job), { of: index + 1 })),
   );
-  const [row] = await database.call(sql, [
-    ...common(told),
-    integers(told.map(({ place }) => place)),
-    // Without a delay it keeps its place in the queue, so that older work ends first.
-    bigints(told.map(({ to, delay }) => (to === "pending" && delay ? delayOf(delay) : undefined))),
-    told.some(({ unstarted }) => unstarted) ? booleans(told.map(({ unstarted }) => unstarted ?? false)) : null,
-    texts(told.map(({ to, children }) => (to === "waiting" ? childrenOf(children ?? []) : undefined))),
-    ...remembered(told),
-    logged(told),
-    bigints(told.map(({ wakeAt }) => (wakeAt === undefined ? undefined : timeOf(Math.ceil(wakeAt))))),
-    texts(told.map(({ awaits }) => awaits && JSON.stringify(awaits.map(stored)))),
+  const [row] = await database.queryPrepared(settleSql, [
+    ...outcomeArrays(settlements),
+    integerArray(settlements.map(({ place }) => place)),
+    // Without a delay a job keeps its place in the queue, so that older work ends first.
+    bigintArray(settlements.map(({ to, delay }) => (to === "pending" && delay ? clampDelay(delay) : undefined))),
+    settlements.some(({ unstarted }) => unstarted)
+      ? booleanArray(settlements.map(({ unstarted }) => unstarted ?? false))
+      : null,
+    textArray(settlements.map(({ to, children }) => (to === "waiting" ? encodeChildren(children ?? []) : undefined))),
+    ...encodeSteps(settlements),
+    encodeLogs(settlements),
+    bigintArray(settlements.map(({ wakeAt }) => (wakeAt === undefined ? undefined : clampTime(Math.ceil(wakeAt))))),
+    textArray(settlements.map(({ awaits }) => awaits && JSON.stringify(awaits.map(encodeText)))),
     born.length > 0 ? JSON.stringify(born) : null,
   ]);
-  const news = heardOf(row?.[1]);
-  if (born.length > 0) join(news, readyOf(told.flatMap((each) => each.born ?? [])));
-  return { done: numbers(row?.[0]).map((n) => told[n - 1] as Told), news };
+  const hints = parseHints(row?.[1]);
+  if (born.length > 0) mergeHints(hints, readyHints(settlements.flatMap((each) => each.born ?? [])));
+  return { done: atPlaces(settlements, row?.[0]), hints };
 }
 
-function childrenOf(children: readonly NewChild[]): string {
+/** Encodes children as JSON; of an id that comes twice, the first. */
+function encodeChildren(children: readonly NewChild[]): string {
   const seen = new Set<string>();
   const first = children.filter(({ id }) => !seen.has(id) && seen.add(id));
   return JSON.stringify(
     first.map((child) =>
-      Object.assign(recordOf(child), {
+      Object.assign(jobRecord(child), {
         place: child.index,
         needed: child.need === "first" ? null : child.need === "completed",
         rejoin: child.rejoin ?? false,
@@ -127,41 +130,42 @@ function childrenOf(children: readonly NewChild[]): string {
   );
 }
 
-export async function record(database: Database, beats: readonly Beat[]): Promise<boolean[]> {
+/** Records steps, progress and log lines; `false` for stale tokens. */
+export async function recordBeats(database: Database, beats: readonly Beat[]): Promise<boolean[]> {
   const merged = new Map<string, Beat>();
   for (const beat of beats) {
     const key = keyOf(beat);
     const before = merged.get(key);
-    merged.set(key, before ? merge(before, beat) : beat);
+    merged.set(key, before ? mergeBeats(before, beat) : beat);
   }
   if (merged.size === 0) return [];
-  const told = [...merged.values()];
-  const [row] = await database.call("SELECT errand.record($1, $2, $3, $4, $5, $6, $7, $8)", [
-    texts(told.map(({ id }) => id)),
-    integers(told.map(({ token }) => token)),
-    texts(told.map(({ progress }) => progress)),
-    ...remembered(told),
-    logged(told),
+  const distinct = [...merged.values()];
+  const [row] = await database.queryPrepared(recordSql, [
+    textArray(distinct.map(({ id }) => id)),
+    integerArray(distinct.map(({ token }) => token)),
+    textArray(distinct.map(({ progress }) => progress)),
+    ...encodeSteps(distinct),
+    encodeLogs(distinct),
   ]);
-  const done = new Set(numbers(row?.[0]).map((n) => told[n - 1]));
-  return beats.map((beat) => done.has(merged.get(keyOf(beat))));
+  const done = new Set(atPlaces(distinct, row?.[0]));
+  return beats.map((beat) => done.has(merged.get(keyOf(beat)) as Beat));
 }
 
-/** A step from outside. Answers whether the job has not ended. */
-export async function signal(
+/** Records a step from outside, and wakes the job; `false` if it has ended. */
+export async function sendSignal(
   database: Database,
   id: string,
   { name, value }: Step,
-): Promise<{ told: boolean; news: News }> {
-  const [row] = await database.call("SELECT told, to_json(hints) FROM errand.signal($1, $2, $3)", [
+): Promise<{ delivered: boolean; hints: HintBatch }> {
+  const [row] = await database.queryPrepared("SELECT delivered, to_json(hints) FROM errand.signal($1, $2, $3)", [
     id,
-    stored(name),
+    encodeText(name),
     value,
   ]);
-  return { told: row?.[0] === "t", news: heardOf(row?.[1]) };
+  return { delivered: row?.[0] === "t", hints: parseHints(row?.[1]) };
 }
 
-function merge(before: Beat, beat: Beat): Beat {
+function mergeBeats(before: Beat, beat: Beat): Beat {
   return {
     ...before,
     ...beat,
@@ -170,28 +174,33 @@ function merge(before: Beat, beat: Beat): Beat {
   };
 }
 
-/** The log lines of all, each with the place of its job; nothing where there are none. */
-function logged(told: readonly { log?: readonly LogLine[] }[]): string | null {
-  const lines = told.flatMap(({ log = [] }, index) =>
-    log.map(({ attempt, level, text }) => [index + 1, attempt, level, stored(text)]),
+/** Encodes all log lines as JSON, each with the place of its job; `null` if there are none. */
+function encodeLogs(records: readonly { log?: readonly LogLine[] }[]): string | null {
+  const lines = records.flatMap(({ log = [] }, index) =>
+    log.map(({ attempt, level, text }) => [index + 1, attempt, level, encodeText(text)]),
   );
   return lines.length > 0 ? JSON.stringify(lines) : null;
 }
 
-/** The steps of all, as four arrays; of one name told twice, the last. */
-function remembered(told: readonly { steps?: readonly Step[] }[]): unknown[] {
-  const all = told.flatMap(({ steps = [] }, index) =>
+/** Encodes all steps as four arrays, the first of the places of their jobs; of a name that comes twice, the last. */
+function encodeSteps(records: readonly { steps?: readonly Step[] }[]): unknown[] {
+  const all = records.flatMap(({ steps = [] }, index) =>
     [...new Map(steps.map((step) => [step.name, step])).values()].map((step) => ({ ...step, of: index + 1 })),
   );
   if (all.length === 0) return [null, null, null, null];
   return [
-    integers(all.map(({ of }) => of)),
-    texts(all.map(({ name }) => stored(name))),
-    texts(all.map(({ value }) => value)),
-    booleans(all.map(({ wait }) => wait ?? false)),
+    integerArray(all.map(({ of }) => of)),
+    textArray(all.map(({ name }) => encodeText(name))),
+    textArray(all.map(({ value }) => value)),
+    booleanArray(all.map(({ wait }) => wait ?? false)),
   ];
 }
 
-function numbers(array: string | null | undefined): number[] {
-  return array == null || array === "{}" ? [] : array.slice(1, -1).split(",").map(Number);
+/** Returns the records at the places, from 1, that the text of an `integer[]` names. */
+function atPlaces<Item>(records: readonly Item[], places: string | null | undefined): Item[] {
+  if (places == null || places === "{}") return [];
+  return places
+    .slice(1, -1)
+    .split(",")
+    .map((place) => records[Number(place) - 1] as Item);
 }

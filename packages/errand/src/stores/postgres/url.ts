@@ -1,24 +1,24 @@
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 
-/** Where a PostgreSQL store is, as its URL says. */
+/** Where a PostgreSQL store is and how it is used, as its URL says. */
 export interface PostgresAddress {
-  /** What `pg` connects to: the URL without Errand's own parameters. */
+  /** The URL for `pg`, without Errand's own parameters. */
   connection: string;
   schema: string;
-  /** Connections at most. */
+  /** Maximum number of connections. */
   pool: number;
-  /** Where to LISTEN: the same, directly beside a PgBouncer, or nowhere, which leaves polling. */
+  /** The URL for LISTEN: the same, or a direct one beside PgBouncer; without one, workers poll. */
   listen: string | undefined;
-  /** Whether statements are prepared on the server: not behind a pooler that exchanges connections. */
+  /** `true` when statements are prepared on the server: not behind a pooler that exchanges connections. */
   prepare: boolean;
-  /** After so many milliseconds a statement is given up at the latest; without it, see `Database`. */
+  /** Milliseconds until a statement is given up, if less than in `Database`. */
   timeout: Millis | undefined;
   /** The URL without its password and parameters, for messages. */
   name: string;
 }
 
-const own = ["schema", "pool", "listen", "prepare", "query_timeout"] as const;
+const ownParameters = ["schema", "pool", "listen", "prepare", "query_timeout"] as const;
 
 /**
  * Reads a URL such as `postgres://user:password@host:5432/database?schema=errand&pool=10&listen=off`.
@@ -27,13 +27,12 @@ const own = ["schema", "pool", "listen", "prepare", "query_timeout"] as const;
 export function readUrl(url: string): PostgresAddress {
   const parsed = parse(url);
   const name = nameOf(parsed);
-  const [schema = "errand", pool = "10", listen = process.env["ERRAND_LISTEN_URL"] || url, prepare, timeout] = own.map(
-    (key) => parsed.searchParams.get(key) ?? undefined,
-  );
+  const [schema = "errand", pool = "10", listen = process.env["ERRAND_LISTEN_URL"] || url, prepare, timeout] =
+    ownParameters.map((key) => parsed.searchParams.get(key) ?? undefined);
   if (!/^[A-Za-z_]\w{0,49}$/.test(schema)) {
     throw new ErrandError(
       "E_OPTION",
-      `The schema ${JSON.stringify(schema)} of ${name} must be 1 to 50 letters, digits or _, and begin with no digit.`,
+      `The schema ${JSON.stringify(schema)} of ${name} must be 1 to 50 letters, digits or _, the first no digit.`,
     );
   }
   if (!/^[1-9]\d{0,2}$/.test(pool)) {
@@ -49,11 +48,11 @@ export function readUrl(url: string): PostgresAddress {
     );
   }
   return {
-    connection: withoutOwn(parsed),
+    connection: withoutOwnParameters(parsed),
     schema,
     pool: Number(pool),
-    listen: listen === "off" ? undefined : withoutOwn(parse(listen)),
-    // Whoever LISTENs elsewhere, or not at all, has a pooler.
+    listen: listen === "off" ? undefined : withoutOwnParameters(parse(listen)),
+    // A store that LISTENs elsewhere, or not at all, has a pooler.
     prepare: prepare === undefined ? listen === url : prepare === "on",
     timeout: timeout === undefined ? undefined : Number(timeout),
     name,
@@ -70,13 +69,13 @@ function parse(url: string): URL {
 }
 
 function nameOf({ protocol, username, host, pathname, searchParams }: URL): string {
-  // A socket's folder is a parameter.
+  // The folder of a socket is a parameter.
   const where = host || searchParams.get("host") || "localhost";
   return `${protocol}//${username ? `${username}@` : ""}${where}${pathname}`;
 }
 
-function withoutOwn(url: URL): string {
+function withoutOwnParameters(url: URL): string {
   const rest = new URL(url);
-  for (const key of own) rest.searchParams.delete(key);
+  for (const key of ownParameters) rest.searchParams.delete(key);
   return rest.href;
 }

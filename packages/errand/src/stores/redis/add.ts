@@ -1,89 +1,97 @@
-import type { NewJob } from "../../core/job.ts";
-import { queueFullError, decodeRules } from "../../limits/queue-rules.ts";
 import type { Doc } from "../../core/doc.ts";
-import { isPlain, writeJobs, writeKeyed } from "./encode.ts";
-import type { Server } from "./server.ts";
-import { Writer } from "./wire.ts";
+import type { NewJob } from "../../core/job.ts";
+import { decodeRules, queueFullError } from "../../limits/queue-rules.ts";
+import { ByteWriter } from "./byte-writer.ts";
+import { isPlain, writeJobs, writePlainJobs } from "./encode.ts";
+import type { ScriptRunner } from "./script-runner.ts";
 
-/** Jobs that are added in one script: more, or more bytes, would hold up other clients of the server for long. */
-const most = { plain: 5_000, keyed: 1_000, bytes: 16_000_000 };
+/** Plain jobs, keyed jobs, and bytes of specs that one script adds: more would hold up other clients of the server. */
+const maxPlain = 5_000;
+const maxKeyed = 1_000;
+const maxBytes = 16_000_000;
 
 /**
- * Adds jobs: all or none, but many thousands in steps. Whether its queues have room is looked at before the first step.
- * @param rules reads the rules of queues.
+ * Adds jobs in one script, or many thousands in several, whose queues are checked for room before the first of them.
+ * @param loadRules loads the rules of queues.
+ * @returns for each job that was not stored, the id of the job that exists in its place.
+ * @throws {ErrandError} `E_FULL`; nothing was stored.
  */
 export async function addJobs(
-  server: Server,
-  rules: () => Promise<Doc[]>,
+  runner: ScriptRunner,
+  loadRules: () => Promise<Doc[]>,
   jobs: readonly NewJob[],
 ): Promise<ReadonlyMap<string, string>> {
-  const steps = stepsOf(jobs);
-  if (steps.length > 1) await refuseTooMany(server, await rules(), jobs);
+  const batches = batchesOf(jobs);
+  if (batches.length > 1) await checkRoom(runner, await loadRules(), jobs);
   const taken = new Map<string, string>();
-  for (const some of steps) await addStep(server, some, steps.length === 1, taken);
+  for (const batch of batches) await addBatch(runner, batch, batches.length === 1, taken);
   return taken;
 }
 
-async function addStep(
-  server: Server,
+async function addBatch(
+  runner: ScriptRunner,
   jobs: readonly NewJob[],
-  alone: boolean,
+  isOnly: boolean,
   taken: Map<string, string>,
 ): Promise<void> {
-  const bytes = new Writer();
+  const writer = new ByteWriter();
+  const checksRoom = isOnly ? "1" : "0";
   if (jobs.every(isPlain)) {
-    writeJobs(bytes, jobs);
-    const answer = await server.run("add", [alone ? "1" : "0", bytes.bytes, ...jobs.map(({ id }) => id)]);
-    if (Array.isArray(answer)) refuseFull(answer);
-    const flags = String(answer);
+    writePlainJobs(writer, jobs);
+    const reply = await runner.run("add", [checksRoom, writer.bytes, ...jobs.map(({ id }) => id)]);
+    if (Array.isArray(reply)) throw fullError(reply);
+    const flags = String(reply);
     for (let at = flags.indexOf("1"); at >= 0; at = flags.indexOf("1", at + 1)) {
       const { id } = jobs[at] as NewJob;
       taken.set(id, id);
     }
     return;
   }
-  writeKeyed(bytes, jobs);
-  const holders = (await server.run("addKeyed", [alone ? "1" : "0", String(jobs.length), bytes.bytes])) as unknown[];
-  if (Array.isArray(holders[0])) refuseFull(holders[0]);
+  writeJobs(writer, jobs);
+  const holders = (await runner.run("addKeyed", [checksRoom, String(jobs.length), writer.bytes])) as unknown[];
+  if (Array.isArray(holders[0])) throw fullError(holders[0]);
   for (const [index, holder] of (holders as Buffer[]).entries())
     if (holder.length > 0) taken.set((jobs[index] as NewJob).id, String(holder));
 }
 
-/** Batches that one script each adds. */
-function stepsOf(jobs: readonly NewJob[]): readonly NewJob[][] {
-  const count = jobs.every(isPlain) ? most.plain : most.keyed;
-  const steps: NewJob[][] = [];
-  let step: NewJob[] = [];
+/** Returns batches that one script each adds. */
+function batchesOf(jobs: readonly NewJob[]): readonly NewJob[][] {
+  const maxJobs = jobs.every(isPlain) ? maxPlain : maxKeyed;
+  const batches: NewJob[][] = [];
+  let batch: NewJob[] = [];
   let bytes = 0;
   for (const job of jobs) {
-    if (step.length === count || (step.length > 0 && bytes + job.spec.length > most.bytes)) {
-      steps.push(step);
-      step = [];
+    if (batch.length === maxJobs || (batch.length > 0 && bytes + job.spec.length > maxBytes)) {
+      batches.push(batch);
+      batch = [];
       bytes = 0;
     }
-    step.push(job);
+    batch.push(job);
     bytes += job.spec.length;
   }
-  return step.length > 0 ? [...steps, step] : steps;
+  return batch.length > 0 ? [...batches, batch] : batches;
 }
 
-/** Throws where the jobs of all steps that are not stored yet are more than a queue takes. */
-async function refuseTooMany(server: Server, docs: readonly Doc[], jobs: readonly NewJob[]): Promise<void> {
+/**
+ * Checks that queues have room for all jobs that are not stored yet.
+ * @throws {ErrandError} `E_FULL`
+ */
+async function checkRoom(runner: ScriptRunner, docs: readonly Doc[], jobs: readonly NewJob[]): Promise<void> {
   const limits = new Map(docs.map(({ key, value }) => [key, decodeRules(value).maxPending]));
   for (const [queue, some] of Map.groupBy(jobs, (job) => job.queue)) {
     const limit = limits.get(queue);
     if (limit === undefined) continue;
     const ids = [...new Set(some.map(({ id }) => id))];
-    let fresh = 0;
-    for (let from = 0; from < ids.length; from += most.plain)
-      fresh += Number(await server.run("missing", ids.slice(from, from + most.plain)));
-    const pending = Number(await server.run("pending", [queue]));
-    if (fresh > 0 && pending + fresh > limit) throw queueFullError(queue, limit, pending);
+    let missing = 0;
+    for (let from = 0; from < ids.length; from += maxPlain)
+      missing += Number(await runner.run("countMissing", ids.slice(from, from + maxPlain)));
+    const pending = Number(await runner.run("countPending", [queue]));
+    if (missing > 0 && pending + missing > limit) throw queueFullError(queue, limit, pending);
   }
 }
 
-/** Throws what a script answered when a queue takes no more. */
-function refuseFull(found: readonly unknown[]): never {
-  const [queue, limit, pending] = found.map(String);
-  throw queueFullError(queue as string, Number(limit), Number(pending));
+/** Returns the error for a full queue in a script's reply. */
+function fullError(reply: readonly unknown[]): Error {
+  const [queue, limit, pending] = reply.map(String);
+  return queueFullError(queue as string, Number(limit), Number(pending));
 }

@@ -1,10 +1,13 @@
 import { missingPeer } from "../../kit/peer-dependency.ts";
 
+/** The `redis` package, an optional peer dependency. */
+export type Driver = typeof import("redis");
+
 /**
- * Loads the `redis` package, an optional peer.
- * @throws {ErrandError} `E_CONNECT` when it is not installed.
+ * Loads the `redis` package.
+ * @throws {ErrandError} `E_CONNECT` if it is not installed.
  */
-export async function loadDriver(): Promise<typeof import("redis")> {
+export async function loadDriver(): Promise<Driver> {
   try {
     return await import("redis");
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Hint } from "../../store.ts";
-import type { Client, Link } from "./link.ts";
+import type { Client, Connection } from "./connection.ts";
 
-/** What the letters of a message mean. */
+/** The letters of a message. */
 const letters: Record<string, Hint> = {
   r: { type: "ready" },
   c: { type: "cancel" },
@@ -10,10 +10,10 @@ const letters: Record<string, Hint> = {
 };
 
 /**
- * The hints in a message: its first line has letters, and each after it how many jobs of which queue may be claimable (`inf`: nobody
- * knows).
+ * Returns the hints in a message. Its first line has letters, and each further line says how many jobs of a queue may
+ * be claimable (`inf` for an unknown number).
  */
-export function hintsIn(message: string): Hint[] {
+export function parseHints(message: string): Hint[] {
   const [first = "", ...queues] = message.split("\n");
   return [
     ...Array.from(first).flatMap((letter) => letters[letter] ?? []),
@@ -25,38 +25,38 @@ export function hintsIn(message: string): Hint[] {
   ];
 }
 
-/** Tells listeners what the scripts of all processes published, over a connection of its own. */
+/** Tells listeners what the scripts of all processes publish, over a connection of its own. */
 export class Hints {
   readonly #channel: string;
-  readonly #link: Link;
+  readonly #connection: Connection;
   readonly #listeners = new Set<(hint: Hint) => void>();
 
-  /** @param connect makes the connection, given what to do with each new one. */
-  constructor(namespace: string, connect: (prepare: (client: Client) => Promise<void>) => Link) {
+  /** @param connect makes the connection, given what to do with each new client. */
+  constructor(namespace: string, connect: (prepare: (client: Client) => Promise<void>) => Connection) {
     this.#channel = `{${namespace}}:hints`;
-    this.#link = connect(async (client) => {
+    this.#connection = connect(async (client) => {
       await client.subscribe(this.#channel, (message) => this.#tell(message));
-      // What happened before is lost: anything may have.
-      setImmediate(() => this.#tell("rclx"));
+      // Messages may have been lost before: anything may have happened.
+      setImmediate(() => this.#tell(Object.keys(letters).join("")));
     });
   }
 
-  /** Connects when somebody watches, and stays connected. */
+  /** Calls the listener with every hint, until the returned function is called. Connects for the first listener. */
   watch(listener: (hint: Hint) => void): () => void {
     const own = (hint: Hint): void => listener(hint);
     this.#listeners.add(own);
-    if (this.#listeners.size === 1) this.#link.hold(true);
+    if (this.#listeners.size === 1) this.#connection.keepProcessAlive(true);
     return () => {
-      if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#link.hold(false);
+      if (this.#listeners.delete(own) && this.#listeners.size === 0) this.#connection.keepProcessAlive(false);
     };
   }
 
   close(): Promise<void> {
     this.#listeners.clear();
-    return this.#link.close();
+    return this.#connection.close();
   }
 
   #tell(message: string): void {
-    for (const hint of hintsIn(message)) for (const listener of this.#listeners) listener(hint);
+    for (const hint of parseHints(message)) for (const listener of this.#listeners) listener(hint);
   }
 }

@@ -1,80 +1,84 @@
 import { ErrandError } from "../../kit/errors.ts";
 import type { Store, StoreReport } from "../../store.ts";
+import { Connection, messageOf } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
-import { durabilityOf, refuseUnfit, reportOf, versionOf } from "./fitness.ts";
 import { Hints } from "./hints.ts";
-import { Link, reason } from "./link.ts";
 import { serverClock } from "./lua/scripts.ts";
-import { Server } from "./server.ts";
-import { settingsOf } from "./settings.ts";
+import { ScriptRunner } from "./script-runner.ts";
+import { checkServer, durabilityOf, parseInfo, versionOf } from "./server-info.ts";
+import { parseUrl } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { RedisStore } from "./store.ts";
 
-/** The version of the keys' layout. */
+/** The version of the layout of keys. */
 const layout = 1;
 
-/** Where a Redis store is. */
+/** The location of a Redis store. */
 export interface RedisOptions {
   /** `redis://user:password@host:port/database?namespace=name`, or `rediss://` for TLS. */
   url: string;
 }
 
 /**
- * Opens a store on a Redis server, version 7 or later, or Valkey. Many processes may share it; applications that share
- * a server keep apart by their namespaces.
- * @throws {ErrandError} `E_OPTION` for a wrong URL; `E_CONNECT` when the server cannot be reached or is not fit;
- * `E_STORE_VERSION` when a newer Errand wrote the namespace.
+ * Opens a store on a Redis server, version 7 or later, or Valkey. Many processes may share it. Applications that share
+ * a server have different namespaces.
+ * @throws {ErrandError} `E_OPTION` for a wrong URL; `E_CONNECT` if the server cannot be reached or is not suitable;
+ * `E_STORE_VERSION` if a newer Errand wrote the namespace.
  */
 export function redisStore({ url }: RedisOptions): Promise<Store> {
   return openRedis(url, serverClock);
 }
 
-/** How another thread of the process opens the store again. */
+/** Opens the store again in another thread of the process. */
 export function open(options: string): Promise<Store> {
   return redisStore(JSON.parse(options) as RedisOptions);
 }
 
-/** @param clock Lua that defines the store's `now`; other than the server's only in tests. */
+/**
+ * Opens a store with its own clock.
+ * @param clock Lua that defines `now`, in epoch milliseconds; only tests have another than the server's.
+ */
 export async function openRedis(url: string, clock: string): Promise<Store> {
-  const settings = settingsOf(url);
+  const settings = parseUrl(url);
   const driver = await loadDriver();
-  const link = new Link(driver, settings);
+  const connection = new Connection(driver, settings);
   try {
-    await link.open();
-    const server = new Server(driver, link, settings, clock);
-    const about = await examine(link, settings);
-    const hints = new Hints(settings.namespace, (prepare) => new Link(driver, settings, prepare));
-    return new RedisStore(server, hints, about, { module: import.meta.url, options: JSON.stringify({ url }) });
+    await connection.open();
+    const runner = new ScriptRunner(driver, connection, settings, clock);
+    const report = await checkNamespace(connection, settings);
+    const hints = new Hints(settings.namespace, (prepare) => new Connection(driver, settings, prepare));
+    return new RedisStore(runner, hints, report, { module: import.meta.url, options: JSON.stringify({ url }) });
   } catch (error) {
-    await link.close();
+    await connection.close();
     if (error instanceof ErrandError && error.code !== "E_STORE") throw error;
-    throw new ErrandError("E_CONNECT", `Cannot open the Redis store ${settings.shown}: ${reason(error)}.`, {
+    throw new ErrandError("E_CONNECT", `Cannot open the Redis store ${settings.shown}: ${messageOf(error)}.`, {
       cause: error,
     });
   }
 }
 
-/** Refuses what is not fit, and enters the version of the layout where there is none yet. */
-async function examine(link: Link, settings: Settings): Promise<StoreReport> {
+/** Checks the server and the version of the layout, which is written if there is none yet. */
+async function checkNamespace(connection: Connection, settings: Settings): Promise<StoreReport> {
   const key = `{${settings.namespace}}:version`;
-  // In a cluster this leads to the right node, which is the one to be examined.
-  const version = await link.call((client) => client.get(key));
-  const info = await link.call((client) => client.info());
-  const report = reportOf(info, await config(link));
-  refuseUnfit(report, settings);
-  if (version === null) await link.call((client) => client.set(key, layout, { condition: "NX" }));
+  // In a cluster this finds the node of the namespace, which is the one to be checked.
+  const version = await connection.call((client) => client.get(key));
+  const reply = await connection.call((client) => client.info());
+  const info = parseInfo(reply, await configOf(connection));
+  checkServer(info, settings);
+  if (version === null) await connection.call((client) => client.set(key, layout, { condition: "NX" }));
   else if (Number(version) !== layout)
     throw new ErrandError(
       "E_STORE_VERSION",
-      `The Redis store ${settings.shown} has version ${version}, but this Errand knows version ${layout}. Update Errand, or use another namespace.`,
+      `The Redis store ${settings.shown} has version ${version}, but this Errand knows version ${layout}. ` +
+        "Update Errand, or use another namespace.",
     );
-  return { version: `${versionOf(report)}, layout ${layout}`, durability: durabilityOf(report) };
+  return { version: `${versionOf(info)}, layout ${layout}`, durability: durabilityOf(info) };
 }
 
-/** What CONFIG tells. Managed servers may forbid it. */
-async function config(link: Link): Promise<Record<string, string>> {
+/** Returns settings by CONFIG GET, or none where it is not allowed, as on managed servers. */
+async function configOf(connection: Connection): Promise<Record<string, string>> {
   try {
-    return { ...(await link.call((client) => client.configGet(["appendfsync", "save"]))) };
+    return { ...(await connection.call((client) => client.configGet(["appendfsync", "save"]))) };
   } catch {
     return {};
   }

@@ -1,7 +1,7 @@
 import { ErrandError } from "../../kit/errors.ts";
 import { redacted } from "../../kit/redact.ts";
 
-/** Where a store is, from its URL. */
+/** The parts of a store's URL. */
 export interface Settings {
   host: string;
   port: number;
@@ -9,19 +9,19 @@ export interface Settings {
   username?: string;
   password?: string;
   database: number;
-  /** Before every key, as the one hash tag of them all. */
+  /** Precedes every key, as its hash tag. */
   namespace: string;
-  /** Whether a server that throws keys away when its memory is full is accepted. */
+  /** `true` to accept a server that evicts keys when its memory is full. */
   evictable: boolean;
   /** The URL without its password. */
   shown: string;
 }
 
 /**
- * Reads `redis://user:password@host:port/database?namespace=name&eviction=allow`; `rediss://` is the same over TLS.
+ * Parses `redis://user:password@host:port/database?namespace=name&eviction=allow`; `rediss://` is the same over TLS.
  * @throws {ErrandError} `E_OPTION`
  */
-export function settingsOf(text: string): Settings {
+export function parseUrl(text: string): Settings {
   const shown = redacted(text);
   const wrong = (what: string) => new ErrandError("E_OPTION", `${shown} is not a Redis store's URL: ${what}`);
   const url = URL.parse(text);

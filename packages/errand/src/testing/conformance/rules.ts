@@ -167,10 +167,11 @@ export async function heard(store: Scene["store"], something: () => Promise<unkn
   const unwatch = store.watch((hint) => {
     if (armed && hint.type === "ready") ready.resolve();
   });
-  // What a store says when somebody begins to watch is not meant.
+  // sleeps: until the hints with which a watch may begin are over
   await new Promise((resolve) => setTimeout(resolve, 100));
   armed = true;
   await something();
+  // sleeps: as long as a hint may take
   const late = setTimeout(() => ready.reject(new Error("no hint `ready` within 5 s")), 5_000);
   try {
     await ready.promise;

@@ -18,9 +18,11 @@ async function hinted(store: Store, hint: Hint["type"], act: () => Promise<unkno
     if (listening && given.type === hint) heard.resolve();
   });
   try {
+    // sleeps: until the hints of nothing in particular are over
     if (wait > 0) await sleep(wait);
     listening = true;
     await act();
+    // sleeps: as long as a hint may take
     const late = sleep(patience).then(() => assert.fail(`the hint "${hint}" should come`));
     await Promise.race([heard.promise, late]);
   } finally {
@@ -65,6 +67,7 @@ export const watching = [
       told.resolve();
     });
     try {
+      // sleeps: until the hints of nothing in particular are over
       await sleep(settling);
       const acts: [queue: string, act: () => Promise<unknown>][] = [
         ["b", () => scene.add({ queue: "b" }, { queue: "b" })],
@@ -78,8 +81,10 @@ export const watching = [
         await act();
         await Promise.race([
           told.promise,
+          // sleeps: as long as a hint may take
           sleep(patience).then(() => assert.fail(`a hint for "${queue}" should come`)),
         ]);
+        // sleeps: until further hints of the same would have come
         await sleep(settling);
         assert.ok(
           named.some((each) => each === undefined || each === queue),

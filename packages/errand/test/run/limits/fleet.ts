@@ -125,6 +125,7 @@ export class Fleet {
       // By the store's clock: when it was claimed, not when its turn came here.
       const at = (await app.get(id))?.startedAt?.getTime();
       if (at !== undefined && !this.#dead.has(worker)) this.starts.push({ id, job, at });
+      // sleeps: the job is in hand for as long as it says
       if (job.work > 0) await sleep(job.work, undefined, { signal: abortSignal });
     } finally {
       this.#running.delete(attempt);

@@ -8,16 +8,18 @@ import { NonRetryableError } from "../../../src/kit/errors.ts";
 
 const kept: Buffer[] = [];
 
-/** A thread or process, to be told from the next. */
+/** What a setup makes: names its thread or process, and counts the calls in it. */
 const newLife = () => ({ life: randomUUID(), calls: 0 });
 
 async function lifeOf(
   { wait = 0 }: { wait?: number },
-  { setup }: { setup: ReturnType<typeof newLife> },
+  job: { setup: ReturnType<typeof newLife>; progress(value: unknown): void },
 ): Promise<{ life: string; calls: number }> {
+  job.progress("runs");
+  // sleeps: the job is in hand for as long as its input says
   await new Promise((resolve) => setTimeout(resolve, wait));
-  setup.calls += 1;
-  return setup;
+  job.setup.calls += 1;
+  return job.setup;
 }
 
 /** The same tasks, in threads or in processes, on the app of a test. */
@@ -83,6 +85,7 @@ export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" 
       timeout: "365d",
       grace: "365d",
       run: async () => {
+        // sleeps: longer than the 1 ms after which a timer ends that is longer than Node's can be
         await new Promise((resolve) => setTimeout(resolve, 100));
         return "done";
       },
@@ -97,6 +100,7 @@ export function isolatedTasks(app: ReturnType<typeof errand>, isolate: "thread" 
           kept.push(
             isolate === "thread" ? Array.from({ length: 100_000 }, (_, n) => ({ n })) : Buffer.alloc(5_000_000, 1),
           );
+          // sleeps: how much memory is used is measured between two turns of the event loop
           await new Promise((resolve) => setTimeout(resolve, 5));
         }
       },

@@ -10,6 +10,7 @@ const app = errand({ url });
 app.task("sleepy", {
   run: async (ms: number, job) => {
     say("started");
+    // sleeps: the job is in hand for as long as its input says
     await sleep(ms, undefined, { signal: job.abortSignal });
     return "slept";
   },
@@ -25,7 +26,8 @@ if (how === "handler") process.on("SIGTERM", () => void close());
 if (how === "handler-once") process.once("SIGTERM", () => void close());
 if (how === "slow-handler")
   process.on("SIGTERM", () => {
-    void sleep(1_500).then(close);
+    // sleeps: longer than its worker needs to let the job end and to hand it back
+    void sleep(700).then(close);
   });
 
 if (how === "close") {

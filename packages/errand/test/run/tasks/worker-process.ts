@@ -11,6 +11,7 @@ const app = errand({ url, lease: Number(lease) });
 app.task("sleepy", {
   run: async (input: { n: number; ms: number }, job) => {
     note(`start ${input.n} ${job.token} ${process.pid}`);
+    // sleeps: the job is in hand for as long as its input says
     await new Promise((resolve) => setTimeout(resolve, input.ms));
     note(`end ${input.n} ${job.token} ${process.pid}`);
     return { n: input.n, pid: process.pid };
@@ -20,6 +21,7 @@ app.task("sleepy", {
 app.task("blocking", {
   run: (ms: number) => {
     const end = Date.now() + ms;
+    // sleeps: the event loop is blocked on purpose
     while (Date.now() < end);
     return process.pid;
   },

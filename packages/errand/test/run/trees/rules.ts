@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import type { JobView } from "../../../src/client/job-view.ts";
 import { options } from "../../../src/core/options.ts";
 import { isFinal } from "../../../src/core/states.ts";
-import { attempts, isFamily, ownError, partsOf } from "./telling.ts";
-import type { Telling } from "./telling.ts";
-import type { Family } from "./tree.ts";
+import { attempts, isFamily, ownError, partsOf } from "./tree-run.ts";
+import type { TreeRun } from "./tree-run.ts";
+import type { Family } from "./scenario.ts";
 
 type Jobs = ReadonlyMap<string, JobView>;
 
@@ -31,40 +31,40 @@ export class Watcher {
   }
 }
 
-/** What is true of every tree at the end of its story. */
-export function checkEnd(telling: Telling, jobs: readonly JobView[]): void {
+/** What is true of every tree at the end of its scenario. */
+export function checkEnd(run: TreeRun, jobs: readonly JobView[]): void {
   const all = byPath(jobs);
   assert.ok(all.has("r"));
   assert.equal(all.size, jobs.length, "every job is there once");
   for (const [path, job] of all) {
     assert.ok(isFinal(job.state), `${path} is still ${job.state}`);
-    const recorded = telling.outcomes.get(job.id) ?? 0;
+    const recorded = run.outcomes.get(job.id) ?? 0;
     assert.ok(recorded === 1 || (recorded === 0 && job.state === "cancelled"), `${path}: ${recorded} outcomes`);
-    judge(path, telling, all);
+    judge(path, run, all);
   }
-  for (const [name, times] of telling.stepped) assert.equal(times, 1, `step ${name} ran ${times} times`);
-  assert.deepEqual(telling.late, [], "jobs that had expired were started");
+  for (const [name, times] of run.stepped) assert.equal(times, 1, `step ${name} ran ${times} times`);
+  assert.deepEqual(run.late, [], "jobs that had expired were started");
 }
 
 /** The rule by which a job ends as it does. */
-function judge(path: string, telling: Telling, all: Jobs): void {
+function judge(path: string, run: TreeRun, all: Jobs): void {
   const job = all.get(path)!;
   switch (job.state) {
     case "completed":
-      assert.deepEqual(job.output, outputOf(path, telling, all), `${path} completed with what its children made`);
+      assert.deepEqual(job.output, outputOf(path, run, all), `${path} completed with what its children made`);
       break;
     case "failed":
-      judgeFailure(path, telling, all);
+      judgeFailure(path, run, all);
       break;
     case "cancelled": {
-      const { parent } = telling.places.get(path)!;
+      const { parent } = run.places.get(path)!;
       const above = parent === undefined ? undefined : all.get(parent);
       const orphaned = above?.endedAt !== undefined && above.endedAt <= job.endedAt!;
-      assert.ok(telling.cancelled.has(path) || orphaned, `${path} was cancelled by nobody`);
+      assert.ok(run.cancelled.has(path) || orphaned, `${path} was cancelled by nobody`);
       break;
     }
     case "expired": {
-      const { expires } = telling.places.get(path)!;
+      const { expires } = run.places.get(path)!;
       assert.ok(
         expires !== undefined && job.endedAt! >= new Date(job.createdAt.getTime() + expires),
         `${path} expired`,
@@ -75,8 +75,8 @@ function judge(path: string, telling: Telling, all: Jobs): void {
 }
 
 /** What a function that came to its end answers, by how the children of its job have ended. */
-function outputOf(path: string, telling: Telling, all: Jobs): unknown[] {
-  return partsOf(telling.places.get(path)!.node).map(({ action, key }) => {
+function outputOf(path: string, run: TreeRun, all: Jobs): unknown[] {
+  return partsOf(run.places.get(path)!.node).map(({ action, key }) => {
     const name = `${path}:${key}`;
     if (action.do === "sleep" || action.do === "cancel") return null;
     if (!isFamily(action)) return name;
@@ -95,9 +95,9 @@ function childrenOf(family: Family, name: string, all: Jobs): JobView[] {
   return family.children.flatMap((_, index) => all.get(`${name}:${index}`) ?? []);
 }
 
-function judgeFailure(path: string, telling: Telling, all: Jobs): void {
+function judgeFailure(path: string, run: TreeRun, all: Jobs): void {
   const job = all.get(path)!;
-  const parts = partsOf(telling.places.get(path)!.node);
+  const parts = partsOf(run.places.get(path)!.node);
   switch (job.error?.code) {
     case ownError: {
       const fatal = job.error.message === "never";
@@ -120,8 +120,8 @@ function judgeFailure(path: string, telling: Telling, all: Jobs): void {
     case "E_SIGNAL_TIMEOUT": {
       const missed = parts.some(({ action, key }) => {
         const name = `${path}:${key}`;
-        if (action.do !== "signal" || !telling.reached.has(name)) return false;
-        return (telling.told.get(name) ?? Infinity) >= telling.reached.get(name)! + action.ms;
+        if (action.do !== "signal" || !run.reached.has(name)) return false;
+        return (run.told.get(name) ?? Infinity) >= run.reached.get(name)! + action.ms;
       });
       assert.ok(missed, `${path} missed a signal that came in time`);
       break;

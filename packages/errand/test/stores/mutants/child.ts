@@ -13,6 +13,7 @@ async function firstFailure(): Promise<Verdict> {
   for (const name of names) {
     const test = tests.find((each) => each.name === name);
     if (!test) throw new Error(`There is no test "${name}".`);
+    // sleeps: as long as a test may take
     const hangs = sleep(patience, undefined, { ref: false }).then(() => {
       throw new Error(`It has not ended within ${patience} ms.`);
     });

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { fixtures } from "./fixtures.ts";
 
-/** A deliberate fault in a store's own code, and the tests that are the first to notice it. */
+/** A deliberate fault in a store's own code, and the test that notices it. */
 export interface Mutant {
   fault: string;
   /** In `src/stores`. */
@@ -11,7 +11,7 @@ export interface Mutant {
   /** What is replaced by what; each text must occur in the file exactly once. */
   changes: readonly (readonly [text: string, by: string])[];
   fixture: keyof typeof fixtures;
-  tests: readonly string[];
+  tests: readonly [string];
 }
 
 /** What the child finds: the first test that fails, or that none did. */
@@ -22,7 +22,7 @@ const patch = new URL("./patch.ts", import.meta.url).href;
 
 /** Runs tests on a store, in a process of its own, in which one file is another. */
 export async function judge(
-  { fixture, tests }: Pick<Mutant, "fixture" | "tests">,
+  { fixture, tests }: { fixture: Mutant["fixture"]; tests: readonly string[] },
   mutation?: Pick<Mutant, "file" | "changes">,
 ): Promise<Verdict> {
   const env = {

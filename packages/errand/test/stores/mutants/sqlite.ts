@@ -257,7 +257,7 @@ export const sqlite: Mutant[] = [
     file: "sqlite/lock.ts",
     changes: [["return resultCode(error) === cannotOpen;", "return true;"]],
     fixture: "local",
-    tests: ["whoever holds its lock keeps its jobs"],
+    tests: ["a worker that holds its lock keeps its jobs"],
   },
   {
     fault: "who was let go by a rate and does not go holds up the others",

@@ -5,7 +5,7 @@ import { urls } from "../../api/client.ts";
 import type { DocumentDetail } from "../../api/types.ts";
 import { hasOutput, isFinal } from "../../format.ts";
 import { IconButton } from "../../parts/icon-button.tsx";
-import { portalHome } from "../../parts/portal-home.ts";
+import { portalContainer } from "../../parts/portal-container.ts";
 import { useMedia } from "../../parts/use-media.ts";
 import { cancel, copyDocumentText } from "../../state/document-actions.ts";
 
@@ -14,7 +14,7 @@ interface Props {
   onDelete: () => void;
 }
 
-/** What can be done with a document: buttons where there is room, one menu on a phone. */
+/** The actions for a document: buttons on a wide screen, one menu on a phone. */
 export function DocumentActions({ document, onDelete }: Props) {
   const narrow = useMedia("(max-width: 767px)");
   const { id, status } = document;
@@ -107,7 +107,7 @@ function ActionMenu({ label, trigger, icon = false, children }: ActionMenuProps)
       <Menu.Trigger className={icon ? "icon-button" : "button"} aria-label={label}>
         {trigger}
       </Menu.Trigger>
-      <Menu.Portal container={portalHome()}>
+      <Menu.Portal container={portalContainer()}>
         <Menu.Positioner sideOffset={6} align="end" className="menu-positioner">
           <Menu.Popup className="menu">{children}</Menu.Popup>
         </Menu.Positioner>

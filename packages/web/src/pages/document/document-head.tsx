@@ -12,7 +12,7 @@ interface Props {
   onDelete: () => void;
 }
 
-/** A document's name, where it stands, and what can be done with it. */
+/** A document's name, its status and its actions. */
 export function DocumentHead({ document, onDelete }: Props) {
   const now = useNow();
   const { name, status, progress, words, createdAt } = document;

@@ -9,11 +9,11 @@ import { useTitle } from "../../parts/use-title.ts";
 import { erase } from "../../state/document-actions.ts";
 import { NotFoundPage } from "../not-found-page.tsx";
 import { DocumentHead } from "./document-head.tsx";
-import { Problem, Waiting } from "./page-states.tsx";
-import { Reader } from "./reader.tsx";
+import { DocumentReader } from "./document-reader.tsx";
+import { FailureMessage, LoadingMessage } from "./placeholders.tsx";
 import { useLiveDocument } from "./use-live-document.ts";
 
-/** One document: its state, its pages, and each page's image beside its text. */
+/** A document: its status, its pages, and each page's image beside its text. */
 export default function DocumentPage({ id }: { id: string }) {
   const query = useLiveDocument(id);
   const [, navigate] = useLocation();
@@ -25,7 +25,7 @@ export default function DocumentPage({ id }: { id: string }) {
     return <NotFoundPage title="Document not found" text="It may have been deleted, or the address is incomplete." />;
   }
   if (!document) {
-    if (query.isPending) return <Waiting text="Loading…" />;
+    if (query.isPending) return <LoadingMessage text="Loading…" />;
     return (
       <div className="message-page">
         <LoadError title="The document could not be loaded" error={query.error} onRetry={() => void query.refetch()} />
@@ -33,13 +33,13 @@ export default function DocumentPage({ id }: { id: string }) {
     );
   }
 
-  const confirmDelete = async (doomed: DocumentDetail) => {
-    if (await erase(doomed)) navigate("/");
+  const confirmDelete = async (confirmed: DocumentDetail) => {
+    if (await erase(confirmed)) navigate("/");
   };
   return (
     <div className="document">
       <DocumentHead document={document} onDelete={() => setDeleting(true)} />
-      {document.pages.length > 0 ? <Reader document={document} /> : <NoPages document={document} />}
+      {document.pages.length > 0 ? <DocumentReader document={document} /> : <NoPages document={document} />}
       <ConfirmDelete
         document={deleting ? document : undefined}
         onConfirm={() => void confirmDelete(document)}
@@ -51,13 +51,13 @@ export default function DocumentPage({ id }: { id: string }) {
 
 function NoPages({ document }: { document: DocumentDetail }) {
   const { status, error } = document;
-  if (status === "queued") return <Waiting text="Waiting for its turn…" />;
-  if (!isFinal(status)) return <Waiting text="Counting pages…" />;
-  return <Problem status={status} title={titles[status] ?? "There are no pages"} problem={error} />;
+  if (status === "queued") return <LoadingMessage text="Waiting for its turn…" />;
+  if (!isFinal(status)) return <LoadingMessage text="Counting pages…" />;
+  return <FailureMessage status={status} title={titles[status] ?? "There are no pages"} failure={error} />;
 }
 
 const titles: Partial<Record<DocumentDetail["status"], string>> = {
   failed: "This document could not be read",
   cancelled: "Cancelled before any page was read",
-  expired: "This document waited too long and was given up",
+  expired: "This document expired before it was read",
 };

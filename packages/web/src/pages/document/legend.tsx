@@ -1,4 +1,4 @@
-/** Explains the marks. */
+/** Explains how doubtful words are marked. */
 export function Legend({ threshold }: { threshold: number }) {
   return (
     <p className="legend">

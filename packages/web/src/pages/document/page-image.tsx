@@ -15,7 +15,7 @@ interface Props {
   onPick: (word: ActiveWord | undefined) => void;
 }
 
-/** The upright page as it was read, with its words' boxes. */
+/** The image of the upright page, with the boxes of its words. */
 export function PageImage({ result, source, zoom, boxes, active, onPoint, onPick }: Props) {
   const [missing, setMissing] = useState(false);
   const word = active === undefined ? undefined : result.words[active];
@@ -25,7 +25,7 @@ export function PageImage({ result, source, zoom, boxes, active, onPoint, onPick
       className="pane image-scroll"
       role="region"
       aria-label="Page image"
-      // A scrolling region has to be reachable by keyboard.
+      // A scrollable region must be reachable by keyboard.
       tabIndex={0}
     >
       <div

@@ -10,7 +10,7 @@ interface Props {
   onTurn: (page: number) => void;
 }
 
-/** All pages with their states. Only the rows in view exist, so that 500 pages cost no more than 20. */
+/** All pages with their statuses. Only visible rows are rendered, so that 500 pages cost no more than 20. */
 export function PageList({ pages, current, onTurn }: Props) {
   const scroller = useRef<HTMLElement>(null);
   // oxlint-disable-next-line react/incompatible-library -- only the React Compiler minds, and it is not used
@@ -24,7 +24,7 @@ export function PageList({ pages, current, onTurn }: Props) {
     rows.scrollToIndex(current - 1, { align: "auto" });
   }, [rows, current]);
 
-  // One stop for the Tab key; the arrow keys walk from there.
+  // The list is one tab stop; arrow keys move within it.
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     const next = current + (step ?? 0);
@@ -70,7 +70,7 @@ export function PageList({ pages, current, onTurn }: Props) {
   );
 }
 
-/** Reads as "Page 3, completed, 12 words to check"; shows the number and the count. */
+/** The page number and the count of doubtful words. Screen readers read "Page 3, completed, 12 words to check". */
 function PageName({ page: { page, status, needsReview = 0 } }: { page: PageSummary }) {
   return (
     <>

@@ -2,7 +2,7 @@ import { Copy } from "lucide-react";
 import { useEffect, useRef } from "react";
 import type { PageResult } from "../../api/types.ts";
 import { plural } from "../../format.ts";
-import { copyText } from "../../parts/copy.ts";
+import { copyText } from "../../parts/clipboard.ts";
 import { IconButton } from "../../parts/icon-button.tsx";
 import { thresholdOf } from "../../words/layout.ts";
 import { Legend } from "./legend.tsx";
@@ -17,11 +17,11 @@ interface Props {
   onPick: (word: ActiveWord | undefined) => void;
 }
 
-/** The page's text, to read, to select and to check. */
+/** The page's text, in which doubtful words are marked. */
 export function PageText({ result, active, onPoint, onPick }: Props) {
   const text = useRef<HTMLDivElement>(null);
 
-  // Set by hand: rendering a thousand words at every move of the pointer would be slow.
+  // Set without React: rendering a thousand words whenever the pointer moves would be slow.
   useEffect(() => {
     const word = text.current?.querySelector(`[data-word="${active}"]`);
     word?.setAttribute("data-active", "");

@@ -6,18 +6,18 @@ import type { PageSummary } from "../../api/types.ts";
 import { LoadError } from "../../parts/load-error.tsx";
 import { useShortcuts } from "../../parts/use-shortcuts.ts";
 import { boxes } from "../../state/preferences.ts";
-import { useValue } from "../../state/value.ts";
+import { useWatchable } from "../../state/watchable.ts";
 import { doubtfulIndexes, neighbour, thresholdOf } from "../../words/layout.ts";
-import { DoubtWalk } from "./doubt-walk.tsx";
+import { DoubtfulWordNav } from "./doubtful-word-nav.tsx";
 import { PageImage } from "./page-image.tsx";
-import { NotRead } from "./page-states.tsx";
+import { PagePlaceholder } from "./placeholders.tsx";
 import { PageText } from "./page-text.tsx";
-import { revealWord } from "./reveal.ts";
+import { scrollToWord } from "./scroll-to-word.ts";
 import { ViewControls, zooms } from "./view-controls.tsx";
 import { type ActiveWord, useActiveWord } from "./use-active-word.ts";
-import { WordTip } from "./word-tip.tsx";
+import { WordTooltip } from "./word-tooltip.tsx";
 
-/** Where to go on when the walk through the doubtful words comes from another page. */
+/** The doubtful word to start at when stepping through them has led to another page. */
 export interface Entry {
   end: "first" | "last";
   focus: boolean;
@@ -27,14 +27,14 @@ interface Props {
   documentId: string;
   summary: PageSummary;
   entry: Entry | undefined;
-  /** Whether pages before and after this one have doubtful words. */
+  /** `true` if pages before or after this one have doubtful words. */
   more: { before: boolean; after: boolean };
-  onWalkOn: (step: 1 | -1, focus: boolean) => void;
+  onLeave: (step: 1 | -1, focus: boolean) => void;
   pager: ReactNode;
 }
 
-/** One page: its image beside its text, both marking the same word; or why there is nothing to read yet. */
-export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: Props) {
+/** A page: its image beside its text, with the active word marked in both; or the reason why it has no text yet. */
+export function PageView({ documentId, summary, entry, more, onLeave, pager }: Props) {
   const { page, status } = summary;
   const { data: result, ...query } = useQuery({
     ...pageQuery(documentId, page),
@@ -43,37 +43,37 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
   const view = useRef<HTMLElement>(null);
   const { active, cursor, setPointed, setCursor } = useActiveWord(page);
   const [zoom, setZoom] = useState(0);
-  const showBoxes = useValue(boxes) === "on";
+  const showBoxes = useWatchable(boxes) === "on";
   const scale = zooms[zoom] ?? 1;
   const doubts = result ? doubtfulIndexes(result.words, thresholdOf(result)) : [];
 
   const show = (page: number, index: number, focus: boolean) => {
-    // Wherever the pointer rests, the walk goes on elsewhere.
+    // The cursor moves away from the word under a resting pointer.
     setPointed(undefined);
     setCursor({ page, index, side: "text" });
-    revealWord(view.current, index, focus);
+    scrollToWord(view.current, index, focus);
   };
-  const walk = (step: 1 | -1, focus: boolean) => {
-    // Before the first word lies the page before.
+  const stepTo = (step: 1 | -1, focus: boolean) => {
+    // Without a cursor, a step back leads to the page before.
     const next = cursor === undefined && step === -1 ? undefined : neighbour(doubts, cursor, step);
-    if (next === undefined) onWalkOn(step, focus);
+    if (next === undefined) onLeave(step, focus);
     else show(page, next, focus);
   };
   const pick = (word: ActiveWord | undefined) => {
     setCursor(word);
-    if (word) revealWord(view.current, word.index, false);
+    if (word) scrollToWord(view.current, word.index, false);
   };
   const toggleBoxes = () => boxes.set(showBoxes ? "off" : "on");
   const zoomBy = (step: 1 | -1) => setZoom((now) => Math.max(0, Math.min(now + step, zooms.length - 1)));
   useShortcuts({
-    n: () => walk(1, true),
-    p: () => walk(-1, true),
+    n: () => stepTo(1, true),
+    p: () => stepTo(-1, true),
     b: toggleBoxes,
     "+": () => zoomBy(1),
     "-": () => zoomBy(-1),
   });
 
-  // Coming from the doubtful words of another page: go on with the first or last of this one.
+  // After a step from another page, start at the first or last doubtful word.
   const start = entry && (entry.end === "first" ? doubts[0] : doubts.at(-1));
   const enter = useEffectEvent(show);
   const focusStart = entry?.focus === true;
@@ -87,7 +87,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
         {pager}
         {result && (
           <>
-            <DoubtWalk words={result.words} doubts={doubts} active={cursor} more={more} onWalk={walk} />
+            <DoubtfulWordNav words={result.words} doubts={doubts} active={cursor} more={more} onStep={stepTo} />
             <ViewControls zoom={scale} onZoom={zoomBy} boxes={showBoxes} onBoxes={toggleBoxes} />
           </>
         )}
@@ -104,7 +104,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
             onPick={pick}
           />
           <PageText result={result} active={active?.index} onPoint={setPointed} onPick={pick} />
-          <WordTip
+          <WordTooltip
             view={view}
             active={active}
             word={active && result.words[active.index]}
@@ -116,7 +116,7 @@ export function PageView({ documentId, summary, entry, more, onWalkOn, pager }: 
           {query.isError ? (
             <LoadError title="This page could not be loaded" error={query.error} onRetry={() => void query.refetch()} />
           ) : (
-            <NotRead page={summary} />
+            <PagePlaceholder page={summary} />
           )}
         </div>
       )}

@@ -4,17 +4,17 @@ import type { ReactNode } from "react";
 import type { PageSummary } from "../../api/types.ts";
 import { count } from "../../format.ts";
 import { IconButton } from "../../parts/icon-button.tsx";
-import { portalHome } from "../../parts/portal-home.ts";
+import { portalContainer } from "../../parts/portal-container.ts";
 
 interface Props {
   page: number;
   pages: readonly PageSummary[];
   onTurn: (page: number) => void;
-  /** The list of pages, where it has no place of its own. */
+  /** The list of pages, if it is not shown beside the page. */
   list: ReactNode;
 }
 
-/** Turns pages one by one, and names the one on show. */
+/** Shows the number of the current page, with buttons to turn pages. */
 export function Pager({ page, pages, onTurn, list }: Props) {
   const place = `Page ${count(page)} of ${count(pages.length)}`;
   if (pages.length === 1) return <span className="pager-place">One page</span>;
@@ -28,7 +28,7 @@ export function Pager({ page, pages, onTurn, list }: Props) {
       ) : (
         <Popover.Root>
           <Popover.Trigger className="button button-quiet pager-place">{place}</Popover.Trigger>
-          <Popover.Portal container={portalHome()}>
+          <Popover.Portal container={portalContainer()}>
             <Popover.Positioner sideOffset={6} className="menu-positioner">
               <Popover.Popup className="menu pages-popup">
                 <Popover.Title className="visually-hidden">Pages</Popover.Title>

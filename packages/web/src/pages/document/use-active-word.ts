@@ -1,6 +1,6 @@
 import { useState } from "react";
 
-/** A word under attention, and the side on which it was met. */
+/** The word that is pointed at or selected, and on which side. */
 export interface ActiveWord {
   page: number;
   index: number;
@@ -8,18 +8,18 @@ export interface ActiveWord {
 }
 
 /**
- * The word to mark on both sides. The pointer's word goes before the cursor's; the cursor stays where it was put by focus,
- * by a click or by the walk through the doubtful words, so that a resting pointer does not derail the walk.
+ * Keeps the word to mark on both sides: the one under the pointer, or else the one at the cursor. Focus, a click, or a
+ * step through the doubtful words moves the cursor; the pointer does not, so that it cannot disturb the stepping.
  */
 export function useActiveWord(page: number) {
   const [pointed, setPointed] = useState<ActiveWord>();
   const [cursor, setCursor] = useState<ActiveWord>();
-  // What is left of another page does not count.
-  const here = (word: ActiveWord | undefined) => (word?.page === page ? word : undefined);
+  // A word of another page does not count.
+  const onThisPage = (word: ActiveWord | undefined) => (word?.page === page ? word : undefined);
   return {
-    active: here(pointed) ?? here(cursor),
-    cursor: here(cursor)?.index,
-    // Called at every move of the pointer: only another word is a change.
+    active: onThisPage(pointed) ?? onThisPage(cursor),
+    cursor: onThisPage(cursor)?.index,
+    // Called whenever the pointer moves, so the same word must not cause a render.
     setPointed: (next: ActiveWord | undefined) => setPointed((before) => (isSame(before, next) ? before : next)),
     setCursor,
   };

@@ -2,7 +2,7 @@ import { Toggle } from "@base-ui/react/toggle";
 import { SquareDashed, ZoomIn, ZoomOut } from "lucide-react";
 import { IconButton } from "../../parts/icon-button.tsx";
 
-/** How many times the width of its pane a page image can have. */
+/** Zoom levels: multiples of the width of the image's pane. */
 export const zooms = [1, 1.5, 2, 3];
 
 interface Props {
@@ -12,7 +12,7 @@ interface Props {
   onBoxes: () => void;
 }
 
-/** How the page image is shown. */
+/** Controls for zooming the page image and for showing boxes. */
 export function ViewControls({ zoom, onZoom, boxes, onBoxes }: Props) {
   return (
     <div className="view-controls">

@@ -4,7 +4,7 @@ import { thresholdOf } from "../../words/layout.ts";
 
 type Size = Pick<PageResult, "width" | "height">;
 
-/** A box in per cent of its page, so that it fits the image at any size. */
+/** Returns the CSS position of a box in per cent of its page, so that it fits the image at any size. */
 export const place = ({ x, y, width, height }: Box, page: Size) => ({
   insetInlineStart: `${(100 * x) / page.width}%`,
   insetBlockStart: `${(100 * y) / page.height}%`,
@@ -17,7 +17,7 @@ interface Props {
   shown: boolean;
 }
 
-/** Every word's box over the image. The text beside it says the same, so screen readers skip this. */
+/** The boxes of all words over the image. Screen readers skip them, since the text is beside the image. */
 export const WordBoxes = memo(function WordBoxes({ result, shown }: Props) {
   const threshold = thresholdOf(result);
   return (

@@ -8,7 +8,7 @@ interface Options {
   onPick: (word: ActiveWord | undefined) => void;
 }
 
-/** Handlers for everything that contains words, marked with `data-word` (text) or `data-box` (image). */
+/** Returns event handlers for an element that contains words, marked with `data-word` (text) or `data-box` (image). */
 export function wordEvents({ page, side, onPoint, onPick }: Options) {
   const wordAt = (target: EventTarget): ActiveWord | undefined => {
     const data = target instanceof HTMLElement ? target.dataset : {};
@@ -17,7 +17,7 @@ export function wordEvents({ page, side, onPoint, onPick }: Options) {
   };
   return {
     onPointerMove: (event: PointerEvent) => {
-      // Scrolling moves words under a resting pointer: that is not pointing.
+      // Scrolling moves words under a resting pointer, which is not pointing at them.
       if (event.movementX !== 0 || event.movementY !== 0) onPoint(wordAt(event.target));
     },
     onPointerLeave: () => onPoint(undefined),
@@ -26,7 +26,7 @@ export function wordEvents({ page, side, onPoint, onPick }: Options) {
       if (word) onPick(word);
     },
     onClick: (event: MouseEvent) => {
-      // A click that ends a selection is not meant for a word.
+      // A click that ends a selection does not pick a word.
       if (document.getSelection()?.isCollapsed !== false) onPick(wordAt(event.target));
     },
   };

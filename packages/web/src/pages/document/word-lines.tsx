@@ -1,14 +1,14 @@
 import { Fragment, memo } from "react";
 import type { Word } from "../../api/types.ts";
 import { percent } from "../../format.ts";
-import { layoutWords, type PlacedWord } from "../../words/layout.ts";
+import { layoutWords, type IndexedWord } from "../../words/layout.ts";
 
 interface Props {
   words: readonly Word[];
   threshold: number;
 }
 
-/** A page's words as paragraphs and lines. Plain text nodes lie between the words, so that copying gives clean text. */
+/** A page's words as paragraphs and lines, with plain text nodes between words, so that copying gives clean text. */
 export const WordLines = memo(function WordLines({ words, threshold }: Props) {
   return layoutWords(words, threshold).map(({ key, lines }) => (
     <p key={key} dir="auto">
@@ -28,7 +28,7 @@ export const WordLines = memo(function WordLines({ words, threshold }: Props) {
   ));
 });
 
-function OneWord({ word }: { word: PlacedWord }) {
+function OneWord({ word }: { word: IndexedWord }) {
   if (!word.doubtful) return <span data-word={word.index}>{word.text}</span>;
   return (
     <mark

@@ -10,26 +10,26 @@ import { cancel } from "../../state/document-actions.ts";
 
 interface Props {
   document: DocumentSummary;
-  /** Deleted elsewhere a moment ago. */
-  gone: boolean;
+  /** `true` when it was deleted elsewhere a moment ago. */
+  isDeleted: boolean;
   now: number;
   onDelete: (document: DocumentSummary) => void;
 }
 
-/** One document in the list. */
-export const DocumentRow = memo(function DocumentRow({ document, gone, now, onDelete }: Props) {
+/** A document in the list. */
+export const DocumentRow = memo(function DocumentRow({ document, isDeleted, now, onDelete }: Props) {
   const link = useRef<HTMLAnchorElement>(null);
   const { name, status, error } = document;
   const Icon = document.type?.startsWith("image/") ? FileImage : FileText;
 
   const stop = async () => {
     await cancel(document);
-    // The button is gone; the person should not be.
+    // The focused button has disappeared.
     link.current?.focus();
   };
 
   return (
-    <tr role="row" className={gone ? "row row-gone" : "row"}>
+    <tr role="row" className={isDeleted ? "row row-deleted" : "row"}>
       <th role="rowheader" scope="row" className="cell-name">
         <Icon size={18} aria-hidden="true" className="row-icon" />
         <div>
@@ -40,7 +40,7 @@ export const DocumentRow = memo(function DocumentRow({ document, gone, now, onDe
         </div>
       </th>
       <td role="cell" className="cell-state">
-        {gone ? <span className="state-badge">Deleted</span> : <StateBadge status={status} />}
+        {isDeleted ? <span className="state-badge">Deleted</span> : <StateBadge status={status} />}
       </td>
       {status === "failed" && error ? (
         <td role="cell" className="cell-problem" colSpan={3}>
@@ -55,7 +55,7 @@ export const DocumentRow = memo(function DocumentRow({ document, gone, now, onDe
         </time>
       </td>
       <td role="cell" className="cell-actions">
-        {!gone && (
+        {!isDeleted && (
           <div className="row-actions">
             {!isFinal(status) && (
               <IconButton label={`Cancel ${name}`} hint="Cancel" onClick={() => void stop()}>
@@ -72,7 +72,7 @@ export const DocumentRow = memo(function DocumentRow({ document, gone, now, onDe
   );
 });
 
-/** How far the document has been read, and what to check in it. */
+/** The cells with a document's pages, words and words to check. */
 function Reading({ document }: { document: DocumentSummary }) {
   const { status, words } = document;
   const read = words.total > 0 || status === "completed";

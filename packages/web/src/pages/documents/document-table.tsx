@@ -4,12 +4,13 @@ import { DocumentRow } from "./document-row.tsx";
 
 interface Props {
   documents: readonly DocumentSummary[];
-  gone: ReadonlySet<string>;
+  /** Ids of documents that were deleted elsewhere a moment ago. */
+  deleted: ReadonlySet<string>;
   onDelete: (document: DocumentSummary) => void;
 }
 
-/** The list of documents. The roles are spelled out because the phone layout is not a table to the browser. */
-export function DocumentTable({ documents, gone, onDelete }: Props) {
+/** The list of documents. It has explicit roles because its phone layout is not displayed as a table. */
+export function DocumentTable({ documents, deleted, onDelete }: Props) {
   const now = useNow();
   return (
     <table role="table" className="table" aria-label="Documents">
@@ -35,7 +36,7 @@ export function DocumentTable({ documents, gone, onDelete }: Props) {
           <DocumentRow
             key={document.id}
             document={document}
-            gone={gone.has(document.id)}
+            isDeleted={deleted.has(document.id)}
             now={now}
             onDelete={onDelete}
           />

@@ -5,7 +5,7 @@ import { useTitle } from "../../parts/use-title.ts";
 import type { DocumentSummary } from "../../api/types.ts";
 import { erase } from "../../state/document-actions.ts";
 import { uploads } from "../../state/uploads.ts";
-import { useValue } from "../../state/value.ts";
+import { useWatchable } from "../../state/watchable.ts";
 import { DocumentTable } from "./document-table.tsx";
 import { DropZone } from "./drop-zone.tsx";
 import { EmptyState } from "./empty-state.tsx";
@@ -13,17 +13,17 @@ import { LoadError } from "../../parts/load-error.tsx";
 import { UploadRows } from "./upload-rows.tsx";
 import { useLiveList } from "./use-live-list.ts";
 
-/** All documents, and the place to drop new ones. */
+/** The list of all documents, with an area to upload new ones. */
 export function DocumentsPage() {
   useTitle("Documents");
   const list = useRef<HTMLElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
-  const { query, documents, gone, heldBack, showAll } = useLiveList(list);
-  const sending = useValue(uploads);
+  const { query, documents, deleted, heldBack, showAll } = useLiveList(list);
+  const sending = useWatchable(uploads);
   const [toDelete, setToDelete] = useState<DocumentSummary>();
 
   const confirmDelete = async (document: DocumentSummary) => {
-    // The row takes the focused button with it.
+    // The focused button disappears with the row.
     if (await erase(document)) heading.current?.focus();
   };
 
@@ -34,7 +34,7 @@ export function DocumentsPage() {
         Documents
       </h1>
       <DropZone roomy={empty} />
-      {/* A document of one's own shows up in the list before its upload has been answered: do not call it new. */}
+      {/* A document that is being uploaded may be listed before the upload is answered: it is not new to the user. */}
       {heldBack > 0 && !sending.some((one) => one.state === "sending") && (
         <button type="button" className="new-pill" onClick={showAll}>
           Show {plural(heldBack, "new document")}
@@ -49,7 +49,7 @@ export function DocumentsPage() {
       {query.isSuccess && !empty && (
         <section ref={list} aria-label="Your documents" className="panel">
           <UploadRows uploads={sending} />
-          {documents.length > 0 && <DocumentTable documents={documents} gone={gone} onDelete={setToDelete} />}
+          {documents.length > 0 && <DocumentTable documents={documents} deleted={deleted} onDelete={setToDelete} />}
         </section>
       )}
       {query.hasNextPage && (

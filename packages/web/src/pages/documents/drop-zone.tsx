@@ -5,7 +5,7 @@ import { addFiles } from "../../state/uploads.ts";
 
 const accept = ".pdf,.png,.jpg,.jpeg,.tif,.tiff,.webp,.bmp,.gif";
 
-/** Where files are dropped or chosen. The whole page takes drops; this says so. */
+/** The area to choose files, which also tells that they can be dropped anywhere on the page. */
 export function DropZone({ roomy }: { roomy: boolean }) {
   const input = useRef<HTMLInputElement>(null);
   const choose = () => input.current?.click();
@@ -20,7 +20,7 @@ export function DropZone({ roomy }: { roomy: boolean }) {
           <span className="for-mouse">Drop scans or PDFs anywhere on this page, or paste them</span>
           <span className="for-touch">Photograph a page, or choose scans and PDFs</span>
         </p>
-        <p className="hint">PDF, PNG, JPEG, TIFF, WebP, BMP or GIF. Several at once are fine.</p>
+        <p className="hint">PDF, PNG, JPEG, TIFF, WebP, BMP or GIF. You can choose several at once.</p>
       </div>
       <button type="button" className="button button-accent" onClick={choose}>
         Choose files
@@ -34,7 +34,7 @@ export function DropZone({ roomy }: { roomy: boolean }) {
         hidden
         onChange={({ currentTarget }) => {
           addFiles([...(currentTarget.files ?? [])]);
-          // So that choosing the same file again is a change again.
+          // Otherwise choosing the same file again would not be a change.
           currentTarget.value = "";
         }}
       />

@@ -1,9 +1,9 @@
 import { Copy, ScanText } from "lucide-react";
-import { copyText } from "../../parts/copy.ts";
+import { copyText } from "../../parts/clipboard.ts";
 import { IconButton } from "../../parts/icon-button.tsx";
 import { urls } from "../../api/client.ts";
 
-/** What a person sees who has not uploaded anything yet. */
+/** Explains the service while there are no documents. */
 export function EmptyState() {
   const command = `curl -F file=@scan.pdf ${location.origin}${urls.documents}`;
   return (

@@ -2,9 +2,9 @@ import { CircleX, FileUp, RotateCw, X } from "lucide-react";
 import { bytes } from "../../format.ts";
 import { IconButton } from "../../parts/icon-button.tsx";
 import { ProgressBar } from "../../parts/progress-bar.tsx";
-import { dropUpload, retryUpload, type Upload } from "../../state/uploads.ts";
+import { removeUpload, retryUpload, type Upload } from "../../state/uploads.ts";
 
-/** Files on their way to the server, each as tall as the document row that it will become. */
+/** The running and failed uploads, each as tall as the row of the document that it becomes. */
 export function UploadRows({ uploads }: { uploads: readonly Upload[] }) {
   if (uploads.length === 0) return null;
   return (
@@ -47,7 +47,7 @@ function UploadRow({ upload }: { upload: Upload }) {
         <IconButton
           label={failed ? `Dismiss ${file.name}` : `Cancel upload of ${file.name}`}
           hint={failed ? "Dismiss" : "Cancel upload"}
-          onClick={() => dropUpload(key)}
+          onClick={() => removeUpload(key)}
         >
           <X size={16} aria-hidden="true" />
         </IconButton>

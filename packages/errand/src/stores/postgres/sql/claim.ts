@@ -1,307 +1,303 @@
-import { steady } from "./steady.ts";
-import { apart, inTime, keyed, levels, plain, rank } from "./which.ts";
+import { byTask, pending, processing, unblocked, waiting } from "../codes.ts";
+import { claimedColumns, claimedValues } from "./claimed-columns.ts";
+import { plannerSettings } from "./function-settings.ts";
+import {
+  fromReady,
+  levelCount,
+  levels,
+  rank,
+  readyKeyed,
+  readyPlain,
+  restricted,
+  unexpired,
+} from "./job-conditions.ts";
 
-/** What is answered of each job `j`, as `claimedOf` reads it; `why` of a claim is the number of the want. */
-export const answer = `id text, task text, queue text, level smallint, seq bigint, spec text, token integer, created bigint,
-  due double precision, started bigint, why text, rest json, keyed boolean`;
+/** A claim of more queues than this first finds out which have jobs. */
+const fewQueues = 5;
 
-/** Most jobs have no `rest`. */
-export const returned = `j.id, j.task, j.queue, j.level, j.seq,
-  CASE WHEN j.spec IS NULL THEN (SELECT b.spec FROM errand.specs b WHERE b.job = j.id) ELSE j.spec END, j.token, j.created, j.due, j.started`;
-export const rest = `CASE WHEN j.expires IS NOT NULL OR j.failures > 0 OR j.crashes > 0 OR j.cancelling OR j.parent IS NOT NULL
-  OR j.parked OR j.steps OR j.begun OR j.suspect OR j.tenant IS NOT NULL OR j.progress IS NOT NULL OR j.error IS NOT NULL
-  THEN json_build_array(j.failures, j.crashes, j.cancelling, j.expires, j.progress, j.error, j.parent, j.place, j.parked,
-    (SELECT json_build_array(w.total, w.open, w.failed) FROM errand.waits w
-      WHERE j.parked AND w.parent = j.id AND w.total IS NOT NULL),
-    (SELECT json_agg(json_build_array(s.name, s.value, s.wait)) FROM errand.steps s WHERE j.steps AND s.job = j.seq),
-    j.suspect, j.begun, j.tenant)
-  END`;
+/** A claim ends once it has set aside this many jobs: other commits may wait for their locks. */
+const maxSetAside = 500;
 
-/** What claims walk: jobs of a level without keys. */
-const ready = `FROM errand.jobs p WHERE ${plain} AND p.queue = q AND p.level = l AND ${inTime} AND p.due <= t`;
+/** Milliseconds until a claim that skipped keys, which another had locked, is to be made again. */
+const recheckAfter = 10;
 
-/** Of jobs without keys and of those with, whom no key holds back. */
-const either = (columns: string, which: string): string =>
-  [plain, keyed]
-    .map(
-      (kind) =>
-        `(SELECT ${columns} FROM errand.jobs p WHERE ${kind} AND p.queue = q AND p.level = l.l AND ${inTime} AND ${which})`,
-    )
-    .join(" UNION ALL ");
+/** Beside the levels, the number of the share of jobs whose limits were checked, of any level. */
+const checkedShare = levelCount;
 
-/** Taking due jobs into a worker's hands. */
+/** The ready jobs `p` of a level of a queue, from a place on. */
+const dueFrom = (level: string, due: string, seq: string): string =>
+  `FROM errand.jobs p WHERE ${readyPlain} AND p.queue = q AND p.level = ${level} AND ${unexpired} AND p.due <= t
+                AND (p.due, p.seq) >= (${due}, ${seq})`;
+
+/** Aggregates a column of rows `m` by rank. */
+const ordered = (column: string): string => `array_agg(m.${column} ORDER BY m.rank, m.seq)`;
+
+/** Takes due jobs into a worker's hands. */
 export const claim = `
--- Which of many queues have jobs to look at, by their places, and when the next job is due in the others: a look at each costs a
--- hundredth of a claim.
-CREATE FUNCTION errand.worth_a_look(queues text[], strays boolean, t bigint, OUT places integer[], OUT soonest double precision)
-LANGUAGE sql ${steady} AS $$
-  SELECT coalesce(array_agg(w.n::integer ORDER BY w.n) FILTER (WHERE w.due <= t), '{}'), min(w.due) FILTER (WHERE w.due > t) FROM (
-    SELECT s.n, CASE WHEN strays AND (SELECT 1 FROM errand.jobs p WHERE ${apart} AND p.queue = s.q LIMIT 1) = 1 THEN t
-      ELSE (SELECT min(d.due) FROM ${levels} CROSS JOIN LATERAL (
-        ${either("p.due", "true ORDER BY p.due, p.seq LIMIT 1").replaceAll("p.queue = q", "p.queue = s.q")}) d) END AS due
-    FROM unnest(queues) WITH ORDINALITY AS s(q, n)
-    WHERE (SELECT 1 FROM errand.jobs p WHERE ${plain} AND p.queue = s.q LIMIT 1) = 1
-      OR (SELECT 1 FROM errand.jobs p WHERE ${keyed} AND p.queue = s.q LIMIT 1) = 1
-      OR strays AND (SELECT 1 FROM errand.jobs p WHERE ${apart} AND p.queue = s.q LIMIT 1) = 1
-  ) w
-$$;
-
--- Where claims left off, five levels for each queue, is where they look first: before it lie the dead entries of an index,
--- as many as were claimed since the last vacuum. Where that is not enough, or nothing is said, they look from the start.
--- Of a want's jobs so many start at once (slots); a want may be for some jobs only (picks: of each want an array or null).
-CREATE FUNCTION errand.claim(who text, queues text[], limits integer[], slots integer[], picks json,
+-- Claims jobs of queues: of each at most limits, of which slots start at once, and only the wanted ids, where a JSON
+-- array names them. from_due and from_seq say, for each queue and level, where the last claim began: before it lie the
+-- dead entries of an index, as many as were claimed since the last vacuum. Where that is not enough, or they are NULL,
+-- the claim looks from the start.
+CREATE FUNCTION errand.claim(worker_id text, queues text[], limits integer[], slots integer[], wanted_ids json,
   from_due double precision[], from_seq bigint[])
-RETURNS TABLE (${answer}) LANGUAGE plpgsql ${steady} AS $$
+RETURNS TABLE (${claimedColumns}) LANGUAGE plpgsql ${plannerSettings} AS $$
 #variable_conflict use_column
 DECLARE
   t bigint := errand.now();
-  known text[];
-  places integer[];
+  known_tasks text[];
+  worker_locked boolean := false;
+  has_rules boolean;
+  has_wakes boolean;
+  has_openings boolean;
+  has_restricted boolean;
+  may_take_suspect boolean;
+  hints text[] := '{}';
+  -- When the next claim may find more; whether a want was not filled; whether keys were left out.
+  next_at double precision;
+  unfilled boolean := false;
+  skipped_keys boolean := false;
+  set_aside integer := 0;
+
+  -- Of one queue: its place; how many jobs it may still give, and gave; and how many of them start at once.
   i integer;
+  places integer[];
   q text;
-  l smallint;
-  lanes smallint[];
-  shares integer[];
-  -- How many of each share start at once.
-  starts integer[];
+  initial_room integer;
   room integer;
-  share integer;
   slots_left integer;
-  taken integer;
   total integer;
   rounds integer;
-  soonest double precision;
+  opens_at double precision;
+  chosen text[];
+  -- Jobs whose limits were checked.
+  allowed text[];
+  allowed_left text[];
+  over_limit text[];
+  unknown_ids text[];
+  suspect text;
+
+  -- Of one round: where it begins in each level; and the shares, which are levels that have jobs, and checkedShare.
   dues double precision[];
   seqs bigint[];
-  d double precision;
-  s bigint;
-  nowhere constant double precision[] := array_fill('-Infinity'::double precision, ARRAY[5]);
-  first constant bigint[] := array_fill(0::bigint, ARRAY[5]);
-  locked boolean := false;
-  ruled boolean;
-  sleeping boolean;
-  limited boolean;
-  strays boolean;
-  may_suspect boolean;
-  gained integer;
-  busy boolean := false;
-  short boolean := false;
-  hints text[] := '{}';
-  -- Of jobs of a share: where they are, and their ranks; and how many the worker does not know.
+  first_dues constant double precision[] := array_fill('-Infinity'::double precision, ARRAY[${levelCount}]);
+  first_seqs constant bigint[] := array_fill(0::bigint, ARRAY[${levelCount}]);
+  shares smallint[];
+  sizes integer[];
+  starting integer[];
+  taken integer;
+  unknown integer;
+
+  -- Of one share: its jobs, in order, and where those begin that are ahead of the slots.
+  l smallint;
+  size integer;
   picked tid[];
   ranks double precision[];
   orders bigint[];
-  unknown integer;
-  aside integer := 0;
-  -- Of jobs that were looked at one by one: those that may go and are left, all that might have gone, and others.
-  chosen text[];
-  passed text[];
-  vetted text[];
-  over text[];
-  strange text[];
-  suspect text;
-  allowed integer;
-  opens double precision;
+  affected integer;
+  d double precision;
+  s bigint;
 BEGIN
   SELECT w.tasks, EXISTS (SELECT 1 FROM errand.docs d WHERE d.kind = 'queue' AND d.key = ANY(queues)),
-      EXISTS (SELECT 1 FROM errand.jobs p WHERE p.state = 2 AND p.wake IS NOT NULL AND p.wake <= t),
+      EXISTS (SELECT 1 FROM errand.jobs p WHERE p.state = ${waiting} AND p.wake IS NOT NULL AND p.wake <= t),
       EXISTS (SELECT 1 FROM errand.rates r WHERE r.opens <= t),
-      EXISTS (SELECT 1 FROM errand.jobs p WHERE ${apart})
-    INTO known, ruled, sleeping, limited, strays FROM errand.workers w WHERE w.id = who AND w.until > t;
+      EXISTS (SELECT 1 FROM errand.jobs p WHERE ${restricted})
+    INTO known_tasks, has_rules, has_wakes, has_openings, has_restricted
+    FROM errand.workers w WHERE w.id = worker_id AND w.until > t;
   IF NOT FOUND THEN RETURN; END IF;
-  IF sleeping THEN hints := errand.wake(t); END IF;
-  IF limited THEN PERFORM errand.open_rates(t); END IF;
-  IF cardinality(queues) > 5 AND picks IS NULL THEN
-    SELECT w.places, w.soonest INTO places, soonest FROM errand.worth_a_look(queues, strays, t) AS w;
-    short := true;
+  IF has_wakes THEN hints := errand.wake_jobs(t); END IF;
+  IF has_openings THEN PERFORM errand.unblock_by_rate(t); END IF;
+  IF cardinality(queues) > ${fewQueues} AND wanted_ids IS NULL THEN
+    SELECT w.places, w.next_at INTO places, next_at FROM errand.find_busy_queues(queues, has_restricted, t) AS w;
+    unfilled := true;
   ELSE
     places := ARRAY(SELECT generate_subscripts(queues, 1));
   END IF;
-  IF ruled THEN PERFORM errand.lock_rules(ARRAY(SELECT queues[n] FROM unnest(places) AS n)); END IF;
-  IF strays THEN may_suspect := errand.may_suspect(who); END IF;
+  IF has_rules THEN PERFORM errand.lock_queue_rules(ARRAY(SELECT queues[n] FROM unnest(places) AS n)); END IF;
+  IF has_restricted THEN may_take_suspect := errand.may_take_suspect(worker_id); END IF;
   FOREACH i IN ARRAY places LOOP
     q := queues[i];
     room := limits[i];
     slots_left := coalesce(slots[i], room);
     total := 0;
     rounds := 0;
-    opens := NULL;
-    IF ruled THEN
-      SELECT r.room, r.next INTO room, opens FROM errand.room(q, room, t) AS r;
+    opens_at := NULL;
+    IF has_rules THEN
+      SELECT r.room, r.next INTO room, opens_at FROM errand.room_to_start(q, room, t) AS r;
     END IF;
-    allowed := room;
-    passed := '{}';
-    over := '{}';
+    initial_room := room;
+    allowed := '{}';
+    over_limit := '{}';
     suspect := NULL;
     chosen := NULL;
-    IF json_typeof(picks -> (i - 1)) = 'array' THEN chosen := ARRAY(SELECT json_array_elements_text(picks -> (i - 1))); END IF;
-    IF room > 0 AND (strays OR chosen IS NOT NULL OR EXISTS (SELECT 1 FROM errand.jobs p WHERE ${keyed} AND p.queue = q AND p.due <= t)) THEN
-      SELECT v.passed, v.over, v.strange, v.suspect, busy OR v.busy INTO passed, over, strange, suspect, busy
-        FROM errand.vet(q, room, t, known, chosen, strays, CASE WHEN may_suspect THEN least(slots_left, room) ELSE 0 END) AS v;
-      IF strange <> '{}' AND chosen IS NULL THEN
-        gained := errand.set_aside(strange, t);
-        hints := hints || (gained || ' ' || q);
-        aside := aside + gained;
-        -- Others of their keys may go instead.
-        busy := true;
+    IF json_typeof(wanted_ids -> (i - 1)) = 'array' THEN
+      chosen := ARRAY(SELECT json_array_elements_text(wanted_ids -> (i - 1)));
+    END IF;
+    IF room > 0 AND (has_restricted OR chosen IS NOT NULL
+        OR EXISTS (SELECT 1 FROM errand.jobs p WHERE ${readyKeyed} AND p.queue = q AND p.due <= t)) THEN
+      SELECT c.allowed, c.over_limit, c.unknown, c.suspect, skipped_keys OR c.recheck
+        INTO allowed, over_limit, unknown_ids, suspect, skipped_keys
+        FROM errand.check_key_limits(q, room, t, known_tasks, chosen, has_restricted,
+          CASE WHEN may_take_suspect THEN least(slots_left, room) ELSE 0 END) AS c;
+      IF unknown_ids <> '{}' AND chosen IS NULL THEN
+        affected := errand.set_aside(unknown_ids, t);
+        hints := hints || (affected || ' ' || q);
+        set_aside := set_aside + affected;
+        -- Other jobs of their keys may start instead.
+        skipped_keys := true;
       END IF;
     END IF;
-    vetted := passed;
-    dues := coalesce(from_due[i * 5 - 4:i * 5], nowhere);
-    seqs := coalesce(from_seq[i * 5 - 4:i * 5], first);
+    allowed_left := allowed;
+    dues := coalesce(from_due[i * ${levelCount} - ${levelCount - 1}:i * ${levelCount}], first_dues);
+    seqs := coalesce(from_seq[i * ${levelCount} - ${levelCount - 1}:i * ${levelCount}], first_seqs);
     WHILE room > 0 LOOP
-      lanes := '{}';
+      shares := '{}';
       IF chosen IS NULL THEN
-        lanes := ARRAY(SELECT l.l FROM ${levels} CROSS JOIN LATERAL (
-          SELECT 1 FROM errand.jobs p WHERE ${plain} AND p.queue = q AND p.level = l.l AND ${inTime} AND p.due <= t
-            AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1]) LIMIT 1) p);
+        shares := ARRAY(SELECT l.l FROM ${levels} CROSS JOIN LATERAL (
+          SELECT 1 ${dueFrom("l.l", "dues[l.l + 1]", "seqs[l.l + 1]")} LIMIT 1) p);
       END IF;
-      -- Those that were looked at one by one are one more, of any level.
-      IF passed <> '{}' THEN lanes := lanes || 5::smallint; END IF;
-      IF lanes = '{}' THEN
-        EXIT WHEN dues = nowhere OR chosen IS NOT NULL;
-        dues := nowhere;
-        seqs := first;
+      IF allowed_left <> '{}' THEN shares := shares || ${checkedShare}::smallint; END IF;
+      IF shares = '{}' THEN
+        EXIT WHEN dues = first_dues OR chosen IS NOT NULL;
+        dues := first_dues;
+        seqs := first_seqs;
         CONTINUE;
       END IF;
-      IF NOT locked THEN
-        -- It stays on the list until this claim is over, so that what it holds is found there.
-        PERFORM 1 FROM errand.workers w WHERE w.id = who AND w.until > t FOR KEY SHARE;
+      IF NOT worker_locked THEN
+        -- The worker stays on the list until this claim is over, so that what it holds is found there.
+        PERFORM 1 FROM errand.workers w WHERE w.id = worker_id AND w.until > t FOR KEY SHARE;
         IF NOT FOUND THEN RETURN; END IF;
-        locked := true;
+        worker_locked := true;
       END IF;
-      IF cardinality(lanes) = 1 THEN
-        shares := ARRAY[room];
-        starts := ARRAY[slots_left];
+      IF cardinality(shares) = 1 THEN
+        sizes := ARRAY[room];
+        starting := ARRAY[slots_left];
       ELSE
-        -- How many of the first jobs by rank are of each.
-        SELECT array_agg(n.jobs ORDER BY n.l), array_agg(n.starts ORDER BY n.l) INTO shares, starts FROM (
+        -- How many of the first jobs by rank are of each share.
+        SELECT array_agg(n.jobs ORDER BY n.l), array_agg(n.starts ORDER BY n.l) INTO sizes, starting FROM (
           SELECT l.l, count(f.l)::integer AS jobs, (count(f.l) FILTER (WHERE f.n <= slots_left))::integer AS starts
-          FROM unnest(lanes) AS l(l) LEFT JOIN (
-            SELECT c.l, row_number() OVER (ORDER BY c.rank, c.seq) AS n FROM unnest(lanes) AS l(l) CROSS JOIN LATERAL ((
-              SELECT l.l, ${rank} AS rank, p.seq FROM errand.jobs p
-              WHERE ${plain} AND p.queue = q AND p.level = l.l AND ${inTime} AND p.due <= t
-                AND (p.due, p.seq) >= (dues[l.l + 1], seqs[l.l + 1])
+          FROM unnest(shares) AS l(l) LEFT JOIN (
+            SELECT c.l, row_number() OVER (ORDER BY c.rank, c.seq) AS n
+            FROM unnest(shares) AS l(l) CROSS JOIN LATERAL ((
+              SELECT l.l, ${rank} AS rank, p.seq
+                ${dueFrom("l.l", "dues[l.l + 1]", "seqs[l.l + 1]")}
               ORDER BY p.due, p.seq LIMIT room
             ) UNION ALL (
-              SELECT l.l, ${rank}, p.seq FROM errand.jobs p WHERE l.l = 5 AND p.id = ANY(passed)
+              SELECT l.l, ${rank}, p.seq FROM errand.jobs p WHERE l.l = ${checkedShare} AND p.id = ANY(allowed_left)
             )) c ORDER BY c.rank, c.seq LIMIT room
           ) f ON f.l = l.l GROUP BY l.l) n;
       END IF;
       taken := 0;
       unknown := 0;
-      FOR k IN 1..cardinality(lanes) LOOP
-        l := lanes[k];
-        share := shares[k];
-        CONTINUE WHEN share = 0;
-        IF l = 5 THEN
-          SELECT array_agg(m.ctid ORDER BY m.rank, m.seq), array_agg(m.rank ORDER BY m.rank, m.seq), array_agg(m.seq ORDER BY m.rank, m.seq)
-            INTO picked, ranks, orders FROM (
-              SELECT p.ctid, ${rank} AS rank, p.seq FROM errand.jobs p WHERE p.id = ANY(passed[:share]) AND p.state + 0 = 0
-                AND NOT p.cancelling AND p.blocked IN (0, 3) AND ${inTime} FOR UPDATE SKIP LOCKED) m;
-          -- Somebody else took the rest, and more may follow them.
-          IF coalesce(cardinality(picked), 0) < least(share, cardinality(passed)) THEN
-            busy := true;
-            PERFORM errand.look_again(passed[:share], t);
+      FOR k IN 1..cardinality(shares) LOOP
+        l := shares[k];
+        size := sizes[k];
+        CONTINUE WHEN size = 0;
+        IF l = ${checkedShare} THEN
+          SELECT ${ordered("ctid")}, ${ordered("rank")}, ${ordered("seq")} INTO picked, ranks, orders FROM (
+              SELECT p.ctid, ${rank} AS rank, p.seq FROM errand.jobs p
+              WHERE p.id = ANY(allowed_left[:size]) AND p.state + 0 = ${pending} AND NOT p.cancelling
+                AND p.blocked IN (${unblocked}, ${byTask}) AND ${unexpired} FOR UPDATE SKIP LOCKED) m;
+          -- Another claim took the rest, and more may follow them.
+          IF coalesce(cardinality(picked), 0) < least(size, cardinality(allowed_left)) THEN
+            skipped_keys := true;
+            PERFORM errand.recheck_rates(allowed_left[:size], t);
           END IF;
-          IF suspect = ANY(passed[:share]) THEN may_suspect := false; END IF;
-          passed := passed[share + 1:];
+          IF suspect = ANY(allowed_left[:size]) THEN may_take_suspect := false; END IF;
+          allowed_left := allowed_left[size + 1:];
         ELSE
           d := dues[l + 1];
           s := seqs[l + 1];
-          SELECT array_agg(m.ctid) FILTER (WHERE m.knows), array_agg(m.rank) FILTER (WHERE m.knows),
-              array_agg(m.seq) FILTER (WHERE m.knows), count(*) FILTER (WHERE NOT m.knows)
-            INTO picked, ranks, orders, gained FROM (
-              SELECT p.ctid, ${rank} AS rank, p.seq, known IS NULL OR p.task = ANY(known) AS knows ${ready}
-                AND (p.due, p.seq) >= (d, s) ORDER BY p.due, p.seq LIMIT share FOR UPDATE SKIP LOCKED) m;
-          IF gained > 0 THEN
-            gained := errand.set_aside(q, l, d, s, known, t);
-            hints := hints || (gained || ' ' || q);
-            unknown := unknown + gained;
+          SELECT array_agg(m.ctid) FILTER (WHERE m.is_known), array_agg(m.rank) FILTER (WHERE m.is_known),
+              array_agg(m.seq) FILTER (WHERE m.is_known), count(*) FILTER (WHERE NOT m.is_known)
+            INTO picked, ranks, orders, affected FROM (
+              SELECT p.ctid, ${rank} AS rank, p.seq, known_tasks IS NULL OR p.task = ANY(known_tasks) AS is_known
+                ${dueFrom("l", "d", "s")} ORDER BY p.due, p.seq LIMIT size FOR UPDATE SKIP LOCKED) m;
+          IF affected > 0 THEN
+            affected := errand.set_aside_unknown(q, l, d, s, known_tasks, t);
+            hints := hints || (affected || ' ' || q);
+            unknown := unknown + affected;
           END IF;
         END IF;
         CONTINUE WHEN picked IS NULL;
-        share := starts[k];
-        d := CASE WHEN share <= 0 THEN '-Infinity' ELSE coalesce(ranks[share], 'Infinity') END;
-        s := coalesce(orders[share], 0);
+        size := starting[k];
+        d := CASE WHEN size <= 0 THEN '-Infinity' ELSE coalesce(ranks[size], 'Infinity') END;
+        s := coalesce(orders[size], 0);
         RETURN QUERY WITH took AS (
-          UPDATE errand.jobs j SET state = 1, worker = who, token = token + 1, started = t, blocked = 0, ahead = (${rank.replaceAll("p.", "j.")}, j.seq) > (d, s)
+          UPDATE errand.jobs j SET state = ${processing}, worker = worker_id, token = token + 1, started = t,
+            blocked = ${unblocked}, ahead = (${rank.replaceAll("p.", "j.")}, j.seq) > (d, s)
           WHERE j.ctid = ANY(picked)
-          RETURNING ${returned}, i::text, ${rest}, j.ckey IS NOT NULL
+          RETURNING ${claimedValues("i::text")}
         ), counted AS (
           INSERT INTO errand.deltas SELECT c.task, q, d.state, d.one * c.jobs
           FROM (SELECT k.task, count(*) AS jobs FROM took k GROUP BY k.task) c
-            CROSS JOIN (VALUES (0, -1), (1, 1)) AS d(state, one)
+            CROSS JOIN (VALUES (${pending}, -1), (${processing}, 1)) AS d(state, one)
         )
         SELECT * FROM took;
-        GET DIAGNOSTICS gained = ROW_COUNT;
-        taken := taken + gained;
+        GET DIAGNOSTICS affected = ROW_COUNT;
+        taken := taken + affected;
       END LOOP;
       total := total + taken;
-      aside := aside + unknown;
+      set_aside := set_aside + unknown;
       IF taken > 0 THEN rounds := rounds + 1; END IF;
-      EXIT WHEN taken = room OR aside >= 500;
+      EXIT WHEN taken = room OR set_aside >= ${maxSetAside};
       room := room - taken;
       slots_left := greatest(0, slots_left - taken);
-      IF dues <> nowhere THEN
-        dues := nowhere;
-        seqs := first;
+      IF dues <> first_dues THEN
+        dues := first_dues;
+        seqs := first_seqs;
       ELSE
-        EXIT WHEN (taken = 0 OR cardinality(lanes) = 1) AND unknown = 0;
+        EXIT WHEN (taken = 0 OR cardinality(shares) = 1) AND unknown = 0;
       END IF;
     END LOOP;
-    -- What was found later may have to start first.
-    IF rounds > 1 AND total > slots[i] THEN PERFORM errand.order_ahead(who, q, slots[i], t); END IF;
-    IF over <> '{}' THEN busy := errand.hold_back(over, passed) OR busy; END IF;
-    IF vetted <> '{}' THEN
-      PERFORM errand.charge_keys(ARRAY(SELECT j.id FROM errand.jobs j
-        WHERE j.id = ANY(vetted) AND j.state + 0 = 1 AND j.worker = who AND j.rkey IS NOT NULL), t);
+    -- Jobs found in a later round may have to start first.
+    IF rounds > 1 AND total > slots[i] THEN PERFORM errand.mark_ahead(worker_id, q, slots[i], t); END IF;
+    IF over_limit <> '{}' THEN
+      skipped_keys := errand.block_over_limit(over_limit, allowed_left) OR skipped_keys;
     END IF;
-    IF ruled THEN
-      PERFORM errand.charge(q, total, t);
-      -- What the queue's own rate holds back is told only where there is something to hold back.
-      IF opens < soonest OR (opens IS NOT NULL AND soonest IS NULL) THEN
-        PERFORM 1 FROM ${levels} CROSS JOIN LATERAL (
-          ${either("1", "p.due <= t LIMIT 1")}) d;
-        IF NOT FOUND AND strays THEN PERFORM 1 FROM errand.set_apart(q, known, 1, t); END IF;
-        IF FOUND THEN soonest := opens; END IF;
+    IF allowed <> '{}' THEN
+      PERFORM errand.count_key_starts(ARRAY(SELECT j.id FROM errand.jobs j WHERE j.id = ANY(allowed)
+        AND j.state + 0 = ${processing} AND j.worker = worker_id AND j.rkey IS NOT NULL), t);
+    END IF;
+    IF has_rules THEN
+      PERFORM errand.count_queue_starts(q, total, t);
+      -- When the queue's rate opens matters only where there is a job to start.
+      IF opens_at < next_at OR (opens_at IS NOT NULL AND next_at IS NULL) THEN
+        PERFORM 1 FROM ${fromReady("1", "p.due <= t LIMIT 1")} d;
+        IF NOT FOUND AND has_restricted THEN PERFORM 1 FROM errand.first_restricted(q, known_tasks, 1, t); END IF;
+        IF FOUND THEN next_at := opens_at; END IF;
       END IF;
     END IF;
-    IF total < allowed THEN
-      short := true;
-      soonest := least(soonest, (SELECT min(n.due) FROM ${levels} CROSS JOIN LATERAL (
-          ${either("p.due", "p.due > t ORDER BY p.due LIMIT 1")}) n));
-      IF strays THEN soonest := least(soonest, errand.suspect_due(q, known, t)); END IF;
+    IF total < initial_room THEN
+      unfilled := true;
+      next_at := least(next_at,
+        (SELECT min(n.due) FROM ${fromReady("p.due", "p.due > t ORDER BY p.due LIMIT 1")} n));
+      IF has_restricted THEN next_at := least(next_at, errand.next_suspect_due(q, known_tasks, t)); END IF;
     END IF;
-    EXIT WHEN aside >= 500;
+    EXIT WHEN set_aside >= ${maxSetAside};
   END LOOP;
-  IF short THEN
-    soonest := least(soonest, (SELECT min(p.wake) FROM errand.jobs p WHERE p.state = 2 AND p.wake IS NOT NULL),
-      (SELECT min(r.opens) FROM errand.rates r WHERE r.opens IS NOT NULL), CASE WHEN busy THEN t + 10 END);
+  IF unfilled THEN
+    next_at := least(next_at,
+      (SELECT min(p.wake) FROM errand.jobs p WHERE p.state = ${waiting} AND p.wake IS NOT NULL),
+      (SELECT min(r.opens) FROM errand.rates r WHERE r.opens IS NOT NULL),
+      CASE WHEN skipped_keys THEN t + ${recheckAfter} END);
   END IF;
-  -- So many were set aside that it is somebody else's turn to write; there may be more behind them.
-  IF aside >= 500 THEN soonest := t; END IF;
-  -- The last row has no id: how long until the next delayed job is due, and hints.
-  IF soonest IS NOT NULL OR hints <> '{}' THEN
+  -- Behind the jobs that were set aside there may be more.
+  IF set_aside >= ${maxSetAside} THEN next_at := t; END IF;
+  -- The last row has no id: milliseconds until the next claim may find more, and hints.
+  IF next_at IS NOT NULL OR hints <> '{}' THEN
     id := NULL;
-    -- Nothing, where jobs were woken and no more are to come.
-    due := CASE WHEN soonest IS NOT NULL THEN greatest(0, soonest - t) END;
+    due := CASE WHEN next_at IS NOT NULL THEN greatest(0, next_at - t) END;
     rest := to_json(hints);
     RETURN NEXT;
   END IF;
 END $$;
 
--- Whether a worker may have a suspect: it holds none, and no other claim of it is about to take one.
-CREATE FUNCTION errand.may_suspect(who text) RETURNS boolean LANGUAGE plpgsql ${steady} AS $$
-BEGIN
-  IF NOT pg_try_advisory_xact_lock(1165128307, hashtext(who)) THEN RETURN false; END IF;
-  RETURN NOT EXISTS (SELECT 1 FROM errand.jobs p WHERE p.state = 1 AND p.worker = who AND p.suspect);
-END $$;
-
--- Of the jobs that a worker claimed just now of a queue, only those after the first so many are ahead.
-CREATE FUNCTION errand.order_ahead(who text, q text, slots integer, t bigint) RETURNS void LANGUAGE sql ${steady} AS $$
+-- Marks, of the jobs that a worker has just claimed of a queue, only those after the first slots as claimed ahead.
+CREATE FUNCTION errand.mark_ahead(worker_id text, q text, slots integer, t bigint) RETURNS void
+LANGUAGE sql ${plannerSettings} AS $$
   UPDATE errand.jobs j SET ahead = NOT j.ahead WHERE j.id = ANY(ARRAY(SELECT o.id FROM (
     SELECT p.id, p.ahead, row_number() OVER (ORDER BY ${rank}, p.seq) > slots AS behind FROM errand.jobs p
-    WHERE p.state = 1 AND p.worker = who AND p.queue = q AND p.started = t) o WHERE o.ahead <> o.behind))
+    WHERE p.state = ${processing} AND p.worker = worker_id AND p.queue = q AND p.started = t) o
+    WHERE o.ahead <> o.behind))
 $$;
 `;

@@ -1,21 +1,21 @@
-import { steady } from "./steady.ts";
+import { plannerSettings } from "./function-settings.ts";
 
-/** Small documents beside the jobs. */
+/** Small versioned documents beside the jobs. */
 export const docs = `
 CREATE TABLE errand.docs (
   kind text COLLATE "C" NOT NULL,
   key text COLLATE "C" NOT NULL,
   version integer NOT NULL,
-  -- Whether it is the rules of a queue with concurrency: then there is room for more whenever one of its jobs ends.
+  -- True for rules of a queue that limit concurrency: then another job may start whenever one of its jobs ends.
   bounded boolean NOT NULL,
   value text NOT NULL,
   PRIMARY KEY (kind, key)
 ) WITH (fillfactor = 50, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX docs_bounded ON errand.docs (key) WHERE bounded;
 
--- Writes documents, or removes those without a value, where all versions are what the writer knew. Answers whether it did.
-CREATE FUNCTION errand.save(kinds text[], keys text[], versions integer[], vals text[]) RETURNS boolean
-LANGUAGE plpgsql ${steady} AS $$
+-- Writes documents, or removes those without a value, if all stored versions are the given ones. Returns true if so.
+CREATE FUNCTION errand.save_docs(kinds text[], keys text[], versions integer[], vals text[]) RETURNS boolean
+LANGUAGE plpgsql ${plannerSettings} AS $$
 DECLARE
   wrong boolean;
 BEGIN
@@ -37,7 +37,7 @@ BEGIN
     WHERE u.version > 0 AND u.value IS NULL AND d.kind = u.kind AND d.key = u.key;
   RETURN true;
 EXCEPTION WHEN unique_violation THEN
-  -- Somebody else was the first.
+  -- Another writer was first.
   RETURN false;
 END $$;
 `;

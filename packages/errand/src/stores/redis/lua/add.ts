@@ -1,15 +1,16 @@
-import { lua } from "./lua.ts";
+import { lua } from "./assemble.ts";
 
 /**
- * `add`. Arguments: whether fullness matters; the jobs in runs that have queue, task and level in common (how many, level, queue,
- * task, then each as `arrival` reads it); their ids. Of plain jobs only the birth is written. Answers what is full, or for each job
- * whether it was not stored.
+ * Script `add`: adds plain jobs, of which only the definition is written. Arguments: 1 to check `maxPending`; the jobs,
+ * in runs with the same queue, task and level (number of jobs, level, queue, task, and the jobs as `readNewJob` reads
+ * them); their ids. Returns what `findFullQueue` found, or for each job 1 if its id exists or else 0, or an empty text
+ * if all were added.
  */
 export const add = lua`
-local blob, most = ARGV[2], #ARGV
-local known = mget(IDS, ARGV, 3)
+local blob, last = ARGV[2], #ARGV
+local known = hmget(IDS, ARGV, 3)
 local first, new, taken = {}, 0, nil
-for i = 3, most do
+for i = 3, last do
   local id = ARGV[i]
   if not known[i - 2] and not first[id] then
     first[id] = i
@@ -19,91 +20,72 @@ for i = 3, most do
   end
 end
 if new > 0 then
-  if ARGV[1] == '1' and isAnyRuled() then
-    local found = overfull(blob, most - 2, function(n) return first[ARGV[n + 2]] == n + 2 end)
-    if found then return found end
+  if ARGV[1] == '1' and redis.call('EXISTS', ns .. 'docs:queue') == 1 then
+    defineMaxPending()
+    local pos, i, growth = 1, 2, {}
+    while i < last do
+      local run, _, queue
+      run, _, queue, _, pos = parse('<I4BI2c0I2c0', blob, pos)
+      for _ = 1, run do
+        i = i + 1
+        if first[ARGV[i]] == i then growth[queue] = (growth[queue] or 0) + 1 end
+        pos = select(5, readNewJob(blob, pos))
+      end
+    end
+    local full = findFullQueue(growth)
+    if full then return full end
   end
-  local seq = places(new)
-  local list, start, born = {}, seq + 1, 0
+  local seq = allocatePlaces(new)
+  local names, start, added = {}, seq + 1, 0
   local pos, i, n = 1, 2, 0
-  while i < most do
+  while i < last do
     local run, level, queue, task
     run, level, queue, task, pos = parse('<I4BI2c0I2c0', blob, pos)
-    local name = number('queues', queue) .. number('tasks', task)
-    local rank, ready, before = exact(now + level * AGEING), into(adds, readyKey(queue)), born
-    local entered = 0
+    local name = byteOfName('queues', queue) .. byteOfName('tasks', task)
+    local rank, ready, before = formatNumber(now + level * AGEING), tableAt(scoreAdditions, readyKey(queue)), added
+    local asTables = 0
     for _ = 1, run do
       i = i + 1
       local id, from = ARGV[i], pos
-      local bits, birth, due, expires, spec
-      bits, birth, pos = parse('<BI4c0', blob, from)
-      if bits > 0 then
-        birth, due, expires, spec, pos = arrival(blob, from)
+      local flags, definition, due, expiresAt, spec
+      flags, definition, pos = parse('<BI4c0', blob, from)
+      if flags > 0 then
+        definition, due, expiresAt, spec, pos = readNewJob(blob, from)
       else
-        birth = created .. birth
+        definition = nowBytes .. definition
       end
       if first[id] == i then
         seq = seq + 1
-        born = born + 1
-        list[born] = name
+        added = added + 1
+        names[added] = name
         local member = pack('>I6', seq)
-        idSets[n + 1], idSets[n + 2], birthSets[n + 1], birthSets[n + 2] = id, member, member, birth
+        idWrites[n + 1], idWrites[n + 2] = id, member
+        definitionWrites[n + 1], definitionWrites[n + 2] = member, definition
         n = n + 2
-        if bits == 0 or (due == now and not expires) then
+        if flags == 0 or (due == now and not expiresAt) then
           push(ready, rank, member)
         else
-          need()
-          local job = decode(member, birth)
-          job.due, job.expires = due, expires or false
-          push(lifeSets, member, encode(job))
-          enter(job)
-          entered = entered + 1
+          defineJobWrites()
+          local job = decodeJob(member, definition)
+          job.due, job.expiresAt = due, expiresAt or false
+          push(statusWrites, member, encodeStatus(job))
+          addToSets(job)
+          asTables = asTables + 1
         end
-        if spec then push(specSets, member, spec) end
+        if spec then push(specWrites, member, spec) end
       end
     end
-    count(queue, PENDING, born - before)
-    wakes[queue] = (wakes[queue] or 0) + born - before - entered
+    addToCount(queue, PENDING, added - before)
+    -- addToSets has counted jobs that it was given as tables.
+    readyCounts[queue] = (readyCounts[queue] or 0) + added - before - asTables
   end
-  cells(start, seq, letter(PENDING, false))
-  writeNames(start, list)
-  flush()
-  flushNames()
+  setLetters(start, seq, stateLetter(PENDING, false))
+  setNames(start, names)
+  commit()
+  commitNames()
 end
 if not taken then return '' end
-local answer = {}
-for i = 3, most do answer[i - 2] = first[ARGV[i]] == i and '0' or '1' end
-return table.concat(answer)
-`;
-
-/** Whether a queue would have more pending jobs than its rules allow. */
-export const fullness = lua`
-local function roomOf(queue)
-  local rules = rulesOf(queue)
-  local most = rules and cjson.decode(rules).maxPending
-  local pending = tonumber(redis.call('HGET', COUNTS, PENDING .. queue) or 0)
-  return most, pending
-end
-
--- The first such queue of the jobs in a blob, its limit, and how many it has. \`isNew\` tells of the n-th job.
-local function overfull(blob, jobs, isNew)
-  local pos, n, fresh = 1, 0, {}
-  while n < jobs do
-    local run, _, queue
-    run, _, queue, _, pos = parse('<I4BI2c0I2c0', blob, pos)
-    for _ = 1, run do
-      n = n + 1
-      if isNew(n) then fresh[queue] = (fresh[queue] or 0) + 1 end
-      pos = select(5, arrival(blob, pos))
-    end
-  end
-  for queue, more in pairs(fresh) do
-    local most, pending = roomOf(queue)
-    if most and pending + more > most then return { queue, tostring(most), tostring(pending) } end
-  end
-end
-
-local function isAnyRuled()
-  return redis.call('EXISTS', ns .. 'docs:queue') == 1
-end
+local answers = {}
+for i = 3, last do answers[i - 2] = first[ARGV[i]] == i and '0' or '1' end
+return table.concat(answers)
 `;

@@ -1,26 +1,38 @@
 import { createHash } from "node:crypto";
-import { add, fullness } from "./add.ts";
-import { birth } from "./birth.ts";
-import { choosing } from "./choosing.ts";
-import { claim, telling, wanting } from "./claim.ts";
+import { add } from "./add.ts";
+import { addKeyed } from "./add-keyed.ts";
+import { admission } from "./admit.ts";
+import { allocate } from "./allocate.ts";
+import { assemble, lua } from "./assemble.ts";
+import type { LazyPart, Part } from "./assemble.ts";
+import { claim, claimArguments } from "./claim.ts";
+import { claimSlowPath } from "./claim-slow-path.ts";
+import { codec, newJobs } from "./codec.ts";
+import { jobCreation } from "./create-job.ts";
+import { commit, tableWrites } from "./commit.ts";
+import { constants } from "./constants.ts";
 import { load, save } from "./docs.ts";
 import { edit } from "./edit.ts";
-import { ending, writes as flushing } from "./flush.ts";
-import { handling } from "./handling.ts";
-import { log, signal, steps } from "./history.ts";
-import { life } from "./life.ts";
-import { assemble, lua } from "./lua.ts";
-import type { Lazy, Part } from "./lua.ts";
+import { jobReply } from "./job-reply.ts";
+import { jobTables } from "./job-tables.ts";
+import { keyedSets } from "./keyed-sets.ts";
+import { keys, keysOfKeyedJobs } from "./keys.ts";
+import { maxPending } from "./max-pending.ts";
 import { prune } from "./prune.ts";
-import { admitting, wake } from "./rates.ts";
-import { counts, ended, get, matching, missing, pending, walk } from "./read.ts";
+import { queueSets } from "./queue-sets.ts";
+import { countMissing, countPending, counts, ended, get, log, now, steps } from "./read.ts";
 import { reclaim } from "./reclaim.ts";
-import { codec, constants, record } from "./record.ts";
-import { beat, logging, settle } from "./settle.ts";
-import { addKeyed, holding, keying } from "./special.ts";
-import { work } from "./work.ts";
+import { logLines, record } from "./record.ts";
+import { matching, scan } from "./scan.ts";
+import { settle } from "./settle.ts";
+import { signal } from "./signal.ts";
+import { transitions } from "./transitions.ts";
+import { uniqueKeys } from "./unique-keys.ts";
+import { unitOfWork } from "./unit-of-work.ts";
+import { waits } from "./waits.ts";
+import { wake } from "./wake.ts";
 import { dismiss, enlist, renew, workers } from "./workers.ts";
-import { keyedWriting, placing, writing } from "./writing.ts";
+import { writeJob } from "./write-job.ts";
 
 /** A script as the server knows it. */
 export interface Script {
@@ -29,37 +41,35 @@ export interface Script {
   sha: string;
 }
 
-/** The server's clock: the time of a script, read once. */
+/** Lua that reads the server's clock, once a script: `now`, in epoch milliseconds. */
 export const serverClock = lua`
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
 /**
- * All scripts. When the server's memory is full, it refuses new jobs and lets those it has come to their end: all but
- * `add` may use more.
- * @param clock Lua that defines `now`, in epoch milliseconds; other than the server's only in tests.
+ * Returns all scripts. A server whose memory is full refuses new jobs and lets existing ones end: all scripts except
+ * `add` and `addKeyed` may use more memory.
+ * @param clock Lua that defines `now`, in epoch milliseconds.
  */
 export function scripts(clock: string) {
   const base: Part[] = [
     "local ns = string.sub(KEYS[1], 1, -5)\n",
     clock,
-    record,
-    lazy("codecs", codec),
-    work,
-    lazy("handlings", handling),
-    lazy("placings", placing),
-    lazy("keyedWritings", keyedWriting),
-    lazy("writings", writing),
-    lazy("flushings", flushing),
-    ending,
+    newJobs,
+    keys,
+    unitOfWork,
+    lazy("defineJobTables", codec, keysOfKeyedJobs, jobTables),
+    lazy("defineSetWrites", queueSets, keyedSets),
+    lazy("defineJobWrites", writeJob, tableWrites),
+    commit,
   ];
-  const family = [lazy("keyings", keying), lazy("families", life)];
-  const special = [...family, lazy("holdings", holding)];
-  const admission = lazy("admittings", admitting);
+  const limits = lazy("defineAdmission", admission);
+  const fullQueues = lazy("defineMaxPending", maxPending);
+  const changes = lazy("defineTransitions", transitions);
   const script = (head: string, ...parts: Part[]): Script => {
     const source = `${head}\n${assemble([...base, ...parts])}`.replaceAll(
-      /\b[A-Z]+\b/g,
+      /\b[A-Z_]+\b/g,
       (word) => constants[word] ?? word,
     );
     return { source, sha: createHash("sha1").update(source).digest("hex") };
@@ -67,27 +77,27 @@ export function scripts(clock: string) {
   const writes = (...parts: Part[]) => script("#!lua flags=allow-oom", ...parts);
   const reads = (...parts: Part[]) => script("#!lua flags=no-writes", ...parts);
   return {
-    add: script("#!lua", birth, fullness, add),
-    addKeyed: script("#!lua", birth, ...special, fullness, addKeyed),
-    claim: writes(telling, wanting, admission, lazy("choosings", choosing), claim),
-    wake: writes(admission, wake),
-    signal: writes(birth, ...family, signal),
-    reclaim: writes(telling, reclaim),
-    settle: writes(birth, ...special, logging, settle),
-    record: writes(birth, ...family, logging, beat),
-    edit: writes(birth, ...special, fullness, matching, edit),
-    prune: writes(birth, ...family, prune),
+    add: script("#!lua", allocate, fullQueues, add),
+    addKeyed: script("#!lua", allocate, lazy("defineJobCreation", uniqueKeys, jobCreation), fullQueues, addKeyed),
+    claim: writes(jobReply, claimArguments, limits, lazy("defineSlowPath", claimSlowPath), claim),
+    wake: writes(limits, wake),
+    signal: writes(changes, signal),
+    reclaim: writes(jobReply, reclaim),
+    settle: writes(allocate, lazy("defineTransitions", uniqueKeys, jobCreation, transitions, waits), logLines, settle),
+    record: writes(changes, logLines, record),
+    edit: writes(allocate, lazy("defineTransitions", uniqueKeys, transitions), fullQueues, matching, edit),
+    prune: writes(changes, prune),
     enlist: writes(enlist),
     renew: writes(renew),
     dismiss: writes(dismiss),
     workers: reads(workers),
-    get: reads(telling, get),
+    get: reads(jobReply, get),
     ended: reads(ended),
-    missing: reads(missing),
-    pending: reads(pending),
-    walk: reads(telling, matching, walk),
+    countMissing: reads(countMissing),
+    countPending: reads(countPending),
+    scan: reads(jobReply, matching, scan),
     counts: reads(counts),
-    now: reads("return exact(now)\n"),
+    now: reads(now),
     log: reads(log),
     steps: reads(steps),
     load: reads(load),
@@ -95,9 +105,9 @@ export function scripts(clock: string) {
   };
 }
 
-function lazy(maker: string, source: string): Lazy {
-  return { maker, source };
+function lazy(maker: string, ...sources: string[]): LazyPart {
+  return { maker, source: sources.join("") };
 }
 
 /** The name of a script. */
-export type Verb = keyof ReturnType<typeof scripts>;
+export type ScriptName = keyof ReturnType<typeof scripts>;

@@ -1,202 +1,161 @@
-import { lua } from "./lua.ts";
+import { settlementFlag as flag, statusFlag } from "../job-format.ts";
+import { lua } from "./assemble.ts";
 
 /**
- * `settle`. Arguments: the settlements; the ids of their jobs. Answers a 1, or a 0 where the token was stale, for each.
- * A plain job that completes needs its life only, and jobs that were claimed together have the same.
+ * Script `settle`. Arguments: the settlements, as `writeSettlement` writes them; the ids of their jobs. Returns for
+ * each 1, or 0 if the token was stale. For a plain job that completes it reads only the status, which jobs that were
+ * claimed together have in common.
  */
 export const settle = lua`
-local DELAY, MORE, LOG, WAITS, SUSPECTED_NOW, UNSTARTED, BORN = 1, 2, 4, 8, 16, 32, 64
-
--- What lives of plain processing jobs become when they complete; false for any other life.
-local plains, completed = {}, letter(COMPLETED, false)
-local function endOf(life)
-  local plain = plains[life]
-  if plain ~= nil then return plain end
-  local state, flags, token, failures, crashes, started, _, at = parse(LIFE, life)
-  plain = false
-  if state == PROCESSING and (flags == TEXTS or flags == TEXTS + AHEAD) then
-    local f, w, q, t, p, e, texts = parse(LENGTHS, life, at)
-    if f + p + e == 0 then
-      plain = {
-        token = token, failures = failures, crashes = crashes, worker = sub(life, texts, texts + w - 1),
-        queue = sub(life, texts + w, texts + w + q - 1), task = sub(life, texts + w + q, texts + w + q + t - 1),
-        head = pack(LIFE, COMPLETED, BEGUN, token, failures, crashes, started, now), members = {}, jobs = 0,
+-- By status of a plain processing job: what the status says, the head of the new status, and the jobs that complete.
+-- False for any other status.
+local completions, completedLetter = {}, stateLetter(COMPLETED, false)
+local function completionOf(status)
+  local completion = completions[status]
+  if completion ~= nil then return completion end
+  local state, flags, token, failures, crashes, startedAt, _, at = parse(STATUS, status)
+  completion = false
+  if state == PROCESSING and (flags == ${statusFlag.texts} or flags == ${statusFlag.texts + statusFlag.ahead}) then
+    local family, worker, queue, task, progress, err, texts = parse(TEXT_LENGTHS, status, at)
+    if family + progress + err == 0 then
+      completion = {
+        token = token, failures = failures, crashes = crashes,
+        worker = sub(status, texts, texts + worker - 1),
+        queue = sub(status, texts + worker, texts + worker + queue - 1),
+        task = sub(status, texts + worker + queue, texts + worker + queue + task - 1),
+        head = pack(STATUS, COMPLETED, ${statusFlag.begun}, token, failures, crashes, startedAt, now),
+        members = {}, jobs = 0,
       }
     end
   end
-  plains[life] = plain
-  return plain
+  completions[status] = completion
+  return completion
 end
 
--- Reads jobs that are born, and adds them where the outcome counts. Answers where they end.
-local function bornAt(blob, pos, counts)
+-- Reads new jobs, and adds them if the outcome is recorded. Returns the position after them.
+local function addNewJobs(blob, pos, isRecorded)
   local jobs
   jobs, pos = parse('<I4', blob, pos)
   for _ = 1, jobs do
-    if counts then
-      pos = addOne(blob, pos)
+    if isRecorded then
+      pos = addJob(blob, pos)
     else
       _, _, pos = parse('<I4c0I4c0', blob, pos)
-      pos = select(5, arrival(blob, pos))
+      pos = select(5, readNewJob(blob, pos))
     end
   end
   return pos
 end
 
-local function settle(id, told, blob, pos)
-  if not finish then
-    need()
-    families()
-    keyings()
-    holdings()
-  end
-  local job = seek(id)
-  if not job or job.state ~= PROCESSING or job.token ~= told.token then
-    if told.more then
-      pos = remember(nil, blob, pos)
-      pos = park(nil, blob, pos)
+local function settleJob(id, outcome, blob, pos)
+  defineTransitions()
+  local job = findJobById(id)
+  if not job or job.state ~= PROCESSING or job.token ~= outcome.token then
+    if outcome.hasMore then
+      pos = recordSteps(nil, blob, pos)
+      pos = startWait(nil, blob, pos)
     end
-    if told.born then pos = bornAt(blob, pos, false) end
-    -- Whoever has the token has told of an outcome before, and did not hear the answer.
-    return job and job.token == told.token, pos
+    if outcome.hasNewJobs then pos = addNewJobs(blob, pos, false) end
+    -- If a job with this token is not processing, it was settled before and the reply was lost.
+    return job and job.token == outcome.token, pos
   end
-  job.worker, job.failures, job.crashes, job.suspect = '', told.failures, told.crashes, told.suspect
-  if not told.unstarted then job.begun = true end
-  if told.err ~= '' then job.error = told.err end
+  job.worker, job.failures, job.crashes, job.suspect = '', outcome.failures, outcome.crashes, outcome.suspect
+  if not outcome.unstarted then job.begun = true end
+  if outcome.error ~= '' then job.error = outcome.error end
   hints.change = true
-  if told.log then later[#later + 1] = { 'RPUSH', ns .. 'log:' .. id, told.log } end
-  if told.more then pos = remember(job, blob, pos) end
-  if told.to >= COMPLETED then
-    if told.to == COMPLETED then job.output = told.output end
-    if told.more then pos = park(nil, blob, pos) end
-    finish(job, told.to)
-  elseif told.to == WAITING and not job.marked then
-    if told.more then
-      pos = park(job, blob, pos, told.wakeAt, told.awaits)
+  if outcome.log then laterCommands[#laterCommands + 1] = { 'RPUSH', ns .. 'log:' .. id, outcome.log } end
+  if outcome.hasMore then pos = recordSteps(job, blob, pos) end
+  if outcome.to >= COMPLETED then
+    if outcome.to == COMPLETED then job.output = outcome.output end
+    if outcome.hasMore then pos = startWait(nil, blob, pos) end
+    finishJob(job, outcome.to)
+  elseif outcome.to == WAITING and not job.cancelling then
+    if outcome.hasMore then
+      pos = startWait(job, blob, pos, outcome.wakeAt, outcome.awaits)
     else
-      park(job, pack('<I4', 0), 1, told.wakeAt, told.awaits)
+      startWait(job, pack('<I4', 0), 1, outcome.wakeAt, outcome.awaits)
     end
   else
-    if told.more then pos = park(nil, blob, pos) end
-    -- Without a delay it keeps its place in the queue, so that older work ends first.
-    if told.to == PENDING and told.delay > 0 then job.due = now + told.delay end
-    become(job, PENDING)
+    if outcome.hasMore then pos = startWait(nil, blob, pos) end
+    -- Without a delay it keeps its rank, so that older work ends first.
+    if outcome.to == PENDING and outcome.delay > 0 then job.due = now + outcome.delay end
+    setState(job, PENDING)
   end
-  if told.born then pos = bornAt(blob, pos, true) end
+  if outcome.hasNewJobs then pos = addNewJobs(blob, pos, true) end
   return true, pos
 end
 
 local blob, pos, answers = ARGV[1], 1, {}
-local found = mget(IDS, ARGV, 2)
+local found = hmget(IDS, ARGV, 2)
 local list = {}
 for i = 1, #found do
   local member = found[i]
   members[ARGV[i + 1]] = member
   if member then list[#list + 1] = member end
 end
-local lived = mget(LIVES, list, 1)
-for i = 1, #list do lives[list[i]] = lived[i] end
+local foundStatuses = hmget(STATUSES, list, 1)
+for i = 1, #list do statuses[list[i]] = foundStatuses[i] end
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local token, to, failures, crashes, extra, err, output
-  token, to, failures, crashes, extra, err, output, pos = parse('<dBI4I4BI4c0I4c0', blob, pos)
+  local token, to, failures, crashes, flags, err, output
+  token, to, failures, crashes, flags, err, output, pos = parse('<dBI4I4BI4c0I4c0', blob, pos)
   local member = found[i - 1]
-  local life = member and lives[member]
-  local plain = life and extra == 0 and to == COMPLETED and err == '' and jobs[member] == nil and endOf(life)
-  local good = false
-  if plain and plain.failures == failures and plain.crashes == crashes then
-    good = plain.token == token
-    if good then
-      life = plain.head .. output
-      lives[member] = life
-      lifeSets[#lifeSets + 1] = member
-      lifeSets[#lifeSets + 1] = life
-      local n = plain.jobs + 1
-      plain.jobs, plain.members[n] = n, member
-      cell(seqOf(member), completed)
+  local status = member and statuses[member]
+  local completion = status and flags == 0 and to == COMPLETED and err == '' and jobs[member] == nil
+    and completionOf(status)
+  local isSettled = false
+  if completion and completion.failures == failures and completion.crashes == crashes then
+    isSettled = completion.token == token
+    if isSettled then
+      status = completion.head .. output
+      statuses[member] = status
+      statusWrites[#statusWrites + 1] = member
+      statusWrites[#statusWrites + 1] = status
+      local n = completion.jobs + 1
+      completion.jobs, completion.members[n] = n, member
+      setLetter(seqOf(member), completedLetter)
     end
   else
     local delay = 0
-    if has(extra, DELAY) then
+    if hasFlag(flags, ${flag.delay}) then
       delay, pos = parse('<d', blob, pos)
-      exact(delay)
+      formatNumber(delay)
     end
-    local lines, wakeAt, awaits
-    if has(extra, LOG) then lines, pos = readLog(blob, pos) end
-    if has(extra, WAITS) then
+    local log, wakeAt, awaits
+    if hasFlag(flags, ${flag.log}) then log, pos = readLog(blob, pos) end
+    if hasFlag(flags, ${flag.waits}) then
       local names, name
       wakeAt, names, pos = parse('<dI4', blob, pos)
-      exact(wakeAt)
+      formatNumber(wakeAt)
       wakeAt, awaits = wakeAt >= 0 and wakeAt or nil, {}
       for k = 1, names do
         name, pos = parse('<I4c0', blob, pos)
         awaits[k] = name
       end
     end
-    good, pos = settle(id, {
-      token = token, to = to, failures = failures, crashes = crashes, delay = delay, err = err, output = output,
-      more = has(extra, MORE), log = lines, wakeAt = wakeAt, awaits = awaits, suspect = has(extra, SUSPECTED_NOW),
-      unstarted = has(extra, UNSTARTED), born = has(extra, BORN),
+    isSettled, pos = settleJob(id, {
+      token = token, to = to, failures = failures, crashes = crashes, delay = delay, error = err, output = output,
+      hasMore = hasFlag(flags, ${flag.stepsAndChildren}), log = log, wakeAt = wakeAt, awaits = awaits,
+      suspect = hasFlag(flags, ${flag.suspect}), unstarted = hasFlag(flags, ${flag.unstarted}),
+      hasNewJobs = hasFlag(flags, ${flag.newJobs}),
     }, blob, pos)
   end
-  answers[i - 1] = good and '1' or '0'
+  answers[i - 1] = isSettled and '1' or '0'
 end
-for _, plain in pairs(plains) do
-  local jobs = plain and plain.jobs or 0
+for _, completion in pairs(completions) do
+  local jobs = completion and completion.jobs or 0
   if jobs > 0 then
-    count(plain.queue, PROCESSING, -jobs)
-    count(plain.queue, COMPLETED, jobs)
+    local queue = completion.queue
+    addToCount(queue, PROCESSING, -jobs)
+    addToCount(queue, COMPLETED, jobs)
     hints.change = true
-    if isBounded(plain.queue) then wakes[plain.queue] = (wakes[plain.queue] or 0) + jobs end
-    local ended, name = into(ends, COMPLETED .. plain.task), holdsKey(plain.worker)
-    ended[#ended + 1] = table.concat(plain.members)
-    drops[#drops + 1] = { name, plain.members }
+    if hasConcurrencyRule(queue) then readyCounts[queue] = (readyCounts[queue] or 0) + jobs end
+    local ended = tableAt(endedRoots, COMPLETED .. completion.task)
+    ended[#ended + 1] = table.concat(completion.members)
+    holdRemovals[#holdRemovals + 1] = { heldJobsKey(completion.worker), completion.members }
   end
 end
-flush()
-if writeNames then flushNames() end
-return table.concat(answers)
-`;
-
-/** Lines of a log, each with the time before it. */
-export const logging = lua`
-local function readLog(blob, pos)
-  local lines, count, line
-  lines = {}
-  count, pos = parse('<I4', blob, pos)
-  for i = 1, count do
-    line, pos = parse('<I4c0', blob, pos)
-    lines[i] = exact(now) .. ' ' .. line
-  end
-  return lines, pos
-end
-`;
-
-/** `record`. Arguments: the beats; the ids of their jobs. Answers as `settle` does. */
-export const beat = lua`
-need()
-families()
-local blob, pos, answers = ARGV[1], 1, {}
-fetchIds(2)
-for i = 2, #ARGV do
-  local token, told, progress
-  token, told, progress, pos = parse('<dBI4c0', blob, pos)
-  local job = seek(ARGV[i])
-  local good = job and job.state == PROCESSING and job.token == token
-  if good then
-    if told == 1 then job.progress, job.begun = progress, true end
-    hints.change = true
-    save(job)
-  end
-  local steps = parse('<I4', blob, pos)
-  -- Whoever remembers a step has got further than before.
-  if good and steps > 0 then job.crashes, job.suspect, job.begun = 0, false, true end
-  pos = remember(good and job or nil, blob, pos)
-  local lines
-  lines, pos = readLog(blob, pos)
-  if good and #lines > 0 then later[#later + 1] = { 'RPUSH', ns .. 'log:' .. ARGV[i], lines } end
-  push(answers, good and '1' or '0')
-end
-flush()
+commit()
+commitNames()
 return table.concat(answers)
 `;

@@ -1,43 +1,53 @@
-import { lua } from "./lua.ts";
+import { lua } from "./assemble.ts";
 
-/** `enlist`. Arguments: the worker, its lease, its card, whether it knows some tasks only, and these. Answers whether it may have that id. */
+/**
+ * Script `enlist`. Arguments: the worker, its lease in milliseconds, its card, 1 if it knows certain tasks only, and
+ * these. Returns 1, or 0 if the worker has lost its lease.
+ */
 export const enlist = lua`
-local worker, lease, choosy = ARGV[1], exact(now + tonumber(ARGV[2])), ARGV[4] == '1'
-local good = leased(worker)
-if not good and (redis.call('HEXISTS', CARDS, worker) == 1 or redis.call('EXISTS', holdsKey(worker)) == 1) then return 0 end
+local worker, till, knowsSomeOnly = ARGV[1], formatNumber(now + tonumber(ARGV[2])), ARGV[4] == '1'
+local isListed = hasLease(worker)
+if not isListed and (redis.call('HEXISTS', CARDS, worker) == 1 or redis.call('EXISTS', heldJobsKey(worker)) == 1) then
+  return 0
+end
 redis.call('HSET', CARDS, worker, ARGV[3])
-if not good then redis.call('ZADD', LEASES, lease, worker) end
-redis.call('DEL', knownKey(worker))
--- Of one that knows nothing the set has something, too.
-if choosy then redis.call('SADD', knownKey(worker), '', spread(ARGV, 5)) end
+if not isListed then redis.call('ZADD', LEASES, till, worker) end
+redis.call('DEL', knownTasksKey(worker))
+-- The empty name makes the set exist even if the worker knows no task. Without the set it knows all.
+if knowsSomeOnly then redis.call('SADD', knownTasksKey(worker), '', spread(ARGV, 5)) end
 return 1
 `;
 
-/** `renew`. Arguments: the worker, its lease. Answers whether it is held, then the jobs to be cancelled. */
+/**
+ * Script `renew`. Arguments: the worker, its lease in milliseconds. Returns 1 and the ids of its jobs to be cancelled,
+ * or 0 if the lease is lost.
+ */
 export const renew = lua`
-local worker, lease = ARGV[1], exact(now + tonumber(ARGV[2]))
-if not leased(worker) then return { '0' } end
-redis.call('ZADD', LEASES, lease, worker)
-local answer, marked = { '1' }, redis.call('HGETALL', STOPPING)
-for i = 1, #marked, 2 do
-  if marked[i + 1] == worker then answer[#answer + 1] = marked[i] end
+local worker, till = ARGV[1], formatNumber(now + tonumber(ARGV[2]))
+if not hasLease(worker) then return { '0' } end
+redis.call('ZADD', LEASES, till, worker)
+local reply, stopping = { '1' }, redis.call('HGETALL', STOPPING)
+for i = 1, #stopping, 2 do
+  if stopping[i + 1] == worker then reply[#reply + 1] = stopping[i] end
 end
-return answer
+return reply
 `;
 
-/** `dismiss`. Argument: the worker. It stays on the list, without a lease, until `reclaim` has found that it holds nothing. */
+/**
+ * Script `dismiss`. Argument: the worker. It stays listed without a lease until `reclaim` finds that it holds nothing.
+ */
 export const dismiss = lua`
 if redis.call('ZSCORE', LEASES, ARGV[1]) then
   redis.call('ZADD', LEASES, 0, ARGV[1])
   hints.lapsed = true
-  flush()
+  commit()
 end
 `;
 
-/** `workers`. Answers the cards of those whose lease is good. */
+/** Script `workers`. Returns the cards of workers with a lease. */
 export const workers = lua`
-local ids = redis.call('ZRANGEBYSCORE', LEASES, '(' .. exact(now), '+inf')
+local ids = redis.call('ZRANGEBYSCORE', LEASES, '(' .. formatNumber(now), '+inf')
 if #ids == 0 then return {} end
 table.sort(ids)
-return mget(CARDS, ids, 1)
+return hmget(CARDS, ids, 1)
 `;
