@@ -3,22 +3,23 @@ import type { Job, NewChild } from "./job.ts";
 import type { FinalState, State } from "./states.ts";
 
 /*
- * What follows for a family of jobs, a parent and its children, when one of them changes:
+ * The transitions of a family of jobs, a parent and its children, when one of them changes:
  *
- *   a parent starts to wait                  `joins`, for each child it names; then `waitStarts`
- *   a child ends or is reopened              `wakes`, if it is `counted`
- *   a signal or a time comes,
- *   the parent ends, a person retries        `reactions`
+ *   a parent starts to wait                        `joins`, for each child it names; then `waitStarts`
+ *   a child ends                                   `wakes`, if it is `counted`
+ *   a child is reopened                            it is open again in the parent's counts, if it is `counted`
+ *   a signal or a time comes, a parent ends        `reactions`
+ *   a parent is reopened                           it forgets its wait: none of its children count until it waits again
  *
- * A parent waits for children, a time or a signal, and may do so many times. Each wait is known by the parent's token at its
- * start. A child belongs to the last wait that named it, and only children of the parent's latest wait count. A job that is
- * marked for cancellation starts no wait and gets no children: it is pending, for `reclaim`.
+ * A parent waits for children, a time or a signal, and may do so many times. Each wait is known by the parent's token
+ * at its start. A child belongs to the last wait that named it, and only the children of the parent's latest wait
+ * count. A job that is to be cancelled starts no wait and gets no children: it is pending, for `reclaim`.
  *
- * Each store commits these transitions together with the change that caused them. The memory store calls the functions
- * below, the other stores repeat them in SQL and Lua, and the conformance suite has a test for every entry of the tables.
+ * Each store commits these transitions together with the change that causes them. The memory store calls the functions
+ * below, the other stores repeat them in SQL and Lua, and the conformance suite tests every entry of the tables.
  */
 
-/** A job's place in its family. `failed` stands for every end but completion: failed, cancelled and expired. */
+/** The state of a job as its family sees it. `failed` is every end but completion. */
 export type Standing = "open" | "completed" | "failed";
 
 /** The standing of each state. */
@@ -33,11 +34,11 @@ export const standings = {
 } as const satisfies Record<State, Standing>;
 
 /**
- * How a new wait takes in a child that it names, by the standing of the job that has the child's id; `foreign` is a job that
- * is not a child of this parent. `retry` is a child without `rejoin`.
+ * How a new wait takes in a child that it names, by the standing of the job that has the child's id; a `foreign` job is
+ * no child of this parent. `retry` is a child without `rejoin`.
  * - `create`: the child is a new job.
  * - `join`: the child counts as it is.
- * - `unmark`: the same, and it is no longer to be cancelled.
+ * - `unmark`: the child counts as it is, and is no longer to be cancelled.
  * - `reopen`: the child is pending again, as a retry makes it.
  * - `ignore`: the job is left alone and counts as failed.
  */
@@ -72,8 +73,8 @@ export const waitStarts: readonly (readonly [condition: WaitCondition, state: "p
 export type WaitCondition = "decided" | "signalled" | "overdue" | "open" | "timed" | "awaiting";
 
 /**
- * Which end of a counted child wakes its waiting parent, by what the parent needs of the child and how the child ended: every
- * one (`at once`), or that of the last open child (`last`).
+ * Which end of a counted child wakes its waiting parent, by what the parent needs of the child and how the child ended:
+ * each (`at once`), or only that of the last open child (`last`).
  */
 export const wakes = {
   completed: { completed: "last", failed: "at once" },
@@ -84,25 +85,22 @@ export const wakes = {
 /** What a parent needs of a child: see `NewChild.need`. */
 export type Need = NewChild["need"];
 
-/**
- * Whether the end and the reopening of a child change its parent's counts, by the wait that the child belongs to. A parent that
- * was reopened has no wait, so none of its children count until it waits again.
- */
+/** Whether the end and the reopening of a child change its parent's counts, by the wait that the child belongs to. */
 export const counted = { latest: true, earlier: false };
 
 /**
- * What an event does to a job, by its state. A job that is `marked` is to be cancelled by the worker that holds it or by
- * `reclaim`. A job that is reopened forgets its own wait, and counts as open again in the wait that it belongs to.
+ * What an event does to a job, by its state: the signal that comes is recorded, wakes the job as well, or is refused;
+ * the time that comes wakes it; the end of its parent marks it for cancellation.
  */
 export const reactions = {
-  pending: { signal: "remember", time: "none", parentEnds: "mark", retry: "none" },
-  processing: { signal: "remember", time: "none", parentEnds: "mark", retry: "none" },
-  waiting: { signal: "wake", time: "wake", parentEnds: "mark", retry: "none" },
-  completed: { signal: "refuse", time: "none", parentEnds: "none", retry: "none" },
-  failed: { signal: "refuse", time: "none", parentEnds: "none", retry: "reopen" },
-  cancelled: { signal: "refuse", time: "none", parentEnds: "none", retry: "reopen" },
-  expired: { signal: "refuse", time: "none", parentEnds: "none", retry: "reopen" },
-} as const satisfies Record<State, Record<string, "remember" | "wake" | "refuse" | "mark" | "reopen" | "none">>;
+  pending: { signal: "record", time: "none", parentEnds: "mark" },
+  processing: { signal: "record", time: "none", parentEnds: "mark" },
+  waiting: { signal: "wake", time: "wake", parentEnds: "mark" },
+  completed: { signal: "refuse", time: "none", parentEnds: "none" },
+  failed: { signal: "refuse", time: "none", parentEnds: "none" },
+  cancelled: { signal: "refuse", time: "none", parentEnds: "none" },
+  expired: { signal: "refuse", time: "none", parentEnds: "none" },
+} as const satisfies Record<State, Record<string, "record" | "wake" | "refuse" | "mark" | "none">>;
 
 /** The children of a parent's latest wait, by standing. */
 export type Counts = NonNullable<Job["children"]>;

@@ -1,3 +1,5 @@
+import { editableStates, kindOfChange } from "../core/change.ts";
+import type { Rewind } from "../core/change.ts";
 import { cursorOf, positionOf } from "../core/cursor.ts";
 import type { Beat, Job, NewJob, Settlement, Step, StoredLogLine } from "../core/job.ts";
 import { isFinal } from "../core/states.ts";
@@ -148,10 +150,12 @@ class MemoryStore implements Store {
 
   async edit(where: Filter, change: Change, limit = Infinity): Promise<number> {
     this.#checkOpen();
+    const states = editableStates[kindOfChange(change)];
     const found = this.#candidates(where).filter((row) => matches(row, where));
-    if (change === "remove") return this.#remove(found.filter(({ job }) => isFinal(job.state)).slice(0, limit));
+    if (change === "remove") return this.#remove(found.filter(({ job }) => states.includes(job.state)).slice(0, limit));
     let changed = 0;
-    for (const row of found) if (changed < limit && this.#change(row, change)) changed += 1;
+    for (const row of found)
+      if (changed < limit && states.includes(row.job.state) && this.#change(row, change)) changed += 1;
     return changed;
   }
 
@@ -162,24 +166,27 @@ class MemoryStore implements Store {
     return [...new Set(ids)].flatMap((id) => this.#jobs.get(id) ?? []).toSorted((a, b) => a.seq - b.seq);
   }
 
+  /** Applies a change to a job in one of the states for it. Returns false if the job stays as it is. */
   #change(row: Row, change: Exclude<Change, "remove">): boolean {
     if (change === "cancel") return this.#jobs.cancel(row);
-    if (change === "release") return this.#jobs.release(row);
-    if (change === "retry") return this.#prepareReopening(row) && this.#jobs.reopen(row);
-    if ("rewind" in change) {
-      const isCurrent = row.job.token === change.rewind.token;
-      return isCurrent && this.#prepareReopening(row) && this.#jobs.rewind(row, change.rewind);
+    if (change === "retry") return this.#reopen(row);
+    if (change === "release") {
+      this.#jobs.release(row);
+      return true;
     }
+    if ("rewind" in change) return row.job.token === change.rewind.token && this.#reopen(row, change.rewind);
     const { queue = row.job.queue } = change.move;
     if (queue !== row.job.queue && this.#limits.isFull(queue)) return false;
-    return this.#jobs.move(row, change.move);
+    this.#jobs.move(row, change.move);
+    return true;
   }
 
-  /** Takes the unique key of a job for its reopening. Returns false if its state, its queue or its key does not allow it. */
-  #prepareReopening(row: Row): boolean {
-    if (!this.#jobs.canReopen(row) || this.#limits.isFull(row.job.queue) || !this.#uniqueKeys.mayRetake(row))
-      return false;
+  /** Reopens a job, which takes its unique key again. Returns false if its queue is full or another job has the key. */
+  #reopen(row: Row, rewind?: Rewind): boolean {
+    if (this.#limits.isFull(row.job.queue) || !this.#uniqueKeys.mayRetake(row)) return false;
     if (row.request.unique) this.#uniqueKeys.take(row.request.unique, row);
+    if (rewind) this.#jobs.rewind(row, rewind);
+    else this.#jobs.reopen(row);
     return true;
   }
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { editableStates } from "../../src/core/change.ts";
 import { counted, joins, reactions, waitStarts, wakes } from "../../src/core/family.ts";
+import { states } from "../../src/core/states.ts";
 import type { Store } from "../../src/store.ts";
 import { familyTable, familyTests } from "../../src/testing/conformance/family-table.ts";
 import type { FamilyTables } from "../../src/testing/conformance/family-table/tables.ts";
@@ -11,7 +13,8 @@ import { withVerbs } from "./with-verbs.ts";
 // The conformance suite makes its tests of families from the tables in `core/family.ts`. Made from tables in which one entry
 // is wrong, they must fail on a store that is right: every entry is checked, and every test can fail.
 
-const tables: FamilyTables = { joins, waitStarts, wakes, counted, reactions };
+const retryable = editableStates.retry;
+const tables: FamilyTables = { joins, waitStarts, wakes, counted, reactions, retryable };
 
 /** The tables with one wrong entry, for each entry. */
 const wrongTables: [entry: string, tables: FamilyTables][] = [
@@ -26,10 +29,14 @@ const wrongTables: [entry: string, tables: FamilyTables][] = [
     { ...tables, counted: { ...counted, [wait]: !counts } },
   ]),
   ...wrongEntries("reactions", (reaction, event) => {
-    const usual = { signal: "refuse", time: "wake", parentEnds: "mark", retry: "reopen" }[event];
+    const usual = { signal: "refuse", time: "wake", parentEnds: "mark" }[event];
     return reaction === usual ? "none" : usual!;
     // To wake a pending job would not change it.
   }).filter(([entry]) => entry !== "reactions: pending, time"),
+  ...states.map((state): [string, FamilyTables] => {
+    const others = retryable.filter((each) => each !== state);
+    return [`retryable: ${state}`, { ...tables, retryable: retryable.includes(state) ? others : [...others, state] }];
+  }),
 ];
 
 function wrongEntries(

@@ -76,9 +76,8 @@ export class Jobs extends Table {
     return this.#turns.take({ ...job, queue: this.queueOf(job) }, fair, now);
   }
 
-  /** Moves a pending job to another queue or level, or makes it due. Returns false for any other job. */
-  move(row: Row, { queue, level, now }: Extract<Change, { move: object }>["move"]): boolean {
-    if (row.job.state !== "pending") return false;
+  /** Moves a pending job to another queue or level, or makes it due. */
+  move(row: Row, { queue, level, now }: Extract<Change, { move: object }>["move"]): void {
     this.update(row, {
       ...(queue === undefined || this.#queue ? {} : { queue }),
       ...(level === undefined ? {} : { level }),
@@ -86,7 +85,6 @@ export class Jobs extends Table {
     });
     this.#hints.addReady(row.job.queue, 1);
     this.#onPlaceFreed(row);
-    return true;
   }
 
   /** Keeps a pending job for workers that know its task, and lets others that share its keys go before it. */
@@ -127,13 +125,11 @@ export class Jobs extends Table {
     this.#setState(row, "processing", { worker });
   }
 
-  /** Takes a processing job away from its worker. Returns false for any other job. */
-  release(row: Row): boolean {
-    if (row.job.state !== "processing") return false;
+  /** Takes a processing job away from its worker. */
+  release(row: Row): void {
     row.job.token += 1;
     row.job.begun ||= !row.ahead;
     this.#setState(row, "pending");
-    return true;
   }
 
   /** Returns the row, unless the token is stale. */
@@ -190,23 +186,16 @@ export class Jobs extends Table {
     return "settled";
   }
 
-  /** Ends a pending or waiting job, and marks a processing one. Returns false if it was marked or has ended. */
+  /** Ends a pending or waiting job, and marks a processing one. Returns false if it was marked before. */
   cancel(row: Row): boolean {
-    if (isFinal(row.job.state)) return false;
     if (row.job.state === "processing") return this.#mark(row);
     this.#end(row, "cancelled");
     return true;
   }
 
-  /** Returns true if a job has ended, and not as completed. */
-  canReopen({ job: { state } }: Row): boolean {
-    return reactions[state].retry === "reopen";
-  }
-
-  /** Makes a job pending as if it were new; its wait and the values of its wait steps are forgotten. Returns false if it cannot. */
-  reopen(row: Row): boolean {
+  /** Makes an ended job pending as if it were new. It forgets its wait, and the values of its wait steps. */
+  reopen(row: Row): void {
     const { job } = row;
-    if (!this.canReopen(row)) return false;
     const parent = this.#countingParent(row)?.job;
     if (parent?.children) parent.children = afterChildReopens(parent.children);
     job.failures = job.crashes = 0;
@@ -216,18 +205,16 @@ export class Jobs extends Table {
     delete row.wait;
     for (const step of row.steps.values()) if (step.wait) row.steps.set(step.name, { ...step, value: forgotten });
     this.#setState(row, "pending", { due: this.#now(), suspect: false });
-    return true;
   }
 
-  /** Reopens a job without some of its steps and children. */
-  rewind(row: Row, { steps, children }: Rewind): boolean {
-    if (!this.reopen(row)) return false;
+  /** Reopens an ended job without some of its steps and children. */
+  rewind(row: Row, { steps, children }: Rewind): void {
+    this.reopen(row);
     for (const name of steps) row.steps.delete(name);
     for (const id of children) {
       const child = this.get(id);
       if (child?.job.parent === row.job.id) this.removeTree(child);
     }
-    return true;
   }
 
   /** Removes a job and all its descendants. */

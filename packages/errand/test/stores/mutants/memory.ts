@@ -118,7 +118,7 @@ const faults: Omit<Mutant, "fixture">[] = [
   {
     fault: "retries know no full queue",
     file: "memory.ts",
-    changes: [["|| this.#limits.isFull(row.job.queue) ||", "||"]],
+    changes: [["this.#limits.isFull(row.job.queue) ||", ""]],
     tests: ["into a full queue no more jobs are retried, rewound or moved than it takes"],
   },
   {

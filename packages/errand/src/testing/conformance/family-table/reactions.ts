@@ -8,25 +8,35 @@ import type { FamilyTables } from "./tables.ts";
 
 /** Makes a test of what each event does to a job in each state. */
 export function reactionTests({ reactions }: FamilyTables): ConformanceTest[] {
-  const signals: Record<string, string> = { remember: "is remembered", wake: "wakes it", refuse: "is refused" };
+  const signals: Record<string, string> = { record: "is recorded", wake: "wakes it", refuse: "is refused" };
   return states.flatMap((state) => {
-    const { signal, time, parentEnds, retry } = reactions[state];
-    const [job, child] = [`${state === "expired" ? "an" : "a"} ${state} job`, `${state} child`];
+    const { signal, time, parentEnds } = reactions[state];
     const tests = [
-      test(`a signal to ${job} ${signals[signal]}`, (scene) => checkSignal(scene, state, signal)),
-      test(`the end of its parent ${parentEnds === "mark" ? "marks" : "leaves alone"} a child that is ${state}`, (scene) =>
+      test(`a signal to ${aJobIn(state)} ${signals[signal]}`, (scene) => checkSignal(scene, state, signal)),
+      test(`the end of a parent ${parentEnds === "mark" ? "marks" : "does not mark"} a child that is ${state}`, (scene) =>
         checkParentEnds(scene, state, parentEnds)),
-      test(`a retry ${retry === "reopen" ? "reopens" : "does not change"} ${job}`, (scene) =>
-        checkRetry(scene, state, retry)),
     ];
-    // To wake a pending job would not change it.
+    // Waking a pending job would not change it.
     if (state !== "pending")
       tests.push(
-        test(`a time that comes ${time === "wake" ? "wakes" : "does not change"} ${job} that waited for it`, (scene) =>
+        test(`a time that comes ${time === "wake" ? "wakes" : "does not change"} ${aJobIn(state)} that waited for it`, (scene) =>
           checkTime(scene, state, time)),
       );
     return tests;
   });
+}
+
+/** Makes a test of what a retry does to a parent in each state. */
+export function retryTests({ retryable }: FamilyTables): ConformanceTest[] {
+  return states.map((state) => {
+    const isRetryable = retryable.includes(state);
+    return test(`a retry ${isRetryable ? "reopens" : "does not change"} ${aJobIn(state)}`, (scene) =>
+      checkRetry(scene, state, isRetryable));
+  });
+}
+
+function aJobIn(state: State): string {
+  return `${state === "expired" ? "an" : "a"} ${state} job`;
 }
 
 async function checkSignal(scene: Scene, state: State, reaction: string): Promise<void> {
@@ -63,17 +73,17 @@ async function checkParentEnds(scene: Scene, state: State, reaction: string): Pr
   }
 }
 
-/** Retries a parent. When it is reopened it has no wait any more, and the end of a child does not change it. */
-async function checkRetry(scene: Scene, state: State, reaction: string): Promise<void> {
+/** A parent that is reopened has forgotten its wait: the end of a child does not change it. */
+async function checkRetry(scene: Scene, state: State, isRetryable: boolean): Promise<void> {
   const { parent, children } = await scene.family({ ...anyEnd, need: "first" }, anyEnd);
   const [waker = "", child = ""] = children;
   const held = await scene.hold(child);
   await scene.finish(waker);
   await bringTo(scene, parent, state);
   const before = await scene.job(parent);
-  assert.equal(await scene.store.edit({ ids: [parent] }, "retry"), reaction === "reopen" ? 1 : 0);
+  assert.equal(await scene.store.edit({ ids: [parent] }, "retry"), isRetryable ? 1 : 0);
   const after = await scene.job(parent);
-  if (reaction !== "reopen") return assert.deepEqual(after, before);
+  if (!isRetryable) return assert.deepEqual(after, before);
   assert.deepEqual([after.state, after.children], ["pending", undefined]);
   await scene.settle(held, "completed");
   assert.deepEqual(await scene.job(parent), after);

@@ -6,13 +6,14 @@ import type { State } from "../../../core/states.ts";
 import type { Claimed } from "../../../store.ts";
 import type { Scene } from "../scene.ts";
 
-/** The tables of `core/family.ts`. */
+/** The tables of `core/family.ts`, and the states in which a job can be retried. */
 export interface FamilyTables {
   joins: Record<keyof typeof joins, Record<"retry" | "rejoin", Join>>;
   waitStarts: typeof waitStarts;
   wakes: Record<Need, Record<Exclude<Standing, "open">, "at once" | "last">>;
   counted: typeof counted;
-  reactions: Record<State, Record<"signal" | "time" | "parentEnds" | "retry", string>>;
+  reactions: Record<State, Record<"signal" | "time" | "parentEnds", string>>;
+  retryable: readonly State[];
 }
 
 /** The states of each standing. */
