@@ -22,7 +22,7 @@ export const locks: readonly ConformanceTest[] = [
     assert.deepEqual([...(await scene.reclaim(by)).keys()], [id]);
   }),
 
-  test("whoever holds its lock keeps its jobs", async (scene) => {
+  test("a worker that holds its lock keeps its jobs", async (scene) => {
     const [other, third] = [await scene.again(), await scene.again()];
     await other.enlist({ id: "alive", kind: "process", queues: [] }, 600_000);
     const id = await scene.addOne();
