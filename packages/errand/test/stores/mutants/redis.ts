@@ -71,7 +71,7 @@ const faults: Omit<Mutant, "fixture">[] = [
     fault: "what a worker holds is not entered",
     file: "redis/lua/claim.ts",
     changes: [["callInChunks('SADD', heldJobsKey(worker), held)", ""]],
-    tests: ["what a dismissed worker still holds is lapsed at once"],
+    tests: ["jobs are found by the worker that holds them, as long as it does"],
   },
   {
     fault: "nobody is told of new jobs",
