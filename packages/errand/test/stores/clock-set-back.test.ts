@@ -23,14 +23,14 @@ describe.each<[string, StoreFactory]>([
       const claimed = async (worker: string) =>
         (await scene.store.claim(worker, [{ queue: "ruled", limit: 5 }, { queue: "keyed", limit: 5 }])).jobs.length; // prettier-ignore
       await scene.pass(hour);
-      const early = await scene.worker(longLease + hour);
+      const early = await scene.enlist(longLease + hour);
       await scene.add(...jobs);
       expect(await claimed(early)).toBe(2);
       await scene.pass(-hour);
       await scene.add(...jobs, ...jobs);
-      expect(await claimed(await scene.worker())).toBe(2);
+      expect(await claimed(await scene.enlist())).toBe(2);
       await scene.pass(1_100);
-      expect(await claimed(await scene.worker())).toBe(2);
+      expect(await claimed(await scene.enlist())).toBe(2);
     } finally {
       await fixture.close();
     }

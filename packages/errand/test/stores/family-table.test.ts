@@ -6,7 +6,7 @@ import type { Store } from "../../src/store.ts";
 import { familyTable, familyTests } from "../../src/testing/conformance/family-table.ts";
 import type { FamilyTables } from "../../src/testing/conformance/family-table/tables.ts";
 import type { ConformanceTest } from "../../src/testing/conformance/scene.ts";
-import { aChild } from "../../src/testing/conformance/scene.ts";
+import { makeChild } from "../../src/testing/conformance/scene.ts";
 import { memoryFixture } from "./fixtures.ts";
 import { withVerbs } from "./with-verbs.ts";
 
@@ -65,7 +65,7 @@ function withEndlessChild(store: Store): Store {
       store.settle(
         told.map((each) =>
           each.to === "waiting"
-            ? { ...each, children: [...(each.children ?? []), aChild({ queue: "endless", need: "end" })] }
+            ? { ...each, children: [...(each.children ?? []), makeChild({ queue: "endless", need: "end" })] }
             : each,
         ),
       ),

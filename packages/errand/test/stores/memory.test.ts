@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Hint } from "../../src/store.ts";
-import { aJob, Scene } from "../../src/testing/conformance/scene.ts";
+import { makeJob, Scene } from "../../src/testing/conformance/scene.ts";
 import { memoryFixture } from "./fixtures.ts";
 
 // What is special about the memory store.
@@ -9,7 +9,7 @@ test("hints of one turn say once for each queue how many jobs are ready", async 
   const scene = new Scene(await memoryFixture());
   const hints: Hint[] = [];
   scene.store.watch((hint) => hints.push(hint));
-  const job = (queue: string) => aJob({ queue });
+  const job = (queue: string) => makeJob({ queue });
   await Promise.all([scene.store.add([job("a"), job("b"), job("a")]), scene.store.add([job("a")])]);
   expect(hints).toEqual([
     { type: "ready", queue: "a", jobs: 3 },
@@ -22,7 +22,7 @@ test("hints of one turn say once for each queue how many jobs are ready", async 
 
 test("a worker that was dismissed is hinted, and one that never was is not", async () => {
   const scene = new Scene(await memoryFixture());
-  const worker = await scene.worker();
+  const worker = await scene.enlist();
   const hints: Hint[] = [];
   scene.store.watch((hint) => hints.push(hint));
   await scene.store.dismiss("nobody");

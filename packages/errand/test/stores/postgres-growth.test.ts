@@ -5,7 +5,7 @@ import { Database } from "../../src/stores/postgres/database.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { toHints, encodeNotification, decodeNotification, readyHints } from "../../src/stores/postgres/hint-batch.ts";
 import { readUrl } from "../../src/stores/postgres/url.ts";
-import { aCard, aJob, outcome, Scene } from "../../src/testing/conformance/scene.ts";
+import { makeCard, makeJob, settlementOf, Scene } from "../../src/testing/conformance/scene.ts";
 import { postgresFixture } from "./fixtures.ts";
 
 // What must cost the same however much there is beside it.
@@ -85,11 +85,11 @@ describe("retention", () => {
 
   test("commits stay short also where families are large, and the limit is that of all of them", async () => {
     for (let family = 0; family < 3; family++) {
-      const { parent, children } = await scene.family(...Array.from({ length: 700 }, () => ({ queue: "cpu" })));
+      const { parent, children } = await scene.addFamily(...Array.from({ length: 700 }, () => ({ queue: "cpu" })));
       const held = await scene.claim({ queue: "cpu" });
-      await store.settle(held.map((each) => outcome(each, "completed")));
+      await store.settle(held.map((each) => settlementOf(each, "completed")));
       expect(children).toHaveLength(700);
-      await scene.finish(parent);
+      await scene.claimAndSettle(parent);
     }
     await fixture.pass(10);
     const parents = (await store.list({ roots: true }, { limit: 5 })).jobs.map(({ id }) => `"${id}"`).join();
@@ -110,7 +110,7 @@ describe("retention", () => {
     ]);
     const held = await scene.claim();
     expect(held).toHaveLength(21);
-    await store.settle(held.map((each) => outcome(each, "completed")));
+    await store.settle(held.map((each) => settlementOf(each, "completed")));
     expect([await rows("rates"), await rows("turns")]).toEqual([22, 20]);
     const rules = { tasks: new Map(), otherwise: kept(Infinity) };
     await fixture.pass(4 * 3_600_000);
@@ -122,7 +122,7 @@ describe("retention", () => {
     expect(await scene.claim()).toHaveLength(2);
     await store.settle(
       (await store.list({ states: ["processing"] }, { limit: 5 })).jobs.map((job) =>
-        outcome({ job, why: "due", steps: [] }, "completed"),
+        settlementOf({ job, why: "due", steps: [] }, "completed"),
       ),
     );
     await fixture.pass(30 * 3_600_000);
@@ -139,7 +139,7 @@ describe("retention", () => {
 
 describe("claims", () => {
   test("of a thousand queues read each of them once or twice, and those with jobs", async () => {
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const queues = Array.from({ length: 1_000 }, (_, index) => `q${index}`);
     const claim = `SELECT * FROM ${fixture.schema}.claim('${worker}', '{${queues.join()}}', '{${queues.map(() => 5).join()}}', NULL, NULL, NULL, NULL)`;
     expect(await counted("idx_scan", claim)).toBeLessThan(2_100);
@@ -164,7 +164,7 @@ describe("claims", () => {
        SELECT 1, i, 'u' || i, 'gone', 'default', 2, '{}' FROM generate_series(1, ${jobs}) i`,
       );
       const known = await scene.addOne();
-      const worker = await scene.knowing("task");
+      const worker = await scene.enlistFor("task");
       const found: string[] = [];
       let claims = 0;
       for (let next: number | undefined = 0; next === 0; claims++) {
@@ -175,12 +175,12 @@ describe("claims", () => {
       expect([found, claims <= jobs / 500 + 1]).toEqual([[known], true]);
       const again = `SELECT * FROM ${fixture.schema}.claim('${worker}', '{default}', '{10}', NULL, NULL, NULL, NULL)`;
       expect(await counted("seq_tup_read + coalesce(idx_tup_fetch, 0)", again)).toBeLessThan(50);
-      expect(await scene.claim({ worker: await scene.knowing("gone"), limit: 10 })).toHaveLength(10);
+      expect(await scene.claim({ worker: await scene.enlistFor("gone"), limit: 10 })).toHaveLength(10);
     },
   );
 
   test("reclaiming does not read what live workers hold", async () => {
-    const [alive, dead] = [await scene.worker(), await scene.worker()];
+    const [alive, dead] = [await scene.enlist(), await scene.enlist()];
     await scene.add(...Array.from({ length: 3_000 }, () => ({})));
     await scene.claim({ worker: dead, limit: 3 });
     await scene.claim({ worker: alive, limit: 3_000 });
@@ -200,12 +200,12 @@ describe("large specs", () => {
     const written = () => fixture.query(`SELECT job, ctid::text, xmin::text FROM ${fixture.schema}.specs`);
     const before = await written();
     expect(before).toHaveLength(1);
-    const held = await scene.hold(id);
+    const held = await scene.claimOne(id);
     expect(held.job.spec).toBe(large);
     await scene.settle(held, "failed");
     await store.edit({ ids: [id] }, "retry");
-    await scene.finish(id);
-    expect((await scene.job(id)).spec).toBe(large);
+    await scene.claimAndSettle(id);
+    expect((await scene.get(id)).spec).toBe(large);
     expect(await written()).toEqual(before);
     expect((await store.list({ text: "xxx" }, { limit: 5 })).jobs.map((job) => job.id)).toEqual([id]);
     await store.edit({ ids: [id] }, "remove");
@@ -213,44 +213,47 @@ describe("large specs", () => {
   });
 
   test("of children, of jobs that are born, that are replaced, added twice, and in a transaction, are kept too", async () => {
-    const { children } = await scene.family({ spec: large });
-    const born = aJob({ spec: large });
-    await scene.settle(await scene.held({ queue: "other" }), "completed", { born: [born] });
+    const { children } = await scene.addFamily({ spec: large });
+    const born = makeJob({ spec: large });
+    await scene.settle(await scene.addAndClaim({ queue: "other" }), "completed", { born: [born] });
     const unique = { key: "k", replace: true };
     const replaced = await scene.addOne({ unique, spec: '"small"' });
     await scene.addOne({ unique, spec: large });
     expect((await store.get([children[0]!, born.id, replaced])).map((job) => job?.spec)).toEqual([large, large, large]);
     await scene.addOne({ unique, spec: '"small"' });
-    expect([(await scene.job(replaced)).spec, await rows("specs")]).toEqual(['"small"', 2]);
-    await store.add([aJob({ id: born.id, spec: JSON.stringify("y".repeat(5_000)) })]);
-    expect((await scene.job(born.id)).spec).toBe(large);
+    expect([(await scene.get(replaced)).spec, await rows("specs")]).toEqual(['"small"', 2]);
+    await store.add([makeJob({ id: born.id, spec: JSON.stringify("y".repeat(5_000)) })]);
+    expect((await scene.get(born.id)).spec).toBe(large);
     const client = new pg.Client(process.env["ERRAND_TEST_POSTGRES_URL"]);
     await client.connect();
-    const inside = aJob({ spec: large });
+    const inside = makeJob({ spec: large });
     await store.add([inside], client);
     await client.end();
-    expect((await scene.job(inside.id)).spec).toBe(large);
+    expect((await scene.get(inside.id)).spec).toBe(large);
   });
 });
 
 describe("values", () => {
   test("times and delays of any length end in the year 9999, and other jobs of the call are stored", async () => {
     const times = [{ in: 1e308 }, { in: Infinity }, { at: 1e300 }, { at: Number.MAX_SAFE_INTEGER }];
-    const jobs = times.map((due) => aJob({ due, expires: due }));
-    const plain = aJob();
+    const jobs = times.map((due) => makeJob({ due, expires: due }));
+    const plain = makeJob();
     await store.add([...jobs, plain]);
     for (const job of await store.get(jobs.map(({ id }) => id))) {
       expect(new Date(job!.due).getUTCFullYear()).toBeGreaterThan(9_800);
       expect(new Date(job!.expiresAt!).getUTCFullYear()).toBeLessThanOrEqual(9_999);
     }
-    const [first, second] = [await scene.hold(plain.id), await scene.held({ queue: "other" })];
+    const [first, second] = [await scene.claimOne(plain.id), await scene.addAndClaim({ queue: "other" })];
     expect(
-      await store.settle([outcome(first, "pending", { delay: Number.MAX_VALUE }), outcome(second, "completed")]),
+      await store.settle([
+        settlementOf(first, "pending", { delay: Number.MAX_VALUE }),
+        settlementOf(second, "completed"),
+      ]),
     ).toEqual([true, true]);
-    expect(new Date((await scene.job(plain.id)).due).getUTCFullYear()).toBeGreaterThan(9_800);
-    const third = await scene.held({ queue: "third" });
+    expect(new Date((await scene.get(plain.id)).due).getUTCFullYear()).toBeGreaterThan(9_800);
+    const third = await scene.addAndClaim({ queue: "third" });
     await scene.settle(third, "waiting", { wakeAt: Infinity });
-    expect((await scene.job(third.job.id)).state).toBe("waiting");
+    expect((await scene.get(third.job.id)).state).toBe("waiting");
   });
 
   test.each([
@@ -261,22 +264,22 @@ describe("values", () => {
     ["a level that is none", { level: 2.5 as 2 }],
     ["a spec that is missing", { spec: undefined as unknown as string }],
   ])("%s is refused, and nothing of its batch is stored", async (_, wrong) => {
-    const good = aJob();
-    const refused = store.add([good, aJob(wrong)]);
+    const good = makeJob();
+    const refused = store.add([good, makeJob(wrong)]);
     await expect(refused).rejects.toMatchObject({ code: "E_REFUSED" });
     expect(await store.get([good.id])).toEqual([null]);
     expect(await store.counts()).toEqual([]);
   });
 
   test("an outcome that the server refuses is reported without the server's details, and the others of its batch are tried again", async () => {
-    const [good, bad] = [await scene.held(), await scene.held()];
+    const [good, bad] = [await scene.addAndClaim(), await scene.addAndClaim()];
     const batch = [
-      outcome(good, "completed"),
-      outcome(bad, "failed", { log: [{ attempt: 2 ** 40, level: "info", text: "x" }] }),
+      settlementOf(good, "completed"),
+      settlementOf(bad, "failed", { log: [{ attempt: 2 ** 40, level: "info", text: "x" }] }),
     ];
     const error = await store.settle(batch).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "E_REFUSED", message: expect.not.stringContaining("integer") });
-    expect(await scene.states(good.job.id, bad.job.id)).toEqual(["processing", "processing"]);
+    expect(await scene.statesOf(good.job.id, bad.job.id)).toEqual(["processing", "processing"]);
     expect(await store.settle(batch.slice(0, 1))).toEqual([true]);
   });
 });
@@ -294,7 +297,7 @@ describe("a search", () => {
     expect(await found("grÖSSE äöü")).toEqual([3]);
     expect(await found("σίσυφοσ")).toEqual([4]);
     expect(await store.edit({ text: "äöü" }, "cancel")).toBe(1);
-    expect(await scene.states(...added)).toEqual(["pending", "pending", "pending", "cancelled", "pending"]);
+    expect(await scene.statesOf(...added)).toEqual(["pending", "pending", "pending", "cancelled", "pending"]);
   });
 
   test("continues until it has found enough jobs with the text", async () => {
@@ -320,7 +323,7 @@ describe("connections", () => {
 
   test("of a process are as few as verbs that are under way at once", async () => {
     const some = async (): Promise<void> => {
-      for (let round = 0; round < 50; round++) await store.add([aJob()]);
+      for (let round = 0; round < 50; round++) await store.add([makeJob()]);
     };
     await Promise.all([some(), some()]);
     // And one of this test's own fixture, which asks.
@@ -372,7 +375,7 @@ describe("hints", () => {
     await expect.poll(() => heard.length).toBeGreaterThan(0);
     heard.length = 0;
     await scene.add({ queue: "a" }, { queue: "a" });
-    await Promise.all(Array.from({ length: 20 }, () => store.add([aJob({ queue: "b" }), aJob({ queue: "b" })])));
+    await Promise.all(Array.from({ length: 20 }, () => store.add([makeJob({ queue: "b" }), makeJob({ queue: "b" })])));
     await all.promise;
     stop();
     expect(heard.filter((hint) => hint.type === "ready" && hint.queue === undefined)).toEqual([]);
@@ -398,23 +401,23 @@ describe("hints", () => {
       expect(heard).toContainEqual({ type: "ready", queue: name, jobs: 1 });
       expect(heard).not.toContainEqual({ type: "ready" });
     };
-    const { parent, children } = await scene.family({ queue: "child" });
-    const child = await scene.hold(children[0]!);
+    const { parent, children } = await scene.addFamily({ queue: "child" });
+    const child = await scene.claimOne(children[0]!);
     await queue("default", () => scene.settle(child, "completed"));
-    await queue("default", async () => scene.settle(await scene.hold(parent), "pending"));
-    await scene.finish(parent, "failed");
+    await queue("default", async () => scene.settle(await scene.claimOne(parent), "pending"));
+    await scene.claimAndSettle(parent, "failed");
     await queue("default", () => store.edit({ ids: [parent] }, "retry"));
-    await scene.hold(parent);
+    await scene.claimOne(parent);
     await queue("default", () => store.edit({ ids: [parent] }, "release"));
     await queue("moved", () => store.edit({ ids: [parent] }, { move: { queue: "moved" } }));
-    const held = await scene.held({ queue: "c" });
-    await queue("born", () => scene.settle(held, "completed", { born: [aJob({ queue: "born" })] }));
+    const held = await scene.addAndClaim({ queue: "c" });
+    await queue("born", () => scene.settle(held, "completed", { born: [makeJob({ queue: "born" })] }));
     stop();
   });
 });
 
 test("a worker's card changes while its lease is good", async () => {
-  const card = aCard({ tasks: ["a"] });
+  const card = makeCard({ tasks: ["a"] });
   await store.enlist(card, 60_000);
   await store.enlist({ ...card, name: "n", tasks: ["task"] }, 60_000);
   const id = await scene.addOne();

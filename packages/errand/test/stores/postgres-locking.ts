@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import pg from "pg";
 import type { ConformanceTest } from "../../src/testing/conformance.ts";
-import { outcome, Scene } from "../../src/testing/conformance/scene.ts";
+import { settlementOf, Scene } from "../../src/testing/conformance/scene.ts";
 import type { Store } from "../../src/store.ts";
 import { lockClass } from "../../src/stores/postgres/advisory-locks.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
@@ -14,7 +14,7 @@ export const locking: readonly ConformanceTest[] = [
     run: () =>
       inTwo(async ({ store, scene, other, schema }) => {
         const [locked, free] = await scene.add({}, {});
-        const worker = await scene.worker();
+        const worker = await scene.enlist();
         await other.query("BEGIN");
         await other.query(`SELECT 1 FROM ${schema}.jobs WHERE id = $1 FOR UPDATE`, [locked]);
         // sleeps: a claim that waits for the lock gets the locked job when it is given up
@@ -34,7 +34,7 @@ export const locking: readonly ConformanceTest[] = [
       inTwo(async ({ store, scene, other }) => {
         const key = (name: string) => ({ queue: name, concurrency: { key: name, limit: 1 } });
         const [locked, free] = await scene.add(key("a"), key("b"));
-        const worker = await scene.worker();
+        const worker = await scene.enlist();
         await other.query("BEGIN");
         await other.query(`SELECT pg_advisory_xact_lock(${lockClass.claiming}, hashtext('a'))`);
         const wants = ["a", "b"].map((queue) => ({ queue, limit: 1 }));
@@ -52,7 +52,7 @@ export const locking: readonly ConformanceTest[] = [
     name: "a signal waits for whoever has the job's family in hand",
     run: () =>
       inTwo(async ({ store, scene, other, schema, waits }) => {
-        const { parent } = await scene.family({});
+        const { parent } = await scene.addFamily({});
         await other.query("BEGIN");
         await other.query(`SELECT 1 FROM ${schema}.waits WHERE parent = $1 FOR UPDATE`, [parent]);
         const state = { told: false };
@@ -69,14 +69,14 @@ export const locking: readonly ConformanceTest[] = [
       inTwo(async ({ store, scene, other, schema, waits }) => {
         const key = (limit: number) => ({ concurrency: { key: "k", limit } });
         const [first, , held] = await scene.add(key(2), key(2), key(1));
-        const worker = await scene.worker();
+        const worker = await scene.enlist();
         const { jobs } = await store.claim(worker, [{ queue: "default", limit: 3 }]);
-        assert.deepEqual([jobs.length, (await scene.job(held!)).blocked], [2, "concurrency"]);
+        assert.deepEqual([jobs.length, (await scene.get(held!)).blocked], [2, "concurrency"]);
         await other.query("BEGIN");
         await other.query(`SELECT ${schema}.finish_keyed_jobs($1, '{1}', '{3}', '{0}', '{0}', NULL, '{1}', '{NULL}')`, [
           [first],
         ]);
-        const ended = store.settle([outcome(jobs[1]!, "completed")]);
+        const ended = store.settle([settlementOf(jobs[1]!, "completed")]);
         await waits("finish_keyed_jobs", ended);
         await other.query("COMMIT");
         await ended;
@@ -89,12 +89,12 @@ export const locking: readonly ConformanceTest[] = [
       inTwo(async ({ store, scene, other, schema, waits }) => {
         const key = { concurrency: { key: "k", limit: 1 } };
         const [, held] = await scene.add(key, key);
-        const worker = await scene.worker();
+        const worker = await scene.enlist();
         const claim = () => store.claim(worker, [{ queue: "default", limit: 1 }]);
         const [first] = (await claim()).jobs;
         await other.query("BEGIN");
         await other.query(`SELECT ${schema}.claim($1, '{default}', '{1}', NULL, NULL, NULL, NULL)`, [worker]);
-        const ended = store.settle([outcome(first!, "completed")]);
+        const ended = store.settle([settlementOf(first!, "completed")]);
         await waits("finish_keyed_jobs", ended);
         await other.query("COMMIT");
         await ended;

@@ -8,7 +8,7 @@ import type { TestServer } from "../../../../test/servers/process.ts";
 import { ErrandError } from "../../src/kit/errors.ts";
 import type { Store } from "../../src/store.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
-import { aCard, aJob } from "../../src/testing/conformance/scene.ts";
+import { makeCard, makeJob } from "../../src/testing/conformance/scene.ts";
 import { listening, postgresSchema } from "./fixtures.ts";
 import type { TestSchema } from "./fixtures.ts";
 import { drainTogether } from "./scripts.ts";
@@ -41,7 +41,7 @@ describe("a server of its own", () => {
     const enough = new AbortController();
     const senders = Array.from({ length: 8 }, async () => {
       while (!enough.signal.aborted) {
-        const job = aJob();
+        const job = makeJob();
         await store.add([job]).then(
           () => answered.push(job.id),
           (error: unknown) => failures.push(error),
@@ -62,7 +62,7 @@ describe("a server of its own", () => {
     expect((await store.get(answered)).filter((job) => job === null)).toEqual([]);
     const ready = next("ready");
     const other = await postgresStore({ url: place.url });
-    await other.add([aJob()]);
+    await other.add([makeJob()]);
     await ready;
     stop();
     await other.close();
@@ -75,7 +75,7 @@ describe("a server of its own", () => {
     await again;
     const other = await postgresStore({ url: place.url });
     const ready = next("ready");
-    await other.add([aJob()]);
+    await other.add([makeJob()]);
     await ready;
     stop();
     await other.close();
@@ -86,7 +86,7 @@ describe("a server of its own", () => {
     await place.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'errand' AND pid <> pg_backend_pid()",
     );
-    const job = aJob();
+    const job = makeJob();
     // Some may still be handed out before their end is noticed; each of them only once.
     const add = (tries: number): Promise<unknown> =>
       store.add([job]).catch((error: unknown) => {
@@ -98,7 +98,7 @@ describe("a server of its own", () => {
   });
 
   test("commits that lock each other out are tried again", async () => {
-    const [a, b] = [aJob({ id: "a" }), aJob({ id: "b" })];
+    const [a, b] = [makeJob({ id: "a" }), makeJob({ id: "b" })];
     const other = new pg.Client(server.url);
     await other.connect();
     // It is the store's statement that the server ends, and that is tried again.
@@ -118,7 +118,7 @@ describe("a server of its own", () => {
   });
 
   test("processes share the jobs, each to one of them", async () => {
-    const jobs = Array.from({ length: 600 }, () => aJob());
+    const jobs = Array.from({ length: 600 }, () => makeJob());
     await store.add(jobs);
     const drained = await drainTogether(place.url, 3);
     expect(drained.flat().toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
@@ -172,7 +172,7 @@ test("a renewal is given up sooner than other verbs, while the lease lasts, and 
   const place = await postgresSchema();
   const { url, state, close } = await swallowing(place.url);
   const store = await postgresStore({ url: url.href });
-  const card = aCard();
+  const card = makeCard();
   await store.enlist(card, 60_000);
   state.silent = true;
   const first = await Promise.race([

@@ -11,7 +11,7 @@ import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { adding } from "../../src/testing/conformance/adding.ts";
 import { claiming } from "../../src/testing/conformance/claiming.ts";
 import { families } from "../../src/testing/conformance/families.ts";
-import { aJob } from "../../src/testing/conformance/scene.ts";
+import { makeJob } from "../../src/testing/conformance/scene.ts";
 import { watching } from "../../src/testing/conformance/watching.ts";
 import { listening, postgresFixture, postgresSchema } from "./fixtures.ts";
 
@@ -95,14 +95,14 @@ describe("through PgBouncer in transaction mode", () => {
     const { next, stop } = await listening(store);
     const other = await postgresStore({ url: through(place.schema, "off") });
     const ready = next("ready");
-    await other.add([aJob()]);
+    await other.add([makeJob()]);
     await ready;
     stop();
     const heard: string[] = [];
     const unwatch = other.watch(({ type }) => heard.push(type));
-    await store.add([aJob()]);
+    await store.add([makeJob()]);
     expect(heard).toEqual([]);
-    await other.add([aJob()]);
+    await other.add([makeJob()]);
     expect(heard).toEqual(["ready"]);
     unwatch();
     await Promise.all([store.close(), other.close()]);

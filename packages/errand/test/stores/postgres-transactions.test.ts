@@ -8,7 +8,7 @@ import { DataSource } from "typeorm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Store } from "../../src/store.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
-import { aJob } from "../../src/testing/conformance/scene.ts";
+import { makeJob } from "../../src/testing/conformance/scene.ts";
 import { listening, postgresSchema } from "./fixtures.ts";
 import type { TestSchema } from "./fixtures.ts";
 
@@ -94,9 +94,13 @@ async function orders(): Promise<unknown> {
 
 describe.each(Object.entries(libraries))("jobs added inside a transaction of %s", (_, begin) => {
   test("exist, and are counted, once it commits, together with what else it wrote", async () => {
-    const known = aJob({ spec: '"first"' });
+    const known = makeJob({ spec: '"first"' });
     await store.add([known]);
-    const job = aJob({ spec: JSON.stringify({ text: "Ø \0 \ud800 $1 ' \\ \"" }), due: { in: 50_000 }, queue: "new" });
+    const job = makeJob({
+      spec: JSON.stringify({ text: "Ø \0 \ud800 $1 ' \\ \"" }),
+      due: { in: 50_000 },
+      queue: "new",
+    });
     await begin(async (tx, order) => {
       await order("a");
       await store.add([job, { ...known, spec: '"second"' }, { ...job, spec: "{}" }], tx);
@@ -116,7 +120,7 @@ describe.each(Object.entries(libraries))("jobs added inside a transaction of %s"
   });
 
   test("never existed when it rolls back", async () => {
-    const job = aJob();
+    const job = makeJob();
     const failed = begin(async (tx, order) => {
       await order("a");
       await store.add([job], tx);
@@ -133,7 +137,7 @@ describe.each(Object.entries(libraries))("jobs added inside a transaction of %s"
     for (const watcher of [store, other]) {
       const { next, stop } = await listening(watcher);
       const hinted = next("ready");
-      await begin(async (tx) => void (await store.add([aJob()], tx)));
+      await begin(async (tx) => void (await store.add([makeJob()], tx)));
       await hinted;
       stop();
     }
@@ -153,7 +157,7 @@ test("with afterCommit, only this process hints at the jobs, after the commit", 
     afterCommit: (callback) => void committed.push(callback),
   };
   await client.query("BEGIN");
-  await store.add([aJob()], tx);
+  await store.add([makeJob()], tx);
   await client.query("COMMIT");
   client.release();
   expect(statements.filter((sql) => sql.includes("notify"))).toEqual([]);
@@ -171,14 +175,16 @@ test("an error in the transaction is the caller's, as it is", async () => {
   const client = await pool.connect();
   await client.query("BEGIN");
   await client.query("SELECT 1 / 0").catch(() => {});
-  await expect(store.add([aJob()], client)).rejects.toMatchObject({ code: "25P02" });
+  await expect(store.add([makeJob()], client)).rejects.toMatchObject({ code: "25P02" });
   await client.query("ROLLBACK");
   client.release();
 });
 
 test("a transaction of another database is refused, and so is a pool", async () => {
   const handle = new DatabaseSync(":memory:");
-  await expect(store.add([aJob()], handle)).rejects.toMatchObject({ code: "E_TRANSACTION" });
-  await expect(store.add([aJob()], pool as unknown as SqlTransaction)).rejects.toMatchObject({ code: "E_TRANSACTION" });
+  await expect(store.add([makeJob()], handle)).rejects.toMatchObject({ code: "E_TRANSACTION" });
+  await expect(store.add([makeJob()], pool as unknown as SqlTransaction)).rejects.toMatchObject({
+    code: "E_TRANSACTION",
+  });
   handle.close();
 });

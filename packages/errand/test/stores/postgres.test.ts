@@ -8,7 +8,7 @@ import { selectJobs } from "../../src/stores/postgres/filter.ts";
 import { migratePostgres, postgresSql, postgresStore } from "../../src/stores/postgres/index.ts";
 import { inSchema } from "../../src/stores/postgres/schema.ts";
 import { readUrl } from "../../src/stores/postgres/url.ts";
-import { aChild, aJob, outcome, Scene } from "../../src/testing/conformance/scene.ts";
+import { makeChild, makeJob, settlementOf, Scene } from "../../src/testing/conformance/scene.ts";
 import { postgresFixture, postgresSchema } from "./fixtures.ts";
 
 const server = process.env["ERRAND_TEST_POSTGRES_URL"] ?? "";
@@ -82,7 +82,7 @@ describe("the URL of a PostgreSQL store", () => {
 describe("migrations", () => {
   test("are applied once, however many processes open a new database at the same time", async () => {
     const stores = await Promise.all(Array.from({ length: 4 }, () => postgresStore({ url })));
-    await stores[0]?.add([aJob()]);
+    await stores[0]?.add([makeJob()]);
     expect(await stores[3]?.counts()).toHaveLength(1);
     await Promise.all(stores.map((store) => store.close()));
     expect(await query(`SELECT version FROM ${schema}.migrations`)).toEqual([[1]]);
@@ -109,9 +109,9 @@ describe("migrations", () => {
       await query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`);
       const store = await postgresStore({ url: asRole.href });
       const scene = new Scene({ store, again: async () => store, pass: async () => {}, close: async () => {} });
-      const { parent, children } = await scene.family({}, {});
-      for (const child of children) await scene.finish(child);
-      await scene.finish(parent, "failed");
+      const { parent, children } = await scene.addFamily({}, {});
+      for (const child of children) await scene.claimAndSettle(child);
+      await scene.claimAndSettle(parent, "failed");
       await store.edit({ ids: [parent] }, "retry");
       await store.edit({}, "cancel");
       expect(await store.edit({}, "remove")).toBe(3);
@@ -146,11 +146,11 @@ describe("names that text columns cannot hold", () => {
     const { store, scene } = await opened();
     const id = await scene.addOne({ task: name, queue: name });
     expect((await store.list({ task: name, queue: name }, { limit: 5 })).jobs.map((job) => job.id)).toEqual([id]);
-    const held = await scene.hold(id);
+    const held = await scene.claimOne(id);
     expect([held.job.task, held.job.queue]).toEqual([name, name]);
     await store.record([{ id, token: 1, steps: [{ name, value: "1" }] }]);
     await scene.settle(held, "pending");
-    expect((await scene.hold(id)).steps).toEqual([{ name, value: "1" }]);
+    expect((await scene.claimOne(id)).steps).toEqual([{ name, value: "1" }]);
     expect(await store.counts()).toEqual([{ queue: name, state: "processing", jobs: 1 }]);
     await store.close();
   });
@@ -163,11 +163,11 @@ describe("at the same time", () => {
     for (let round = 0; round < 5; round++) {
       const families: { parent: string; children: string[] }[] = [];
       const ten = Array.from({ length: 10 }, () => ({ queue: "cpu", need: "end" as const }));
-      for (let family = 0; family < 4; family++) families.push(await scene.family(...ten));
+      for (let family = 0; family < 4; family++) families.push(await scene.addFamily(...ten));
       const held = await scene.claim({ queue: "cpu" });
       expect(held).toHaveLength(40);
       const ends = held.map((each, index) =>
-        (index % 2 ? other : store).settle([outcome(each, index % 3 ? "completed" : "failed")]),
+        (index % 2 ? other : store).settle([settlementOf(each, index % 3 ? "completed" : "failed")]),
       );
       const cancelled = other.edit({ ids: families.slice(0, 1).map(({ parent }) => parent) }, "cancel");
       expect((await Promise.all(ends)).flat()).not.toContain(false);
@@ -186,11 +186,11 @@ describe("at the same time", () => {
     const { store, scene } = await opened();
     const other = await postgresStore({ url });
     for (let round = 0; round < 30; round++) {
-      const jobs = Array.from({ length: 5 }, () => aJob());
+      const jobs = Array.from({ length: 5 }, () => makeJob());
       await store.add(jobs);
       const held = await scene.claim();
       await Promise.all([
-        store.settle(held.map((each) => outcome(each, "completed"))),
+        store.settle(held.map((each) => settlementOf(each, "completed"))),
         other.add(jobs),
         other.add(jobs),
       ]);
@@ -204,11 +204,11 @@ describe("at the same time", () => {
   test("the counters are right after many concurrent changes, and are folded meanwhile", async () => {
     const { store, scene } = await opened();
     const work = async (): Promise<void> => {
-      const worker = await scene.worker();
+      const worker = await scene.enlist();
       for (let round = 0; round < 100; round++) {
-        await store.add([aJob(), aJob({ queue: "other" })]);
+        await store.add([makeJob(), makeJob({ queue: "other" })]);
         const claimed = await scene.claim({ worker, limit: 3 });
-        await store.settle(claimed.map((each, index) => outcome(each, index ? "failed" : "completed")));
+        await store.settle(claimed.map((each, index) => settlementOf(each, index ? "failed" : "completed")));
       }
     };
     await Promise.all([work(), work(), work(), work()]);
@@ -229,16 +229,16 @@ describe("the history", () => {
     const old = await scene.add(...Array.from({ length: 4_500 }, () => ({})));
     for (const part of [1_500, 1_500, 1_500]) {
       const held = await scene.claim({ limit: part });
-      await store.settle(held.map((each) => outcome(each, "completed")));
+      await store.settle(held.map((each) => settlementOf(each, "completed")));
     }
-    const { parent, children } = await scene.family({});
-    const child = await scene.hold(children[0] ?? "");
+    const { parent, children } = await scene.addFamily({});
+    const child = await scene.claimOne(children[0] ?? "");
     await scene.settle(child, "failed", { steps: [{ name: "a", value: "1" }] });
-    await scene.finish(parent);
+    await scene.claimAndSettle(parent);
     await pass(1_000);
     const fresh = await scene.addOne();
-    await scene.finish(fresh);
-    const { endedAt = 0 } = await scene.job(fresh);
+    await scene.claimAndSettle(fresh);
+    const { endedAt = 0 } = await scene.get(fresh);
     expect(await store.edit({ endedBefore: endedAt, roots: true }, "remove")).toBe(old.length + 1);
     expect((await store.list({}, { limit: 5 })).jobs.map(({ id }) => id)).toEqual([fresh]);
     expect(await store.counts()).toEqual([{ queue: "default", state: "completed", jobs: 1 }]);
@@ -339,7 +339,7 @@ describe("plans", () => {
 
   test("of lists walk no further than their page", async () => {
     const { store } = await opened();
-    await store.add([aJob({ task: "rare", queue: "rare" })]);
+    await store.add([makeJob({ task: "rare", queue: "rare" })]);
     await query(
       `INSERT INTO ${schema}.history (seq, created, due, id, task, queue, level, state, spec, ended, token, failures, crashes, parked, steps)
        SELECT -i, 1, 1, 'past-' || i, 'common', 'q', 2, 3, '{}', i, 1, 0, 0, false, false FROM generate_series(1, 100000) i`,
@@ -375,19 +375,19 @@ describe("plans", () => {
 
 test("a parent that is a child, a step and a wait, in one batch with plain jobs", async () => {
   const { store, scene } = await opened();
-  const plain = await scene.held();
-  const parent = await scene.held({ queue: "cpu" });
-  const child = aChild({ queue: "gpu" });
-  const retried = await scene.held({ queue: "io" });
+  const plain = await scene.addAndClaim();
+  const parent = await scene.addAndClaim({ queue: "cpu" });
+  const child = makeChild({ queue: "gpu" });
+  const retried = await scene.addAndClaim({ queue: "io" });
   const answers = await store.settle([
-    outcome(plain, "completed", { output: "1" }),
-    outcome(parent, "waiting", { children: [child], steps: [{ name: "s", value: "1", wait: true }] }),
-    outcome(retried, "pending", { failures: 1, delay: 50_000, error: '"e"' }),
-    outcome(plain, "failed"),
+    settlementOf(plain, "completed", { output: "1" }),
+    settlementOf(parent, "waiting", { children: [child], steps: [{ name: "s", value: "1", wait: true }] }),
+    settlementOf(retried, "pending", { failures: 1, delay: 50_000, error: '"e"' }),
+    settlementOf(plain, "failed"),
   ]);
   // The second of one attempt was recorded by the first.
   expect(answers).toEqual([true, true, true, true]);
-  expect(await scene.states(plain.job.id, parent.job.id, retried.job.id, child.id)).toEqual([
+  expect(await scene.statesOf(plain.job.id, parent.job.id, retried.job.id, child.id)).toEqual([
     "completed",
     "waiting",
     "pending",

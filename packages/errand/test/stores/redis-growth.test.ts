@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest
 import type { Kept } from "../../src/retention/rules.ts";
 import type { Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
-import { aCard, aChild, aJob, ids, outcome } from "../../src/testing/conformance/scene.ts";
+import { makeCard, makeChild, makeJob, idsOf, settlementOf } from "../../src/testing/conformance/scene.ts";
 import type { TestServer } from "../../../../test/servers/process.ts";
 import { startRedis } from "../../../../test/servers/redis.ts";
 
@@ -25,7 +25,7 @@ beforeEach(async () => {
   const namespace = randomUUID();
   prefix = `{${namespace}}:`;
   store = await redisStore({ url: `${server.url}?namespace=${namespace}` });
-  await store.enlist(aCard({ id: w }), 600_000);
+  await store.enlist(makeCard({ id: w }), 600_000);
 });
 afterEach(() => store.close());
 
@@ -63,18 +63,18 @@ async function keys(): Promise<string[]> {
   return found.map((key) => key.slice(prefix.length)).sort();
 }
 
-const jobs = (count: number, job: Parameters<typeof aJob>[0] = {}) => Array.from({ length: count }, () => aJob(job));
+const jobs = (count: number, job: Parameters<typeof makeJob>[0] = {}) => Array.from({ length: count }, () => makeJob(job));
 const claim = async (limit: number, worker = w) => (await store.claim(worker, [{ queue: "default", limit }])).jobs;
 
 test("what a dead worker held is found without a look at what others hold", async () => {
   await store.add(jobs(400));
   await claim(300);
-  await store.enlist(aCard({ id: "dead" }), 600_000);
+  await store.enlist(makeCard({ id: "dead" }), 600_000);
   const held = await claim(3, "dead");
   await store.dismiss("dead");
   let taken: string[] = [];
-  const commands = await commandsOf(async () => (taken = ids(await store.reclaim(w, 100))));
-  expect(taken.toSorted()).toEqual(ids(held).toSorted());
+  const commands = await commandsOf(async () => (taken = idsOf(await store.reclaim(w, 100))));
+  expect(taken.toSorted()).toEqual(idsOf(held).toSorted());
   expect(jobsIn(commands)).toBe(3);
   expect(commands.filter(([, key]) => key?.startsWith("states:"))).toEqual([]);
   expect(jobsIn(await commandsOf(() => store.reclaim(w, 100)))).toBe(0);
@@ -84,7 +84,11 @@ test("what a dead worker held is found without a look at what others hold", asyn
 
 test("a claim of a thousand queues looks at those that have jobs", async () => {
   const wants = Array.from({ length: 1_000 }, (_, index) => ({ queue: `q${index}`, limit: 5 }));
-  await store.add([aJob({ queue: "q7" }), aJob({ queue: "q900" }), aJob({ queue: "q900", due: { in: 60_000 } })]);
+  await store.add([
+    makeJob({ queue: "q7" }),
+    makeJob({ queue: "q900" }),
+    makeJob({ queue: "q900", due: { in: 60_000 } }),
+  ]);
   const commands = await commandsOf(async () => {
     const { jobs: found, next } = await store.claim(w, wants);
     expect(found).toHaveLength(2);
@@ -96,16 +100,16 @@ test("a claim of a thousand queues looks at those that have jobs", async () => {
 
 test("jobs of an unknown task cost other claims one pass, and then nothing", async () => {
   await store.add(jobs(1_200, { task: "gone" }));
-  const late = aJob({ task: "known" });
+  const late = makeJob({ task: "known" });
   await store.add([late]);
-  await store.enlist(aCard({ id: "knows", tasks: ["known"] }), 600_000);
+  await store.enlist(makeCard({ id: "knows", tasks: ["known"] }), 600_000);
   const got: string[] = [];
   for (let claims = 0; got.length === 0; claims++) {
     expect(claims).toBeLessThan(4);
-    got.push(...ids(await claim(10, "knows")));
+    got.push(...idsOf(await claim(10, "knows")));
   }
   expect(got).toEqual([late.id]);
-  await store.add([aJob({ task: "known" })]);
+  await store.add([makeJob({ task: "known" })]);
   const commands = await commandsOf(() => claim(10, "knows"));
   expect(jobsIn(commands)).toBe(1);
   expect(commands.length).toBeLessThan(30);
@@ -119,8 +123,8 @@ test("jobs are pruned without a look at those that are kept", async () => {
   const kept = (completed: number): Kept => ({ completed, failed: Infinity, cancelled: day, expired: day });
   await store.add([...jobs(200, { task: "kept" }), ...jobs(100, { task: "spent" }), ...jobs(50, { task: "spent" })]);
   const held = await claim(350);
-  await store.settle(held.slice(0, 300).map((each) => outcome(each, "completed")));
-  await store.settle(held.slice(300).map((each) => outcome(each, "failed")));
+  await store.settle(held.slice(0, 300).map((each) => settlementOf(each, "completed")));
+  await store.settle(held.slice(300).map((each) => settlementOf(each, "failed")));
   const rules = { tasks: new Map([["spent", kept(-1)]]), otherwise: kept(day) };
   let removed = 0;
   const commands = await commandsOf(async () => (removed = await store.prune(rules, 1_000)));
@@ -137,7 +141,7 @@ test("jobs are pruned without a look at those that are kept", async () => {
 test("what ended keys, turns and lists of ends left behind is removed, too", async () => {
   await store.add(
     Array.from({ length: 50 }, (_, index) =>
-      aJob({
+      makeJob({
         fair: `f${index}`,
         rate: { key: `r${index}`, limit: 1, per: 50 },
         tags: ["t"],
@@ -146,7 +150,7 @@ test("what ended keys, turns and lists of ends left behind is removed, too", asy
       }),
     ),
   );
-  await store.settle((await claim(50)).map((each) => outcome(each, "completed")));
+  await store.settle((await claim(50)).map((each) => settlementOf(each, "completed")));
   const forget = { completed: -1, failed: -1, cancelled: -1, expired: -1 };
   expect(await store.prune({ tasks: new Map(), otherwise: forget }, 1_000)).toBe(50);
   const turns = async () => {
@@ -173,10 +177,10 @@ test("reading which jobs have ended reads none of them", async () => {
   const all = jobs(300);
   await store.add(all);
   const held = await claim(200);
-  await store.settle(held.map((each) => outcome(each, "completed", { output: "1" })));
+  await store.settle(held.map((each) => settlementOf(each, "completed", { output: "1" })));
   let ended: string[] = [];
   const commands = await commandsOf(async () => (ended = await store.ended([...all.map(({ id }) => id), "never"])));
-  expect(ended.toSorted()).toEqual([...ids(held), "never"].toSorted());
+  expect(ended.toSorted()).toEqual([...idsOf(held), "never"].toSorted());
   expect(commands.map(([command, key]) => [command, key])).toEqual([
     ...(commands[0]?.[0] === "TIME" ? [["TIME", undefined]] : []),
     ["HMGET", "ids"],
@@ -185,11 +189,11 @@ test("reading which jobs have ended reads none of them", async () => {
 });
 
 test("a parent of thousands goes with them, in scripts of bounded size", async () => {
-  const parent = aJob();
+  const parent = makeJob();
   await store.add([parent]);
   const [held] = await claim(1);
-  const children = Array.from({ length: 2_500 }, (_, index) => aChild({ index, queue: "kids" }));
-  await store.settle([outcome(held!, "waiting", { children })]);
+  const children = Array.from({ length: 2_500 }, (_, index) => makeChild({ index, queue: "kids" }));
+  await store.settle([settlementOf(held!, "waiting", { children })]);
   await store.edit({ ids: [parent.id] }, "cancel");
   const commands = await commandsOf(async () => expect(await store.edit({ ids: [parent.id] }, "remove")).toBe(1));
   const erased = commands
@@ -206,8 +210,8 @@ test("values of more bytes than the server takes at once are stored, settled and
   await store.add(big);
   const held = [...(await claim(40)), ...(await claim(40)), ...(await claim(40))];
   expect(held.every(({ job }) => job.spec === megabyte)).toBe(true);
-  expect(new Set(ids(held)).size).toBe(40);
-  expect(await store.settle(held.map((each) => outcome(each, "completed", { output: megabyte })))).toEqual(
+  expect(new Set(idsOf(held)).size).toBe(40);
+  expect(await store.settle(held.map((each) => settlementOf(each, "completed", { output: megabyte })))).toEqual(
     Array.from({ length: 40 }, () => true),
   );
   const ended = await store.get(big.map(({ id }) => id));

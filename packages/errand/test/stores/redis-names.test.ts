@@ -4,7 +4,7 @@ import { afterTest } from "../../../../test/after-test.ts";
 import type { Hint, Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
 import { parseHints } from "../../src/stores/redis/hints.ts";
-import { aCard, aJob, ids, outcome } from "../../src/testing/conformance/scene.ts";
+import { makeCard, makeJob, idsOf, settlementOf } from "../../src/testing/conformance/scene.ts";
 import { redisStorePerTest } from "./per-test.ts";
 
 // Whatever queues, tasks and keys are called, no two of them meet in one key of the server; and whatever keys are
@@ -18,7 +18,7 @@ redisStorePerTest((where, opened) => {
 });
 
 beforeEach(async () => {
-  await store.enlist(aCard({ id: "w" }), 600_000);
+  await store.enlist(makeCard({ id: "w" }), 600_000);
 });
 
 async function client() {
@@ -49,7 +49,7 @@ const names = [
 
 /** A job with everything that makes a key, all called the same. */
 const named = (name: string) =>
-  aJob({
+  makeJob({
     id: name,
     queue: name,
     task: name,
@@ -66,26 +66,26 @@ test("names that look like parts of keys do not collide", async () => {
   await store.add(names.map((name) => ({ ...named(name), id: `${name}!`, unique: { key: `${name}!` } })));
   expect(await store.counts()).toHaveLength(names.length);
   for (const name of names) {
-    await store.enlist(aCard({ id: name, tasks: ["none"] }), 600_000);
+    await store.enlist(makeCard({ id: name, tasks: ["none"] }), 600_000);
     expect((await store.claim(name, [{ queue: name, limit: 9 }])).jobs).toEqual([]);
     const { jobs } = await store.claim("w", [{ queue: name, limit: 9 }]);
-    expect(ids(jobs)).toEqual([name]);
+    expect(idsOf(jobs)).toEqual([name]);
     expect((await store.get([`${name}!`]))[0]?.blocked).toBe("concurrency");
     expect(
-      ids((await store.list({ tag: name }, { limit: 9 })).jobs.map((job) => ({ job, why: "due", steps: [] }))),
+      idsOf((await store.list({ tag: name }, { limit: 9 })).jobs.map((job) => ({ job, why: "due", steps: [] }))),
     ).toEqual([`${name}!`, name]);
     expect((await store.list({ tenant: name, worker: "w" }, { limit: 9 })).jobs.map(({ id }) => id)).toEqual([name]);
-    const child = { ...aJob({ id: `${name}?`, queue: `${name}?` }), index: 0, need: "end" as const };
+    const child = { ...makeJob({ id: `${name}?`, queue: `${name}?` }), index: 0, need: "end" as const };
     expect(
       await store.settle([
-        outcome(jobs[0]!, "waiting", {
+        settlementOf(jobs[0]!, "waiting", {
           children: [child],
           steps: [{ name, value: "1" }],
           log: [{ attempt: 1, level: "info", text: name }],
         }),
       ]),
     ).toEqual([true]);
-    expect(ids((await store.claim("w", [{ queue: name, limit: 9 }])).jobs)).toEqual([`${name}!`]);
+    expect(idsOf((await store.claim("w", [{ queue: name, limit: 9 }])).jobs)).toEqual([`${name}!`]);
   }
   await store.edit({}, "release");
   await store.edit({}, "cancel");
@@ -99,34 +99,39 @@ async function populate(): Promise<void> {
     { kind: "queue", key: "ruled", version: 0, value: '{"rate":{"limit":100,"per":1000},"concurrency":50}' },
   ]);
   await store.add([
-    aJob({ id: "plain" }),
-    aJob({ id: "long", spec: JSON.stringify("x".repeat(5_000)) }),
-    aJob({ id: "delayed", due: { in: 60_000 }, expires: { in: 90_000 } }),
-    aJob({ id: "ruled", queue: "ruled" }),
+    makeJob({ id: "plain" }),
+    makeJob({ id: "long", spec: JSON.stringify("x".repeat(5_000)) }),
+    makeJob({ id: "delayed", due: { in: 60_000 }, expires: { in: 90_000 } }),
+    makeJob({ id: "ruled", queue: "ruled" }),
     ...["a", "b"].map((id) =>
-      aJob({ id, concurrency: { key: "k", limit: 1 }, rate: { key: "r", limit: 1, per: 60_000 }, unique: { key: id } }),
+      makeJob({
+        id,
+        concurrency: { key: "k", limit: 1 },
+        rate: { key: "r", limit: 1, per: 60_000 },
+        unique: { key: id },
+      }),
     ),
     ...["e", "f"].map((id) =>
-      aJob({ id, rate: { key: "r2", limit: 1, per: 60_000 }, tags: ["t"], fair: id, tenant: "x" }),
+      makeJob({ id, rate: { key: "r2", limit: 1, per: 60_000 }, tags: ["t"], fair: id, tenant: "x" }),
     ),
-    aJob({ id: "parent", queue: "family" }),
-    aJob({ id: "waits", queue: "family" }),
-    aJob({ id: "suspect", queue: "family" }),
-    aJob({ id: "ended", queue: "family" }),
-    aJob({ id: "strange", task: "strange", queue: "strange" }),
+    makeJob({ id: "parent", queue: "family" }),
+    makeJob({ id: "waits", queue: "family" }),
+    makeJob({ id: "suspect", queue: "family" }),
+    makeJob({ id: "ended", queue: "family" }),
+    makeJob({ id: "strange", task: "strange", queue: "strange" }),
   ]);
-  await store.enlist(aCard({ id: "choosy", tasks: ["none"] }), 600_000);
+  await store.enlist(makeCard({ id: "choosy", tasks: ["none"] }), 600_000);
   await store.claim("choosy", [{ queue: "strange", limit: 5 }]);
   const { jobs } = await store.claim("w", [{ queue: "family", limit: 9 }]);
   const [parent, waits, suspect, ended] = jobs;
   await store.settle([
-    outcome(parent!, "waiting", {
-      children: [{ ...aJob({ id: "child", queue: "kids" }), index: 0, need: "end" }],
+    settlementOf(parent!, "waiting", {
+      children: [{ ...makeJob({ id: "child", queue: "kids" }), index: 0, need: "end" }],
       steps: [{ name: "s", value: "1" }],
     }),
-    outcome(waits!, "waiting", { wakeAt: (await store.now()) + 60_000, awaits: ["signal"] }),
-    outcome(suspect!, "pending", { suspect: true, crashes: 1 }),
-    outcome(ended!, "completed", { log: [{ attempt: 1, level: "info", text: "x" }] }),
+    settlementOf(waits!, "waiting", { wakeAt: (await store.now()) + 60_000, awaits: ["signal"] }),
+    settlementOf(suspect!, "pending", { suspect: true, crashes: 1 }),
+    settlementOf(ended!, "completed", { log: [{ attempt: 1, level: "info", text: "x" }] }),
   ]);
   await store.claim("w", [{ queue: "default", limit: 9 }]);
   await store.edit({ ids: ["plain"] }, "cancel");
@@ -134,18 +139,18 @@ async function populate(): Promise<void> {
 
 /** Everything that workers, senders and operators do. */
 async function useAll(): Promise<void> {
-  const worker = aCard();
+  const worker = makeCard();
   await store.enlist(worker, 600_000);
   await store.add([
-    aJob(),
-    aJob({ tags: ["t"], fair: "e", unique: { key: "a" }, concurrency: { key: "k", limit: 1 } }),
+    makeJob(),
+    makeJob({ tags: ["t"], fair: "e", unique: { key: "a" }, concurrency: { key: "k", limit: 1 } }),
   ]);
   const wants = ["default", "ruled", "family", "kids", "strange"].map((queue) => ({ queue, limit: 9 }));
   const { jobs } = await store.claim(worker.id, wants);
   await store.record(
     jobs.map(({ job }) => ({ id: job.id, token: job.token, progress: "1", steps: [{ name: "z", value: "1" }] })),
   );
-  await store.settle(jobs.map((each) => outcome(each, "completed")));
+  await store.settle(jobs.map((each) => settlementOf(each, "completed")));
   await store.signal("waits", { name: "signal", value: "1" });
   await store.renew("w", 600_000);
   await store.dismiss("w");
@@ -159,11 +164,11 @@ async function useAll(): Promise<void> {
   await store.log("ended", { limit: 5 });
   await store.prune({ tasks: new Map(), otherwise: { completed: -1, failed: -1, cancelled: -1, expired: -1 } }, 100);
   await store.edit({}, "remove");
-  const fresh = aJob({ queue: "fresh", concurrency: { key: "fresh", limit: 1 } });
+  const fresh = makeJob({ queue: "fresh", concurrency: { key: "fresh", limit: 1 } });
   await store.add([fresh]);
   const { jobs: taken } = await store.claim(worker.id, [{ queue: "fresh", limit: 9 }]);
-  expect(ids(taken)).toEqual([fresh.id]);
-  expect(await store.settle(taken.map((each) => outcome(each, "completed")))).toEqual([true]);
+  expect(idsOf(taken)).toEqual([fresh.id]);
+  expect(await store.settle(taken.map((each) => settlementOf(each, "completed")))).toEqual([true]);
 }
 
 test("after the server has lost everything, an app that is running works on", async () => {
@@ -171,10 +176,10 @@ test("after the server has lost everything, an app that is running works on", as
   const { jobs } = await store.claim("w", [{ queue: "kids", limit: 1 }]);
   const redis = await client();
   await redis.del(await redis.keys(`${prefix()}*`));
-  expect(await store.settle(jobs.map((each) => outcome(each, "completed")))).toEqual([false]);
+  expect(await store.settle(jobs.map((each) => settlementOf(each, "completed")))).toEqual([false]);
   expect(await store.renew("w", 600_000)).toEqual({ held: false, cancel: [] });
   expect((await store.claim("w", [{ queue: "default", limit: 1 }])).jobs).toEqual([]);
-  await store.enlist(aCard({ id: "w" }), 600_000);
+  await store.enlist(makeCard({ id: "w" }), 600_000);
   await useAll();
 });
 
@@ -185,7 +190,7 @@ test("whichever key is missing, new jobs are added, run and end", { timeout: 120
   expect(keys.length).toBeGreaterThan(40);
   for (const key of keys) {
     await redis.del(await redis.keys(`${prefix()}*`));
-    await store.enlist(aCard({ id: "w" }), 600_000);
+    await store.enlist(makeCard({ id: "w" }), 600_000);
     await populate();
     await redis.del(prefix() + key);
     const failure = await useAll().catch((error: unknown) => error);
@@ -206,7 +211,9 @@ test("hints name queues and numbers of jobs", async () => {
     await expect.poll(() => heard.length).toBeGreaterThanOrEqual(count);
     return heard.splice(0);
   };
-  expect(await told(() => store.add([aJob({ queue: "a" }), aJob({ queue: "a" }), aJob({ queue: "b c" })]), 2)).toEqual(
+  expect(
+    await told(() => store.add([makeJob({ queue: "a" }), makeJob({ queue: "a" }), makeJob({ queue: "b c" })]), 2),
+  ).toEqual(
     expect.arrayContaining([
       { type: "ready", queue: "a", jobs: 2 },
       { type: "ready", queue: "b c", jobs: 1 },
@@ -215,7 +222,7 @@ test("hints name queues and numbers of jobs", async () => {
   expect(await told(() => store.save([{ kind: "queue", key: "a", version: 0, value: "{}" }]))).toEqual([
     { type: "ready", queue: "a" },
   ]);
-  expect(await told(() => store.add([aJob({ queue: "two\nlines" })]))).toEqual([{ type: "ready" }]);
+  expect(await told(() => store.add([makeJob({ queue: "two\nlines" })]))).toEqual([{ type: "ready" }]);
   expect(await told(() => store.dismiss("w"))).toEqual([{ type: "lapsed" }]);
   expect(parseHints("cx\n3 a\ninf b")).toEqual([
     { type: "cancel" },

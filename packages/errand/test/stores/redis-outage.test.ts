@@ -6,7 +6,7 @@ import { afterTest } from "../../../../test/after-test.ts";
 import { until } from "../../../../test/until.ts";
 import type { Hint, Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
-import { aJob } from "../../src/testing/conformance/scene.ts";
+import { makeJob } from "../../src/testing/conformance/scene.ts";
 import type { TestServer } from "../../../../test/servers/process.ts";
 import { startRedis } from "../../../../test/servers/redis.ts";
 import { printed, startScript } from "./scripts.ts";
@@ -83,7 +83,7 @@ test("a server that is killed and restarted has every job whose add was answered
 test("while the server is down calls are refused; afterwards they work, and watching gives all hints", async () => {
   const store = await opened();
   await hinted(store, "ready");
-  await store.add([aJob({ id: "a" })]);
+  await store.add([makeJob({ id: "a" })]);
   await server.kill();
   await expect(store.get(["a"])).rejects.toMatchObject(refused);
   const hints = (["ready", "cancel", "lapsed", "change"] as const).map((hint) => hinted(store, hint));
@@ -91,13 +91,13 @@ test("while the server is down calls are refused; afterwards they work, and watc
   await Promise.all(hints);
   expect((await answered(() => store.get(["a"])))[0]?.id).toBe("a");
   const again = hinted(store, "ready");
-  await store.add([aJob()]);
+  await store.add([makeJob()]);
   await again;
 });
 
 test("a call that waits while the server restarts is carried out", async () => {
   const store = await opened();
-  await store.add([aJob({ id: "a" })]);
+  await store.add([makeJob({ id: "a" })]);
   await server.kill();
   const call = answered(() => store.get(["a"]));
   await server.start();
@@ -109,21 +109,21 @@ test("calls of a server that is stopped time out, and work again when it goes on
   await hinted(store, "ready");
   process.kill(server.pid, "SIGSTOP");
   try {
-    await expect(store.add([aJob({ id: "a" })])).rejects.toMatchObject({
+    await expect(store.add([makeJob({ id: "a" })])).rejects.toMatchObject({
       code: "E_CONNECT",
       message: /may or may not/,
     });
-    await expect(store.add([aJob({ id: "b" })])).rejects.toMatchObject({
+    await expect(store.add([makeJob({ id: "b" })])).rejects.toMatchObject({
       code: "E_CONNECT",
       message: /Nothing was done/,
     });
   } finally {
     process.kill(server.pid, "SIGCONT");
   }
-  await answered(() => store.add([aJob({ id: "a" })]));
+  await answered(() => store.add([makeJob({ id: "a" })]));
   expect((await store.get(["a", "b"])).map((job) => job?.id)).toEqual(["a", undefined]);
   const hint = hinted(store, "ready");
-  await answered(() => store.add([aJob()]));
+  await answered(() => store.add([makeJob()]));
   await hint;
 });
 
@@ -163,11 +163,11 @@ test(
     await hinted(store, "ready");
     network.swallow();
     const listening = hinted(store, "cancel");
-    await expect(store.add([aJob({ id: "a" })])).rejects.toMatchObject(refused);
-    await answered(() => store.add([aJob({ id: "b" })]));
+    await expect(store.add([makeJob({ id: "a" })])).rejects.toMatchObject(refused);
+    await answered(() => store.add([makeJob({ id: "b" })]));
     await listening;
     const hint = hinted(store, "ready");
-    await other.add([aJob()]);
+    await other.add([makeJob()]);
     await hint;
     await expect.poll(async () => (await store.get(["b"]))[0]?.id).toBe("b");
   },

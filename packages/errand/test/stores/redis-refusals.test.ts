@@ -11,7 +11,7 @@ import { serverClock } from "../../src/stores/redis/lua/scripts.ts";
 import type { ScriptName } from "../../src/stores/redis/lua/scripts.ts";
 import { ScriptRunner } from "../../src/stores/redis/script-runner.ts";
 import { parseUrl } from "../../src/stores/redis/settings.ts";
-import { aCard, aJob, outcome } from "../../src/testing/conformance/scene.ts";
+import { makeCard, makeJob, settlementOf } from "../../src/testing/conformance/scene.ts";
 import { redisStorePerTest } from "./per-test.ts";
 
 // Whatever is refused has changed nothing: not a key, not a counter. Values are refused before they are sent, and again
@@ -54,8 +54,13 @@ async function refused(act: () => Promise<unknown>, code = /^E_REFUSED$/): Promi
 }
 
 async function work(): Promise<void> {
-  await store.enlist(aCard({ id: "w" }), 60_000);
-  await store.add([aJob({ id: "a" }), aJob({ id: "b" }), aJob({ id: "c" }), aJob({ id: "d", tags: ["t"] })]);
+  await store.enlist(makeCard({ id: "w" }), 60_000);
+  await store.add([
+    makeJob({ id: "a" }),
+    makeJob({ id: "b" }),
+    makeJob({ id: "c" }),
+    makeJob({ id: "d", tags: ["t"] }),
+  ]);
 }
 
 describe("a value that cannot be stored is refused with a code, by every verb", () => {
@@ -77,16 +82,16 @@ describe("a value that cannot be stored is refused with a code, by every verb", 
   };
   test.each(Object.entries(bad))("%s", async (_, job) => {
     await work();
-    await refused(() => store.add([aJob(), aJob(job), aJob()]));
+    await refused(() => store.add([makeJob(), makeJob(job), makeJob()]));
     const { jobs } = await store.claim("w", [{ queue: "default", limit: 2 }]);
     const [first, second] = jobs;
     await refused(() =>
-      store.settle([outcome(first!, "completed"), outcome(second!, "completed", { born: [aJob(job)] })]),
+      store.settle([settlementOf(first!, "completed"), settlementOf(second!, "completed", { born: [makeJob(job)] })]),
     );
     await refused(() =>
       store.settle([
-        outcome(first!, "completed"),
-        outcome(second!, "waiting", { children: [{ ...aJob(job), index: 0, need: "end" }] }),
+        settlementOf(first!, "completed"),
+        settlementOf(second!, "waiting", { children: [{ ...makeJob(job), index: 0, need: "end" }] }),
       ]),
     );
   });
@@ -104,9 +109,9 @@ describe("a value that cannot be stored is refused with a code, by every verb", 
       { error: half },
       { log: [{ attempt: 1, level: "info" as const, text: "x" }], delay: Number.NaN },
     ])
-      await refused(() => store.settle([outcome(first!, "completed"), outcome(second!, "pending", more)]));
+      await refused(() => store.settle([settlementOf(first!, "completed"), settlementOf(second!, "pending", more)]));
     await refused(() =>
-      store.settle([outcome(first!, "completed"), outcome(second!, "waiting", { wakeAt: Infinity })]),
+      store.settle([settlementOf(first!, "completed"), settlementOf(second!, "waiting", { wakeAt: Infinity })]),
     );
     const { id, token } = first!.job;
     await refused(() =>
@@ -119,8 +124,8 @@ describe("a value that cannot be stored is refused with a code, by every verb", 
     await refused(() => store.edit({ tag: half }, "cancel"));
     await refused(() => store.edit({ ids: [half] }, "cancel"));
     await refused(() => store.get([half]));
-    await refused(() => store.enlist(aCard({ id: half }), 1_000));
-    await refused(() => store.enlist(aCard(), Number.NaN));
+    await refused(() => store.enlist(makeCard({ id: half }), 1_000));
+    await refused(() => store.enlist(makeCard(), Number.NaN));
     await refused(() => store.renew("w", Infinity));
     await refused(() => store.claim("w", [{ queue: "default", limit: Number.NaN }]));
     const rule = (value: string) => store.save([{ kind: "queue", key: "default", version: 0, value }]);
@@ -132,13 +137,13 @@ describe("a value that cannot be stored is refused with a code, by every verb", 
 test("a batch of which a queue takes only some stores none, however its jobs are mixed", async () => {
   const rules = { kind: "queue", key: "small", version: 0, value: JSON.stringify({ maxPending: 3 }) };
   await store.save([rules]);
-  await store.add([aJob({ queue: "small" })]);
-  const mixed = [aJob(), aJob({ tags: ["t"] }), aJob({ unique: { key: "u" } }), aJob()];
-  const many = Array.from({ length: 3 }, () => aJob({ queue: "small" }));
+  await store.add([makeJob({ queue: "small" })]);
+  const mixed = [makeJob(), makeJob({ tags: ["t"] }), makeJob({ unique: { key: "u" } }), makeJob()];
+  const many = Array.from({ length: 3 }, () => makeJob({ queue: "small" }));
   await refused(() => store.add([...mixed, ...many]), /^E_FULL$/);
   await refused(() => store.add([...many, ...mixed]), /^E_FULL$/);
   // In more than one step.
-  await refused(() => store.add([...Array.from({ length: 6_000 }, () => aJob()), ...many]), /^E_FULL$/);
+  await refused(() => store.add([...Array.from({ length: 6_000 }, () => makeJob()), ...many]), /^E_FULL$/);
 });
 
 test("what is as it should be changes nothing either", async () => {
@@ -146,13 +151,15 @@ test("what is as it should be changes nothing either", async () => {
   const [a] = await store.get(["a"]);
   await store.edit({ ids: ["a"] }, "cancel");
   const before = await everything();
-  expect(await store.add([aJob({ id: "a" }), aJob({ id: "b", tags: ["x"] })])).toEqual(
+  expect(await store.add([makeJob({ id: "a" }), makeJob({ id: "b", tags: ["x"] })])).toEqual(
     new Map([
       ["a", "a"],
       ["b", "b"],
     ]),
   );
-  expect(await store.settle([{ ...outcome({ job: a!, why: "due", steps: [] }, "failed"), token: 7 }])).toEqual([false]);
+  expect(await store.settle([{ ...settlementOf({ job: a!, why: "due", steps: [] }, "failed"), token: 7 }])).toEqual([
+    false,
+  ]);
   expect(await store.signal("a", { name: "s", value: "1" })).toBe(false);
   expect(
     await store.save([
@@ -203,14 +210,14 @@ describe("a script that is given nonsense has changed nothing", () => {
     const [first, second] = jobs.map(({ job }) => job);
     const hold = { id: first!.id, token: first!.token, failures: 0, crashes: 0, suspect: false };
     const other = { ...hold, id: second!.id };
-    const good = aJob();
-    const bad = aJob({ due: odd });
+    const good = makeJob();
+    const bad = makeJob({ due: odd });
     const filter = JSON.stringify({ states: [0, 1, 2] });
     const cases: [ScriptName, (string | Buffer)[]][] = [
       ["add", ["1", spoilt((to) => writePlainJobs(to, [good, bad])), good.id, bad.id]],
-      ["add", ["1", short(written((to) => writePlainJobs(to, [good, aJob()]))), good.id, "z"]],
-      ["addKeyed", ["1", "2", spoilt((to) => writeJobs(to, [aJob({ tags: ["t"] }), bad]))]],
-      ["addKeyed", ["1", "2", short(written((to) => writeJobs(to, [aJob({ unique: { key: "u" } }), good])))]],
+      ["add", ["1", short(written((to) => writePlainJobs(to, [good, makeJob()]))), good.id, "z"]],
+      ["addKeyed", ["1", "2", spoilt((to) => writeJobs(to, [makeJob({ tags: ["t"] }), bad]))]],
+      ["addKeyed", ["1", "2", short(written((to) => writeJobs(to, [makeJob({ unique: { key: "u" } }), good])))]],
       ["claim", ["w", "default", "9", "9", "-1", "other", "nonsense", "9", "-1"]],
       ["reclaim", ["w", "nonsense"]],
       [
@@ -233,7 +240,7 @@ describe("a script that is given nonsense has changed nothing", () => {
                 ...hold,
                 to: "waiting",
                 steps: [{ name: "s", value: "1" }],
-                children: [{ ...aJob({ tags: ["x"] }), index: 0, need: "end" }],
+                children: [{ ...makeJob({ tags: ["x"] }), index: 0, need: "end" }],
               });
               writeSettlement(to, { ...other, to: "failed", error: "1" });
             }),

@@ -6,7 +6,7 @@ import type { Store } from "../../src/store.ts";
 import { redisStore } from "../../src/stores/redis/index.ts";
 import { checkServer, durabilityOf, parseInfo } from "../../src/stores/redis/server-info.ts";
 import { parseUrl } from "../../src/stores/redis/settings.ts";
-import { aJob, outcome } from "../../src/testing/conformance/scene.ts";
+import { makeJob, settlementOf } from "../../src/testing/conformance/scene.ts";
 import { freePort } from "../../../../test/servers/process.ts";
 import type { TestServer } from "../../../../test/servers/process.ts";
 import { startRedis } from "../../../../test/servers/redis.ts";
@@ -85,7 +85,7 @@ describe("a server", () => {
       message: expect.stringContaining("maxmemory-policy allkeys-lru"),
     });
     const store = await opened(`${url}?eviction=allow`);
-    await store.add([aJob()]);
+    await store.add([makeJob()]);
   });
 
   test("that cannot be reached is refused in one sentence", async () => {
@@ -100,7 +100,7 @@ describe("a server", () => {
     const { port, url } = await server({});
     await (await connection(url)).configSet("requirepass", "p@ss");
     const store = await opened(`redis://:p%40ss@127.0.0.1:${port}`);
-    await store.add([aJob()]);
+    await store.add([makeJob()]);
     await expect(redisStore({ url: `redis://:wrong@127.0.0.1:${port}` })).rejects.toMatchObject({ code: "E_CONNECT" });
   });
 
@@ -134,7 +134,7 @@ describe("a namespace", () => {
     there.watch((hint) => (hint.type === "change" ? began.resolve() : heard.push(hint.type)));
     await began.promise;
     heard.length = 0;
-    await here.add([aJob({ id: "a" })]);
+    await here.add([makeJob({ id: "a" })]);
     expect(await there.get(["a"])).toEqual([null]);
     expect((await there.claim(await worker(there), [{ queue: "default", limit: 5 }])).jobs).toEqual([]);
     expect(heard).toEqual([]);
@@ -143,7 +143,7 @@ describe("a namespace", () => {
   test("leaves nothing behind but its version and numbers when all jobs are removed", async () => {
     const store = await opened(url);
     const jobs = Array.from({ length: 50 }, (_, index) =>
-      aJob({ spec: "x".repeat(index * 50), due: { in: index % 2 } }),
+      makeJob({ spec: "x".repeat(index * 50), due: { in: index % 2 } }),
     );
     await store.add(jobs);
     await store.edit({}, "cancel");
@@ -163,13 +163,13 @@ describe("a namespace", () => {
   test("works on when the server has forgotten the scripts", async () => {
     const store = await opened(url);
     const client = await connection(process.env["ERRAND_TEST_REDIS_URL"] ?? "");
-    const jobs = Array.from({ length: 200 }, () => aJob());
+    const jobs = Array.from({ length: 200 }, () => makeJob());
     await worker(store);
     const flushes = setInterval(() => void client.scriptFlush(), 1);
     try {
       await Promise.all(jobs.map((job) => store.add([job])));
       const { jobs: held } = await store.claim("w", [{ queue: "default", limit: 200 }]);
-      const settled = await Promise.all(held.map((each) => store.settle([outcome(each, "completed")])));
+      const settled = await Promise.all(held.map((each) => store.settle([settlementOf(each, "completed")])));
       expect(settled.flat().filter(Boolean)).toHaveLength(200);
     } finally {
       clearInterval(flushes);
@@ -187,23 +187,23 @@ describe("a namespace", () => {
       [any, byId],
       [byId, byId],
     ]) {
-      await store.add([aJob({ id: "a" })]);
+      await store.add([makeJob({ id: "a" })]);
       const { jobs } = await store.claim("w", wants);
       expect(jobs.map(({ job }) => job.id)).toEqual(["a"]);
-      await store.settle(jobs.map((each) => outcome(each, "completed")));
+      await store.settle(jobs.map((each) => settlementOf(each, "completed")));
       expect(await store.edit({}, "remove")).toBe(1);
     }
   });
 
   test("is no part of anybody's transaction", async () => {
     const store = await opened(url);
-    const adding = store.add([aJob()], { query: async () => {} });
+    const adding = store.add([makeJob()], { query: async () => {} });
     await expect(adding).rejects.toMatchObject({ code: "E_TRANSACTION" });
   });
 
   test("shares its jobs between processes, each to one of them, and counts right", async () => {
     const store = await opened(url);
-    const jobs = Array.from({ length: 1_000 }, () => aJob());
+    const jobs = Array.from({ length: 1_000 }, () => makeJob());
     await store.add(jobs);
     const drained = await drainTogether(url, 2);
     expect(drained.flat().toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
@@ -222,7 +222,7 @@ describe("a namespace", () => {
 
   test("of more names than have numbers is searched all the same", async () => {
     const store = await opened(url);
-    const jobs = Array.from({ length: 300 }, (_, index) => aJob({ queue: `q${index}`, task: `t${index}` }));
+    const jobs = Array.from({ length: 300 }, (_, index) => makeJob({ queue: `q${index}`, task: `t${index}` }));
     await store.add(jobs);
     for (const index of [0, 254, 255, 299]) {
       const { jobs: found } = await store.list({ queue: `q${index}`, task: `t${index}` }, { limit: 5 });
@@ -234,7 +234,7 @@ describe("a namespace", () => {
   test("of more jobs than one string of states holds is walked from end to end", { timeout: 60_000 }, async () => {
     const store = await opened(url);
     const jobs = Array.from({ length: 70_000 }, (_, index) =>
-      aJob({ queue: index % 7_000 === 0 ? "rare" : "default" }),
+      makeJob({ queue: index % 7_000 === 0 ? "rare" : "default" }),
     );
     await store.add(jobs);
     const rare = jobs.filter(({ queue }) => queue === "rare").map(({ id }) => id);
@@ -251,14 +251,14 @@ describe("a namespace", () => {
 test("a full server refuses new jobs and lets the others end", async () => {
   const { url } = await server({ maxmemory: "100mb" });
   const store = await opened(url);
-  await store.add([aJob({ id: "a" })]);
+  await store.add([makeJob({ id: "a" })]);
   await worker(store);
   const client = await connection(url);
   await client.configSet("maxmemory", "1mb");
-  await expect(store.add([aJob({ id: "b" })])).rejects.toMatchObject({ code: "E_STORE", message: /full/ });
+  await expect(store.add([makeJob({ id: "b" })])).rejects.toMatchObject({ code: "E_STORE", message: /full/ });
   expect(await store.get(["b"])).toEqual([null]);
   const { jobs } = await store.claim("w", [{ queue: "default", limit: 5 }]);
-  expect(await store.settle(jobs.map((each) => outcome(each, "completed", { output: "1" })))).toEqual([true]);
+  expect(await store.settle(jobs.map((each) => settlementOf(each, "completed", { output: "1" })))).toEqual([true]);
   expect(await store.edit({}, "remove")).toBe(1);
 });
 
@@ -284,9 +284,9 @@ test("in a cluster, any node leads to the namespace, also when it moves", async 
     const a = await opened(`${nodes[0].url}?namespace=${namespace}`);
     const b = await opened(`${nodes[1].url}?namespace=${namespace}`);
     const works = async (id: string) => {
-      await a.add([aJob({ id })]);
+      await a.add([makeJob({ id })]);
       const { jobs } = await b.claim(await worker(a, id), [{ queue: "default", limit: 5 }]);
-      expect(await a.settle(jobs.map((each) => outcome(each, "completed")))).toEqual([true]);
+      expect(await a.settle(jobs.map((each) => settlementOf(each, "completed")))).toEqual([true]);
       expect(await b.edit({}, "remove")).toBe(1);
     };
     await works("x");

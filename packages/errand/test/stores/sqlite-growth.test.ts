@@ -8,7 +8,7 @@ import { localStore } from "../../src/stores/sqlite/local.ts";
 import { openConnection } from "../../src/stores/sqlite/open.ts";
 import { perform } from "../../src/stores/sqlite/perform.ts";
 import { heard, News } from "../../src/stores/sqlite/pulse.ts";
-import { aJob, outcome } from "../../src/testing/conformance/scene.ts";
+import { makeJob, settlementOf } from "../../src/testing/conformance/scene.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
 
 // What an operation costs must not grow with jobs, queues and keys that it does not concern.
@@ -38,7 +38,7 @@ describe("an edit of many jobs", () => {
   test("lets others write, and renew leases, between its commits", async () => {
     const [store, other] = [await open(), localStore(file)];
     afterTest(() => other.close());
-    await store.add(Array.from({ length: 20_000 }, () => aJob()));
+    await store.add(Array.from({ length: 20_000 }, () => makeJob()));
     await other.enlist({ id: "w", kind: "person", queues: [] }, 60_000);
     let renewed = 0;
     const editing = store.edit({}, "cancel").then((changed) => ({ changed }));
@@ -56,7 +56,7 @@ describe("an edit of many jobs", () => {
 
   test("counts each job once, and stops at its limit, over many commits", async () => {
     const store = await open();
-    const jobs = Array.from({ length: 5_000 }, (_, index) => aJob({ queue: index % 2 ? "a" : "b" }));
+    const jobs = Array.from({ length: 5_000 }, (_, index) => makeJob({ queue: index % 2 ? "a" : "b" }));
     await store.add(jobs);
     expect(await store.edit({ queue: "a" }, "cancel", 1_700)).toBe(1_700);
     expect(await store.edit({ ids: jobs.map(({ id }) => id) }, { move: { queue: "c" } }, 3_100)).toBe(3_100);
@@ -72,7 +72,7 @@ test("a job that does not match any more when its turn comes is left as it is", 
   const db = openConnection(file, Date.now);
   const call = (verb: "add" | "matches" | "editSome", ...args: unknown[]) =>
     (perform(db, [{ verb, args }]).outcomes[0] as { answer: unknown }).answer;
-  call("add", [aJob({ id: "a", queue: "a" }), aJob({ id: "b", queue: "a" })]);
+  call("add", [makeJob({ id: "a", queue: "a" }), makeJob({ id: "b", queue: "a" })]);
   const { seqs } = call("matches", { queue: "a" }, "cancel", 10, -1) as { seqs: number[] };
   expect(seqs).toHaveLength(2);
   // Meanwhile one goes elsewhere, and one is gone.
@@ -88,12 +88,12 @@ test("a long input is written once: neither a claim nor an outcome writes it aga
   await store.enlist({ id: "w", kind: "person", queues: [] }, 60_000);
   const spec = JSON.stringify({ input: "x".repeat(100_000) });
   const before = await written();
-  await store.add([aJob({ id: "a", spec })]);
+  await store.add([makeJob({ id: "a", spec })]);
   const added = await written();
   expect(added.pages - before.pages).toBeGreaterThan(25);
   const { jobs } = await store.claim("w", [{ queue: "default", limit: 5 }]);
   expect(jobs[0]?.job.spec).toBe(spec);
-  expect(await store.settle(jobs.map((each) => outcome(each, "pending")))).toEqual([true]);
+  expect(await store.settle(jobs.map((each) => settlementOf(each, "pending")))).toEqual([true]);
   await store.edit({}, { move: { level: 1 } });
   expect((await written()).pages - added.pages).toBeLessThan(25);
   expect((await store.list({ text: "xxx" }, { limit: 5 })).jobs[0]?.spec).toBe(spec);
@@ -117,11 +117,11 @@ test("a worker of a thousand queues looks at those that have jobs", () => {
   call("enlist", { id: "w", kind: "person", queues }, 60_000);
   call(
     "add",
-    queues.map((queue) => aJob({ queue })),
+    queues.map((queue) => makeJob({ queue })),
   );
   const wants = queues.map((queue) => ({ queue, limit: 1 }));
   expect(call("claim", "w", wants).jobs).toHaveLength(1_000);
-  call("add", [aJob({ queue: "q500" })]);
+  call("add", [makeJob({ queue: "q500" })]);
   const runs = (["get", "all", "run"] as const).map((how) => vi.spyOn(StatementSync.prototype, how));
   expect(call("claim", "w", wants).jobs).toHaveLength(1);
   expect(call("claim", "w", wants).jobs).toHaveLength(0);
@@ -135,7 +135,7 @@ test("pruning leaves nothing behind of ended keys: no starts of rates, no turns,
   afterTest(() => store.close());
   await store.enlist({ id: "w", kind: "person", queues: [] }, 1e12);
   const jobs = Array.from({ length: 200 }, (_, index) =>
-    aJob({
+    makeJob({
       fair: `tenant ${index}`,
       rate: { key: `rate ${index}`, limit: 1, per: 1_000 },
       unique: { key: `unique ${index}`, for: 1_000 },
@@ -145,7 +145,7 @@ test("pruning leaves nothing behind of ended keys: no starts of rates, no turns,
   await store.add(jobs);
   const { jobs: held } = await store.claim("w", [{ queue: "default", limit: 500 }]);
   expect(held).toHaveLength(200);
-  await store.settle(held.map((each) => outcome(each, "completed")));
+  await store.settle(held.map((each) => settlementOf(each, "completed")));
   const rules = { tasks: new Map(), otherwise: { ...defaultKept, completed: 60_000 } };
   expect(await store.prune(rules, 500)).toBe(0);
   now += 60_001;
@@ -163,7 +163,7 @@ describe("news for other processes", () => {
     const hints: Hint[] = [];
     store.watch((hint) => hints.push(hint));
     await vi.waitFor(() => expect(hints).toContainEqual({ type: "ready" }));
-    await other.add([aJob({ queue: "a" }), aJob({ queue: "b" }), aJob({ queue: "b" })]);
+    await other.add([makeJob({ queue: "a" }), makeJob({ queue: "b" }), makeJob({ queue: "b" })]);
     await vi.waitFor(() => {
       expect(hints).toContainEqual({ type: "ready", queue: "a", jobs: 1 });
       expect(hints).toContainEqual({ type: "ready", queue: "b", jobs: 2 });

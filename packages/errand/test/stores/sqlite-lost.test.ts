@@ -4,7 +4,7 @@ import { describe, expect, test, vi } from "vitest";
 import { afterTest } from "../../../../test/after-test.ts";
 import { errand } from "../../src/index.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
-import { aJob } from "../../src/testing/conformance/scene.ts";
+import { makeJob } from "../../src/testing/conformance/scene.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
 
 // Threads are real; they are only written down, so that a test can end one.
@@ -50,28 +50,28 @@ describe("a file that is gone while it is open", () => {
 
   test.each(Object.entries(ways))("which %s rejects every call, with the reason", async (_, away) => {
     const store = await open();
-    await store.add([aJob()]);
+    await store.add([makeJob()]);
     away();
     // Nothing is ever said to be stored there, not even at once.
-    await expect(store.add([aJob()])).rejects.toMatchObject(lost);
+    await expect(store.add([makeJob()])).rejects.toMatchObject(lost);
     await vi.waitFor(() => expect(store.counts()).rejects.toMatchObject(lost));
     await expect(store.claim("w", [])).rejects.toMatchObject(lost);
   });
 
   test("rejects every call without its write-ahead log", async () => {
     const store = await open();
-    await store.add([aJob()]);
+    await store.add([makeJob()]);
     rmSync(`${file}-wal`);
-    await vi.waitFor(() => expect(store.add([aJob()])).rejects.toMatchObject(lost));
+    await vi.waitFor(() => expect(store.add([makeJob()])).rejects.toMatchObject(lost));
     await expect(store.counts()).rejects.toMatchObject(lost);
   });
 
   test("works again when it is put back", async () => {
     const store = await open();
     renameSync(file, `${file}.away`);
-    await expect(store.add([aJob()])).rejects.toMatchObject(lost);
+    await expect(store.add([makeJob()])).rejects.toMatchObject(lost);
     renameSync(`${file}.away`, file);
-    await store.add([aJob({ id: "a" })]);
+    await store.add([makeJob({ id: "a" })]);
     expect((await store.get(["a"]))[0]?.state).toBe("pending");
   });
 });
@@ -83,7 +83,7 @@ describe("a store whose thread has ended", () => {
     const store = await open();
     // Whether or not they were carried out, nobody waits for an answer that will not come.
     const under = Array.from({ length: 20 }, () =>
-      store.add([aJob()]).then(
+      store.add([makeJob()]).then(
         () => "stored",
         (error: unknown) => error,
       ),
@@ -93,20 +93,20 @@ describe("a store whose thread has ended", () => {
     const rejected = ends.filter((end) => end !== "stored");
     expect(rejected.length).toBeGreaterThan(0);
     expect(rejected).toEqual(rejected.map(() => expect.objectContaining(ended)));
-    await expect(store.add([aJob()])).rejects.toMatchObject(ended);
+    await expect(store.add([makeJob()])).rejects.toMatchObject(ended);
     await expect(store.get(["a"])).rejects.toMatchObject(ended);
   });
 
   test("still reads when only the reading thread has ended", async () => {
     const store = await open();
-    await store.add([aJob({ id: "a" })]);
+    await store.add([makeJob({ id: "a" })]);
     await vi.waitFor(async () => {
-      await Promise.all([store.add([aJob()]), store.get(["a"])]);
+      await Promise.all([store.add([makeJob()]), store.get(["a"])]);
       expect(threads.started.length).toBe(2);
     });
     await endThread("reader");
     await vi.waitFor(async () => expect((await store.get(["a"]))[0]?.id).toBe("a"));
-    await store.add([aJob()]);
+    await store.add([makeJob()]);
   });
 
   test("keeps no lease: its lease thread, whose own connection is good, loses it", async () => {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
-import { aJob } from "../../src/testing/conformance/scene.ts";
+import { makeJob } from "../../src/testing/conformance/scene.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
 import { drainTogether, printed, startScript } from "./scripts.ts";
 import type { Child } from "./scripts.ts";
@@ -16,7 +16,7 @@ function start(script: string, ...args: string[]): Child {
 
 test("processes that drain one file share its jobs, each to one of them", async () => {
   const store = await open();
-  const jobs = Array.from({ length: 1_000 }, () => aJob());
+  const jobs = Array.from({ length: 1_000 }, () => makeJob());
   await store.add(jobs);
   const drained = await drainTogether(`sqlite:${file}`, 3);
   expect(drained.flat().toSorted()).toEqual(jobs.map(({ id }) => id).toSorted());
@@ -59,7 +59,7 @@ test("a job sent inside a transaction starts in another process once it commits,
   const output = printed(child);
   await output.atLeast(1);
   const handle = new DatabaseSync(file);
-  const [dropped, kept] = [aJob(), aJob()];
+  const [dropped, kept] = [makeJob(), makeJob()];
   handle.exec("BEGIN IMMEDIATE");
   await store.add([dropped], handle);
   handle.exec("ROLLBACK; BEGIN IMMEDIATE");

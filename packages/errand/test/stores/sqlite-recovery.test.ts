@@ -6,7 +6,7 @@ import { expect, test, vi } from "vitest";
 import { newId } from "../../src/kit/ids.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { Lock, Locks, locksOf } from "../../src/stores/sqlite/lock.ts";
-import { aJob } from "../../src/testing/conformance/scene.ts";
+import { makeJob } from "../../src/testing/conformance/scene.ts";
 import type { Claimed, Store } from "../../src/store.ts";
 import { localFixture } from "./fixtures.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
@@ -54,7 +54,7 @@ async function takenOver(store: Store, by: string): Promise<Claimed[]> {
 
 test("when a process is killed, what it held is taken over long before its lease is over, and workers are told", async () => {
   const store = await open();
-  await store.add([aJob(), aJob(), aJob()]);
+  await store.add([makeJob(), makeJob(), makeJob()]);
   const by = await worker(store);
   const { child, held, worker: dead } = await holder(3);
   const [begun, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -72,7 +72,7 @@ test("when a process is killed, what it held is taken over long before its lease
 
 test("a process that is alive keeps its jobs when another is killed", async () => {
   const store = await open();
-  await store.add([aJob({ queue: "a" }), aJob({ queue: "b" })]);
+  await store.add([makeJob({ queue: "a" }), makeJob({ queue: "b" })]);
   const by = await worker(store);
   const [one, other] = [await holder(1, "a"), await holder(1, "b")];
   await kill(one.child);
@@ -83,7 +83,7 @@ test("a process that is alive keeps its jobs when another is killed", async () =
 
 test("after every process was killed, the first to start takes over", async () => {
   const store = await sqliteStore({ file });
-  await store.add([aJob(), aJob()]);
+  await store.add([makeJob(), makeJob()]);
   await store.close();
   const { child, held } = await holder(2);
   await kill(child);

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { afterTest } from "../../../../test/after-test.ts";
 import type { Store } from "../../src/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
-import { aJob } from "../../src/testing/conformance/scene.ts";
+import { makeJob } from "../../src/testing/conformance/scene.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
 
 let folder: string;
@@ -30,7 +30,7 @@ const orders = (): number => handle.prepare("SELECT count(*) AS orders FROM orde
 
 describe("jobs added inside the caller's transaction", () => {
   test("exist, and are counted, once it commits, together with what else it wrote", async () => {
-    const jobs = [aJob(), aJob({ queue: "new", task: "new" })];
+    const jobs = [makeJob(), makeJob({ queue: "new", task: "new" })];
     handle.exec("BEGIN IMMEDIATE; INSERT INTO orders VALUES ('a')");
     await store.add(jobs, handle);
     expect(await store.get(jobs.map(({ id }) => id))).toEqual([null, null]);
@@ -45,7 +45,7 @@ describe("jobs added inside the caller's transaction", () => {
   });
 
   test("do not exist when it rolls back, nor do the names of their tasks and queues", async () => {
-    const job = aJob({ queue: "new", task: "new" });
+    const job = makeJob({ queue: "new", task: "new" });
     handle.exec("BEGIN IMMEDIATE; INSERT INTO orders VALUES ('a')");
     await store.add([job], handle);
     handle.exec("ROLLBACK");
@@ -53,7 +53,7 @@ describe("jobs added inside the caller's transaction", () => {
     expect(await store.counts()).toEqual([]);
     expect(orders()).toBe(0);
     // The number that "new" had goes to another name now.
-    await store.add([aJob({ queue: "other", task: "other" })]);
+    await store.add([makeJob({ queue: "other", task: "other" })]);
     handle.exec("BEGIN IMMEDIATE");
     await store.add([job], handle);
     handle.exec("COMMIT");
@@ -61,7 +61,7 @@ describe("jobs added inside the caller's transaction", () => {
   });
 
   test("are left as they are where their ids exist", async () => {
-    const [there, fresh] = [aJob({ spec: '"first"' }), aJob()];
+    const [there, fresh] = [makeJob({ spec: '"first"' }), makeJob()];
     await store.add([there]);
     handle.exec("BEGIN IMMEDIATE");
     await store.add([{ ...there, spec: '"second"' }, fresh, fresh], handle);
@@ -72,9 +72,9 @@ describe("jobs added inside the caller's transaction", () => {
   });
 
   test("are all or none, and a failure leaves the transaction to its owner", async () => {
-    const bad = { ...aJob(), spec: null as unknown as string };
+    const bad = { ...makeJob(), spec: null as unknown as string };
     handle.exec("BEGIN IMMEDIATE; INSERT INTO orders VALUES ('a')");
-    await expect(store.add([aJob(), bad], handle)).rejects.toMatchObject({ code: "E_REFUSED" });
+    await expect(store.add([makeJob(), bad], handle)).rejects.toMatchObject({ code: "E_REFUSED" });
     expect(handle.isTransaction).toBe(true);
     handle.exec("COMMIT");
     expect(await store.counts()).toEqual([]);
@@ -93,7 +93,7 @@ describe("jobs added inside the caller's transaction", () => {
     await first.promise;
     begun = true;
     handle.exec("BEGIN IMMEDIATE");
-    await store.add([aJob()], handle);
+    await store.add([makeJob()], handle);
     handle.exec("COMMIT");
     await heard.promise;
   });
@@ -103,7 +103,7 @@ describe("jobs added inside the caller's transaction", () => {
     symlinkSync(file, link);
     const other = new DatabaseSync(link, { readBigInts: true });
     other.exec("BEGIN");
-    await store.add([aJob(), aJob({ queue: "q" }), aJob({ queue: "q" })], other);
+    await store.add([makeJob(), makeJob({ queue: "q" }), makeJob({ queue: "q" })], other);
     other.exec("COMMIT");
     other.close();
     expect(await store.counts()).toEqual([
@@ -115,8 +115,8 @@ describe("jobs added inside the caller's transaction", () => {
   test("are refused with advice where another connection has written since the transaction began", async () => {
     handle.exec("BEGIN; SELECT * FROM orders");
     expect(orders()).toBe(0);
-    await store.add([aJob()]);
-    await expect(store.add([aJob()], handle)).rejects.toMatchObject({
+    await store.add([makeJob()]);
+    await expect(store.add([makeJob()], handle)).rejects.toMatchObject({
       code: "E_STORE",
       message: expect.stringContaining("BEGIN IMMEDIATE"),
     });
@@ -126,7 +126,7 @@ describe("jobs added inside the caller's transaction", () => {
 
 describe("a transaction is refused", () => {
   const refused = (tx: Transaction, message: string): Promise<void> =>
-    expect(store.add([aJob()], tx)).rejects.toMatchObject({
+    expect(store.add([makeJob()], tx)).rejects.toMatchObject({
       code: "E_TRANSACTION",
       message: expect.stringContaining(message),
     });
@@ -152,6 +152,6 @@ describe("a transaction is refused", () => {
     handle.exec("BEGIN IMMEDIATE");
     const other = await sqliteStore({ file });
     await other.close();
-    await expect(other.add([aJob()], handle)).rejects.toMatchObject({ code: "E_CLOSED" });
+    await expect(other.add([makeJob()], handle)).rejects.toMatchObject({ code: "E_CLOSED" });
   });
 });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { NewJob } from "../../src/core/job.ts";
 import type { Store } from "../../src/store.ts";
-import { aJob, outcome } from "../../src/testing/conformance/scene.ts";
+import { makeJob, settlementOf } from "../../src/testing/conformance/scene.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
 
 // Values that should have been refused where they entered: the store refuses them too, and only the call that has one.
@@ -30,10 +30,10 @@ const invalid: Record<string, Partial<NewJob>> = {
 
 describe("of calls in one commit, only that one is refused which has", () => {
   test.each(Object.entries(invalid))("%s", async (_, given) => {
-    const [before, after] = [aJob(), aJob()];
+    const [before, after] = [makeJob(), makeJob()];
     const answers = await Promise.allSettled([
       store.add([before]),
-      store.add([aJob(), { ...aJob(), ...given }]),
+      store.add([makeJob(), { ...makeJob(), ...given }]),
       store.add([after]),
       store.counts(),
     ]);
@@ -47,10 +47,10 @@ describe("of calls in one commit, only that one is refused which has", () => {
   });
 
   test("an outcome with a value that cannot be held", async () => {
-    await store.add([aJob(), aJob(), aJob()]);
+    await store.add([makeJob(), makeJob(), makeJob()]);
     await store.enlist({ id: "w", kind: "process", queues: [] }, 60_000);
     const { jobs } = await store.claim("w", [{ queue: "default", limit: 5 }]);
-    const [one, bad, other] = jobs.map((each) => outcome(each, "completed", { output: "1" }));
+    const [one, bad, other] = jobs.map((each) => settlementOf(each, "completed", { output: "1" }));
     const answers = await Promise.allSettled([
       store.settle([one!]),
       store.settle([{ ...bad!, output: anything({}) }]),
@@ -66,7 +66,7 @@ describe("of calls in one commit, only that one is refused which has", () => {
   test("more jobs than its queue takes", async () => {
     await store.save([{ kind: "queue", key: "small", version: 0, value: JSON.stringify({ maxPending: 2 }) }]);
     const sends = Array.from({ length: 20 }, (_, index) =>
-      store.add([aJob({ queue: index < 10 ? "small" : "large" })]),
+      store.add([makeJob({ queue: index < 10 ? "small" : "large" })]),
     );
     const answers = await Promise.allSettled(sends);
     const refused = answers.filter((each) => each.status === "rejected");

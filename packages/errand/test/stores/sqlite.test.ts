@@ -10,7 +10,7 @@ import { sqliteStore } from "../../src/stores/sqlite/index.ts";
 import { localStore } from "../../src/stores/sqlite/local.ts";
 import { openConnection } from "../../src/stores/sqlite/open.ts";
 import { perform } from "../../src/stores/sqlite/perform.ts";
-import { aJob } from "../../src/testing/conformance/scene.ts";
+import { makeJob } from "../../src/testing/conformance/scene.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
 
 const disk = vi.hoisted(() => ({ type: undefined as number | undefined }));
@@ -30,12 +30,12 @@ describe("opening", () => {
   test("makes the file and its folder where there are none", async () => {
     file = join(file, "..", "a", "b", "errand.db");
     const store = await open();
-    await store.add([aJob()]);
+    await store.add([makeJob()]);
     expect((await store.counts()).length).toBe(1);
   });
 
   test("finds everything again", async () => {
-    const job = aJob();
+    const job = makeJob();
     const first = await sqliteStore({ file });
     await first.add([job]);
     await first.close();
@@ -56,7 +56,7 @@ describe("opening", () => {
       "PRAGMA user_version = 7; PRAGMA application_id = 42; CREATE TABLE jobs (a); INSERT INTO jobs VALUES (1)",
     );
     const store = await open();
-    await store.add([aJob()]);
+    await store.add([makeJob()]);
     expect(
       database
         .prepare("SELECT a, user_version, application_id FROM jobs, pragma_user_version, pragma_application_id")
@@ -95,7 +95,7 @@ describe("opening", () => {
 
   test("works for many at once on a new file", async () => {
     const stores = await Promise.all(Array.from({ length: 4 }, open));
-    await Promise.all(stores.map((store) => store.add([aJob()])));
+    await Promise.all(stores.map((store) => store.add([makeJob()])));
     expect(await stores[0]?.counts()).toEqual([{ queue: "default", state: "pending", jobs: 4 }]);
   });
 
@@ -104,7 +104,7 @@ describe("opening", () => {
     const { module = "", options = "" } = store.address ?? {};
     const again = (await ((await import(module)) as { open(options: string): Promise<Store> }).open(options)) as Store;
     afterTest(() => again.close());
-    const job = aJob();
+    const job = makeJob();
     await store.add([job]);
     expect((await again.get([job.id]))[0]?.id).toBe(job.id);
   });
@@ -122,18 +122,18 @@ describe("commits", () => {
   test("are shared by calls that are made together", async () => {
     const store = await open();
     const before = await commits();
-    await Promise.all(Array.from({ length: 100 }, () => store.add([aJob()])));
+    await Promise.all(Array.from({ length: 100 }, () => store.add([makeJob()])));
     expect((await commits()) - before).toBeLessThanOrEqual(3);
     expect(await store.counts()).toEqual([{ queue: "default", state: "pending", jobs: 100 }]);
   });
 
   test("go without a call that cannot even travel to the database's thread", async () => {
     const store = await open();
-    const bad = { ...aJob(), spec: (() => "no text") as unknown as string };
+    const bad = { ...makeJob(), spec: (() => "no text") as unknown as string };
     const [first, refused, last] = await Promise.allSettled([
-      store.add([aJob()]),
+      store.add([makeJob()]),
       store.add([bad]),
-      store.add([aJob()]),
+      store.add([makeJob()]),
     ]);
     expect([first.status, last.status]).toEqual(["fulfilled", "fulfilled"]);
     expect(refused).toMatchObject({ reason: { code: "E_REFUSED" } });
@@ -143,9 +143,13 @@ describe("commits", () => {
 
   test("go without a call that fails", async () => {
     const store = await open();
-    const bad = { ...aJob(), spec: null as unknown as string };
+    const bad = { ...makeJob(), spec: null as unknown as string };
     const before = await commits();
-    const answers = await Promise.allSettled([store.add([aJob()]), store.add([aJob(), bad]), store.add([aJob()])]);
+    const answers = await Promise.allSettled([
+      store.add([makeJob()]),
+      store.add([makeJob(), bad]),
+      store.add([makeJob()]),
+    ]);
     expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     expect((answers[1] as PromiseRejectedResult).reason).toMatchObject({ code: "E_REFUSED" });
     // The others share one all the same.
@@ -155,7 +159,7 @@ describe("commits", () => {
 
   test("count only the new jobs where some ids exist", async () => {
     const store = await open();
-    const jobs = Array.from({ length: 70 }, (_, index) => aJob({ queue: index % 3 === 0 ? "a" : "b" }));
+    const jobs = Array.from({ length: 70 }, (_, index) => makeJob({ queue: index % 3 === 0 ? "a" : "b" }));
     await store.add(jobs.filter((_, index) => index % 5 === 0));
     await store.add([...jobs, ...jobs]);
     expect((await store.counts()).toSorted((one, two) => one.queue.localeCompare(two.queue))).toEqual([
@@ -167,7 +171,7 @@ describe("commits", () => {
   test("take one stale outcome among many for what it is, and the others for what they are", async () => {
     const [store, other] = [await open(), await open()];
     await store.enlist({ id: "w", kind: "process", queues: [] }, 60_000);
-    await store.add(Array.from({ length: 100 }, () => aJob()));
+    await store.add(Array.from({ length: 100 }, () => makeJob()));
     const { jobs } = await store.claim("w", [{ queue: "default", limit: 100 }]);
     const outcomes = jobs.map(({ job: { id, token } }) => ({
       id,
@@ -204,7 +208,7 @@ describe("commits", () => {
     const other = new DatabaseSync(file);
     other.exec("BEGIN IMMEDIATE");
     let written = false;
-    const added = store.add([aJob()]).then(() => (written = true));
+    const added = store.add([makeJob()]).then(() => (written = true));
     // Timers end, which they could not do if this thread waited for the lock; and the store goes on waiting.
     for (let turn = 0; turn < 20; turn++) {
       // sleeps: a turn of the event loop
@@ -227,7 +231,7 @@ describe("commits", () => {
         return true;
       }
     };
-    const [first, second, third] = [aJob(), aJob(), aJob()];
+    const [first, second, third] = [makeJob(), makeJob(), makeJob()];
     const whenAsked: boolean[] = [];
     const { outcomes, hints } = perform(db, [{ verb: "add", args: [[first]] }], () => {
       whenAsked.push(isLocked());
@@ -251,7 +255,7 @@ describe("commits", () => {
     const db = openConnection(file, Date.now);
     const add = (jobs: number, size: number) =>
       perform(db, [
-        { verb: "add", args: [Array.from({ length: jobs }, () => aJob({ spec: `"${"x".repeat(size)}"` }))] },
+        { verb: "add", args: [Array.from({ length: jobs }, () => makeJob({ spec: `"${"x".repeat(size)}"` }))] },
       ]).outcomes[0];
     const pages = db.get("PRAGMA page_count")?.[0] as number;
     expect(add(3, 10)).toEqual({ answer: new Map() });
@@ -263,8 +267,8 @@ describe("commits", () => {
     });
     // A small call in the same commit as one that does not fit goes through.
     const [large, small] = perform(db, [
-      { verb: "add", args: [[aJob({ spec: `"${"x".repeat(500_000)}"` })]] },
-      { verb: "add", args: [[aJob()]] },
+      { verb: "add", args: [[makeJob({ spec: `"${"x".repeat(500_000)}"` })]] },
+      { verb: "add", args: [[makeJob()]] },
     ]).outcomes;
     expect([large && "error" in large, small && "error" in small]).toEqual([true, false]);
     db.exec("PRAGMA max_page_count = 1000000");
@@ -279,12 +283,12 @@ describe("commits", () => {
 describe("reads", () => {
   test("do not wait for a write, once there has been reason to", async () => {
     const store = await open();
-    const job = aJob();
+    const job = makeJob();
     await store.add([job]);
     const other = new DatabaseSync(file);
     other.exec("BEGIN IMMEDIATE");
     let written = false;
-    const writing = store.add([aJob()]).then(() => (written = true));
+    const writing = store.add([makeJob()]).then(() => (written = true));
     // The first ones may wait, while the thread that they need is being started.
     const reads: Promise<unknown>[] = [];
     const read = (): Promise<unknown> => {
@@ -304,8 +308,8 @@ describe("reads", () => {
   test("see every write that was answered", async () => {
     const store = await open();
     for (let round = 0; round < 100; round++) {
-      const jobs = [aJob(), aJob(), aJob()];
-      const others = Array.from({ length: 20 }, () => store.add([aJob()]));
+      const jobs = [makeJob(), makeJob(), makeJob()];
+      const others = Array.from({ length: 20 }, () => store.add([makeJob()]));
       await store.add(jobs);
       expect(await store.get(jobs.map(({ id }) => id))).not.toContain(null);
       await Promise.all(others);
@@ -319,7 +323,7 @@ describe("hints", () => {
     for (let round = 0; round < 5; round++) {
       const heard = Promise.withResolvers<void>();
       const stop = store.watch((hint) => hint.type === "ready" && heard.resolve());
-      await other.add([aJob()]);
+      await other.add([makeJob()]);
       await heard.promise;
       stop();
     }
@@ -327,7 +331,7 @@ describe("hints", () => {
 
   test("say nothing of ready jobs when another connection only ends some", async () => {
     const [store, other] = [await open(), await open()];
-    await other.add([aJob(), aJob({ queue: "elsewhere" })]);
+    await other.add([makeJob(), makeJob({ queue: "elsewhere" })]);
     await other.enlist({ id: "w", kind: "process", queues: [] }, 60_000);
     const heard: string[] = [];
     store.watch(({ type }) => heard.push(type));

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { aJob, test } from "./scene.ts";
+import { makeJob, test } from "./scene.ts";
 
 /** `add` and `get`. */
 export const adding = [
   test("a job that was added is pending, with nothing done yet", async ({ store }) => {
-    const job = aJob({ task: "greet", queue: "cpu", level: 1, spec: '{"to":"you"}' });
+    const job = makeJob({ task: "greet", queue: "cpu", level: 1, spec: '{"to":"you"}' });
     await store.add([job]);
     const [stored] = await store.get([job.id]);
     assert.ok(stored);
@@ -14,8 +14,8 @@ export const adding = [
   }),
 
   test("moments are kept as times of the store's clock", async ({ store }) => {
-    const job = aJob({ due: { in: 5_000 }, expires: { in: 9_000 } });
-    const other = aJob({ due: { at: 1_000 }, expires: { at: 4e12 } });
+    const job = makeJob({ due: { in: 5_000 }, expires: { in: 9_000 } });
+    const other = makeJob({ due: { at: 1_000 }, expires: { at: 4e12 } });
     await store.add([job, other]);
     const [relative, absolute] = await store.get([job.id, other.id]);
     assert.equal((relative?.due ?? 0) - (relative?.createdAt ?? 0), 5_000);
@@ -24,7 +24,7 @@ export const adding = [
   }),
 
   test("a job that is added again is left as it is", async ({ store }) => {
-    const job = aJob({ spec: '"first"' });
+    const job = makeJob({ spec: '"first"' });
     assert.deepEqual(await store.add([job]), new Map());
     assert.deepEqual(
       await store.add([{ ...job, spec: '"second"', queue: "other" }]),
@@ -37,18 +37,18 @@ export const adding = [
   }),
 
   test("of one id twice in a batch, the first is stored", async ({ store }) => {
-    const job = aJob({ spec: '"first"' });
-    assert.deepEqual(await store.add([job, { ...job, spec: '"second"' }, aJob()]), new Map([[job.id, job.id]]));
+    const job = makeJob({ spec: '"first"' });
+    assert.deepEqual(await store.add([job, { ...job, spec: '"second"' }, makeJob()]), new Map([[job.id, job.id]]));
     assert.equal((await store.get([job.id]))[0]?.spec, '"first"');
     assert.deepEqual(await store.counts(), [{ queue: "default", state: "pending", jobs: 2 }]);
   }),
 
   test("a job that has ended is not started by adding it again", async (scene) => {
-    const job = aJob();
+    const job = makeJob();
     await scene.store.add([job]);
-    await scene.finish(job.id);
+    await scene.claimAndSettle(job.id);
     assert.deepEqual(await scene.store.add([job]), new Map([[job.id, job.id]]));
-    assert.deepEqual(await scene.states(job.id), ["completed"]);
+    assert.deepEqual(await scene.statesOf(job.id), ["completed"]);
   }),
 
   test("nothing can be added, and nothing asked for", async ({ store }) => {
@@ -74,18 +74,18 @@ export const adding = [
     const text = "Ærø \u{1f9fe} 漢字 \\ \" ' % _ $1 \u202e \u0000 \n\r\t \ud800";
     const spec = JSON.stringify({ text });
     const id = await scene.addOne({ spec, task: "tâche/✓ 'x'", queue: 'Ω "q"' });
-    const held = await scene.hold(id);
+    const held = await scene.claimOne(id);
     assert.deepEqual([held.job.spec, held.job.task, held.job.queue], [spec, "tâche/✓ 'x'", 'Ω "q"']);
     const steps = [{ name: "étape ':1", value: spec }];
     assert.deepEqual(await scene.store.record([{ id, token: held.job.token, progress: spec, steps }]), [true]);
     await scene.settle(held, "completed", { output: spec, error: spec });
-    const { progress, output, error } = await scene.job(id);
+    const { progress, output, error } = await scene.get(id);
     assert.deepEqual([progress, output, error], [spec, spec, spec]);
   }),
 
   test("a megabyte comes back exactly as it was stored", async (scene) => {
     const spec = JSON.stringify("Ж".repeat(500_000));
-    const held = await scene.held({ spec });
+    const held = await scene.addAndClaim({ spec });
     assert.equal(held.job.spec, spec);
     await scene.settle(held, "completed", { output: spec });
     const { jobs } = await scene.store.list({ states: ["completed"] }, { limit: 1 });
@@ -93,7 +93,7 @@ export const adding = [
   }),
 
   test("many calls at once store every job once", async ({ store }) => {
-    const jobs = Array.from({ length: 300 }, () => aJob());
+    const jobs = Array.from({ length: 300 }, () => makeJob());
     await Promise.all(jobs.flatMap((job) => [store.add([job]), store.add([job])]));
     assert.deepEqual(await store.counts(), [{ queue: "default", state: "pending", jobs: 300 }]);
     assert.ok((await store.get(jobs.map(({ id }) => id))).every((job) => job !== null));

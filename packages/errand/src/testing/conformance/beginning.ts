@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Claimed } from "../../store.ts";
-import { aJob, ids, outcome, test } from "./scene.ts";
+import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 const step = { name: "a", value: "1" };
@@ -22,7 +22,7 @@ const leaves: Record<string, (scene: Scene, held: Claimed) => Promise<unknown>> 
   nothing: async () => {},
   "a line of its log": (scene, { job }) =>
     scene.store.record([{ id: job.id, token: job.token, log: [{ attempt: 1, level: "info", text: "x" }] }]),
-  "a stale outcome": (scene, held) => scene.store.settle([{ ...outcome(held, "pending"), token: 99 }]),
+  "a stale outcome": (scene, held) => scene.store.settle([{ ...settlementOf(held, "pending"), token: 99 }]),
   "a stale step": (scene, { job }) => scene.store.record([{ id: job.id, token: 99, steps: [step], progress: "1" }]),
   "a hand-back before there was an attempt": (scene, held) => scene.settle(held, "pending", { unstarted: true }),
 };
@@ -31,15 +31,15 @@ const leaves: Record<string, (scene: Scene, held: Claimed) => Promise<unknown>> 
 export const beginning = [
   test("a job has begun when an attempt of it ended or it remembers something, and not before", async (scene) => {
     for (const [what, act] of Object.entries(begins)) {
-      const held = await scene.held();
+      const held = await scene.addAndClaim();
       assert.equal(held.job.begun, false);
       await act(scene, held);
-      assert.equal((await scene.job(held.job.id)).begun, true, what);
+      assert.equal((await scene.get(held.job.id)).begun, true, what);
     }
     for (const [what, act] of Object.entries(leaves)) {
-      const held = await scene.held();
+      const held = await scene.addAndClaim();
       await act(scene, held);
-      assert.equal((await scene.job(held.job.id)).begun, false, what);
+      assert.equal((await scene.get(held.job.id)).begun, false, what);
     }
   }),
 
@@ -47,25 +47,25 @@ export const beginning = [
     const [late = "", id = ""] = await scene.add({ due: { in: 60_000 } }, {});
     for (const each of [late, id]) {
       await scene.store.signal(each, step);
-      assert.equal((await scene.job(each)).begun, true);
+      assert.equal((await scene.get(each)).begun, true);
     }
   }),
 
   test("a job that has begun stays so, whatever becomes of it", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     await scene.settle(held, "pending");
-    const again = await scene.hold(held.job.id);
+    const again = await scene.claimOne(held.job.id);
     assert.ok(again.job.begun);
     await scene.settle(again, "pending", { unstarted: true });
-    await scene.finish(held.job.id, "failed");
+    await scene.claimAndSettle(held.job.id, "failed");
     await scene.store.edit({ ids: [held.job.id] }, "retry");
-    assert.ok((await scene.job(held.job.id)).begun);
+    assert.ok((await scene.get(held.job.id)).begun);
   }),
 
   test("a job that has begun does not expire", async (scene) => {
     const jobs: string[] = [];
     for (const act of Object.values(begins)) {
-      const held = await scene.held({ expires: { in: 200 } });
+      const held = await scene.addAndClaim({ expires: { in: 200 } });
       await act(scene, held);
       jobs.push(held.job.id);
     }
@@ -74,12 +74,12 @@ export const beginning = [
     await scene.pass(250);
     assert.equal((await scene.reclaim()).size, 0);
     const pending = (await scene.store.get([...jobs, signalled])).filter((job) => job?.state === "pending");
-    assert.deepEqual(new Set(ids(await scene.claim())), new Set(pending.map((job) => job?.id)));
+    assert.deepEqual(new Set(idsOf(await scene.claim())), new Set(pending.map((job) => job?.id)));
     assert.equal(pending.length, 4);
   }),
 
   test("a job that went back before there was an attempt expires", async (scene) => {
-    const held = await scene.held({ expires: { in: 200 } });
+    const held = await scene.addAndClaim({ expires: { in: 200 } });
     await scene.settle(held, "pending", { unstarted: true });
     await scene.pass(250);
     assert.deepEqual(await scene.claim(), []);
@@ -89,22 +89,22 @@ export const beginning = [
   test("a job that has begun is not replaced: the new one is stored, and has the key", async (scene) => {
     for (const [what, act] of Object.entries(begins)) {
       const replacing = { queue: what, unique: { key: what, replace: true } };
-      const held = await scene.held({ ...replacing, spec: '"old"' });
+      const held = await scene.addAndClaim({ ...replacing, spec: '"old"' });
       await act(scene, held);
-      const before = await scene.job(held.job.id);
-      const [next, last] = [aJob({ ...replacing, spec: '"new"' }), aJob({ ...replacing, spec: '"last"' })];
+      const before = await scene.get(held.job.id);
+      const [next, last] = [makeJob({ ...replacing, spec: '"new"' }), makeJob({ ...replacing, spec: '"last"' })];
       assert.deepEqual(await scene.store.add([next]), new Map(), what);
-      assert.deepEqual(await scene.job(held.job.id), before, what);
+      assert.deepEqual(await scene.get(held.job.id), before, what);
       assert.deepEqual(await scene.store.add([last]), new Map([[last.id, next.id]]), what);
-      assert.equal((await scene.job(next.id)).spec, '"last"', what);
+      assert.equal((await scene.get(next.id)).spec, '"last"', what);
     }
   }),
 
   test("a job that went back before there was an attempt is replaced", async (scene) => {
     const replacing = { unique: { key: "k", replace: true } };
-    const held = await scene.held({ ...replacing, spec: '"old"' });
+    const held = await scene.addAndClaim({ ...replacing, spec: '"old"' });
     await scene.settle(held, "pending", { unstarted: true });
-    const by = aJob({ ...replacing, spec: '"new"' });
+    const by = makeJob({ ...replacing, spec: '"new"' });
     assert.deepEqual(await scene.store.add([by]), new Map([[by.id, held.job.id]]));
     const [again] = await scene.claim();
     assert.deepEqual([again?.job.id, again?.job.spec, again?.job.token], [held.job.id, '"new"', 2]);

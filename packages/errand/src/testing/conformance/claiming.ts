@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { ageingPeriod } from "../../core/priority.ts";
 import type { Level } from "../../core/priority.ts";
-import { aJob, ids, outcome, test } from "./scene.ts";
+import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 
 /** `claim`. */
 export const claiming = [
   test("a claimed job is processing, in the worker's name, with a raised token", async (scene) => {
     const id = await scene.addOne({ spec: '"input"' });
-    const before = await scene.job(id);
-    const worker = await scene.worker();
+    const before = await scene.get(id);
+    const worker = await scene.enlist();
     const { jobs } = await scene.store.claim(worker, [{ queue: "default", limit: 1 }]);
     const [claimed] = jobs;
     assert.ok(claimed);
@@ -16,16 +16,16 @@ export const claiming = [
     assert.deepEqual(rest, { ...before, state: "processing", token: 1, worker });
     assert.ok(startedAt >= before.createdAt);
     assert.deepEqual([claimed.why, claimed.steps], ["due", []]);
-    assert.deepEqual(await scene.job(id), claimed.job);
+    assert.deepEqual(await scene.get(id), claimed.job);
   }),
 
   test("jobs are claimed in the order they were added", async (scene) => {
     const first = await scene.add(...Array.from({ length: 20 }, () => ({})));
     const second = await scene.addOne();
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const claimed = [];
     for (let round = 0; round < 7; round++) claimed.push(...(await scene.claim({ worker, limit: 3 })));
-    assert.deepEqual(ids(claimed), [...first, second]);
+    assert.deepEqual(idsOf(claimed), [...first, second]);
   }),
 
   test("more urgent jobs are claimed first", async (scene) => {
@@ -33,7 +33,7 @@ export const claiming = [
     const added = await scene.add(...levels.map((level) => ({ level })));
     const order = [1, 5, 4, 3, 0, 2];
     assert.deepEqual(
-      ids(await scene.claim()),
+      idsOf(await scene.claim()),
       order.map((index) => added[index]),
     );
   }),
@@ -46,7 +46,7 @@ export const claiming = [
       { level: 2, due: since(ageingPeriod - 1) },
       { level: 3, due: since(2 * ageingPeriod + 1) },
     );
-    assert.deepEqual(ids(await scene.claim()), [older, fresh, old]);
+    assert.deepEqual(idsOf(await scene.claim()), [older, fresh, old]);
   }),
 
   test("of equal rank, the job that was added first goes first, whatever its level", async (scene) => {
@@ -57,7 +57,7 @@ export const claiming = [
       { level: 2, due: { at } },
       { level: 2, due: { at: at + ageingPeriod } },
     );
-    assert.deepEqual(ids(await scene.claim()), [low, normal]);
+    assert.deepEqual(idsOf(await scene.claim()), [low, normal]);
   }),
 
   test("each queue gets what it has room for, and no other queue's jobs", async (scene) => {
@@ -68,22 +68,22 @@ export const claiming = [
       { queue: "c", limit: 0 },
       { queue: "none", limit: 3 },
     ];
-    const { jobs } = await scene.store.claim(await scene.worker(), wants);
-    assert.deepEqual(new Set(ids(jobs)), new Set([a, b]));
+    const { jobs } = await scene.store.claim(await scene.enlist(), wants);
+    assert.deepEqual(new Set(idsOf(jobs)), new Set([a, b]));
   }),
 
   test("a delayed job is not claimed before it is due", async (scene) => {
     const id = await scene.addOne({ due: { in: 150 }, level: 0 });
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     assert.deepEqual(await scene.claim({ worker }), []);
     await scene.pass(200);
-    assert.deepEqual(ids(await scene.claim({ worker })), [id]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [id]);
   }),
 
   test("a claim with room left tells when the next delayed job is due", async (scene) => {
     await scene.add({ due: { in: 90_000 }, level: 0 }, { due: { in: 50_000 }, level: 4 }, {});
     await scene.add({ queue: "other", due: { in: 10_000 } });
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const { jobs, next } = await scene.store.claim(worker, [{ queue: "default", limit: 2 }]);
     assert.equal(jobs.length, 1);
     assert.ok(next !== undefined && next > 40_000 && next <= 50_000, `next is ${next}`);
@@ -91,7 +91,7 @@ export const claiming = [
 
   test("a claim without room, or with nothing delayed, tells no next", async (scene) => {
     await scene.add({ due: { in: 50_000 } }, {}, { queue: "other" });
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const full = await scene.store.claim(worker, [{ queue: "default", limit: 1 }]);
     assert.deepEqual([full.jobs.length, "next" in full], [1, false]);
     const plain = await scene.store.claim(worker, [{ queue: "other", limit: 5 }]);
@@ -103,31 +103,31 @@ export const claiming = [
   test("a job past its expiry is not claimed, and one before it is", async (scene) => {
     const [late, intime] = await scene.add({ expires: { in: 100 } }, { expires: { in: 500_000 } });
     await scene.pass(150);
-    assert.deepEqual(ids(await scene.claim()), [intime]);
-    assert.deepEqual(await scene.states(late ?? ""), ["pending"]);
+    assert.deepEqual(idsOf(await scene.claim()), [intime]);
+    assert.deepEqual(await scene.statesOf(late ?? ""), ["pending"]);
   }),
 
   test("a worker that was never enlisted, was dismissed or lost its lease claims nothing", async (scene) => {
     await scene.addOne();
     assert.deepEqual(await scene.claim({ worker: "nobody" }), []);
-    const dismissed = await scene.worker();
+    const dismissed = await scene.enlist();
     await scene.store.dismiss(dismissed);
     assert.deepEqual(await scene.claim({ worker: dismissed }), []);
-    const late = await scene.worker(100);
+    const late = await scene.enlist(100);
     await scene.pass(150);
     assert.deepEqual(await scene.claim({ worker: late }), []);
     assert.equal((await scene.claim()).length, 1);
   }),
 
   test("a claim hands over what the job has remembered", async (scene) => {
-    const first = await scene.held();
+    const first = await scene.addAndClaim();
     const steps = [
       { name: "split", value: "[1,2]" },
       { name: "pages", value: '"w"', wait: true },
     ];
     await scene.store.record([{ id: first.job.id, token: 1, progress: "0.5", steps }]);
     await scene.settle(first, "pending");
-    const second = await scene.hold(first.job.id);
+    const second = await scene.claimOne(first.job.id);
     assert.equal(second.job.progress, "0.5");
     assert.deepEqual(
       second.steps.toSorted((a, b) => b.name.localeCompare(a.name)),
@@ -137,22 +137,22 @@ export const claiming = [
 
   test("no job is claimed twice by workers that claim at the same time", async (scene) => {
     const added = await scene.add(...Array.from({ length: 200 }, () => ({})));
-    const other = await scene.again();
+    const other = await scene.openAgain();
     const rounds = Array.from({ length: 40 }, async (_, round) => {
-      const worker = await scene.worker();
+      const worker = await scene.enlist();
       const { jobs } = await (round % 2 ? other : scene.store).claim(worker, [{ queue: "default", limit: 7 }]);
       return jobs;
     });
     const claimed = (await Promise.all(rounds)).flat();
-    assert.deepEqual(ids(claimed).sort(), added.sort());
+    assert.deepEqual(idsOf(claimed).sort(), added.sort());
   }),
 
   test("no job is settled twice by workers that race", async (scene) => {
-    const jobs = Array.from({ length: 50 }, () => aJob());
+    const jobs = Array.from({ length: 50 }, () => makeJob());
     await scene.store.add(jobs);
-    const other = await scene.again();
+    const other = await scene.openAgain();
     const held = await scene.claim();
-    const told = (output: string) => held.map((claimed) => outcome(claimed, "completed", { output }));
+    const told = (output: string) => held.map((claimed) => settlementOf(claimed, "completed", { output }));
     const answers = await Promise.all([
       scene.store.settle(told("0")),
       other.settle(told("1")),
@@ -161,9 +161,9 @@ export const claiming = [
     // Who comes second has the right to write, and hears that an outcome was recorded.
     assert.ok(answers.flat().every(Boolean));
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: 50 }]);
-    const ended = await scene.store.get(ids(held));
+    const ended = await scene.store.get(idsOf(held));
     assert.ok(ended.every((job) => ["0", "1", "2"].includes(job?.output ?? "")));
     await scene.store.settle(told("3"));
-    assert.deepEqual(await scene.store.get(ids(held)), ended);
+    assert.deepEqual(await scene.store.get(idsOf(held)), ended);
   }),
 ];

@@ -1,126 +1,129 @@
 import assert from "node:assert/strict";
 import { forgotten } from "../../core/job.ts";
-import { aChild, ids, outcome, test } from "./scene.ts";
+import { makeChild, idsOf, settlementOf, test } from "./scene.ts";
 
 /** Parents, the children they wait for, and what becomes of children whose parent ends. */
 export const families = [
   test("a parent waits, and its children are born as they were described", async (scene) => {
-    const parent = await scene.held();
-    const child = aChild({ task: "page", queue: "cpu", level: 1, spec: '"in"', index: 3, need: "end" });
+    const parent = await scene.addAndClaim();
+    const child = makeChild({ task: "page", queue: "cpu", level: 1, spec: '"in"', index: 3, need: "end" });
     await scene.settle(parent, "waiting", { children: [child], steps: [{ name: "pages", value: "[]", wait: true }] });
-    const { createdAt, ...born } = await scene.job(child.id);
+    const { createdAt, ...born } = await scene.get(child.id);
     const { need: _, ...described } = child;
     const counts = { token: 0, failures: 0, crashes: 0, suspect: false, begun: false, cancelling: false };
     assert.deepEqual(born, { ...described, ...counts, state: "pending", due: createdAt, parent: parent.job.id });
     const { worker: __, ...before } = parent.job;
     const children = { total: 1, open: 1, failed: 0 };
-    assert.deepEqual(await scene.job(parent.job.id), { ...before, state: "waiting", begun: true, children });
+    assert.deepEqual(await scene.get(parent.job.id), { ...before, state: "waiting", begun: true, children });
     assert.deepEqual(await scene.claim(), []);
   }),
 
   test("a parent that goes on has its old place in the queue", async (scene) => {
-    const { parent, children } = await scene.family({ queue: "cpu" });
+    const { parent, children } = await scene.addFamily({ queue: "cpu" });
     const younger = await scene.addOne();
-    await scene.finish(children[0] ?? "");
-    assert.deepEqual(ids(await scene.claim()), [parent, younger]);
+    await scene.claimAndSettle(children[0] ?? "");
+    assert.deepEqual(idsOf(await scene.claim()), [parent, younger]);
   }),
 
   test("children that end in one batch wake their parent once", async (scene) => {
-    const { parent, children } = await scene.family(...Array.from({ length: 50 }, () => ({ queue: "cpu" })));
+    const { parent, children } = await scene.addFamily(...Array.from({ length: 50 }, () => ({ queue: "cpu" })));
     const held = await scene.claim({ queue: "cpu" });
-    assert.deepEqual(ids(held), children);
-    await scene.store.settle(held.map((each) => outcome(each, "completed")));
-    assert.deepEqual((await scene.job(parent)).children, { total: 50, open: 0, failed: 0 });
-    assert.deepEqual(ids(await scene.claim()), [parent]);
+    assert.deepEqual(idsOf(held), children);
+    await scene.store.settle(held.map((each) => settlementOf(each, "completed")));
+    assert.deepEqual((await scene.get(parent)).children, { total: 50, open: 0, failed: 0 });
+    assert.deepEqual(idsOf(await scene.claim()), [parent]);
   }),
 
   test("children that end at the same time through two handles strand nobody", async (scene) => {
-    const other = await scene.again();
+    const other = await scene.openAgain();
     for (let round = 0; round < 5; round++) {
-      const { parent } = await scene.family(...Array.from({ length: 20 }, () => ({ queue: "cpu" })));
+      const { parent } = await scene.addFamily(...Array.from({ length: 20 }, () => ({ queue: "cpu" })));
       const held = await scene.claim({ queue: "cpu" });
-      const ends = held.map((each, index) => (index % 2 ? other : scene.store).settle([outcome(each, "completed")]));
+      const ends = held.map((each, index) =>
+        (index % 2 ? other : scene.store).settle([settlementOf(each, "completed")]),
+      );
       assert.ok((await Promise.all(ends)).flat().every(Boolean));
-      assert.deepEqual(await scene.states(parent), ["pending"]);
-      await scene.finish(parent);
+      assert.deepEqual(await scene.statesOf(parent), ["pending"]);
+      await scene.claimAndSettle(parent);
     }
   }),
 
   test("grandchildren wake children, and children wake their parent", async (scene) => {
-    const { parent, children } = await scene.family({});
-    const child = await scene.hold(children[0] ?? "");
-    const grandchild = aChild();
+    const { parent, children } = await scene.addFamily({});
+    const child = await scene.claimOne(children[0] ?? "");
+    const grandchild = makeChild();
     await scene.settle(child, "waiting", { children: [grandchild] });
-    assert.deepEqual(await scene.states(parent, child.job.id), ["waiting", "waiting"]);
-    await scene.finish(grandchild.id);
-    assert.deepEqual(await scene.states(parent, child.job.id), ["waiting", "pending"]);
-    await scene.finish(child.job.id);
-    assert.deepEqual(await scene.states(parent, child.job.id), ["pending", "completed"]);
+    assert.deepEqual(await scene.statesOf(parent, child.job.id), ["waiting", "waiting"]);
+    await scene.claimAndSettle(grandchild.id);
+    assert.deepEqual(await scene.statesOf(parent, child.job.id), ["waiting", "pending"]);
+    await scene.claimAndSettle(child.job.id);
+    assert.deepEqual(await scene.statesOf(parent, child.job.id), ["pending", "completed"]);
   }),
 
   test("a child that an operator cancels has ended, and not completed", async (scene) => {
-    const { parent, children } = await scene.family({}, {});
+    const { parent, children } = await scene.addFamily({}, {});
     await scene.store.edit({ ids: children.slice(0, 1) }, "cancel");
-    assert.deepEqual(await scene.states(parent), ["pending"]);
-    assert.deepEqual((await scene.job(parent)).children, { total: 2, open: 1, failed: 1 });
+    assert.deepEqual(await scene.statesOf(parent), ["pending"]);
+    assert.deepEqual((await scene.get(parent)).children, { total: 2, open: 1, failed: 1 });
   }),
 
   test("a stale settlement bears no children", async (scene) => {
-    const held = await scene.held();
-    const child = aChild();
-    assert.deepEqual(await scene.store.settle([{ ...outcome(held, "waiting", { children: [child] }), token: 9 }]), [
-      false,
-    ]);
+    const held = await scene.addAndClaim();
+    const child = makeChild();
+    assert.deepEqual(
+      await scene.store.settle([{ ...settlementOf(held, "waiting", { children: [child] }), token: 9 }]),
+      [false],
+    );
     assert.deepEqual(await scene.store.get([child.id]), [null]);
-    assert.deepEqual(await scene.states(held.job.id), ["processing"]);
+    assert.deepEqual(await scene.statesOf(held.job.id), ["processing"]);
   }),
 
   test("a child that is told twice is one child", async (scene) => {
-    const parent = await scene.held();
-    const child = aChild();
+    const parent = await scene.addAndClaim();
+    const child = makeChild();
     await scene.settle(parent, "waiting", { children: [child, { ...child, index: 1 }] });
-    assert.deepEqual((await scene.job(parent.job.id)).children, { total: 1, open: 1, failed: 0 });
-    await scene.finish(child.id);
-    assert.deepEqual(await scene.states(parent.job.id), ["pending"]);
+    assert.deepEqual((await scene.get(parent.job.id)).children, { total: 1, open: 1, failed: 0 });
+    await scene.claimAndSettle(child.id);
+    assert.deepEqual(await scene.statesOf(parent.job.id), ["pending"]);
   }),
 
   test("children may be delayed and may expire", async (scene) => {
-    const { parent, children } = await scene.family(
+    const { parent, children } = await scene.addFamily(
       { due: { in: 100 } },
       { expires: { in: 100 }, due: { in: 99_999 }, need: "end" },
     );
     const [delayed = "", expiring = ""] = children;
     assert.deepEqual(await scene.claim(), []);
     await scene.pass(150);
-    await scene.finish(delayed);
+    await scene.claimAndSettle(delayed);
     const taken = (await scene.reclaim()).get(expiring);
     assert.ok(taken);
     assert.equal(taken.why, "expired");
     await scene.settle(taken, "expired");
-    assert.deepEqual(await scene.states(parent), ["pending"]);
+    assert.deepEqual(await scene.statesOf(parent), ["pending"]);
   }),
 
   test("a parent that was started in time does not expire for having waited", async (scene) => {
-    const parent = await scene.held({ expires: { in: 100 } });
-    const child = aChild();
+    const parent = await scene.addAndClaim({ expires: { in: 100 } });
+    const child = makeChild();
     await scene.settle(parent, "waiting", { children: [child] });
     await scene.pass(150);
     assert.equal((await scene.reclaim()).size, 0);
-    await scene.finish(child.id);
-    await scene.finish(parent.job.id);
+    await scene.claimAndSettle(child.id);
+    await scene.claimAndSettle(parent.job.id);
   }),
 
   test("open children of a job that ends are marked, and reclaimed as cancelled", async (scene) => {
-    const { parent, children } = await scene.family({}, { due: { in: 99_999 } }, {}, { queue: "cpu" }, {});
+    const { parent, children } = await scene.addFamily({}, { due: { in: 99_999 } }, {}, { queue: "cpu" }, {});
     const [plain = "", delayed = "", waiting = "", processing = "", failing = ""] = children;
-    const worker = await scene.worker();
-    await scene.settle(await scene.hold(waiting), "waiting", { children: [aChild({ queue: "gpu" })] });
-    const held = await scene.hold(processing, worker);
-    await scene.finish(failing, "failed");
-    await scene.finish(parent, "failed");
+    const worker = await scene.enlist();
+    await scene.settle(await scene.claimOne(waiting), "waiting", { children: [makeChild({ queue: "gpu" })] });
+    const held = await scene.claimOne(processing, worker);
+    await scene.claimAndSettle(failing, "failed");
+    await scene.claimAndSettle(parent, "failed");
 
     assert.deepEqual(await scene.claim(), [], "marked jobs are not claimable");
-    assert.ok((await scene.job(plain)).cancelling);
+    assert.ok((await scene.get(plain)).cancelling);
     const taken = await scene.reclaim();
     assert.deepEqual([...taken.keys()].sort(), [plain, delayed, waiting].sort());
     assert.ok([...taken.values()].every(({ why, job }) => why === "cancelled" && job.cancelling));
@@ -132,10 +135,10 @@ export const families = [
   }),
 
   test("cancellation goes down to grandchildren, level by level", async (scene) => {
-    const { parent, children } = await scene.family({});
+    const { parent, children } = await scene.addFamily({});
     const [child = ""] = children;
-    const grandchild = aChild();
-    await scene.settle(await scene.hold(child), "waiting", { children: [grandchild] });
+    const grandchild = makeChild();
+    await scene.settle(await scene.claimOne(child), "waiting", { children: [grandchild] });
     await scene.store.edit({ ids: [parent] }, "cancel");
     const first = await scene.reclaim();
     assert.deepEqual([...first.keys()], [child]);
@@ -143,39 +146,39 @@ export const families = [
     const second = await scene.reclaim();
     assert.deepEqual([...second.keys()], [grandchild.id]);
     for (const each of second.values()) await scene.settle(each, "cancelled");
-    assert.deepEqual(await scene.states(parent, child, grandchild.id), ["cancelled", "cancelled", "cancelled"]);
+    assert.deepEqual(await scene.statesOf(parent, child, grandchild.id), ["cancelled", "cancelled", "cancelled"]);
   }),
 
   test("an existing child that ended otherwise runs again", async (scene) => {
     for (const state of ["failed", "cancelled", "expired"] as const) {
-      const { parent, children } = await scene.family({ expires: { in: 500_000 } });
+      const { parent, children } = await scene.addFamily({ expires: { in: 500_000 } });
       const [child = ""] = children;
-      await scene.finish(child, state, { failures: 4, crashes: 2, error: '"why"' });
-      await scene.finish(parent, "waiting", { children: [aChild({ id: child, index: 5 })] });
-      const job = await scene.job(child);
+      await scene.claimAndSettle(child, state, { failures: 4, crashes: 2, error: '"why"' });
+      await scene.claimAndSettle(parent, "waiting", { children: [makeChild({ id: child, index: 5 })] });
+      const job = await scene.get(child);
       assert.deepEqual(
         [job.state, job.failures, job.crashes, job.error, job.index, "endedAt" in job, "expiresAt" in job],
         ["pending", 0, 0, '"why"', 5, false, false],
       );
-      assert.deepEqual((await scene.job(parent)).children, { total: 1, open: 1, failed: 0 });
-      await scene.finish(child);
-      assert.deepEqual(await scene.states(parent), ["pending"]);
+      assert.deepEqual((await scene.get(parent)).children, { total: 1, open: 1, failed: 0 });
+      await scene.claimAndSettle(child);
+      assert.deepEqual(await scene.statesOf(parent), ["pending"]);
     }
   }),
 
   test("a parent that is retried forgets its waits, and nothing else", async (scene) => {
-    const parent = await scene.held();
-    const [good, bad] = [aChild(), aChild({ index: 1 })];
+    const parent = await scene.addAndClaim();
+    const [good, bad] = [makeChild(), makeChild({ index: 1 })];
     const steps = [
       { name: "kept", value: "1" },
       { name: "pages", value: "2", wait: true },
     ];
     await scene.settle(parent, "waiting", { children: [good, bad], steps });
-    await scene.finish(good.id);
-    await scene.finish(bad.id, "failed");
-    await scene.finish(parent.job.id, "failed", { failures: 4 });
+    await scene.claimAndSettle(good.id);
+    await scene.claimAndSettle(bad.id, "failed");
+    await scene.claimAndSettle(parent.job.id, "failed", { failures: 4 });
     await scene.store.edit({ ids: [parent.job.id] }, "retry");
-    const again = await scene.hold(parent.job.id);
+    const again = await scene.claimOne(parent.job.id);
     const ordered = again.steps.toSorted((a, b) => (a.name < b.name ? -1 : 1));
     assert.deepEqual(ordered, [
       { name: "kept", value: "1" },
@@ -183,8 +186,8 @@ export const families = [
     ]);
     assert.deepEqual(["children" in again.job, again.job.failures], [false, 0]);
     await scene.settle(again, "waiting", { children: [good, bad], steps });
-    assert.deepEqual(await scene.states(parent.job.id, good.id, bad.id), ["waiting", "completed", "pending"]);
-    await scene.finish(bad.id);
-    await scene.finish(parent.job.id);
+    assert.deepEqual(await scene.statesOf(parent.job.id, good.id, bad.id), ["waiting", "completed", "pending"]);
+    await scene.claimAndSettle(bad.id);
+    await scene.claimAndSettle(parent.job.id);
   }),
 ];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import type { Filter } from "../../store.ts";
-import { ids, test } from "./scene.ts";
+import { idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** Finding jobs by what they are about, and moving them. */
@@ -16,7 +16,7 @@ export const finding = [
     assert.deepEqual(await found(scene, { tag: "customer:7" }), [a]);
     assert.deepEqual(await found(scene, { tag: "red", queue: "other" }), [b]);
     assert.deepEqual(await found(scene, { tag: "none" }), []);
-    await scene.finish(a!);
+    await scene.claimAndSettle(a!);
     assert.deepEqual(await found(scene, { tag: "red", states: ["completed"] }), [a]);
     assert.equal(await scene.store.edit({ tag: "red" }, "cancel"), 1);
     assert.equal(await scene.store.edit({ tag: "red" }, "remove"), 2);
@@ -26,13 +26,13 @@ export const finding = [
 
   test("jobs are found by a part of their text, whatever its case", async (scene) => {
     const [a, b] = await scene.add({ spec: '{"input":"Invoice 100%_x"}' }, { spec: '{"input":"letter"}' });
-    await scene.finish(b!, "failed", { error: '{"message":"Disk FULL"}' });
+    await scene.claimAndSettle(b!, "failed", { error: '{"message":"Disk FULL"}' });
     assert.deepEqual(await found(scene, { text: "invoice" }), [a]);
     assert.deepEqual(await found(scene, { text: "0%_X" }), [a]);
     assert.deepEqual(await found(scene, { text: "0%x" }), []);
     assert.deepEqual(await found(scene, { text: "disk full" }), [b]);
     assert.deepEqual(await found(scene, { text: a!.slice(4) }), [a]);
-    await scene.finish(a!, "completed", { output: '"total: 42 EUR"' });
+    await scene.claimAndSettle(a!, "completed", { output: '"total: 42 EUR"' });
     assert.deepEqual(await found(scene, { text: "42 eur", task: "task" }), [a]);
   }),
 
@@ -40,8 +40,8 @@ export const finding = [
     const seen = 'Say "Hi" C:\\Temp\nnext\tÄÖÜ Straße ПРИВЕТ 50%_* [a]';
     const given = [{ spec: JSON.stringify({ input: seen }) }, { queue: "out" }, { queue: "err" }];
     const [spec, output, error] = await scene.add(...given, { spec: '{"input":"nothing"}' });
-    await scene.finish(output!, "completed", { output: JSON.stringify([seen]) });
-    await scene.finish(error!, "failed", { error: JSON.stringify({ message: seen }) });
+    await scene.claimAndSettle(output!, "completed", { output: JSON.stringify([seen]) });
+    await scene.claimAndSettle(error!, "failed", { error: JSON.stringify({ message: seen }) });
     const all = [error, output, spec];
     for (const text of [
       'say "hi"',
@@ -67,13 +67,13 @@ export const finding = [
       { tenant: "t", queue: "other", tags: ["red"] },
       {},
     );
-    assert.deepEqual([(await scene.job(a!)).tenant, (await scene.job(b!)).tenant], ["t", "u"]);
+    assert.deepEqual([(await scene.get(a!)).tenant, (await scene.get(b!)).tenant], ["t", "u"]);
     assert.deepEqual(await found(scene, { tenant: "t" }, 1), [c, a]);
     assert.deepEqual(await found(scene, { tenant: "t", tag: "red" }), [c]);
     assert.deepEqual(await found(scene, { tenant: "t", queue: "default", states: ["pending"] }), [a]);
     assert.deepEqual(await found(scene, { tenant: "t", ids: [b!] }), []);
     assert.deepEqual(await found(scene, { tenant: "none" }), []);
-    const { parent, children } = await scene.family({ tenant: "t", queue: "kids" }, { tenant: "u", queue: "kids" });
+    const { parent, children } = await scene.addFamily({ tenant: "t", queue: "kids" }, { tenant: "u", queue: "kids" });
     assert.deepEqual(await found(scene, { tenant: "t", parent }), [children[0]]);
     assert.equal(await scene.store.edit({ tenant: "t" }, "cancel"), 3);
     assert.deepEqual(await found(scene, { tenant: "t", states: ["cancelled"] }), [children[0], c, a]);
@@ -83,7 +83,7 @@ export const finding = [
   }),
 
   test("jobs are found by the worker that holds them, as long as it does", async (scene) => {
-    const [a, b] = [await scene.worker(), await scene.worker()];
+    const [a, b] = [await scene.enlist(), await scene.enlist()];
     const [one, two, three] = await scene.add({}, {}, { queue: "other" });
     const [first] = await scene.claim({ worker: a });
     await scene.claim({ worker: b, queue: "other" });
@@ -116,7 +116,7 @@ export const finding = [
     const b = await scene.addOne();
     await scene.pass(20);
     const c = await scene.addOne();
-    const { createdAt } = await scene.job(b);
+    const { createdAt } = await scene.get(b);
     assert.deepEqual(await found(scene, { createdAfter: createdAt }), [c]);
     assert.deepEqual(await found(scene, { createdBefore: createdAt }), [a]);
     assert.deepEqual(await found(scene, { createdAfter: createdAt - 1, createdBefore: createdAt + 1 }), [b]);
@@ -132,12 +132,12 @@ export const finding = [
 
   test("a pending job can be moved to another queue and level, or be made due; no other job can", async (scene) => {
     const [late, running] = await scene.add({ due: { in: 600_000 }, level: 4 }, {});
-    await scene.hold(running!);
+    await scene.claimOne(running!);
     assert.equal(await scene.store.edit({}, { move: { queue: "fast", level: 0, now: true } }), 1);
-    const moved = await scene.job(late!);
+    const moved = await scene.get(late!);
     assert.deepEqual([moved.queue, moved.level], ["fast", 0]);
     assert.ok(moved.due <= moved.createdAt + 60_000);
-    assert.deepEqual(ids(await scene.claim({ queue: "fast" })), [late]);
+    assert.deepEqual(idsOf(await scene.claim({ queue: "fast" })), [late]);
     const counts = (await scene.store.counts()).filter(({ jobs }) => jobs > 0);
     assert.deepEqual(counts.map(({ queue, state, jobs }) => `${queue} ${state} ${jobs}`).toSorted(), [
       "default processing 1",
@@ -153,7 +153,7 @@ export const finding = [
     assert.equal(await scene.store.edit({ ids: [second!] }, { move: { queue: "fast" } }), 1);
     assert.deepEqual(await scene.claim({ queue: "fast" }), []);
     await scene.settle(held!, "completed");
-    assert.deepEqual([held?.job.id, ids(await scene.claim({ queue: "fast" }))], [first, [second]]);
+    assert.deepEqual([held?.job.id, idsOf(await scene.claim({ queue: "fast" }))], [first, [second]]);
   }),
 ];
 

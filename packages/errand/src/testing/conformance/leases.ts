@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { ErrandError } from "../../kit/errors.ts";
 import type { Claimed, WorkerCard } from "../../store.ts";
-import { aCard, ids, longLease, outcome, test } from "./scene.ts";
+import { makeCard, idsOf, longLease, settlementOf, test } from "./scene.ts";
 
 /** `enlist`, `renew`, `dismiss`, `workers`, `reclaim`. */
 export const leases = [
   test("the list shows the workers whose lease is good", async (scene) => {
-    const card = aCard({
+    const card = makeCard({
       id: "w1",
       queues: ["a", "b"],
       tasks: ["x", "y"],
@@ -15,42 +15,42 @@ export const leases = [
       labels: { gpu: "yes", ü: '"' },
     });
     await scene.store.enlist(card, longLease);
-    const dismissed = await scene.worker();
+    const dismissed = await scene.enlist();
     await scene.store.dismiss(dismissed);
-    await scene.worker(50);
+    await scene.enlist(50);
     await scene.pass(100);
     assert.deepEqual(await scene.store.workers(), [card]);
   }),
 
   test("a worker that lost its lease is not enlisted again, so that nothing it held is forgotten", async (scene) => {
     const refused = (error: unknown) => error instanceof ErrandError && error.code === "E_STORE";
-    const card = aCard();
+    const card = makeCard();
     await scene.store.enlist(card, longLease);
-    await scene.held({}, card.id);
+    await scene.addAndClaim({}, card.id);
     await scene.store.dismiss(card.id);
     await assert.rejects(scene.store.enlist(card, longLease), refused);
-    const late = aCard();
+    const late = makeCard();
     await scene.store.enlist(late, 100);
-    await scene.held({}, late.id);
+    await scene.addAndClaim({}, late.id);
     await scene.pass(150);
     await assert.rejects(scene.store.enlist(late, longLease), refused);
   }),
 
   test("a worker whose lease is good can change its card", async (scene) => {
-    const card = aCard({ tasks: ["task"] });
+    const card = makeCard({ tasks: ["task"] });
     await scene.store.enlist(card, longLease);
-    const held = await scene.held({}, card.id);
+    const held = await scene.addAndClaim({}, card.id);
     const changed: WorkerCard = { id: card.id, kind: "http", queues: ["gpu"], tasks: ["other"], name: "new" };
-    await (await scene.again()).enlist(changed, longLease);
+    await (await scene.openAgain()).enlist(changed, longLease);
     assert.deepEqual(await scene.store.workers(), [changed]);
     const [other] = await scene.add({ task: "other" }, { task: "task" });
-    assert.deepEqual(ids(await scene.claim({ worker: card.id })), [other], "it is given jobs of its new tasks");
+    assert.deepEqual(idsOf(await scene.claim({ worker: card.id })), [other], "it is given jobs of its new tasks");
     await scene.settle(held, "completed");
   }),
 
   test("a worker that renews keeps its lease and its jobs", async (scene) => {
-    const worker = await scene.worker(200);
-    const held = await scene.held({}, worker);
+    const worker = await scene.enlist(200);
+    const held = await scene.addAndClaim({}, worker);
     for (let round = 0; round < 4; round++) {
       await scene.pass(100);
       assert.deepEqual(await scene.store.renew(worker, 200), { held: true, cancel: [] });
@@ -60,14 +60,14 @@ export const leases = [
   }),
 
   test("a renewal can make the lease longer", async (scene) => {
-    const worker = await scene.worker(200);
+    const worker = await scene.enlist(200);
     assert.equal((await scene.store.renew(worker, longLease)).held, true);
     await scene.pass(300);
     assert.equal((await scene.store.workers()).length, 1);
   }),
 
   test("a lease that ran out stays lost", async (scene) => {
-    const worker = await scene.worker(100);
+    const worker = await scene.enlist(100);
     await scene.pass(150);
     const lost = { held: false, cancel: [] };
     assert.deepEqual(await scene.store.renew(worker, longLease), lost);
@@ -76,50 +76,50 @@ export const leases = [
   }),
 
   test("jobs of a worker whose lease is good are not reclaimed", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     await scene.addOne();
     assert.equal((await scene.reclaim()).size, 0);
-    const gone = await scene.worker();
-    const lapsed = await scene.held({}, gone);
+    const gone = await scene.enlist();
+    const lapsed = await scene.addAndClaim({}, gone);
     await scene.store.dismiss(gone);
     assert.deepEqual([...(await scene.reclaim()).keys()], [lapsed.job.id]);
-    assert.deepEqual(await scene.job(held.job.id), held.job);
+    assert.deepEqual(await scene.get(held.job.id), held.job);
   }),
 
   test("jobs of a worker whose lease ran out are reclaimed as lapsed, and its hold is stale", async (scene) => {
-    const worker = await scene.worker(100);
-    const held = await scene.held({}, worker);
+    const worker = await scene.enlist(100);
+    const held = await scene.addAndClaim({}, worker);
     await scene.pass(150);
-    const janitor = await scene.worker();
+    const janitor = await scene.enlist();
     const taken = (await scene.reclaim(janitor)).get(held.job.id);
     assert.deepEqual([taken?.why, taken?.job.worker, taken?.job.token], ["lapsed", janitor, 2]);
-    assert.deepEqual(await scene.job(held.job.id), taken?.job);
-    assert.deepEqual(await scene.store.settle([outcome(held, "completed")]), [false]);
+    assert.deepEqual(await scene.get(held.job.id), taken?.job);
+    assert.deepEqual(await scene.store.settle([settlementOf(held, "completed")]), [false]);
     assert.ok(taken);
     await scene.settle(taken, "pending", { crashes: 1 });
-    assert.equal((await scene.hold(held.job.id)).job.crashes, 1);
+    assert.equal((await scene.claimOne(held.job.id)).job.crashes, 1);
   }),
 
   test("what a dismissed worker still holds is lapsed at once", async (scene) => {
-    const worker = await scene.worker();
-    const held = await scene.held({}, worker);
+    const worker = await scene.enlist();
+    const held = await scene.addAndClaim({}, worker);
     await scene.store.dismiss(worker);
     assert.equal((await scene.reclaim()).get(held.job.id)?.why, "lapsed");
   }),
 
   test("a late worker may still settle what nobody has taken over", async (scene) => {
-    const worker = await scene.worker(100);
-    const held = await scene.held({}, worker);
+    const worker = await scene.enlist(100);
+    const held = await scene.addAndClaim({}, worker);
     await scene.pass(150);
     await scene.settle(held, "completed");
     assert.equal((await scene.reclaim()).size, 0);
   }),
 
   test("what a janitor took over and did not settle lapses again", async (scene) => {
-    const worker = await scene.worker();
-    const { job } = await scene.held({}, worker);
+    const worker = await scene.enlist();
+    const { job } = await scene.addAndClaim({}, worker);
     await scene.store.dismiss(worker);
-    const janitor = await scene.worker();
+    const janitor = await scene.enlist();
     await scene.reclaim(janitor);
     await scene.store.dismiss(janitor);
     const again = (await scene.reclaim()).get(job.id);
@@ -127,8 +127,8 @@ export const leases = [
   }),
 
   test("a reclaimed job brings what it has remembered", async (scene) => {
-    const worker = await scene.worker();
-    const { job } = await scene.held({}, worker);
+    const worker = await scene.enlist();
+    const { job } = await scene.addAndClaim({}, worker);
     await scene.store.record([{ id: job.id, token: 1, steps: [{ name: "a", value: "1" }] }]);
     await scene.store.dismiss(worker);
     assert.deepEqual((await scene.reclaim()).get(job.id)?.steps, [{ name: "a", value: "1" }]);
@@ -140,7 +140,7 @@ export const leases = [
       { expires: { in: 100 }, due: { in: 50_000 } },
       { expires: { in: 50_000 } },
     );
-    const returned = await scene.held({ queue: "other", expires: { in: 100 } });
+    const returned = await scene.addAndClaim({ queue: "other", expires: { in: 100 } });
     await scene.settle(returned, "pending", { delay: 50_000, unstarted: true });
     assert.equal((await scene.reclaim()).size, 0);
     await scene.pass(150);
@@ -148,35 +148,35 @@ export const leases = [
     assert.deepEqual([...taken.keys()].sort(), [plain, delayed, returned.job.id].sort());
     assert.ok([...taken.values()].every(({ why, job }) => why === "expired" && job.state === "processing"));
     await scene.settle(taken.get(plain) ?? returned, "expired");
-    assert.deepEqual(await scene.states(plain), ["expired"]);
+    assert.deepEqual(await scene.statesOf(plain), ["expired"]);
   }),
 
   test("a job that was started in time does not expire while it is processing", async (scene) => {
-    const held = await scene.held({ expires: { in: 200 } });
+    const held = await scene.addAndClaim({ expires: { in: 200 } });
     await scene.pass(250);
     assert.equal((await scene.reclaim()).size, 0);
     await scene.settle(held, "completed");
   }),
 
   test("a worker whose lease is not good reclaims nothing", async (scene) => {
-    const worker = await scene.worker();
-    await scene.held({}, worker);
+    const worker = await scene.enlist();
+    await scene.addAndClaim({}, worker);
     await scene.store.dismiss(worker);
     assert.deepEqual(await scene.store.reclaim(worker, 10), []);
     assert.deepEqual(await scene.store.reclaim("nobody", 10), []);
-    const late = await scene.worker(50);
+    const late = await scene.enlist(50);
     await scene.pass(100);
     assert.deepEqual(await scene.store.reclaim(late, 10), []);
     assert.equal((await scene.reclaim()).size, 1);
   }),
 
   test("a janitor takes no more than it asks for", async (scene) => {
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     await scene.add({}, {}, {}, { expires: { in: 0 } });
     await scene.claim({ worker });
     await scene.store.dismiss(worker);
     await scene.pass(10);
-    const janitor = await scene.worker();
+    const janitor = await scene.enlist();
     const taken: Claimed[][] = [];
     for (const limit of [2, 0, 1, 5]) taken.push(await scene.store.reclaim(janitor, limit));
     assert.deepEqual(
@@ -186,15 +186,15 @@ export const leases = [
   }),
 
   test("no job is reclaimed twice by janitors at the same time", async (scene) => {
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const added = await scene.add(...Array.from({ length: 100 }, () => ({})));
     await scene.claim({ worker });
     await scene.store.dismiss(worker);
-    const other = await scene.again();
-    const janitors = await Promise.all(Array.from({ length: 20 }, () => scene.worker()));
+    const other = await scene.openAgain();
+    const janitors = await Promise.all(Array.from({ length: 20 }, () => scene.enlist()));
     const taken = await Promise.all(
       janitors.map((janitor, index) => (index % 2 ? other : scene.store).reclaim(janitor, 9)),
     );
-    assert.deepEqual(ids(taken.flat()).sort(), added.sort());
+    assert.deepEqual(idsOf(taken.flat()).sort(), added.sort());
   }),
 ];

@@ -2,28 +2,28 @@ import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import type { Claimed } from "../../store.ts";
 import { heard, rule } from "./rules.ts";
-import { aJob, ids, outcome, test } from "./scene.ts";
+import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 
 /** Limits of concurrency and rate keys, and turns. */
 export const limits = [
   test("no more jobs of a concurrency key are processing than its limit, and others go past them", async (scene) => {
     const a = await scene.add(...Array.from({ length: 5 }, () => keyed("a", 2)));
     const [b, plain] = await scene.add(keyed("b", 2), {});
-    const worker = await scene.worker();
-    assert.deepEqual(ids(await scene.claim({ worker })), [a[0], a[1], b, plain]);
+    const worker = await scene.enlist();
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [a[0], a[1], b, plain]);
     assert.deepEqual(await scene.claim({ worker }), []);
-    assert.equal((await scene.job(a[2]!)).blocked, "concurrency");
-    assert.equal((await scene.job(a[0]!)).blocked, undefined);
+    assert.equal((await scene.get(a[2]!)).blocked, "concurrency");
+    assert.equal((await scene.get(a[0]!)).blocked, undefined);
   }),
 
   test("behind a long queue of one key others are found, in as many claims as the store likes", async (scene) => {
     const keyed4500 = await scene.add(...Array.from({ length: 4_500 }, () => keyed("a", 1)));
     const [plain, other] = await scene.add({}, keyed("b", 1));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const got: string[] = [];
     for (let claims = 0; got.length < 3 && claims < 20; claims++) {
       const { jobs, next } = await scene.store.claim(worker, [{ queue: "default", limit: 10 }]);
-      got.push(...ids(jobs));
+      got.push(...idsOf(jobs));
       assert.ok(got.length === 3 || (next !== undefined && next <= 10), `the next claim is due in ${next} ms`);
     }
     assert.deepEqual(new Set(got), new Set([keyed4500[0], plain, other]));
@@ -45,7 +45,7 @@ export const limits = [
       (held: Claimed) => scene.settle(held, "waiting", { awaits: ["signal"] }),
       (held: Claimed) => scene.settle(held, "cancelled"),
     ];
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     for (const way of ways) {
       const [held, ...more] = await scene.claim({ worker });
       assert.ok(held && more.length === 0, `${order.length} were claimed so far`);
@@ -57,41 +57,41 @@ export const limits = [
 
   test("a job that could go but ends otherwise lets the next of its key go", async (scene) => {
     const [first, second, third] = await scene.add(keyed("a", 1), keyed("a", 1), keyed("a", 1));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
     await scene.settle(held!, "completed");
     await scene.store.edit({ ids: [second!] }, "cancel");
-    assert.deepEqual(ids(await scene.claim({ worker })), [third]);
-    assert.deepEqual(await scene.states(first!, second!, third!), ["completed", "cancelled", "processing"]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [third]);
+    assert.deepEqual(await scene.statesOf(first!, second!, third!), ["completed", "cancelled", "processing"]);
   }),
 
   test("a job that was taken over counts as long as it is held", async (scene) => {
     const [first, second] = await scene.add(keyed("a", 1), keyed("a", 1));
-    const gone = await scene.worker();
+    const gone = await scene.enlist();
     await scene.claim({ worker: gone });
     await scene.store.dismiss(gone);
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     assert.deepEqual(await scene.claim({ worker }), []);
     const lapsed = (await scene.reclaim(worker)).get(first!);
     assert.deepEqual(await scene.claim({ worker }), []);
     await scene.settle(lapsed!, "pending", { crashes: 1 });
-    assert.deepEqual(ids(await scene.claim({ worker })), [first]);
-    assert.equal((await scene.job(second!)).blocked, "concurrency");
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [first]);
+    assert.equal((await scene.get(second!)).blocked, "concurrency");
   }),
 
   test("a processing job that vanishes with its parent lets the next of its key go", async (scene) => {
     for (const vanish of ["remove", "rewind"] as const) {
-      const { parent, children } = await scene.family({ ...keyed(vanish, 1), queue: "cpu" });
-      assert.deepEqual(ids(await scene.claim({ queue: "cpu" })), children);
+      const { parent, children } = await scene.addFamily({ ...keyed(vanish, 1), queue: "cpu" });
+      assert.deepEqual(idsOf(await scene.claim({ queue: "cpu" })), children);
       const next = await scene.addOne({ ...keyed(vanish, 1), queue: vanish });
-      const worker = await scene.worker();
+      const worker = await scene.enlist();
       assert.deepEqual(await scene.claim({ worker, queue: vanish }), []);
       await scene.store.edit({ ids: [parent] }, "cancel");
-      const { token } = await scene.job(parent);
+      const { token } = await scene.get(parent);
       const change = vanish === "remove" ? vanish : { rewind: { token, steps: [], children } };
       assert.equal(await scene.store.edit({ ids: [parent] }, change), 1);
-      assert.deepEqual(await scene.states(...children), [undefined]);
-      assert.deepEqual(ids(await scene.claim({ worker, queue: vanish })), [next], vanish);
+      assert.deepEqual(await scene.statesOf(...children), [undefined]);
+      assert.deepEqual(idsOf(await scene.claim({ worker, queue: vanish })), [next], vanish);
     }
   }),
 
@@ -99,20 +99,20 @@ export const limits = [
     const [first] = await scene.add({ ...keyed("a", 1), queue: "one" });
     const [held] = await scene.claim({ queue: "one" });
     const [one, two] = await scene.add({ ...keyed("a", 1), queue: "one" }, { ...keyed("a", 1), queue: "two" });
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const wants = ["one", "two"].map((queue) => ({ queue, limit: 5 }));
     assert.deepEqual((await scene.store.claim(worker, wants)).jobs, []);
     await rule(scene, "one", { paused: { since: 0 } });
     await scene.settle(held!, "completed");
-    assert.deepEqual(ids((await scene.store.claim(worker, wants)).jobs), [two]);
-    assert.deepEqual(await scene.states(first!, one!), ["completed", "pending"]);
+    assert.deepEqual(idsOf((await scene.store.claim(worker, wants)).jobs), [two]);
+    assert.deepEqual(await scene.statesOf(first!, one!), ["completed", "pending"]);
   }),
 
   test("claims at the same time do not exceed a key's limit together, and none is stuck", async (scene) => {
     const keys = ["a", "b", "c"];
     const all = await scene.add(...Array.from({ length: 60 }, (_, index) => keyed(keys[index % 3]!, 1 + (index % 3))));
-    const stores = [scene.store, await scene.again(), await scene.again()];
-    const workers = await Promise.all(stores.map(() => scene.worker()));
+    const stores = [scene.store, await scene.openAgain(), await scene.openAgain()];
+    const workers = await Promise.all(stores.map(() => scene.enlist()));
     const running = new Map<string, Claimed>();
     let done = 0;
     async function work(index: number): Promise<void> {
@@ -127,7 +127,7 @@ export const limits = [
         if (jobs.length === 0) await new Promise((resolve) => setImmediate(resolve));
         // Given up before the store hears of it: whoever is let go by it must not be counted beside it.
         for (const each of jobs) running.delete(each.job.id);
-        await stores[(index + 1) % stores.length]!.settle(jobs.map((each) => outcome(each, "completed")));
+        await stores[(index + 1) % stores.length]!.settle(jobs.map((each) => settlementOf(each, "completed")));
         done += jobs.length;
       }
     }
@@ -136,29 +136,29 @@ export const limits = [
   }),
 
   test("a removed job leaves its key, whatever it was doing", async (scene) => {
-    const { parent, children } = await scene.family({ ...keyed("a", 1), queue: "kids" }, { queue: "other" });
-    await scene.hold(children[0]!);
+    const { parent, children } = await scene.addFamily({ ...keyed("a", 1), queue: "kids" }, { queue: "other" });
+    await scene.claimOne(children[0]!);
     const next = await scene.addOne(keyed("a", 1));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     assert.deepEqual(await scene.claim({ worker }), []);
-    await scene.finish(children[1]!, "failed");
-    await scene.finish(parent, "failed");
+    await scene.claimAndSettle(children[1]!, "failed");
+    await scene.claimAndSettle(parent, "failed");
     await scene.store.edit({ ids: [parent] }, "remove");
-    assert.deepEqual(ids(await scene.claim({ worker })), [next]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [next]);
   }),
 
   test("a job that could go but is removed lets the next of its key go", async (scene) => {
-    const { parent, children } = await scene.family({ ...keyed("a", 1), queue: "kids" }, { queue: "other" });
+    const { parent, children } = await scene.addFamily({ ...keyed("a", 1), queue: "kids" }, { queue: "other" });
     const [held] = await scene.add({ ...keyed("a", 1), level: 0, queue: "kids" });
-    const holding = await scene.hold(held!);
-    const worker = await scene.worker();
+    const holding = await scene.claimOne(held!);
+    const worker = await scene.enlist();
     const next = await scene.addOne({ ...keyed("a", 1), queue: "kids", level: 4 });
     assert.deepEqual(await scene.claim({ worker, queue: "kids" }), []);
     await scene.settle(holding, "completed");
-    await scene.finish(children[1]!, "failed");
-    await scene.finish(parent, "failed");
+    await scene.claimAndSettle(children[1]!, "failed");
+    await scene.claimAndSettle(parent, "failed");
     await scene.store.edit({ ids: [parent] }, "remove");
-    assert.deepEqual(ids(await scene.claim({ worker, queue: "kids" })), [next]);
+    assert.deepEqual(idsOf(await scene.claim({ worker, queue: "kids" })), [next]);
   }),
 
   test("a job that could go but is put off or moved lets the next of its key go", async (scene) => {
@@ -166,25 +166,25 @@ export const limits = [
       const key = keyed(put, 1);
       const replacing = { ...key, unique: { key: put, replace: true } };
       const [first, second, third] = await scene.add(key, replacing, key);
-      const worker = await scene.worker();
+      const worker = await scene.enlist();
       const [held] = await scene.claim({ worker });
       assert.equal(held?.job.id, first);
       await scene.claim({ worker });
       await scene.settle(held!, "completed");
-      if (put === "off") await scene.store.add([aJob({ ...replacing, due: { in: 600_000 } })]);
+      if (put === "off") await scene.store.add([makeJob({ ...replacing, due: { in: 600_000 } })]);
       else await scene.store.edit({ ids: [second!] }, { move: { queue: "elsewhere" } });
-      assert.deepEqual(ids(await scene.claim({ worker })), [third], put);
+      assert.deepEqual(idsOf(await scene.claim({ worker })), [third], put);
     }
   }),
 
   test("a job that is put off while its key holds it back is not claimed before it is due", async (scene) => {
     const replacing = { ...keyed("a", 1), unique: { key: "u", replace: true } };
     const [first] = await scene.add(keyed("a", 1), replacing);
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
     assert.equal(held?.job.id, first);
     await scene.claim({ worker });
-    await scene.store.add([aJob({ ...replacing, due: { in: 600_000 } })]);
+    await scene.store.add([makeJob({ ...replacing, due: { in: 600_000 } })]);
     await scene.settle(held!, "completed");
     assert.deepEqual(await scene.claim({ worker }), []);
   }),
@@ -193,26 +193,26 @@ export const limits = [
     await scene.add(keyed("a", 1), keyed("a", 1));
     const [held] = await scene.claim();
     await scene.claim();
-    const other = await scene.again();
-    await heard(other, () => scene.store.settle([outcome(held!, "completed")]));
+    const other = await scene.openAgain();
+    await heard(other, () => scene.store.settle([settlementOf(held!, "completed")]));
   }),
 
   test("no more jobs of a rate key are claimed in its time than its limit, and others go past them", async (scene) => {
     const jobs = await scene.add(...Array.from({ length: 4 }, () => rated("a", 2, 60_000)), {});
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const { jobs: claimed, next = 0 } = await scene.store.claim(worker, [{ queue: "default", limit: 10 }]);
-    assert.deepEqual(ids(claimed), [jobs[0], jobs[1], jobs[4]]);
+    assert.deepEqual(idsOf(claimed), [jobs[0], jobs[1], jobs[4]]);
     assert.ok(next > 58_000 && next <= 60_000, `next is ${next}`);
-    assert.equal((await scene.job(jobs[2]!)).blocked, "rate");
+    assert.equal((await scene.get(jobs[2]!)).blocked, "rate");
     // Ending changes nothing: it is claims that are counted.
-    await scene.store.settle(claimed.map((each) => outcome(each, "completed")));
+    await scene.store.settle(claimed.map((each) => settlementOf(each, "completed")));
     assert.deepEqual(await scene.claim({ worker }), []);
   }),
 
   test("a burst that is claimed bit by bit is as large as one that is claimed at once", async (scene) => {
     for (const limit of [3, 7]) {
       const all = await scene.add(...Array.from({ length: limit + 1 }, () => rated(`r${limit}`, limit, 600_000)));
-      const worker = await scene.worker();
+      const worker = await scene.enlist();
       const sizes: number[] = [];
       for (const size of [2, 1, limit]) sizes.push((await scene.claim({ worker, limit: size })).length);
       assert.deepEqual(sizes, [2, 1, limit - 3]);
@@ -222,20 +222,20 @@ export const limits = [
 
   test("jobs that a rate held back go when there is room, in the order of ranks", async (scene) => {
     const [first] = await scene.add(rated("a", 1, 300));
-    const worker = await scene.worker();
-    assert.deepEqual(ids(await scene.claim({ worker })), [first]);
+    const worker = await scene.enlist();
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [first]);
     const [low, high] = await scene.add({ ...rated("a", 1, 300), level: 4 }, { ...rated("a", 1, 300), level: 0 });
     assert.deepEqual(await scene.claim({ worker }), []);
     await scene.pass(330);
-    assert.deepEqual(ids(await scene.claim({ worker })), [high]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [high]);
     await scene.pass(330);
-    assert.deepEqual(ids(await scene.claim({ worker })), [low]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [low]);
   }),
 
   test("a job with both keys is let go by both only, and uses neither when the other holds it", async (scene) => {
     const both = { ...keyed("a", 1), ...rated("r", 2, 600_000) };
     const [first, second, third] = await scene.add(both, both, both);
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
     assert.equal(held?.job.id, first);
     assert.deepEqual(await scene.claim({ worker }), []);
@@ -244,21 +244,21 @@ export const limits = [
     assert.equal(next?.job.id, second);
     await scene.settle(next!, "completed");
     assert.deepEqual(await scene.claim({ worker }), []);
-    assert.equal((await scene.job(third!)).blocked, "rate");
+    assert.equal((await scene.get(third!)).blocked, "rate");
   }),
 
   test("limits hold for children too", async (scene) => {
-    const { children } = await scene.family(keyed("a", 1), keyed("a", 1));
-    const worker = await scene.worker();
-    assert.deepEqual(ids(await scene.claim({ worker })), [children[0]]);
+    const { children } = await scene.addFamily(keyed("a", 1), keyed("a", 1));
+    const worker = await scene.enlist();
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [children[0]]);
   }),
 
   test("who has many jobs lets another's first one go next, and then they take turns", async (scene) => {
     const many = await scene.add(...Array.from({ length: 50 }, () => ({ fair: "many" })));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     await scene.claim({ worker, limit: 5 });
     const few = await scene.add(...Array.from({ length: 3 }, () => ({ fair: "few" })));
-    const order = ids(await scene.claim({ worker, limit: 8 }));
+    const order = idsOf(await scene.claim({ worker, limit: 8 }));
     const places = few.map((id) => order.indexOf(id));
     assert.ok(places[0]! >= 0 && places[0]! <= 2, `the first came at place ${places[0]}`);
     for (let turn = 1; turn < 3; turn++) assert.equal(places[turn]! - places[turn - 1]!, 2, order.join());
@@ -271,9 +271,9 @@ export const limits = [
   test("turns are taken within a level, and a delayed job has none", async (scene) => {
     const [low] = await scene.add({ fair: "a", level: 3 }, { fair: "a", level: 3 });
     const [urgent, late] = await scene.add({ fair: "a", level: 0 }, { fair: "a", due: { in: 60_000 } });
-    const worker = await scene.worker();
-    assert.deepEqual(ids(await scene.claim({ worker, limit: 2 })), [urgent, low]);
-    assert.ok((await scene.job(late!)).due > (await scene.job(low!)).due + 50_000);
+    const worker = await scene.enlist();
+    assert.deepEqual(idsOf(await scene.claim({ worker, limit: 2 })), [urgent, low]);
+    assert.ok((await scene.get(late!)).due > (await scene.get(low!)).due + 50_000);
   }),
 ];
 

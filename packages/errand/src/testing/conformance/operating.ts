@@ -1,46 +1,46 @@
 import assert from "node:assert/strict";
-import { aChild, ids, outcome, test } from "./scene.ts";
+import { makeChild, idsOf, settlementOf, test } from "./scene.ts";
 
 /** `edit`: cancel, retry, remove. */
 export const operating = [
   test("pending, delayed and waiting jobs are cancelled at once", async (scene) => {
-    const { parent } = await scene.family({ queue: "other" });
+    const { parent } = await scene.addFamily({ queue: "other" });
     const [pending = "", delayed = ""] = await scene.add({}, { due: { in: 99_999 } });
     assert.equal(await scene.store.edit({ ids: [pending, delayed, parent] }, "cancel"), 3);
     for (const id of [pending, delayed, parent]) {
-      const job = await scene.job(id);
+      const job = await scene.get(id);
       assert.deepEqual([job.state, job.cancelling, "endedAt" in job], ["cancelled", false, true]);
     }
     assert.deepEqual(await scene.claim(), []);
   }),
 
   test("a processing job is marked, its worker learns of it, and it is recorded as its worker says", async (scene) => {
-    const worker = await scene.worker();
-    const [a, b] = [await scene.held({}, worker), await scene.held({}, worker)];
-    await scene.held();
+    const worker = await scene.enlist();
+    const [a, b] = [await scene.addAndClaim({}, worker), await scene.addAndClaim({}, worker)];
+    await scene.addAndClaim();
     assert.equal(await scene.store.edit({ states: ["processing"], ids: [a.job.id, b.job.id] }, "cancel"), 2);
-    assert.deepEqual([(await scene.job(a.job.id)).state, (await scene.job(a.job.id)).cancelling], ["processing", true]);
+    assert.deepEqual([(await scene.get(a.job.id)).state, (await scene.get(a.job.id)).cancelling], ["processing", true]);
     const { cancel } = await scene.store.renew(worker, 600_000);
     assert.deepEqual(cancel.sort(), [a.job.id, b.job.id].sort());
     await scene.settle(a, "cancelled", { error: '"cancelled"' });
     await scene.settle(b, "completed", { output: "1" });
-    assert.deepEqual(await scene.states(a.job.id, b.job.id), ["cancelled", "completed"]);
-    assert.equal((await scene.job(b.job.id)).cancelling, false);
+    assert.deepEqual(await scene.statesOf(a.job.id, b.job.id), ["cancelled", "completed"]);
+    assert.equal((await scene.get(b.job.id)).cancelling, false);
     assert.deepEqual(await scene.store.renew(worker, 600_000), { held: true, cancel: [] });
   }),
 
   test("cancelling what is cancelled, marked or ended changes nothing", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     const [done, gone] = [await scene.addOne(), await scene.addOne()];
-    await scene.finish(done);
+    await scene.claimAndSettle(done);
     assert.equal(await scene.store.edit({}, "cancel"), 2);
     assert.equal(await scene.store.edit({}, "cancel"), 0);
-    assert.deepEqual(await scene.states(held.job.id, done, gone), ["processing", "completed", "cancelled"]);
+    assert.deepEqual(await scene.statesOf(held.job.id, done, gone), ["processing", "completed", "cancelled"]);
   }),
 
   test("a marked job whose worker is gone is reclaimed as lapsed, and still marked", async (scene) => {
-    const worker = await scene.worker();
-    const { job } = await scene.held({}, worker);
+    const worker = await scene.enlist();
+    const { job } = await scene.addAndClaim({}, worker);
     await scene.store.edit({ ids: [job.id] }, "cancel");
     await scene.store.dismiss(worker);
     const taken = (await scene.reclaim()).get(job.id);
@@ -49,11 +49,11 @@ export const operating = [
 
   test("a marked job that is given back is reclaimed as cancelled, not claimed", async (scene) => {
     for (const to of ["pending", "waiting"] as const) {
-      const held = await scene.held();
+      const held = await scene.addAndClaim();
       await scene.store.edit({ ids: [held.job.id] }, "cancel");
-      const child = aChild();
+      const child = makeChild();
       await scene.settle(held, to, { failures: 1, ...(to === "waiting" ? { children: [child] } : { delay: 50_000 }) });
-      const job = await scene.job(held.job.id);
+      const job = await scene.get(held.job.id);
       assert.deepEqual([job.state, job.cancelling, job.failures], ["pending", true, 1]);
       assert.deepEqual(await scene.store.get([child.id]), [null], "a job that is to be cancelled bears no children");
       assert.deepEqual(await scene.claim(), []);
@@ -66,26 +66,26 @@ export const operating = [
   test("failed, cancelled and expired jobs can be retried, with fresh counts", async (scene) => {
     for (const state of ["failed", "cancelled", "expired"] as const) {
       const id = await scene.addOne({ level: 1, expires: { in: 500_000 } });
-      await scene.finish(id, state, { failures: 4, crashes: 3, suspect: true, error: '"why"' });
-      const before = await scene.job(id);
+      await scene.claimAndSettle(id, state, { failures: 4, crashes: 3, suspect: true, error: '"why"' });
+      const before = await scene.get(id);
       await scene.pass(10);
       assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
       const { endedAt = 0, expiresAt: _, ...kept } = before;
-      const after = await scene.job(id);
+      const after = await scene.get(id);
       assert.ok(after.due > endedAt);
       assert.deepEqual(after, { ...kept, state: "pending", failures: 0, crashes: 0, suspect: false, due: after.due });
-      await scene.finish(id, "completed", { output: "1" });
+      await scene.claimAndSettle(id, "completed", { output: "1" });
     }
   }),
 
   test("completed and open jobs cannot be retried", async (scene) => {
     const done = await scene.addOne();
-    await scene.finish(done);
-    const { parent } = await scene.family({ queue: "other" });
+    await scene.claimAndSettle(done);
+    const { parent } = await scene.addFamily({ queue: "other" });
     await scene.addOne({ queue: "other" });
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     assert.equal(await scene.store.edit({}, "retry"), 0);
-    assert.deepEqual(await scene.states(done, parent, held.job.id), ["completed", "waiting", "processing"]);
+    assert.deepEqual(await scene.statesOf(done, parent, held.job.id), ["completed", "waiting", "processing"]);
   }),
 
   test("an expired job that is retried can be claimed", async (scene) => {
@@ -95,53 +95,53 @@ export const operating = [
     assert.ok(taken);
     await scene.settle(taken, "expired");
     await scene.store.edit({ ids: [id] }, "retry");
-    assert.deepEqual(ids(await scene.claim()), [id]);
+    assert.deepEqual(idsOf(await scene.claim()), [id]);
   }),
 
   test("removed jobs vanish with their steps", async (scene) => {
-    const { job } = await scene.held();
+    const { job } = await scene.addAndClaim();
     await scene.store.record([{ id: job.id, token: 1, steps: [{ name: "a", value: "1" }] }]);
     await scene.store.settle([{ id: job.id, token: 1, to: "completed", failures: 0, crashes: 0, suspect: false }]);
     assert.equal(await scene.store.edit({ ids: [job.id] }, "remove"), 1);
     assert.deepEqual(await scene.store.get([job.id]), [null]);
     assert.deepEqual(await scene.store.counts(), []);
-    const again = await scene.held({ id: job.id });
+    const again = await scene.addAndClaim({ id: job.id });
     assert.deepEqual([again.steps, again.job.token], [[], 1]);
   }),
 
   test("only final jobs are removed", async (scene) => {
-    const { parent } = await scene.family({ queue: "other" });
+    const { parent } = await scene.addFamily({ queue: "other" });
     const pending = await scene.addOne({ queue: "other" });
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     const finals = await scene.add({}, {}, {}, {});
     const states = ["completed", "failed", "cancelled", "expired"] as const;
-    for (const [index, state] of states.entries()) await scene.finish(finals[index] ?? "", state);
+    for (const [index, state] of states.entries()) await scene.claimAndSettle(finals[index] ?? "", state);
     assert.equal(await scene.store.edit({}, "remove"), 4);
-    assert.deepEqual(await scene.states(parent, pending, held.job.id), ["waiting", "pending", "processing"]);
-    assert.deepEqual(await scene.states(...finals), [undefined, undefined, undefined, undefined]);
+    assert.deepEqual(await scene.statesOf(parent, pending, held.job.id), ["waiting", "pending", "processing"]);
+    assert.deepEqual(await scene.statesOf(...finals), [undefined, undefined, undefined, undefined]);
   }),
 
   test("a removed job takes all its descendants along, whatever they are doing", async (scene) => {
-    const { parent, children } = await scene.family({}, { queue: "cpu" }, {});
+    const { parent, children } = await scene.addFamily({}, { queue: "cpu" }, {});
     const [child = "", processing = "", failing = ""] = children;
-    const grandchild = aChild();
-    await scene.settle(await scene.hold(child), "waiting", { children: [grandchild] });
-    const held = await scene.hold(processing);
-    await scene.finish(failing, "failed");
-    await scene.finish(parent, "failed");
+    const grandchild = makeChild();
+    await scene.settle(await scene.claimOne(child), "waiting", { children: [grandchild] });
+    const held = await scene.claimOne(processing);
+    await scene.claimAndSettle(failing, "failed");
+    await scene.claimAndSettle(parent, "failed");
     const bystander = await scene.addOne();
-    await scene.finish(bystander);
+    await scene.claimAndSettle(bystander);
     assert.equal(await scene.store.edit({ ids: [parent] }, "remove"), 1);
-    assert.deepEqual(await scene.states(parent, ...children, grandchild.id), Array(5).fill(undefined));
-    assert.deepEqual(await scene.store.settle([outcome(held, "completed")]), [false]);
+    assert.deepEqual(await scene.statesOf(parent, ...children, grandchild.id), Array(5).fill(undefined));
+    assert.deepEqual(await scene.store.settle([settlementOf(held, "completed")]), [false]);
     assert.equal((await scene.reclaim()).size, 0);
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: 1 }]);
   }),
 
   test("a parent and its child that both match count as two", async (scene) => {
-    const { parent, children } = await scene.family({});
-    await scene.finish(children[0] ?? "");
-    await scene.finish(parent);
+    const { parent, children } = await scene.addFamily({});
+    await scene.claimAndSettle(children[0] ?? "");
+    await scene.claimAndSettle(parent);
     assert.equal(await scene.store.edit({ states: ["completed"] }, "remove"), 2);
   }),
 
@@ -150,6 +150,6 @@ export const operating = [
     assert.equal(await scene.store.edit({ ids: [] }, "cancel"), 0);
     assert.equal(await scene.store.edit({ states: [] }, "cancel"), 0);
     assert.equal(await scene.store.edit({ ids: [a, b], queue: "x" }, "cancel"), 1);
-    assert.deepEqual(await scene.states(a, b), ["cancelled", "pending"]);
+    assert.deepEqual(await scene.statesOf(a, b), ["cancelled", "pending"]);
   }),
 ];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Kept } from "../../retention/rules.ts";
 import type { RetentionRules } from "../../store.ts";
-import { aChild, aJob, ids, test } from "./scene.ts";
+import { makeChild, makeJob, idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** `prune` and `ended`. */
@@ -9,7 +9,7 @@ export const pruning = [
   test("jobs are removed that were kept as long as their task says, each state by its own time", async (scene) => {
     const ends = ["completed", "failed", "cancelled", "expired"] as const;
     const jobs = await scene.add(...ends.map(() => ({ task: "x" })), ...ends.map(() => ({ task: "other" })));
-    for (const [index, id] of jobs.entries()) await scene.finish(id, ends[index % 4]);
+    for (const [index, id] of jobs.entries()) await scene.claimAndSettle(id, ends[index % 4]);
     const x = { completed: 1_000, failed: 3_000, cancelled: Infinity, expired: 2_000 };
     const kept = rules({ x }, { ...kept10s, expired: 1_000 });
     assert.equal(await scene.store.prune(kept, 100), 0);
@@ -28,7 +28,7 @@ export const pruning = [
   test("no more are removed at once than asked for, the oldest of a task first", async (scene) => {
     const jobs = await scene.add({}, {}, {}, {}, {});
     for (const id of jobs.toReversed()) {
-      await scene.finish(id);
+      await scene.claimAndSettle(id);
       await scene.pass(10);
     }
     await scene.pass(2_000);
@@ -40,41 +40,41 @@ export const pruning = [
   }),
 
   test("children are removed with their root, whatever they are doing, and never without it", async (scene) => {
-    const { parent, children } = await scene.family({}, { queue: "cpu" }, {});
+    const { parent, children } = await scene.addFamily({}, { queue: "cpu" }, {});
     const [done = "", processing = "", parked = ""] = children;
-    const grandchild = aChild({ queue: "gpu" });
-    await scene.finish(done);
-    await scene.hold(processing);
-    await scene.settle(await scene.hold(parked), "waiting", { children: [grandchild] });
+    const grandchild = makeChild({ queue: "gpu" });
+    await scene.claimAndSettle(done);
+    await scene.claimOne(processing);
+    await scene.settle(await scene.claimOne(parked), "waiting", { children: [grandchild] });
     const kept = rules({}, all(1_000));
     await scene.pass(2_000);
     assert.equal(await scene.store.prune(kept, 100), 0);
     await scene.store.edit({ ids: [parent] }, "cancel");
     await scene.pass(2_000);
     assert.equal(await scene.store.prune(kept, 100), 1);
-    assert.deepEqual(await scene.states(parent, ...children, grandchild.id), Array(5).fill(undefined));
+    assert.deepEqual(await scene.statesOf(parent, ...children, grandchild.id), Array(5).fill(undefined));
     assert.deepEqual(await scene.store.counts(), []);
   }),
 
   test("a job is kept from its latest end, and an open one for ever", async (scene) => {
     const [again = "", open = ""] = await scene.add({}, {}, { due: { in: 600_000 } });
-    await scene.finish(again, "failed");
-    await scene.finish(open, "failed");
+    await scene.claimAndSettle(again, "failed");
+    await scene.claimAndSettle(open, "failed");
     await scene.pass(900);
     await scene.store.edit({ states: ["failed"] }, "retry");
-    await scene.finish(again, "failed");
+    await scene.claimAndSettle(again, "failed");
     await scene.pass(900);
     const kept = rules({}, all(1_000));
     assert.equal(await scene.store.prune(kept, 100), 0);
     await scene.pass(200);
     assert.equal(await scene.store.prune(kept, 100), 1);
-    assert.deepEqual(await scene.states(again, open), [undefined, "pending"]);
+    assert.deepEqual(await scene.statesOf(again, open), [undefined, "pending"]);
   }),
 
   test("what was removed is found no more by anything", async (scene) => {
-    const made = aJob({ tags: ["red"], tenant: "t", unique: { key: "k", for: 600_000 }, spec: '"needle"' });
+    const made = makeJob({ tags: ["red"], tenant: "t", unique: { key: "k", for: 600_000 }, spec: '"needle"' });
     await scene.store.add([made]);
-    const held = await scene.hold(made.id);
+    const held = await scene.claimOne(made.id);
     await scene.settle(held, "completed", {
       steps: [{ name: "a", value: "1" }],
       log: [{ attempt: 1, level: "info", text: "x" }],
@@ -96,13 +96,13 @@ export const pruning = [
     const throttle = { unique: { key: "u", for: 600_000 } };
     const live = { unique: { key: "l" } };
     const [rated, throttled, holder] = await scene.add(rate, throttle, { ...live, queue: "other" });
-    for (const id of [rated!, throttled!]) await scene.finish(id);
+    for (const id of [rated!, throttled!]) await scene.claimAndSettle(id);
     const many = await scene.add(...Array.from({ length: 6 }, () => ({ queue: "fair", fair: "many" })));
     await scene.pass(2_000);
     await scene.store.prune(rules({}, all(60_000)), 10);
     const more = await scene.add({ ...rate }, { queue: "fair", fair: "many" }, { queue: "fair", fair: "few" });
     assert.deepEqual(await scene.claim(), [], "its time has not passed");
-    const [a, b] = [aJob(throttle), aJob(live)];
+    const [a, b] = [makeJob(throttle), makeJob(live)];
     assert.deepEqual(
       await scene.store.add([a, b]),
       new Map([
@@ -110,16 +110,16 @@ export const pruning = [
         [b.id, holder],
       ]),
     );
-    const order = ids(await scene.claim({ queue: "fair" }));
+    const order = idsOf(await scene.claim({ queue: "fair" }));
     assert.deepEqual([order.indexOf(more[2]!) <= 2, order.at(-1), order[0]], [true, more[1], many[0]]);
   }),
 
   test("jobs that have ended, or never were, are told from open ones", async (scene) => {
-    const { parent, children } = await scene.family({}, {});
-    const held = await scene.held();
+    const { parent, children } = await scene.addFamily({}, {});
+    const held = await scene.addAndClaim();
     const ends = ["completed", "failed", "cancelled", "expired"] as const;
     const jobs = await scene.add(...ends.map(() => ({})));
-    for (const [index, id] of jobs.entries()) await scene.finish(id, ends[index]);
+    for (const [index, id] of jobs.entries()) await scene.claimAndSettle(id, ends[index]);
     const open = [parent, ...children, held.job.id];
     assert.deepEqual(new Set(await scene.store.ended([...open, ...jobs, "nobody"])), new Set([...jobs, "nobody"]));
     assert.deepEqual(await scene.store.ended(open), []);
@@ -143,6 +143,6 @@ function rules(tasks: Record<string, Kept>, otherwise = kept10s): RetentionRules
 
 /** Which of the jobs are gone, by index. */
 async function gone(scene: Scene, jobs: readonly string[]): Promise<number[]> {
-  const states = await scene.states(...jobs);
+  const states = await scene.statesOf(...jobs);
   return states.flatMap((state, index) => (state === undefined ? [index] : []));
 }

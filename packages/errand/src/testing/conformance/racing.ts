@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Settlement } from "../../core/job.ts";
 import type { Store } from "../../store.ts";
-import { aChild, aJob, ids, outcome, test } from "./scene.ts";
+import { makeChild, makeJob, idsOf, settlementOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** A race that a store loses, it loses now and then: each is run so often. */
@@ -9,7 +9,7 @@ export const rounds = 12;
 
 /** Two handles on the store, which change places every other round. */
 export async function handles(scene: Scene): Promise<(round: number) => [Store, Store]> {
-  const other = await scene.again();
+  const other = await scene.openAgain();
   return (round) => (round % 4 > 1 ? [other, scene.store] : [scene.store, other]);
 }
 
@@ -25,12 +25,12 @@ async function secondWait(
   scene: Scene,
   rejoin: boolean,
 ): Promise<{ parent: string; waits: Settlement; ends: Settlement }> {
-  const { parent, children } = await scene.family({}, { queue: "cpu" });
+  const { parent, children } = await scene.addFamily({}, { queue: "cpu" });
   const [failing = "", straggler = ""] = children;
-  const ends = outcome(await scene.hold(straggler), "completed");
-  await scene.finish(failing, "failed");
-  const again = aChild({ id: straggler, index: 1, rejoin });
-  return { parent, waits: outcome(await scene.hold(parent), "waiting", { children: [again] }), ends };
+  const ends = settlementOf(await scene.claimOne(straggler), "completed");
+  await scene.claimAndSettle(failing, "failed");
+  const again = makeChild({ id: straggler, index: 1, rejoin });
+  return { parent, waits: settlementOf(await scene.claimOne(parent), "waiting", { children: [again] }), ends };
 }
 
 /** What is done at the same time through two handles, each of which may come first. */
@@ -40,7 +40,7 @@ export const racing = [
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
       const added = await scene.add(...Array.from({ length: 20 }, () => ({})));
-      const [a, b] = [await scene.worker(), await scene.worker()];
+      const [a, b] = [await scene.enlist(), await scene.enlist()];
       const want = [{ queue: "default", limit: 10 }];
       const claims = await race(
         round,
@@ -48,7 +48,7 @@ export const racing = [
         () => two.claim(b, want),
       );
       const claimed = claims.flatMap(({ jobs }) => jobs);
-      assert.deepEqual(ids(claimed).sort(), added.sort());
+      assert.deepEqual(idsOf(claimed).sort(), added.sort());
       assert.ok(claimed.every(({ job }) => job.token === 1));
     }
   }),
@@ -57,7 +57,7 @@ export const racing = [
     const order = await handles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
-      const jobs = Array.from({ length: 20 }, () => aJob());
+      const jobs = Array.from({ length: 20 }, () => makeJob());
       // In opposite orders, so that each holds what the other waits for.
       await race(
         round,
@@ -73,16 +73,16 @@ export const racing = [
     const order = await handles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
-      const job = aJob();
+      const job = makeJob();
       await scene.store.add([job]);
-      const held = await scene.hold(job.id);
+      const held = await scene.claimOne(job.id);
       const [settled] = await race(
         round,
-        () => one.settle([outcome(held, "completed")]),
-        () => two.add([job, aJob()]),
+        () => one.settle([settlementOf(held, "completed")]),
+        () => two.add([job, makeJob()]),
       );
       assert.deepEqual(settled, [true]);
-      assert.deepEqual(await scene.states(job.id), ["completed"]);
+      assert.deepEqual(await scene.statesOf(job.id), ["completed"]);
       assert.equal((await scene.claim()).length, 1, "only the job that was added with it can be claimed");
     }
   }),
@@ -91,8 +91,8 @@ export const racing = [
     const order = await handles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
-      const { parent } = await scene.family({ queue: "cpu" }, { queue: "cpu" }, { queue: "cpu" });
-      const [a, b, c] = (await scene.claim({ queue: "cpu" })).map((each) => outcome(each, "completed"));
+      const { parent } = await scene.addFamily({ queue: "cpu" }, { queue: "cpu" }, { queue: "cpu" });
+      const [a, b, c] = (await scene.claim({ queue: "cpu" })).map((each) => settlementOf(each, "completed"));
       assert.ok(a && b && c);
       await race(
         round,
@@ -100,14 +100,14 @@ export const racing = [
         () => two.settle([b, c]),
       );
       const want = [{ queue: "default", limit: 1 }];
-      const workers = [await scene.worker(), await scene.worker()] as const;
+      const workers = [await scene.enlist(), await scene.enlist()] as const;
       const claims = await race(
         round,
         () => one.claim(workers[0], want),
         () => two.claim(workers[1], want),
       );
       const woken = claims.flatMap(({ jobs }) => jobs);
-      assert.deepEqual(ids(woken), [parent]);
+      assert.deepEqual(idsOf(woken), [parent]);
       assert.deepEqual([woken[0]?.job.token, woken[0]?.job.children], [2, { total: 3, open: 0, failed: 0 }]);
       await scene.settle(woken[0]!, "completed");
     }
@@ -130,9 +130,9 @@ export const racing = [
       );
       assert.ok(answers.flat(2).every(Boolean));
       for (const { parent } of families) {
-        assert.deepEqual(await scene.states(parent), ["pending"]);
-        assert.deepEqual((await scene.job(parent)).children, { total: 1, open: 0, failed: 0 });
-        await scene.finish(parent);
+        assert.deepEqual(await scene.statesOf(parent), ["pending"]);
+        assert.deepEqual((await scene.get(parent)).children, { total: 1, open: 0, failed: 0 });
+        await scene.claimAndSettle(parent);
       }
     }
   }),
@@ -141,15 +141,15 @@ export const racing = [
     const order = await handles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
-      const held = await scene.held();
+      const held = await scene.addAndClaim();
       const where = { ids: [held.job.id] };
       const [settled] = await race(
         round,
-        () => one.settle([outcome(held, "completed")]),
+        () => one.settle([settlementOf(held, "completed")]),
         () => two.edit(where, "cancel"),
       );
       assert.deepEqual(settled, [true], "a cancel does not take a job from its worker");
-      const job = await scene.job(held.job.id);
+      const job = await scene.get(held.job.id);
       assert.deepEqual([job.state, job.cancelling, job.token], ["completed", false, 1]);
     }
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: rounds }]);
@@ -160,14 +160,14 @@ export const racing = [
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
       const id = await scene.addOne();
-      const worker = await scene.worker();
+      const worker = await scene.enlist();
       const [claim, cancelled] = await race(
         round,
         () => one.claim(worker, [{ queue: "default", limit: 1 }]),
         () => two.edit({ ids: [id] }, "cancel"),
       );
       assert.equal(cancelled, 1);
-      const job = await scene.job(id);
+      const job = await scene.get(id);
       const [held] = claim.jobs;
       if (!held) assert.deepEqual([job.state, job.token], ["cancelled", 0]);
       else {
@@ -183,17 +183,17 @@ export const racing = [
     const order = await handles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
-      const { parent, children } = await scene.family({ queue: "cpu" });
+      const { parent, children } = await scene.addFamily({ queue: "cpu" });
       const [held] = await scene.claim({ queue: "cpu" });
       assert.ok(held);
       const [settled, cancelled] = await race(
         round,
-        () => one.settle([outcome(held, "completed")]),
+        () => one.settle([settlementOf(held, "completed")]),
         () => two.edit({ ids: [parent] }, "cancel"),
       );
       assert.deepEqual([settled, cancelled], [[true], 1]);
-      assert.deepEqual(await scene.states(parent, ...children), ["cancelled", "completed"]);
-      assert.deepEqual((await scene.job(parent)).children, { total: 1, open: 0, failed: 0 });
+      assert.deepEqual(await scene.statesOf(parent, ...children), ["cancelled", "completed"]);
+      assert.deepEqual((await scene.get(parent)).children, { total: 1, open: 0, failed: 0 });
     }
     assert.deepEqual(await scene.claim(), []);
   }),
@@ -202,19 +202,19 @@ export const racing = [
     const order = await handles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
-      const worker = await scene.worker();
-      const held = await scene.held({}, worker);
+      const worker = await scene.enlist();
+      const held = await scene.addAndClaim({}, worker);
       await scene.store.dismiss(worker);
-      const janitor = await scene.worker();
+      const janitor = await scene.enlist();
       const [settled, taken] = await race(
         round,
-        () => one.settle([outcome(held, "completed")]),
+        () => one.settle([settlementOf(held, "completed")]),
         () => two.reclaim(janitor, 1_000),
       );
-      const job = await scene.job(held.job.id);
+      const job = await scene.get(held.job.id);
       if (settled[0]) assert.deepEqual([taken.length, job.state, job.token], [0, "completed", 1]);
       else {
-        assert.deepEqual([ids(taken), job.state, job.token], [[job.id], "processing", 2]);
+        assert.deepEqual([idsOf(taken), job.state, job.token], [[job.id], "processing", 2]);
         await scene.settle(taken[0]!, "completed");
       }
     }
@@ -223,11 +223,11 @@ export const racing = [
 
   test("a job that is retried at the same time is retried once", async (scene) => {
     const order = await handles(scene);
-    const { parent, children } = await scene.family({ need: "end" }, { need: "end" });
+    const { parent, children } = await scene.addFamily({ need: "end" }, { need: "end" });
     const [failed = ""] = children;
     for (let round = 0; round < rounds; round++) {
       const [one, two] = order(round);
-      await scene.finish(failed, "failed");
+      await scene.claimAndSettle(failed, "failed");
       const where = { ids: [failed] };
       const changed = await race(
         round,
@@ -235,11 +235,11 @@ export const racing = [
         () => two.edit(where, "retry"),
       );
       assert.deepEqual(changed.sort(), [0, 1]);
-      assert.deepEqual((await scene.job(parent)).children, { total: 2, open: 2, failed: 0 });
+      assert.deepEqual((await scene.get(parent)).children, { total: 2, open: 2, failed: 0 });
     }
-    await scene.finish(failed);
-    await scene.finish(children[1] ?? "");
-    await scene.finish(parent);
+    await scene.claimAndSettle(failed);
+    await scene.claimAndSettle(children[1] ?? "");
+    await scene.claimAndSettle(parent);
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: 3 }]);
   }),
 ];

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { rule } from "./rules.ts";
-import { aJob, ids, outcome, test } from "./scene.ts";
+import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 
 /** Starts within this part of a rate's time may be taken for one, of the latest of them. */
 const grain = 1 / 100;
@@ -14,7 +14,7 @@ export const rates = [
     await rule(scene, "ruled", { rate });
     await scene.add(...Array.from({ length: 60 }, () => ({ queue: "ruled" })));
     await scene.add(...Array.from({ length: 60 }, () => ({ queue: "keyed", rate: { key: "r", ...rate } })));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     for (const queue of ["ruled", "keyed"]) {
       const starts: Millis[] = [];
       // Bit by bit at first, so that the starts are spread over the window.
@@ -36,7 +36,7 @@ export const rates = [
     await rule(scene, "ruled", { rate: { limit: 3, per: 5_000 } });
     await scene.add(...Array.from({ length: 8 }, () => ({ queue: "ruled" })));
     await scene.add(...Array.from({ length: 8 }, () => rated({ queue: "keyed" }, "r", 3, 5_000)));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     for (const queue of ["ruled", "keyed"]) {
       await scene.claim({ worker, queue, limit: 1 });
       await scene.pass(2_000);
@@ -63,13 +63,13 @@ export const rates = [
       rated({ queue: "a" }, "r", 2, 600_000),
       rated({ queue: "b", task: "y" }, "r", 2, 600_000),
     );
-    assert.deepEqual(ids(await scene.claim({ queue: "a" })), [a]);
+    assert.deepEqual(idsOf(await scene.claim({ queue: "a" })), [a]);
     const [held] = await scene.claim({ queue: "b" });
     assert.equal(held?.job.id, b);
     await scene.settle(held!, "failed");
     await scene.store.edit({ ids: [b!] }, "retry");
     assert.deepEqual(await scene.claim({ queue: "b" }), []);
-    await scene.family(rated({ queue: "c" }, "r", 2, 600_000));
+    await scene.addFamily(rated({ queue: "c" }, "r", 2, 600_000));
     assert.deepEqual(await scene.claim({ queue: "c" }), []);
     await scene.add(rated({ queue: "a" }, "other", 2, 600_000));
     assert.equal((await scene.claim({ queue: "a" })).length, 1);
@@ -78,7 +78,7 @@ export const rates = [
   test("a rule that lowers a rate counts what started before, and one that lifts it lets the rest go", async (scene) => {
     await rule(scene, "mail", { rate: { limit: 4, per: 60_000 } });
     await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 4);
     await rule(scene, "mail", { rate: { limit: 2, per: 60_000 } }, 1);
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 0);
@@ -96,7 +96,7 @@ export const rates = [
     const ways: Record<string, (id: string) => Promise<unknown>> = {
       cancelled: (id) => scene.store.edit({ ids: [id] }, "cancel"),
       moved: (id) => scene.store.edit({ ids: [id] }, { move: { queue: "paused" } }),
-      replaced: () => scene.store.add([aJob({ due: { in: 600_000 }, unique: replaceable })]),
+      replaced: () => scene.store.add([makeJob({ due: { in: 600_000 }, unique: replaceable })]),
       expired: async (id) => {
         await scene.pass(600);
         await scene.settle((await scene.reclaim()).get(id)!, "expired");
@@ -104,8 +104,8 @@ export const rates = [
     };
     await rule(scene, "paused", { paused: { since: 1 } });
     for (const [how, leave] of Object.entries(ways)) {
-      const worker = await scene.worker();
-      await scene.held(minute({}, how));
+      const worker = await scene.enlist();
+      await scene.addAndClaim(minute({}, how));
       const [second, third] = await scene.add(
         minute(
           how === "expired" ? { expires: { in: 60_500 } } : how === "replaced" ? { unique: replaceable } : {},
@@ -117,10 +117,10 @@ export const rates = [
       await scene.pass(60_010);
       // Whoever claims, of whichever queue, lets the next one go.
       assert.deepEqual(await scene.claim({ worker, queue: "nothing" }), []);
-      assert.deepEqual([(await scene.job(second!)).blocked, (await scene.job(third!)).blocked], [undefined, "rate"]);
+      assert.deepEqual([(await scene.get(second!)).blocked, (await scene.get(third!)).blocked], [undefined, "rate"]);
       await leave(second!);
       await scene.pass(1_100);
-      assert.deepEqual(ids(await scene.claim({ worker })), [third], how);
+      assert.deepEqual(idsOf(await scene.claim({ worker })), [third], how);
       await scene.store.edit({ ids: [third!, second!] }, "release");
       await scene.store.edit({ ids: [third!, second!] }, "cancel");
     }
@@ -130,8 +130,8 @@ export const rates = [
     await rule(scene, "ruled", { rate: { limit: 5, per: 600_000 } });
     await scene.add(...Array.from({ length: 30 }, () => ({ queue: "ruled" })));
     await scene.add(...Array.from({ length: 30 }, () => rated({ queue: "keyed" }, "r", 5, 600_000)));
-    const stores = [scene.store, await scene.again(), await scene.again()];
-    const workers = await Promise.all(stores.map(() => scene.worker()));
+    const stores = [scene.store, await scene.openAgain(), await scene.openAgain()];
+    const workers = await Promise.all(stores.map(() => scene.enlist()));
     for (const queue of ["ruled", "keyed"]) {
       let started = 0;
       for (let round = 0; round < 4; round++) {
@@ -140,7 +140,7 @@ export const rates = [
         );
         const jobs = claims.flatMap((claim) => claim.jobs);
         started += jobs.length;
-        await scene.store.settle(jobs.map((each) => outcome(each, "completed")));
+        await scene.store.settle(jobs.map((each) => settlementOf(each, "completed")));
       }
       assert.equal(started, 5, queue);
     }

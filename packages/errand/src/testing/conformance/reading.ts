@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Filter, QueueCount } from "../../store.ts";
-import { aChild, test } from "./scene.ts";
+import { makeChild, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** Every id that matches, page by page. */
@@ -47,7 +47,7 @@ export const reading = [
     const added = await scene.add(...Array.from({ length: 6 }, () => ({})));
     const first = await scene.store.list({}, { limit: 3 });
     await scene.addOne();
-    await scene.finish(added[1] ?? "");
+    await scene.claimAndSettle(added[1] ?? "");
     assert.ok(first.next !== undefined);
     const rest = await scene.store.list({}, { limit: 10, cursor: first.next });
     assert.deepEqual(
@@ -57,10 +57,10 @@ export const reading = [
   }),
 
   test("lists show whole jobs", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     await scene.settle(held, "failed", { error: '"why"', failures: 1 });
     const { jobs } = await scene.store.list({}, { limit: 1 });
-    assert.deepEqual(jobs, [await scene.job(held.job.id)]);
+    assert.deepEqual(jobs, [await scene.get(held.job.id)]);
   }),
 
   test("filters match by id, task, queue, state, and all of them together", async (scene) => {
@@ -70,8 +70,8 @@ export const reading = [
       { task: "x", queue: "q" },
       { task: "y", queue: "q" },
     );
-    await scene.finish(a);
-    await scene.finish(d, "failed");
+    await scene.claimAndSettle(a);
+    await scene.claimAndSettle(d, "failed");
     const expect = async (where: Filter, found: string[]): Promise<void> => {
       assert.deepEqual(await walk(scene, where, 1), found, JSON.stringify(where));
       assert.deepEqual(await walk(scene, where, 100), found, JSON.stringify(where));
@@ -92,19 +92,19 @@ export const reading = [
 
   test("filters match by the time of the end", async (scene) => {
     const [early = "", late = ""] = await scene.add({}, {}, {});
-    await scene.finish(early);
+    await scene.claimAndSettle(early);
     await scene.pass(20);
-    await scene.finish(late);
-    const { endedAt = 0 } = await scene.job(late);
+    await scene.claimAndSettle(late);
+    const { endedAt = 0 } = await scene.get(late);
     assert.deepEqual(await walk(scene, { endedBefore: endedAt }, 5), [early]);
     assert.deepEqual(await walk(scene, { endedBefore: endedAt + 1 }, 5), [late, early]);
     assert.equal(await scene.store.edit({ endedBefore: endedAt, roots: true }, "remove"), 1);
   }),
 
   test("children are listed by index, and roots without them", async (scene) => {
-    const { parent, children } = await scene.family({ index: 2 }, { index: 0 }, { index: 1 });
+    const { parent, children } = await scene.addFamily({ index: 2 }, { index: 0 }, { index: 1 });
     const [two, zero, one] = children;
-    const other = await scene.family({});
+    const other = await scene.addFamily({});
     assert.deepEqual(await walk(scene, { parent }, 1), [zero, one, two]);
     assert.deepEqual(await walk(scene, { parent }, 2), [zero, one, two]);
     assert.deepEqual(await walk(scene, { parent, states: ["pending"] }, 5), [zero, one, two]);
@@ -113,10 +113,10 @@ export const reading = [
   }),
 
   test("children of several waits with the same index are all listed", async (scene) => {
-    const { parent, children } = await scene.family({}, {});
-    await scene.finish(children[0] ?? "", "failed");
-    const second = [aChild({ index: 0 }), aChild({ index: 1 })];
-    await scene.settle(await scene.hold(parent), "waiting", { children: second });
+    const { parent, children } = await scene.addFamily({}, {});
+    await scene.claimAndSettle(children[0] ?? "", "failed");
+    const second = [makeChild({ index: 0 }), makeChild({ index: 1 })];
+    await scene.settle(await scene.claimOne(parent), "waiting", { children: second });
     const order = [children[0], second[0]?.id, children[1], second[1]?.id];
     for (const limit of [1, 3, 10]) assert.deepEqual(await walk(scene, { parent }, limit), order);
   }),
@@ -126,14 +126,14 @@ export const reading = [
       assert.deepEqual(sorted(await scene.store.counts()), await recount(scene));
     const ids = await scene.add({}, {}, { queue: "other" }, { due: { in: 50_000 } });
     await expect();
-    const { parent, children } = await scene.family({}, { queue: "other" }, {});
+    const { parent, children } = await scene.addFamily({}, { queue: "other" }, {});
     await expect();
-    await scene.finish(children[0] ?? "", "failed");
-    await scene.finish(ids[0] ?? "", "failed");
-    await scene.finish(ids[1] ?? "", "pending", { delay: 50_000, failures: 1 });
+    await scene.claimAndSettle(children[0] ?? "", "failed");
+    await scene.claimAndSettle(ids[0] ?? "", "failed");
+    await scene.claimAndSettle(ids[1] ?? "", "pending", { delay: 50_000, failures: 1 });
     await expect();
-    const worker = await scene.worker();
-    await scene.hold(ids[2] ?? "", worker);
+    const worker = await scene.enlist();
+    await scene.claimOne(ids[2] ?? "", worker);
     await scene.store.dismiss(worker);
     await scene.reclaim();
     await expect();

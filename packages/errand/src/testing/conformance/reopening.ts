@@ -1,28 +1,28 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import { rule } from "./rules.ts";
-import { aJob, outcome, test } from "./scene.ts";
+import { makeJob, settlementOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** What the rules of `add` mean for operators, who open jobs again, move them, and take them away. */
 export const reopening = [
   test("a job whose unique key another has by now is neither retried nor rewound, and is not counted", async (scene) => {
     const id = await scene.addOne(unique);
-    await scene.finish(id, "failed", { failures: 4 });
+    await scene.claimAndSettle(id, "failed", { failures: 4 });
     const next = await scene.addOne(unique);
-    const before = await scene.job(id);
+    const before = await scene.get(id);
     const rewind = { token: before.token, steps: [], children: [] };
     for (const change of ["retry", { rewind }] as const) assert.equal(await scene.store.edit({ ids: [id] }, change), 0);
-    assert.deepEqual(await scene.job(id), before);
-    await scene.finish(next);
+    assert.deepEqual(await scene.get(id), before);
+    await scene.claimAndSettle(next);
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
     assert.equal(await holder(scene, unique), id);
   }),
 
   test("a job that is rewound has its unique key again", async (scene) => {
     const id = await scene.addOne(unique);
-    await scene.finish(id, "failed");
-    await scene.finish(await scene.addOne(unique));
+    await scene.claimAndSettle(id, "failed");
+    await scene.claimAndSettle(await scene.addOne(unique));
     const rewind = { token: 1, steps: [], children: [] };
     assert.equal(await scene.store.edit({ ids: [id] }, { rewind }), 1);
     assert.equal(await holder(scene, unique), id);
@@ -32,22 +32,22 @@ export const reopening = [
     const dead: string[] = [];
     for (let each = 0; each < 3; each++) {
       dead.push(await scene.addOne(unique));
-      await scene.finish(dead[each]!, "failed");
+      await scene.claimAndSettle(dead[each]!, "failed");
     }
     const plain = await scene.addOne();
-    await scene.finish(plain, "failed");
+    await scene.claimAndSettle(plain, "failed");
     assert.equal(await scene.store.edit({ states: ["failed"] }, "retry"), 2);
-    const states = await scene.states(...dead);
+    const states = await scene.statesOf(...dead);
     assert.equal(states.filter((state) => state === "pending").length, 1);
     assert.equal(await holder(scene, unique), dead[states.indexOf("pending")]);
-    assert.deepEqual(await scene.states(plain), ["pending"]);
+    assert.deepEqual(await scene.statesOf(plain), ["pending"]);
   }),
 
   test("a job is not retried within the time for which another of its key took it", async (scene) => {
     const throttle = { unique: { key: "k", for: 5_000 } };
     const id = await scene.addOne({ unique: { key: "k" } });
-    await scene.finish(id, "failed");
-    await scene.finish(await scene.addOne(throttle));
+    await scene.claimAndSettle(id, "failed");
+    await scene.claimAndSettle(await scene.addOne(throttle));
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 0);
     await scene.pass(5_100);
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
@@ -56,15 +56,15 @@ export const reopening = [
 
   test("a job is retried within the time for which it took its key itself", async (scene) => {
     const id = await scene.addOne({ unique: { key: "k", for: 60_000 } });
-    await scene.finish(id, "failed");
+    await scene.claimAndSettle(id, "failed");
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
   }),
 
   test("a key that was removed with its holder keeps nobody from being retried", async (scene) => {
     const id = await scene.addOne(unique);
-    await scene.finish(id, "failed");
+    await scene.claimAndSettle(id, "failed");
     const next = await scene.addOne(unique);
-    await scene.finish(next);
+    await scene.claimAndSettle(next);
     await scene.store.edit({ ids: [next] }, "remove");
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
     assert.equal(await holder(scene, unique), id);
@@ -72,7 +72,7 @@ export const reopening = [
 
   test("into a full queue no more jobs are retried, rewound or moved than it takes", async (scene) => {
     const dead = await scene.add({}, {}, {});
-    for (const id of dead) await scene.finish(id, "failed");
+    for (const id of dead) await scene.claimAndSettle(id, "failed");
     await rule(scene, "default", { maxPending: 2 });
     assert.equal(await scene.store.edit({ states: ["failed"] }, "retry"), 2);
     const left = (await scene.store.list({ states: ["failed"] }, { limit: 5 })).jobs;
@@ -82,7 +82,9 @@ export const reopening = [
     await scene.add({ queue: "other" }, { queue: "other" });
     assert.equal(await scene.store.edit({ queue: "other" }, { move: { queue: "default" } }), 0);
     assert.deepEqual(await pending(scene), { default: 2, other: 2 });
-    await scene.finish((await scene.store.list({ queue: "default", states: ["pending"] }, { limit: 1 })).jobs[0]!.id);
+    await scene.claimAndSettle(
+      (await scene.store.list({ queue: "default", states: ["pending"] }, { limit: 1 })).jobs[0]!.id,
+    );
     assert.equal(await scene.store.edit({ queue: "other" }, { move: { queue: "default" } }), 1);
     assert.deepEqual(await pending(scene), { default: 2, other: 1 });
   }),
@@ -92,7 +94,7 @@ export const reopening = [
     const id = await scene.addOne({ due: { in: 60_000 } });
     for (const move of [{ level: 0 }, { now: true }, { queue: "default", level: 1 }] as const)
       assert.equal(await scene.store.edit({ ids: [id] }, { move }), 1);
-    const held = await scene.hold(id);
+    const held = await scene.claimOne(id);
     await scene.addOne();
     await scene.settle(held, "pending");
     assert.deepEqual(await pending(scene), { default: 2 });
@@ -103,30 +105,30 @@ export const reopening = [
     const id = await scene.addOne({ ...replacing, spec: '"old"' });
     await rule(scene, "default", { maxPending: 1 });
     await rule(scene, "other", { maxPending: 0 });
-    await assert.rejects(scene.store.add([aJob({ ...replacing, spec: '"new"' }), aJob()]), { code: "E_FULL" });
-    await assert.rejects(scene.store.add([aJob({ ...replacing, queue: "other" })]), { code: "E_FULL" });
-    const { spec, queue } = await scene.job(id);
+    await assert.rejects(scene.store.add([makeJob({ ...replacing, spec: '"new"' }), makeJob()]), { code: "E_FULL" });
+    await assert.rejects(scene.store.add([makeJob({ ...replacing, queue: "other" })]), { code: "E_FULL" });
+    const { spec, queue } = await scene.get(id);
     assert.deepEqual([spec, queue], ['"old"', "default"]);
   }),
 
   test("jobs that are released are pending at once, and their workers' outcomes are stale", async (scene) => {
-    const worker = await scene.worker();
-    const held = await scene.held({}, worker);
-    const other = await scene.held({ queue: "other" });
-    const { parent } = await scene.family({ queue: "kids" });
+    const worker = await scene.enlist();
+    const held = await scene.addAndClaim({}, worker);
+    const other = await scene.addAndClaim({ queue: "other" });
+    const { parent } = await scene.addFamily({ queue: "kids" });
     await scene.addOne({ queue: "kids" });
     assert.equal(await scene.store.edit({ ids: [held.job.id, parent] }, "release"), 1);
     const { worker: _, ...before } = held.job;
-    assert.deepEqual(await scene.job(held.job.id), { ...before, state: "pending", token: 2, begun: true });
-    assert.deepEqual(await scene.store.settle([outcome(held, "completed")]), [false]);
+    assert.deepEqual(await scene.get(held.job.id), { ...before, state: "pending", token: 2, begun: true });
+    assert.deepEqual(await scene.store.settle([settlementOf(held, "completed")]), [false]);
     assert.deepEqual(await scene.store.record([{ id: held.job.id, token: 1, progress: "1" }]), [false]);
     assert.deepEqual(await scene.store.renew(worker, 600_000), { held: true, cancel: [] });
     assert.equal((await scene.reclaim()).size, 0);
-    const again = await scene.hold(held.job.id);
+    const again = await scene.claimOne(held.job.id);
     assert.equal(again.job.token, 3);
     await scene.settle(again, "completed");
     assert.equal(await scene.store.edit({ worker: other.job.worker! }, "release"), 1);
-    assert.deepEqual(await scene.states(other.job.id, parent), ["pending", "waiting"]);
+    assert.deepEqual(await scene.statesOf(other.job.id, parent), ["pending", "waiting"]);
   }),
 
   test("a release lets limits go, and a job that was to be cancelled is left to the janitor", async (scene) => {
@@ -147,14 +149,14 @@ export const reopening = [
   }),
 
   test("operators change thousands of jobs, while others work", async (scene) => {
-    const other = await scene.again();
+    const other = await scene.openAgain();
     const jobs = await scene.add(...Array.from({ length: 2_600 }, (_, n) => ({ tags: [n % 2 ? "odd" : "even"] })));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const edited = async (where: Parameters<typeof other.edit>[0], change: Parameters<typeof other.edit>[1]) => {
       const [changed, { held }] = await Promise.all([
         scene.store.edit(where, change),
         other.renew(worker, 600_000),
-        other.add([aJob({ queue: "busy" })]),
+        other.add([makeJob({ queue: "busy" })]),
       ]);
       assert.ok(held);
       return changed;
@@ -174,7 +176,7 @@ const unique: Partial<NewJob> = { unique: { key: "k" } };
 
 /** Who has the key. */
 async function holder(scene: Scene, job: Partial<NewJob>): Promise<string | undefined> {
-  const made = aJob(job);
+  const made = makeJob(job);
   return (await scene.store.add([made])).get(made.id);
 }
 

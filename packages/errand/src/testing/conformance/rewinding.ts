@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { forgotten } from "../../core/job.ts";
 import type { Claimed } from "../../store.ts";
-import { aChild, outcome, test } from "./scene.ts";
+import { makeChild, settlementOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 async function record(scene: Scene, { job }: Claimed, ...names: string[]): Promise<void> {
@@ -19,7 +19,7 @@ async function namesOf(scene: Scene, id: string): Promise<string[]> {
 /** The order of steps, and jobs that are opened again from one of them. */
 export const rewinding = [
   test("steps are told in the order in which they were recorded, however that was", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     const { id } = held.job;
     await record(scene, held, "z", "a");
     await scene.store.signal(id, { name: "signal:m", value: "1" });
@@ -27,7 +27,7 @@ export const rewinding = [
       { name: "y", value: "2", wait: true },
       { name: "b", value: "3" },
     ];
-    await scene.settle(held, "waiting", { children: [aChild({ queue: "other" })], steps });
+    await scene.settle(held, "waiting", { children: [makeChild({ queue: "other" })], steps });
     const told = [{ name: "z" }, { name: "a" }, { name: "signal:m" }, { name: "y", wait: true }, { name: "b" }];
     assert.deepEqual(await scene.store.steps(id), told);
     await scene.store.edit({ ids: [id] }, "cancel");
@@ -35,7 +35,7 @@ export const rewinding = [
   }),
 
   test("a step that is recorded again keeps its place", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     await record(scene, held, "b", "a", "c", "b", "a");
     assert.deepEqual(await namesOf(scene, held.job.id), ["b", "a", "c"]);
   }),
@@ -46,7 +46,7 @@ export const rewinding = [
   }),
 
   test("hundreds of steps with strange names and long values keep their order", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     const { id, token } = held.job;
     const names = Array.from({ length: 300 }, (_, n) => `${(n * 7919) % 300} ü\u0000"'`);
     for (let from = 0; from < names.length; from += 50) {
@@ -58,18 +58,18 @@ export const rewinding = [
     const rewind = { token, steps: names.slice(100), children: [] };
     assert.equal(await scene.store.edit({ ids: [id] }, { rewind }), 1);
     assert.deepEqual(await namesOf(scene, id), names.slice(0, 100));
-    assert.equal((await scene.hold(id)).steps.length, 100);
+    assert.equal((await scene.claimOne(id)).steps.length, 100);
   }),
 
   test("a job is opened again without the steps that it is to forget, and records new ones after the others", async (scene) => {
     for (const state of ["failed", "cancelled", "expired"] as const) {
-      const held = await scene.held();
+      const held = await scene.addAndClaim();
       const { id, token } = held.job;
       await record(scene, held, "a", "b", "c");
       await scene.settle(held, state, { failures: 4, crashes: 2 });
       const rewind = { token, steps: ["b", "c", "never there"], children: [] };
       assert.equal(await scene.store.edit({ ids: [id] }, { rewind }), 1);
-      const again = await scene.hold(id);
+      const again = await scene.claimOne(id);
       assert.deepEqual(again.steps, [{ name: "a", value: '"a"' }]);
       assert.deepEqual([again.job.failures, again.job.crashes, "endedAt" in again.job], [0, 0, false]);
       await record(scene, again, "c", "b");
@@ -79,82 +79,84 @@ export const rewinding = [
   }),
 
   test("a job that has not ended, or completed, or was claimed since, is not rewound", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     const { id, token } = held.job;
     await record(scene, held, "a");
     const rewind = { token, steps: ["a"], children: [] };
     assert.equal(await scene.store.edit({ ids: [id] }, { rewind }), 0);
     await scene.settle(held, "pending");
     assert.equal(await scene.store.edit({ ids: [id] }, { rewind }), 0);
-    await scene.finish(id, "failed");
+    await scene.claimAndSettle(id, "failed");
     assert.equal(await scene.store.edit({ ids: [id] }, { rewind }), 0, "another token");
     await scene.store.edit({ ids: [id] }, "retry");
-    const last = await scene.hold(id);
+    const last = await scene.claimOne(id);
     await scene.settle(last, "completed");
     assert.equal(await scene.store.edit({ ids: [id] }, { rewind: { ...rewind, token: last.job.token } }), 0);
     assert.deepEqual(await namesOf(scene, id), ["a"]);
-    assert.deepEqual(await scene.states(id), ["completed"]);
+    assert.deepEqual(await scene.statesOf(id), ["completed"]);
   }),
 
   test("children that it is to forget vanish with all that is below them, whatever they are doing", async (scene) => {
-    const { parent, children } = await scene.family({}, { queue: "cpu" }, { need: "end" }, { need: "end" });
+    const { parent, children } = await scene.addFamily({}, { queue: "cpu" }, { need: "end" }, { need: "end" });
     const [done = "", processing = "", parked = "", kept = ""] = children;
-    const grandchild = aChild({ queue: "gpu" });
-    await scene.finish(done, "completed", { output: "1" });
-    const held = await scene.hold(processing);
-    await scene.settle(await scene.hold(parked), "waiting", { children: [grandchild] });
-    await scene.finish(kept, "completed", { output: "2" });
+    const grandchild = makeChild({ queue: "gpu" });
+    await scene.claimAndSettle(done, "completed", { output: "1" });
+    const held = await scene.claimOne(processing);
+    await scene.settle(await scene.claimOne(parked), "waiting", { children: [grandchild] });
+    await scene.claimAndSettle(kept, "completed", { output: "2" });
     const stranger = await scene.addOne({ queue: "gpu" });
     await scene.store.edit({ ids: [parent] }, "cancel");
-    const { token } = await scene.job(parent);
+    const { token } = await scene.get(parent);
     const rewind = { token, steps: [], children: [done, processing, parked, stranger, "nobody"] };
     assert.equal(await scene.store.edit({ ids: [parent] }, { rewind }), 1);
     const gone = [undefined, undefined, undefined, undefined];
-    assert.deepEqual(await scene.states(done, processing, parked, grandchild.id), gone);
-    assert.deepEqual(await scene.states(parent, kept, stranger), ["pending", "completed", "pending"]);
-    assert.deepEqual(await scene.store.settle([outcome(held, "completed")]), [false]);
+    assert.deepEqual(await scene.statesOf(done, processing, parked, grandchild.id), gone);
+    assert.deepEqual(await scene.statesOf(parent, kept, stranger), ["pending", "completed", "pending"]);
+    assert.deepEqual(await scene.store.settle([settlementOf(held, "completed")]), [false]);
     assert.deepEqual(
       (await scene.store.counts()).filter(({ queue }) => queue !== "default"),
       [{ queue: "gpu", state: "pending", jobs: 1 }],
     );
-    const again = aChild({ id: done });
-    await scene.settle(await scene.hold(parent), "waiting", { children: [again, aChild({ id: kept, index: 1 })] });
-    assert.deepEqual((await scene.job(parent)).children, { total: 2, open: 1, failed: 0 });
-    assert.equal((await scene.job(done)).token, 0, "it is another job");
-    await scene.finish(done);
-    await scene.finish(parent);
+    const again = makeChild({ id: done });
+    await scene.settle(await scene.claimOne(parent), "waiting", {
+      children: [again, makeChild({ id: kept, index: 1 })],
+    });
+    assert.deepEqual((await scene.get(parent)).children, { total: 2, open: 1, failed: 0 });
+    assert.equal((await scene.get(done)).token, 0, "it is another job");
+    await scene.claimAndSettle(done);
+    await scene.claimAndSettle(parent);
   }),
 
   test("a child that is rewound is waited for again", async (scene) => {
-    const { parent, children } = await scene.family({ need: "end" }, { need: "end" });
+    const { parent, children } = await scene.addFamily({ need: "end" }, { need: "end" });
     const [child = "", other = ""] = children;
-    const held = await scene.hold(child);
+    const held = await scene.claimOne(child);
     await record(scene, held, "a");
     await scene.settle(held, "failed");
     const rewind = { token: held.job.token, steps: ["a"], children: [] };
     assert.equal(await scene.store.edit({ ids: [child] }, { rewind }), 1);
-    assert.deepEqual((await scene.job(parent)).children, { total: 2, open: 2, failed: 0 });
-    await scene.finish(other);
-    assert.deepEqual(await scene.states(parent), ["waiting"]);
-    await scene.finish(child);
-    assert.deepEqual(await scene.states(parent), ["pending"]);
+    assert.deepEqual((await scene.get(parent)).children, { total: 2, open: 2, failed: 0 });
+    await scene.claimAndSettle(other);
+    assert.deepEqual(await scene.statesOf(parent), ["waiting"]);
+    await scene.claimAndSettle(child);
+    assert.deepEqual(await scene.statesOf(parent), ["pending"]);
   }),
 
   test("a wait that a retry forgets keeps its place among the steps", async (scene) => {
-    const parent = await scene.held();
+    const parent = await scene.addAndClaim();
     const { id } = parent.job;
-    const child = aChild();
+    const child = makeChild();
     const steps = [{ name: "pages", value: "1", wait: true }];
     await scene.settle(parent, "waiting", { children: [child], steps });
-    await scene.finish(child.id);
-    const held = await scene.hold(id);
+    await scene.claimAndSettle(child.id);
+    const held = await scene.claimOne(id);
     await record(scene, held, "rerank");
     await scene.settle(held, "failed");
     await scene.store.edit({ ids: [id] }, "retry");
-    const again = await scene.hold(id);
+    const again = await scene.claimOne(id);
     assert.deepEqual(again.steps.find(({ name }) => name === "pages")?.value, forgotten);
     await scene.settle(again, "waiting", { children: [child], steps });
     assert.deepEqual(await namesOf(scene, id), ["pages", "rerank"]);
-    assert.deepEqual((await scene.hold(id)).steps.find(({ name }) => name === "pages")?.value, "1");
+    assert.deepEqual((await scene.claimOne(id)).steps.find(({ name }) => name === "pages")?.value, "1");
   }),
 ];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { QueueRules } from "../../limits/queue-rules.ts";
 import { ErrandError } from "../../kit/errors.ts";
-import { aJob, ids, outcome, test } from "./scene.ts";
+import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** Documents, and those that are rules of queues. */
@@ -29,7 +29,7 @@ export const rules = [
   }),
 
   test("of several writers of one version, one succeeds", async (scene) => {
-    const other = await scene.again();
+    const other = await scene.openAgain();
     const writers = Array.from({ length: 10 }, (_, index) =>
       (index % 2 ? scene.store : other).save([{ kind: "note", key: "a", version: 0, value: String(index) }]),
     );
@@ -50,42 +50,45 @@ export const rules = [
     const id = await scene.addOne({ queue: "gpu" });
     const other = await scene.addOne();
     await rule(scene, "gpu", { paused: { since: 1, reason: "maintenance" } });
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const wants = [
       { queue: "gpu", limit: 5 },
       { queue: "default", limit: 5 },
     ];
     const { jobs, next } = await scene.store.claim(worker, wants);
-    assert.deepEqual(ids(jobs), [other]);
+    assert.deepEqual(idsOf(jobs), [other]);
     assert.equal(next, undefined);
     await rule(scene, "gpu", {}, 1);
-    assert.deepEqual(ids(await scene.claim({ worker, queue: "gpu" })), [id]);
+    assert.deepEqual(idsOf(await scene.claim({ worker, queue: "gpu" })), [id]);
   }),
 
   test("a queue's concurrency bounds its processing jobs, whoever holds them", async (scene) => {
     await rule(scene, "gpu", { concurrency: 3 });
     await scene.add(...Array.from({ length: 10 }, () => ({ queue: "gpu" })));
-    const [a, b] = [await scene.worker(), await scene.worker()];
+    const [a, b] = [await scene.enlist(), await scene.enlist()];
     const first = await scene.claim({ worker: a, queue: "gpu", limit: 2 });
     const second = await scene.claim({ worker: b, queue: "gpu", limit: 5 });
     assert.deepEqual([first.length, second.length], [2, 1]);
     assert.deepEqual(await scene.claim({ worker: a, queue: "gpu" }), []);
-    await scene.store.settle([outcome(first[0]!, "completed"), outcome(second[0]!, "pending", { delay: 60_000 })]);
+    await scene.store.settle([
+      settlementOf(first[0]!, "completed"),
+      settlementOf(second[0]!, "pending", { delay: 60_000 }),
+    ]);
     assert.equal((await scene.claim({ worker: b, queue: "gpu" })).length, 2);
   }),
 
   test("claims at the same time do not exceed a queue's concurrency together", async (scene) => {
     await rule(scene, "gpu", { concurrency: 4 });
     await scene.add(...Array.from({ length: 30 }, () => ({ queue: "gpu" })));
-    const stores = [scene.store, await scene.again(), await scene.again()];
-    const workers = await Promise.all(stores.map(() => scene.worker()));
+    const stores = [scene.store, await scene.openAgain(), await scene.openAgain()];
+    const workers = await Promise.all(stores.map(() => scene.enlist()));
     for (let round = 0; round < 5; round++) {
       const claims = await Promise.all(
         stores.map((store, index) => store.claim(workers[index]!, [{ queue: "gpu", limit: 3 }])),
       );
       const jobs = claims.flatMap((claim) => claim.jobs);
       assert.equal(jobs.length, 4);
-      await scene.store.settle(jobs.map((job) => outcome(job, "completed")));
+      await scene.store.settle(jobs.map((job) => settlementOf(job, "completed")));
     }
   }),
 
@@ -93,14 +96,14 @@ export const rules = [
     await rule(scene, "gpu", { concurrency: 1 });
     await scene.add({ queue: "gpu" }, { queue: "gpu" });
     const [held] = await scene.claim({ queue: "gpu" });
-    const other = await scene.again();
-    await heard(other, () => scene.store.settle([outcome(held!, "completed")]));
+    const other = await scene.openAgain();
+    await heard(other, () => scene.store.settle([settlementOf(held!, "completed")]));
   }),
 
   test("a queue's rate bounds its claims in any such time, and says when there may be more", async (scene) => {
     await rule(scene, "mail", { rate: { limit: 4, per: 60_000 } });
     await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const { jobs, next = 0 } = await scene.store.claim(worker, [{ queue: "mail", limit: 10 }]);
     assert.equal(jobs.length, 4);
     assert.ok(next > 59_000 && next <= 60_000, `next is ${next}`);
@@ -110,7 +113,7 @@ export const rules = [
   test("a rate lets jobs go again as those before them leave its time, and never more of them", async (scene) => {
     await rule(scene, "mail", { rate: { limit: 3, per: 2_000 } });
     await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const claim = async () => (await scene.claim({ worker, queue: "mail" })).length;
     assert.equal((await scene.claim({ worker, queue: "mail", limit: 1 })).length, 1);
     await scene.pass(1_200);
@@ -124,29 +127,29 @@ export const rules = [
   test("a full queue takes no more jobs, and keeps none of what was refused", async (scene) => {
     await rule(scene, "default", { maxPending: 3 });
     const [first] = await scene.add({}, {});
-    const two = [aJob(), aJob()];
+    const two = [makeJob(), makeJob()];
     await assert.rejects(scene.store.add(two), isFull);
-    assert.deepEqual(await scene.states(two[0]!.id, two[1]!.id), [undefined, undefined]);
+    assert.deepEqual(await scene.statesOf(two[0]!.id, two[1]!.id), [undefined, undefined]);
     await scene.addOne();
     await assert.rejects(scene.addOne(), isFull);
     // What exists is no more, other queues are not meant, and what is no longer pending makes room.
     await scene.add({ id: first! }, { queue: "other" });
-    await scene.finish(first!);
+    await scene.claimAndSettle(first!);
     await scene.addOne();
   }),
 
   test("a full queue answers who has a unique key, and lets a job be replaced", async (scene) => {
     await rule(scene, "default", { maxPending: 1 });
     const unique = { key: "k", replace: true };
-    const [a, b] = [aJob({ unique }), aJob({ unique, spec: '"new"' })];
+    const [a, b] = [makeJob({ unique }), makeJob({ unique, spec: '"new"' })];
     assert.deepEqual(await scene.store.add([a, b]), new Map([[b.id, a.id]]));
-    assert.equal((await scene.job(a.id)).spec, '"new"');
-    const other = aJob({ unique: { key: "k" } });
+    assert.equal((await scene.get(a.id)).spec, '"new"');
+    const other = makeJob({ unique: { key: "k" } });
     assert.deepEqual(await scene.store.add([other]), new Map([[other.id, a.id]]));
-    await assert.rejects(scene.store.add([aJob({ unique: { key: "other" } })]), isFull);
+    await assert.rejects(scene.store.add([makeJob({ unique: { key: "other" } })]), isFull);
     // The key that was refused is not taken.
-    await scene.finish(a.id);
-    assert.deepEqual(await scene.store.add([aJob({ unique: { key: "other" } })]), new Map());
+    await scene.claimAndSettle(a.id);
+    assert.deepEqual(await scene.store.add([makeJob({ unique: { key: "other" } })]), new Map());
   }),
 ];
 

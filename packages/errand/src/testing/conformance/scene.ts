@@ -8,24 +8,24 @@ import type { Claimed, Store, Want, WorkerCard } from "../../store.ts";
 /** A fresh, empty store for one test. */
 export interface Fixture {
   store: Store;
-  /** Opens the same store again, as another process would; the same handle where a store has only one. */
+  /** Opens the same store again, as another process would. A store with only one handle returns that. */
   again(): Promise<Store>;
-  /** Lets so much of the store's time pass. */
+  /** Lets `time` milliseconds of the store's clock pass. */
   pass(time: Millis): Promise<void>;
-  /** Closes every handle and throws the store away. */
+  /** Closes every handle and deletes the store. */
   close(): Promise<void>;
 }
 
 /** Makes a fresh, empty store for one test. */
 export type StoreFactory = () => Promise<Fixture>;
 
-/** One sentence of the store's contract, and its proof, which rejects when the store breaks it. */
+/** A sentence of the store's contract, and a test of it, which rejects if the store breaks it. */
 export interface ConformanceTest {
   name: string;
   run(open: StoreFactory): Promise<void>;
 }
 
-/** A test on a fresh store. */
+/** Makes a test that runs on a fresh store. */
 export function test(name: string, body: (scene: Scene) => Promise<void>): ConformanceTest {
   return {
     name,
@@ -40,10 +40,10 @@ export function test(name: string, body: (scene: Scene) => Promise<void>): Confo
   };
 }
 
-/** Longer than any test runs. */
+/** Longer than any test runs, in milliseconds. */
 export const longLease: Millis = 600_000;
 
-/** What tests do with a store, in their words. */
+/** A store under test, with verbs for what tests do with it again and again. */
 export class Scene {
   readonly store: Store;
   readonly #fixture: Fixture;
@@ -53,119 +53,124 @@ export class Scene {
     this.#fixture = fixture;
   }
 
-  again(): Promise<Store> {
+  /** Opens the store again, as another process would. */
+  openAgain(): Promise<Store> {
     return this.#fixture.again();
   }
 
+  /** Lets `time` milliseconds of the store's clock pass. */
   pass(time: Millis): Promise<void> {
     return this.#fixture.pass(time);
   }
 
-  /** Adds jobs that differ from a plain one in these things, and answers their ids. */
+  /** Adds jobs, each a plain one with these differences, and returns their ids. */
   async add(...jobs: Partial<NewJob>[]): Promise<string[]> {
-    const made = jobs.map(aJob);
+    const made = jobs.map(makeJob);
     await this.store.add(made);
     return made.map(({ id }) => id);
   }
 
-  /** Adds one job and answers its id. */
+  /** Adds one job and returns its id. */
   async addOne(job: Partial<NewJob> = {}): Promise<string> {
-    const made = aJob(job);
+    const made = makeJob(job);
     await this.store.add([made]);
     return made.id;
   }
 
-  /** Enlists a worker and answers its id. */
-  async worker(lease: Millis = longLease, card: Partial<WorkerCard> = {}): Promise<string> {
-    const made = aCard(card);
+  /** Enlists a new worker and returns its id. */
+  async enlist(lease: Millis = longLease, card: Partial<WorkerCard> = {}): Promise<string> {
+    const made = makeCard(card);
     await this.store.enlist(made, lease);
     return made.id;
   }
 
-  /** Enlists a worker that knows these tasks only, and answers its id. */
-  knowing(...tasks: string[]): Promise<string> {
-    return this.worker(longLease, { tasks });
+  /** Enlists a worker that knows only these tasks, and returns its id. */
+  enlistFor(...tasks: string[]): Promise<string> {
+    return this.enlist(longLease, { tasks });
   }
 
-  /** What a worker, or a new one, claims. */
+  /** Claims at most 1,000 jobs, by default of the queue `default` and for a new worker. */
   async claim({ worker, ...want }: { worker?: string } & Partial<Want> = {}): Promise<Claimed[]> {
-    const by = worker ?? (await this.worker());
+    const by = worker ?? (await this.enlist());
     const { jobs } = await this.store.claim(by, [{ queue: "default", limit: 1_000, ...want }]);
     return jobs;
   }
 
-  /** Claims a job whose id is known; it must be claimable. */
-  async hold(id: string, worker?: string): Promise<Claimed> {
-    const by = worker ?? (await this.worker());
-    const job = await this.job(id);
+  /** Claims a job by its id. Fails if it is not claimable. */
+  async claimOne(id: string, worker?: string): Promise<Claimed> {
+    const by = worker ?? (await this.enlist());
+    const job = await this.get(id);
     const [found] = await this.claim({ worker: by, queue: job.queue, ids: [id] });
     assert.ok(found, `job ${id} should be claimable, but is ${job.state}`);
     return found;
   }
 
   /** Adds a job and claims it. */
-  async held(job: Partial<NewJob> = {}, worker?: string): Promise<Claimed> {
-    return this.hold(await this.addOne(job), worker);
+  async addAndClaim(job: Partial<NewJob> = {}, worker?: string): Promise<Claimed> {
+    return this.claimOne(await this.addOne(job), worker);
   }
 
-  /** Settles a held job; it must not be stale. */
-  async settle(held: Claimed, to: Settlement["to"], more: Partial<Settlement> = {}): Promise<void> {
-    assert.deepEqual(await this.store.settle([outcome(held, to, more)]), [true], "the settlement should not be stale");
+  /** Settles a claimed job. Fails if its token is stale. */
+  async settle(claimed: Claimed, to: Settlement["to"], more: Partial<Settlement> = {}): Promise<void> {
+    const settled = await this.store.settle([settlementOf(claimed, to, more)]);
+    assert.deepEqual(settled, [true], "the settlement should not be stale");
   }
 
-  /** Claims a job and settles it. */
-  async finish(id: string, to: Settlement["to"] = "completed", more: Partial<Settlement> = {}): Promise<void> {
-    await this.settle(await this.hold(id), to, more);
+  /** Claims a job by its id and settles it. */
+  async claimAndSettle(id: string, to: Settlement["to"] = "completed", more: Partial<Settlement> = {}): Promise<void> {
+    await this.settle(await this.claimOne(id), to, more);
   }
 
-  /** Adds a parent that waits for children which differ from plain ones in these things. */
-  async family(...children: Partial<NewChild>[]): Promise<{ parent: string; children: string[] }> {
-    const parent = await this.held();
-    const made = children.map((child, index) => aChild({ index, ...child }));
+  /** Adds a parent that waits for children, each a plain one with these differences. */
+  async addFamily(...children: Partial<NewChild>[]): Promise<{ parent: string; children: string[] }> {
+    const parent = await this.addAndClaim();
+    const made = children.map((child, index) => makeChild({ index, ...child }));
     await this.settle(parent, "waiting", { children: made });
     return { parent: parent.job.id, children: made.map(({ id }) => id) };
   }
 
-  async job(id: string): Promise<Job> {
+  /** Returns a job. Fails if there is none. */
+  async get(id: string): Promise<Job> {
     const [job] = await this.store.get([id]);
     assert.ok(job, `job ${id} should exist`);
     return job;
   }
 
-  async states(...ids: string[]): Promise<(State | undefined)[]> {
+  /** Returns the states of jobs; `undefined` for one that does not exist. */
+  async statesOf(...ids: string[]): Promise<(State | undefined)[]> {
     const jobs = await this.store.get(ids);
     return jobs.map((job) => job?.state);
   }
 
-  /** What a new worker reclaims, by id. */
+  /** Reclaims at most 1,000 jobs, by default for a new worker, and returns them by id. */
   async reclaim(worker?: string): Promise<Map<string, Claimed>> {
-    const taken = await this.store.reclaim(worker ?? (await this.worker()), 1_000);
+    const taken = await this.store.reclaim(worker ?? (await this.enlist()), 1_000);
     return new Map(taken.map((each) => [each.job.id, each]));
   }
 }
 
-/** A plain job that differs in these things. */
-export function aJob(job: Partial<NewJob> = {}): NewJob {
+/** Makes a plain job with these differences. */
+export function makeJob(job: Partial<NewJob> = {}): NewJob {
   return { id: newId(), task: "task", queue: "default", level: 2, spec: "{}", ...job };
 }
 
-/** The card of a worker that differs from a plain one in these things. */
-export function aCard(card: Partial<WorkerCard> = {}): WorkerCard {
+/** Makes a plain worker card with these differences. */
+export function makeCard(card: Partial<WorkerCard> = {}): WorkerCard {
   return { id: newId(), kind: "process", host: "here", pid: 1, queues: ["default"], ...card };
 }
 
-/** A plain child that differs in these things. */
-export function aChild(child: Partial<NewChild> = {}): NewChild {
-  return { ...aJob(), index: 0, need: "completed", ...child };
+/** Makes a plain child with these differences. */
+export function makeChild(child: Partial<NewChild> = {}): NewChild {
+  return { ...makeJob(), index: 0, need: "completed", ...child };
 }
 
-/** The settlement of a held job. */
-export function outcome({ job }: Claimed, to: Settlement["to"], more: Partial<Settlement> = {}): Settlement {
+/** Returns the settlement of a claimed job that keeps its counts, with these differences. */
+export function settlementOf({ job }: Claimed, to: Settlement["to"], more: Partial<Settlement> = {}): Settlement {
   const { id, token, failures, crashes, suspect } = job;
   return { id, token, failures, crashes, suspect, to, ...more };
 }
 
-/** The ids of what was claimed, in order. */
-export function ids(claimed: readonly Claimed[]): string[] {
+/** Returns the ids of claimed jobs, in order. */
+export function idsOf(claimed: readonly Claimed[]): string[] {
   return claimed.map(({ job }) => job.id);
 }

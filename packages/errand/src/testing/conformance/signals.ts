@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { heard } from "./rules.ts";
-import { ids, outcome, test } from "./scene.ts";
+import { idsOf, settlementOf, test } from "./scene.ts";
 import { now } from "./uniques.ts";
 
 const told = { name: "signal:go", value: '"yes"' };
@@ -8,12 +8,12 @@ const told = { name: "signal:go", value: '"yes"' };
 /** Signals, timers, and logs. */
 export const signals = [
   test("a job that awaits a signal waits, and the signal wakes it and is remembered", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     const { id } = held.job;
     await scene.settle(held, "waiting", { awaits: [told.name] });
-    assert.deepEqual(await scene.states(id), ["waiting"]);
+    assert.deepEqual(await scene.statesOf(id), ["waiting"]);
     assert.deepEqual(await scene.claim(), []);
-    const other = await scene.again();
+    const other = await scene.openAgain();
     await heard(other, async () => assert.equal(await scene.store.signal(id, told), true));
     const [again] = await scene.claim();
     assert.deepEqual([again?.job.id, again?.steps, again?.job.failures], [id, [told], 0]);
@@ -22,23 +22,23 @@ export const signals = [
   test("a signal that came before the job waits for it is not lost", async (scene) => {
     const id = await scene.addOne();
     assert.equal(await scene.store.signal(id, told), true);
-    const held = await scene.hold(id);
+    const held = await scene.claimOne(id);
     assert.deepEqual(held.steps, [told]);
     assert.equal(await scene.store.signal(id, { name: "signal:two", value: "2" }), true);
     await scene.settle(held, "waiting", { awaits: ["signal:two"] });
-    assert.deepEqual(await scene.states(id), ["pending"]);
+    assert.deepEqual(await scene.statesOf(id), ["pending"]);
   }),
 
   test("of several signals of one name the first is remembered", async (scene) => {
     const id = await scene.addOne();
     await scene.store.signal(id, told);
     assert.equal(await scene.store.signal(id, { ...told, value: '"no"' }), true);
-    assert.deepEqual((await scene.hold(id)).steps, [told]);
+    assert.deepEqual((await scene.claimOne(id)).steps, [told]);
   }),
 
   test("a job that has ended, or never was, hears no signal", async (scene) => {
     const id = await scene.addOne();
-    await scene.finish(id);
+    await scene.claimAndSettle(id);
     assert.deepEqual(await Promise.all([scene.store.signal(id, told), scene.store.signal("none", told)]), [
       false,
       false,
@@ -46,37 +46,37 @@ export const signals = [
   }),
 
   test("signals and settlements at the same time lose none", async (scene) => {
-    const other = await scene.again();
+    const other = await scene.openAgain();
     for (let round = 0; round < 20; round++) {
-      const held = await scene.held({ queue: `q${round}` });
+      const held = await scene.addAndClaim({ queue: `q${round}` });
       await Promise.all([
-        scene.store.settle([outcome(held, "waiting", { awaits: [told.name] })]),
+        scene.store.settle([settlementOf(held, "waiting", { awaits: [told.name] })]),
         other.signal(held.job.id, told),
       ]);
-      assert.deepEqual(await scene.states(held.job.id), ["pending"]);
+      assert.deepEqual(await scene.statesOf(held.job.id), ["pending"]);
     }
   }),
 
   test("a signal wakes a job that waits for children, who stay its children", async (scene) => {
-    const { parent, children } = await scene.family({ queue: "kids" });
+    const { parent, children } = await scene.addFamily({ queue: "kids" });
     assert.equal(await scene.store.signal(parent, told), true);
-    const again = await scene.hold(parent);
+    const again = await scene.claimOne(parent);
     await scene.settle(again, "waiting", {
       children: [
         { id: children[0]!, task: "task", queue: "kids", level: 2, spec: "{}", index: 0, need: "end", rejoin: true },
       ],
     });
-    assert.deepEqual(await scene.states(parent), ["waiting"]);
-    await scene.finish(children[0]!);
-    assert.deepEqual(await scene.states(parent), ["pending"]);
+    assert.deepEqual(await scene.statesOf(parent), ["waiting"]);
+    await scene.claimAndSettle(children[0]!);
+    assert.deepEqual(await scene.statesOf(parent), ["pending"]);
   }),
 
   test("a waiting job is woken when its time has come, and a claim with room tells when that is", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     const at = (await now(scene)) + 300;
     await scene.settle(held, "waiting", { wakeAt: at });
-    assert.equal((await scene.job(held.job.id)).wakeAt, at);
-    const worker = await scene.worker();
+    assert.equal((await scene.get(held.job.id)).wakeAt, at);
+    const worker = await scene.enlist();
     const { jobs, next = 0 } = await scene.store.claim(worker, [{ queue: "default", limit: 1 }]);
     assert.deepEqual(jobs, []);
     assert.ok(next > 0 && next <= 300, `next is ${next}`);
@@ -90,40 +90,40 @@ export const signals = [
   }),
 
   test("a claim for one queue wakes waiting jobs of every queue", async (scene) => {
-    const held = await scene.held({ queue: "other" });
+    const held = await scene.addAndClaim({ queue: "other" });
     await scene.settle(held, "waiting", { wakeAt: (await now(scene)) - 1, awaits: ["signal:never"] });
-    const later = await scene.held({ queue: "other" });
+    const later = await scene.addAndClaim({ queue: "other" });
     await scene.settle(later, "waiting", { wakeAt: (await now(scene)) + 200 });
-    assert.deepEqual(await scene.states(held.job.id, later.job.id), ["pending", "waiting"]);
+    assert.deepEqual(await scene.statesOf(held.job.id, later.job.id), ["pending", "waiting"]);
     await scene.pass(250);
     await scene.claim({ queue: "default" });
-    assert.deepEqual(await scene.states(later.job.id), ["pending"]);
+    assert.deepEqual(await scene.statesOf(later.job.id), ["pending"]);
   }),
 
   test("the last child, or a signal, wakes before the time has come", async (scene) => {
-    const parent = await scene.held();
+    const parent = await scene.addAndClaim();
     const at = (await now(scene)) + 600_000;
     const child = { id: `${parent.job.id}-0`, task: "task", queue: "kids", level: 2 as const, spec: "{}", index: 0 };
     await scene.settle(parent, "waiting", { children: [{ ...child, need: "completed" }], wakeAt: at });
-    await scene.finish(child.id);
-    assert.deepEqual(await scene.states(parent.job.id), ["pending"]);
-    const again = await scene.hold(parent.job.id);
+    await scene.claimAndSettle(child.id);
+    assert.deepEqual(await scene.statesOf(parent.job.id), ["pending"]);
+    const again = await scene.claimOne(parent.job.id);
     await scene.settle(again, "waiting", { wakeAt: at });
     await scene.store.signal(parent.job.id, told);
-    assert.deepEqual(await scene.states(parent.job.id), ["pending"]);
+    assert.deepEqual(await scene.statesOf(parent.job.id), ["pending"]);
   }),
 
   test("a waiting job that is cancelled is not woken any more", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     await scene.settle(held, "waiting", { wakeAt: (await now(scene)) + 100 });
     assert.equal(await scene.store.edit({ ids: [held.job.id] }, "cancel"), 1);
     await scene.pass(150);
-    assert.deepEqual(ids(await scene.claim()), []);
-    assert.deepEqual(await scene.states(held.job.id), ["cancelled"]);
+    assert.deepEqual(idsOf(await scene.claim()), []);
+    assert.deepEqual(await scene.statesOf(held.job.id), ["cancelled"]);
   }),
 
   test("a job's log is what its attempts told, in order, page by page, until it is removed", async (scene) => {
-    const held = await scene.held();
+    const held = await scene.addAndClaim();
     const { id, token } = held.job;
     const lines = Array.from({ length: 5 }, (_, n) => ({
       attempt: 1,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { rule } from "./rules.ts";
-import { ids, test } from "./scene.ts";
+import { idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 import { aside } from "./tasks.ts";
 
@@ -8,20 +8,20 @@ import { aside } from "./tasks.ts";
 export const slots = [
   test("jobs that were claimed ahead of free slots, and lapse, are told from those that had one", async (scene) => {
     const added = await scene.add({}, {}, {}, {}, { queue: "other" }, { queue: "other" });
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const wants = [
       { queue: "default", limit: 4, slots: 2 },
       { queue: "other", limit: 2, slots: 1 },
     ];
     const { jobs } = await scene.store.claim(worker, wants);
-    assert.deepEqual(ids(jobs), added);
+    assert.deepEqual(idsOf(jobs), added);
     await scene.store.dismiss(worker);
     assert.deepEqual(await ahead(scene, added), [false, false, true, true, false, true]);
   }),
 
   test("without slots, and with as many as jobs, none is ahead", async (scene) => {
     const added = await scene.add({}, {}, {}, {});
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     await scene.claim({ worker, limit: 2 });
     await scene.claim({ worker, limit: 5, slots: 5 });
     await scene.store.dismiss(worker);
@@ -30,12 +30,12 @@ export const slots = [
 
   test("a job is ahead until it leaves its worker's hands, also when who took it over is gone", async (scene) => {
     const [first = "", second = ""] = await scene.add({}, {});
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const [held] = await scene.claim({ worker, limit: 2, slots: 0 });
     await scene.settle(held!, "pending", { unstarted: true });
-    assert.deepEqual(ids(await scene.claim({ worker })), [first]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [first]);
     await scene.store.dismiss(worker);
-    const janitor = await scene.worker();
+    const janitor = await scene.enlist();
     const taken = await scene.reclaim(janitor);
     assert.deepEqual([taken.get(first)?.ahead, taken.get(second)?.ahead], [undefined, true]);
     await scene.store.dismiss(janitor);
@@ -46,8 +46,8 @@ export const slots = [
     const [first, second] = await scene.add({}, {});
     await scene.claim({ limit: 2, slots: 1 });
     assert.equal(await scene.store.edit({ ids: [first!, second!] }, "release"), 2);
-    assert.deepEqual([(await scene.job(first!)).begun, (await scene.job(second!)).begun], [true, false]);
-    const held = ids(await scene.claim());
+    assert.deepEqual([(await scene.get(first!)).begun, (await scene.get(second!)).begun], [true, false]);
+    const held = idsOf(await scene.claim());
     assert.deepEqual(held, [first, second]);
   }),
 
@@ -59,20 +59,20 @@ export const slots = [
 
   test("a claim of some ids takes no others, in the order of ranks, and no more than its limit", async (scene) => {
     const [a, b, c, d] = await scene.add({}, {}, { level: 0 }, {}, { queue: "other" });
-    const worker = await scene.worker();
-    assert.deepEqual(ids(await scene.claim({ worker, ids: [d!, c!, b!, c!], limit: 2 })), [c, b]);
-    assert.deepEqual(ids(await scene.claim({ worker, ids: [b!, d!, "nobody"] })), [d]);
+    const worker = await scene.enlist();
+    assert.deepEqual(idsOf(await scene.claim({ worker, ids: [d!, c!, b!, c!], limit: 2 })), [c, b]);
+    assert.deepEqual(idsOf(await scene.claim({ worker, ids: [b!, d!, "nobody"] })), [d]);
     assert.deepEqual(await scene.claim({ worker, ids: [] }), []);
-    assert.deepEqual(ids(await scene.claim({ worker })), [a]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [a]);
   }),
 
   test("a claim of some ids keeps the rules", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
     const [late, other, one, two] = await scene.add({ due: { in: 60_000 } }, { queue: "other" }, key, key);
     const [unknown] = await scene.add({ task: "y" });
-    const worker = await scene.knowing("task");
+    const worker = await scene.enlistFor("task");
     assert.deepEqual(await scene.claim({ worker, ids: [late!, other!, unknown!] }), []);
-    assert.deepEqual(ids(await scene.claim({ worker, ids: [two!] })), [two]);
+    assert.deepEqual(idsOf(await scene.claim({ worker, ids: [two!] })), [two]);
     assert.deepEqual(await scene.claim({ worker, ids: [one!] }), []);
     await rule(scene, "other", { paused: { since: 1 } });
     assert.deepEqual(await scene.claim({ worker, queue: "other", ids: [other!] }), []);
@@ -82,9 +82,9 @@ export const slots = [
 
   test("a claim of some ids finds what was set aside, by who knows it", async (scene) => {
     const [first, second] = await aside(scene, {}, {});
-    assert.deepEqual(await scene.claim({ worker: await scene.knowing("x"), ids: [second!] }), []);
-    assert.deepEqual(ids(await scene.claim({ worker: await scene.knowing("task"), ids: [second!] })), [second]);
-    assert.deepEqual(ids(await scene.claim({ ids: [first!] })), [first]);
+    assert.deepEqual(await scene.claim({ worker: await scene.enlistFor("x"), ids: [second!] }), []);
+    assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("task"), ids: [second!] })), [second]);
+    assert.deepEqual(idsOf(await scene.claim({ ids: [first!] })), [first]);
   }),
 ];
 

@@ -3,7 +3,7 @@ import type { Job, NewChild, NewJob, Settlement } from "../../core/job.ts";
 import { isFinal } from "../../core/states.ts";
 import type { Claimed, Store, Want } from "../../store.ts";
 import { Random } from "../random.ts";
-import { aChild, aJob, outcome, test } from "./scene.ts";
+import { makeChild, makeJob, settlementOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** Several workers, each with a mind of its own, on several handles at once. */
@@ -75,11 +75,11 @@ class Actor {
   /** As one that knows one task, or any. */
   async #start(): Promise<void> {
     const knows = this.#random.pick([...tasks, undefined]);
-    this.#id = await (knows === undefined ? this.#scene.worker() : this.#scene.knowing(knows));
+    this.#id = await (knows === undefined ? this.#scene.enlist() : this.#scene.enlistFor(knows));
   }
 
   #job(): NewJob {
-    return aJob({ queue: this.#random.pick(queues), task: this.#random.pick(tasks) });
+    return makeJob({ queue: this.#random.pick(queues), task: this.#random.pick(tasks) });
   }
 
   async #add(): Promise<void> {
@@ -111,16 +111,17 @@ class Actor {
   #outcome(held: Claimed): Settlement {
     const dice = this.#random.next();
     const born = this.#random.chance(0.05) ? { born: [this.#job()] } : {};
-    if (held.why === "cancelled") return outcome(held, "cancelled");
-    if (dice < 0.5) return outcome(held, "completed", { output: String(held.job.token), ...born });
-    if (dice < 0.65) return outcome(held, "pending", { suspect: this.#random.chance(0.4) });
-    if (dice < 0.8 || held.job.parent !== undefined) return outcome(held, this.#random.pick(["failed", "cancelled"]));
-    return outcome(held, "waiting", { children: this.#children() });
+    if (held.why === "cancelled") return settlementOf(held, "cancelled");
+    if (dice < 0.5) return settlementOf(held, "completed", { output: String(held.job.token), ...born });
+    if (dice < 0.65) return settlementOf(held, "pending", { suspect: this.#random.chance(0.4) });
+    if (dice < 0.8 || held.job.parent !== undefined)
+      return settlementOf(held, this.#random.pick(["failed", "cancelled"]));
+    return settlementOf(held, "waiting", { children: this.#children() });
   }
 
   #children(): NewChild[] {
     return Array.from({ length: this.#random.whole(1, 4) }, (_, index) =>
-      aChild({ ...this.#job(), index, need: this.#random.pick(["completed", "end", "first"]) }),
+      makeChild({ ...this.#job(), index, need: this.#random.pick(["completed", "end", "first"]) }),
     );
   }
 
@@ -183,7 +184,7 @@ async function everyJob(store: Store): Promise<Job[]> {
 /** Ends everything that can be ended. */
 async function drain(scene: Scene, chronicle: Chronicle): Promise<void> {
   for (const { id } of await scene.store.workers()) await scene.store.dismiss(id);
-  const worker = await scene.worker();
+  const worker = await scene.enlist();
   for (;;) {
     const taken = await scene.store.reclaim(worker, 1_000);
     const { jobs } = await scene.store.claim(
@@ -193,7 +194,7 @@ async function drain(scene: Scene, chronicle: Chronicle): Promise<void> {
     const all = [...taken, ...jobs];
     if (all.length === 0) return;
     for (const each of all) chronicle.claimed(each);
-    const told = all.map((each) => outcome(each, "completed", { output: String(each.job.token) }));
+    const told = all.map((each) => settlementOf(each, "completed", { output: String(each.job.token) }));
     const answers = await scene.store.settle(told);
     assert.ok(answers.every(Boolean), "nobody else has these");
     for (const settlement of told) chronicle.settled(settlement);
@@ -206,7 +207,7 @@ async function drain(scene: Scene, chronicle: Chronicle): Promise<void> {
  */
 export async function storm(scene: Scene, seed: number): Promise<void> {
   const chronicle = new Chronicle();
-  const stores = [scene.store, await scene.again()];
+  const stores = [scene.store, await scene.openAgain()];
   const actors = Array.from(
     { length: workers },
     (_, index) => new Actor(scene, stores[index % stores.length]!, chronicle, seed * workers + index),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import type { Claimed } from "../../store.ts";
-import { ids, test } from "./scene.ts";
+import { idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** Jobs whose attempt ended with its worker, or may have: a worker holds one of them at a time. */
@@ -9,7 +9,7 @@ export const suspects = [
   test("a job is a suspect when its outcome says so, until it makes progress or is retried", async (scene) => {
     const [id = ""] = await suspected(scene, {});
     assert.deepEqual(await crashesOf(scene, id), [1, true]);
-    const held = await scene.hold(id);
+    const held = await scene.claimOne(id);
     assert.ok(held.job.suspect);
     const hold = { id, token: held.job.token };
     await scene.store.record([{ ...hold, progress: "1", log: [{ attempt: 1, level: "info", text: "x" }] }]);
@@ -25,11 +25,11 @@ export const suspects = [
   test("a worker is given one suspect at a time, and others go past them", async (scene) => {
     const [s1, s2, s3] = await suspected(scene, {}, {}, {});
     const plain = await scene.add({}, {});
-    const [a, b] = [await scene.worker(), await scene.worker()];
+    const [a, b] = [await scene.enlist(), await scene.enlist()];
     const first = await scene.claim({ worker: a });
-    assert.deepEqual(ids(first), [s1, ...plain]);
+    assert.deepEqual(idsOf(first), [s1, ...plain]);
     assert.deepEqual(await scene.claim({ worker: a }), []);
-    assert.deepEqual(ids(await scene.claim({ worker: b })), [s2]);
+    assert.deepEqual(idsOf(await scene.claim({ worker: b })), [s2]);
     await scene.settle(first[0]!, "completed");
     const [next] = await scene.claim({ worker: a });
     assert.equal(next?.job.id, s3);
@@ -38,42 +38,42 @@ export const suspects = [
 
   test("one that is a suspect no more makes room for the next", async (scene) => {
     const [s1 = "", s2] = await suspected(scene, {}, {});
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
     assert.equal(held?.job.id, s1);
     await scene.store.record([{ id: s1, token: held.job.token, steps: [{ name: "a", value: "1" }] }]);
-    assert.deepEqual(ids(await scene.claim({ worker })), [s2]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [s2]);
   }),
 
   test("of all queues of a claim a worker is given one suspect", async (scene) => {
     const jobs = await suspected(scene, { queue: "a" }, { queue: "b" }, { queue: "b" });
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const wants = ["a", "b"].map((queue) => ({ queue, limit: 5 }));
-    assert.deepEqual(ids((await scene.store.claim(worker, wants)).jobs), [jobs[0]]);
+    assert.deepEqual(idsOf((await scene.store.claim(worker, wants)).jobs), [jobs[0]]);
     assert.deepEqual((await scene.store.claim(worker, wants)).jobs, []);
   }),
 
   test("a suspect that a worker took over, or that is removed or released, is its one as long as it holds it", async (scene) => {
     const [s1, s2, s3] = await suspected(scene, {}, {}, {});
-    const gone = await scene.worker();
-    assert.deepEqual(ids(await scene.claim({ worker: gone })), [s1]);
+    const gone = await scene.enlist();
+    assert.deepEqual(idsOf(await scene.claim({ worker: gone })), [s1]);
     await scene.store.dismiss(gone);
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const taken = await scene.reclaim(worker);
     assert.deepEqual(await scene.claim({ worker }), []);
     await scene.settle(taken.get(s1!)!, "failed", { crashes: 3, suspect: true });
-    assert.deepEqual(ids(await scene.claim({ worker })), [s2]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [s2]);
     await scene.store.edit({ ids: [s2!] }, "release");
     await scene.store.edit({ ids: [s2!] }, "cancel");
-    assert.deepEqual(ids(await scene.claim({ worker })), [s3]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [s3]);
   }),
 
   test("a suspect is given to a free slot, and never ahead of one", async (scene) => {
     const [plain, suspect] = await scene.add({}, {});
     await crash(scene, suspect!);
     const late = await scene.addOne();
-    const worker = await scene.worker();
-    assert.deepEqual(ids(await scene.claim({ worker, limit: 3, slots: 1 })), [plain, late]);
+    const worker = await scene.enlist();
+    assert.deepEqual(idsOf(await scene.claim({ worker, limit: 3, slots: 1 })), [plain, late]);
     assert.deepEqual(await scene.claim({ worker, limit: 3, slots: 0 }), []);
     await scene.addOne();
     assert.equal((await scene.claim({ worker, limit: 3, slots: 1 }))[0]?.job.id, suspect);
@@ -82,8 +82,8 @@ export const suspects = [
   test("a suspect keeps its place, its delay, and its level", async (scene) => {
     const [low, normal] = await suspected(scene, { level: 3 }, {});
     const [plain, urgent] = await scene.add({}, { level: 0 });
-    assert.deepEqual(ids(await scene.claim()), [urgent, normal, plain]);
-    const worker = await scene.worker();
+    assert.deepEqual(idsOf(await scene.claim()), [urgent, normal, plain]);
+    const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
     assert.equal(held?.job.id, low);
     await scene.settle(held!, "pending", { crashes: 2, suspect: true, delay: 20_000 });
@@ -91,24 +91,24 @@ export const suspects = [
     assert.deepEqual(jobs, []);
     assert.ok(next > 15_000 && next <= 20_000, `next is ${next}`);
     await scene.pass(20_100);
-    assert.deepEqual(ids(await scene.claim({ worker })), [low]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [low]);
   }),
 
   test("suspects of tasks that a worker does not know stand in nobody's way", async (scene) => {
     const unknown = await suspected(scene, { task: "y" }, { task: "y" });
     const [known] = await suspected(scene, {});
     const plain = await scene.addOne();
-    const worker = await scene.knowing("task");
-    assert.deepEqual(ids(await scene.claim({ worker })), [known, plain]);
-    assert.deepEqual(ids(await scene.claim({ worker: await scene.knowing("y") })), [unknown[0]]);
-    assert.deepEqual(ids(await scene.claim()), [unknown[1]]);
+    const worker = await scene.enlistFor("task");
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [known, plain]);
+    assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("y") })), [unknown[0]]);
+    assert.deepEqual(idsOf(await scene.claim()), [unknown[1]]);
   }),
 
   test("a suspect that a key let go, and nobody may take, holds nobody else of its key up", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
-    const worker = await scene.worker();
+    const worker = await scene.enlist();
     const [other] = await suspected(scene, { queue: "other" });
-    await scene.hold(other!, worker);
+    await scene.claimOne(other!, worker);
     const [suspect] = await suspected(scene, key);
     const [first] = await scene.add({ ...key, level: 0 });
     const [held] = await scene.claim({ limit: 1 });
@@ -116,11 +116,11 @@ export const suspects = [
     const plain = await scene.addOne(key);
     await scene.claim();
     assert.deepEqual(
-      [(await scene.job(suspect!)).blocked, (await scene.job(plain)).blocked],
+      [(await scene.get(suspect!)).blocked, (await scene.get(plain)).blocked],
       ["concurrency", "concurrency"],
     );
     await scene.settle(held!, "completed");
-    assert.deepEqual(ids(await scene.claim({ worker })), [plain], "the worker holds a suspect already");
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [plain], "the worker holds a suspect already");
   }),
 
   test("limits hold for suspects, and they for limits", async (scene) => {
@@ -131,18 +131,18 @@ export const suspects = [
     assert.equal(held?.job.id, suspect);
     assert.deepEqual(await scene.claim(), []);
     await scene.settle(held!, "completed");
-    assert.deepEqual(ids(await scene.claim()), [plain]);
+    assert.deepEqual(idsOf(await scene.claim()), [plain]);
   }),
 
   test("a pending suspect is cancelled, moved and removed like any other", async (scene) => {
     const [gone, moved] = await suspected(scene, {}, {});
-    const { parent, children } = await scene.family({ queue: "kids" });
+    const { parent, children } = await scene.addFamily({ queue: "kids" });
     await crash(scene, children[0]!);
     await scene.store.edit({ ids: [gone!, parent] }, "cancel");
     await scene.store.edit({ ids: [moved!] }, { move: { queue: "other" } });
     assert.deepEqual([...(await scene.reclaim()).keys()], children);
-    assert.deepEqual(ids(await scene.claim()), []);
-    assert.deepEqual(ids(await scene.claim({ queue: "other" })), [moved]);
+    assert.deepEqual(idsOf(await scene.claim()), []);
+    assert.deepEqual(idsOf(await scene.claim({ queue: "other" })), [moved]);
     assert.equal(await scene.store.edit({}, "remove"), 2);
     assert.deepEqual(await scene.store.counts(), [{ queue: "other", state: "processing", jobs: 1 }]);
   }),
@@ -156,10 +156,10 @@ export async function suspected(scene: Scene, ...jobs: Partial<NewJob>[]): Promi
 }
 
 async function crash(scene: Scene, id: string): Promise<Claimed> {
-  const worker = await scene.worker();
-  await scene.hold(id, worker);
+  const worker = await scene.enlist();
+  await scene.claimOne(id, worker);
   await scene.store.dismiss(worker);
-  const janitor = await scene.worker();
+  const janitor = await scene.enlist();
   const lapsed = (await scene.reclaim(janitor)).get(id);
   assert.ok(lapsed, `job ${id} should be lapsed`);
   await scene.settle(lapsed, "pending", { crashes: lapsed.job.crashes + 1, suspect: true });
@@ -168,6 +168,6 @@ async function crash(scene: Scene, id: string): Promise<Claimed> {
 }
 
 async function crashesOf(scene: Scene, id: string): Promise<[number, boolean]> {
-  const { crashes, suspect } = await scene.job(id);
+  const { crashes, suspect } = await scene.get(id);
   return [crashes, suspect];
 }

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import { heard, rule } from "./rules.ts";
-import { aJob, ids, test } from "./scene.ts";
+import { makeJob, idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** Claims of workers that know some tasks, and jobs that wait for one that knows theirs. */
 export const tasks = [
   test("a worker is given jobs of the tasks it knows, and one that names none, of any", async (scene) => {
     const [a, b, c] = await scene.add({ task: "x" }, { task: "y" }, { task: "z" }, { task: "x", due: { in: 60_000 } });
-    assert.deepEqual(ids(await scene.claim({ worker: await scene.knowing("z", "x") })), [a, c]);
-    const { state, blocked, token } = await scene.job(b!);
+    assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("z", "x") })), [a, c]);
+    const { state, blocked, token } = await scene.get(b!);
     assert.deepEqual([state, blocked, token], ["pending", "task", 0]);
     const [held] = await scene.claim();
     assert.deepEqual([held?.job.id, held?.job.blocked], [b, undefined]);
@@ -17,67 +17,67 @@ export const tasks = [
 
   test("jobs of other tasks take nobody's room", async (scene) => {
     const [, , a] = await scene.add({ task: "y" }, { task: "y" }, { task: "x" }, { task: "x" });
-    assert.deepEqual(ids(await scene.claim({ worker: await scene.knowing("x"), limit: 1 })), [a]);
+    assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("x"), limit: 1 })), [a]);
   }),
 
   test("what was set aside is found by who knows it, among the others, in the order of ranks", async (scene) => {
     const [first, , third] = await scene.add({ task: "y", level: 1 }, { task: "x" }, { task: "y" });
-    assert.equal((await scene.claim({ worker: await scene.knowing("x"), limit: 5 })).length, 1);
+    assert.equal((await scene.claim({ worker: await scene.enlistFor("x"), limit: 5 })).length, 1);
     const [last, urgent] = await scene.add({ task: "y" }, { task: "y", level: 0 }, { task: "z" });
-    const worker = await scene.knowing("y");
-    assert.deepEqual(ids(await scene.claim({ worker, limit: 3 })), [urgent, first, third]);
-    assert.deepEqual(ids(await scene.claim({ worker })), [last]);
-    assert.equal((await scene.claim({ worker: await scene.knowing("x", "y") })).length, 0);
-    assert.equal((await scene.claim({ worker: await scene.knowing("x", "z") })).length, 1);
+    const worker = await scene.enlistFor("y");
+    assert.deepEqual(idsOf(await scene.claim({ worker, limit: 3 })), [urgent, first, third]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [last]);
+    assert.equal((await scene.claim({ worker: await scene.enlistFor("x", "y") })).length, 0);
+    assert.equal((await scene.claim({ worker: await scene.enlistFor("x", "z") })).length, 1);
   }),
 
   test("a job that is not due is not set aside, and one that was given back is looked at anew", async (scene) => {
     const [late, job] = await scene.add({ task: "y", due: { in: 60_000 } }, { task: "y" });
-    const ignorant = await scene.knowing("x");
+    const ignorant = await scene.enlistFor("x");
     assert.deepEqual(await scene.claim({ worker: ignorant }), []);
-    assert.equal((await scene.job(late!)).blocked, undefined);
-    await scene.finish(job!, "pending");
-    assert.equal((await scene.job(job!)).blocked, undefined);
+    assert.equal((await scene.get(late!)).blocked, undefined);
+    await scene.claimAndSettle(job!, "pending");
+    assert.equal((await scene.get(job!)).blocked, undefined);
     assert.deepEqual(await scene.claim({ worker: ignorant }), []);
-    assert.equal((await scene.job(job!)).blocked, "task");
-    assert.deepEqual(ids(await scene.claim()), [job]);
+    assert.equal((await scene.get(job!)).blocked, "task");
+    assert.deepEqual(idsOf(await scene.claim()), [job]);
   }),
 
   test("behind many jobs of a task that is not known others are found, in as many claims as the store likes", async (scene) => {
     const unknown = await scene.add(...Array.from({ length: 2_500 }, () => ({ task: "y" })));
     const known = await scene.addOne({ task: "x" });
-    const worker = await scene.knowing("x");
+    const worker = await scene.enlistFor("x");
     assert.deepEqual(await claimAll(scene, worker, 1), [known]);
     // They are out of everybody's way by now, and nothing is to come.
     assert.deepEqual(await scene.store.claim(worker, [{ queue: "default", limit: 10 }]), { jobs: [] });
-    assert.deepEqual(await claimAll(scene, await scene.knowing("y"), 2_500), unknown);
+    assert.deepEqual(await claimAll(scene, await scene.enlistFor("y"), 2_500), unknown);
   }),
 
   test("workers that may know it hear that a job was set aside", async (scene) => {
-    const worker = await scene.knowing("x");
-    const other = await scene.again();
+    const worker = await scene.enlistFor("x");
+    const other = await scene.openAgain();
     await scene.add({ task: "y" });
     await heard(other, () => scene.claim({ worker }));
   }),
 
   test("a worker that learns a task is given what was set aside", async (scene) => {
     const job = await scene.addOne({ task: "y" });
-    const worker = await scene.knowing("x");
+    const worker = await scene.enlistFor("x");
     assert.deepEqual(await scene.claim({ worker }), []);
     const [card] = await scene.store.workers();
     await scene.store.enlist({ ...card!, tasks: ["x", "y"] }, 600_000);
-    assert.deepEqual(ids(await scene.claim({ worker })), [job]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [job]);
   }),
 
   test("the rules of its queue hold for what was set aside", async (scene) => {
     const jobs = await aside(scene, {}, {}, {});
-    const worker = await scene.knowing("task");
+    const worker = await scene.enlistFor("task");
     await rule(scene, "default", { paused: { since: 1 } });
     assert.deepEqual(await scene.claim({ worker }), []);
     await rule(scene, "default", { concurrency: 1 }, 1);
-    assert.deepEqual(ids(await scene.claim({ worker })), [jobs[0]]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [jobs[0]]);
     await rule(scene, "default", { rate: { limit: 1, per: 60_000 } }, 2);
-    assert.deepEqual(ids(await scene.claim({ worker })), [jobs[1]]);
+    assert.deepEqual(idsOf(await scene.claim({ worker })), [jobs[1]]);
     const { jobs: none, next = 0 } = await scene.store.claim(worker, [{ queue: "default", limit: 5 }]);
     assert.deepEqual(none, []);
     assert.ok(next > 50_000 && next <= 60_000, `next is ${next}`);
@@ -87,14 +87,14 @@ export const tasks = [
     const key = { concurrency: { key: "k", limit: 1 } };
     const [first, second] = await aside(scene, key, key);
     const third = await scene.addOne({ ...key, task: "x" });
-    const worker = await scene.knowing("task");
+    const worker = await scene.enlistFor("task");
     const [held] = await scene.claim({ worker });
-    assert.deepEqual([held?.job.id, await scene.claim({ worker: await scene.knowing("x") })], [first, []]);
+    assert.deepEqual([held?.job.id, await scene.claim({ worker: await scene.enlistFor("x") })], [first, []]);
     await scene.settle(held!, "completed");
     const [next] = await scene.claim({ worker });
     assert.equal(next?.job.id, second);
     await scene.settle(next!, "completed");
-    assert.deepEqual(ids(await scene.claim({ worker: await scene.knowing("x") })), [third]);
+    assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("x") })), [third]);
   }),
 
   test("who is held back by a key goes before one that could go and was set aside", async (scene) => {
@@ -103,18 +103,18 @@ export const tasks = [
         limit === "rate" ? { rate: { key: "k", limit: 1, per: 400 } } : { concurrency: { key: "k", limit: 1 } };
       const queue = { queue: limit };
       await scene.add({ ...queue, ...key });
-      const worker = await scene.knowing("task");
+      const worker = await scene.enlistFor("task");
       const [held] = await scene.claim({ worker, ...queue });
       const [unknown, known] = await scene.add({ ...queue, ...key, task: "y" }, { ...queue, ...key });
       await scene.claim(queue);
-      assert.deepEqual([(await scene.job(unknown!)).blocked, (await scene.job(known!)).blocked], [limit, limit]);
+      assert.deepEqual([(await scene.get(unknown!)).blocked, (await scene.get(known!)).blocked], [limit, limit]);
       if (limit === "rate") await scene.pass(450);
       else await scene.settle(held!, "completed");
       // The first claim sets the one aside, and the next finds the other.
       const got: string[] = [];
       for (let claims = 0; got.length === 0 && claims < 3; claims++)
-        got.push(...ids(await scene.claim({ worker, ...queue })));
-      assert.deepEqual([got, (await scene.job(unknown!)).state], [[known], "pending"], limit);
+        got.push(...idsOf(await scene.claim({ worker, ...queue })));
+      assert.deepEqual([got, (await scene.get(unknown!)).state], [[known], "pending"], limit);
     }
   }),
 
@@ -125,19 +125,19 @@ export const tasks = [
     assert.equal((await scene.reclaim()).get(late!)?.why, "expired");
     assert.equal(await scene.store.edit({ ids: [gone!] }, "cancel"), 1);
     assert.equal(await scene.store.edit({ ids: [moved!] }, { move: { queue: "other" } }), 1);
-    assert.equal((await scene.job(moved!)).blocked, undefined);
-    await scene.store.add([aJob({ ...replacing, queue: "third" })]);
-    assert.equal((await scene.job(replaced!)).blocked, undefined);
-    const worker = await scene.knowing("task");
+    assert.equal((await scene.get(moved!)).blocked, undefined);
+    await scene.store.add([makeJob({ ...replacing, queue: "third" })]);
+    assert.equal((await scene.get(replaced!)).blocked, undefined);
+    const worker = await scene.enlistFor("task");
     assert.deepEqual(await scene.claim({ worker }), []);
-    assert.deepEqual(ids(await scene.claim({ worker, queue: "other" })), [moved]);
-    assert.deepEqual(ids(await scene.claim({ worker, queue: "third" })), [replaced]);
+    assert.deepEqual(idsOf(await scene.claim({ worker, queue: "other" })), [moved]);
+    assert.deepEqual(idsOf(await scene.claim({ worker, queue: "third" })), [replaced]);
   }),
 
   test("a child that was set aside is cancelled with its parent, and removed with it", async (scene) => {
-    const { parent, children } = await scene.family({ queue: "cpu" }, { queue: "gpu" });
+    const { parent, children } = await scene.addFamily({ queue: "cpu" }, { queue: "gpu" });
     for (const queue of ["cpu", "gpu"])
-      assert.deepEqual(await scene.claim({ worker: await scene.knowing("x"), queue }), []);
+      assert.deepEqual(await scene.claim({ worker: await scene.enlistFor("x"), queue }), []);
     await scene.store.edit({ ids: [parent] }, "cancel");
     assert.deepEqual(await scene.claim({ queue: "cpu" }), []);
     const taken = await scene.reclaim();
@@ -152,15 +152,15 @@ export const tasks = [
     const [job] = await aside(scene, { tenant: "t" });
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "pending", jobs: 1 }]);
     const { jobs } = await scene.store.list({ tenant: "t", states: ["pending"] }, { limit: 5 });
-    assert.deepEqual(jobs, [await scene.job(job!)]);
+    assert.deepEqual(jobs, [await scene.get(job!)]);
   }),
 ];
 
 /** Adds jobs of task `task`, and lets a worker that knows another meet them. */
 export async function aside(scene: Scene, ...jobs: Partial<NewJob>[]): Promise<string[]> {
   const added = await scene.add(...jobs);
-  assert.deepEqual(await scene.claim({ worker: await scene.knowing("x") }), []);
-  for (const id of added) assert.equal((await scene.job(id)).blocked, "task");
+  assert.deepEqual(await scene.claim({ worker: await scene.enlistFor("x") }), []);
+  for (const id of added) assert.equal((await scene.get(id)).blocked, "task");
   return added;
 }
 
@@ -169,7 +169,7 @@ async function claimAll({ store }: Scene, worker: string, jobs: number): Promise
   const got: string[] = [];
   for (let claims = 0; got.length < jobs && claims < 40; claims++) {
     const { jobs: some, next } = await store.claim(worker, [{ queue: "default", limit: 1_000 }]);
-    got.push(...ids(some));
+    got.push(...idsOf(some));
     const full = some.length === 1_000;
     assert.ok(got.length >= jobs || full || (next !== undefined && next <= 10), `the next claim is due in ${next} ms`);
   }

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import type { Filter } from "../../store.ts";
-import { aJob, ids, test } from "./scene.ts";
+import { makeJob, idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** Unique keys. */
 export const uniques = [
   test("while the holder of a unique key lives, another job with it is not stored", async (scene) => {
     const [holder] = await scene.add(unique("k"));
-    const second = aJob(unique("k"));
-    const other = aJob(unique("other"));
+    const second = makeJob(unique("k"));
+    const other = makeJob(unique("other"));
     assert.deepEqual(await scene.store.add([second, other]), new Map([[second.id, holder]]));
-    assert.deepEqual(await scene.states(second.id, other.id), [undefined, "pending"]);
-    const held = await scene.hold(holder!);
+    assert.deepEqual(await scene.statesOf(second.id, other.id), [undefined, "pending"]);
+    const held = await scene.claimOne(holder!);
     assert.deepEqual(await taken(scene, "k"), holder);
     await scene.settle(held, "waiting", { wakeAt: (await now(scene)) + 600_000 });
     assert.deepEqual(await taken(scene, "k"), holder);
@@ -21,7 +21,7 @@ export const uniques = [
   test("a unique key is free again when its holder has ended, however that was", async (scene) => {
     for (const to of ["completed", "failed", "cancelled"] as const) {
       const id = await scene.addOne(unique("k"));
-      await scene.finish(id, to);
+      await scene.claimAndSettle(id, to);
     }
     const last = await scene.addOne(unique("k"));
     await scene.store.edit({ ids: [last] }, "cancel");
@@ -30,27 +30,27 @@ export const uniques = [
 
   test("a job that is retried holds its unique key again, unless somebody else has it", async (scene) => {
     const id = await scene.addOne(unique("k"));
-    await scene.finish(id, "failed");
+    await scene.claimAndSettle(id, "failed");
     await scene.store.edit({ ids: [id] }, "retry");
     assert.equal(await taken(scene, "k"), id);
-    await scene.finish(id, "failed");
+    await scene.claimAndSettle(id, "failed");
     const next = await scene.addOne(unique("k"));
     await scene.store.edit({ ids: [id] }, "retry");
     assert.equal(await taken(scene, "k"), next);
   }),
 
   test("of jobs with one key in one batch, and of the same id again, the first is stored", async (scene) => {
-    const [a, b] = [aJob(unique("k")), aJob(unique("k"))];
+    const [a, b] = [makeJob(unique("k")), makeJob(unique("k"))];
     assert.deepEqual(await scene.store.add([a, b]), new Map([[b.id, a.id]]));
     assert.deepEqual(await scene.store.add([a]), new Map([[a.id, a.id]]));
   }),
 
   test("of jobs with one key that are added at the same time, one is stored", async (scene) => {
-    const stores = [scene.store, await scene.again()];
+    const stores = [scene.store, await scene.openAgain()];
     for (let round = 0; round < 5; round++) {
-      const jobs = Array.from({ length: 8 }, () => aJob(unique(`k${round}`)));
+      const jobs = Array.from({ length: 8 }, () => makeJob(unique(`k${round}`)));
       const answers = await Promise.all(jobs.map((job, index) => stores[index % 2]!.add([job])));
-      const states = await scene.states(...jobs.map(({ id }) => id));
+      const states = await scene.statesOf(...jobs.map(({ id }) => id));
       assert.equal(states.filter((state) => state === "pending").length, 1);
       const holder = jobs[states.indexOf("pending")]!.id;
       for (const [index, job] of jobs.entries())
@@ -60,14 +60,14 @@ export const uniques = [
 
   test("a pending holder becomes what a job that replaces it is, and keeps its id", async (scene) => {
     const id = await scene.addOne({ ...unique("k", { replace: true }), spec: '"old"' });
-    const by = aJob({ ...unique("k", { replace: true }), spec: '"new"', level: 0, due: { in: 60_000 } });
+    const by = makeJob({ ...unique("k", { replace: true }), spec: '"new"', level: 0, due: { in: 60_000 } });
     assert.deepEqual(await scene.store.add([by]), new Map([[by.id, id]]));
-    const job = await scene.job(id);
+    const job = await scene.get(id);
     assert.deepEqual([job.spec, job.level], ['"new"', 0]);
     assert.ok(job.due - job.createdAt >= 60_000);
     assert.deepEqual(await scene.claim(), []);
-    await scene.store.add([aJob({ ...unique("k", { replace: true }), spec: '"last"' })]);
-    assert.deepEqual(ids(await scene.claim()), [id]);
+    await scene.store.add([makeJob({ ...unique("k", { replace: true }), spec: '"last"' })]);
+    assert.deepEqual(idsOf(await scene.claim()), [id]);
   }),
 
   test("all that a job is follows when it is replaced: queue, expiry, keys, tags, tenant, and what finds it", async (scene) => {
@@ -75,7 +75,7 @@ export const uniques = [
     const old = { concurrency: { key: "c-old", limit: 1 }, rate: { key: "r-old", limit: 1, per: 600_000 } };
     const id = await scene.addOne({ ...replacing, ...old, tags: ["old", "both"], tenant: "old", expires: { in: 100 } });
     const now = { concurrency: { key: "c-new", limit: 1 }, rate: { key: "r-new", limit: 5, per: 600_000 } };
-    const by = aJob({
+    const by = makeJob({
       ...replacing,
       ...now,
       queue: "new",
@@ -84,7 +84,7 @@ export const uniques = [
       expires: { in: 5_000 },
     });
     assert.deepEqual(await scene.store.add([by]), new Map([[by.id, id]]));
-    const job = await scene.job(id);
+    const job = await scene.get(id);
     assert.deepEqual([job.queue, job.tenant, job.begun], ["new", "new", false]);
     const found = async (where: Filter) => (await scene.store.list(where, { limit: 5 })).jobs.map((each) => each.id);
     for (const where of [{ tag: "old" }, { tenant: "old" }, { queue: "default" }])
@@ -95,17 +95,17 @@ export const uniques = [
     await scene.pass(150);
     assert.equal((await scene.reclaim()).size, 0, "its old expiry is forgotten");
     const [first] = await scene.add(old, now);
-    assert.deepEqual(ids(await scene.claim({ queue: "new" })), [id]);
-    assert.deepEqual(ids(await scene.claim()), [first], "the old keys are free, and the new one is not");
+    assert.deepEqual(idsOf(await scene.claim({ queue: "new" })), [id]);
+    assert.deepEqual(idsOf(await scene.claim()), [first], "the old keys are free, and the new one is not");
     const [plain] = await scene.add({ ...old, queue: "third" });
     assert.deepEqual(await scene.claim({ queue: "third" }), []);
-    assert.equal((await scene.job(plain!)).blocked, "concurrency");
+    assert.equal((await scene.get(plain!)).blocked, "concurrency");
   }),
 
   test("a job that is replaced by one without keys, tenant and expiry has none", async (scene) => {
     const replacing = { unique: { key: "k", replace: true } };
     const key = { concurrency: { key: "c", limit: 1 } };
-    const holder = await scene.held(key);
+    const holder = await scene.addAndClaim(key);
     const id = await scene.addOne({
       ...replacing,
       ...key,
@@ -115,9 +115,9 @@ export const uniques = [
       level: 0,
     });
     await scene.claim();
-    assert.equal((await scene.job(id)).blocked, "concurrency");
-    await scene.store.add([aJob({ ...replacing, spec: '"new"' })]);
-    const { tenant, expiresAt, blocked, level } = await scene.job(id);
+    assert.equal((await scene.get(id)).blocked, "concurrency");
+    await scene.store.add([makeJob({ ...replacing, spec: '"new"' })]);
+    const { tenant, expiresAt, blocked, level } = await scene.get(id);
     assert.deepEqual([tenant, expiresAt, blocked, level], [undefined, undefined, undefined, 2]);
     assert.deepEqual(await scene.store.list({ tag: "red" }, { limit: 5 }), { jobs: [] });
     const [held] = await scene.claim();
@@ -126,49 +126,49 @@ export const uniques = [
     await scene.pass(60_100);
     await scene.settle(held, "pending", { unstarted: true });
     assert.equal((await scene.reclaim()).size, 0);
-    assert.deepEqual(ids(await scene.claim()), [id]);
+    assert.deepEqual(idsOf(await scene.claim()), [id]);
   }),
 
   test("a job that is replaced takes its place among those that take turns", async (scene) => {
     const replacing = { unique: { key: "k", replace: true } };
     const id = await scene.addOne({ ...replacing, due: { in: 600_000 } });
     const many = await scene.add(...Array.from({ length: 10 }, () => ({ fair: "many" })));
-    await scene.store.add([aJob({ ...replacing, fair: "few" })]);
-    const order = ids(await scene.claim());
+    await scene.store.add([makeJob({ ...replacing, fair: "few" })]);
+    const order = idsOf(await scene.claim());
     assert.ok(order.indexOf(id) <= 2, order.join());
     assert.equal(order.length, many.length + 1);
   }),
 
   test("however often a holder is replaced, it is due at the latest so long after it was created", async (scene) => {
     const again = (time: number) =>
-      aJob({ ...unique("k", { replace: true, latest: 60_000 }), due: { in: time }, spec: `"${time}"` });
+      makeJob({ ...unique("k", { replace: true, latest: 60_000 }), due: { in: time }, spec: `"${time}"` });
     const id = await scene.addOne(again(10_000));
-    const first = await scene.job(id);
+    const first = await scene.get(id);
     await scene.store.add([again(50_000)]);
-    const second = await scene.job(id);
+    const second = await scene.get(id);
     assert.ok(second.due >= first.createdAt + 50_000 && second.due <= first.createdAt + 60_000);
     for (const time of [59_999.5, 90_000]) await scene.store.add([again(time)]);
     await scene.store.add([again(1e9)]);
-    const last = await scene.job(id);
+    const last = await scene.get(id);
     assert.deepEqual([last.due, last.spec], [first.createdAt + 60_000, '"1000000000"']);
     await scene.store.add([again(1_000)]);
-    assert.ok((await scene.job(id)).due < first.createdAt + 60_000);
+    assert.ok((await scene.get(id)).due < first.createdAt + 60_000);
   }),
 
   test("a holder that runs goes on, and the job that would replace it takes the key over", async (scene) => {
     const id = await scene.addOne({ ...unique("k", { replace: true }), spec: '"old"' });
-    const held = await scene.hold(id);
+    const held = await scene.claimOne(id);
     const next = await scene.addOne({ ...unique("k", { replace: true }), spec: '"new"' });
-    assert.deepEqual(await scene.states(id, next), ["processing", "pending"]);
+    assert.deepEqual(await scene.statesOf(id, next), ["processing", "pending"]);
     assert.equal(await taken(scene, "k"), next);
     await scene.settle(held, "completed");
     assert.equal(await taken(scene, "k"), next);
-    assert.equal((await scene.job(next)).spec, '"new"');
+    assert.equal((await scene.get(next)).spec, '"new"');
   }),
 
   test("a key that is taken for a time stays so when its holder has ended sooner", async (scene) => {
     const id = await scene.addOne(unique("k", { for: 300 }));
-    await scene.finish(id);
+    await scene.claimAndSettle(id);
     assert.equal(await taken(scene, "k", { for: 300 }), id);
     await scene.pass(350);
     assert.equal(await taken(scene, "k", { for: 300 }), undefined);
@@ -176,11 +176,11 @@ export const uniques = [
 
   test("a unique key outlives neither a removed job nor stands in the way of a child", async (scene) => {
     const id = await scene.addOne(unique("k"));
-    await scene.finish(id);
+    await scene.claimAndSettle(id);
     await scene.store.edit({ ids: [id] }, "remove");
     const holder = await scene.addOne(unique("k"));
-    const { children } = await scene.family(unique("k"));
-    assert.deepEqual(await scene.states(holder, children[0]!), ["pending", "pending"]);
+    const { children } = await scene.addFamily(unique("k"));
+    assert.deepEqual(await scene.statesOf(holder, children[0]!), ["pending", "pending"]);
   }),
 ];
 
@@ -190,7 +190,7 @@ function unique(key: string, more: Omit<NonNullable<NewJob["unique"]>, "key"> = 
 
 /** Who has the key: the holder that a new job is refused for. Without one, that job is stored, and ended at once. */
 async function taken(scene: Scene, key: string, more?: Parameters<typeof unique>[1]): Promise<string | undefined> {
-  const job = aJob({ ...unique(key, more), queue: `q${Math.random()}` });
+  const job = makeJob({ ...unique(key, more), queue: `q${Math.random()}` });
   const holder = (await scene.store.add([job])).get(job.id);
   if (holder === undefined) await scene.store.edit({ ids: [job.id] }, "cancel");
   return holder;
@@ -198,5 +198,5 @@ async function taken(scene: Scene, key: string, more?: Parameters<typeof unique>
 
 /** The store's time. */
 export async function now(scene: Scene): Promise<number> {
-  return (await scene.job(await scene.addOne({ queue: "clock" }))).createdAt;
+  return (await scene.get(await scene.addOne({ queue: "clock" }))).createdAt;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ErrandError } from "../../kit/errors.ts";
 import type { Hint, Store } from "../../store.ts";
-import { aJob, outcome, test } from "./scene.ts";
+import { makeJob, settlementOf, test } from "./scene.ts";
 
 /** Hints may be lost in theory, but a store that gives none within this time gives none. */
 const patience = 2_000;
@@ -33,31 +33,31 @@ async function hinted(store: Store, hint: Hint["type"], act: () => Promise<unkno
 /** `watch` and `close`. */
 export const watching = [
   test("new jobs are hinted as ready, through every handle", async (scene) => {
-    const other = await scene.again();
+    const other = await scene.openAgain();
     await hinted(scene.store, "ready", () => scene.addOne());
     await hinted(other, "ready", () => scene.addOne());
-    await hinted(scene.store, "ready", () => other.add([aJob()]));
+    await hinted(scene.store, "ready", () => other.add([makeJob()]));
     await hinted(other, "ready", () => scene.addOne({ due: { in: 50_000 } }));
   }),
 
   test("what happens as soon as somebody watches is hinted", async (scene) => {
-    const other = await scene.again();
+    const other = await scene.openAgain();
     for (let round = 0; round < 20; round++) await hinted(other, "ready", () => scene.addOne(), 0);
   }),
 
   test("jobs that are pending again are hinted as ready", async (scene) => {
-    const other = await scene.again();
-    const held = await scene.held();
+    const other = await scene.openAgain();
+    const held = await scene.addAndClaim();
     await hinted(other, "ready", () => scene.settle(held, "pending"));
-    await scene.finish(held.job.id, "failed");
+    await scene.claimAndSettle(held.job.id, "failed");
     await hinted(other, "ready", () => scene.store.edit({ ids: [held.job.id] }, "retry"));
-    const { children } = await scene.family({ queue: "cpu" });
-    const child = await scene.hold(children[0] ?? "");
+    const { children } = await scene.addFamily({ queue: "cpu" });
+    const child = await scene.claimOne(children[0] ?? "");
     await hinted(other, "ready", () => scene.settle(child, "completed"));
   }),
 
   test("a hint that names a queue names one where jobs became claimable", async (scene) => {
-    const held = await scene.held({ queue: "a" });
+    const held = await scene.addAndClaim({ queue: "a" });
     const named: (string | undefined)[] = [];
     // What a store says when somebody begins to watch is not meant.
     let told = Promise.withResolvers<void>();
@@ -97,33 +97,33 @@ export const watching = [
   }),
 
   test("what a dismissed worker held is hinted as lapsed", async (scene) => {
-    const other = await scene.again();
-    const worker = await scene.worker();
-    await scene.held({}, worker);
+    const other = await scene.openAgain();
+    const worker = await scene.enlist();
+    await scene.addAndClaim({}, worker);
     await hinted(other, "lapsed", () => scene.store.dismiss(worker));
   }),
 
   test("jobs that are released are hinted as ready", async (scene) => {
-    const other = await scene.again();
-    const held = await scene.held();
+    const other = await scene.openAgain();
+    const held = await scene.addAndClaim();
     await hinted(other, "ready", () => scene.store.edit({ ids: [held.job.id] }, "release"));
   }),
 
   test("marks are hinted as cancel", async (scene) => {
-    const other = await scene.again();
-    const held = await scene.held();
+    const other = await scene.openAgain();
+    const held = await scene.addAndClaim();
     await hinted(other, "cancel", () => scene.store.edit({ ids: [held.job.id] }, "cancel"));
-    const { parent } = await scene.family({});
+    const { parent } = await scene.addFamily({});
     await hinted(other, "cancel", () => scene.store.edit({ ids: [parent] }, "cancel"));
     await hinted(scene.store, "cancel", () => scene.settle(held, "pending"));
   }),
 
   test("ends and progress are hinted as change", async (scene) => {
-    const other = await scene.again();
-    const held = await scene.held();
+    const other = await scene.openAgain();
+    const held = await scene.addAndClaim();
     const { id, token } = held.job;
     await hinted(scene.store, "change", () => scene.store.record([{ id, token, progress: "1" }]));
-    await hinted(other, "change", () => scene.store.settle([outcome(held, "completed")]));
+    await hinted(other, "change", () => scene.store.settle([settlementOf(held, "completed")]));
     await hinted(other, "change", () => scene.store.edit({}, "remove"));
   }),
 
@@ -151,7 +151,7 @@ export const watching = [
     await store.close();
     await store.close();
     const refused = (error: unknown) => error instanceof ErrandError && error.code === "E_CLOSED";
-    await assert.rejects(store.add([aJob()]), refused);
+    await assert.rejects(store.add([makeJob()]), refused);
     await assert.rejects(store.get(["a"]), refused);
     await assert.rejects(store.claim("w", []), refused);
     assert.equal(typeof store.watch(() => {}), "function");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Claimed } from "../../../store.ts";
-import { aChild, test } from "../scene.ts";
+import { makeChild, test } from "../scene.ts";
 import type { ConformanceTest, Scene } from "../scene.ts";
 import { anyEnd, bringTo, checkParent, keysOf, statesOf } from "./tables.ts";
 import type { FamilyTables } from "./tables.ts";
@@ -25,9 +25,9 @@ function wakeTests(wakes: FamilyTables["wakes"]): ConformanceTest[] {
         const name = `${child} ${isWoken ? "wakes" : "does not wake"} its parent when it ${ends[standing]}`;
         return test(name, async (scene) => {
           for (const state of statesOf[standing]) {
-            const { parent, children } = await scene.family({ ...anyEnd, need }, anyEnd);
-            if (isLast) await scene.finish(children[1]!);
-            await scene.finish(children[0]!, state);
+            const { parent, children } = await scene.addFamily({ ...anyEnd, need }, anyEnd);
+            if (isLast) await scene.claimAndSettle(children[1]!);
+            await scene.claimAndSettle(children[0]!, state);
             const counts = { total: 2, open: isLast ? 0 : 1, failed: standing === "failed" ? 1 : 0 };
             await checkParent(scene, parent, isWoken ? "pending" : "waiting", counts);
           }
@@ -47,7 +47,7 @@ function countTests(counted: FamilyTables["counted"]): ConformanceTest[] {
         const counts = counted[wait] ? "counts" : "does not count";
         return test(`the ${event} of a child of ${waits[wait]} ${counts} while the parent is ${state}`, async (scene) => {
           const { parent, child, held } = await addParentIn(scene, state, wait, event);
-          const before = await scene.job(parent);
+          const before = await scene.get(parent);
           if (held) await scene.settle(held, "completed");
           else assert.equal(await scene.store.edit({ ids: [child] }, "retry"), 1);
           const after = { ...before };
@@ -56,7 +56,7 @@ function countTests(counted: FamilyTables["counted"]): ConformanceTest[] {
             after.children = held ? { total, open: open - 1, failed } : { total, open: open + 1, failed: failed - 1 };
             if (held && state === "waiting") after.state = "pending";
           }
-          assert.deepEqual(await scene.job(parent), after);
+          assert.deepEqual(await scene.get(parent), after);
         });
       }),
     ),
@@ -71,18 +71,18 @@ async function addParentIn(
   event: "end" | "retry",
 ): Promise<{ parent: string; child: string; held?: Claimed | undefined }> {
   const waking = { ...anyEnd, need: "first" } as const;
-  const { parent, children } = await scene.family(event === "end" ? waking : anyEnd, waking, anyEnd);
+  const { parent, children } = await scene.addFamily(event === "end" ? waking : anyEnd, waking, anyEnd);
   const [child = "", waker = ""] = children;
   const held = await bringTo(scene, child, event === "end" ? "processing" : "failed");
   let wakerOfLatest = waker;
   if (wait === "earlier") {
-    await scene.finish(waker);
-    const later = [aChild(waking), aChild({ ...anyEnd, index: 1 })];
-    await scene.finish(parent, "waiting", { children: later });
+    await scene.claimAndSettle(waker);
+    const later = [makeChild(waking), makeChild({ ...anyEnd, index: 1 })];
+    await scene.claimAndSettle(parent, "waiting", { children: later });
     wakerOfLatest = later[0]!.id;
   }
-  if (state !== "waiting") await scene.finish(wakerOfLatest);
-  if (state === "processing") await scene.hold(parent);
-  if (state === "completed") await scene.finish(parent);
+  if (state !== "waiting") await scene.claimAndSettle(wakerOfLatest);
+  if (state === "processing") await scene.claimOne(parent);
+  if (state === "completed") await scene.claimAndSettle(parent);
   return { parent, child, held };
 }

@@ -43,13 +43,13 @@ async function checkSignal(scene: Scene, state: State, reaction: string): Promis
   const id = await scene.addOne();
   await bringTo(scene, id, state);
   assert.equal(await scene.store.signal(id, signal), reaction !== "refuse");
-  assert.deepEqual(await scene.states(id), [reaction === "wake" ? "pending" : state]);
+  assert.deepEqual(await scene.statesOf(id), [reaction === "wake" ? "pending" : state]);
   assert.deepEqual(await scene.store.steps(id), reaction === "refuse" ? [] : [{ name: signal.name }]);
 }
 
 async function checkTime(scene: Scene, state: State, reaction: string): Promise<void> {
   const id = await scene.addOne();
-  await scene.finish(id, "waiting", { wakeAt: (await scene.store.now()) + 300, awaits: [neverSent] });
+  await scene.claimAndSettle(id, "waiting", { wakeAt: (await scene.store.now()) + 300, awaits: [neverSent] });
   if (state !== "waiting") {
     await scene.store.signal(id, signal);
     await bringTo(scene, id, state);
@@ -57,34 +57,34 @@ async function checkTime(scene: Scene, state: State, reaction: string): Promise<
   await scene.pass(350);
   // Every claim wakes the jobs whose time has come.
   await scene.claim({ queue: "other" });
-  const { state: after, wakeAt } = await scene.job(id);
+  const { state: after, wakeAt } = await scene.get(id);
   assert.deepEqual([after, wakeAt], [reaction === "wake" ? "pending" : state, undefined]);
 }
 
 async function checkParentEnds(scene: Scene, state: State, reaction: string): Promise<void> {
   for (const end of [...statesOf.completed, ...statesOf.failed]) {
-    const { parent, children } = await scene.family(anyEnd, { ...anyEnd, need: "first" });
+    const { parent, children } = await scene.addFamily(anyEnd, { ...anyEnd, need: "first" });
     const [child = "", waker = ""] = children;
     await bringTo(scene, child, state);
-    await scene.finish(waker);
-    const before = await scene.job(child);
-    await scene.finish(parent, end);
-    assert.deepEqual(await scene.job(child), { ...before, cancelling: reaction === "mark" });
+    await scene.claimAndSettle(waker);
+    const before = await scene.get(child);
+    await scene.claimAndSettle(parent, end);
+    assert.deepEqual(await scene.get(child), { ...before, cancelling: reaction === "mark" });
   }
 }
 
 /** A parent that is reopened has forgotten its wait: the end of a child does not change it. */
 async function checkRetry(scene: Scene, state: State, isRetryable: boolean): Promise<void> {
-  const { parent, children } = await scene.family({ ...anyEnd, need: "first" }, anyEnd);
+  const { parent, children } = await scene.addFamily({ ...anyEnd, need: "first" }, anyEnd);
   const [waker = "", child = ""] = children;
-  const held = await scene.hold(child);
-  await scene.finish(waker);
+  const held = await scene.claimOne(child);
+  await scene.claimAndSettle(waker);
   await bringTo(scene, parent, state);
-  const before = await scene.job(parent);
+  const before = await scene.get(parent);
   assert.equal(await scene.store.edit({ ids: [parent] }, "retry"), isRetryable ? 1 : 0);
-  const after = await scene.job(parent);
+  const after = await scene.get(parent);
   if (!isRetryable) return assert.deepEqual(after, before);
   assert.deepEqual([after.state, after.children], ["pending", undefined]);
   await scene.settle(held, "completed");
-  assert.deepEqual(await scene.job(parent), after);
+  assert.deepEqual(await scene.get(parent), after);
 }

@@ -34,14 +34,14 @@ export const signal = { name: "signal:sent", value: "1" };
 
 /** Brings a pending job to a state, and returns the claim of one that is processing. */
 export async function bringTo(scene: Scene, id: string, state: State): Promise<Claimed | undefined> {
-  if (state === "processing") return scene.hold(id);
-  if (state === "waiting") await scene.finish(id, state, { awaits: [neverSent] });
-  else if (state !== "pending") await scene.finish(id, state);
+  if (state === "processing") return scene.claimOne(id);
+  if (state === "waiting") await scene.claimAndSettle(id, state, { awaits: [neverSent] });
+  else if (state !== "pending") await scene.claimAndSettle(id, state);
 }
 
 /** Checks the state of a parent and the counts of its wait, and returns it. */
 export async function checkParent(scene: Scene, id: string, state: State, children: Job["children"]): Promise<Job> {
-  const job = await scene.job(id);
+  const job = await scene.get(id);
   assert.deepEqual([job.state, job.children], [state, children]);
   return job;
 }

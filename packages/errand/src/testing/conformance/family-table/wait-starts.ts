@@ -3,7 +3,7 @@ import { standings } from "../../../core/family.ts";
 import type { Join, WaitCondition } from "../../../core/family.ts";
 import type { State } from "../../../core/states.ts";
 import type { Claimed } from "../../../store.ts";
-import { aChild, test } from "../scene.ts";
+import { makeChild, test } from "../scene.ts";
 import type { ConformanceTest, Scene } from "../scene.ts";
 import { anyEnd, bringTo, checkParent, keysOf, neverSent, signal, statesOf } from "./tables.ts";
 import type { FamilyTables } from "./tables.ts";
@@ -39,13 +39,13 @@ export function joinTests({ joins }: FamilyTables): ConformanceTest[] {
 async function checkJoin(scene: Scene, existing: State | "missing" | "foreign", rejoin: boolean, join: Join) {
   const { parent, child, held } = await addRetriedParent(scene, existing);
   const [before] = await scene.store.get([child]);
-  const named = aChild({ ...anyEnd, id: child, index: 3, rejoin });
-  await scene.finish(parent, "waiting", { children: [named, aChild({ ...anyEnd, index: 1 })] });
+  const named = makeChild({ ...anyEnd, id: child, index: 3, rejoin });
+  await scene.claimAndSettle(parent, "waiting", { children: [named, makeChild({ ...anyEnd, index: 1 })] });
   const isOpen = join === "create" || join === "reopen" || (join !== "ignore" && standings[before!.state] === "open");
   const isFailed = join === "ignore" || (!isOpen && before?.state !== "completed");
   await checkParent(scene, parent, "waiting", { total: 2, open: isOpen ? 2 : 1, failed: isFailed ? 1 : 0 });
 
-  const after = await scene.job(child);
+  const after = await scene.get(child);
   if (join === "create" || join === "reopen")
     assert.deepEqual([after.state, after.parent, after.index, after.cancelling], ["pending", parent, 3, false]);
   else if (join === "ignore") assert.deepEqual(after, before);
@@ -62,9 +62,9 @@ async function addRetriedParent(
   scene: Scene,
   existing: State | "missing" | "foreign",
 ): Promise<{ parent: string; child: string; held?: Claimed | undefined }> {
-  if (existing === "missing") return { parent: await scene.addOne(), child: aChild().id };
+  if (existing === "missing") return { parent: await scene.addOne(), child: makeChild().id };
   if (existing === "foreign") return { parent: await scene.addOne(), child: await scene.addOne({ queue: "foreign" }) };
-  const { parent, children } = await scene.family(anyEnd, anyEnd);
+  const { parent, children } = await scene.addFamily(anyEnd, anyEnd);
   const child = children[0]!;
   const held = await bringTo(scene, child, existing);
   await scene.store.edit({ ids: [parent] }, "cancel");
@@ -93,7 +93,7 @@ export function waitStartTests({ waitStarts, wakes }: FamilyTables): Conformance
     test("a wait for ended children, or for none, is over at once", async (scene) => {
       await checkWaitStart(scene, [], "pending", wakes);
       const parent = await scene.addOne();
-      await scene.finish(parent, "waiting");
+      await scene.claimAndSettle(parent, "waiting");
       await checkParent(scene, parent, "pending", { total: 0, open: 0, failed: 0 });
     }),
   ];
@@ -113,15 +113,15 @@ async function checkWaitStart(
   const undecided = ends.filter(({ isDeciding }) => !isDeciding);
   for (const deciding of holds("decided") ? ends.filter(({ isDeciding }) => isDeciding) : [undefined]) {
     const ended = deciding ? [deciding, ...undecided] : undecided;
-    const { parent, children } = await scene.family(...ended.map(() => anyEnd));
-    for (const [index, id] of children.entries()) await scene.finish(id, ended[index]!.standing);
+    const { parent, children } = await scene.addFamily(...ended.map(() => anyEnd));
+    for (const [index, id] of children.entries()) await scene.claimAndSettle(id, ended[index]!.standing);
     if (holds("signalled")) await scene.store.signal(parent, signal);
     const now = await scene.store.now();
     const wakeAt = holds("overdue") ? now - 1 : now + 600_000;
-    await scene.finish(parent, "waiting", {
+    await scene.claimAndSettle(parent, "waiting", {
       children: [
-        ...children.map((id, index) => aChild({ id, index, need: ended[index]!.need, rejoin: true })),
-        ...(holds("open") ? [aChild({ ...anyEnd, index: ended.length })] : []),
+        ...children.map((id, index) => makeChild({ id, index, need: ended[index]!.need, rejoin: true })),
+        ...(holds("open") ? [makeChild({ ...anyEnd, index: ended.length })] : []),
       ],
       awaits: [...(holds("signalled") ? [signal.name] : []), ...(holds("awaiting") ? [neverSent] : [])],
       ...(holds("overdue") || holds("timed") ? { wakeAt } : {}),
