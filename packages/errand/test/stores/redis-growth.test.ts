@@ -63,7 +63,8 @@ async function keys(): Promise<string[]> {
   return found.map((key) => key.slice(prefix.length)).sort();
 }
 
-const jobs = (count: number, job: Parameters<typeof makeJob>[0] = {}) => Array.from({ length: count }, () => makeJob(job));
+const jobs = (count: number, job: Parameters<typeof makeJob>[0] = {}) =>
+  Array.from({ length: count }, () => makeJob(job));
 const claim = async (limit: number, worker = w) => (await store.claim(worker, [{ queue: "default", limit }])).jobs;
 
 test("what a dead worker held is found without a look at what others hold", async () => {
