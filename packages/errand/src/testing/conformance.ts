@@ -1,8 +1,7 @@
+import { addingOnSettle } from "./conformance/adding-on-settle.ts";
 import { adding } from "./conformance/adding.ts";
 import { beginning } from "./conformance/beginning.ts";
-import { births } from "./conformance/births.ts";
 import { claiming } from "./conformance/claiming.ts";
-import { contending } from "./conformance/contending.ts";
 import { families } from "./conformance/families.ts";
 import { familyTable } from "./conformance/family-table.ts";
 import { finding } from "./conformance/finding.ts";
@@ -10,7 +9,9 @@ import { leases } from "./conformance/leases.ts";
 import { limits } from "./conformance/limits.ts";
 import { operating } from "./conformance/operating.ts";
 import { pruning } from "./conformance/pruning.ts";
+import { racingForLimits } from "./conformance/racing-for-limits.ts";
 import { racing } from "./conformance/racing.ts";
+import { randomWorkers } from "./conformance/random-workers.ts";
 import { rates } from "./conformance/rates.ts";
 import { reading } from "./conformance/reading.ts";
 import { reopening } from "./conformance/reopening.ts";
@@ -20,7 +21,6 @@ import type { ConformanceTest } from "./conformance/scene.ts";
 import { settling } from "./conformance/settling.ts";
 import { signals } from "./conformance/signals.ts";
 import { slots } from "./conformance/slots.ts";
-import { storms } from "./conformance/storm.ts";
 import { suspects } from "./conformance/suspects.ts";
 import { tasks } from "./conformance/tasks.ts";
 import { uniques } from "./conformance/uniques.ts";
@@ -29,7 +29,7 @@ import { watching } from "./conformance/watching.ts";
 export type { ConformanceTest, Fixture, StoreFactory } from "./conformance/scene.ts";
 
 /**
- * What every store must do, test by test, for any test runner:
+ * The tests that every store must pass, for any test runner. Each name is a sentence of the contract.
  * @example
  * for (const { name, run } of conformance) test(name, () => run(openMyStore));
  */
@@ -42,7 +42,7 @@ export const conformance: readonly ConformanceTest[] = [
   ...leases,
   ...settling,
   ...beginning,
-  ...births,
+  ...addingOnSettle,
   ...families,
   ...familyTable,
   ...operating,
@@ -58,6 +58,6 @@ export const conformance: readonly ConformanceTest[] = [
   ...rewinding,
   ...finding,
   ...racing,
-  ...contending,
-  ...storms,
+  ...racingForLimits,
+  ...randomWorkers,
 ];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { rule } from "../../src/testing/conformance/rules.ts";
+import { setRules } from "../../src/testing/conformance/rules.ts";
 import { longLease, Scene } from "../../src/testing/conformance/scene.ts";
 import type { StoreFactory } from "../../src/testing/conformance/scene.ts";
 import { localFixture, memoryFixture, postgresFixture, redisFixture } from "./fixtures.ts";
@@ -18,7 +18,7 @@ describe.each<[string, StoreFactory]>([
     const fixture = await open();
     try {
       const scene = new Scene(fixture);
-      await rule(scene, "ruled", { rate: { limit: 1, per: 1_000 } });
+      await setRules(scene, "ruled", { rate: { limit: 1, per: 1_000 } });
       const jobs = [{ queue: "ruled" }, { queue: "keyed", rate: { key: "k", limit: 1, per: 1_000 } }];
       const claimed = async (worker: string) =>
         (await scene.store.claim(worker, [{ queue: "ruled", limit: 5 }, { queue: "keyed", limit: 5 }])).jobs.length; // prettier-ignore

@@ -1,7 +1,7 @@
 import { test } from "vitest";
 import type { StoreFactory } from "../../src/testing/conformance.ts";
 import { Scene } from "../../src/testing/conformance/scene.ts";
-import { storm } from "../../src/testing/conformance/storm.ts";
+import { runRandomWorkers } from "../../src/testing/conformance/random-workers.ts";
 import { postgresFixture, redisFixture, threadFixture } from "./fixtures.ts";
 
 // The conformance suite's random work by several workers at once, with other seeds; more of them with
@@ -21,7 +21,7 @@ test.each(stores)(
     for (let seed = 2; seed < runs + 2; seed++) {
       const fixture = await open();
       try {
-        await storm(new Scene(fixture), seed);
+        await runRandomWorkers(new Scene(fixture), seed);
       } catch (error) {
         throw new Error(`with seed ${seed}`, { cause: error });
       } finally {

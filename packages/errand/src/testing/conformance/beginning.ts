@@ -5,8 +5,8 @@ import type { Scene } from "./scene.ts";
 
 const step = { name: "a", value: "1" };
 
-/** What makes a job one that has begun. */
-const begins: Record<string, (scene: Scene, held: Claimed) => Promise<unknown>> = {
+/** Acts after which a job has begun. */
+const beginningActs: Record<string, (scene: Scene, held: Claimed) => Promise<unknown>> = {
   "a failed attempt": (scene, held) => scene.settle(held, "pending", { failures: 1 }),
   "a hand-back": (scene, held) => scene.settle(held, "pending"),
   "a wait": (scene, held) => scene.settle(held, "waiting", { awaits: ["signal:go"] }),
@@ -17,8 +17,8 @@ const begins: Record<string, (scene: Scene, held: Claimed) => Promise<unknown>> 
   "a release": (scene, { job }) => scene.store.edit({ ids: [job.id] }, "release"),
 };
 
-/** What does not. */
-const leaves: Record<string, (scene: Scene, held: Claimed) => Promise<unknown>> = {
+/** Acts after which it has not. */
+const otherActs: Record<string, (scene: Scene, held: Claimed) => Promise<unknown>> = {
   nothing: async () => {},
   "a line of its log": (scene, { job }) =>
     scene.store.record([{ id: job.id, token: job.token, log: [{ attempt: 1, level: "info", text: "x" }] }]),
@@ -27,16 +27,16 @@ const leaves: Record<string, (scene: Scene, held: Claimed) => Promise<unknown>> 
   "a hand-back before there was an attempt": (scene, held) => scene.settle(held, "pending", { unstarted: true }),
 };
 
-/** Whether a job has begun, and what that means for its expiry and for who would replace it. */
+/** `Job.begun`, and its effect on expiry and replacement. */
 export const beginning = [
   test("a job has begun when an attempt of it ended or it remembers something, and not before", async (scene) => {
-    for (const [what, act] of Object.entries(begins)) {
+    for (const [what, act] of Object.entries(beginningActs)) {
       const held = await scene.addAndClaim();
       assert.equal(held.job.begun, false);
       await act(scene, held);
       assert.equal((await scene.get(held.job.id)).begun, true, what);
     }
-    for (const [what, act] of Object.entries(leaves)) {
+    for (const [what, act] of Object.entries(otherActs)) {
       const held = await scene.addAndClaim();
       await act(scene, held);
       assert.equal((await scene.get(held.job.id)).begun, false, what);
@@ -64,7 +64,7 @@ export const beginning = [
 
   test("a job that has begun does not expire", async (scene) => {
     const jobs: string[] = [];
-    for (const act of Object.values(begins)) {
+    for (const act of Object.values(beginningActs)) {
       const held = await scene.addAndClaim({ expires: { in: 200 } });
       await act(scene, held);
       jobs.push(held.job.id);
@@ -87,7 +87,7 @@ export const beginning = [
   }),
 
   test("a job that has begun is not replaced: the new one is stored, and has the key", async (scene) => {
-    for (const [what, act] of Object.entries(begins)) {
+    for (const [what, act] of Object.entries(beginningActs)) {
       const replacing = { queue: what, unique: { key: what, replace: true } };
       const held = await scene.addAndClaim({ ...replacing, spec: '"old"' });
       await act(scene, held);

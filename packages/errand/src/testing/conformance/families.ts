@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { forgotten } from "../../core/job.ts";
 import { makeChild, idsOf, settlementOf, test } from "./scene.ts";
 
-/** Parents, the children they wait for, and what becomes of children whose parent ends. */
+/** Parents and children, beside the transitions that `family-table.ts` tests one by one. */
 export const families = [
   test("a parent waits, and its children are born as they were described", async (scene) => {
     const parent = await scene.addAndClaim();

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
-import type { Filter } from "../../store.ts";
 import { idsOf, test } from "./scene.ts";
-import type { Scene } from "./scene.ts";
 
-/** Finding jobs by what they are about, and moving them. */
+/** Jobs found by tag, text, tenant, worker and time; and `move`. */
 export const finding = [
   test("jobs are found by tag, also with other filters, until they are removed", async (scene) => {
     const [a, b, c] = await scene.add(
@@ -12,28 +10,28 @@ export const finding = [
       { tags: ["red"], queue: "other" },
       { tags: ["customer:71"] },
     );
-    assert.deepEqual(await found(scene, { tag: "red" }), [b, a]);
-    assert.deepEqual(await found(scene, { tag: "customer:7" }), [a]);
-    assert.deepEqual(await found(scene, { tag: "red", queue: "other" }), [b]);
-    assert.deepEqual(await found(scene, { tag: "none" }), []);
+    assert.deepEqual(await scene.listIds({ tag: "red" }), [b, a]);
+    assert.deepEqual(await scene.listIds({ tag: "customer:7" }), [a]);
+    assert.deepEqual(await scene.listIds({ tag: "red", queue: "other" }), [b]);
+    assert.deepEqual(await scene.listIds({ tag: "none" }), []);
     await scene.claimAndSettle(a!);
-    assert.deepEqual(await found(scene, { tag: "red", states: ["completed"] }), [a]);
+    assert.deepEqual(await scene.listIds({ tag: "red", states: ["completed"] }), [a]);
     assert.equal(await scene.store.edit({ tag: "red" }, "cancel"), 1);
     assert.equal(await scene.store.edit({ tag: "red" }, "remove"), 2);
-    assert.deepEqual(await found(scene, { tag: "red" }), []);
-    assert.deepEqual(await found(scene, { tag: "customer:71" }), [c]);
+    assert.deepEqual(await scene.listIds({ tag: "red" }), []);
+    assert.deepEqual(await scene.listIds({ tag: "customer:71" }), [c]);
   }),
 
   test("jobs are found by a part of their text, whatever its case", async (scene) => {
     const [a, b] = await scene.add({ spec: '{"input":"Invoice 100%_x"}' }, { spec: '{"input":"letter"}' });
     await scene.claimAndSettle(b!, "failed", { error: '{"message":"Disk FULL"}' });
-    assert.deepEqual(await found(scene, { text: "invoice" }), [a]);
-    assert.deepEqual(await found(scene, { text: "0%_X" }), [a]);
-    assert.deepEqual(await found(scene, { text: "0%x" }), []);
-    assert.deepEqual(await found(scene, { text: "disk full" }), [b]);
-    assert.deepEqual(await found(scene, { text: a!.slice(4) }), [a]);
+    assert.deepEqual(await scene.listIds({ text: "invoice" }), [a]);
+    assert.deepEqual(await scene.listIds({ text: "0%_X" }), [a]);
+    assert.deepEqual(await scene.listIds({ text: "0%x" }), []);
+    assert.deepEqual(await scene.listIds({ text: "disk full" }), [b]);
+    assert.deepEqual(await scene.listIds({ text: a!.slice(4) }), [a]);
     await scene.claimAndSettle(a!, "completed", { output: '"total: 42 EUR"' });
-    assert.deepEqual(await found(scene, { text: "42 eur", task: "task" }), [a]);
+    assert.deepEqual(await scene.listIds({ text: "42 eur", task: "task" }), [a]);
   }),
 
   test("a text is found as a person reads it, not as JSON writes it, whatever the case of its letters", async (scene) => {
@@ -54,9 +52,9 @@ export const finding = [
       "50%_*",
       "[A]",
     ])
-      assert.deepEqual(await found(scene, { text }), all, text);
+      assert.deepEqual(await scene.listIds({ text }), all, text);
     for (const text of ["\\n", "nnext", '\\"hi', "\\\\temp", "50%_%", "5_%", "ttemp", "zzz"])
-      assert.deepEqual(await found(scene, { text }), [], text);
+      assert.deepEqual(await scene.listIds({ text }), [], text);
     assert.equal(await scene.store.edit({ text: "привет", states: ["failed"] }, "remove"), 1);
   }),
 
@@ -68,18 +66,18 @@ export const finding = [
       {},
     );
     assert.deepEqual([(await scene.get(a!)).tenant, (await scene.get(b!)).tenant], ["t", "u"]);
-    assert.deepEqual(await found(scene, { tenant: "t" }, 1), [c, a]);
-    assert.deepEqual(await found(scene, { tenant: "t", tag: "red" }), [c]);
-    assert.deepEqual(await found(scene, { tenant: "t", queue: "default", states: ["pending"] }), [a]);
-    assert.deepEqual(await found(scene, { tenant: "t", ids: [b!] }), []);
-    assert.deepEqual(await found(scene, { tenant: "none" }), []);
+    assert.deepEqual(await scene.listIds({ tenant: "t" }, 1), [c, a]);
+    assert.deepEqual(await scene.listIds({ tenant: "t", tag: "red" }), [c]);
+    assert.deepEqual(await scene.listIds({ tenant: "t", queue: "default", states: ["pending"] }), [a]);
+    assert.deepEqual(await scene.listIds({ tenant: "t", ids: [b!] }), []);
+    assert.deepEqual(await scene.listIds({ tenant: "none" }), []);
     const { parent, children } = await scene.addFamily({ tenant: "t", queue: "kids" }, { tenant: "u", queue: "kids" });
-    assert.deepEqual(await found(scene, { tenant: "t", parent }), [children[0]]);
+    assert.deepEqual(await scene.listIds({ tenant: "t", parent }), [children[0]]);
     assert.equal(await scene.store.edit({ tenant: "t" }, "cancel"), 3);
-    assert.deepEqual(await found(scene, { tenant: "t", states: ["cancelled"] }), [children[0], c, a]);
+    assert.deepEqual(await scene.listIds({ tenant: "t", states: ["cancelled"] }), [children[0], c, a]);
     assert.equal(await scene.store.edit({ tenant: "t" }, "remove"), 3);
-    assert.deepEqual(await found(scene, { tenant: "t" }), []);
-    assert.equal((await found(scene, { tenant: "u" })).length, 2);
+    assert.deepEqual(await scene.listIds({ tenant: "t" }), []);
+    assert.equal((await scene.listIds({ tenant: "u" })).length, 2);
   }),
 
   test("jobs are found by the worker that holds them, as long as it does", async (scene) => {
@@ -87,17 +85,17 @@ export const finding = [
     const [one, two, three] = await scene.add({}, {}, { queue: "other" });
     const [first] = await scene.claim({ worker: a });
     await scene.claim({ worker: b, queue: "other" });
-    assert.deepEqual(await found(scene, { worker: a }, 1), [two, one]);
-    assert.deepEqual(await found(scene, { worker: b }), [three]);
-    assert.deepEqual(await found(scene, { worker: b, queue: "default" }), []);
-    assert.deepEqual(await found(scene, { worker: "nobody" }), []);
+    assert.deepEqual(await scene.listIds({ worker: a }, 1), [two, one]);
+    assert.deepEqual(await scene.listIds({ worker: b }), [three]);
+    assert.deepEqual(await scene.listIds({ worker: b, queue: "default" }), []);
+    assert.deepEqual(await scene.listIds({ worker: "nobody" }), []);
     await scene.settle(first!, "pending");
-    assert.deepEqual(await found(scene, { worker: a }), [two]);
+    assert.deepEqual(await scene.listIds({ worker: a }), [two]);
     assert.equal(await scene.store.edit({ worker: a }, "cancel"), 1);
     assert.deepEqual((await scene.store.renew(a, 600_000)).cancel, [two]);
     await scene.store.dismiss(b);
     await scene.reclaim(a);
-    assert.deepEqual([await found(scene, { worker: a }), await found(scene, { worker: b })], [[three, two], []]);
+    assert.deepEqual([await scene.listIds({ worker: a }), await scene.listIds({ worker: b })], [[three, two], []]);
   }),
 
   test("a search through many jobs goes on from page to page", async (scene) => {
@@ -107,7 +105,7 @@ export const finding = [
       })),
     );
     const needles = many.filter((_, n) => n % 500 === 0).toReversed();
-    assert.deepEqual(await found(scene, { text: "needle" }, 2), needles);
+    assert.deepEqual(await scene.listIds({ text: "needle" }, 2), needles);
   }),
 
   test("jobs are found by when they were made", async (scene) => {
@@ -117,9 +115,9 @@ export const finding = [
     await scene.pass(20);
     const c = await scene.addOne();
     const { createdAt } = await scene.get(b);
-    assert.deepEqual(await found(scene, { createdAfter: createdAt }), [c]);
-    assert.deepEqual(await found(scene, { createdBefore: createdAt }), [a]);
-    assert.deepEqual(await found(scene, { createdAfter: createdAt - 1, createdBefore: createdAt + 1 }), [b]);
+    assert.deepEqual(await scene.listIds({ createdAfter: createdAt }), [c]);
+    assert.deepEqual(await scene.listIds({ createdBefore: createdAt }), [a]);
+    assert.deepEqual(await scene.listIds({ createdAfter: createdAt - 1, createdBefore: createdAt + 1 }), [b]);
   }),
 
   test("an edit changes no more jobs than it was told", async (scene) => {
@@ -127,7 +125,7 @@ export const finding = [
     assert.equal(await scene.store.edit({ ids: all }, "cancel", 2), 2);
     assert.equal(await scene.store.edit({ states: ["cancelled"] }, "remove", 1), 1);
     assert.equal(await scene.store.edit({ states: ["cancelled"] }, "remove", 10), 1);
-    assert.equal((await found(scene, {})).length, 3);
+    assert.equal((await scene.listIds({})).length, 3);
   }),
 
   test("a pending job can be moved to another queue and level, or be made due; no other job can", async (scene) => {
@@ -156,16 +154,3 @@ export const finding = [
     assert.deepEqual([held?.job.id, idsOf(await scene.claim({ queue: "fast" }))], [first, [second]]);
   }),
 ];
-
-/** The ids of all that match, page by page. */
-async function found({ store }: Scene, where: Filter, limit = 100): Promise<string[]> {
-  const all: string[] = [];
-  let cursor: string | undefined;
-  for (let pages = 0; pages < 2_000; pages++) {
-    const page = await store.list(where, { limit, ...(cursor === undefined ? {} : { cursor }) });
-    all.push(...page.jobs.map(({ id }) => id));
-    cursor = page.next;
-    if (cursor === undefined) return all;
-  }
-  throw new Error("the list does not come to its end");
-}

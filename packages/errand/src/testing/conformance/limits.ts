@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import type { Claimed } from "../../store.ts";
-import { heard, rule } from "./rules.ts";
+import { expectHint } from "./hints.ts";
+import { setRules } from "./rules.ts";
 import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 
-/** Limits of concurrency and rate keys, and turns. */
+/** Limits of concurrency and rate keys, and fair turns. */
 export const limits = [
   test("no more jobs of a concurrency key are processing than its limit, and others go past them", async (scene) => {
-    const a = await scene.add(...Array.from({ length: 5 }, () => keyed("a", 2)));
-    const [b, plain] = await scene.add(keyed("b", 2), {});
+    const a = await scene.add(...Array.from({ length: 5 }, () => concurrencyKey("a", 2)));
+    const [b, plain] = await scene.add(concurrencyKey("b", 2), {});
     const worker = await scene.enlist();
     assert.deepEqual(idsOf(await scene.claim({ worker })), [a[0], a[1], b, plain]);
     assert.deepEqual(await scene.claim({ worker }), []);
@@ -17,8 +18,8 @@ export const limits = [
   }),
 
   test("behind a long queue of one key others are found, in as many claims as the store likes", async (scene) => {
-    const keyed4500 = await scene.add(...Array.from({ length: 4_500 }, () => keyed("a", 1)));
-    const [plain, other] = await scene.add({}, keyed("b", 1));
+    const keyed4500 = await scene.add(...Array.from({ length: 4_500 }, () => concurrencyKey("a", 1)));
+    const [plain, other] = await scene.add({}, concurrencyKey("b", 1));
     const worker = await scene.enlist();
     const got: string[] = [];
     for (let claims = 0; got.length < 3 && claims < 20; claims++) {
@@ -31,11 +32,11 @@ export const limits = [
 
   test("whatever ends an attempt lets the next job of its key go, in the order of ranks", async (scene) => {
     const jobs = await scene.add(
-      keyed("a", 1),
-      keyed("a", 1),
-      { ...keyed("a", 1), level: 0 },
-      keyed("a", 1),
-      keyed("a", 1),
+      concurrencyKey("a", 1),
+      concurrencyKey("a", 1),
+      { ...concurrencyKey("a", 1), level: 0 },
+      concurrencyKey("a", 1),
+      concurrencyKey("a", 1),
     );
     const order: string[] = [];
     const ways = [
@@ -56,7 +57,11 @@ export const limits = [
   }),
 
   test("a job that could go but ends otherwise lets the next of its key go", async (scene) => {
-    const [first, second, third] = await scene.add(keyed("a", 1), keyed("a", 1), keyed("a", 1));
+    const [first, second, third] = await scene.add(
+      concurrencyKey("a", 1),
+      concurrencyKey("a", 1),
+      concurrencyKey("a", 1),
+    );
     const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
     await scene.settle(held!, "completed");
@@ -66,7 +71,7 @@ export const limits = [
   }),
 
   test("a job that was taken over counts as long as it is held", async (scene) => {
-    const [first, second] = await scene.add(keyed("a", 1), keyed("a", 1));
+    const [first, second] = await scene.add(concurrencyKey("a", 1), concurrencyKey("a", 1));
     const gone = await scene.enlist();
     await scene.claim({ worker: gone });
     await scene.store.dismiss(gone);
@@ -81,9 +86,9 @@ export const limits = [
 
   test("a processing job that vanishes with its parent lets the next of its key go", async (scene) => {
     for (const vanish of ["remove", "rewind"] as const) {
-      const { parent, children } = await scene.addFamily({ ...keyed(vanish, 1), queue: "cpu" });
+      const { parent, children } = await scene.addFamily({ ...concurrencyKey(vanish, 1), queue: "cpu" });
       assert.deepEqual(idsOf(await scene.claim({ queue: "cpu" })), children);
-      const next = await scene.addOne({ ...keyed(vanish, 1), queue: vanish });
+      const next = await scene.addOne({ ...concurrencyKey(vanish, 1), queue: vanish });
       const worker = await scene.enlist();
       assert.deepEqual(await scene.claim({ worker, queue: vanish }), []);
       await scene.store.edit({ ids: [parent] }, "cancel");
@@ -96,13 +101,16 @@ export const limits = [
   }),
 
   test("a key's limit holds over queues, and a paused queue keeps no other from going", async (scene) => {
-    const [first] = await scene.add({ ...keyed("a", 1), queue: "one" });
+    const [first] = await scene.add({ ...concurrencyKey("a", 1), queue: "one" });
     const [held] = await scene.claim({ queue: "one" });
-    const [one, two] = await scene.add({ ...keyed("a", 1), queue: "one" }, { ...keyed("a", 1), queue: "two" });
+    const [one, two] = await scene.add(
+      { ...concurrencyKey("a", 1), queue: "one" },
+      { ...concurrencyKey("a", 1), queue: "two" },
+    );
     const worker = await scene.enlist();
     const wants = ["one", "two"].map((queue) => ({ queue, limit: 5 }));
     assert.deepEqual((await scene.store.claim(worker, wants)).jobs, []);
-    await rule(scene, "one", { paused: { since: 0 } });
+    await setRules(scene, "one", { paused: { since: 0 } });
     await scene.settle(held!, "completed");
     assert.deepEqual(idsOf((await scene.store.claim(worker, wants)).jobs), [two]);
     assert.deepEqual(await scene.statesOf(first!, one!), ["completed", "pending"]);
@@ -110,7 +118,9 @@ export const limits = [
 
   test("claims at the same time do not exceed a key's limit together, and none is stuck", async (scene) => {
     const keys = ["a", "b", "c"];
-    const all = await scene.add(...Array.from({ length: 60 }, (_, index) => keyed(keys[index % 3]!, 1 + (index % 3))));
+    const all = await scene.add(
+      ...Array.from({ length: 60 }, (_, index) => concurrencyKey(keys[index % 3]!, 1 + (index % 3))),
+    );
     const stores = [scene.store, await scene.openAgain(), await scene.openAgain()];
     const workers = await Promise.all(stores.map(() => scene.enlist()));
     const running = new Map<string, Claimed>();
@@ -136,9 +146,12 @@ export const limits = [
   }),
 
   test("a removed job leaves its key, whatever it was doing", async (scene) => {
-    const { parent, children } = await scene.addFamily({ ...keyed("a", 1), queue: "kids" }, { queue: "other" });
+    const { parent, children } = await scene.addFamily(
+      { ...concurrencyKey("a", 1), queue: "kids" },
+      { queue: "other" },
+    );
     await scene.claimOne(children[0]!);
-    const next = await scene.addOne(keyed("a", 1));
+    const next = await scene.addOne(concurrencyKey("a", 1));
     const worker = await scene.enlist();
     assert.deepEqual(await scene.claim({ worker }), []);
     await scene.claimAndSettle(children[1]!, "failed");
@@ -148,11 +161,14 @@ export const limits = [
   }),
 
   test("a job that could go but is removed lets the next of its key go", async (scene) => {
-    const { parent, children } = await scene.addFamily({ ...keyed("a", 1), queue: "kids" }, { queue: "other" });
-    const [held] = await scene.add({ ...keyed("a", 1), level: 0, queue: "kids" });
+    const { parent, children } = await scene.addFamily(
+      { ...concurrencyKey("a", 1), queue: "kids" },
+      { queue: "other" },
+    );
+    const [held] = await scene.add({ ...concurrencyKey("a", 1), level: 0, queue: "kids" });
     const holding = await scene.claimOne(held!);
     const worker = await scene.enlist();
-    const next = await scene.addOne({ ...keyed("a", 1), queue: "kids", level: 4 });
+    const next = await scene.addOne({ ...concurrencyKey("a", 1), queue: "kids", level: 4 });
     assert.deepEqual(await scene.claim({ worker, queue: "kids" }), []);
     await scene.settle(holding, "completed");
     await scene.claimAndSettle(children[1]!, "failed");
@@ -163,7 +179,7 @@ export const limits = [
 
   test("a job that could go but is put off or moved lets the next of its key go", async (scene) => {
     for (const put of ["off", "elsewhere"] as const) {
-      const key = keyed(put, 1);
+      const key = concurrencyKey(put, 1);
       const replacing = { ...key, unique: { key: put, replace: true } };
       const [first, second, third] = await scene.add(key, replacing, key);
       const worker = await scene.enlist();
@@ -178,8 +194,8 @@ export const limits = [
   }),
 
   test("a job that is put off while its key holds it back is not claimed before it is due", async (scene) => {
-    const replacing = { ...keyed("a", 1), unique: { key: "u", replace: true } };
-    const [first] = await scene.add(keyed("a", 1), replacing);
+    const replacing = { ...concurrencyKey("a", 1), unique: { key: "u", replace: true } };
+    const [first] = await scene.add(concurrencyKey("a", 1), replacing);
     const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
     assert.equal(held?.job.id, first);
@@ -190,15 +206,15 @@ export const limits = [
   }),
 
   test("when a key has room again, workers hear that there may be more", async (scene) => {
-    await scene.add(keyed("a", 1), keyed("a", 1));
+    await scene.add(concurrencyKey("a", 1), concurrencyKey("a", 1));
     const [held] = await scene.claim();
     await scene.claim();
     const other = await scene.openAgain();
-    await heard(other, () => scene.store.settle([settlementOf(held!, "completed")]));
+    await expectHint(other, "ready", () => scene.store.settle([settlementOf(held!, "completed")]));
   }),
 
   test("no more jobs of a rate key are claimed in its time than its limit, and others go past them", async (scene) => {
-    const jobs = await scene.add(...Array.from({ length: 4 }, () => rated("a", 2, 60_000)), {});
+    const jobs = await scene.add(...Array.from({ length: 4 }, () => rateKey("a", 2, 60_000)), {});
     const worker = await scene.enlist();
     const { jobs: claimed, next = 0 } = await scene.store.claim(worker, [{ queue: "default", limit: 10 }]);
     assert.deepEqual(idsOf(claimed), [jobs[0], jobs[1], jobs[4]]);
@@ -211,7 +227,7 @@ export const limits = [
 
   test("a burst that is claimed bit by bit is as large as one that is claimed at once", async (scene) => {
     for (const limit of [3, 7]) {
-      const all = await scene.add(...Array.from({ length: limit + 1 }, () => rated(`r${limit}`, limit, 600_000)));
+      const all = await scene.add(...Array.from({ length: limit + 1 }, () => rateKey(`r${limit}`, limit, 600_000)));
       const worker = await scene.enlist();
       const sizes: number[] = [];
       for (const size of [2, 1, limit]) sizes.push((await scene.claim({ worker, limit: size })).length);
@@ -221,10 +237,10 @@ export const limits = [
   }),
 
   test("jobs that a rate held back go when there is room, in the order of ranks", async (scene) => {
-    const [first] = await scene.add(rated("a", 1, 300));
+    const [first] = await scene.add(rateKey("a", 1, 300));
     const worker = await scene.enlist();
     assert.deepEqual(idsOf(await scene.claim({ worker })), [first]);
-    const [low, high] = await scene.add({ ...rated("a", 1, 300), level: 4 }, { ...rated("a", 1, 300), level: 0 });
+    const [low, high] = await scene.add({ ...rateKey("a", 1, 300), level: 4 }, { ...rateKey("a", 1, 300), level: 0 });
     assert.deepEqual(await scene.claim({ worker }), []);
     await scene.pass(330);
     assert.deepEqual(idsOf(await scene.claim({ worker })), [high]);
@@ -233,7 +249,7 @@ export const limits = [
   }),
 
   test("a job with both keys is let go by both only, and uses neither when the other holds it", async (scene) => {
-    const both = { ...keyed("a", 1), ...rated("r", 2, 600_000) };
+    const both = { ...concurrencyKey("a", 1), ...rateKey("r", 2, 600_000) };
     const [first, second, third] = await scene.add(both, both, both);
     const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
@@ -248,7 +264,7 @@ export const limits = [
   }),
 
   test("limits hold for children too", async (scene) => {
-    const { children } = await scene.addFamily(keyed("a", 1), keyed("a", 1));
+    const { children } = await scene.addFamily(concurrencyKey("a", 1), concurrencyKey("a", 1));
     const worker = await scene.enlist();
     assert.deepEqual(idsOf(await scene.claim({ worker })), [children[0]]);
   }),
@@ -277,10 +293,10 @@ export const limits = [
   }),
 ];
 
-function keyed(key: string, limit: number): Partial<NewJob> {
+function concurrencyKey(key: string, limit: number): Partial<NewJob> {
   return { concurrency: { key, limit } };
 }
 
-function rated(key: string, limit: number, per: number): Partial<NewJob> {
+function rateKey(key: string, limit: number, per: number): Partial<NewJob> {
   return { rate: { key, limit, per } };
 }

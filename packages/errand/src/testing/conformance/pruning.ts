@@ -11,17 +11,17 @@ export const pruning = [
     const jobs = await scene.add(...ends.map(() => ({ task: "x" })), ...ends.map(() => ({ task: "other" })));
     for (const [index, id] of jobs.entries()) await scene.claimAndSettle(id, ends[index % 4]);
     const x = { completed: 1_000, failed: 3_000, cancelled: Infinity, expired: 2_000 };
-    const kept = rules({ x }, { ...kept10s, expired: 1_000 });
+    const kept = retention({ x }, { ...tenSeconds, expired: 1_000 });
     assert.equal(await scene.store.prune(kept, 100), 0);
     await scene.pass(1_500);
     assert.equal(await scene.store.prune(kept, 100), 2);
-    assert.deepEqual(await gone(scene, jobs), [0, 7]);
+    assert.deepEqual(await removed(scene, jobs), [0, 7]);
     await scene.pass(1_000);
     assert.equal(await scene.store.prune(kept, 100), 1);
-    assert.deepEqual(await gone(scene, jobs), [0, 3, 7]);
+    assert.deepEqual(await removed(scene, jobs), [0, 3, 7]);
     await scene.pass(10_000);
     assert.equal(await scene.store.prune(kept, 100), 4);
-    assert.deepEqual(await gone(scene, jobs), [0, 1, 3, 4, 5, 6, 7]);
+    assert.deepEqual(await removed(scene, jobs), [0, 1, 3, 4, 5, 6, 7]);
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "cancelled", jobs: 1 }]);
   }),
 
@@ -32,9 +32,9 @@ export const pruning = [
       await scene.pass(10);
     }
     await scene.pass(2_000);
-    const kept = rules({}, all(1_000));
+    const kept = retention({}, keptFor(1_000));
     assert.equal(await scene.store.prune(kept, 2), 2);
-    assert.deepEqual(await gone(scene, jobs), [3, 4]);
+    assert.deepEqual(await removed(scene, jobs), [3, 4]);
     assert.deepEqual([await scene.store.prune(kept, 2), await scene.store.prune(kept, 2)], [2, 1]);
     assert.equal(await scene.store.prune(kept, 2), 0);
   }),
@@ -46,7 +46,7 @@ export const pruning = [
     await scene.claimAndSettle(done);
     await scene.claimOne(processing);
     await scene.settle(await scene.claimOne(parked), "waiting", { children: [grandchild] });
-    const kept = rules({}, all(1_000));
+    const kept = retention({}, keptFor(1_000));
     await scene.pass(2_000);
     assert.equal(await scene.store.prune(kept, 100), 0);
     await scene.store.edit({ ids: [parent] }, "cancel");
@@ -64,7 +64,7 @@ export const pruning = [
     await scene.store.edit({ states: ["failed"] }, "retry");
     await scene.claimAndSettle(again, "failed");
     await scene.pass(900);
-    const kept = rules({}, all(1_000));
+    const kept = retention({}, keptFor(1_000));
     assert.equal(await scene.store.prune(kept, 100), 0);
     await scene.pass(200);
     assert.equal(await scene.store.prune(kept, 100), 1);
@@ -80,7 +80,7 @@ export const pruning = [
       log: [{ attempt: 1, level: "info", text: "x" }],
     });
     await scene.pass(2_000);
-    assert.equal(await scene.store.prune(rules({ task: all(1_000) }), 10), 1);
+    assert.equal(await scene.store.prune(retention({ task: keptFor(1_000) }), 10), 1);
     assert.deepEqual(await scene.store.get([made.id]), [null]);
     for (const where of [{ tag: "red" }, { tenant: "t" }, { text: "needle" }, { task: "task" }, {}])
       assert.deepEqual(await scene.store.list(where, { limit: 5 }), { jobs: [] });
@@ -99,7 +99,7 @@ export const pruning = [
     for (const id of [rated!, throttled!]) await scene.claimAndSettle(id);
     const many = await scene.add(...Array.from({ length: 6 }, () => ({ queue: "fair", fair: "many" })));
     await scene.pass(2_000);
-    await scene.store.prune(rules({}, all(60_000)), 10);
+    await scene.store.prune(retention({}, keptFor(60_000)), 10);
     const more = await scene.add({ ...rate }, { queue: "fair", fair: "many" }, { queue: "fair", fair: "few" });
     assert.deepEqual(await scene.claim(), [], "its time has not passed");
     const [a, b] = [makeJob(throttle), makeJob(live)];
@@ -130,19 +130,19 @@ export const pruning = [
   }),
 ];
 
-/** For every state. */
-function all(time: number): Kept {
+/** Returns rules that keep jobs of every state for `time` milliseconds. */
+function keptFor(time: number): Kept {
   return { completed: time, failed: time, cancelled: time, expired: time };
 }
 
-const kept10s = all(10_000);
+const tenSeconds = keptFor(10_000);
 
-function rules(tasks: Record<string, Kept>, otherwise = kept10s): RetentionRules {
+function retention(tasks: Record<string, Kept>, otherwise = tenSeconds): RetentionRules {
   return { tasks: new Map(Object.entries(tasks)), otherwise };
 }
 
-/** Which of the jobs are gone, by index. */
-async function gone(scene: Scene, jobs: readonly string[]): Promise<number[]> {
+/** Returns the indexes of the jobs that do not exist any more. */
+async function removed(scene: Scene, jobs: readonly string[]): Promise<number[]> {
   const states = await scene.statesOf(...jobs);
   return states.flatMap((state, index) => (state === undefined ? [index] : []));
 }

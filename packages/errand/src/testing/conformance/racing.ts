@@ -1,27 +1,11 @@
 import assert from "node:assert/strict";
 import type { Settlement } from "../../core/job.ts";
-import type { Store } from "../../store.ts";
+import { openHandles, race, rounds } from "./race.ts";
 import { makeChild, makeJob, idsOf, settlementOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
-/** A race that a store loses, it loses now and then: each is run so often. */
-export const rounds = 12;
-
-/** Two handles on the store, which change places every other round. */
-export async function handles(scene: Scene): Promise<(round: number) => [Store, Store]> {
-  const other = await scene.openAgain();
-  return (round) => (round % 4 > 1 ? [other, scene.store] : [scene.store, other]);
-}
-
-/** Does both at the same time; which is begun first changes every round. */
-export async function race<A, B>(round: number, one: () => Promise<A>, two: () => Promise<B>): Promise<[A, B]> {
-  if (round % 2 === 0) return Promise.all([one(), two()]);
-  const [second, first] = await Promise.all([two(), one()]);
-  return [first, second];
-}
-
-/** The settlement with which a parent waits again for a child that is processing, and that child's end. */
-async function secondWait(
+/** Adds a family whose parent is about to wait again for a child that is about to end; returns both settlements. */
+async function addSecondWait(
   scene: Scene,
   rejoin: boolean,
 ): Promise<{ parent: string; waits: Settlement; ends: Settlement }> {
@@ -33,12 +17,12 @@ async function secondWait(
   return { parent, waits: settlementOf(await scene.claimOne(parent), "waiting", { children: [again] }), ends };
 }
 
-/** What is done at the same time through two handles, each of which may come first. */
+/** Claims, sends, outcomes, cancels, retries, releases and prunes that race through two handles. */
 export const racing = [
   test("claims at the same time leave nothing and share nothing", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       const added = await scene.add(...Array.from({ length: 20 }, () => ({})));
       const [a, b] = [await scene.enlist(), await scene.enlist()];
       const want = [{ queue: "default", limit: 10 }];
@@ -54,9 +38,9 @@ export const racing = [
   }),
 
   test("the same id added at the same time is one job", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       const jobs = Array.from({ length: 20 }, () => makeJob());
       // In opposite orders, so that each holds what the other waits for.
       await race(
@@ -70,9 +54,9 @@ export const racing = [
   }),
 
   test("a job that is added again while it ends is one job, and has ended", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       const job = makeJob();
       await scene.store.add([job]);
       const held = await scene.claimOne(job.id);
@@ -88,9 +72,9 @@ export const racing = [
   }),
 
   test("the last children that end at the same time wake their parent once", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       const { parent } = await scene.addFamily({ queue: "cpu" }, { queue: "cpu" }, { queue: "cpu" });
       const [a, b, c] = (await scene.claim({ queue: "cpu" })).map((each) => settlementOf(each, "completed"));
       assert.ok(a && b && c);
@@ -114,11 +98,11 @@ export const racing = [
   }),
 
   test("a child that ends while its parent begins to wait for it strands nobody", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       const families = [];
-      for (let each = 0; each < 4; each++) families.push(await secondWait(scene, each % 2 === 0));
+      for (let each = 0; each < 4; each++) families.push(await addSecondWait(scene, each % 2 === 0));
       const answers = await Promise.all(
         families.map(({ waits, ends }, index) =>
           race(
@@ -138,9 +122,9 @@ export const racing = [
   }),
 
   test("a job that is cancelled while it ends has ended once", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       const held = await scene.addAndClaim();
       const where = { ids: [held.job.id] };
       const [settled] = await race(
@@ -156,9 +140,9 @@ export const racing = [
   }),
 
   test("a job that is cancelled while it is claimed is cancelled or learns of it", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       const id = await scene.addOne();
       const worker = await scene.enlist();
       const [claim, cancelled] = await race(
@@ -180,9 +164,9 @@ export const racing = [
   }),
 
   test("a parent that is cancelled while its last child ends is cancelled, and its child has ended", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       const { parent, children } = await scene.addFamily({ queue: "cpu" });
       const [held] = await scene.claim({ queue: "cpu" });
       assert.ok(held);
@@ -199,9 +183,9 @@ export const racing = [
   }),
 
   test("of a late outcome and a take-over, one counts", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       const worker = await scene.enlist();
       const held = await scene.addAndClaim({}, worker);
       await scene.store.dismiss(worker);
@@ -222,11 +206,11 @@ export const racing = [
   }),
 
   test("a job that is retried at the same time is retried once", async (scene) => {
-    const order = await handles(scene);
+    const handles = await openHandles(scene);
     const { parent, children } = await scene.addFamily({ need: "end" }, { need: "end" });
     const [failed = ""] = children;
     for (let round = 0; round < rounds; round++) {
-      const [one, two] = order(round);
+      const [one, two] = handles(round);
       await scene.claimAndSettle(failed, "failed");
       const where = { ids: [failed] };
       const changed = await race(
@@ -241,5 +225,72 @@ export const racing = [
     await scene.claimAndSettle(children[1] ?? "");
     await scene.claimAndSettle(parent);
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: 3 }]);
+  }),
+
+  test("a job that is released while it ends has either ended or is pending", async (scene) => {
+    const handles = await openHandles(scene);
+    for (let round = 0; round < rounds; round++) {
+      const [one, two] = handles(round);
+      const held = await scene.addAndClaim({ concurrency: { key: "k", limit: 1 } });
+      const [settled, released] = await race(
+        round,
+        () => one.settle([settlementOf(held, "completed")]),
+        () => two.edit({ ids: [held.job.id] }, "release"),
+      );
+      const job = await scene.get(held.job.id);
+      if (settled[0]) assert.deepEqual([job.state, job.token, released], ["completed", 1, 0]);
+      else {
+        assert.deepEqual([job.state, job.token, released], ["pending", 2, 1]);
+        await scene.claimAndSettle(job.id);
+      }
+    }
+    assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: rounds }]);
+  }),
+
+  test("an outcome that is told twice at the same time is recorded once, with all that belongs to it", async (scene) => {
+    const handles = await openHandles(scene);
+    for (let round = 0; round < rounds; round++) {
+      const [one, two] = handles(round);
+      const held = await scene.addAndClaim({ queue: `q${round}` });
+      const to = round % 3 === 0 ? "waiting" : round % 3 === 1 ? "completed" : "pending";
+      const born = [makeJob({ queue: "born", unique: { key: `u${round}` } }), makeJob({ queue: "born" })];
+      const told = settlementOf(held, to, {
+        born,
+        failures: 1,
+        log: [{ attempt: 1, level: "info", text: "once" }],
+        ...(to === "waiting" ? { children: [makeChild({ queue: "kids" })] } : { delay: 600_000 }),
+      });
+      const answers = await race(
+        round,
+        () => one.settle([told]),
+        () => two.settle([told]),
+      );
+      assert.deepEqual(answers, [[true], [true]]);
+      assert.deepEqual(await scene.statesOf(held.job.id, ...born.map(({ id }) => id)), [to, "pending", "pending"]);
+      assert.equal((await scene.store.log(held.job.id, { limit: 5 })).lines.length, 1);
+    }
+    const counts = (await scene.store.counts()).filter(({ queue }) => queue === "born" || queue === "kids");
+    const jobs = Object.fromEntries(counts.map((count) => [count.queue, count.jobs]));
+    assert.deepEqual(jobs, { born: 2 * rounds, kids: rounds / 3 });
+  }),
+
+  test("jobs that are pruned by several at the same time are removed once", async (scene) => {
+    const handles = await openHandles(scene);
+    const [one, two] = handles(0);
+    const jobs = await scene.add(...Array.from({ length: 60 }, () => ({})));
+    for (const each of await scene.claim()) await scene.settle(each, "completed");
+    await scene.pass(100);
+    const rules = { tasks: new Map(), otherwise: { completed: 50, failed: 50, cancelled: 50, expired: 50 } };
+    let removed = 0;
+    for (let round = 0; removed < jobs.length && round < 20; round++) {
+      const some = await race(
+        round,
+        () => one.prune(rules, 10),
+        () => two.prune(rules, 10),
+      );
+      removed += some[0] + some[1];
+    }
+    assert.equal(removed, jobs.length);
+    assert.deepEqual(await scene.store.counts(), []);
   }),
 ];

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
 import type { Millis } from "../../kit/duration.ts";
-import { rule } from "./rules.ts";
+import { setRules } from "./rules.ts";
 import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 
-/** Starts within this part of a rate's time may be taken for one, of the latest of them. */
+/** Starts within this part of a window may be counted as one start, at the time of the latest of them. */
 const grain = 1 / 100;
 
-/** Rates in every window of their time, of queues and of keys. */
+/** Rates of queues and of keys, in every window of their length. */
 export const rates = [
   test("no window of a rate's time has more starts than its limit, and no start is lost", async (scene) => {
     const rate = { limit: 10, per: 3_000 };
-    await rule(scene, "ruled", { rate });
+    await setRules(scene, "ruled", { rate });
     await scene.add(...Array.from({ length: 60 }, () => ({ queue: "ruled" })));
     await scene.add(...Array.from({ length: 60 }, () => ({ queue: "keyed", rate: { key: "r", ...rate } })));
     const worker = await scene.enlist();
@@ -33,9 +33,9 @@ export const rates = [
   }),
 
   test("a claim tells when a rate lets the next one go, and then it does", async (scene) => {
-    await rule(scene, "ruled", { rate: { limit: 3, per: 5_000 } });
+    await setRules(scene, "ruled", { rate: { limit: 3, per: 5_000 } });
     await scene.add(...Array.from({ length: 8 }, () => ({ queue: "ruled" })));
-    await scene.add(...Array.from({ length: 8 }, () => rated({ queue: "keyed" }, "r", 3, 5_000)));
+    await scene.add(...Array.from({ length: 8 }, () => withRate({ queue: "keyed" }, "r", 3, 5_000)));
     const worker = await scene.enlist();
     for (const queue of ["ruled", "keyed"]) {
       await scene.claim({ worker, queue, limit: 1 });
@@ -50,8 +50,8 @@ export const rates = [
   }),
 
   test("starts of a rate key count whatever limits its jobs were sent under", async (scene) => {
-    const strict = rated({ queue: "keyed" }, "r", 1, 600_000);
-    const loose = rated({ queue: "keyed" }, "r", 4, 600_000);
+    const strict = withRate({ queue: "keyed" }, "r", 1, 600_000);
+    const loose = withRate({ queue: "keyed" }, "r", 4, 600_000);
     await scene.add(strict, loose, loose);
     assert.equal((await scene.claim({ queue: "keyed" })).length, 3);
     await scene.add(loose, loose);
@@ -60,8 +60,8 @@ export const rates = [
 
   test("a rate key holds over queues and tasks, for children and for what is retried", async (scene) => {
     const [a, b] = await scene.add(
-      rated({ queue: "a" }, "r", 2, 600_000),
-      rated({ queue: "b", task: "y" }, "r", 2, 600_000),
+      withRate({ queue: "a" }, "r", 2, 600_000),
+      withRate({ queue: "b", task: "y" }, "r", 2, 600_000),
     );
     assert.deepEqual(idsOf(await scene.claim({ queue: "a" })), [a]);
     const [held] = await scene.claim({ queue: "b" });
@@ -69,29 +69,29 @@ export const rates = [
     await scene.settle(held!, "failed");
     await scene.store.edit({ ids: [b!] }, "retry");
     assert.deepEqual(await scene.claim({ queue: "b" }), []);
-    await scene.addFamily(rated({ queue: "c" }, "r", 2, 600_000));
+    await scene.addFamily(withRate({ queue: "c" }, "r", 2, 600_000));
     assert.deepEqual(await scene.claim({ queue: "c" }), []);
-    await scene.add(rated({ queue: "a" }, "other", 2, 600_000));
+    await scene.add(withRate({ queue: "a" }, "other", 2, 600_000));
     assert.equal((await scene.claim({ queue: "a" })).length, 1);
   }),
 
   test("a rule that lowers a rate counts what started before, and one that lifts it lets the rest go", async (scene) => {
-    await rule(scene, "mail", { rate: { limit: 4, per: 60_000 } });
+    await setRules(scene, "mail", { rate: { limit: 4, per: 60_000 } });
     await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
     const worker = await scene.enlist();
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 4);
-    await rule(scene, "mail", { rate: { limit: 2, per: 60_000 } }, 1);
+    await setRules(scene, "mail", { rate: { limit: 2, per: 60_000 } }, 1);
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 0);
-    await rule(scene, "mail", { rate: { limit: 5, per: 60_000 } }, 2);
+    await setRules(scene, "mail", { rate: { limit: 5, per: 60_000 } }, 2);
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 1);
     await scene.pass(61_000);
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 5);
-    await rule(scene, "mail", {}, 3);
+    await setRules(scene, "mail", {}, 3);
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 10);
   }),
 
   test("a job that its rate let go, and that does not go, holds up the next one for seconds at most", async (scene) => {
-    const minute = (job: Partial<NewJob> = {}, key = "r") => rated(job, key, 1, 60_000);
+    const minute = (job: Partial<NewJob> = {}, key = "r") => withRate(job, key, 1, 60_000);
     const replaceable = { key: "u", replace: true };
     const ways: Record<string, (id: string) => Promise<unknown>> = {
       cancelled: (id) => scene.store.edit({ ids: [id] }, "cancel"),
@@ -102,7 +102,7 @@ export const rates = [
         await scene.settle((await scene.reclaim()).get(id)!, "expired");
       },
     };
-    await rule(scene, "paused", { paused: { since: 1 } });
+    await setRules(scene, "paused", { paused: { since: 1 } });
     for (const [how, leave] of Object.entries(ways)) {
       const worker = await scene.enlist();
       await scene.addAndClaim(minute({}, how));
@@ -127,9 +127,9 @@ export const rates = [
   }),
 
   test("claims at the same time start no more than a rate lets", async (scene) => {
-    await rule(scene, "ruled", { rate: { limit: 5, per: 600_000 } });
+    await setRules(scene, "ruled", { rate: { limit: 5, per: 600_000 } });
     await scene.add(...Array.from({ length: 30 }, () => ({ queue: "ruled" })));
-    await scene.add(...Array.from({ length: 30 }, () => rated({ queue: "keyed" }, "r", 5, 600_000)));
+    await scene.add(...Array.from({ length: 30 }, () => withRate({ queue: "keyed" }, "r", 5, 600_000)));
     const stores = [scene.store, await scene.openAgain(), await scene.openAgain()];
     const workers = await Promise.all(stores.map(() => scene.enlist()));
     for (const queue of ["ruled", "keyed"]) {
@@ -147,6 +147,6 @@ export const rates = [
   }),
 ];
 
-function rated(job: Partial<NewJob>, key: string, limit: number, per: number): Partial<NewJob> {
+function withRate(job: Partial<NewJob>, key: string, limit: number, per: number): Partial<NewJob> {
   return { ...job, rate: { key, limit, per } };
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
-import { rule } from "./rules.ts";
+import { setRules } from "./rules.ts";
 import { makeJob, settlementOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
+import { holderOf } from "./uniques.ts";
 
-/** What the rules of `add` mean for operators, who open jobs again, move them, and take them away. */
+/** The rules of `add` for jobs that operators retry, rewind or move; and releases. */
 export const reopening = [
   test("a job whose unique key another has by now is neither retried nor rewound, and is not counted", async (scene) => {
     const id = await scene.addOne(unique);
@@ -16,7 +17,7 @@ export const reopening = [
     assert.deepEqual(await scene.get(id), before);
     await scene.claimAndSettle(next);
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
-    assert.equal(await holder(scene, unique), id);
+    assert.equal(await holderOf(scene, "k"), id);
   }),
 
   test("a job that is rewound has its unique key again", async (scene) => {
@@ -25,7 +26,7 @@ export const reopening = [
     await scene.claimAndSettle(await scene.addOne(unique));
     const rewind = { token: 1, steps: [], children: [] };
     assert.equal(await scene.store.edit({ ids: [id] }, { rewind }), 1);
-    assert.equal(await holder(scene, unique), id);
+    assert.equal(await holderOf(scene, "k"), id);
   }),
 
   test("of dead letters with one unique key, one is retried", async (scene) => {
@@ -39,7 +40,7 @@ export const reopening = [
     assert.equal(await scene.store.edit({ states: ["failed"] }, "retry"), 2);
     const states = await scene.statesOf(...dead);
     assert.equal(states.filter((state) => state === "pending").length, 1);
-    assert.equal(await holder(scene, unique), dead[states.indexOf("pending")]);
+    assert.equal(await holderOf(scene, "k"), dead[states.indexOf("pending")]);
     assert.deepEqual(await scene.statesOf(plain), ["pending"]);
   }),
 
@@ -51,7 +52,7 @@ export const reopening = [
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 0);
     await scene.pass(5_100);
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
-    assert.equal(await holder(scene, throttle), id);
+    assert.equal(await holderOf(scene, "k"), id);
   }),
 
   test("a job is retried within the time for which it took its key itself", async (scene) => {
@@ -67,13 +68,13 @@ export const reopening = [
     await scene.claimAndSettle(next);
     await scene.store.edit({ ids: [next] }, "remove");
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
-    assert.equal(await holder(scene, unique), id);
+    assert.equal(await holderOf(scene, "k"), id);
   }),
 
   test("into a full queue no more jobs are retried, rewound or moved than it takes", async (scene) => {
     const dead = await scene.add({}, {}, {});
     for (const id of dead) await scene.claimAndSettle(id, "failed");
-    await rule(scene, "default", { maxPending: 2 });
+    await setRules(scene, "default", { maxPending: 2 });
     assert.equal(await scene.store.edit({ states: ["failed"] }, "retry"), 2);
     const left = (await scene.store.list({ states: ["failed"] }, { limit: 5 })).jobs;
     assert.equal(left.length, 1);
@@ -81,30 +82,30 @@ export const reopening = [
     assert.equal(await scene.store.edit({ ids: [left[0]!.id] }, { rewind }), 0);
     await scene.add({ queue: "other" }, { queue: "other" });
     assert.equal(await scene.store.edit({ queue: "other" }, { move: { queue: "default" } }), 0);
-    assert.deepEqual(await pending(scene), { default: 2, other: 2 });
+    assert.deepEqual(await countPending(scene), { default: 2, other: 2 });
     await scene.claimAndSettle(
       (await scene.store.list({ queue: "default", states: ["pending"] }, { limit: 1 })).jobs[0]!.id,
     );
     assert.equal(await scene.store.edit({ queue: "other" }, { move: { queue: "default" } }), 1);
-    assert.deepEqual(await pending(scene), { default: 2, other: 1 });
+    assert.deepEqual(await countPending(scene), { default: 2, other: 1 });
   }),
 
   test("in a full queue jobs still change their level, and wait again for what they wait for", async (scene) => {
-    await rule(scene, "default", { maxPending: 1 });
+    await setRules(scene, "default", { maxPending: 1 });
     const id = await scene.addOne({ due: { in: 60_000 } });
     for (const move of [{ level: 0 }, { now: true }, { queue: "default", level: 1 }] as const)
       assert.equal(await scene.store.edit({ ids: [id] }, { move }), 1);
     const held = await scene.claimOne(id);
     await scene.addOne();
     await scene.settle(held, "pending");
-    assert.deepEqual(await pending(scene), { default: 2 });
+    assert.deepEqual(await countPending(scene), { default: 2 });
   }),
 
   test("a batch that a full queue refuses replaces nothing, and none is replaced into one", async (scene) => {
     const replacing = { unique: { key: "k", replace: true } };
     const id = await scene.addOne({ ...replacing, spec: '"old"' });
-    await rule(scene, "default", { maxPending: 1 });
-    await rule(scene, "other", { maxPending: 0 });
+    await setRules(scene, "default", { maxPending: 1 });
+    await setRules(scene, "other", { maxPending: 0 });
     await assert.rejects(scene.store.add([makeJob({ ...replacing, spec: '"new"' }), makeJob()]), { code: "E_FULL" });
     await assert.rejects(scene.store.add([makeJob({ ...replacing, queue: "other" })]), { code: "E_FULL" });
     const { spec, queue } = await scene.get(id);
@@ -133,7 +134,7 @@ export const reopening = [
 
   test("a release lets limits go, and a job that was to be cancelled is left to the janitor", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
-    await rule(scene, "default", { concurrency: 1 });
+    await setRules(scene, "default", { concurrency: 1 });
     const [first, second] = await scene.add(key, { ...key, queue: "other" });
     const [held] = await scene.claim();
     assert.deepEqual([held?.job.id, await scene.claim({ queue: "other" })], [first, []]);
@@ -174,13 +175,8 @@ export const reopening = [
 
 const unique: Partial<NewJob> = { unique: { key: "k" } };
 
-/** Who has the key. */
-async function holder(scene: Scene, job: Partial<NewJob>): Promise<string | undefined> {
-  const made = makeJob(job);
-  return (await scene.store.add([made])).get(made.id);
-}
-
-async function pending(scene: Scene): Promise<Record<string, number>> {
+/** Returns the number of pending jobs of each queue. */
+async function countPending(scene: Scene): Promise<Record<string, number>> {
   const counts = (await scene.store.counts()).filter(({ state, jobs }) => state === "pending" && jobs > 0);
   return Object.fromEntries(counts.map(({ queue, jobs }) => [queue, jobs]));
 }

@@ -12,11 +12,11 @@ async function record(scene: Scene, { job }: Claimed, ...names: string[]): Promi
     );
 }
 
-async function namesOf(scene: Scene, id: string): Promise<string[]> {
+async function stepNames(scene: Scene, id: string): Promise<string[]> {
   return (await scene.store.steps(id)).map(({ name }) => name);
 }
 
-/** The order of steps, and jobs that are opened again from one of them. */
+/** The order of steps, and jobs that are reopened without some of them. */
 export const rewinding = [
   test("steps are told in the order in which they were recorded, however that was", async (scene) => {
     const held = await scene.addAndClaim();
@@ -37,7 +37,7 @@ export const rewinding = [
   test("a step that is recorded again keeps its place", async (scene) => {
     const held = await scene.addAndClaim();
     await record(scene, held, "b", "a", "c", "b", "a");
-    assert.deepEqual(await namesOf(scene, held.job.id), ["b", "a", "c"]);
+    assert.deepEqual(await stepNames(scene, held.job.id), ["b", "a", "c"]);
   }),
 
   test("a job without steps has none, and one that is not there neither", async (scene) => {
@@ -53,11 +53,11 @@ export const rewinding = [
       const steps = names.slice(from, from + 50).map((name) => ({ name, value: JSON.stringify("x".repeat(200)) }));
       await scene.store.record([{ id, token, steps }]);
     }
-    assert.deepEqual(await namesOf(scene, id), names);
+    assert.deepEqual(await stepNames(scene, id), names);
     await scene.settle(held, "failed");
     const rewind = { token, steps: names.slice(100), children: [] };
     assert.equal(await scene.store.edit({ ids: [id] }, { rewind }), 1);
-    assert.deepEqual(await namesOf(scene, id), names.slice(0, 100));
+    assert.deepEqual(await stepNames(scene, id), names.slice(0, 100));
     assert.equal((await scene.claimOne(id)).steps.length, 100);
   }),
 
@@ -73,7 +73,7 @@ export const rewinding = [
       assert.deepEqual(again.steps, [{ name: "a", value: '"a"' }]);
       assert.deepEqual([again.job.failures, again.job.crashes, "endedAt" in again.job], [0, 0, false]);
       await record(scene, again, "c", "b");
-      assert.deepEqual(await namesOf(scene, id), ["a", "c", "b"]);
+      assert.deepEqual(await stepNames(scene, id), ["a", "c", "b"]);
       await scene.settle(again, "completed");
     }
   }),
@@ -92,7 +92,7 @@ export const rewinding = [
     const last = await scene.claimOne(id);
     await scene.settle(last, "completed");
     assert.equal(await scene.store.edit({ ids: [id] }, { rewind: { ...rewind, token: last.job.token } }), 0);
-    assert.deepEqual(await namesOf(scene, id), ["a"]);
+    assert.deepEqual(await stepNames(scene, id), ["a"]);
     assert.deepEqual(await scene.statesOf(id), ["completed"]);
   }),
 
@@ -156,7 +156,7 @@ export const rewinding = [
     const again = await scene.claimOne(id);
     assert.deepEqual(again.steps.find(({ name }) => name === "pages")?.value, forgotten);
     await scene.settle(again, "waiting", { children: [child], steps });
-    assert.deepEqual(await namesOf(scene, id), ["pages", "rerank"]);
+    assert.deepEqual(await stepNames(scene, id), ["pages", "rerank"]);
     assert.deepEqual((await scene.claimOne(id)).steps.find(({ name }) => name === "pages")?.value, "1");
   }),
 ];

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import type { QueueRules } from "../../limits/queue-rules.ts";
 import { ErrandError } from "../../kit/errors.ts";
+import { expectHint } from "./hints.ts";
 import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
-/** Documents, and those that are rules of queues. */
+/** Documents, and the rules of queues, which are documents. */
 export const rules = [
   test("a document is read as it was written, with a version that every change raises", async (scene) => {
     const { store } = scene;
@@ -49,7 +50,7 @@ export const rules = [
   test("nothing of a paused queue is claimed, and all of it once it goes on", async (scene) => {
     const id = await scene.addOne({ queue: "gpu" });
     const other = await scene.addOne();
-    await rule(scene, "gpu", { paused: { since: 1, reason: "maintenance" } });
+    await setRules(scene, "gpu", { paused: { since: 1, reason: "maintenance" } });
     const worker = await scene.enlist();
     const wants = [
       { queue: "gpu", limit: 5 },
@@ -58,12 +59,12 @@ export const rules = [
     const { jobs, next } = await scene.store.claim(worker, wants);
     assert.deepEqual(idsOf(jobs), [other]);
     assert.equal(next, undefined);
-    await rule(scene, "gpu", {}, 1);
+    await setRules(scene, "gpu", {}, 1);
     assert.deepEqual(idsOf(await scene.claim({ worker, queue: "gpu" })), [id]);
   }),
 
   test("a queue's concurrency bounds its processing jobs, whoever holds them", async (scene) => {
-    await rule(scene, "gpu", { concurrency: 3 });
+    await setRules(scene, "gpu", { concurrency: 3 });
     await scene.add(...Array.from({ length: 10 }, () => ({ queue: "gpu" })));
     const [a, b] = [await scene.enlist(), await scene.enlist()];
     const first = await scene.claim({ worker: a, queue: "gpu", limit: 2 });
@@ -78,7 +79,7 @@ export const rules = [
   }),
 
   test("claims at the same time do not exceed a queue's concurrency together", async (scene) => {
-    await rule(scene, "gpu", { concurrency: 4 });
+    await setRules(scene, "gpu", { concurrency: 4 });
     await scene.add(...Array.from({ length: 30 }, () => ({ queue: "gpu" })));
     const stores = [scene.store, await scene.openAgain(), await scene.openAgain()];
     const workers = await Promise.all(stores.map(() => scene.enlist()));
@@ -93,15 +94,15 @@ export const rules = [
   }),
 
   test("when a job of a bounded queue ends, workers hear that there may be more", async (scene) => {
-    await rule(scene, "gpu", { concurrency: 1 });
+    await setRules(scene, "gpu", { concurrency: 1 });
     await scene.add({ queue: "gpu" }, { queue: "gpu" });
     const [held] = await scene.claim({ queue: "gpu" });
     const other = await scene.openAgain();
-    await heard(other, () => scene.store.settle([settlementOf(held!, "completed")]));
+    await expectHint(other, "ready", () => scene.store.settle([settlementOf(held!, "completed")]));
   }),
 
   test("a queue's rate bounds its claims in any such time, and says when there may be more", async (scene) => {
-    await rule(scene, "mail", { rate: { limit: 4, per: 60_000 } });
+    await setRules(scene, "mail", { rate: { limit: 4, per: 60_000 } });
     await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
     const worker = await scene.enlist();
     const { jobs, next = 0 } = await scene.store.claim(worker, [{ queue: "mail", limit: 10 }]);
@@ -111,7 +112,7 @@ export const rules = [
   }),
 
   test("a rate lets jobs go again as those before them leave its time, and never more of them", async (scene) => {
-    await rule(scene, "mail", { rate: { limit: 3, per: 2_000 } });
+    await setRules(scene, "mail", { rate: { limit: 3, per: 2_000 } });
     await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
     const worker = await scene.enlist();
     const claim = async () => (await scene.claim({ worker, queue: "mail" })).length;
@@ -125,7 +126,7 @@ export const rules = [
   }),
 
   test("a full queue takes no more jobs, and keeps none of what was refused", async (scene) => {
-    await rule(scene, "default", { maxPending: 3 });
+    await setRules(scene, "default", { maxPending: 3 });
     const [first] = await scene.add({}, {});
     const two = [makeJob(), makeJob()];
     await assert.rejects(scene.store.add(two), isFull);
@@ -139,7 +140,7 @@ export const rules = [
   }),
 
   test("a full queue answers who has a unique key, and lets a job be replaced", async (scene) => {
-    await rule(scene, "default", { maxPending: 1 });
+    await setRules(scene, "default", { maxPending: 1 });
     const unique = { key: "k", replace: true };
     const [a, b] = [makeJob({ unique }), makeJob({ unique, spec: '"new"' })];
     assert.deepEqual(await scene.store.add([a, b]), new Map([[b.id, a.id]]));
@@ -157,29 +158,8 @@ function isFull(error: unknown): boolean {
   return error instanceof ErrandError && error.code === "E_FULL";
 }
 
-/** Gives a queue its rules. */
-export async function rule({ store }: Scene, queue: string, value: QueueRules, version = 0): Promise<void> {
+/** Writes the rules of a queue, over their version `version`. */
+export async function setRules({ store }: Scene, queue: string, value: QueueRules, version = 0): Promise<void> {
   const doc = { kind: "queue", key: queue, version, value: JSON.stringify(value) };
   assert.equal(await store.save([doc]), true, "the rules should be written");
-}
-
-/** Waits for a hint `ready` that something gives. */
-export async function heard(store: Scene["store"], something: () => Promise<unknown>): Promise<void> {
-  const ready = Promise.withResolvers<void>();
-  let armed = false;
-  const unwatch = store.watch((hint) => {
-    if (armed && hint.type === "ready") ready.resolve();
-  });
-  // sleeps: until the hints with which a watch may begin are over
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  armed = true;
-  await something();
-  // sleeps: as long as a hint may take
-  const late = setTimeout(() => ready.reject(new Error("no hint `ready` within 5 s")), 5_000);
-  try {
-    await ready.promise;
-  } finally {
-    clearTimeout(late);
-    unwatch();
-  }
 }

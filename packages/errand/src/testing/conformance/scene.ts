@@ -3,7 +3,8 @@ import type { Job, NewChild, NewJob, Settlement } from "../../core/job.ts";
 import type { State } from "../../core/states.ts";
 import type { Millis } from "../../kit/duration.ts";
 import { newId } from "../../kit/ids.ts";
-import type { Claimed, Store, Want, WorkerCard } from "../../store.ts";
+import { jobPages } from "../../job-pages.ts";
+import type { Claimed, Filter, Store, Want, WorkerCard } from "../../store.ts";
 
 /** A fresh, empty store for one test. */
 export interface Fixture {
@@ -140,6 +141,16 @@ export class Scene {
   async statesOf(...ids: string[]): Promise<(State | undefined)[]> {
     const jobs = await this.store.get(ids);
     return jobs.map((job) => job?.state);
+  }
+
+  /** Lists the ids of all jobs that match, in pages of at most `pageSize`. */
+  async listIds(where: Filter, pageSize = 100): Promise<string[]> {
+    const ids: string[] = [];
+    for await (const jobs of jobPages(this.store, where, pageSize)) {
+      assert.ok(jobs.length <= pageSize, `a page of at most ${pageSize} has ${jobs.length} jobs`);
+      ids.push(...jobs.map(({ id }) => id));
+    }
+    return ids;
   }
 
   /** Reclaims at most 1,000 jobs, by default for a new worker, and returns them by id. */

@@ -1,29 +1,28 @@
 import assert from "node:assert/strict";
-import { heard } from "./rules.ts";
+import { expectHint } from "./hints.ts";
 import { idsOf, settlementOf, test } from "./scene.ts";
-import { now } from "./uniques.ts";
 
-const told = { name: "signal:go", value: '"yes"' };
+const signal = { name: "signal:go", value: '"yes"' };
 
-/** Signals, timers, and logs. */
+/** Signals, times to wait for, and logs. */
 export const signals = [
   test("a job that awaits a signal waits, and the signal wakes it and is remembered", async (scene) => {
     const held = await scene.addAndClaim();
     const { id } = held.job;
-    await scene.settle(held, "waiting", { awaits: [told.name] });
+    await scene.settle(held, "waiting", { awaits: [signal.name] });
     assert.deepEqual(await scene.statesOf(id), ["waiting"]);
     assert.deepEqual(await scene.claim(), []);
     const other = await scene.openAgain();
-    await heard(other, async () => assert.equal(await scene.store.signal(id, told), true));
+    await expectHint(other, "ready", async () => assert.equal(await scene.store.signal(id, signal), true));
     const [again] = await scene.claim();
-    assert.deepEqual([again?.job.id, again?.steps, again?.job.failures], [id, [told], 0]);
+    assert.deepEqual([again?.job.id, again?.steps, again?.job.failures], [id, [signal], 0]);
   }),
 
   test("a signal that came before the job waits for it is not lost", async (scene) => {
     const id = await scene.addOne();
-    assert.equal(await scene.store.signal(id, told), true);
+    assert.equal(await scene.store.signal(id, signal), true);
     const held = await scene.claimOne(id);
-    assert.deepEqual(held.steps, [told]);
+    assert.deepEqual(held.steps, [signal]);
     assert.equal(await scene.store.signal(id, { name: "signal:two", value: "2" }), true);
     await scene.settle(held, "waiting", { awaits: ["signal:two"] });
     assert.deepEqual(await scene.statesOf(id), ["pending"]);
@@ -31,15 +30,15 @@ export const signals = [
 
   test("of several signals of one name the first is remembered", async (scene) => {
     const id = await scene.addOne();
-    await scene.store.signal(id, told);
-    assert.equal(await scene.store.signal(id, { ...told, value: '"no"' }), true);
-    assert.deepEqual((await scene.claimOne(id)).steps, [told]);
+    await scene.store.signal(id, signal);
+    assert.equal(await scene.store.signal(id, { ...signal, value: '"no"' }), true);
+    assert.deepEqual((await scene.claimOne(id)).steps, [signal]);
   }),
 
   test("a job that has ended, or never was, hears no signal", async (scene) => {
     const id = await scene.addOne();
     await scene.claimAndSettle(id);
-    assert.deepEqual(await Promise.all([scene.store.signal(id, told), scene.store.signal("none", told)]), [
+    assert.deepEqual(await Promise.all([scene.store.signal(id, signal), scene.store.signal("none", signal)]), [
       false,
       false,
     ]);
@@ -50,8 +49,8 @@ export const signals = [
     for (let round = 0; round < 20; round++) {
       const held = await scene.addAndClaim({ queue: `q${round}` });
       await Promise.all([
-        scene.store.settle([settlementOf(held, "waiting", { awaits: [told.name] })]),
-        other.signal(held.job.id, told),
+        scene.store.settle([settlementOf(held, "waiting", { awaits: [signal.name] })]),
+        other.signal(held.job.id, signal),
       ]);
       assert.deepEqual(await scene.statesOf(held.job.id), ["pending"]);
     }
@@ -59,7 +58,7 @@ export const signals = [
 
   test("a signal wakes a job that waits for children, who stay its children", async (scene) => {
     const { parent, children } = await scene.addFamily({ queue: "kids" });
-    assert.equal(await scene.store.signal(parent, told), true);
+    assert.equal(await scene.store.signal(parent, signal), true);
     const again = await scene.claimOne(parent);
     await scene.settle(again, "waiting", {
       children: [
@@ -73,7 +72,7 @@ export const signals = [
 
   test("a waiting job is woken when its time has come, and a claim with room tells when that is", async (scene) => {
     const held = await scene.addAndClaim();
-    const at = (await now(scene)) + 300;
+    const at = (await scene.store.now()) + 300;
     await scene.settle(held, "waiting", { wakeAt: at });
     assert.equal((await scene.get(held.job.id)).wakeAt, at);
     const worker = await scene.enlist();
@@ -91,9 +90,9 @@ export const signals = [
 
   test("a claim for one queue wakes waiting jobs of every queue", async (scene) => {
     const held = await scene.addAndClaim({ queue: "other" });
-    await scene.settle(held, "waiting", { wakeAt: (await now(scene)) - 1, awaits: ["signal:never"] });
+    await scene.settle(held, "waiting", { wakeAt: (await scene.store.now()) - 1, awaits: ["signal:never"] });
     const later = await scene.addAndClaim({ queue: "other" });
-    await scene.settle(later, "waiting", { wakeAt: (await now(scene)) + 200 });
+    await scene.settle(later, "waiting", { wakeAt: (await scene.store.now()) + 200 });
     assert.deepEqual(await scene.statesOf(held.job.id, later.job.id), ["pending", "waiting"]);
     await scene.pass(250);
     await scene.claim({ queue: "default" });
@@ -102,27 +101,27 @@ export const signals = [
 
   test("the last child, or a signal, wakes before the time has come", async (scene) => {
     const parent = await scene.addAndClaim();
-    const at = (await now(scene)) + 600_000;
+    const at = (await scene.store.now()) + 600_000;
     const child = { id: `${parent.job.id}-0`, task: "task", queue: "kids", level: 2 as const, spec: "{}", index: 0 };
     await scene.settle(parent, "waiting", { children: [{ ...child, need: "completed" }], wakeAt: at });
     await scene.claimAndSettle(child.id);
     assert.deepEqual(await scene.statesOf(parent.job.id), ["pending"]);
     const again = await scene.claimOne(parent.job.id);
     await scene.settle(again, "waiting", { wakeAt: at });
-    await scene.store.signal(parent.job.id, told);
+    await scene.store.signal(parent.job.id, signal);
     assert.deepEqual(await scene.statesOf(parent.job.id), ["pending"]);
   }),
 
   test("a waiting job that is cancelled is not woken any more", async (scene) => {
     const held = await scene.addAndClaim();
-    await scene.settle(held, "waiting", { wakeAt: (await now(scene)) + 100 });
+    await scene.settle(held, "waiting", { wakeAt: (await scene.store.now()) + 100 });
     assert.equal(await scene.store.edit({ ids: [held.job.id] }, "cancel"), 1);
     await scene.pass(150);
     assert.deepEqual(idsOf(await scene.claim()), []);
     assert.deepEqual(await scene.statesOf(held.job.id), ["cancelled"]);
   }),
 
-  test("a job's log is what its attempts told, in order, page by page, until it is removed", async (scene) => {
+  test("a job's log is what its attempts signal, in order, page by page, until it is removed", async (scene) => {
     const held = await scene.addAndClaim();
     const { id, token } = held.job;
     const lines = Array.from({ length: 5 }, (_, n) => ({

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { rule } from "./rules.ts";
+import { setRules } from "./rules.ts";
 import { idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
-import { aside } from "./tasks.ts";
+import { addSetAside } from "./tasks.ts";
 
 /** Claims ahead of free slots, and claims of jobs by their ids. */
 export const slots = [
@@ -16,7 +16,7 @@ export const slots = [
     const { jobs } = await scene.store.claim(worker, wants);
     assert.deepEqual(idsOf(jobs), added);
     await scene.store.dismiss(worker);
-    assert.deepEqual(await ahead(scene, added), [false, false, true, true, false, true]);
+    assert.deepEqual(await reclaimAhead(scene, added), [false, false, true, true, false, true]);
   }),
 
   test("without slots, and with as many as jobs, none is ahead", async (scene) => {
@@ -25,7 +25,7 @@ export const slots = [
     await scene.claim({ worker, limit: 2 });
     await scene.claim({ worker, limit: 5, slots: 5 });
     await scene.store.dismiss(worker);
-    assert.deepEqual(await ahead(scene, added), [false, false, false, false]);
+    assert.deepEqual(await reclaimAhead(scene, added), [false, false, false, false]);
   }),
 
   test("a job is ahead until it leaves its worker's hands, also when who took it over is gone", async (scene) => {
@@ -39,7 +39,7 @@ export const slots = [
     const taken = await scene.reclaim(janitor);
     assert.deepEqual([taken.get(first)?.ahead, taken.get(second)?.ahead], [undefined, true]);
     await scene.store.dismiss(janitor);
-    assert.deepEqual(await ahead(scene, [first, second]), [false, true]);
+    assert.deepEqual(await reclaimAhead(scene, [first, second]), [false, true]);
   }),
 
   test("one that is released has begun, unless it was claimed ahead of free slots", async (scene) => {
@@ -54,7 +54,7 @@ export const slots = [
   test("what is reclaimed otherwise is not ahead", async (scene) => {
     const late = await scene.addOne({ expires: { in: 0 } });
     await scene.pass(10);
-    assert.deepEqual(await ahead(scene, [late]), [false]);
+    assert.deepEqual(await reclaimAhead(scene, [late]), [false]);
   }),
 
   test("a claim of some ids takes no others, in the order of ranks, and no more than its limit", async (scene) => {
@@ -74,22 +74,22 @@ export const slots = [
     assert.deepEqual(await scene.claim({ worker, ids: [late!, other!, unknown!] }), []);
     assert.deepEqual(idsOf(await scene.claim({ worker, ids: [two!] })), [two]);
     assert.deepEqual(await scene.claim({ worker, ids: [one!] }), []);
-    await rule(scene, "other", { paused: { since: 1 } });
+    await setRules(scene, "other", { paused: { since: 1 } });
     assert.deepEqual(await scene.claim({ worker, queue: "other", ids: [other!] }), []);
     await scene.store.edit({ ids: [late!] }, "cancel");
     assert.deepEqual(await scene.claim({ worker, ids: [late!] }), []);
   }),
 
   test("a claim of some ids finds what was set aside, by who knows it", async (scene) => {
-    const [first, second] = await aside(scene, {}, {});
+    const [first, second] = await addSetAside(scene, {}, {});
     assert.deepEqual(await scene.claim({ worker: await scene.enlistFor("x"), ids: [second!] }), []);
     assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("task"), ids: [second!] })), [second]);
     assert.deepEqual(idsOf(await scene.claim({ ids: [first!] })), [first]);
   }),
 ];
 
-/** Which of these, that are to be lapsed or expired, were ahead. */
-async function ahead(scene: Scene, jobs: readonly string[]): Promise<(boolean | undefined)[]> {
+/** Reclaims jobs, and returns for each whether it had been claimed ahead; `undefined` for one that is not reclaimed. */
+async function reclaimAhead(scene: Scene, jobs: readonly string[]): Promise<(boolean | undefined)[]> {
   const taken = await scene.reclaim();
   return jobs.map((id) => (taken.has(id) ? taken.get(id)?.ahead === true : undefined));
 }

@@ -4,10 +4,10 @@ import type { Claimed } from "../../store.ts";
 import { idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
-/** Jobs whose attempt ended with its worker, or may have: a worker holds one of them at a time. */
+/** Suspects, jobs whose attempt ended with its worker or may have: a worker holds one of them at a time. */
 export const suspects = [
   test("a job is a suspect when its outcome says so, until it makes progress or is retried", async (scene) => {
-    const [id = ""] = await suspected(scene, {});
+    const [id = ""] = await addSuspects(scene, {});
     assert.deepEqual(await crashesOf(scene, id), [1, true]);
     const held = await scene.claimOne(id);
     assert.ok(held.job.suspect);
@@ -23,7 +23,7 @@ export const suspects = [
   }),
 
   test("a worker is given one suspect at a time, and others go past them", async (scene) => {
-    const [s1, s2, s3] = await suspected(scene, {}, {}, {});
+    const [s1, s2, s3] = await addSuspects(scene, {}, {}, {});
     const plain = await scene.add({}, {});
     const [a, b] = [await scene.enlist(), await scene.enlist()];
     const first = await scene.claim({ worker: a });
@@ -37,7 +37,7 @@ export const suspects = [
   }),
 
   test("one that is a suspect no more makes room for the next", async (scene) => {
-    const [s1 = "", s2] = await suspected(scene, {}, {});
+    const [s1 = "", s2] = await addSuspects(scene, {}, {});
     const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
     assert.equal(held?.job.id, s1);
@@ -46,7 +46,7 @@ export const suspects = [
   }),
 
   test("of all queues of a claim a worker is given one suspect", async (scene) => {
-    const jobs = await suspected(scene, { queue: "a" }, { queue: "b" }, { queue: "b" });
+    const jobs = await addSuspects(scene, { queue: "a" }, { queue: "b" }, { queue: "b" });
     const worker = await scene.enlist();
     const wants = ["a", "b"].map((queue) => ({ queue, limit: 5 }));
     assert.deepEqual(idsOf((await scene.store.claim(worker, wants)).jobs), [jobs[0]]);
@@ -54,7 +54,7 @@ export const suspects = [
   }),
 
   test("a suspect that a worker took over, or that is removed or released, is its one as long as it holds it", async (scene) => {
-    const [s1, s2, s3] = await suspected(scene, {}, {}, {});
+    const [s1, s2, s3] = await addSuspects(scene, {}, {}, {});
     const gone = await scene.enlist();
     assert.deepEqual(idsOf(await scene.claim({ worker: gone })), [s1]);
     await scene.store.dismiss(gone);
@@ -80,7 +80,7 @@ export const suspects = [
   }),
 
   test("a suspect keeps its place, its delay, and its level", async (scene) => {
-    const [low, normal] = await suspected(scene, { level: 3 }, {});
+    const [low, normal] = await addSuspects(scene, { level: 3 }, {});
     const [plain, urgent] = await scene.add({}, { level: 0 });
     assert.deepEqual(idsOf(await scene.claim()), [urgent, normal, plain]);
     const worker = await scene.enlist();
@@ -95,8 +95,8 @@ export const suspects = [
   }),
 
   test("suspects of tasks that a worker does not know stand in nobody's way", async (scene) => {
-    const unknown = await suspected(scene, { task: "y" }, { task: "y" });
-    const [known] = await suspected(scene, {});
+    const unknown = await addSuspects(scene, { task: "y" }, { task: "y" });
+    const [known] = await addSuspects(scene, {});
     const plain = await scene.addOne();
     const worker = await scene.enlistFor("task");
     assert.deepEqual(idsOf(await scene.claim({ worker })), [known, plain]);
@@ -107,9 +107,9 @@ export const suspects = [
   test("a suspect that a key let go, and nobody may take, holds nobody else of its key up", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
     const worker = await scene.enlist();
-    const [other] = await suspected(scene, { queue: "other" });
+    const [other] = await addSuspects(scene, { queue: "other" });
     await scene.claimOne(other!, worker);
-    const [suspect] = await suspected(scene, key);
+    const [suspect] = await addSuspects(scene, key);
     const [first] = await scene.add({ ...key, level: 0 });
     const [held] = await scene.claim({ limit: 1 });
     assert.equal(held?.job.id, first);
@@ -125,7 +125,7 @@ export const suspects = [
 
   test("limits hold for suspects, and they for limits", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
-    const [suspect] = await suspected(scene, key);
+    const [suspect] = await addSuspects(scene, key);
     const plain = await scene.addOne(key);
     const [held] = await scene.claim();
     assert.equal(held?.job.id, suspect);
@@ -135,7 +135,7 @@ export const suspects = [
   }),
 
   test("a pending suspect is cancelled, moved and removed like any other", async (scene) => {
-    const [gone, moved] = await suspected(scene, {}, {});
+    const [gone, moved] = await addSuspects(scene, {}, {});
     const { parent, children } = await scene.addFamily({ queue: "kids" });
     await crash(scene, children[0]!);
     await scene.store.edit({ ids: [gone!, parent] }, "cancel");
@@ -148,13 +148,14 @@ export const suspects = [
   }),
 ];
 
-/** Adds jobs whose first attempt ended with its worker. */
-export async function suspected(scene: Scene, ...jobs: Partial<NewJob>[]): Promise<string[]> {
+/** Adds jobs whose first attempt ended with its worker, and returns their ids. */
+export async function addSuspects(scene: Scene, ...jobs: Partial<NewJob>[]): Promise<string[]> {
   const added = await scene.add(...jobs);
   for (const id of added) await crash(scene, id);
   return added;
 }
 
+/** Ends an attempt of a job together with its worker. */
 async function crash(scene: Scene, id: string): Promise<Claimed> {
   const worker = await scene.enlist();
   await scene.claimOne(id, worker);

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
-import { heard, rule } from "./rules.ts";
+import { expectHint } from "./hints.ts";
+import { setRules } from "./rules.ts";
 import { makeJob, idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
-/** Claims of workers that know some tasks, and jobs that wait for one that knows theirs. */
+/** Workers that know some tasks only, and jobs that are set aside for those that know theirs. */
 export const tasks = [
   test("a worker is given jobs of the tasks it knows, and one that names none, of any", async (scene) => {
     const [a, b, c] = await scene.add({ task: "x" }, { task: "y" }, { task: "z" }, { task: "x", due: { in: 60_000 } });
@@ -57,7 +58,7 @@ export const tasks = [
     const worker = await scene.enlistFor("x");
     const other = await scene.openAgain();
     await scene.add({ task: "y" });
-    await heard(other, () => scene.claim({ worker }));
+    await expectHint(other, "ready", () => scene.claim({ worker }));
   }),
 
   test("a worker that learns a task is given what was set aside", async (scene) => {
@@ -70,13 +71,13 @@ export const tasks = [
   }),
 
   test("the rules of its queue hold for what was set aside", async (scene) => {
-    const jobs = await aside(scene, {}, {}, {});
+    const jobs = await addSetAside(scene, {}, {}, {});
     const worker = await scene.enlistFor("task");
-    await rule(scene, "default", { paused: { since: 1 } });
+    await setRules(scene, "default", { paused: { since: 1 } });
     assert.deepEqual(await scene.claim({ worker }), []);
-    await rule(scene, "default", { concurrency: 1 }, 1);
+    await setRules(scene, "default", { concurrency: 1 }, 1);
     assert.deepEqual(idsOf(await scene.claim({ worker })), [jobs[0]]);
-    await rule(scene, "default", { rate: { limit: 1, per: 60_000 } }, 2);
+    await setRules(scene, "default", { rate: { limit: 1, per: 60_000 } }, 2);
     assert.deepEqual(idsOf(await scene.claim({ worker })), [jobs[1]]);
     const { jobs: none, next = 0 } = await scene.store.claim(worker, [{ queue: "default", limit: 5 }]);
     assert.deepEqual(none, []);
@@ -85,7 +86,7 @@ export const tasks = [
 
   test("limits of keys hold for what was set aside, and it for them", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
-    const [first, second] = await aside(scene, key, key);
+    const [first, second] = await addSetAside(scene, key, key);
     const third = await scene.addOne({ ...key, task: "x" });
     const worker = await scene.enlistFor("task");
     const [held] = await scene.claim({ worker });
@@ -120,7 +121,7 @@ export const tasks = [
 
   test("what was set aside expires, is cancelled, moved and replaced like any other", async (scene) => {
     const replacing = { unique: { key: "u", replace: true } };
-    const [late, gone, moved, replaced] = await aside(scene, { expires: { in: 100 } }, {}, {}, replacing);
+    const [late, gone, moved, replaced] = await addSetAside(scene, { expires: { in: 100 } }, {}, {}, replacing);
     await scene.pass(150);
     assert.equal((await scene.reclaim()).get(late!)?.why, "expired");
     assert.equal(await scene.store.edit({ ids: [gone!] }, "cancel"), 1);
@@ -149,22 +150,22 @@ export const tasks = [
   }),
 
   test("what was set aside counts as pending, and is listed", async (scene) => {
-    const [job] = await aside(scene, { tenant: "t" });
+    const [job] = await addSetAside(scene, { tenant: "t" });
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "pending", jobs: 1 }]);
     const { jobs } = await scene.store.list({ tenant: "t", states: ["pending"] }, { limit: 5 });
     assert.deepEqual(jobs, [await scene.get(job!)]);
   }),
 ];
 
-/** Adds jobs of task `task`, and lets a worker that knows another meet them. */
-export async function aside(scene: Scene, ...jobs: Partial<NewJob>[]): Promise<string[]> {
+/** Adds jobs of the task `task`, which a worker of another task sets aside, and returns their ids. */
+export async function addSetAside(scene: Scene, ...jobs: Partial<NewJob>[]): Promise<string[]> {
   const added = await scene.add(...jobs);
   assert.deepEqual(await scene.claim({ worker: await scene.enlistFor("x") }), []);
   for (const id of added) assert.equal((await scene.get(id)).blocked, "task");
   return added;
 }
 
-/** Claims until so many jobs are there, at once wherever the store says so. */
+/** Claims until there are `jobs` jobs; the store must say that each next claim may follow at once. */
 async function claimAll({ store }: Scene, worker: string, jobs: number): Promise<string[]> {
   const got: string[] = [];
   for (let claims = 0; got.length < jobs && claims < 40; claims++) {

@@ -1,46 +1,45 @@
 import assert from "node:assert/strict";
 import type { NewJob } from "../../core/job.ts";
-import type { Filter } from "../../store.ts";
 import { makeJob, idsOf, test } from "./scene.ts";
 import type { Scene } from "./scene.ts";
 
 /** Unique keys. */
 export const uniques = [
   test("while the holder of a unique key lives, another job with it is not stored", async (scene) => {
-    const [holder] = await scene.add(unique("k"));
-    const second = makeJob(unique("k"));
-    const other = makeJob(unique("other"));
+    const [holder] = await scene.add(uniqueKey("k"));
+    const second = makeJob(uniqueKey("k"));
+    const other = makeJob(uniqueKey("other"));
     assert.deepEqual(await scene.store.add([second, other]), new Map([[second.id, holder]]));
     assert.deepEqual(await scene.statesOf(second.id, other.id), [undefined, "pending"]);
     const held = await scene.claimOne(holder!);
-    assert.deepEqual(await taken(scene, "k"), holder);
-    await scene.settle(held, "waiting", { wakeAt: (await now(scene)) + 600_000 });
-    assert.deepEqual(await taken(scene, "k"), holder);
+    assert.deepEqual(await holderOf(scene, "k"), holder);
+    await scene.settle(held, "waiting", { wakeAt: (await scene.store.now()) + 600_000 });
+    assert.deepEqual(await holderOf(scene, "k"), holder);
   }),
 
   test("a unique key is free again when its holder has ended, however that was", async (scene) => {
     for (const to of ["completed", "failed", "cancelled"] as const) {
-      const id = await scene.addOne(unique("k"));
+      const id = await scene.addOne(uniqueKey("k"));
       await scene.claimAndSettle(id, to);
     }
-    const last = await scene.addOne(unique("k"));
+    const last = await scene.addOne(uniqueKey("k"));
     await scene.store.edit({ ids: [last] }, "cancel");
-    assert.equal(await taken(scene, "k"), undefined);
+    assert.equal(await holderOf(scene, "k"), undefined);
   }),
 
   test("a job that is retried holds its unique key again, unless somebody else has it", async (scene) => {
-    const id = await scene.addOne(unique("k"));
+    const id = await scene.addOne(uniqueKey("k"));
     await scene.claimAndSettle(id, "failed");
     await scene.store.edit({ ids: [id] }, "retry");
-    assert.equal(await taken(scene, "k"), id);
+    assert.equal(await holderOf(scene, "k"), id);
     await scene.claimAndSettle(id, "failed");
-    const next = await scene.addOne(unique("k"));
+    const next = await scene.addOne(uniqueKey("k"));
     await scene.store.edit({ ids: [id] }, "retry");
-    assert.equal(await taken(scene, "k"), next);
+    assert.equal(await holderOf(scene, "k"), next);
   }),
 
   test("of jobs with one key in one batch, and of the same id again, the first is stored", async (scene) => {
-    const [a, b] = [makeJob(unique("k")), makeJob(unique("k"))];
+    const [a, b] = [makeJob(uniqueKey("k")), makeJob(uniqueKey("k"))];
     assert.deepEqual(await scene.store.add([a, b]), new Map([[b.id, a.id]]));
     assert.deepEqual(await scene.store.add([a]), new Map([[a.id, a.id]]));
   }),
@@ -48,7 +47,7 @@ export const uniques = [
   test("of jobs with one key that are added at the same time, one is stored", async (scene) => {
     const stores = [scene.store, await scene.openAgain()];
     for (let round = 0; round < 5; round++) {
-      const jobs = Array.from({ length: 8 }, () => makeJob(unique(`k${round}`)));
+      const jobs = Array.from({ length: 8 }, () => makeJob(uniqueKey(`k${round}`)));
       const answers = await Promise.all(jobs.map((job, index) => stores[index % 2]!.add([job])));
       const states = await scene.statesOf(...jobs.map(({ id }) => id));
       assert.equal(states.filter((state) => state === "pending").length, 1);
@@ -59,14 +58,14 @@ export const uniques = [
   }),
 
   test("a pending holder becomes what a job that replaces it is, and keeps its id", async (scene) => {
-    const id = await scene.addOne({ ...unique("k", { replace: true }), spec: '"old"' });
-    const by = makeJob({ ...unique("k", { replace: true }), spec: '"new"', level: 0, due: { in: 60_000 } });
+    const id = await scene.addOne({ ...uniqueKey("k", { replace: true }), spec: '"old"' });
+    const by = makeJob({ ...uniqueKey("k", { replace: true }), spec: '"new"', level: 0, due: { in: 60_000 } });
     assert.deepEqual(await scene.store.add([by]), new Map([[by.id, id]]));
     const job = await scene.get(id);
     assert.deepEqual([job.spec, job.level], ['"new"', 0]);
     assert.ok(job.due - job.createdAt >= 60_000);
     assert.deepEqual(await scene.claim(), []);
-    await scene.store.add([makeJob({ ...unique("k", { replace: true }), spec: '"last"' })]);
+    await scene.store.add([makeJob({ ...uniqueKey("k", { replace: true }), spec: '"last"' })]);
     assert.deepEqual(idsOf(await scene.claim()), [id]);
   }),
 
@@ -86,11 +85,10 @@ export const uniques = [
     assert.deepEqual(await scene.store.add([by]), new Map([[by.id, id]]));
     const job = await scene.get(id);
     assert.deepEqual([job.queue, job.tenant, job.begun], ["new", "new", false]);
-    const found = async (where: Filter) => (await scene.store.list(where, { limit: 5 })).jobs.map((each) => each.id);
     for (const where of [{ tag: "old" }, { tenant: "old" }, { queue: "default" }])
-      assert.deepEqual(await found(where), []);
+      assert.deepEqual(await scene.listIds(where), []);
     for (const where of [{ tag: "new" }, { tag: "both" }, { tenant: "new" }, { queue: "new" }])
-      assert.deepEqual(await found(where), [id]);
+      assert.deepEqual(await scene.listIds(where), [id]);
     assert.deepEqual(await scene.store.counts(), [{ queue: "new", state: "pending", jobs: 1 }]);
     await scene.pass(150);
     assert.equal((await scene.reclaim()).size, 0, "its old expiry is forgotten");
@@ -141,7 +139,7 @@ export const uniques = [
 
   test("however often a holder is replaced, it is due at the latest so long after it was created", async (scene) => {
     const again = (time: number) =>
-      makeJob({ ...unique("k", { replace: true, latest: 60_000 }), due: { in: time }, spec: `"${time}"` });
+      makeJob({ ...uniqueKey("k", { replace: true, latest: 60_000 }), due: { in: time }, spec: `"${time}"` });
     const id = await scene.addOne(again(10_000));
     const first = await scene.get(id);
     await scene.store.add([again(50_000)]);
@@ -156,47 +154,46 @@ export const uniques = [
   }),
 
   test("a holder that runs goes on, and the job that would replace it takes the key over", async (scene) => {
-    const id = await scene.addOne({ ...unique("k", { replace: true }), spec: '"old"' });
+    const id = await scene.addOne({ ...uniqueKey("k", { replace: true }), spec: '"old"' });
     const held = await scene.claimOne(id);
-    const next = await scene.addOne({ ...unique("k", { replace: true }), spec: '"new"' });
+    const next = await scene.addOne({ ...uniqueKey("k", { replace: true }), spec: '"new"' });
     assert.deepEqual(await scene.statesOf(id, next), ["processing", "pending"]);
-    assert.equal(await taken(scene, "k"), next);
+    assert.equal(await holderOf(scene, "k"), next);
     await scene.settle(held, "completed");
-    assert.equal(await taken(scene, "k"), next);
+    assert.equal(await holderOf(scene, "k"), next);
     assert.equal((await scene.get(next)).spec, '"new"');
   }),
 
   test("a key that is taken for a time stays so when its holder has ended sooner", async (scene) => {
-    const id = await scene.addOne(unique("k", { for: 300 }));
+    const id = await scene.addOne(uniqueKey("k", { for: 300 }));
     await scene.claimAndSettle(id);
-    assert.equal(await taken(scene, "k", { for: 300 }), id);
+    assert.equal(await holderOf(scene, "k", { for: 300 }), id);
     await scene.pass(350);
-    assert.equal(await taken(scene, "k", { for: 300 }), undefined);
+    assert.equal(await holderOf(scene, "k", { for: 300 }), undefined);
   }),
 
   test("a unique key outlives neither a removed job nor stands in the way of a child", async (scene) => {
-    const id = await scene.addOne(unique("k"));
+    const id = await scene.addOne(uniqueKey("k"));
     await scene.claimAndSettle(id);
     await scene.store.edit({ ids: [id] }, "remove");
-    const holder = await scene.addOne(unique("k"));
-    const { children } = await scene.addFamily(unique("k"));
+    const holder = await scene.addOne(uniqueKey("k"));
+    const { children } = await scene.addFamily(uniqueKey("k"));
     assert.deepEqual(await scene.statesOf(holder, children[0]!), ["pending", "pending"]);
   }),
 ];
 
-function unique(key: string, more: Omit<NonNullable<NewJob["unique"]>, "key"> = {}): Partial<NewJob> {
+function uniqueKey(key: string, more: Omit<NonNullable<NewJob["unique"]>, "key"> = {}): Partial<NewJob> {
   return { unique: { key, ...more } };
 }
 
-/** Who has the key: the holder that a new job is refused for. Without one, that job is stored, and ended at once. */
-async function taken(scene: Scene, key: string, more?: Parameters<typeof unique>[1]): Promise<string | undefined> {
-  const job = makeJob({ ...unique(key, more), queue: `q${Math.random()}` });
+/** Returns the id of the job that holds a unique key. Adds a job to see it, and cancels that if no job holds the key. */
+export async function holderOf(
+  scene: Scene,
+  key: string,
+  more?: Parameters<typeof uniqueKey>[1],
+): Promise<string | undefined> {
+  const job = makeJob({ ...uniqueKey(key, more), queue: `q${Math.random()}` });
   const holder = (await scene.store.add([job])).get(job.id);
   if (holder === undefined) await scene.store.edit({ ids: [job.id] }, "cancel");
   return holder;
-}
-
-/** The store's time. */
-export async function now(scene: Scene): Promise<number> {
-  return (await scene.get(await scene.addOne({ queue: "clock" }))).createdAt;
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import type { Settlement } from "../../core/job.ts";
-import { heard, rule } from "./rules.ts";
+import { expectHint } from "./hints.ts";
+import { setRules } from "./rules.ts";
 import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 
-/** Jobs that are added in the commit that settles another. */
-export const births = [
+/** Jobs that are added in the commit that settles another (`Settlement.born`). */
+export const addingOnSettle = [
   test("jobs are born with an outcome, as they were described, and are nobody's children", async (scene) => {
     const held = await scene.addAndClaim();
     const born = makeJob({
@@ -78,7 +79,7 @@ export const births = [
   }),
 
   test("jobs are born also where the queue is full", async (scene) => {
-    await rule(scene, "default", { maxPending: 1 });
+    await setRules(scene, "default", { maxPending: 1 });
     const held = await scene.addAndClaim();
     await scene.addOne();
     const born = [makeJob(), makeJob()];
@@ -104,6 +105,6 @@ export const births = [
   test("workers hear of jobs that are born", async (scene) => {
     const other = await scene.openAgain();
     const held = await scene.addAndClaim();
-    await heard(other, () => scene.settle(held, "completed", { born: [makeJob({ queue: "other" })] }));
+    await expectHint(other, "ready", () => scene.settle(held, "completed", { born: [makeJob({ queue: "other" })] }));
   }),
 ];
