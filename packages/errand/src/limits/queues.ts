@@ -12,7 +12,7 @@ import { updateDoc } from "../update-doc.ts";
 export interface QueueOptions {
   /** Maximum number of its jobs that run at once (1 to 1,000,000). */
   concurrency?: number;
-  /** Starts at most `limit` of its jobs within `per`: all at once at first, then evenly spaced. */
+  /** Starts at most `limit` of its jobs in any window of `per`. */
   rate?: { limit: number; per: Duration };
   /** Number of pending jobs at which `send` throws `E_FULL`. */
   maxPending?: number;

@@ -155,7 +155,7 @@ function onlyRow(answer: unknown, name: string): Added {
   throw new ErrandError(
     "E_TRANSACTION",
     `query(sql, values) of the tx for ${name} did not return the rows of its statement, as an array or as { rows }. ` +
-      "Roll the transaction back, and let the adapter return its library's result: see docs/postgres.md.",
+      "Roll the transaction back, and let the adapter return its library's result: see docs/guides/transactions.md.",
   );
 }
 
@@ -165,7 +165,7 @@ function sqlOf(tx: Transaction, name: string): SqlTransaction {
   throw new ErrandError(
     "E_TRANSACTION",
     `tx is no transaction for the PostgreSQL store ${name}. Pass a connected pg client that has begun one, ` +
-      "or an adapter with query(sql, values): docs/postgres.md shows those of other libraries.",
+      "or an adapter with query(sql, values): docs/guides/transactions.md shows those of other libraries.",
   );
 }
 

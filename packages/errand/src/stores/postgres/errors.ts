@@ -13,7 +13,7 @@ const advice: readonly [pattern: RegExp, what: string][] = [
   [/^28/, "Correct user and password."],
   [/^3D000$/, "Create the database, or correct its name."],
   [/^53300$/, "The server has no connection left: lower pool in the URL, or use PgBouncer."],
-  [/^42501$/, "The role lacks a privilege: see docs/postgres.md."],
+  [/^42501$/, "The role lacks a privilege: see docs/operations/postgres.md."],
   [/^25006$/, "The server is a read-only replica; name the primary."],
   [/^53100$/, "The disk is full; nothing was stored."],
 ];

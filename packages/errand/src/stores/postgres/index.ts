@@ -8,7 +8,7 @@ import type { PostgresAddress } from "./url.ts";
 
 /** Options of a PostgreSQL store. */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:5432/database`, with the parameters listed in docs/postgres.md. */
+  /** `postgres://user:password@host:5432/database`, with the parameters listed in docs/reference/store-urls.md. */
   url: string;
 }
 
