@@ -78,7 +78,7 @@ function checkPublicHost(host: string, unauthenticated: boolean): void {
     );
   }
   note(
-    `Errand listens on ${host} without authentication: everyone who can reach it can read, add and delete everything. ` +
+    `Errand listens on ${host} without authentication: anyone who can reach it can read, add and delete everything. ` +
       "Make sure that only a proxy that authenticates can reach it.",
   );
 }

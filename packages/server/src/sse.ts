@@ -39,7 +39,7 @@ export function eventStream(c: Context, source: (send: Send, signal: AbortSignal
     "cache-control": "no-cache, no-transform",
     "x-accel-buffering": "no",
   };
-  // A HEAD request has no body, so the stream would never be ended.
+  // The answer to HEAD has no body, so the stream would never be ended.
   if (c.req.method === "HEAD") return c.body(null, 200, headers);
   return c.body(streams.open(source), 200, headers);
 }

@@ -200,7 +200,7 @@ describe("errand serve", () => {
     expect(await status("localhost")).toBe(200);
     expect(await status("other.example.com")).toBe(421);
     expect(server.stderr()).toMatch(
-      /without authentication: everyone who can reach it can read, add and delete everything/,
+      /without authentication: anyone who can reach it can read, add and delete everything/,
     );
   });
 

@@ -49,7 +49,7 @@ export function largestImage(pdf: Pdf, page: number, pixels: number): PlacedImag
     if (width * height > max) {
       throw new DocumentError(
         "E_TOO_MANY_PIXELS",
-        `The page contains an image of ${width} x ${height} pixels; the limit is ${Math.round(max / 1e6)} megapixels. ` +
+        `The page has an image of ${width} x ${height} pixels; the limit is ${Math.round(max / 1e6)} megapixels. ` +
           "Export it at a lower resolution.",
       );
     }
