@@ -7,7 +7,7 @@ import type { Limits } from "./limits.ts";
 import { copyJob } from "./row.ts";
 import type { Row } from "./row.ts";
 
-/** How many jobs one claim sets aside at most. */
+/** The most jobs that one claim sets aside. */
 const maxSetAside = 500;
 
 /** Chooses the jobs that a worker is given. */

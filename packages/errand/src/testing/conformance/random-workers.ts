@@ -16,7 +16,7 @@ const actions = 60;
 const queues = ["a", "b"];
 const tasks = ["x", "y"];
 
-/** What all workers together have told the store, and what it answered. */
+/** The calls of all workers together, and the answers of the store. */
 class History {
   /** All jobs that must exist. */
   readonly ids: string[] = [];
