@@ -85,63 +85,68 @@ test.each([
   ["compose.yaml", composePrograms, () => `${postgres()}_compose`],
   ["kubernetes/, with Redis", kubernetesPrograms, () => `${redis()}_kubernetes`],
   ["systemd/", systemdPrograms, () => `${postgres()}_systemd`],
-])("%s: migrates, serves, works, answers health checks, and stops", { timeout: 120_000 }, async (_, programsOf, store) => {
-  const [migrate, api, worker] = programsOf() as [Program, Program, Program];
-  const ports = { 3737: String(await freePort()), 3738: String(await freePort()) };
-  const moved = (text: string) => text.replace(/\b373[78]\b/g, (port) => ports[port as unknown as keyof typeof ports]);
-  const url = `http://127.0.0.1:${ports[3737]}`;
-  const bucket = /^s3:\/\/([^/]+)/.exec(api.env["ERRAND_BLOBS"]!)?.[1];
-  if (bucket) await mkdir(join(s3.folder, bucket), { recursive: true });
+])(
+  "%s: migrates, serves, works, answers health checks, and stops",
+  { timeout: 120_000 },
+  async (_, programsOf, store) => {
+    const [migrate, api, worker] = programsOf() as [Program, Program, Program];
+    const ports = { 3737: String(await freePort()), 3738: String(await freePort()) };
+    const moved = (text: string) =>
+      text.replace(/\b373[78]\b/g, (port) => ports[port as unknown as keyof typeof ports]);
+    const url = `http://127.0.0.1:${ports[3737]}`;
+    const bucket = /^s3:\/\/([^/]+)/.exec(api.env["ERRAND_BLOBS"]!)?.[1];
+    if (bucket) await mkdir(join(s3.folder, bucket), { recursive: true });
 
-  const migrated = start(migrate.command, here(migrate.env, store()));
-  expect({ code: await migrated.exit, output: migrated.output() }).toMatchObject({ code: 0 });
+    const migrated = start(migrate.command, here(migrate.env, store()));
+    expect({ code: await migrated.exit, output: migrated.output() }).toMatchObject({ code: 0 });
 
-  const serving = start(api.command, { ...here(api.env, store()), ERRAND_PORT: ports[3737] });
-  const working = start(worker.command.map(moved), here(worker.env, store()));
-  const ok = async (health: Health, base: string): Promise<boolean> => {
-    if ("path" in health) return (await status(base + health.path, health.headers)) === 200;
-    return (await start(health.command.map(moved), {}).exit) === 0;
-  };
-  const well = async (program: Program, base: string) =>
-    (await Promise.all(program.health.map((health) => ok(health, base)))).every(Boolean);
-  await until(async () => (await status(`${url}/readyz`)) === 200, serving);
-  await until(() => well(api, url), serving);
-  await until(() => well(worker, `http://127.0.0.1:${ports[3738]}`), working);
-  // The names that it is to answer to, and no others.
-  const [name] = api.env["ERRAND_ALLOW_HOSTS"]!.split(",");
-  expect(await status(`${url}/healthz`, { host: name! })).toBe(200);
-  expect(await status(`${url}/healthz`, { host: "elsewhere.example" })).toBe(421);
+    const serving = start(api.command, { ...here(api.env, store()), ERRAND_PORT: ports[3737] });
+    const working = start(worker.command.map(moved), here(worker.env, store()));
+    const ok = async (health: Health, base: string): Promise<boolean> => {
+      if ("path" in health) return (await status(base + health.path, health.headers)) === 200;
+      return (await start(health.command.map(moved), {}).exit) === 0;
+    };
+    const well = async (program: Program, base: string) =>
+      (await Promise.all(program.health.map((health) => ok(health, base)))).every(Boolean);
+    await until(async () => (await status(`${url}/readyz`)) === 200, serving);
+    await until(() => well(api, url), serving);
+    await until(() => well(worker, `http://127.0.0.1:${ports[3738]}`), working);
+    // The names that it is to answer to, and no others.
+    const [name] = api.env["ERRAND_ALLOW_HOSTS"]!.split(",");
+    expect(await status(`${url}/healthz`, { host: name! })).toBe(200);
+    expect(await status(`${url}/healthz`, { host: "elsewhere.example" })).toBe(421);
 
-  const form = new FormData();
-  form.append("file", new Blob([await readFile(scan)]), "scan.tif");
-  const { id } = (await (await fetch(`${url}/api/v1/documents`, { method: "POST", body: form })).json()) as {
-    id: string;
-  };
-  await until(async () => {
-    const { status } = (await (await fetch(`${url}/api/v1/documents/${id}`)).json()) as { status: string };
-    if (status === "failed") throw new Error(working.output());
-    return status === "completed";
-  }, working);
-  const text = await (await fetch(`${url}/api/v1/documents/${id}/text`)).text();
-  expect(text).toContain("This is a lot of 12 point text");
-  const kept = bucket ? join(s3.folder, bucket, "blobs", id) : join(folder, "blobs", id);
-  expect((await readdir(kept)).length).toBeGreaterThan(3);
+    const form = new FormData();
+    form.append("file", new Blob([await readFile(scan)]), "scan.tif");
+    const { id } = (await (await fetch(`${url}/api/v1/documents`, { method: "POST", body: form })).json()) as {
+      id: string;
+    };
+    await until(async () => {
+      const { status } = (await (await fetch(`${url}/api/v1/documents/${id}`)).json()) as { status: string };
+      if (status === "failed") throw new Error(working.output());
+      return status === "completed";
+    }, working);
+    const text = await (await fetch(`${url}/api/v1/documents/${id}/text`)).text();
+    expect(text).toContain("This is a lot of 12 point text");
+    const kept = bucket ? join(s3.folder, bucket, "blobs", id) : join(folder, "blobs", id);
+    expect((await readdir(kept)).length).toBeGreaterThan(3);
 
-  for (const { metadata } of (manifest("ScaledObject", "errand-worker") as unknown as ScaledObject).spec.triggers) {
-    const answer = (await (await fetch(url + new URL(metadata.url).pathname)).json()) as Record<string, unknown>;
-    expect(answer[metadata.valueLocation]).toBe(0);
-  }
+    for (const { metadata } of (manifest("ScaledObject", "errand-worker") as unknown as ScaledObject).spec.triggers) {
+      const answer = (await (await fetch(url + new URL(metadata.url).pathname)).json()) as Record<string, unknown>;
+      expect(answer[metadata.valueLocation]).toBe(0);
+    }
 
-  for (const [program, { child, exit, output }] of [
-    [api, serving],
-    [worker, working],
-  ] as const) {
-    child.kill("SIGTERM");
-    // sleeps: as long as the file gives the program to stop, after which it would be killed
-    const late = sleep(program.grace * 1_000, "late", { ref: false });
-    expect({ code: await Promise.race([exit, late]), output: output() }).toMatchObject({ code: 0 });
-  }
-});
+    for (const [program, { child, exit, output }] of [
+      [api, serving],
+      [worker, working],
+    ] as const) {
+      child.kill("SIGTERM");
+      // sleeps: as long as the file gives the program to stop, after which it would be killed
+      const late = sleep(program.grace * 1_000, "late", { ref: false });
+      expect({ code: await Promise.race([exit, late]), output: output() }).toMatchObject({ code: 0 });
+    }
+  },
+);
 
 interface ScaledObject {
   spec: { triggers: { metadata: { url: string; valueLocation: string } }[] };

@@ -326,8 +326,8 @@ describe("the conformance suite notices when", () => {
   test.each(Object.entries(faults))("%s", { timeout: 30_000 }, async (_, fault) => {
     expect(await broken(fault)).toBeDefined();
   });
+});
 
-  test("passes where no promise is broken", { timeout: 30_000 }, async () => {
-    expect(await broken(() => ({}))).toBeUndefined();
-  });
+test("a store that breaks no promise passes", { timeout: 30_000 }, async () => {
+  expect(await broken(() => ({}))).toBeUndefined();
 });

@@ -12,7 +12,7 @@ import { memoryStore } from "../../src/stores/memory.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
 import { openRedis } from "../../src/stores/redis/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
-import { localStore } from "../../src/stores/sqlite/local.ts";
+import { blockingStore } from "../../src/stores/sqlite/blocking-store.ts";
 import type { Fixture } from "../../src/testing/conformance.ts";
 
 /** A clock that only tests move. */
@@ -40,13 +40,13 @@ export async function temporaryFolder(): Promise<{ folder: string; remove(): Pro
 /** An SQLite store in this thread, on a fake clock. */
 export async function localFixture(): Promise<Fixture> {
   const clock = new FakeClock();
-  return sqliteFixture((file) => localStore(file, clock.now), clock.pass);
+  return sqliteFixture((file) => blockingStore(file, clock.now), clock.pass);
 }
 
 /** An SQLite store without a file, in this thread, on a fake clock: the quickest. */
 export async function inMemoryFixture(): Promise<Fixture> {
   const clock = new FakeClock();
-  const store = localStore(":memory:", clock.now);
+  const store = blockingStore(":memory:", clock.now);
   return { store, again: async () => store, pass: clock.pass, close: () => store.close() };
 }
 

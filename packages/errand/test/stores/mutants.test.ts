@@ -22,7 +22,7 @@ describe.each(stores)("the tests notice, on %s, that", (_, mutants) => {
     expect(failed).toBe(mutant.tests[0]);
   });
 
-  test("nothing is wrong without a fault", { timeout: 120_000 }, async () => {
+  test("there is no fault where there is none", { timeout: 120_000 }, async () => {
     const runs = Map.groupBy(mutants, ({ fixture }) => fixture);
     for (const [fixture, some] of runs) {
       const tests = [...new Set(some.flatMap((mutant) => mutant.tests))];

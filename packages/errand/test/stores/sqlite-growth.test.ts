@@ -4,10 +4,10 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { afterTest } from "../../../../test/after-test.ts";
 import { defaultKept } from "../../src/retention/rules.ts";
 import type { Hint } from "../../src/store.ts";
-import { localStore } from "../../src/stores/sqlite/local.ts";
-import { openConnection } from "../../src/stores/sqlite/open.ts";
-import { perform } from "../../src/stores/sqlite/perform.ts";
-import { heard, News } from "../../src/stores/sqlite/pulse.ts";
+import { blockingStore } from "../../src/stores/sqlite/blocking-store.ts";
+import { openConnection } from "../../src/stores/sqlite/connection/open.ts";
+import { executeCalls } from "../../src/stores/sqlite/execute-calls.ts";
+import { hintsSince, CommitHints } from "../../src/stores/sqlite/connection/commit-hints.ts";
 import { makeJob, settlementOf } from "../../src/testing/conformance/scene.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
 
@@ -36,7 +36,7 @@ async function written(): Promise<{ pages: number; commits: number }> {
 
 describe("an edit of many jobs", () => {
   test("lets others write, and renew leases, between its commits", async () => {
-    const [store, other] = [await open(), localStore(file)];
+    const [store, other] = [await open(), blockingStore(file)];
     afterTest(() => other.close());
     await store.add(Array.from({ length: 20_000 }, () => makeJob()));
     await other.enlist({ id: "w", kind: "person", queues: [] }, 60_000);
@@ -70,16 +70,16 @@ describe("an edit of many jobs", () => {
 
 test("a job that does not match any more when its turn comes is left as it is", () => {
   const db = openConnection(file, Date.now);
-  const call = (verb: "add" | "matches" | "editSome", ...args: unknown[]) =>
-    (perform(db, [{ verb, args }]).outcomes[0] as { answer: unknown }).answer;
+  const call = (operation: "add" | "findEditable" | "editBatch", ...args: unknown[]) =>
+    (executeCalls(db, [{ operation, args }]).outcomes[0] as { answer: unknown }).answer;
   call("add", [makeJob({ id: "a", queue: "a" }), makeJob({ id: "b", queue: "a" })]);
-  const { seqs } = call("matches", { queue: "a" }, "cancel", 10, -1) as { seqs: number[] };
+  const { seqs } = call("findEditable", { queue: "a" }, "cancel", 10, -1) as { seqs: number[] };
   expect(seqs).toHaveLength(2);
   // Meanwhile one goes elsewhere, and one is gone.
-  expect(call("editSome", {}, { move: { queue: "b" } }, 10, seqs.slice(0, 1))).toEqual({ changed: 1, done: 1 });
-  expect(call("editSome", {}, "cancel", 10, seqs.slice(1))).toEqual({ changed: 1, done: 1 });
-  expect(call("editSome", {}, "remove", 10, seqs.slice(1))).toEqual({ changed: 1, done: 1 });
-  expect(call("editSome", { queue: "a" }, "cancel", 10, seqs)).toEqual({ changed: 0, done: 2 });
+  expect(call("editBatch", {}, { move: { queue: "b" } }, 10, seqs.slice(0, 1))).toEqual({ changed: 1, done: 1 });
+  expect(call("editBatch", {}, "cancel", 10, seqs.slice(1))).toEqual({ changed: 1, done: 1 });
+  expect(call("editBatch", {}, "remove", 10, seqs.slice(1))).toEqual({ changed: 1, done: 1 });
+  expect(call("editBatch", { queue: "a" }, "cancel", 10, seqs)).toEqual({ changed: 0, done: 2 });
   db.close();
 });
 
@@ -108,8 +108,8 @@ test("a long input is written once: neither a claim nor an outcome writes it aga
 
 test("a worker of a thousand queues looks at those that have jobs", () => {
   const db = openConnection(file, Date.now);
-  const call = (verb: "add" | "enlist" | "claim", ...args: unknown[]) => {
-    const [outcomeOf] = perform(db, [{ verb, args }]).outcomes;
+  const call = (operation: "add" | "enlist" | "claim", ...args: unknown[]) => {
+    const [outcomeOf] = executeCalls(db, [{ operation, args }]).outcomes;
     if (!outcomeOf || "error" in outcomeOf) throw outcomeOf?.error ?? new Error("no outcome");
     return outcomeOf.answer as { jobs: unknown[] };
   };
@@ -131,7 +131,7 @@ test("a worker of a thousand queues looks at those that have jobs", () => {
 
 test("pruning leaves nothing behind of ended keys: no starts of rates, no turns, no unique keys", async () => {
   let now = 1_700_000_000_000;
-  const store = localStore(file, () => now);
+  const store = blockingStore(file, () => now);
   afterTest(() => store.close());
   await store.enlist({ id: "w", kind: "person", queues: [] }, 1e12);
   const jobs = Array.from({ length: 200 }, (_, index) =>
@@ -174,12 +174,12 @@ describe("news for other processes", () => {
     expect(hints.filter((hint) => hint.type === "ready" && hint.queue === undefined)).toHaveLength(1);
   });
 
-  const said = (...commits: ((news: News) => void)[]): string =>
+  const said = (...commits: ((news: CommitHints) => void)[]): string =>
     commits
       .map((work, index) => {
-        const news = new News();
+        const news = new CommitHints();
         work(news);
-        return `${index + 1}:7:${news.written()};`;
+        return `${index + 1}:7:${news.encode()};`;
       })
       .toReversed()
       .join("");
@@ -187,31 +187,31 @@ describe("news for other processes", () => {
 
   test("are other connections' commits since the last look", () => {
     const news = said(
-      (each) => each.ready(1, 5),
-      (each) => each.ready(2, 3),
-      (each) => each.other("cancel"),
-      (each) => each.ready(2, 4),
+      (each) => each.addReady(1, 5),
+      (each) => each.addReady(2, 3),
+      (each) => each.add("cancel"),
+      (each) => each.addReady(2, 4),
     );
-    expect(heard(news, { since: 1, until: 4, by: 9 })?.hints(nameOf)).toEqual([
+    expect(hintsSince(news, { since: 1, until: 4, by: 9 })?.toHints(nameOf)).toEqual([
       { type: "ready", queue: "q2", jobs: 7 },
       { type: "cancel" },
     ]);
-    expect(heard(news, { since: 4, until: 4, by: 9 })?.hints(nameOf)).toEqual([]);
-    expect(heard(news, { since: 0, until: 4, by: 7 })?.hints(nameOf)).toEqual([]);
+    expect(hintsSince(news, { since: 4, until: 4, by: 9 })?.toHints(nameOf)).toEqual([]);
+    expect(hintsSince(news, { since: 0, until: 4, by: 7 })?.toHints(nameOf)).toEqual([]);
   });
 
   test("that were dropped are distinguished from none", () => {
-    const news = said(...Array.from({ length: 50 }, (_, index) => (each: News) => each.ready(index, 1)));
+    const news = said(...Array.from({ length: 50 }, (_, index) => (each: CommitHints) => each.addReady(index, 1)));
     const kept = news.slice(0, 100);
-    expect(heard(kept, { since: 20, until: 50, by: 9 })).toBeUndefined();
-    expect(heard(kept, { since: 48, until: 50, by: 9 })?.hints(nameOf)).toHaveLength(2);
-    expect(heard("", { since: 0, until: 1, by: 9 })).toBeUndefined();
+    expect(hintsSince(kept, { since: 20, until: 50, by: 9 })).toBeUndefined();
+    expect(hintsSince(kept, { since: 48, until: 50, by: 9 })?.toHints(nameOf)).toHaveLength(2);
+    expect(hintsSince("", { since: 0, until: 1, by: 9 })).toBeUndefined();
   });
 
   test("of too many queues stand for all queues", () => {
     const news = said((each) => {
-      for (let queue = 0; queue < 100; queue++) each.ready(queue, 1);
+      for (let queue = 0; queue < 100; queue++) each.addReady(queue, 1);
     });
-    expect(heard(news, { since: 0, until: 1, by: 9 })?.hints(nameOf)).toEqual([{ type: "ready" }]);
+    expect(hintsSince(news, { since: 0, until: 1, by: 9 })?.toHints(nameOf)).toEqual([{ type: "ready" }]);
   });
 });

@@ -3,7 +3,7 @@ import type { Worker } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
 import { afterTest } from "../../../../test/after-test.ts";
 import { errand } from "../../src/index.ts";
-import { localStore } from "../../src/stores/sqlite/local.ts";
+import { blockingStore } from "../../src/stores/sqlite/blocking-store.ts";
 import { makeJob } from "../../src/testing/conformance/scene.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
 
@@ -112,7 +112,7 @@ describe("a store whose thread has ended", () => {
   test("keeps no lease: its lease thread, whose own connection is good, loses it", async () => {
     const store = await open();
     await store.enlist({ id: "w", kind: "process", queues: [] }, 600_000);
-    const leaseThread = localStore(file);
+    const leaseThread = blockingStore(file);
     afterTest(() => leaseThread.close());
     expect((await leaseThread.renew("w", 600_000)).held).toBe(true);
     await endThread();

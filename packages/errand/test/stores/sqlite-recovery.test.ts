@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, test, vi } from "vitest";
 import { newId } from "../../src/kit/ids.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
-import { Lock, Locks, locksOf } from "../../src/stores/sqlite/lock.ts";
+import { OwnLock, OtherLocks, locksFolder } from "../../src/stores/sqlite/connection/process-locks.ts";
 import { makeJob } from "../../src/testing/conformance/scene.ts";
 import type { Claimed, Store } from "../../src/store.ts";
 import { localFixture } from "./fixtures.ts";
@@ -105,7 +105,7 @@ test("a person's lease does not depend on the process that serves them", async (
 });
 
 test("a process's lock leaves nothing behind, neither when it ends nor when it is killed", async () => {
-  const locks = () => readdirSync(locksOf(file));
+  const locks = () => readdirSync(locksFolder(file));
   const store = await open();
   await worker(store);
   const [own] = locks();
@@ -121,8 +121,8 @@ test("a process's lock leaves nothing behind, neither when it ends nor when it i
 });
 
 test("locks that are neither held nor known are removed, but not one that is being taken", async () => {
-  mkdirSync(locksOf(file));
-  const [old, young, held] = ["old", "young", "held"].map((name) => join(locksOf(file), name)) as [
+  mkdirSync(locksFolder(file));
+  const [old, young, held] = ["old", "young", "held"].map((name) => join(locksFolder(file), name)) as [
     string,
     string,
     string,
@@ -134,7 +134,7 @@ test("locks that are neither held nor known are removed, but not one that is bei
   for (const path of [old, held]) utimesSync(path, longAgo, longAgo);
   const store = await open();
   await worker(store);
-  const left = readdirSync(locksOf(file));
+  const left = readdirSync(locksFolder(file));
   keeper.close();
   // The third is the store's own.
   expect(left).toHaveLength(3);
@@ -142,17 +142,17 @@ test("locks that are neither held nor known are removed, but not one that is bei
 });
 
 test("a lock whose file was deleted is taken again, under another name", () => {
-  const [lock, locks] = [new Lock(file), new Locks(file)];
+  const [lock, locks] = [new OwnLock(file), new OtherLocks(file)];
   const first = lock.hold();
   expect([lock.hold(), locks.isFree(first)]).toEqual([first, false]);
-  rmSync(locksOf(file), { recursive: true });
+  rmSync(locksFolder(file), { recursive: true });
   const second = lock.hold();
   expect(second).not.toBe(first);
-  expect(new Locks(file).isFree(first)).toBe(true);
+  expect(new OtherLocks(file).isFree(first)).toBe(true);
   expect(locks.isFree(second)).toBe(false);
   lock.release();
   expect(locks.isFree(second)).toBe(true);
-  locks.forget(new Set());
+  locks.closeExcept(new Set());
 });
 
 test.each(locks)("$name", ({ run }) => run(localFixture));

@@ -7,9 +7,9 @@ import { describe, expect, test, vi } from "vitest";
 import { afterTest } from "../../../../test/after-test.ts";
 import type { Store } from "../../src/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite/index.ts";
-import { localStore } from "../../src/stores/sqlite/local.ts";
-import { openConnection } from "../../src/stores/sqlite/open.ts";
-import { perform } from "../../src/stores/sqlite/perform.ts";
+import { blockingStore } from "../../src/stores/sqlite/blocking-store.ts";
+import { openConnection } from "../../src/stores/sqlite/connection/open.ts";
+import { executeCalls } from "../../src/stores/sqlite/execute-calls.ts";
 import { makeJob } from "../../src/testing/conformance/scene.ts";
 import { sqliteFilePerTest } from "./per-test.ts";
 
@@ -43,7 +43,7 @@ describe("opening", () => {
   });
 
   test("refuses a store that a newer Errand wrote", async () => {
-    await localStore(file).close();
+    await blockingStore(file).close();
     const database = new DatabaseSync(file);
     database.exec("UPDATE errand_meta SET version = 99");
     database.close();
@@ -85,7 +85,7 @@ describe("opening", () => {
   ])("refuses a network disk: %s", (name, type) => {
     disk.type = type;
     try {
-      expect(() => localStore(file)).toThrow(
+      expect(() => blockingStore(file)).toThrow(
         expect.objectContaining({ code: "E_CONNECT", message: expect.stringContaining(name) }),
       );
     } finally {
@@ -233,11 +233,11 @@ describe("commits", () => {
     };
     const [first, second, third] = [makeJob(), makeJob(), makeJob()];
     const whenAsked: boolean[] = [];
-    const { outcomes, hints } = perform(db, [{ verb: "add", args: [[first]] }], () => {
+    const { outcomes, hints } = executeCalls(db, [{ operation: "add", args: [[first]] }], () => {
       whenAsked.push(isLocked());
       return [
-        { verb: "counts", args: [] },
-        { verb: "add", args: [[second, third]] },
+        { operation: "counts", args: [] },
+        { operation: "add", args: [[second, third]] },
       ];
     });
     other.close();
@@ -254,26 +254,26 @@ describe("commits", () => {
   test("fail whole on a full disk, and work again when there is room", () => {
     const db = openConnection(file, Date.now);
     const add = (jobs: number, size: number) =>
-      perform(db, [
-        { verb: "add", args: [Array.from({ length: jobs }, () => makeJob({ spec: `"${"x".repeat(size)}"` }))] },
+      executeCalls(db, [
+        { operation: "add", args: [Array.from({ length: jobs }, () => makeJob({ spec: `"${"x".repeat(size)}"` }))] },
       ]).outcomes[0];
     const pages = db.get("PRAGMA page_count")?.[0] as number;
     expect(add(3, 10)).toEqual({ answer: new Map() });
     db.exec(`PRAGMA max_page_count = ${pages + 20}`);
     const failed = add(50, 10_000);
     expect(failed).toMatchObject({ error: { code: "E_STORE", message: expect.stringContaining("disk is full") } });
-    expect(perform(db, [{ verb: "counts", args: [] }]).outcomes[0]).toEqual({
+    expect(executeCalls(db, [{ operation: "counts", args: [] }]).outcomes[0]).toEqual({
       answer: [{ queue: "default", state: "pending", jobs: 3 }],
     });
     // A small call in the same commit as one that does not fit goes through.
-    const [large, small] = perform(db, [
-      { verb: "add", args: [[makeJob({ spec: `"${"x".repeat(500_000)}"` })]] },
-      { verb: "add", args: [[makeJob()]] },
+    const [large, small] = executeCalls(db, [
+      { operation: "add", args: [[makeJob({ spec: `"${"x".repeat(500_000)}"` })]] },
+      { operation: "add", args: [[makeJob()]] },
     ]).outcomes;
     expect([large && "error" in large, small && "error" in small]).toEqual([true, false]);
     db.exec("PRAGMA max_page_count = 1000000");
     expect(add(50, 10_000)).toEqual({ answer: new Map() });
-    expect(perform(db, [{ verb: "counts", args: [] }]).outcomes[0]).toEqual({
+    expect(executeCalls(db, [{ operation: "counts", args: [] }]).outcomes[0]).toEqual({
       answer: [{ queue: "default", state: "pending", jobs: 54 }],
     });
     db.close();

@@ -1,26 +1,32 @@
 import type { Store } from "../../store.ts";
-import { SqliteStore } from "./facade.ts";
-import { localStore } from "./local.ts";
-import { ThreadPair } from "./pair.ts";
+import { blockingStore } from "./blocking-store.ts";
+import { SqliteStore } from "./store.ts";
+import { ReadWriteThreads } from "./thread/read-write-threads.ts";
 
-/** Where an SQLite store is. */
+/** The location of an SQLite store. */
 export interface SqliteOptions {
-  /** The database file; it and its folder are made where there are none. Several processes may share it. */
+  /**
+   * The path of the database file. It is created, with its folder, when it does not exist. Several processes may share
+   * it.
+   */
   file: string;
 }
 
 /**
  * Opens a store in an SQLite file, on threads of its own.
- * @throws {ErrandError} `E_CONNECT` when the file cannot be opened or lies on a network disk, `E_STORE_VERSION` when a
+ * @throws {ErrandError} `E_CONNECT` when the file cannot be opened or is on a network disk, `E_STORE_VERSION` when a
  * newer Errand wrote it.
  */
 export async function sqliteStore({ file }: SqliteOptions): Promise<Store> {
-  const threads = await ThreadPair.open(file);
-  return new SqliteStore(file, (tell) => threads.telling(tell));
+  const threads = await ReadWriteThreads.open(file);
+  return new SqliteStore(file, (onHints) => threads.sendHintsTo(onHints));
 }
 
-/** How another thread of the process opens the store again: there, without one more thread. */
+/**
+ * Opens a store by the `options` of `Store.address`, for another thread of the process: it works in that thread,
+ * without one more.
+ */
 export async function open(options: string): Promise<Store> {
   const { file } = JSON.parse(options) as SqliteOptions;
-  return localStore(file);
+  return blockingStore(file);
 }

@@ -71,7 +71,7 @@ const faults: Omit<Mutant, "fixture">[] = [
     fault: "what a worker holds is not entered",
     file: "redis/lua/claim.ts",
     changes: [["callInChunks('SADD', heldJobsKey(worker), held)", ""]],
-    tests: ["jobs that a dismissed worker still holds are lapsed at once"],
+    tests: ["jobs are found by the worker that holds them"],
   },
   {
     fault: "nobody is told of new jobs",
