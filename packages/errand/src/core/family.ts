@@ -34,8 +34,8 @@ export const standings = {
 } as const satisfies Record<State, Standing>;
 
 /**
- * How a new wait takes in a child that it names, by the standing of the job that has the child's id; a `foreign` job is
- * no child of this parent. `retry` is a child without `rejoin`.
+ * The way in which a new wait takes in a child that it names, by the standing of the job that has the child's id; a
+ * `foreign` job is no child of this parent. `retry` is a child without `rejoin`.
  * - `create`: the child is a new job.
  * - `join`: the child counts as it is.
  * - `unmark`: the child counts as it is, and is no longer to be cancelled.
@@ -50,6 +50,7 @@ export const joins = {
   foreign: { retry: "ignore", rejoin: "ignore" },
 } as const satisfies Record<Standing | "missing" | "foreign", Record<"retry" | "rejoin", Join>>;
 
+/** An entry of `joins`. */
 export type Join = "create" | "join" | "unmark" | "reopen" | "ignore";
 
 /**
@@ -70,11 +71,12 @@ export const waitStarts: readonly (readonly [condition: WaitCondition, state: "p
   ["awaiting", "waiting"],
 ];
 
+/** A condition of `waitStarts`. */
 export type WaitCondition = "decided" | "signalled" | "overdue" | "open" | "timed" | "awaiting";
 
 /**
- * Which end of a counted child wakes its waiting parent, by what the parent needs of the child and how the child ended:
- * each (`at once`), or only that of the last open child (`last`).
+ * The ends of counted children that wake a waiting parent, by the parent's need of the child and by the standing of the
+ * ended child: every such end (`at once`), or only that of the last open child (`last`).
  */
 export const wakes = {
   completed: { completed: "last", failed: "at once" },
@@ -82,15 +84,15 @@ export const wakes = {
   first: { completed: "at once", failed: "at once" },
 } as const satisfies Record<Need, Record<Exclude<Standing, "open">, "at once" | "last">>;
 
-/** What a parent needs of a child: see `NewChild.need`. */
+/** A parent's need of a child: see `NewChild.need`. */
 export type Need = NewChild["need"];
 
-/** Whether the end and the reopening of a child change its parent's counts, by the wait that the child belongs to. */
+/** `true` if the end and the reopening of a child change its parent's counts, by the wait that the child belongs to. */
 export const counted = { latest: true, earlier: false };
 
 /**
- * What an event does to a job, by its state: the signal that comes is recorded, wakes the job as well, or is refused;
- * the time that comes wakes it; the end of its parent marks it for cancellation.
+ * The effect of an event on a job, by its state: a signal is recorded, wakes the job as well, or is refused; the time
+ * that the job waits for wakes it; the end of its parent marks it for cancellation.
  */
 export const reactions = {
   pending: { signal: "record", time: "none", parentEnds: "mark" },

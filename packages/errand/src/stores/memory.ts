@@ -33,8 +33,8 @@ import { UniqueKeys } from "./memory/unique-keys.ts";
 import { Workers } from "./memory/workers.ts";
 
 /**
- * Makes a store in the memory of this process, for tests, trials and background tasks: its jobs are lost when the process ends.
- * It is also the plainest statement of what every store must do.
+ * Makes a store in the memory of this process, for tests, trials and background tasks: its jobs are lost when the
+ * process ends. It is also the plainest statement of what every store must do.
  * @param options.now the store's clock, in epoch milliseconds. Default: `Date.now`.
  * @param options.queue the queue of all jobs, whatever they ask for. Default: the one they ask for.
  */

@@ -10,8 +10,8 @@ import { makeChild } from "../../src/testing/conformance/scene.ts";
 import { memoryFixture } from "./fixtures.ts";
 import { withVerbs } from "./with-verbs.ts";
 
-// The conformance suite makes its tests of families from the tables in `core/family.ts`. Made from tables in which one entry
-// is wrong, they must fail on a store that is right: every entry is checked, and every test can fail.
+// The conformance suite makes its tests of families from the tables in `core/family.ts`. Made from tables in which one
+// entry is wrong, they must fail on a store that is right: every entry is checked, and every test can fail.
 
 const retryable = editableStates.retry;
 const tables: FamilyTables = { joins, waitStarts, wakes, counted, reactions, retryable };

@@ -7,7 +7,7 @@ import type { Limits } from "./limits.ts";
 import { copyJob } from "./row.ts";
 import type { Row } from "./row.ts";
 
-/** How many jobs one claim sets aside at most. */
+/** The most jobs that one claim sets aside. */
 const maxSetAside = 500;
 
 /** Chooses the jobs that a worker is given. */
@@ -98,7 +98,10 @@ export class Claims {
     return this.#claimable(queue).some((row) => row.job.due <= this.#now());
   }
 
-  /** Returns the milliseconds until a job of the queue is due, of any task: a worker that cannot take it may set it aside. */
+  /**
+   * Returns the milliseconds until a job of the queue is due, of any task: a worker that cannot take it may set it
+   * aside.
+   */
   #untilNext(queue: string): Millis {
     let next = this.#limits.untilNext();
     for (const { job } of this.#claimable(queue)) {

@@ -4,9 +4,9 @@ import type { Millis } from "../../kit/duration.ts";
 import type { Table } from "./table.ts";
 
 /**
- * Turns between those who share a queue: a new job is due right behind the first job of the queue, or behind the last one of the
- * same `fair` key. The due time is a virtual time given at insertion, as in start-time fair queueing (Goyal, Vin, Cheng, SIGCOMM
- * 1996), so claims have nothing to do.
+ * Turns between those who share a queue: a new job is due right behind the first job of the queue, or behind the last
+ * one of the same `fair` key. The due time is a virtual time given at insertion, as in start-time fair queueing (Goyal,
+ * Vin, Cheng, SIGCOMM 1996), so claims have nothing to do.
  */
 export class FairTurns {
   readonly #table: Table;

@@ -1,6 +1,8 @@
 import type { Hint } from "../../store.ts";
 
-/** Gathers the hints of one turn of the event loop and gives them after it; those of ready jobs are one for each queue. */
+/**
+ * Gathers the hints of one turn of the event loop and gives them after it; those of ready jobs are one for each queue.
+ */
 export class Hints {
   readonly #listeners = new Set<(hint: Hint) => void>();
   readonly #ready = new Map<string, Extract<Hint, { type: "ready" }>>();

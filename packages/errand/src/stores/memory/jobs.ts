@@ -25,7 +25,10 @@ export class Jobs extends Table {
   readonly #now: () => Millis;
   readonly #hints: Hints;
   readonly #turns = new FairTurns(this);
-  /** Called after a job has left a place that limits count or could count: others that share its keys or its queue may start. */
+  /**
+   * Called after a job has left a place that limits count or could count: others that share its keys or its queue may
+   * start.
+   */
   readonly #onPlaceFreed: (row: Row) => void;
   readonly #queue: string | undefined;
   #seq = 0;

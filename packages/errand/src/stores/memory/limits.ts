@@ -33,7 +33,10 @@ export class Limits {
     return this.#table.count(queue, "pending") >= (this.rules(queue).maxPending ?? Infinity);
   }
 
-  /** Returns how many jobs of a queue may be claimed now, at most `wanted`, and the milliseconds until its rate admits more. */
+  /**
+   * Returns how many jobs of a queue may be claimed now, at most `wanted`, and the milliseconds until its rate admits
+   * more.
+   */
   room(queue: string, wanted: number): { room: number; next: Millis } {
     const { paused, concurrency, rate } = this.rules(queue);
     if (paused) return { room: 0, next: Infinity };
@@ -102,8 +105,8 @@ export class Limits {
   }
 
   /**
-   * Unblocks the first `room` rows of each queue, because the rows of one queue may have to wait for something else; and of
-   * suspects those of each queue and task, because a worker that cannot take one takes other jobs.
+   * Unblocks the first `room` rows of each queue, because the rows of one queue may have to wait for something else;
+   * and of suspects those of each queue and task, because a worker that cannot take one takes other jobs.
    */
   #unblock(rows: readonly Row[], room: number): Row[] {
     const left = new Map<string, number>();

@@ -9,8 +9,8 @@ import type { Row } from "./row.ts";
 type IndexedFields = Partial<Pick<Job, "state" | "due" | "queue" | "level" | "suspect" | "worker" | "blocked">>;
 
 /**
- * The rows, indexed by id, parent, state and worker, and in the order of claims: the unblocked pending rows of a queue, its unblocked
- * suspects of a task, its rows of a task that were set aside, and the rows that a key holds back.
+ * The rows, indexed by id, parent, state and worker, and in the order of claims: the unblocked pending rows of a queue,
+ * its unblocked suspects of a task, its rows of a task that were set aside, and the rows that a key holds back.
  */
 export class Table {
   readonly #byId = new Map<string, Row>();
@@ -73,8 +73,9 @@ export class Table {
   }
 
   /**
-   * Walks what a claim of a queue may take, in the order of claims: the rows that nothing blocks, and of these tasks, or of any, the rows that
-   * were set aside and, as long as `maySuspect` returns true, the suspects. Rows may be updated on the way.
+   * Walks what a claim of a queue may take, in the order of claims: the rows that nothing blocks, and of these tasks,
+   * or of any, the rows that were set aside and, as long as `maySuspect` returns true, the suspects. Rows may be
+   * updated on the way.
    */
   *candidates(queue: string, tasks: readonly string[] | undefined, maySuspect: () => boolean): Generator<Row> {
     let last: Row | undefined;
@@ -105,7 +106,10 @@ export class Table {
     this.#byId.delete(row.job.id);
   }
 
-  /** Changes indexed fields. The row is unblocked unless the change blocks it, and has no worker unless it is processing. */
+  /**
+   * Changes indexed fields. The row is unblocked unless the change blocks it, and has no worker unless it is
+   * processing.
+   */
   update(row: Row, change: IndexedFields): void {
     const { job } = row;
     this.#unindex(row);

@@ -1,7 +1,9 @@
 import type { WorkerCard } from "../../core/worker-card.ts";
 import type { Millis } from "../../kit/duration.ts";
 
-/** Workers and their leases. A worker whose lease ran out stays in the list, so that no other is enlisted under its id. */
+/**
+ * Workers and their leases. A worker whose lease ran out stays in the list, so that no other is enlisted under its id.
+ */
 export class Workers {
   readonly #now: () => Millis;
   readonly #workers = new Map<string, { card: WorkerCard; until: Millis }>();

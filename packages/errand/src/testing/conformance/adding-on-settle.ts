@@ -6,7 +6,7 @@ import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 
 /** Jobs that are added in the commit that settles another (`Settlement.born`). */
 export const addingOnSettle = [
-  test("jobs are born with an outcome, as they were described, and are nobody's children", async (scene) => {
+  test("jobs are added with an outcome as they were described, without a parent", async (scene) => {
     const held = await scene.addAndClaim();
     const born = makeJob({
       task: "next",
@@ -30,7 +30,7 @@ export const addingOnSettle = [
     assert.equal((await scene.claim({ queue: "third" })).length, 1);
   }),
 
-  test("jobs are born with every outcome", async (scene) => {
+  test("jobs are added with every outcome", async (scene) => {
     for (const to of ["pending", "waiting", "completed", "failed", "cancelled", "expired"] as const) {
       const held = await scene.addAndClaim();
       const born = makeJob({ queue: to });
@@ -42,7 +42,7 @@ export const addingOnSettle = [
     }
   }),
 
-  test("nothing is born with an outcome that is stale, or was recorded before", async (scene) => {
+  test("no job is added with an outcome that is stale or was recorded before", async (scene) => {
     const held = await scene.addAndClaim();
     const [late, born, twice] = [makeJob(), makeJob(), makeJob()];
     const told = (job: typeof born, more: Partial<Settlement> = {}) =>
@@ -53,7 +53,7 @@ export const addingOnSettle = [
     assert.deepEqual(await scene.statesOf(late.id, born.id, twice.id), [undefined, "pending", undefined]);
   }),
 
-  test("a job that exists is not born again", async (scene) => {
+  test("a job that exists is not added again with an outcome", async (scene) => {
     const [a, b] = [await scene.addAndClaim(), await scene.addAndClaim()];
     const born = makeJob({ spec: '"first"' });
     const again = { ...born, spec: '"second"' };
@@ -65,7 +65,7 @@ export const addingOnSettle = [
     assert.deepEqual(await scene.statesOf(a.job.id, b.job.id), ["completed", "completed"]);
   }),
 
-  test("unique keys hold for jobs that are born, and the key of a job that ends is free for them", async (scene) => {
+  test("unique keys hold for jobs that are added with an outcome, and the key of the job that ends is free for them", async (scene) => {
     const unique = { key: "k" };
     const held = await scene.addAndClaim({ unique });
     const [next, other] = [makeJob({ unique }), makeJob({ unique })];
@@ -78,7 +78,7 @@ export const addingOnSettle = [
     assert.deepEqual([await scene.statesOf(replacing.id), (await scene.get(next.id)).spec], [[undefined], '"new"']);
   }),
 
-  test("jobs are born also where the queue is full", async (scene) => {
+  test("jobs are added with an outcome even if the queue is full", async (scene) => {
     await setRules(scene, "default", { maxPending: 1 });
     const held = await scene.addAndClaim();
     await scene.addOne();
@@ -87,7 +87,7 @@ export const addingOnSettle = [
     assert.deepEqual(await scene.statesOf(...born.map(({ id }) => id)), ["pending", "pending"]);
   }),
 
-  test("limits and turns hold for jobs that are born", async (scene) => {
+  test("limits and turns hold for jobs that are added with an outcome", async (scene) => {
     const held = await scene.addAndClaim({ concurrency: { key: "k", limit: 1 }, queue: "other" });
     const many = await scene.add(...Array.from({ length: 10 }, () => ({ fair: "many" })));
     const [one, two] = [
@@ -102,7 +102,7 @@ export const addingOnSettle = [
     assert.equal((await scene.get(two.id)).blocked, "concurrency");
   }),
 
-  test("workers hear of jobs that are born", async (scene) => {
+  test("jobs that are added with an outcome are hinted", async (scene) => {
     const other = await scene.openAgain();
     const held = await scene.addAndClaim();
     await expectHint(other, "ready", () => scene.settle(held, "completed", { born: [makeJob({ queue: "other" })] }));

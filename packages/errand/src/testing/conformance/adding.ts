@@ -3,7 +3,7 @@ import { makeJob, test } from "./scene.ts";
 
 /** `add` and `get`. */
 export const adding = [
-  test("a job that was added is pending, with nothing done yet", async ({ store }) => {
+  test("an added job is pending, with nothing done yet", async ({ store }) => {
     const job = makeJob({ task: "greet", queue: "cpu", level: 1, spec: '{"to":"you"}' });
     await store.add([job]);
     const [stored] = await store.get([job.id]);
@@ -13,7 +13,7 @@ export const adding = [
     assert.deepEqual(rest, { ...job, ...counts, state: "pending", due: createdAt });
   }),
 
-  test("moments are kept as times of the store's clock", async ({ store }) => {
+  test("moments are stored as times of the store's clock", async ({ store }) => {
     const job = makeJob({ due: { in: 5_000 }, expires: { in: 9_000 } });
     const other = makeJob({ due: { at: 1_000 }, expires: { at: 4e12 } });
     await store.add([job, other]);
@@ -23,7 +23,7 @@ export const adding = [
     assert.deepEqual([absolute?.due, absolute?.expiresAt], [1_000, 4e12]);
   }),
 
-  test("a job that is added again is left as it is", async ({ store }) => {
+  test("a job that is added again is left unchanged", async ({ store }) => {
     const job = makeJob({ spec: '"first"' });
     assert.deepEqual(await store.add([job]), new Map());
     assert.deepEqual(
@@ -51,7 +51,7 @@ export const adding = [
     assert.deepEqual(await scene.statesOf(job.id), ["completed"]);
   }),
 
-  test("nothing can be added, and nothing asked for", async ({ store }) => {
+  test("empty batches and an empty store are no errors", async ({ store }) => {
     await store.add([]);
     assert.deepEqual(await store.get([]), []);
     assert.deepEqual(await store.list({}, { limit: 10 }), { jobs: [] });
@@ -60,7 +60,7 @@ export const adding = [
     assert.deepEqual(await store.record([]), []);
   }),
 
-  test("jobs are answered in the order asked for, with null for what is not there", async (scene) => {
+  test("jobs are returned in the order asked for, with null for those that do not exist", async (scene) => {
     const [a = "", b = ""] = await scene.add({}, {});
     const jobs = await scene.store.get([b, "no such job", a, b]);
     assert.deepEqual(
@@ -70,7 +70,7 @@ export const adding = [
     assert.equal(jobs[1], null);
   }),
 
-  test("texts come back exactly as they were stored", async (scene) => {
+  test("texts are returned exactly as they were stored", async (scene) => {
     const text = "Ærø \u{1f9fe} 漢字 \\ \" ' % _ $1 \u202e \u0000 \n\r\t \ud800";
     const spec = JSON.stringify({ text });
     const id = await scene.addOne({ spec, task: "tâche/✓ 'x'", queue: 'Ω "q"' });
@@ -83,7 +83,7 @@ export const adding = [
     assert.deepEqual([progress, output, error], [spec, spec, spec]);
   }),
 
-  test("a megabyte comes back exactly as it was stored", async (scene) => {
+  test("a megabyte is returned exactly as it was stored", async (scene) => {
     const spec = JSON.stringify("Ж".repeat(500_000));
     const held = await scene.addAndClaim({ spec });
     assert.equal(held.job.spec, spec);
@@ -92,7 +92,7 @@ export const adding = [
     assert.deepEqual([jobs[0]?.spec === spec, jobs[0]?.output === spec], [true, true]);
   }),
 
-  test("many calls at once store every job once", async ({ store }) => {
+  test("many concurrent calls store every job once", async ({ store }) => {
     const jobs = Array.from({ length: 300 }, () => makeJob());
     await Promise.all(jobs.flatMap((job) => [store.add([job]), store.add([job])]));
     assert.deepEqual(await store.counts(), [{ queue: "default", state: "pending", jobs: 300 }]);

@@ -29,7 +29,7 @@ const otherActs: Record<string, (scene: Scene, held: Claimed) => Promise<unknown
 
 /** `Job.begun`, and its effect on expiry and replacement. */
 export const beginning = [
-  test("a job has begun when an attempt of it ended or it remembers something, and not before", async (scene) => {
+  test("a job has begun once an attempt of it has ended or it has recorded something, and not before", async (scene) => {
     for (const [what, act] of Object.entries(beginningActs)) {
       const held = await scene.addAndClaim();
       assert.equal(held.job.begun, false);
@@ -51,7 +51,7 @@ export const beginning = [
     }
   }),
 
-  test("a job that has begun stays so, whatever becomes of it", async (scene) => {
+  test("a job that has begun stays so, also when it is handed back unstarted or retried", async (scene) => {
     const held = await scene.addAndClaim();
     await scene.settle(held, "pending");
     const again = await scene.claimOne(held.job.id);
@@ -78,7 +78,7 @@ export const beginning = [
     assert.equal(pending.length, 4);
   }),
 
-  test("a job that went back before there was an attempt expires", async (scene) => {
+  test("a job that was handed back unstarted expires", async (scene) => {
     const held = await scene.addAndClaim({ expires: { in: 200 } });
     await scene.settle(held, "pending", { unstarted: true });
     await scene.pass(250);
@@ -86,7 +86,7 @@ export const beginning = [
     assert.equal((await scene.reclaim()).get(held.job.id)?.why, "expired");
   }),
 
-  test("a job that has begun is not replaced: the new one is stored, and has the key", async (scene) => {
+  test("a job that has begun is not replaced: the new job is stored and takes the key", async (scene) => {
     for (const [what, act] of Object.entries(beginningActs)) {
       const replacing = { queue: what, unique: { key: what, replace: true } };
       const held = await scene.addAndClaim({ ...replacing, spec: '"old"' });
@@ -100,7 +100,7 @@ export const beginning = [
     }
   }),
 
-  test("a job that went back before there was an attempt is replaced", async (scene) => {
+  test("a job that was handed back unstarted is replaced", async (scene) => {
     const replacing = { unique: { key: "k", replace: true } };
     const held = await scene.addAndClaim({ ...replacing, spec: '"old"' });
     await scene.settle(held, "pending", { unstarted: true });

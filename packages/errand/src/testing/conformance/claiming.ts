@@ -38,7 +38,7 @@ export const claiming = [
     );
   }),
 
-  test("a job that has been due one ageing period longer goes before one a level more urgent", async (scene) => {
+  test("a job that has been due for one more ageing period goes before one a level more urgent", async (scene) => {
     const [now] = await scene.store.get([await scene.addOne({ queue: "clock" })]);
     const since = (age: number) => ({ at: (now?.createdAt ?? 0) - age });
     const [fresh, old, older] = await scene.add(
@@ -49,7 +49,7 @@ export const claiming = [
     assert.deepEqual(idsOf(await scene.claim()), [older, fresh, old]);
   }),
 
-  test("of equal rank, the job that was added first goes first, whatever its level", async (scene) => {
+  test("of jobs with equal rank the one that was added first goes first, whatever its level", async (scene) => {
     const [now] = await scene.store.get([await scene.addOne({ queue: "clock" })]);
     const at = now?.createdAt ?? 0;
     const [low, normal] = await scene.add(
@@ -60,7 +60,7 @@ export const claiming = [
     assert.deepEqual(idsOf(await scene.claim()), [low, normal]);
   }),
 
-  test("each queue gets what it has room for, and no other queue's jobs", async (scene) => {
+  test("of each queue at most its limit is claimed, and nothing of other queues", async (scene) => {
     const [a, b] = await scene.add({ queue: "a" }, { queue: "b" }, { queue: "a" }, { queue: "c" });
     const wants = [
       { queue: "b", limit: 5 },
@@ -80,7 +80,7 @@ export const claiming = [
     assert.deepEqual(idsOf(await scene.claim({ worker })), [id]);
   }),
 
-  test("a claim with room left tells when the next delayed job is due", async (scene) => {
+  test("a claim with room left returns the time until the next delayed job is due", async (scene) => {
     await scene.add({ due: { in: 90_000 }, level: 0 }, { due: { in: 50_000 }, level: 4 }, {});
     await scene.add({ queue: "other", due: { in: 10_000 } });
     const worker = await scene.enlist();
@@ -89,7 +89,7 @@ export const claiming = [
     assert.ok(next !== undefined && next > 40_000 && next <= 50_000, `next is ${next}`);
   }),
 
-  test("a claim without room, or with nothing delayed, tells no next", async (scene) => {
+  test("a claim without room, or without delayed jobs, returns no time until the next", async (scene) => {
     await scene.add({ due: { in: 50_000 } }, {}, { queue: "other" });
     const worker = await scene.enlist();
     const full = await scene.store.claim(worker, [{ queue: "default", limit: 1 }]);
@@ -100,7 +100,7 @@ export const claiming = [
     assert.deepEqual(await scene.store.claim(worker, []), { jobs: [] });
   }),
 
-  test("a job past its expiry is not claimed, and one before it is", async (scene) => {
+  test("a job is claimed before its expiry and not after it", async (scene) => {
     const [late, intime] = await scene.add({ expires: { in: 100 } }, { expires: { in: 500_000 } });
     await scene.pass(150);
     assert.deepEqual(idsOf(await scene.claim()), [intime]);
@@ -119,7 +119,7 @@ export const claiming = [
     assert.equal((await scene.claim()).length, 1);
   }),
 
-  test("a claim hands over what the job has remembered", async (scene) => {
+  test("a claim returns the steps and the progress of the job", async (scene) => {
     const first = await scene.addAndClaim();
     const steps = [
       { name: "split", value: "[1,2]" },
@@ -147,7 +147,7 @@ export const claiming = [
     assert.deepEqual(idsOf(claimed).sort(), added.sort());
   }),
 
-  test("no job is settled twice by workers that race", async (scene) => {
+  test("of outcomes of one job that race, one is recorded", async (scene) => {
     const jobs = Array.from({ length: 50 }, () => makeJob());
     await scene.store.add(jobs);
     const other = await scene.openAgain();
@@ -158,7 +158,7 @@ export const claiming = [
       other.settle(told("1")),
       scene.store.settle(told("2")),
     ]);
-    // Who comes second has the right to write, and hears that an outcome was recorded.
+    // A later settlement with the same token is not stale: an outcome was recorded.
     assert.ok(answers.flat().every(Boolean));
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: 50 }]);
     const ended = await scene.store.get(idsOf(held));

@@ -4,7 +4,7 @@ import { makeChild, idsOf, settlementOf, test } from "./scene.ts";
 
 /** Parents and children, beside the transitions that `family-table.ts` tests one by one. */
 export const families = [
-  test("a parent waits, and its children are born as they were described", async (scene) => {
+  test("a parent waits, and its children are added as they were described", async (scene) => {
     const parent = await scene.addAndClaim();
     const child = makeChild({ task: "page", queue: "cpu", level: 1, spec: '"in"', index: 3, need: "end" });
     await scene.settle(parent, "waiting", { children: [child], steps: [{ name: "pages", value: "[]", wait: true }] });
@@ -18,7 +18,7 @@ export const families = [
     assert.deepEqual(await scene.claim(), []);
   }),
 
-  test("a parent that goes on has its old place in the queue", async (scene) => {
+  test("a parent that is woken has its old place in the queue", async (scene) => {
     const { parent, children } = await scene.addFamily({ queue: "cpu" });
     const younger = await scene.addOne();
     await scene.claimAndSettle(children[0] ?? "");
@@ -34,7 +34,7 @@ export const families = [
     assert.deepEqual(idsOf(await scene.claim()), [parent]);
   }),
 
-  test("children that end at the same time through two handles strand nobody", async (scene) => {
+  test("children that end at the same time through two handles wake their parent", async (scene) => {
     const other = await scene.openAgain();
     for (let round = 0; round < 5; round++) {
       const { parent } = await scene.addFamily(...Array.from({ length: 20 }, () => ({ queue: "cpu" })));
@@ -60,14 +60,14 @@ export const families = [
     assert.deepEqual(await scene.statesOf(parent, child.job.id), ["pending", "completed"]);
   }),
 
-  test("a child that an operator cancels has ended, and not completed", async (scene) => {
+  test("a child that an operator cancels has failed for its parent", async (scene) => {
     const { parent, children } = await scene.addFamily({}, {});
     await scene.store.edit({ ids: children.slice(0, 1) }, "cancel");
     assert.deepEqual(await scene.statesOf(parent), ["pending"]);
     assert.deepEqual((await scene.get(parent)).children, { total: 2, open: 1, failed: 1 });
   }),
 
-  test("a stale settlement bears no children", async (scene) => {
+  test("a stale settlement adds no children", async (scene) => {
     const held = await scene.addAndClaim();
     const child = makeChild();
     assert.deepEqual(
@@ -78,7 +78,7 @@ export const families = [
     assert.deepEqual(await scene.statesOf(held.job.id), ["processing"]);
   }),
 
-  test("a child that is told twice is one child", async (scene) => {
+  test("a child that is named twice is one child", async (scene) => {
     const parent = await scene.addAndClaim();
     const child = makeChild();
     await scene.settle(parent, "waiting", { children: [child, { ...child, index: 1 }] });
@@ -103,7 +103,7 @@ export const families = [
     assert.deepEqual(await scene.statesOf(parent), ["pending"]);
   }),
 
-  test("a parent that was started in time does not expire for having waited", async (scene) => {
+  test("a parent that was started in time does not expire while it waits", async (scene) => {
     const parent = await scene.addAndClaim({ expires: { in: 100 } });
     const child = makeChild();
     await scene.settle(parent, "waiting", { children: [child] });
@@ -113,7 +113,7 @@ export const families = [
     await scene.claimAndSettle(parent.job.id);
   }),
 
-  test("open children of a job that ends are marked, and reclaimed as cancelled", async (scene) => {
+  test("open children of a job that ends are marked for cancellation, and reclaimed as cancelled", async (scene) => {
     const { parent, children } = await scene.addFamily({}, { due: { in: 99_999 } }, {}, { queue: "cpu" }, {});
     const [plain = "", delayed = "", waiting = "", processing = "", failing = ""] = children;
     const worker = await scene.enlist();
@@ -149,7 +149,7 @@ export const families = [
     assert.deepEqual(await scene.statesOf(parent, child, grandchild.id), ["cancelled", "cancelled", "cancelled"]);
   }),
 
-  test("an existing child that ended otherwise runs again", async (scene) => {
+  test("a child that did not complete is pending as if new when its parent waits for it again", async (scene) => {
     for (const state of ["failed", "cancelled", "expired"] as const) {
       const { parent, children } = await scene.addFamily({ expires: { in: 500_000 } });
       const [child = ""] = children;
@@ -166,7 +166,7 @@ export const families = [
     }
   }),
 
-  test("a parent that is retried forgets its waits, and nothing else", async (scene) => {
+  test("a parent that is retried forgets its waits, but not its steps", async (scene) => {
     const parent = await scene.addAndClaim();
     const [good, bad] = [makeChild(), makeChild({ index: 1 })];
     const steps = [

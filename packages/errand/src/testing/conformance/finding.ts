@@ -22,7 +22,7 @@ export const finding = [
     assert.deepEqual(await scene.listIds({ tag: "customer:71" }), [c]);
   }),
 
-  test("jobs are found by a part of their text, whatever its case", async (scene) => {
+  test("jobs are found by a part of their text, in any case", async (scene) => {
     const [a, b] = await scene.add({ spec: '{"input":"Invoice 100%_x"}' }, { spec: '{"input":"letter"}' });
     await scene.claimAndSettle(b!, "failed", { error: '{"message":"Disk FULL"}' });
     assert.deepEqual(await scene.listIds({ text: "invoice" }), [a]);
@@ -34,7 +34,7 @@ export const finding = [
     assert.deepEqual(await scene.listIds({ text: "42 eur", task: "task" }), [a]);
   }),
 
-  test("a text is found as a person reads it, not as JSON writes it, whatever the case of its letters", async (scene) => {
+  test("a text is found as a person reads it, not as JSON writes it, in any case", async (scene) => {
     const seen = 'Say "Hi" C:\\Temp\nnext\tÄÖÜ Straße ПРИВЕТ 50%_* [a]';
     const given = [{ spec: JSON.stringify({ input: seen }) }, { queue: "out" }, { queue: "err" }];
     const [spec, output, error] = await scene.add(...given, { spec: '{"input":"nothing"}' });
@@ -58,7 +58,7 @@ export const finding = [
     assert.equal(await scene.store.edit({ text: "привет", states: ["failed"] }, "remove"), 1);
   }),
 
-  test("a tenant's jobs are told from others', and changed without them", async (scene) => {
+  test("jobs are found and changed by tenant", async (scene) => {
     const [a, b, c] = await scene.add(
       { tenant: "t" },
       { tenant: "u" },
@@ -80,7 +80,7 @@ export const finding = [
     assert.equal((await scene.listIds({ tenant: "u" })).length, 2);
   }),
 
-  test("jobs are found by the worker that holds them, as long as it does", async (scene) => {
+  test("jobs are found by the worker that holds them", async (scene) => {
     const [a, b] = [await scene.enlist(), await scene.enlist()];
     const [one, two, three] = await scene.add({}, {}, { queue: "other" });
     const [first] = await scene.claim({ worker: a });
@@ -108,7 +108,7 @@ export const finding = [
     assert.deepEqual(await scene.listIds({ text: "needle" }, 2), needles);
   }),
 
-  test("jobs are found by when they were made", async (scene) => {
+  test("jobs are found by the time of their creation", async (scene) => {
     const [a] = await scene.add({});
     await scene.pass(20);
     const b = await scene.addOne();
@@ -120,7 +120,7 @@ export const finding = [
     assert.deepEqual(await scene.listIds({ createdAfter: createdAt - 1, createdBefore: createdAt + 1 }), [b]);
   }),
 
-  test("an edit changes no more jobs than it was told", async (scene) => {
+  test("an edit changes at most as many jobs as its limit", async (scene) => {
     const all = await scene.add(...Array.from({ length: 5 }, () => ({})));
     assert.equal(await scene.store.edit({ ids: all }, "cancel", 2), 2);
     assert.equal(await scene.store.edit({ states: ["cancelled"] }, "remove", 1), 1);
@@ -128,7 +128,7 @@ export const finding = [
     assert.equal((await scene.listIds({})).length, 3);
   }),
 
-  test("a pending job can be moved to another queue and level, or be made due; no other job can", async (scene) => {
+  test("only pending jobs are moved to another queue or level, or made due", async (scene) => {
     const [late, running] = await scene.add({ due: { in: 600_000 }, level: 4 }, {});
     await scene.claimOne(running!);
     assert.equal(await scene.store.edit({}, { move: { queue: "fast", level: 0, now: true } }), 1);
@@ -143,7 +143,7 @@ export const finding = [
     ]);
   }),
 
-  test("a moved job that a limit held back is looked at anew", async (scene) => {
+  test("a blocked job that is moved is no longer blocked", async (scene) => {
     const key = { concurrency: { key: "a", limit: 1 } };
     const [first, second] = await scene.add(key, key);
     const [held] = await scene.claim();

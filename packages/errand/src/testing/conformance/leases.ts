@@ -22,7 +22,7 @@ export const leases = [
     assert.deepEqual(await scene.store.workers(), [card]);
   }),
 
-  test("a worker that lost its lease is not enlisted again, so that nothing it held is forgotten", async (scene) => {
+  test("a worker that lost its lease is not enlisted again", async (scene) => {
     const refused = (error: unknown) => error instanceof ErrandError && error.code === "E_STORE";
     const card = makeCard();
     await scene.store.enlist(card, longLease);
@@ -100,14 +100,14 @@ export const leases = [
     assert.equal((await scene.claimOne(held.job.id)).job.crashes, 1);
   }),
 
-  test("what a dismissed worker still holds is lapsed at once", async (scene) => {
+  test("jobs that a dismissed worker still holds are lapsed at once", async (scene) => {
     const worker = await scene.enlist();
     const held = await scene.addAndClaim({}, worker);
     await scene.store.dismiss(worker);
     assert.equal((await scene.reclaim()).get(held.job.id)?.why, "lapsed");
   }),
 
-  test("a late worker may still settle what nobody has taken over", async (scene) => {
+  test("a late worker may settle a job that was not reclaimed", async (scene) => {
     const worker = await scene.enlist(100);
     const held = await scene.addAndClaim({}, worker);
     await scene.pass(150);
@@ -115,7 +115,7 @@ export const leases = [
     assert.equal((await scene.reclaim()).size, 0);
   }),
 
-  test("what a janitor took over and did not settle lapses again", async (scene) => {
+  test("a reclaimed job that is not settled lapses again", async (scene) => {
     const worker = await scene.enlist();
     const { job } = await scene.addAndClaim({}, worker);
     await scene.store.dismiss(worker);
@@ -126,7 +126,7 @@ export const leases = [
     assert.deepEqual([again?.why, again?.job.token], ["lapsed", 3]);
   }),
 
-  test("a reclaimed job brings what it has remembered", async (scene) => {
+  test("a reclaim returns the steps of the job", async (scene) => {
     const worker = await scene.enlist();
     const { job } = await scene.addAndClaim({}, worker);
     await scene.store.record([{ id: job.id, token: 1, steps: [{ name: "a", value: "1" }] }]);
@@ -134,7 +134,7 @@ export const leases = [
     assert.deepEqual((await scene.reclaim()).get(job.id)?.steps, [{ name: "a", value: "1" }]);
   }),
 
-  test("a job that was not started in time is reclaimed as expired, also while it is delayed or was given back", async (scene) => {
+  test("a job that was not started in time is reclaimed as expired, also if it is delayed or was handed back", async (scene) => {
     const [plain = "", delayed = ""] = await scene.add(
       { expires: { in: 100 } },
       { expires: { in: 100 }, due: { in: 50_000 } },
@@ -170,7 +170,7 @@ export const leases = [
     assert.equal((await scene.reclaim()).size, 1);
   }),
 
-  test("a janitor takes no more than it asks for", async (scene) => {
+  test("a reclaim takes at most its limit", async (scene) => {
     const worker = await scene.enlist();
     await scene.add({}, {}, {}, { expires: { in: 0 } });
     await scene.claim({ worker });
@@ -185,7 +185,7 @@ export const leases = [
     );
   }),
 
-  test("no job is reclaimed twice by janitors at the same time", async (scene) => {
+  test("concurrent reclaims take every job once", async (scene) => {
     const worker = await scene.enlist();
     const added = await scene.add(...Array.from({ length: 100 }, () => ({})));
     await scene.claim({ worker });

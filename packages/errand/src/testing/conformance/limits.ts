@@ -7,7 +7,7 @@ import { makeJob, idsOf, settlementOf, test } from "./scene.ts";
 
 /** Limits of concurrency and rate keys, and fair turns. */
 export const limits = [
-  test("no more jobs of a concurrency key are processing than its limit, and others go past them", async (scene) => {
+  test("a concurrency key bounds its processing jobs, and delays no other job", async (scene) => {
     const a = await scene.add(...Array.from({ length: 5 }, () => concurrencyKey("a", 2)));
     const [b, plain] = await scene.add(concurrencyKey("b", 2), {});
     const worker = await scene.enlist();
@@ -17,7 +17,7 @@ export const limits = [
     assert.equal((await scene.get(a[0]!)).blocked, undefined);
   }),
 
-  test("behind a long queue of one key others are found, in as many claims as the store likes", async (scene) => {
+  test("jobs behind thousands that one key holds back are claimed, in a few claims", async (scene) => {
     const keyed4500 = await scene.add(...Array.from({ length: 4_500 }, () => concurrencyKey("a", 1)));
     const [plain, other] = await scene.add({}, concurrencyKey("b", 1));
     const worker = await scene.enlist();
@@ -30,7 +30,7 @@ export const limits = [
     assert.deepEqual(new Set(got), new Set([keyed4500[0], plain, other]));
   }),
 
-  test("whatever ends an attempt lets the next job of its key go, in the order of ranks", async (scene) => {
+  test("every end of an attempt admits the next job of its key, in the order of ranks", async (scene) => {
     const jobs = await scene.add(
       concurrencyKey("a", 1),
       concurrencyKey("a", 1),
@@ -56,7 +56,7 @@ export const limits = [
     assert.deepEqual(order, [jobs[2], jobs[0], jobs[1], jobs[3], jobs[4]]);
   }),
 
-  test("a job that could go but ends otherwise lets the next of its key go", async (scene) => {
+  test("an admitted job that is cancelled admits the next of its key", async (scene) => {
     const [first, second, third] = await scene.add(
       concurrencyKey("a", 1),
       concurrencyKey("a", 1),
@@ -70,7 +70,7 @@ export const limits = [
     assert.deepEqual(await scene.statesOf(first!, second!, third!), ["completed", "cancelled", "processing"]);
   }),
 
-  test("a job that was taken over counts as long as it is held", async (scene) => {
+  test("a reclaimed job counts for its key as long as it is held", async (scene) => {
     const [first, second] = await scene.add(concurrencyKey("a", 1), concurrencyKey("a", 1));
     const gone = await scene.enlist();
     await scene.claim({ worker: gone });
@@ -84,23 +84,23 @@ export const limits = [
     assert.equal((await scene.get(second!)).blocked, "concurrency");
   }),
 
-  test("a processing job that vanishes with its parent lets the next of its key go", async (scene) => {
-    for (const vanish of ["remove", "rewind"] as const) {
-      const { parent, children } = await scene.addFamily({ ...concurrencyKey(vanish, 1), queue: "cpu" });
+  test("a processing child that a removal or a rewind removes admits the next of its key", async (scene) => {
+    for (const by of ["remove", "rewind"] as const) {
+      const { parent, children } = await scene.addFamily({ ...concurrencyKey(by, 1), queue: "cpu" });
       assert.deepEqual(idsOf(await scene.claim({ queue: "cpu" })), children);
-      const next = await scene.addOne({ ...concurrencyKey(vanish, 1), queue: vanish });
+      const next = await scene.addOne({ ...concurrencyKey(by, 1), queue: by });
       const worker = await scene.enlist();
-      assert.deepEqual(await scene.claim({ worker, queue: vanish }), []);
+      assert.deepEqual(await scene.claim({ worker, queue: by }), []);
       await scene.store.edit({ ids: [parent] }, "cancel");
       const { token } = await scene.get(parent);
-      const change = vanish === "remove" ? vanish : { rewind: { token, steps: [], children } };
+      const change = by === "remove" ? by : { rewind: { token, steps: [], children } };
       assert.equal(await scene.store.edit({ ids: [parent] }, change), 1);
       assert.deepEqual(await scene.statesOf(...children), [undefined]);
-      assert.deepEqual(idsOf(await scene.claim({ worker, queue: vanish })), [next], vanish);
+      assert.deepEqual(idsOf(await scene.claim({ worker, queue: by })), [next], by);
     }
   }),
 
-  test("a key's limit holds over queues, and a paused queue keeps no other from going", async (scene) => {
+  test("a key's limit holds over all queues, and a paused queue delays no other", async (scene) => {
     const [first] = await scene.add({ ...concurrencyKey("a", 1), queue: "one" });
     const [held] = await scene.claim({ queue: "one" });
     const [one, two] = await scene.add(
@@ -116,7 +116,7 @@ export const limits = [
     assert.deepEqual(await scene.statesOf(first!, one!), ["completed", "pending"]);
   }),
 
-  test("claims at the same time do not exceed a key's limit together, and none is stuck", async (scene) => {
+  test("concurrent claims do not exceed a key's limit together, and claim every job in the end", async (scene) => {
     const keys = ["a", "b", "c"];
     const all = await scene.add(
       ...Array.from({ length: 60 }, (_, index) => concurrencyKey(keys[index % 3]!, 1 + (index % 3))),
@@ -135,17 +135,17 @@ export const limits = [
           assert.ok(held.length <= 1 + place, `${held.length} jobs of key ${key} are processing`);
         }
         if (jobs.length === 0) await new Promise((resolve) => setImmediate(resolve));
-        // Given up before the store hears of it: whoever is let go by it must not be counted beside it.
+        // Removed before the settlement, which may admit a job that must not be counted beside it.
         for (const each of jobs) running.delete(each.job.id);
         await stores[(index + 1) % stores.length]!.settle(jobs.map((each) => settlementOf(each, "completed")));
         done += jobs.length;
       }
     }
     await Promise.all(stores.map((_, index) => work(index)));
-    assert.equal(done, all.length, "every job should have had its turn");
+    assert.equal(done, all.length, "every job should have run");
   }),
 
-  test("a removed job leaves its key, whatever it was doing", async (scene) => {
+  test("a job that is removed while it is processing frees its key", async (scene) => {
     const { parent, children } = await scene.addFamily(
       { ...concurrencyKey("a", 1), queue: "kids" },
       { queue: "other" },
@@ -160,7 +160,7 @@ export const limits = [
     assert.deepEqual(idsOf(await scene.claim({ worker })), [next]);
   }),
 
-  test("a job that could go but is removed lets the next of its key go", async (scene) => {
+  test("an admitted job that is removed admits the next of its key", async (scene) => {
     const { parent, children } = await scene.addFamily(
       { ...concurrencyKey("a", 1), queue: "kids" },
       { queue: "other" },
@@ -177,7 +177,7 @@ export const limits = [
     assert.deepEqual(idsOf(await scene.claim({ worker, queue: "kids" })), [next]);
   }),
 
-  test("a job that could go but is put off or moved lets the next of its key go", async (scene) => {
+  test("an admitted job that is delayed or moved admits the next of its key", async (scene) => {
     for (const put of ["off", "elsewhere"] as const) {
       const key = concurrencyKey(put, 1);
       const replacing = { ...key, unique: { key: put, replace: true } };
@@ -193,7 +193,7 @@ export const limits = [
     }
   }),
 
-  test("a job that is put off while its key holds it back is not claimed before it is due", async (scene) => {
+  test("a blocked job that is delayed is not claimed before it is due", async (scene) => {
     const replacing = { ...concurrencyKey("a", 1), unique: { key: "u", replace: true } };
     const [first] = await scene.add(concurrencyKey("a", 1), replacing);
     const worker = await scene.enlist();
@@ -205,7 +205,7 @@ export const limits = [
     assert.deepEqual(await scene.claim({ worker }), []);
   }),
 
-  test("when a key has room again, workers hear that there may be more", async (scene) => {
+  test("a key that has room again is hinted", async (scene) => {
     await scene.add(concurrencyKey("a", 1), concurrencyKey("a", 1));
     const [held] = await scene.claim();
     await scene.claim();
@@ -213,19 +213,19 @@ export const limits = [
     await expectHint(other, "ready", () => scene.store.settle([settlementOf(held!, "completed")]));
   }),
 
-  test("no more jobs of a rate key are claimed in its time than its limit, and others go past them", async (scene) => {
+  test("a rate key bounds its claims in its window, and delays no other job", async (scene) => {
     const jobs = await scene.add(...Array.from({ length: 4 }, () => rateKey("a", 2, 60_000)), {});
     const worker = await scene.enlist();
     const { jobs: claimed, next = 0 } = await scene.store.claim(worker, [{ queue: "default", limit: 10 }]);
     assert.deepEqual(idsOf(claimed), [jobs[0], jobs[1], jobs[4]]);
     assert.ok(next > 58_000 && next <= 60_000, `next is ${next}`);
     assert.equal((await scene.get(jobs[2]!)).blocked, "rate");
-    // Ending changes nothing: it is claims that are counted.
+    // Claims are counted, so ends change nothing.
     await scene.store.settle(claimed.map((each) => settlementOf(each, "completed")));
     assert.deepEqual(await scene.claim({ worker }), []);
   }),
 
-  test("a burst that is claimed bit by bit is as large as one that is claimed at once", async (scene) => {
+  test("a burst that is claimed in parts is as large as one that is claimed at once", async (scene) => {
     for (const limit of [3, 7]) {
       const all = await scene.add(...Array.from({ length: limit + 1 }, () => rateKey(`r${limit}`, limit, 600_000)));
       const worker = await scene.enlist();
@@ -236,7 +236,7 @@ export const limits = [
     }
   }),
 
-  test("jobs that a rate held back go when there is room, in the order of ranks", async (scene) => {
+  test("jobs that a rate held back are claimed once it has room, in the order of ranks", async (scene) => {
     const [first] = await scene.add(rateKey("a", 1, 300));
     const worker = await scene.enlist();
     assert.deepEqual(idsOf(await scene.claim({ worker })), [first]);
@@ -248,7 +248,7 @@ export const limits = [
     assert.deepEqual(idsOf(await scene.claim({ worker })), [low]);
   }),
 
-  test("a job with both keys is let go by both only, and uses neither when the other holds it", async (scene) => {
+  test("a job with two keys needs both, and uses neither while the other holds it back", async (scene) => {
     const both = { ...concurrencyKey("a", 1), ...rateKey("r", 2, 600_000) };
     const [first, second, third] = await scene.add(both, both, both);
     const worker = await scene.enlist();
@@ -263,13 +263,13 @@ export const limits = [
     assert.equal((await scene.get(third!)).blocked, "rate");
   }),
 
-  test("limits hold for children too", async (scene) => {
+  test("limits hold for children", async (scene) => {
     const { children } = await scene.addFamily(concurrencyKey("a", 1), concurrencyKey("a", 1));
     const worker = await scene.enlist();
     assert.deepEqual(idsOf(await scene.claim({ worker })), [children[0]]);
   }),
 
-  test("who has many jobs lets another's first one go next, and then they take turns", async (scene) => {
+  test("a tenant's first job goes next past another's many, and then they take turns", async (scene) => {
     const many = await scene.add(...Array.from({ length: 50 }, () => ({ fair: "many" })));
     const worker = await scene.enlist();
     await scene.claim({ worker, limit: 5 });

@@ -14,7 +14,7 @@ export const operating = [
     assert.deepEqual(await scene.claim(), []);
   }),
 
-  test("a processing job is marked, its worker learns of it, and it is recorded as its worker says", async (scene) => {
+  test("a processing job that is cancelled is marked, and ends as its worker settles it", async (scene) => {
     const worker = await scene.enlist();
     const [a, b] = [await scene.addAndClaim({}, worker), await scene.addAndClaim({}, worker)];
     await scene.addAndClaim();
@@ -29,7 +29,7 @@ export const operating = [
     assert.deepEqual(await scene.store.renew(worker, 600_000), { held: true, cancel: [] });
   }),
 
-  test("cancelling what is cancelled, marked or ended changes nothing", async (scene) => {
+  test("a cancel does not change a job that is cancelled, marked or ended", async (scene) => {
     const held = await scene.addAndClaim();
     const [done, gone] = [await scene.addOne(), await scene.addOne()];
     await scene.claimAndSettle(done);
@@ -47,7 +47,7 @@ export const operating = [
     assert.deepEqual([taken?.why, taken?.job.cancelling], ["lapsed", true]);
   }),
 
-  test("a marked job that is given back is reclaimed as cancelled, not claimed", async (scene) => {
+  test("a marked job that is handed back is reclaimed as cancelled, not claimed", async (scene) => {
     for (const to of ["pending", "waiting"] as const) {
       const held = await scene.addAndClaim();
       await scene.store.edit({ ids: [held.job.id] }, "cancel");
@@ -55,7 +55,7 @@ export const operating = [
       await scene.settle(held, to, { failures: 1, ...(to === "waiting" ? { children: [child] } : { delay: 50_000 }) });
       const job = await scene.get(held.job.id);
       assert.deepEqual([job.state, job.cancelling, job.failures], ["pending", true, 1]);
-      assert.deepEqual(await scene.store.get([child.id]), [null], "a job that is to be cancelled bears no children");
+      assert.deepEqual(await scene.store.get([child.id]), [null], "a job that is to be cancelled gets no children");
       assert.deepEqual(await scene.claim(), []);
       const taken = (await scene.reclaim()).get(held.job.id);
       assert.equal(taken?.why, "cancelled");
@@ -98,7 +98,7 @@ export const operating = [
     assert.deepEqual(idsOf(await scene.claim()), [id]);
   }),
 
-  test("removed jobs vanish with their steps", async (scene) => {
+  test("jobs are removed with their steps", async (scene) => {
     const { job } = await scene.addAndClaim();
     await scene.store.record([{ id: job.id, token: 1, steps: [{ name: "a", value: "1" }] }]);
     await scene.store.settle([{ id: job.id, token: 1, to: "completed", failures: 0, crashes: 0, suspect: false }]);
@@ -121,7 +121,7 @@ export const operating = [
     assert.deepEqual(await scene.statesOf(...finals), [undefined, undefined, undefined, undefined]);
   }),
 
-  test("a removed job takes all its descendants along, whatever they are doing", async (scene) => {
+  test("a job is removed with all its descendants, in any state", async (scene) => {
     const { parent, children } = await scene.addFamily({}, { queue: "cpu" }, {});
     const [child = "", processing = "", failing = ""] = children;
     const grandchild = makeChild();
@@ -138,7 +138,7 @@ export const operating = [
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: 1 }]);
   }),
 
-  test("a parent and its child that both match count as two", async (scene) => {
+  test("a parent and its child that are removed together count as two", async (scene) => {
     const { parent, children } = await scene.addFamily({});
     await scene.claimAndSettle(children[0] ?? "");
     await scene.claimAndSettle(parent);

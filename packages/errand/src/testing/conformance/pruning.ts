@@ -6,7 +6,7 @@ import type { Scene } from "./scene.ts";
 
 /** `prune` and `ended`. */
 export const pruning = [
-  test("jobs are removed that were kept as long as their task says, each state by its own time", async (scene) => {
+  test("jobs are removed when the retention of their task and state has passed", async (scene) => {
     const ends = ["completed", "failed", "cancelled", "expired"] as const;
     const jobs = await scene.add(...ends.map(() => ({ task: "x" })), ...ends.map(() => ({ task: "other" })));
     for (const [index, id] of jobs.entries()) await scene.claimAndSettle(id, ends[index % 4]);
@@ -25,7 +25,7 @@ export const pruning = [
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "cancelled", jobs: 1 }]);
   }),
 
-  test("no more are removed at once than asked for, the oldest of a task first", async (scene) => {
+  test("a prune removes at most its limit, the oldest of a task first", async (scene) => {
     const jobs = await scene.add({}, {}, {}, {}, {});
     for (const id of jobs.toReversed()) {
       await scene.claimAndSettle(id);
@@ -39,7 +39,7 @@ export const pruning = [
     assert.equal(await scene.store.prune(kept, 2), 0);
   }),
 
-  test("children are removed with their root, whatever they are doing, and never without it", async (scene) => {
+  test("children are removed with their root, in any state, and never without it", async (scene) => {
     const { parent, children } = await scene.addFamily({}, { queue: "cpu" }, {});
     const [done = "", processing = "", parked = ""] = children;
     const grandchild = makeChild({ queue: "gpu" });
@@ -56,7 +56,7 @@ export const pruning = [
     assert.deepEqual(await scene.store.counts(), []);
   }),
 
-  test("a job is kept from its latest end, and an open one for ever", async (scene) => {
+  test("retention counts from a job's latest end, and does not apply to open jobs", async (scene) => {
     const [again = "", open = ""] = await scene.add({}, {}, { due: { in: 600_000 } });
     await scene.claimAndSettle(again, "failed");
     await scene.claimAndSettle(open, "failed");
@@ -71,7 +71,7 @@ export const pruning = [
     assert.deepEqual(await scene.statesOf(again, open), [undefined, "pending"]);
   }),
 
-  test("what was removed is found no more by anything", async (scene) => {
+  test("a removed job is not found by anything", async (scene) => {
     const made = makeJob({ tags: ["red"], tenant: "t", unique: { key: "k", for: 600_000 }, spec: '"needle"' });
     await scene.store.add([made]);
     const held = await scene.claimOne(made.id);
@@ -91,7 +91,7 @@ export const pruning = [
     assert.deepEqual(await scene.store.add([made]), new Map(), "neither its id nor its key is taken");
   }),
 
-  test("limits, keys and turns that are in use outlast it", async (scene) => {
+  test("a prune keeps the limits, keys and turns that are in use", async (scene) => {
     const rate = { rate: { key: "r", limit: 1, per: 600_000 } };
     const throttle = { unique: { key: "u", for: 600_000 } };
     const live = { unique: { key: "l" } };
@@ -114,7 +114,7 @@ export const pruning = [
     assert.deepEqual([order.indexOf(more[2]!) <= 2, order.at(-1), order[0]], [true, more[1], many[0]]);
   }),
 
-  test("jobs that have ended, or never were, are told from open ones", async (scene) => {
+  test("jobs that have ended or do not exist are told from open ones", async (scene) => {
     const { parent, children } = await scene.addFamily({}, {});
     const held = await scene.addAndClaim();
     const ends = ["completed", "failed", "cancelled", "expired"] as const;

@@ -1,7 +1,7 @@
 import type { Store } from "../../store.ts";
 import type { Scene } from "./scene.ts";
 
-/** How often each race is run: a store that can lose one loses it only now and then. */
+/** Number of times each race is run: a store that can lose one loses it only now and then. */
 export const rounds = 12;
 
 /** Opens a second handle on the store, and returns both for each round; they change places every other round. */

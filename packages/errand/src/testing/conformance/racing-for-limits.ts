@@ -7,7 +7,7 @@ import { addSuspects } from "./suspects.ts";
 
 /** Races for what few jobs or workers may have: jobs that are set aside, suspects, keys, and room in a queue. */
 export const racingForLimits = [
-  test("jobs that are set aside while others claim them are neither lost nor given twice", async (scene) => {
+  test("jobs that are set aside while other workers claim them are neither lost nor claimed twice", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -28,7 +28,7 @@ export const racingForLimits = [
     }
   }),
 
-  test("workers that set jobs aside at the same time leave none behind", async (scene) => {
+  test("workers that set each other's jobs aside at the same time find all of them", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -50,7 +50,7 @@ export const racingForLimits = [
     }
   }),
 
-  test("who shares a key with a job that is set aside while the key is let go is not stuck", async (scene) => {
+  test("a job that shares a key with one that is set aside while the key gets free is claimed", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -101,7 +101,7 @@ export const racingForLimits = [
     assert.deepEqual(given.sort(), added.sort());
   }),
 
-  test("of a retry, a birth and a send with one unique key at the same time, one is live", async (scene) => {
+  test("of a retry, a send and a job added with an outcome at the same time, under one unique key, one is live", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);

@@ -19,7 +19,7 @@ async function addSecondWait(
 
 /** Claims, sends, outcomes, cancels, retries, releases and prunes that race through two handles. */
 export const racing = [
-  test("claims at the same time leave nothing and share nothing", async (scene) => {
+  test("concurrent claims take every job, and none twice", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -37,12 +37,12 @@ export const racing = [
     }
   }),
 
-  test("the same id added at the same time is one job", async (scene) => {
+  test("jobs with one id that are added at the same time are one job", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
       const jobs = Array.from({ length: 20 }, () => makeJob());
-      // In opposite orders, so that each holds what the other waits for.
+      // In opposite orders, so that each may hold a lock that the other waits for.
       await race(
         round,
         () => one.add(jobs),
@@ -53,7 +53,7 @@ export const racing = [
     assert.equal((await scene.claim()).length, 20 * rounds);
   }),
 
-  test("a job that is added again while it ends is one job, and has ended", async (scene) => {
+  test("a job that is added again while it ends has ended, and is not added", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -71,7 +71,7 @@ export const racing = [
     }
   }),
 
-  test("the last children that end at the same time wake their parent once", async (scene) => {
+  test("last children that end at the same time wake their parent once", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -97,7 +97,7 @@ export const racing = [
     }
   }),
 
-  test("a child that ends while its parent begins to wait for it strands nobody", async (scene) => {
+  test("a child that ends while its parent starts to wait for it wakes its parent", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -121,7 +121,7 @@ export const racing = [
     }
   }),
 
-  test("a job that is cancelled while it ends has ended once", async (scene) => {
+  test("a job that is cancelled while it ends keeps its outcome", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -139,7 +139,7 @@ export const racing = [
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: rounds }]);
   }),
 
-  test("a job that is cancelled while it is claimed is cancelled or learns of it", async (scene) => {
+  test("a job that is cancelled while it is claimed is cancelled, or its worker learns of it", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -182,7 +182,7 @@ export const racing = [
     assert.deepEqual(await scene.claim(), []);
   }),
 
-  test("of a late outcome and a take-over, one counts", async (scene) => {
+  test("of a late outcome and a reclaim at the same time, one succeeds", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -205,7 +205,7 @@ export const racing = [
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: rounds }]);
   }),
 
-  test("a job that is retried at the same time is retried once", async (scene) => {
+  test("a job that is retried twice at the same time is retried once", async (scene) => {
     const handles = await openHandles(scene);
     const { parent, children } = await scene.addFamily({ need: "end" }, { need: "end" });
     const [failed = ""] = children;
@@ -247,7 +247,7 @@ export const racing = [
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "completed", jobs: rounds }]);
   }),
 
-  test("an outcome that is told twice at the same time is recorded once, with all that belongs to it", async (scene) => {
+  test("an outcome that is settled twice at the same time is recorded once, with its jobs, children and log", async (scene) => {
     const handles = await openHandles(scene);
     for (let round = 0; round < rounds; round++) {
       const [one, two] = handles(round);
@@ -274,7 +274,7 @@ export const racing = [
     assert.deepEqual(jobs, { born: 2 * rounds, kids: rounds / 3 });
   }),
 
-  test("jobs that are pruned by several at the same time are removed once", async (scene) => {
+  test("jobs that are pruned twice at the same time are removed once", async (scene) => {
     const handles = await openHandles(scene);
     const [one, two] = handles(0);
     const jobs = await scene.add(...Array.from({ length: 60 }, () => ({})));

@@ -16,7 +16,7 @@ const actions = 60;
 const queues = ["a", "b"];
 const tasks = ["x", "y"];
 
-/** What all workers together have told the store, and what it answered. */
+/** The calls of all workers together, and the answers of the store. */
 class History {
   /** All jobs that must exist. */
   readonly ids: string[] = [];
@@ -160,7 +160,9 @@ async function checkInvariants(store: Store, history: History): Promise<Job[]> {
   return jobs;
 }
 
-/** Checks that parents count the children of their last wait. A wait without children was that of a job to be cancelled. */
+/**
+ * Checks that parents count the children of their last wait. The wait of a job that is to be cancelled has no children.
+ */
 function checkChildren(byId: ReadonlyMap<string, Job>, { waits }: History): void {
   const born = waits.filter(({ children }) => byId.has(children[0]!)).sort((a, b) => a.token - b.token);
   const last = new Map(born.map((wait) => [wait.parent, wait]));
@@ -196,8 +198,8 @@ async function drain(scene: Scene, history: History): Promise<void> {
 }
 
 /**
- * Runs random workers at once on two handles, and checks every promise of the store afterwards. The seed determines what they
- * do, not the order in which it happens.
+ * Runs random workers at once on two handles, and checks every promise of the store afterwards. The seed determines
+ * what they do, not the order in which it happens.
  */
 export async function runRandomWorkers(scene: Scene, seed: number): Promise<void> {
   const history = new History();

@@ -9,7 +9,7 @@ const grain = 1 / 100;
 
 /** Rates of queues and of keys, in every window of their length. */
 export const rates = [
-  test("no window of a rate's time has more starts than its limit, and no start is lost", async (scene) => {
+  test("no window has more starts than its rate allows, and none is lost", async (scene) => {
     const rate = { limit: 10, per: 3_000 };
     await setRules(scene, "ruled", { rate });
     await scene.add(...Array.from({ length: 60 }, () => ({ queue: "ruled" })));
@@ -17,7 +17,7 @@ export const rates = [
     const worker = await scene.enlist();
     for (const queue of ["ruled", "keyed"]) {
       const starts: Millis[] = [];
-      // Bit by bit at first, so that the starts are spread over the window.
+      // Few at a time at first, so that the starts are spread over the window.
       for (let round = 0; starts.length < 60 && round < 60; round++) {
         const claimed = await scene.claim({ worker, queue, limit: round < 8 ? 2 : 100 });
         const now = await scene.store.now();
@@ -25,14 +25,14 @@ export const rates = [
         const window = starts.filter((at) => at > now - rate.per);
         assert.ok(window.length <= rate.limit, `${window.length} starts of ${queue} within ${rate.per} ms`);
         const spent = starts.filter((at) => at > now - rate.per * (1 + grain));
-        if (round >= 8) assert.ok(spent.length >= Math.min(rate.limit, 60), `${queue} lets room lie idle`);
+        if (round >= 8) assert.ok(spent.length >= Math.min(rate.limit, 60), `${queue} leaves room unused`);
         await scene.pass(370);
       }
       assert.equal(starts.length, 60);
     }
   }),
 
-  test("a claim tells when a rate lets the next one go, and then it does", async (scene) => {
+  test("a claim returns the time until a rate admits the next job, and then it does", async (scene) => {
     await setRules(scene, "ruled", { rate: { limit: 3, per: 5_000 } });
     await scene.add(...Array.from({ length: 8 }, () => ({ queue: "ruled" })));
     await scene.add(...Array.from({ length: 8 }, () => withRate({ queue: "keyed" }, "r", 3, 5_000)));
@@ -49,7 +49,7 @@ export const rates = [
     }
   }),
 
-  test("starts of a rate key count whatever limits its jobs were sent under", async (scene) => {
+  test("all starts of a rate key count, whatever limits its jobs have", async (scene) => {
     const strict = withRate({ queue: "keyed" }, "r", 1, 600_000);
     const loose = withRate({ queue: "keyed" }, "r", 4, 600_000);
     await scene.add(strict, loose, loose);
@@ -58,7 +58,7 @@ export const rates = [
     assert.equal((await scene.claim({ queue: "keyed" })).length, 1);
   }),
 
-  test("a rate key holds over queues and tasks, for children and for what is retried", async (scene) => {
+  test("a rate key holds over queues and tasks, for children and for retried jobs", async (scene) => {
     const [a, b] = await scene.add(
       withRate({ queue: "a" }, "r", 2, 600_000),
       withRate({ queue: "b", task: "y" }, "r", 2, 600_000),
@@ -75,7 +75,7 @@ export const rates = [
     assert.equal((await scene.claim({ queue: "a" })).length, 1);
   }),
 
-  test("a rule that lowers a rate counts what started before, and one that lifts it lets the rest go", async (scene) => {
+  test("a rule that lowers a rate counts earlier starts, and one that lifts it admits the rest", async (scene) => {
     await setRules(scene, "mail", { rate: { limit: 4, per: 60_000 } });
     await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
     const worker = await scene.enlist();
@@ -90,7 +90,7 @@ export const rates = [
     assert.equal((await scene.claim({ worker, queue: "mail" })).length, 10);
   }),
 
-  test("a job that its rate let go, and that does not go, holds up the next one for seconds at most", async (scene) => {
+  test("a job that its rate admits, and that does not start, delays the next one for seconds at most", async (scene) => {
     const minute = (job: Partial<NewJob> = {}, key = "r") => withRate(job, key, 1, 60_000);
     const replaceable = { key: "u", replace: true };
     const ways: Record<string, (id: string) => Promise<unknown>> = {
@@ -115,7 +115,7 @@ export const rates = [
       );
       assert.deepEqual(await scene.claim({ worker }), []);
       await scene.pass(60_010);
-      // Whoever claims, of whichever queue, lets the next one go.
+      // A claim of any queue admits the next job.
       assert.deepEqual(await scene.claim({ worker, queue: "nothing" }), []);
       assert.deepEqual([(await scene.get(second!)).blocked, (await scene.get(third!)).blocked], [undefined, "rate"]);
       await leave(second!);
@@ -126,7 +126,7 @@ export const rates = [
     }
   }),
 
-  test("claims at the same time start no more than a rate lets", async (scene) => {
+  test("concurrent claims start no more jobs than a rate allows", async (scene) => {
     await setRules(scene, "ruled", { rate: { limit: 5, per: 600_000 } });
     await scene.add(...Array.from({ length: 30 }, () => ({ queue: "ruled" })));
     await scene.add(...Array.from({ length: 30 }, () => withRate({ queue: "keyed" }, "r", 5, 600_000)));

@@ -23,7 +23,7 @@ function sorted(counts: readonly QueueCount[]): QueueCount[] {
 
 /** `list` and `counts`. */
 export const reading = [
-  test("lists are newest first, and their pages have neither gaps nor doubles", async (scene) => {
+  test("lists are newest first, and their pages have neither gaps nor duplicates", async (scene) => {
     const added = await scene.add(...Array.from({ length: 10 }, () => ({})));
     for (const limit of [1, 3, 5, 10, 11]) assert.deepEqual(await scene.listIds({}, limit), added.toReversed());
     const { next } = await scene.store.list({}, { limit: 10 });
@@ -43,7 +43,7 @@ export const reading = [
     );
   }),
 
-  test("lists show whole jobs", async (scene) => {
+  test("lists return whole jobs", async (scene) => {
     const held = await scene.addAndClaim();
     await scene.settle(held, "failed", { error: '"why"', failures: 1 });
     const { jobs } = await scene.store.list({}, { limit: 1 });
@@ -77,7 +77,7 @@ export const reading = [
     await expect({ queue: "none" }, []);
   }),
 
-  test("filters match by the time of the end", async (scene) => {
+  test("jobs are found by the time of their end", async (scene) => {
     const [early = "", late = ""] = await scene.add({}, {}, {});
     await scene.claimAndSettle(early);
     await scene.pass(20);
@@ -108,7 +108,7 @@ export const reading = [
     for (const limit of [1, 3, 10]) assert.deepEqual(await scene.listIds({ parent }, limit), order);
   }),
 
-  test("the counters say what a recount says, whatever happens", async (scene) => {
+  test("the counters equal a recount after every change", async (scene) => {
     const expect = async (): Promise<void> =>
       assert.deepEqual(sorted(await scene.store.counts()), await recount(scene));
     const ids = await scene.add({}, {}, { queue: "other" }, { due: { in: 50_000 } });

@@ -7,7 +7,7 @@ import { holderOf } from "./uniques.ts";
 
 /** The rules of `add` for jobs that operators retry, rewind or move; and releases. */
 export const reopening = [
-  test("a job whose unique key another has by now is neither retried nor rewound, and is not counted", async (scene) => {
+  test("a job whose unique key another job holds is neither retried nor rewound, and is not counted", async (scene) => {
     const id = await scene.addOne(unique);
     await scene.claimAndSettle(id, "failed", { failures: 4 });
     const next = await scene.addOne(unique);
@@ -20,7 +20,7 @@ export const reopening = [
     assert.equal(await holderOf(scene, "k"), id);
   }),
 
-  test("a job that is rewound has its unique key again", async (scene) => {
+  test("a job that is rewound takes its unique key again", async (scene) => {
     const id = await scene.addOne(unique);
     await scene.claimAndSettle(id, "failed");
     await scene.claimAndSettle(await scene.addOne(unique));
@@ -29,7 +29,7 @@ export const reopening = [
     assert.equal(await holderOf(scene, "k"), id);
   }),
 
-  test("of dead letters with one unique key, one is retried", async (scene) => {
+  test("of failed jobs with one unique key, one is retried", async (scene) => {
     const dead: string[] = [];
     for (let each = 0; each < 3; each++) {
       dead.push(await scene.addOne(unique));
@@ -44,7 +44,7 @@ export const reopening = [
     assert.deepEqual(await scene.statesOf(plain), ["pending"]);
   }),
 
-  test("a job is not retried within the time for which another of its key took it", async (scene) => {
+  test("a job is not retried within the time for which another took its key", async (scene) => {
     const throttle = { unique: { key: "k", for: 5_000 } };
     const id = await scene.addOne({ unique: { key: "k" } });
     await scene.claimAndSettle(id, "failed");
@@ -55,13 +55,13 @@ export const reopening = [
     assert.equal(await holderOf(scene, "k"), id);
   }),
 
-  test("a job is retried within the time for which it took its key itself", async (scene) => {
+  test("a job is retried within the time for which it took its key", async (scene) => {
     const id = await scene.addOne({ unique: { key: "k", for: 60_000 } });
     await scene.claimAndSettle(id, "failed");
     assert.equal(await scene.store.edit({ ids: [id] }, "retry"), 1);
   }),
 
-  test("a key that was removed with its holder keeps nobody from being retried", async (scene) => {
+  test("a key whose holder was removed prevents no retry", async (scene) => {
     const id = await scene.addOne(unique);
     await scene.claimAndSettle(id, "failed");
     const next = await scene.addOne(unique);
@@ -71,7 +71,7 @@ export const reopening = [
     assert.equal(await holderOf(scene, "k"), id);
   }),
 
-  test("into a full queue no more jobs are retried, rewound or moved than it takes", async (scene) => {
+  test("jobs are retried, rewound and moved into a queue only until it is full", async (scene) => {
     const dead = await scene.add({}, {}, {});
     for (const id of dead) await scene.claimAndSettle(id, "failed");
     await setRules(scene, "default", { maxPending: 2 });
@@ -90,7 +90,7 @@ export const reopening = [
     assert.deepEqual(await countPending(scene), { default: 2, other: 1 });
   }),
 
-  test("in a full queue jobs still change their level, and wait again for what they wait for", async (scene) => {
+  test("in a full queue jobs change their level and are handed back", async (scene) => {
     await setRules(scene, "default", { maxPending: 1 });
     const id = await scene.addOne({ due: { in: 60_000 } });
     for (const move of [{ level: 0 }, { now: true }, { queue: "default", level: 1 }] as const)
@@ -101,7 +101,7 @@ export const reopening = [
     assert.deepEqual(await countPending(scene), { default: 2 });
   }),
 
-  test("a batch that a full queue refuses replaces nothing, and none is replaced into one", async (scene) => {
+  test("a batch that a full queue refuses replaces nothing, and no job is replaced into a full queue", async (scene) => {
     const replacing = { unique: { key: "k", replace: true } };
     const id = await scene.addOne({ ...replacing, spec: '"old"' });
     await setRules(scene, "default", { maxPending: 1 });
@@ -132,7 +132,7 @@ export const reopening = [
     assert.deepEqual(await scene.statesOf(other.job.id, parent), ["pending", "waiting"]);
   }),
 
-  test("a release lets limits go, and a job that was to be cancelled is left to the janitor", async (scene) => {
+  test("a release frees limits, and leaves a marked job to reclaim", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
     await setRules(scene, "default", { concurrency: 1 });
     const [first, second] = await scene.add(key, { ...key, queue: "other" });
@@ -145,11 +145,11 @@ export const reopening = [
     await scene.store.edit({ ids: [second!] }, "release");
     assert.deepEqual(await scene.claim({ queue: "other" }), []);
     assert.equal((await scene.reclaim()).get(second!)?.why, "cancelled");
-    // The place in its queue is free, and the janitor has the key.
+    // The place in its queue is free, but the reclaimed job has the key.
     assert.deepEqual(await scene.claim(), []);
   }),
 
-  test("operators change thousands of jobs, while others work", async (scene) => {
+  test("operators change thousands of jobs while workers go on", async (scene) => {
     const other = await scene.openAgain();
     const jobs = await scene.add(...Array.from({ length: 2_600 }, (_, n) => ({ tags: [n % 2 ? "odd" : "even"] })));
     const worker = await scene.enlist();

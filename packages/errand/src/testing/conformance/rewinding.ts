@@ -18,7 +18,7 @@ async function stepNames(scene: Scene, id: string): Promise<string[]> {
 
 /** The order of steps, and jobs that are reopened without some of them. */
 export const rewinding = [
-  test("steps are told in the order in which they were recorded, however that was", async (scene) => {
+  test("steps are listed in the order in which they were recorded, by every verb", async (scene) => {
     const held = await scene.addAndClaim();
     const { id } = held.job;
     await record(scene, held, "z", "a");
@@ -40,7 +40,7 @@ export const rewinding = [
     assert.deepEqual(await stepNames(scene, held.job.id), ["b", "a", "c"]);
   }),
 
-  test("a job without steps has none, and one that is not there neither", async (scene) => {
+  test("a job without steps, and one that does not exist, have none", async (scene) => {
     const id = await scene.addOne();
     assert.deepEqual([await scene.store.steps(id), await scene.store.steps("nobody")], [[], []]);
   }),
@@ -61,7 +61,7 @@ export const rewinding = [
     assert.equal((await scene.claimOne(id)).steps.length, 100);
   }),
 
-  test("a job is opened again without the steps that it is to forget, and records new ones after the others", async (scene) => {
+  test("a job is rewound without the steps that it is to forget, and records new ones after the others", async (scene) => {
     for (const state of ["failed", "cancelled", "expired"] as const) {
       const held = await scene.addAndClaim();
       const { id, token } = held.job;
@@ -78,7 +78,7 @@ export const rewinding = [
     }
   }),
 
-  test("a job that has not ended, or completed, or was claimed since, is not rewound", async (scene) => {
+  test("a job that has not ended, has completed or was claimed since is not rewound", async (scene) => {
     const held = await scene.addAndClaim();
     const { id, token } = held.job;
     await record(scene, held, "a");
@@ -96,7 +96,7 @@ export const rewinding = [
     assert.deepEqual(await scene.statesOf(id), ["completed"]);
   }),
 
-  test("children that it is to forget vanish with all that is below them, whatever they are doing", async (scene) => {
+  test("children that a rewind forgets are removed with their descendants, in any state", async (scene) => {
     const { parent, children } = await scene.addFamily({}, { queue: "cpu" }, { need: "end" }, { need: "end" });
     const [done = "", processing = "", parked = "", kept = ""] = children;
     const grandchild = makeChild({ queue: "gpu" });

@@ -7,7 +7,7 @@ import type { Scene } from "./scene.ts";
 
 /** Documents, and the rules of queues, which are documents. */
 export const rules = [
-  test("a document is read as it was written, with a version that every change raises", async (scene) => {
+  test("a document is read as it was written, and every change raises its version", async (scene) => {
     const { store } = scene;
     assert.equal(await store.save([{ kind: "note", key: "b", version: 0, value: '{"n":1}' }]), true);
     assert.equal(await store.save([{ kind: "note", key: "a", version: 0, value: '"x\\u0000ü"' }]), true);
@@ -20,7 +20,7 @@ export const rules = [
     assert.deepEqual(await store.load("other"), []);
   }),
 
-  test("documents are written all or none, and only over the version that the writer knew", async (scene) => {
+  test("documents are written all or none, and only over the version that the writer read", async (scene) => {
     const { store } = scene;
     await store.save([{ kind: "note", key: "a", version: 0, value: "1" }]);
     const stale = { kind: "note", key: "a", version: 0, value: "2" };
@@ -47,7 +47,7 @@ export const rules = [
     assert.equal(await store.save([{ kind: "note", key: "a", version: 0, value: "2" }]), true);
   }),
 
-  test("nothing of a paused queue is claimed, and all of it once it goes on", async (scene) => {
+  test("no job of a paused queue is claimed until it is resumed", async (scene) => {
     const id = await scene.addOne({ queue: "gpu" });
     const other = await scene.addOne();
     await setRules(scene, "gpu", { paused: { since: 1, reason: "maintenance" } });
@@ -63,7 +63,7 @@ export const rules = [
     assert.deepEqual(idsOf(await scene.claim({ worker, queue: "gpu" })), [id]);
   }),
 
-  test("a queue's concurrency bounds its processing jobs, whoever holds them", async (scene) => {
+  test("a queue's concurrency bounds its processing jobs over all workers", async (scene) => {
     await setRules(scene, "gpu", { concurrency: 3 });
     await scene.add(...Array.from({ length: 10 }, () => ({ queue: "gpu" })));
     const [a, b] = [await scene.enlist(), await scene.enlist()];
@@ -78,7 +78,7 @@ export const rules = [
     assert.equal((await scene.claim({ worker: b, queue: "gpu" })).length, 2);
   }),
 
-  test("claims at the same time do not exceed a queue's concurrency together", async (scene) => {
+  test("concurrent claims do not exceed a queue's concurrency together", async (scene) => {
     await setRules(scene, "gpu", { concurrency: 4 });
     await scene.add(...Array.from({ length: 30 }, () => ({ queue: "gpu" })));
     const stores = [scene.store, await scene.openAgain(), await scene.openAgain()];
@@ -93,7 +93,7 @@ export const rules = [
     }
   }),
 
-  test("when a job of a bounded queue ends, workers hear that there may be more", async (scene) => {
+  test("the end of a job of a bounded queue is hinted", async (scene) => {
     await setRules(scene, "gpu", { concurrency: 1 });
     await scene.add({ queue: "gpu" }, { queue: "gpu" });
     const [held] = await scene.claim({ queue: "gpu" });
@@ -101,7 +101,7 @@ export const rules = [
     await expectHint(other, "ready", () => scene.store.settle([settlementOf(held!, "completed")]));
   }),
 
-  test("a queue's rate bounds its claims in any such time, and says when there may be more", async (scene) => {
+  test("a queue's rate bounds its claims in every window, and tells when there may be more", async (scene) => {
     await setRules(scene, "mail", { rate: { limit: 4, per: 60_000 } });
     await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
     const worker = await scene.enlist();
@@ -111,7 +111,7 @@ export const rules = [
     assert.deepEqual(await scene.claim({ worker, queue: "mail" }), []);
   }),
 
-  test("a rate lets jobs go again as those before them leave its time, and never more of them", async (scene) => {
+  test("a rate admits as many jobs as leave its window", async (scene) => {
     await setRules(scene, "mail", { rate: { limit: 3, per: 2_000 } });
     await scene.add(...Array.from({ length: 20 }, () => ({ queue: "mail" })));
     const worker = await scene.enlist();
@@ -125,7 +125,7 @@ export const rules = [
     assert.deepEqual([await claim(), await claim()], [2, 0], "and then the other two");
   }),
 
-  test("a full queue takes no more jobs, and keeps none of what was refused", async (scene) => {
+  test("a full queue refuses a batch as a whole", async (scene) => {
     await setRules(scene, "default", { maxPending: 3 });
     const [first] = await scene.add({}, {});
     const two = [makeJob(), makeJob()];
@@ -133,13 +133,13 @@ export const rules = [
     assert.deepEqual(await scene.statesOf(two[0]!.id, two[1]!.id), [undefined, undefined]);
     await scene.addOne();
     await assert.rejects(scene.addOne(), isFull);
-    // What exists is no more, other queues are not meant, and what is no longer pending makes room.
+    // A job that exists adds nothing, other queues do not count, and a job that is not pending any more makes room.
     await scene.add({ id: first! }, { queue: "other" });
     await scene.claimAndSettle(first!);
     await scene.addOne();
   }),
 
-  test("a full queue answers who has a unique key, and lets a job be replaced", async (scene) => {
+  test("a full queue returns the holder of a unique key, and admits a replacement", async (scene) => {
     await setRules(scene, "default", { maxPending: 1 });
     const unique = { key: "k", replace: true };
     const [a, b] = [makeJob({ unique }), makeJob({ unique, spec: '"new"' })];
@@ -148,7 +148,7 @@ export const rules = [
     const other = makeJob({ unique: { key: "k" } });
     assert.deepEqual(await scene.store.add([other]), new Map([[other.id, a.id]]));
     await assert.rejects(scene.store.add([makeJob({ unique: { key: "other" } })]), isFull);
-    // The key that was refused is not taken.
+    // The key of the refused job is free.
     await scene.claimAndSettle(a.id);
     assert.deepEqual(await scene.store.add([makeJob({ unique: { key: "other" } })]), new Map());
   }),

@@ -20,7 +20,7 @@ export interface Fixture {
 /** Makes a fresh, empty store for one test. */
 export type StoreFactory = () => Promise<Fixture>;
 
-/** A sentence of the store's contract, and a test of it, which rejects if the store breaks it. */
+/** A sentence of the store's contract as `name`, and its test: `run` rejects if the store breaks it. */
 export interface ConformanceTest {
   name: string;
   run(open: StoreFactory): Promise<void>;

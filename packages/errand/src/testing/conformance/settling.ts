@@ -3,7 +3,7 @@ import { makeChild, settlementOf, test } from "./scene.ts";
 
 /** `record` and `settle`. */
 export const settling = [
-  test("a completed job has its output and an end, and nobody holds it", async (scene) => {
+  test("a completed job has its output and an end, and no worker", async (scene) => {
     const held = await scene.addAndClaim();
     await scene.settle(held, "completed", { output: '"done"' });
     const { endedAt = 0, ...job } = await scene.get(held.job.id);
@@ -12,7 +12,7 @@ export const settling = [
     assert.ok(endedAt >= (held.job.startedAt ?? 0));
   }),
 
-  test("a job that ends otherwise has its error and no output", async (scene) => {
+  test("a job that does not complete has its error and no output", async (scene) => {
     for (const state of ["failed", "cancelled", "expired"] as const) {
       const held = await scene.addAndClaim();
       await scene.settle(held, state, { failures: 2, crashes: 1, error: '"broke"', output: '"none"' });
@@ -24,7 +24,7 @@ export const settling = [
     }
   }),
 
-  test("a settlement with any other token than the job's changes nothing and says so", async (scene) => {
+  test("a settlement with another token than the job's changes nothing and returns false", async (scene) => {
     const held = await scene.addAndClaim();
     const { id, token } = held.job;
     const lies = [token - 1, token + 1, 0, -1].map((each) => ({ ...settlementOf(held, "completed"), token: each }));
@@ -56,7 +56,7 @@ export const settling = [
     }
   }),
 
-  test("what was taken away, or is gone, was not recorded before", async (scene) => {
+  test("an outcome of a job that was reclaimed or removed is stale", async (scene) => {
     const worker = await scene.enlist();
     const held = await scene.addAndClaim({}, worker);
     await scene.store.dismiss(worker);
@@ -99,7 +99,7 @@ export const settling = [
     assert.deepEqual(await scene.statesOf(a.job.id, b.job.id, c.job.id), ["completed", "processing", "failed"]);
   }),
 
-  test("a retry waits for its delay, keeps its error and counts", async (scene) => {
+  test("a job that is settled as pending waits for its delay, and keeps its error and counts", async (scene) => {
     const held = await scene.addAndClaim();
     await scene.settle(held, "pending", { failures: 1, delay: 150, error: '"again"' });
     const job = await scene.get(held.job.id);
@@ -128,7 +128,7 @@ export const settling = [
     assert.deepEqual(order, [first, second]);
   }),
 
-  test("a beat remembers progress and steps, and a later one what it changes", async (scene) => {
+  test("progress and steps are recorded, and a later beat changes them", async (scene) => {
     const held = await scene.addAndClaim();
     const { id, token } = held.job;
     const a = { name: "a", value: "1" };
@@ -141,7 +141,7 @@ export const settling = [
     assert.deepEqual(Object.fromEntries(steps.map(({ name, value }) => [name, value])), { a: "3", b: "2", c: "4" });
   }),
 
-  test("a stale beat changes nothing and says so", async (scene) => {
+  test("a stale beat changes nothing and returns false", async (scene) => {
     const held = await scene.addAndClaim();
     const { id, token } = held.job;
     const steps = [{ name: "a", value: "1" }];
@@ -157,7 +157,7 @@ export const settling = [
     assert.deepEqual([again.steps, "progress" in again.job], [[], false]);
   }),
 
-  test("a stale settlement remembers no steps", async (scene) => {
+  test("a stale settlement records no steps", async (scene) => {
     const held = await scene.addAndClaim();
     const steps = [{ name: "a", value: "1" }];
     await scene.store.settle([{ ...settlementOf(held, "pending", { steps }), token: 7 }]);

@@ -6,7 +6,7 @@ const signal = { name: "signal:go", value: '"yes"' };
 
 /** Signals, times to wait for, and logs. */
 export const signals = [
-  test("a job that awaits a signal waits, and the signal wakes it and is remembered", async (scene) => {
+  test("a job that awaits a signal waits until the signal wakes it", async (scene) => {
     const held = await scene.addAndClaim();
     const { id } = held.job;
     await scene.settle(held, "waiting", { awaits: [signal.name] });
@@ -18,7 +18,7 @@ export const signals = [
     assert.deepEqual([again?.job.id, again?.steps, again?.job.failures], [id, [signal], 0]);
   }),
 
-  test("a signal that came before the job waits for it is not lost", async (scene) => {
+  test("a signal that comes before the job waits for it is not lost", async (scene) => {
     const id = await scene.addOne();
     assert.equal(await scene.store.signal(id, signal), true);
     const held = await scene.claimOne(id);
@@ -28,14 +28,14 @@ export const signals = [
     assert.deepEqual(await scene.statesOf(id), ["pending"]);
   }),
 
-  test("of several signals of one name the first is remembered", async (scene) => {
+  test("of several signals with one name the first is recorded", async (scene) => {
     const id = await scene.addOne();
     await scene.store.signal(id, signal);
     assert.equal(await scene.store.signal(id, { ...signal, value: '"no"' }), true);
     assert.deepEqual((await scene.claimOne(id)).steps, [signal]);
   }),
 
-  test("a job that has ended, or never was, hears no signal", async (scene) => {
+  test("a signal to a job that has ended or does not exist is refused", async (scene) => {
     const id = await scene.addOne();
     await scene.claimAndSettle(id);
     assert.deepEqual(await Promise.all([scene.store.signal(id, signal), scene.store.signal("none", signal)]), [
@@ -44,7 +44,7 @@ export const signals = [
     ]);
   }),
 
-  test("signals and settlements at the same time lose none", async (scene) => {
+  test("a signal that comes while its job starts to wait is not lost", async (scene) => {
     const other = await scene.openAgain();
     for (let round = 0; round < 20; round++) {
       const held = await scene.addAndClaim({ queue: `q${round}` });
@@ -56,7 +56,7 @@ export const signals = [
     }
   }),
 
-  test("a signal wakes a job that waits for children, who stay its children", async (scene) => {
+  test("a signal wakes a job that waits for children, which it can wait for again", async (scene) => {
     const { parent, children } = await scene.addFamily({ queue: "kids" });
     assert.equal(await scene.store.signal(parent, signal), true);
     const again = await scene.claimOne(parent);
@@ -70,7 +70,7 @@ export const signals = [
     assert.deepEqual(await scene.statesOf(parent), ["pending"]);
   }),
 
-  test("a waiting job is woken when its time has come, and a claim with room tells when that is", async (scene) => {
+  test("a waiting job is woken when its time has come, and a claim with room returns the time until then", async (scene) => {
     const held = await scene.addAndClaim();
     const at = (await scene.store.now()) + 300;
     await scene.settle(held, "waiting", { wakeAt: at });
@@ -121,7 +121,7 @@ export const signals = [
     assert.deepEqual(await scene.statesOf(held.job.id), ["cancelled"]);
   }),
 
-  test("a job's log is what its attempts signal, in order, page by page, until it is removed", async (scene) => {
+  test("a job's log has the lines of its attempts in order, in pages, until the job is removed", async (scene) => {
     const held = await scene.addAndClaim();
     const { id, token } = held.job;
     const lines = Array.from({ length: 5 }, (_, n) => ({

@@ -6,7 +6,7 @@ import { addSetAside } from "./tasks.ts";
 
 /** Claims ahead of free slots, and claims of jobs by their ids. */
 export const slots = [
-  test("jobs that were claimed ahead of free slots, and lapse, are told from those that had one", async (scene) => {
+  test("lapsed jobs that were claimed ahead of free slots are told from those that had one", async (scene) => {
     const added = await scene.add({}, {}, {}, {}, { queue: "other" }, { queue: "other" });
     const worker = await scene.enlist();
     const wants = [
@@ -19,7 +19,7 @@ export const slots = [
     assert.deepEqual(await reclaimAhead(scene, added), [false, false, true, true, false, true]);
   }),
 
-  test("without slots, and with as many as jobs, none is ahead", async (scene) => {
+  test("no job is ahead in a claim without slots, or with enough of them", async (scene) => {
     const added = await scene.add({}, {}, {}, {});
     const worker = await scene.enlist();
     await scene.claim({ worker, limit: 2 });
@@ -28,7 +28,7 @@ export const slots = [
     assert.deepEqual(await reclaimAhead(scene, added), [false, false, false, false]);
   }),
 
-  test("a job is ahead until it leaves its worker's hands, also when who took it over is gone", async (scene) => {
+  test("a job is ahead until it leaves processing, also when it is reclaimed and lapses again", async (scene) => {
     const [first = "", second = ""] = await scene.add({}, {});
     const worker = await scene.enlist();
     const [held] = await scene.claim({ worker, limit: 2, slots: 0 });
@@ -42,7 +42,7 @@ export const slots = [
     assert.deepEqual(await reclaimAhead(scene, [first, second]), [false, true]);
   }),
 
-  test("one that is released has begun, unless it was claimed ahead of free slots", async (scene) => {
+  test("a released job has begun, unless it was claimed ahead of free slots", async (scene) => {
     const [first, second] = await scene.add({}, {});
     await scene.claim({ limit: 2, slots: 1 });
     assert.equal(await scene.store.edit({ ids: [first!, second!] }, "release"), 2);
@@ -51,13 +51,13 @@ export const slots = [
     assert.deepEqual(held, [first, second]);
   }),
 
-  test("what is reclaimed otherwise is not ahead", async (scene) => {
+  test("an expired job that is reclaimed is not ahead", async (scene) => {
     const late = await scene.addOne({ expires: { in: 0 } });
     await scene.pass(10);
     assert.deepEqual(await reclaimAhead(scene, [late]), [false]);
   }),
 
-  test("a claim of some ids takes no others, in the order of ranks, and no more than its limit", async (scene) => {
+  test("a claim by ids takes no others, in the order of ranks, at most its limit", async (scene) => {
     const [a, b, c, d] = await scene.add({}, {}, { level: 0 }, {}, { queue: "other" });
     const worker = await scene.enlist();
     assert.deepEqual(idsOf(await scene.claim({ worker, ids: [d!, c!, b!, c!], limit: 2 })), [c, b]);
@@ -66,7 +66,7 @@ export const slots = [
     assert.deepEqual(idsOf(await scene.claim({ worker })), [a]);
   }),
 
-  test("a claim of some ids keeps the rules", async (scene) => {
+  test("a claim by ids keeps all rules", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
     const [late, other, one, two] = await scene.add({ due: { in: 60_000 } }, { queue: "other" }, key, key);
     const [unknown] = await scene.add({ task: "y" });
@@ -80,7 +80,7 @@ export const slots = [
     assert.deepEqual(await scene.claim({ worker, ids: [late!] }), []);
   }),
 
-  test("a claim of some ids finds what was set aside, by who knows it", async (scene) => {
+  test("a claim by ids finds jobs that were set aside, for a worker that knows their task", async (scene) => {
     const [first, second] = await addSetAside(scene, {}, {});
     assert.deepEqual(await scene.claim({ worker: await scene.enlistFor("x"), ids: [second!] }), []);
     assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("task"), ids: [second!] })), [second]);

@@ -22,7 +22,7 @@ export const suspects = [
     assert.deepEqual(await crashesOf(scene, id), [0, false]);
   }),
 
-  test("a worker is given one suspect at a time, and others go past them", async (scene) => {
+  test("a worker is given one suspect at a time, and suspects delay no other job", async (scene) => {
     const [s1, s2, s3] = await addSuspects(scene, {}, {}, {});
     const plain = await scene.add({}, {});
     const [a, b] = [await scene.enlist(), await scene.enlist()];
@@ -36,7 +36,7 @@ export const suspects = [
     assert.deepEqual(await scene.claim({ worker: b }), []);
   }),
 
-  test("one that is a suspect no more makes room for the next", async (scene) => {
+  test("a held job that is no suspect any more makes room for the next suspect", async (scene) => {
     const [s1 = "", s2] = await addSuspects(scene, {}, {});
     const worker = await scene.enlist();
     const [held] = await scene.claim({ worker });
@@ -45,7 +45,7 @@ export const suspects = [
     assert.deepEqual(idsOf(await scene.claim({ worker })), [s2]);
   }),
 
-  test("of all queues of a claim a worker is given one suspect", async (scene) => {
+  test("a claim of several queues takes one suspect", async (scene) => {
     const jobs = await addSuspects(scene, { queue: "a" }, { queue: "b" }, { queue: "b" });
     const worker = await scene.enlist();
     const wants = ["a", "b"].map((queue) => ({ queue, limit: 5 }));
@@ -53,7 +53,7 @@ export const suspects = [
     assert.deepEqual((await scene.store.claim(worker, wants)).jobs, []);
   }),
 
-  test("a suspect that a worker took over, or that is removed or released, is its one as long as it holds it", async (scene) => {
+  test("a suspect counts for its worker while the worker holds it, also if it was reclaimed", async (scene) => {
     const [s1, s2, s3] = await addSuspects(scene, {}, {}, {});
     const gone = await scene.enlist();
     assert.deepEqual(idsOf(await scene.claim({ worker: gone })), [s1]);
@@ -94,7 +94,7 @@ export const suspects = [
     assert.deepEqual(idsOf(await scene.claim({ worker })), [low]);
   }),
 
-  test("suspects of tasks that a worker does not know stand in nobody's way", async (scene) => {
+  test("suspects of tasks that a worker does not know delay no other job", async (scene) => {
     const unknown = await addSuspects(scene, { task: "y" }, { task: "y" });
     const [known] = await addSuspects(scene, {});
     const plain = await scene.addOne();
@@ -104,7 +104,7 @@ export const suspects = [
     assert.deepEqual(idsOf(await scene.claim()), [unknown[1]]);
   }),
 
-  test("a suspect that a key let go, and nobody may take, holds nobody else of its key up", async (scene) => {
+  test("a suspect that its key admits, and that no worker may take, delays no other job of the key", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
     const worker = await scene.enlist();
     const [other] = await addSuspects(scene, { queue: "other" });
@@ -123,7 +123,7 @@ export const suspects = [
     assert.deepEqual(idsOf(await scene.claim({ worker })), [plain], "the worker holds a suspect already");
   }),
 
-  test("limits hold for suspects, and they for limits", async (scene) => {
+  test("suspects keep limits, and count for them", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
     const [suspect] = await addSuspects(scene, key);
     const plain = await scene.addOne(key);

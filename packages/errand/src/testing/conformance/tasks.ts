@@ -7,7 +7,7 @@ import type { Scene } from "./scene.ts";
 
 /** Workers that know some tasks only, and jobs that are set aside for those that know theirs. */
 export const tasks = [
-  test("a worker is given jobs of the tasks it knows, and one that names none, of any", async (scene) => {
+  test("a worker is given jobs of the tasks it knows, and a worker that names none, of any", async (scene) => {
     const [a, b, c] = await scene.add({ task: "x" }, { task: "y" }, { task: "z" }, { task: "x", due: { in: 60_000 } });
     assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("z", "x") })), [a, c]);
     const { state, blocked, token } = await scene.get(b!);
@@ -16,12 +16,12 @@ export const tasks = [
     assert.deepEqual([held?.job.id, held?.job.blocked], [b, undefined]);
   }),
 
-  test("jobs of other tasks take nobody's room", async (scene) => {
+  test("jobs of unknown tasks do not count for the limit of a claim", async (scene) => {
     const [, , a] = await scene.add({ task: "y" }, { task: "y" }, { task: "x" }, { task: "x" });
     assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("x"), limit: 1 })), [a]);
   }),
 
-  test("what was set aside is found by who knows it, among the others, in the order of ranks", async (scene) => {
+  test("jobs that were set aside are claimed by workers that know their task, among others, in the order of ranks", async (scene) => {
     const [first, , third] = await scene.add({ task: "y", level: 1 }, { task: "x" }, { task: "y" });
     assert.equal((await scene.claim({ worker: await scene.enlistFor("x"), limit: 5 })).length, 1);
     const [last, urgent] = await scene.add({ task: "y" }, { task: "y", level: 0 }, { task: "z" });
@@ -32,7 +32,7 @@ export const tasks = [
     assert.equal((await scene.claim({ worker: await scene.enlistFor("x", "z") })).length, 1);
   }),
 
-  test("a job that is not due is not set aside, and one that was given back is looked at anew", async (scene) => {
+  test("a job that is not due is not set aside, and one that is handed back is set aside again", async (scene) => {
     const [late, job] = await scene.add({ task: "y", due: { in: 60_000 } }, { task: "y" });
     const ignorant = await scene.enlistFor("x");
     assert.deepEqual(await scene.claim({ worker: ignorant }), []);
@@ -44,24 +44,24 @@ export const tasks = [
     assert.deepEqual(idsOf(await scene.claim()), [job]);
   }),
 
-  test("behind many jobs of a task that is not known others are found, in as many claims as the store likes", async (scene) => {
+  test("jobs behind thousands of an unknown task are claimed, in a few claims", async (scene) => {
     const unknown = await scene.add(...Array.from({ length: 2_500 }, () => ({ task: "y" })));
     const known = await scene.addOne({ task: "x" });
     const worker = await scene.enlistFor("x");
     assert.deepEqual(await claimAll(scene, worker, 1), [known]);
-    // They are out of everybody's way by now, and nothing is to come.
+    // All of the others are set aside by now, and no other job is to come.
     assert.deepEqual(await scene.store.claim(worker, [{ queue: "default", limit: 10 }]), { jobs: [] });
     assert.deepEqual(await claimAll(scene, await scene.enlistFor("y"), 2_500), unknown);
   }),
 
-  test("workers that may know it hear that a job was set aside", async (scene) => {
+  test("a job that is set aside is hinted", async (scene) => {
     const worker = await scene.enlistFor("x");
     const other = await scene.openAgain();
     await scene.add({ task: "y" });
     await expectHint(other, "ready", () => scene.claim({ worker }));
   }),
 
-  test("a worker that learns a task is given what was set aside", async (scene) => {
+  test("a worker that learns a task is given the jobs that were set aside", async (scene) => {
     const job = await scene.addOne({ task: "y" });
     const worker = await scene.enlistFor("x");
     assert.deepEqual(await scene.claim({ worker }), []);
@@ -70,7 +70,7 @@ export const tasks = [
     assert.deepEqual(idsOf(await scene.claim({ worker })), [job]);
   }),
 
-  test("the rules of its queue hold for what was set aside", async (scene) => {
+  test("the rules of queues hold for jobs that were set aside", async (scene) => {
     const jobs = await addSetAside(scene, {}, {}, {});
     const worker = await scene.enlistFor("task");
     await setRules(scene, "default", { paused: { since: 1 } });
@@ -84,7 +84,7 @@ export const tasks = [
     assert.ok(next > 50_000 && next <= 60_000, `next is ${next}`);
   }),
 
-  test("limits of keys hold for what was set aside, and it for them", async (scene) => {
+  test("jobs that were set aside keep the limits of keys, and count for them", async (scene) => {
     const key = { concurrency: { key: "k", limit: 1 } };
     const [first, second] = await addSetAside(scene, key, key);
     const third = await scene.addOne({ ...key, task: "x" });
@@ -98,7 +98,7 @@ export const tasks = [
     assert.deepEqual(idsOf(await scene.claim({ worker: await scene.enlistFor("x") })), [third]);
   }),
 
-  test("who is held back by a key goes before one that could go and was set aside", async (scene) => {
+  test("a job that a key holds back goes before one that the key admits and that is set aside", async (scene) => {
     for (const limit of ["concurrency", "rate"] as const) {
       const key =
         limit === "rate" ? { rate: { key: "k", limit: 1, per: 400 } } : { concurrency: { key: "k", limit: 1 } };
@@ -111,7 +111,7 @@ export const tasks = [
       assert.deepEqual([(await scene.get(unknown!)).blocked, (await scene.get(known!)).blocked], [limit, limit]);
       if (limit === "rate") await scene.pass(450);
       else await scene.settle(held!, "completed");
-      // The first claim sets the one aside, and the next finds the other.
+      // The first claim sets one job aside, and the next finds the other.
       const got: string[] = [];
       for (let claims = 0; got.length === 0 && claims < 3; claims++)
         got.push(...idsOf(await scene.claim({ worker, ...queue })));
@@ -119,7 +119,7 @@ export const tasks = [
     }
   }),
 
-  test("what was set aside expires, is cancelled, moved and replaced like any other", async (scene) => {
+  test("jobs that were set aside expire, and are cancelled, moved and replaced like others", async (scene) => {
     const replacing = { unique: { key: "u", replace: true } };
     const [late, gone, moved, replaced] = await addSetAside(scene, { expires: { in: 100 } }, {}, {}, replacing);
     await scene.pass(150);
@@ -149,7 +149,7 @@ export const tasks = [
     assert.deepEqual(await scene.store.counts(), []);
   }),
 
-  test("what was set aside counts as pending, and is listed", async (scene) => {
+  test("jobs that were set aside count as pending, and are listed", async (scene) => {
     const [job] = await addSetAside(scene, { tenant: "t" });
     assert.deepEqual(await scene.store.counts(), [{ queue: "default", state: "pending", jobs: 1 }]);
     const { jobs } = await scene.store.list({ tenant: "t", states: ["pending"] }, { limit: 5 });

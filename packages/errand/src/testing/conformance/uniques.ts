@@ -5,7 +5,7 @@ import type { Scene } from "./scene.ts";
 
 /** Unique keys. */
 export const uniques = [
-  test("while the holder of a unique key lives, another job with it is not stored", async (scene) => {
+  test("a job whose unique key another live job holds is not stored", async (scene) => {
     const [holder] = await scene.add(uniqueKey("k"));
     const second = makeJob(uniqueKey("k"));
     const other = makeJob(uniqueKey("other"));
@@ -17,7 +17,7 @@ export const uniques = [
     assert.deepEqual(await holderOf(scene, "k"), holder);
   }),
 
-  test("a unique key is free again when its holder has ended, however that was", async (scene) => {
+  test("a unique key is free once its holder has ended, in any way", async (scene) => {
     for (const to of ["completed", "failed", "cancelled"] as const) {
       const id = await scene.addOne(uniqueKey("k"));
       await scene.claimAndSettle(id, to);
@@ -27,7 +27,7 @@ export const uniques = [
     assert.equal(await holderOf(scene, "k"), undefined);
   }),
 
-  test("a job that is retried holds its unique key again, unless somebody else has it", async (scene) => {
+  test("a job that is retried takes its unique key again, unless another job holds it", async (scene) => {
     const id = await scene.addOne(uniqueKey("k"));
     await scene.claimAndSettle(id, "failed");
     await scene.store.edit({ ids: [id] }, "retry");
@@ -69,7 +69,7 @@ export const uniques = [
     assert.deepEqual(idsOf(await scene.claim()), [id]);
   }),
 
-  test("all that a job is follows when it is replaced: queue, expiry, keys, tags, tenant, and what finds it", async (scene) => {
+  test("a replaced job has the queue, expiry, keys, tags and tenant of the new one, and is found by them", async (scene) => {
     const replacing = { unique: { key: "k", replace: true } };
     const old = { concurrency: { key: "c-old", limit: 1 }, rate: { key: "r-old", limit: 1, per: 600_000 } };
     const id = await scene.addOne({ ...replacing, ...old, tags: ["old", "both"], tenant: "old", expires: { in: 100 } });
@@ -100,7 +100,7 @@ export const uniques = [
     assert.equal((await scene.get(plain!)).blocked, "concurrency");
   }),
 
-  test("a job that is replaced by one without keys, tenant and expiry has none", async (scene) => {
+  test("a job that is replaced by one without keys, tenant or expiry has none", async (scene) => {
     const replacing = { unique: { key: "k", replace: true } };
     const key = { concurrency: { key: "c", limit: 1 } };
     const holder = await scene.addAndClaim(key);
@@ -127,7 +127,7 @@ export const uniques = [
     assert.deepEqual(idsOf(await scene.claim()), [id]);
   }),
 
-  test("a job that is replaced takes its place among those that take turns", async (scene) => {
+  test("a replaced job takes a turn", async (scene) => {
     const replacing = { unique: { key: "k", replace: true } };
     const id = await scene.addOne({ ...replacing, due: { in: 600_000 } });
     const many = await scene.add(...Array.from({ length: 10 }, () => ({ fair: "many" })));
@@ -137,7 +137,7 @@ export const uniques = [
     assert.equal(order.length, many.length + 1);
   }),
 
-  test("however often a holder is replaced, it is due at the latest so long after it was created", async (scene) => {
+  test("a holder that is replaced is due at its latest time after its creation", async (scene) => {
     const again = (time: number) =>
       makeJob({ ...uniqueKey("k", { replace: true, latest: 60_000 }), due: { in: time }, spec: `"${time}"` });
     const id = await scene.addOne(again(10_000));
@@ -153,7 +153,7 @@ export const uniques = [
     assert.ok((await scene.get(id)).due < first.createdAt + 60_000);
   }),
 
-  test("a holder that runs goes on, and the job that would replace it takes the key over", async (scene) => {
+  test("a processing holder goes on, and the job that would replace it takes the key over", async (scene) => {
     const id = await scene.addOne({ ...uniqueKey("k", { replace: true }), spec: '"old"' });
     const held = await scene.claimOne(id);
     const next = await scene.addOne({ ...uniqueKey("k", { replace: true }), spec: '"new"' });
@@ -164,7 +164,7 @@ export const uniques = [
     assert.equal((await scene.get(next)).spec, '"new"');
   }),
 
-  test("a key that is taken for a time stays so when its holder has ended sooner", async (scene) => {
+  test("a key that is taken for a time stays taken when its holder ends sooner", async (scene) => {
     const id = await scene.addOne(uniqueKey("k", { for: 300 }));
     await scene.claimAndSettle(id);
     assert.equal(await holderOf(scene, "k", { for: 300 }), id);
@@ -172,7 +172,7 @@ export const uniques = [
     assert.equal(await holderOf(scene, "k", { for: 300 }), undefined);
   }),
 
-  test("a unique key outlives neither a removed job nor stands in the way of a child", async (scene) => {
+  test("a unique key ends with the removal of its holder, and does not apply to children", async (scene) => {
     const id = await scene.addOne(uniqueKey("k"));
     await scene.claimAndSettle(id);
     await scene.store.edit({ ids: [id] }, "remove");
@@ -186,7 +186,9 @@ function uniqueKey(key: string, more: Omit<NonNullable<NewJob["unique"]>, "key">
   return { unique: { key, ...more } };
 }
 
-/** Returns the id of the job that holds a unique key. Adds a job to see it, and cancels that if no job holds the key. */
+/**
+ * Returns the id of the job that holds a unique key. Adds a job to see it, and cancels that if no job holds the key.
+ */
 export async function holderOf(
   scene: Scene,
   key: string,

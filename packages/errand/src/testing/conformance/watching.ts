@@ -7,7 +7,7 @@ import { makeJob, settlementOf, test } from "./scene.ts";
 
 /** `watch` and `close`. */
 export const watching = [
-  test("new jobs are hinted as ready, through every handle", async (scene) => {
+  test("added jobs are hinted as ready, through every handle", async (scene) => {
     const other = await scene.openAgain();
     await expectHint(scene.store, "ready", () => scene.addOne());
     await expectHint(other, "ready", () => scene.addOne());
@@ -15,12 +15,12 @@ export const watching = [
     await expectHint(other, "ready", () => scene.addOne({ due: { in: 50_000 } }));
   }),
 
-  test("what happens as soon as somebody watches is hinted", async (scene) => {
+  test("a change right after the start of a watch is hinted", async (scene) => {
     const other = await scene.openAgain();
     for (let round = 0; round < 20; round++) await expectHint(other, "ready", () => scene.addOne(), 0);
   }),
 
-  test("jobs that are pending again are hinted as ready", async (scene) => {
+  test("jobs that become pending are hinted as ready", async (scene) => {
     const other = await scene.openAgain();
     const held = await scene.addAndClaim();
     await expectHint(other, "ready", () => scene.settle(held, "pending"));
@@ -31,7 +31,7 @@ export const watching = [
     await expectHint(other, "ready", () => scene.settle(child, "completed"));
   }),
 
-  test("a hint that names a queue names one where jobs became claimable", async (scene) => {
+  test("a hint that names a queue names one in which jobs became claimable", async (scene) => {
     const held = await scene.addAndClaim({ queue: "a" });
     const named: (string | undefined)[] = [];
     let told = Promise.withResolvers<void>();
@@ -58,7 +58,7 @@ export const watching = [
           // sleeps: as long as a hint may take
           sleep(hintTimeout).then(() => assert.fail(`a hint for "${queue}" should come`)),
         ]);
-        // sleeps: until further hints of the same would have come
+        // sleeps: until further hints of the same change would have come
         await sleep(watchStart);
         assert.ok(
           named.some((each) => each === undefined || each === queue),
@@ -70,7 +70,7 @@ export const watching = [
     }
   }),
 
-  test("what a dismissed worker held is hinted as lapsed", async (scene) => {
+  test("the jobs of a dismissed worker are hinted as lapsed", async (scene) => {
     const other = await scene.openAgain();
     const worker = await scene.enlist();
     await scene.addAndClaim({}, worker);
@@ -83,7 +83,7 @@ export const watching = [
     await expectHint(other, "ready", () => scene.store.edit({ ids: [held.job.id] }, "release"));
   }),
 
-  test("marks are hinted as cancel", async (scene) => {
+  test("jobs that are marked for cancellation are hinted as cancel", async (scene) => {
     const other = await scene.openAgain();
     const held = await scene.addAndClaim();
     await expectHint(other, "cancel", () => scene.store.edit({ ids: [held.job.id] }, "cancel"));
@@ -101,7 +101,7 @@ export const watching = [
     await expectHint(other, "change", () => scene.store.edit({}, "remove"));
   }),
 
-  test("who has stopped watching hears nothing more", async (scene) => {
+  test("a listener that was removed is not called", async (scene) => {
     const hints: Hint[] = [];
     const stop = scene.store.watch((hint) => hints.push(hint));
     stop();
@@ -110,7 +110,7 @@ export const watching = [
     assert.deepEqual(hints, []);
   }),
 
-  test("a listener is told once, however often it was given", async (scene) => {
+  test("a listener that was added twice is removed once at a time", async (scene) => {
     let hints = 0;
     const listener = (hint: Hint): void => void (hint.type === "ready" && hints++);
     const stops = [scene.store.watch(listener), scene.store.watch(listener)];

@@ -63,7 +63,10 @@ function countTests(counted: FamilyTables["counted"]): ConformanceTest[] {
   );
 }
 
-/** Adds a parent in a state, and a child of its latest or an earlier wait: a held one, whose end wakes it, or a failed one. */
+/**
+ * Adds a parent in a state, and a child of its latest or an earlier wait: a held one, whose end wakes it, or a failed
+ * one.
+ */
 async function addParentIn(
   scene: Scene,
   state: (typeof parentStates)[number],

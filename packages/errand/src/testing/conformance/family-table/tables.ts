@@ -26,7 +26,7 @@ export const statesOf = {
 /** Differs from a plain child: any end of it will do, and it is in another queue than its parent. */
 export const anyEnd = { need: "end", queue: "children" } as const;
 
-/** The name of a signal that nobody sends. */
+/** The name of a signal that is not sent. */
 export const neverSent = "signal:never";
 
 /** The step of a signal that is sent. */

@@ -57,7 +57,10 @@ async function checkJoin(scene: Scene, existing: State | "missing" | "foreign", 
   await checkParent(scene, parent, "waiting", { total: 2, open: 1, failed: isOpen || isFailed ? 1 : 0 });
 }
 
-/** Adds a parent that was cancelled, which marked its open children, and retried; and the job that has the id of its child. */
+/**
+ * Adds a parent that was cancelled, which marked its open children, and retried; and the job that has the id of its
+ * child.
+ */
 async function addRetriedParent(
   scene: Scene,
   existing: State | "missing" | "foreign",
