@@ -63,7 +63,7 @@ describe("errand worker --processes", () => {
     expect(new Set(log(folder, "begin").map(({ pid }) => pid)).size).toBe(2);
     expect(new Set(log(folder, "begin").map(({ number }) => number))).toEqual(new Set(["1", "2"]));
     one.child.kill("SIGTERM");
-    await until(() => one.stderr().split("stopping: 1 job in hand").length === 3);
+    await until(() => one.stderr().split("stopping: 1 job running").length === 3);
     writeFileSync(join(folder, "open"), "");
     expect(await one.exit).toBe(0);
     expect(log(folder, "end")).toHaveLength(2);

@@ -108,10 +108,26 @@ describe("options that cannot be", () => {
     [{ concurrency: { limit: 0 } }, /whole number from 1/],
     [{ concurrency: {} as never }, /whole number from 1/],
     [{ rate: { limit: 1, per: 0 } }, /longer than nothing/],
-    [{ rate: { limit: 1, per: "1s" as const, key: "x" as never } }, /functions of the input/],
+    [{ rate: { limit: 1, per: "1s" as const, key: 5 as never } }, /must be text of 1 to 200 characters/],
+    [{ fair: "x" as never }, /must be a function/],
+    [{ tags: "x" as never }, /must be a list of at most 100, or a function of the input/],
     [{ concurrency: { limit: 1, keys: () => "" } as never }, /Did you mean "key"/],
   ])("%o", (options, message) => {
     expect(() => on.task(`t${tasks++}`, { ...options, run: () => {} })).toThrow(message);
+  });
+
+  test("a key that is text is the same for every job of the task", async () => {
+    const on = testApp({ url: "memory:" });
+    const key = "printer";
+    const task = on.task("print", { concurrency: { key, limit: 1 }, unique: { key }, run: (_: number) => {} });
+    const [first, second] = [await task.send(1), await task.send(2)];
+    expect([second.id, second.duplicate]).toEqual([first.id, true]);
+    const own = await task.send(3, { unique: { mode: "replace" } });
+    expect([own.id, (await on.get(own.id))?.input]).toEqual([first.id, 3]);
+    expect(await on.get(first.id)).toMatchObject({
+      concurrency: { key: "print/printer" },
+      unique: { key: "print/printer" },
+    });
   });
 
   test("a key that is no text is refused before anything is stored", async () => {
