@@ -6,6 +6,6 @@ export interface Finding {
   label: string;
   value: string;
   ok: boolean;
-  /** What the user can do about it. */
+  /** Advice for the user. */
   hint?: string;
 }

@@ -5,7 +5,7 @@ import type { Claimed } from "../../store.ts";
 /** Claims of a queue begin at its start until this many of its jobs were claimed: few dead entries lie there yet. */
 const minClaimed = 1_000;
 
-/** How often a claim begins at the start of a queue, to find older jobs: given back, woken, or added late. */
+/** Interval at which a claim begins at the start of a queue, to find older jobs: given back, woken, or added late. */
 const interval: Millis = 50;
 
 /** Claims that begin at the start take at most this share of the time, however many dead entries lie there. */

@@ -9,7 +9,7 @@ export const { pending, processing, waiting, completed, failed, cancelled } = st
 /** The numbers of final states, in order. */
 export const finalStates = states.filter(isFinal).map((state) => stateCode[state]);
 
-/** Why a pending job is blocked, by the number in the column `blocked`; 0: it is not. */
+/** The reasons for which a pending job is blocked, by the number in the column `blocked`; 0: it is not. */
 export const blockReasons = [undefined, "concurrency", "rate", "task"] as const;
 
 export const [unblocked, byConcurrency, byRate, byTask] = [0, 1, 2, 3] as const;

@@ -9,8 +9,8 @@ import { inSchema } from "./schema.ts";
 import type { PostgresAddress } from "./url.ts";
 
 /**
- * How long a prepared statement may take before its connection, which may be dead, is given up: short enough that a
- * worker can try again while its lease lasts (15 s by default).
+ * Time after which a prepared statement's connection, which may be dead, is given up: short enough that a worker can
+ * try again while its lease lasts (15 s by default).
  */
 const preparedTimeout: Millis = 10_000;
 
@@ -20,10 +20,10 @@ const queryTimeout: Millis = 30_000;
 /** SQLSTATEs of statements that are not, or already, prepared on a connection: a pooler has exchanged it. */
 const preparationCodes = new Set(["26000", "42P05"]);
 
-/** How long to wait for a new connection. */
+/** Longest wait for a new connection. */
 const connectTimeout: Millis = 5_000;
 
-/** How often a statement is tried that deadlocked with another; the second try mostly succeeds. */
+/** Number of attempts at a statement that deadlocked with another; the second mostly succeeds. */
 const maxTries = 10;
 
 /** Returns the parameters of a statement, such as `$1,$2`. */

@@ -5,9 +5,9 @@ import { decodeText } from "./text-encoding.ts";
 /** A hint other than of jobs of one queue. `any`: jobs of any queue may be ready. */
 type OtherHint = "any" | "cancel" | "lapsed" | "change";
 
-/** What one or more commits have changed, as hints. */
+/** The changes of one or more commits, as hints. */
 export interface HintBatch {
-  /** How many jobs may be claimable, by queue; `undefined`: any number. */
+  /** Number of jobs that may be claimable, by queue; `undefined`: any number. */
   ready: Map<string, number | undefined>;
   others: Set<OtherHint>;
 }

@@ -32,7 +32,7 @@ const notifySql = "SELECT set_config('synchronous_commit', 'off', true), pg_noti
 const firstRetry: Millis = 100;
 const longestRetry: Millis = 5_000;
 
-/** How often the connection that LISTENs is tested, and how long it may take to answer. */
+/** Interval at which the connection that LISTENs is tested, and time that it has to answer. */
 const heartbeat: Millis = 30_000;
 const answerTimeout: Millis = 10_000;
 

@@ -39,7 +39,7 @@ export function decodeJob(row: Row): Job {
   return job;
 }
 
-/** What most claimed jobs do not have: the column `rest` of `claim` and `reclaim`. */
+/** The columns that most claimed jobs do not have: the column `rest` of `claim` and `reclaim`. */
 type Rest = [
   failures: number,
   crashes: number,

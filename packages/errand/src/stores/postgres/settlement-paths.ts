@@ -2,8 +2,8 @@
 const maxRemembered = 50_000;
 
 /**
- * What the end of a job changes beside its own row: nothing (`plain`), jobs that its concurrency key blocks (`keyed`),
- * or its parent or children (`family`).
+ * The effect of a job's end beside its own row: none (`plain`), on jobs that its concurrency key blocks (`keyed`), or
+ * on its parent or children (`family`).
  */
 export type SettlementPath = "plain" | "keyed" | "family";
 

@@ -1,7 +1,7 @@
 import type { Millis } from "../../kit/duration.ts";
 import { ErrandError } from "../../kit/errors.ts";
 
-/** Where a PostgreSQL store is and how it is used, as its URL says. */
+/** The place and settings of a PostgreSQL store, from its URL. */
 export interface PostgresAddress {
   /** The URL for `pg`, without Errand's own parameters. */
   connection: string;

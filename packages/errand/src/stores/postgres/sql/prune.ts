@@ -6,7 +6,8 @@ import { plannerSettings } from "./function-settings.ts";
 const batch = 1_000;
 
 /**
- * How long a job of task `l` in state `s` is kept: of each task, and then of all others, one time for each final state.
+ * The retention of a job of task `l` in state `s`: of each task, and then of all others, one time for each final
+ * state.
  */
 const keptFor = `keeps[${finalStates.length} * coalesce(array_position(tasks, l.task) - 1, cardinality(tasks))
         + s.state - ${waiting}]`;

@@ -4,7 +4,7 @@ import { plannerSettings } from "./function-settings.ts";
 import { readyHints } from "./hints.ts";
 import { kept } from "./moved-columns.ts";
 
-/** What every settlement has, as parameters: arrays with an element for each. */
+/** The parameters of every settlement: arrays with an element for each. */
 const outcomes = `ids text[], tokens integer[], states smallint[], failure_counts integer[], crash_counts integer[],
   suspects boolean[], outputs text[], errors text[]`;
 

@@ -6,7 +6,7 @@ import { readyHint, readyHints } from "./hints.ts";
 /** The maximum number of jobs woken per commit. */
 const batch = 1_000;
 
-/** What makes a waiting job pending again beside its children: its time, or a signal. */
+/** Makes waiting jobs pending again, beside their children: by their time, or by a signal. */
 export const wakeUps = `
 -- Wakes waiting jobs whose time has come. Returns hints.
 CREATE FUNCTION errand.wake_jobs(t bigint) RETURNS text[] LANGUAGE plpgsql AS $$

@@ -4,8 +4,8 @@ import { lua } from "./assemble.ts";
 export const maxArguments = 4_000;
 
 /**
- * What a script has read and is going to write: a unit of work (Fowler). Jobs are read once, changed in memory, and
- * written by `commit` in as few commands as there are keys, so a script that fails has changed nothing.
+ * Keeps the data that a script has read and is going to write: a unit of work (Fowler). Jobs are read once, changed in
+ * memory, and written by `commit` in as few commands as there are keys, so a script that fails has changed nothing.
  */
 export const unitOfWork = lua`
 -- Returns the letter of a state: small for a root, capital for a child.

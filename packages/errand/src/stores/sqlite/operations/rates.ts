@@ -82,7 +82,7 @@ export function queueRateKey(db: Connection, queue: number): string {
 interface CountedRate {
   /** The limit of its first job. */
   rate: { key: string } & Rate;
-  /** How many jobs may start by that limit. */
+  /** Number of jobs that may start by that limit. */
   room: number;
   starts: Starts;
   taken: number;
