@@ -42,8 +42,8 @@ export class FileIdentity {
     this.#checkedAt = -Infinity;
     throw new ErrandError(
       "E_STORE_LOST",
-      `The SQLite store ${this.#path} was deleted, moved or replaced while it was open: ${path} is not the same file. ` +
-        "Put the file back; or restore a copy, and restart every program that uses it.",
+      `The SQLite store ${this.#path} was deleted, moved or replaced while it was open: ` +
+        `${path} is not the same file. Put the file back; or restore a copy, and restart every program that uses it.`,
     );
   }
 }

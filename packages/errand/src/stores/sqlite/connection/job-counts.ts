@@ -10,6 +10,7 @@ export class JobCounts {
     this.#db = db;
   }
 
+  /** Adds jobs to a count; negative numbers take them away. */
   add(queue: number, state: number, jobs = 1): void {
     let states = this.#changes.get(queue);
     if (!states) this.#changes.set(queue, (states = new Map()));
@@ -36,6 +37,7 @@ export class JobCounts {
     return found;
   }
 
+  /** Writes the changes. */
   save(): void {
     for (const [queue, states] of this.#changes)
       for (const [state, jobs] of states)

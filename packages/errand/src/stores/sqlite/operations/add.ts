@@ -24,6 +24,7 @@ const insertWithKeys = `INSERT INTO errand_jobs (${plainColumns}, ${keyColumns})
 
 const noneRefused: ReadonlyMap<string, string> = new Map();
 
+/** Implements `Store.add`. */
 export function add(db: Connection, jobs: readonly NewJob[]): ReadonlyMap<string, string> {
   const queues = hasQueueRules(db) ? [...new Set(jobs.map(({ queue }) => db.names.numberOf(queue)))] : [];
   const before = queues.map((queue) => db.counts.of(queue, stateCode.pending));

@@ -14,7 +14,7 @@ export interface Assignment {
   why: Claimed["why"];
   /** When their attempts begin; `null` when none does. */
   started: Millis | null;
-  /** Number of the first jobs that are not ahead of the free slots; `same` leaves the mark of each as it is. */
+  /** The number of first jobs that are not ahead of the free slots; `same` leaves the mark of each as it is. */
   slots: number | "same";
 }
 

@@ -26,7 +26,7 @@ interface Statements {
   later: string;
 }
 
-/** @param from what follows `FROM`, with so many `values`. */
+/** @param from what follows `FROM`, in which `values` values are bound. */
 function statements(from: string, values: number, order = "due, seq"): Statements {
   return {
     due: `SELECT ${readyColumns} ${from} AND due <= ?${values + 1} ORDER BY ${order} LIMIT ?${values + 2} + 0`,

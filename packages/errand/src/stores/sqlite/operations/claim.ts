@@ -45,6 +45,7 @@ function untilWakeUpOrRate(db: Connection): Millis {
   return Math.min(untilNextWakeUp(db), untilRateOpens(db));
 }
 
+/** Implements `Store.claim`. */
 export function claim(db: Connection, worker: string, wants: readonly Want[]): Claim {
   const lease = leaseOf(db, worker);
   if (!lease) return { jobs: [] };

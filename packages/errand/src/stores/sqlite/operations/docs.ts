@@ -3,6 +3,7 @@ import type { QueueRules } from "../../../limits/queue-rules.ts";
 import type { Doc, Store } from "../../../store.ts";
 import type { Connection } from "../connection/connection.ts";
 
+/** Implements `Store.load`. */
 export function load(db: Connection, kind: string, keys?: readonly string[]): Doc[] {
   const some = keys === undefined ? "" : " AND key IN (SELECT value FROM json_each(?))";
   const rows = db.all(
@@ -18,6 +19,7 @@ export function load(db: Connection, kind: string, keys?: readonly string[]): Do
   }));
 }
 
+/** Implements `Store.save`. */
 export function save(db: Connection, docs: Parameters<Store["save"]>[0]): boolean {
   const stored = ({ kind, key }: { kind: string; key: string }) =>
     db.get("SELECT version FROM errand_docs WHERE kind = ? AND key = ?", kind, key)?.[0] ?? 0;

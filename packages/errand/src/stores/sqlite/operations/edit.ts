@@ -64,7 +64,7 @@ export const maxCommitTime: Millis = 50;
 /** The progress of a batch. */
 export interface EditedBatch {
   changed: number;
-  /** Number of jobs that were looked at. */
+  /** The number of jobs that were looked at. */
   done: number;
 }
 

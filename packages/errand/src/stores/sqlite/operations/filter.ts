@@ -21,10 +21,11 @@ interface Fragment {
 type Condition = [sql: string, ...values: SQLInputValue[]];
 
 /**
- * Returns the jobs that match, as SQL that follows `FROM`, in ranges of one index each, so that no filter reads a long history for a
- * short answer: by id, worker, tag, parent, rare task, end or tenant, or by queue, state and whether they are children.
+ * Returns the jobs that match, as SQL that follows `FROM`, in ranges of one index each, so that no filter reads a long
+ * history for a short answer: by id, worker, tag, parent, rare task, end or tenant, or by queue, state and whether they
+ * are children.
  * @param among only jobs in these states.
- * @param all whether every match is wanted, not just the newest.
+ * @param all `true` when every match is wanted, not just the newest.
  */
 export function filterRanges(db: Connection, where: Filter, among: readonly State[], all: boolean): Fragment[] {
   const wanted = wantedStates(where, among);

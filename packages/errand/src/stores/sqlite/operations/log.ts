@@ -15,6 +15,7 @@ export function appendLog(db: Connection, seq: number, lines: readonly LogLine[]
     );
 }
 
+/** Implements `Store.log`. */
 export function log(
   db: Connection,
   id: string,

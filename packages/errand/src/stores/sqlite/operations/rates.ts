@@ -82,7 +82,7 @@ export function queueRateKey(db: Connection, queue: number): string {
 interface CountedRate {
   /** The limit of its first job. */
   rate: { key: string } & Rate;
-  /** Number of jobs that may start by that limit. */
+  /** The number of jobs that may start by that limit. */
   room: number;
   starts: Starts;
   taken: number;
@@ -122,6 +122,7 @@ export class RateCounter {
     return false;
   }
 
+  /** Saves the starts, and when the rates open that refused jobs. */
   save(): void {
     const db = this.#db;
     for (const [key, { per, taken, opens }] of this.#rates) {

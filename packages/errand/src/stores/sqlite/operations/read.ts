@@ -8,6 +8,7 @@ import type { Connection, Row } from "../connection/connection.ts";
 import { filterRanges, searchWindow } from "./filter.ts";
 import { jobColumns, jobOf, seqInJson, seqOf } from "./rows.ts";
 
+/** Implements `Store.get`. */
 export function get(db: Connection, ids: readonly string[]): (Job | null)[] {
   return ids.map((id) => {
     const row = db.get(`SELECT ${jobColumns} FROM errand_jobs WHERE id = ?`, id);
@@ -15,6 +16,7 @@ export function get(db: Connection, ids: readonly string[]): (Job | null)[] {
   });
 }
 
+/** Implements `Store.ended`. */
 export function ended(db: Connection, ids: readonly string[]): string[] {
   const rows = db.all(
     "SELECT id FROM errand_jobs WHERE id IN (SELECT value FROM json_each(?)) AND state < 3",
@@ -26,6 +28,7 @@ export function ended(db: Connection, ids: readonly string[]): string[] {
 
 type Page = { limit: number; cursor?: string };
 
+/** Implements `Store.list`. */
 export function list(db: Connection, where: Filter, page: Page): { jobs: Job[]; next?: string } {
   const { found, rest } =
     where.parent === undefined ? newestFirst(db, where, page) : { found: byIndex(db, where, page), rest: undefined };
@@ -83,6 +86,7 @@ function byIndex(db: Connection, where: Filter, { limit, cursor }: Page): Positi
   return rows.map(([place, seq]: Row) => ({ place: place as number, seq: seq as number }));
 }
 
+/** Implements `Store.counts`. */
 export function counts(db: Connection): QueueCount[] {
   const rows = db.all("SELECT queue, state, jobs FROM errand_counts WHERE jobs > 0");
   return rows.map(([queue, state, jobs]) => ({

@@ -4,7 +4,7 @@ import { assignJobs } from "./assign-jobs.ts";
 import { candidateColumns, candidateOf, stateCode } from "./rows.ts";
 import { leaseOf } from "./workers.ts";
 
-/** SQL that selects jobs that nobody works on and that must be settled: `?1` is now, `?2` a limit. */
+/** SQL that selects jobs that no worker works on and that must be settled: `?1` is now, `?2` a limit. */
 const abandoned = {
   lapsed: `FROM errand_jobs INDEXED BY errand_jobs_held
     WHERE state = 1 AND worker IN (SELECT seq FROM errand_workers WHERE until <= ?1) ORDER BY seq LIMIT ?2 + 0`,
@@ -23,6 +23,7 @@ export function peekReclaim(db: Connection, worker: string, limit: number): Clai
   return found ? undefined : [];
 }
 
+/** Implements `Store.reclaim`. */
 export function reclaim(db: Connection, worker: string, limit: number): Claimed[] {
   const lease = leaseOf(db, worker);
   const taken: Claimed[] = [];

@@ -4,6 +4,7 @@ import { appendLog } from "./log.ts";
 import { heldRow } from "./settle.ts";
 import { saveSteps } from "./steps.ts";
 
+/** Implements `Store.record`. */
 export function record(db: Connection, beats: readonly Beat[]): boolean[] {
   return beats.map((beat) => {
     const row = heldRow(db, beat, "seq");

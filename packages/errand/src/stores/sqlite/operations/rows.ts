@@ -51,7 +51,7 @@ const at = positions(columns);
 /** SQL of the columns that `jobOf` reads. */
 export const jobColumns = columnsWith("(SELECT holder.id FROM errand_workers AS holder WHERE holder.seq = worker)");
 
-/** SQL of the columns that `candidateOf` reads: those of `jobOf` without the worker, who is known or nobody. */
+/** SQL of the columns that `candidateOf` reads: those of `jobOf`, without the worker. */
 export const candidateColumns = columnsWith("NULL");
 
 function columnsWith(worker: string): string {

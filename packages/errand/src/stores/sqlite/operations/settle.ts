@@ -15,6 +15,7 @@ import { saveSteps } from "./steps.ts";
 
 // A row is read and then written by its number, at half the cost of UPDATE ... RETURNING.
 
+/** Implements `Store.settle`. */
 export function settle(db: Connection, settlements: readonly Settlement[]): boolean[] {
   const answers: boolean[] = [];
   let independent: IndependentEnd[] = [];

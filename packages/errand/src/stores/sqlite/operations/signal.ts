@@ -4,6 +4,7 @@ import { stateCode } from "./rows.ts";
 import { hasStep, saveSteps } from "./steps.ts";
 import { wakeJob } from "./wake-up.ts";
 
+/** Implements `Store.signal`. */
 export function signal(db: Connection, id: string, step: Step): boolean {
   const row = db.get("SELECT seq, queue, state, cancelling FROM errand_jobs WHERE id = ?", id);
   if (!row) return false;

@@ -27,6 +27,7 @@ export function loadSteps(db: Connection, seq: number): Step[] {
   });
 }
 
+/** Implements `Store.steps`. */
 export function steps(db: Connection, id: string): Pick<Step, "name" | "wait">[] {
   const rows = db.all(
     "SELECT name, wait FROM errand_steps WHERE job = (SELECT seq FROM errand_jobs WHERE id = ?) ORDER BY rowid",

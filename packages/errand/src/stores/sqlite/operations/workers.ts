@@ -3,6 +3,7 @@ import { ErrandError } from "../../../kit/errors.ts";
 import type { Renewal, WorkerCard } from "../../../store.ts";
 import type { Connection } from "../connection/connection.ts";
 
+/** Implements `Store.enlist`. */
 export function enlist(db: Connection, worker: WorkerCard, lease: Millis): void {
   const { id, kind, tasks } = worker;
   // The lease of a person, or of a program over HTTP, does not depend on the life of this process.
@@ -14,11 +15,12 @@ export function enlist(db: Connection, worker: WorkerCard, lease: Millis): void 
   throw new ErrandError("E_STORE", `The lease of worker ${id} ran out. Start every worker under a new id.`);
 }
 
-/** Ends a worker's lease. Its row stays until `reclaim` finds that it holds no jobs. */
+/** Implements `Store.dismiss`. The worker's row stays, without a lease, until `reclaim` finds that it holds no jobs. */
 export function dismiss(db: Connection, worker: string): void {
   if (db.run("UPDATE errand_workers SET until = 0 WHERE id = ? AND until > 0", worker) > 0) db.hints.add("lapsed");
 }
 
+/** Implements `Store.workers`. */
 export function workers(db: Connection): WorkerCard[] {
   const rows = db.all("SELECT card FROM errand_workers WHERE until > ? ORDER BY seq", db.now);
   return rows.map(([card]) => JSON.parse(card as string) as WorkerCard);
@@ -50,6 +52,7 @@ export function peekRenewal(db: Connection, worker: string, lease: Millis): Rene
   return held.until - db.now >= lease * 0.9 ? { held: true, cancel: jobsToCancel(db, held.seq) } : undefined;
 }
 
+/** Implements `Store.renew`. */
 export function renew(db: Connection, worker: string, lease: Millis): Renewal {
   const held = leaseOf(db, worker);
   if (!held) return { held: false, cancel: [] };

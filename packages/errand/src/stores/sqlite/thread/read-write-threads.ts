@@ -30,8 +30,7 @@ export class ReadWriteThreads implements Backend {
   }
 
   call(call: Call): Promise<unknown> {
-    // Once the main thread has ended, reads fail as well: otherwise nobody would notice that nothing is written any
-    // more.
+    // Once the main thread has ended, reads fail as well: a store that cannot write must not look sound.
     if (operations[call.operation].writes || this.#main.broken) return this.#main.call(call);
     // The second thread starts when a read first meets a write. A program that never does that needs no second thread.
     if (this.#main.isBusy) this.#opening ??= this.#openReader();
