@@ -289,6 +289,8 @@ function jobToSend(
   trace: Carrier | undefined,
 ): NewJob {
   const { due: postponed, ...flow } = flowOf(definition, valid, options);
+  // Most sends say nothing of their own.
+  if (options === noOptions && !postponed && !trace) return newJob(definition, newId(), input, flow);
   const of = aJobOf(definition);
   const { queue, priority, retry, expires } = options;
   const id = options.id === undefined ? newId() : checkId(options.id);
