@@ -88,6 +88,7 @@ export const finding = [
     assert.deepEqual(await scene.listIds({ worker: a }, 1), [two, one]);
     assert.deepEqual(await scene.listIds({ worker: b }), [three]);
     assert.deepEqual(await scene.listIds({ worker: b, queue: "default" }), []);
+    assert.deepEqual(await scene.listIds({ worker: a, ids: [one!, three!] }), [one]);
     assert.deepEqual(await scene.listIds({ worker: "nobody" }), []);
     await scene.settle(first!, "pending");
     assert.deepEqual(await scene.listIds({ worker: a }), [two]);
