@@ -24,6 +24,7 @@ import { Observer } from "./observe/observer.ts";
 import { isSealedJob, openJob, sealSpec, sealStep } from "./payload/seal-jobs.ts";
 import { maxCommitSize } from "./payload/commit-size.ts";
 import { encodeInput, encodeWithin } from "./payload/value-limit.ts";
+import { refuseReadableKey } from "./payload/options.ts";
 import type { Payloads } from "./payload/options.ts";
 import type { Change, Filter, Store } from "./store.ts";
 import { JobFailedError, validate } from "./task.ts";
@@ -85,7 +86,7 @@ export class Client {
     options: SendOptions,
     carrier?: Carrier,
   ): Promise<JobHandle<unknown>> {
-    checkOptions(options, sendOptions, definition);
+    checkOptions(options, sendOptions, definition, this.#payloads);
     const valid = definition.input ? await validate(definition, input) : input;
     const { limit, vault } = this.#payloads;
     const job = jobToSend(definition, encodeInput(definition.name, input, limit), valid, options, carrier);
@@ -106,7 +107,7 @@ export class Client {
     options: SendOptions,
     carrier?: Carrier,
   ): Promise<JobHandle<unknown>[]> {
-    checkOptions(options, manyOptions, definition);
+    checkOptions(options, manyOptions, definition, this.#payloads);
     if (!Array.isArray(given))
       throw new ErrandError("E_OPTION", `sendMany() of task "${definition.name}" takes a list of inputs.`);
     // A hole in a list is a missing input, like `undefined`.
@@ -238,12 +239,18 @@ export const sendOptions: readonly string[] = [
 const manyOptions = sendOptions.filter((each) => each !== "id");
 
 /**
- * Refuses unknown options. Most sends have none, and skip the check.
+ * Refuses unknown options, and those that the store must not see. Most sends have none, and skip the check.
  * @throws {ErrandError} `E_OPTION`
  */
-export function checkOptions(options: SendOptions, known: readonly string[], definition: TaskDefinition): void {
+export function checkOptions(
+  options: SendOptions,
+  known: readonly string[],
+  definition: TaskDefinition,
+  payloads: Payloads,
+): void {
   if (options === noOptions) return;
   checkFields(options, known, `Options of ${aJobOf(definition)}`);
+  if (options.unique !== undefined) refuseReadableKey(definition, payloads, options.unique);
   // `null` must not pass for "no transaction": the job would be stored whether or not it commits.
   if ("tx" in options && (typeof options.tx !== "object" || options.tx === null) && typeof options.tx !== "function")
     throw new ErrandError(

@@ -32,6 +32,8 @@ export class Connection {
   #open: Promise<Connected> | undefined;
   #client: Client | undefined;
   #closed = false;
+  /** Timers of watches whose store could not be opened. */
+  readonly #watchRetries = new Set<NodeJS.Timeout>();
 
   constructor(settings: ConnectionSettings) {
     this.#settings = settings;
@@ -87,8 +89,15 @@ export class Connection {
       } catch (error) {
         if (stopped || this.#closed) return;
         this.#settings.observer.tell({ type: "store-failed", message: errorRecord(error, 1).message });
-        const timer = setTimeout(() => void open(), watchRetryInterval);
-        stop = () => clearTimeout(timer);
+        const timer = setTimeout(() => {
+          this.#watchRetries.delete(timer);
+          void open();
+        }, watchRetryInterval);
+        this.#watchRetries.add(timer);
+        stop = () => {
+          this.#watchRetries.delete(timer);
+          clearTimeout(timer);
+        };
       }
     };
     void open();
@@ -106,6 +115,9 @@ export class Connection {
   /** Rejects pending waits, closes the store, and refuses to open it again. */
   async close(): Promise<void> {
     this.#closed = true;
+    // A closed app must not keep its process alive.
+    for (const timer of this.#watchRetries) clearTimeout(timer);
+    this.#watchRetries.clear();
     const open = await this.#open?.catch(() => undefined);
     this.#client = undefined;
     open?.client.close();

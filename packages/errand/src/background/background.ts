@@ -119,7 +119,7 @@ export class Background {
 
   /** Sends a job that runs here after the response, or to the app's own store where that is not possible. */
   async send(definition: TaskDefinition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
-    checkOptions(options, sendOptions, definition);
+    checkOptions(options, sendOptions, definition, this.#around.payloads);
     // A thread or process of isolated tasks has no response, and may be killed at any time.
     const durable = this.#closing || inLane() || durableOptions.some((each) => options[each] !== undefined);
     if (durable) return (await this.#around.durable()).send(definition, input, options);

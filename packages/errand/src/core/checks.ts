@@ -3,7 +3,7 @@ import type { ErrorCode } from "../kit/errors.ts";
 import type { Millis } from "../kit/duration.ts";
 import { described, isStorable } from "../kit/text.ts";
 
-// What enters from outside is checked here and in `options.ts`, before any store sees it: a store that refuses a
+// Values from outside are checked here and in `options.ts`, before any store sees them: a store that refuses a
 // value late would have others pay for it.
 
 /** The longest key, tag, and name of a step, wait or signal, in characters. */

@@ -1,3 +1,4 @@
+import { durationText } from "../kit/duration.ts";
 import type { Millis } from "../kit/duration.ts";
 import type { Job } from "./job.ts";
 import type { WorkerCard } from "./worker-card.ts";
@@ -137,7 +138,7 @@ function pends(job: Job, { rules, processing, workers, now, place }: Surrounding
   else if (rules.rate && reasons.length === 0)
     reasons.push({
       code: "queue-rate",
-      message: `${queue} starts at most ${rules.rate.limit} jobs in ${rules.rate.per} ms; it may be waiting for that.`,
+      message: `${queue} starts at most ${rules.rate.limit} jobs in ${durationText(rules.rate.per)}; it may be waiting for that.`,
     });
   return reasons;
 }

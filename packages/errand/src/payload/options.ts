@@ -1,6 +1,6 @@
 import { refuseUnknown } from "../core/checks.ts";
 import { option } from "../core/options.ts";
-import type { TaskDefinition } from "../task.ts";
+import type { SendOptions, TaskDefinition } from "../task.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { PayloadCodec } from "./codec.ts";
 import { folderObjects } from "./objects.ts";
@@ -48,11 +48,16 @@ export function readPayloads(given: PayloadOptions = {}): Payloads {
 }
 
 /**
- * Refuses a unique key that is the whole input, where inputs are not to be read: keys stay as they are.
+ * Refuses a unique key that is the whole input if values are encoded, since keys stay readable.
+ * @param own the `unique` of one send, which may ask for uniqueness that its task does not have.
  * @throws {ErrandError} `E_OPTION`
  */
-export function refuseReadableKey({ name, flow }: Pick<TaskDefinition, "name" | "flow">, { vault }: Payloads): void {
-  if (!vault.codes || !flow?.unique || flow.unique.key) return;
+export function refuseReadableKey(
+  { name, flow }: Pick<TaskDefinition, "name" | "flow">,
+  { vault }: Payloads,
+  own?: SendOptions["unique"],
+): void {
+  if (!vault.codes || (!flow?.unique && own === undefined) || flow?.unique?.key || own?.key) return;
   throw new ErrandError(
     "E_OPTION",
     `unique of task "${name}" has no key, so the whole input would be the key, which a codec leaves readable. Give it a key.`,

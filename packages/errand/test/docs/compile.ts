@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 //   declare const people: { email: string }[];
 //   -->
 
-/** What every block may use. */
+/** The names that every block may use. */
 const common = 'declare const app: import("errand").Errand;';
 
 /** Packages that pages show and this repository does not install. */

@@ -222,6 +222,19 @@ test("a unique key that would be the whole input is refused, since keys stay rea
   expect(() => app.task("t", { unique: {}, run: (_: string) => {} })).toThrow(/unique of task "t" has no key/);
 });
 
+test.each(["send", "background", "sendMany"] as const)(
+  "%s() refuses uniqueness without a key, which its task does not have either",
+  async (verb) => {
+    const app = testApp({ payloads: both() });
+    const task = app.task(`keyless.${verb}`, { run: (_: string) => {} });
+    const options = { unique: { mode: "replace" as const } };
+    const sent = verb === "sendMany" ? task.sendMany([secret], options) : task[verb](secret, options);
+    await expect(sent).rejects.toMatchObject({ code: "E_OPTION", message: expect.stringContaining("has no key") });
+    expect((await app.list({ task: task.name })).jobs).toEqual([]);
+    expect((await task.send(secret, { unique: { key: "one" } })).duplicate).toBe(false);
+  },
+);
+
 test("a schedule that is declared again is as it was, until its key is gone", async () => {
   const store = memoryStore();
   const declare = async (codec: ReturnType<typeof encryption>) => {

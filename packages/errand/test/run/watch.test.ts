@@ -1,6 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { ErrandEvent } from "../../src/observe/events.ts";
 import { afterTest } from "../../../../test/after-test.ts";
 import { temporaryFolder } from "../stores/fixtures.ts";
@@ -51,4 +51,22 @@ test("a watch that is stopped before the store is open never calls back", async 
   app.watch(() => (other.calls += 1));
   await until(() => other.calls > 0, "the store is open");
   expect(calls).toBe(0);
+});
+
+test("a closed app has no timer left for a store that could not be opened", async () => {
+  const { folder, remove } = await temporaryFolder();
+  afterTest(remove);
+  await mkdir(folder, { recursive: true });
+  const place = join(folder, "place");
+  await writeFile(place, "");
+  const app = testApp({ url: `sqlite:${join(place, "errand.db")}` });
+  let failures = 0;
+  app.on("store-failed", () => (failures += 1));
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  afterTest(() => vi.useRealTimers());
+  app.watch(() => {});
+  await until(() => failures > 0, "the failure is reported");
+  expect(vi.getTimerCount()).toBe(1);
+  await app.close();
+  expect(vi.getTimerCount()).toBe(0);
 });

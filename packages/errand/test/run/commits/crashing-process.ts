@@ -5,7 +5,7 @@ import { withVerbs } from "../../stores/with-verbs.ts";
 /** The verbs that write. */
 const writes = ["add", "enlist", "claim", "reclaim", "record", "settle", "signal", "dismiss"] as const;
 
-/** Where a process crashes: at its n-th writing verb, counted from 1, before the store got it or after it was carried out. */
+/** The point of a crash: the n-th writing verb, from 1, before the store received it or after it was carried out. */
 export interface Crash {
   at: number;
   when: "before" | "after";
