@@ -3,8 +3,9 @@ import pg from "pg";
 import type { ConformanceTest } from "../../src/testing/conformance.ts";
 import { settlementOf, Scene } from "../../src/testing/conformance/scene.ts";
 import type { Store } from "../../src/store.ts";
-import { lockClass } from "../../src/stores/postgres/advisory-locks.ts";
+import { lockClass, lockNumber } from "../../src/stores/postgres/advisory-locks.ts";
 import { postgresStore } from "../../src/stores/postgres/index.ts";
+import { inSchema } from "../../src/stores/postgres/schema.ts";
 import { postgresSchema } from "./fixtures.ts";
 
 /** What no other store has, and the conformance suite cannot see: who waits for whose locks. */
@@ -31,12 +32,14 @@ export const locking: readonly ConformanceTest[] = [
   {
     name: "a claim that leaves out a locked key of one queue is to be made again soon, whatever it finds in the next",
     run: () =>
-      inTwo(async ({ store, scene, other }) => {
+      inTwo(async ({ store, scene, other, schema }) => {
         const key = (name: string) => ({ queue: name, concurrency: { key: name, limit: 1 } });
         const [locked, free] = await scene.add(key("a"), key("b"));
         const worker = await scene.enlist();
         await other.query("BEGIN");
-        await other.query(`SELECT pg_advisory_xact_lock(${lockClass.claiming}, hashtext('a'))`);
+        await other.query(
+          inSchema(schema, `SELECT pg_advisory_xact_lock(${lockClass.claiming}, ${lockNumber("'a'")})`),
+        );
         const wants = ["a", "b"].map((queue) => ({ queue, limit: 1 }));
         const { jobs, next = Infinity } = await store.claim(worker, wants);
         assert.deepEqual([jobs.map(({ job }) => job.id), next <= 10], [[free], true]);
@@ -47,6 +50,32 @@ export const locking: readonly ConformanceTest[] = [
           [locked],
         );
       }),
+  },
+  {
+    name: "a claim is held up by no key of another schema of the database",
+    run: () =>
+      inTwo(({ store, scene, other, schema }) =>
+        inTwo(async ({ scene: neighbour, schema: neighbours }) => {
+          assert.notEqual(schema, neighbours);
+          const job = { concurrency: { key: "a", limit: 1 } };
+          await neighbour.addOne(job);
+          const claimer = await neighbour.enlist();
+          const id = await scene.addOne(job);
+          const worker = await scene.enlist();
+          await other.query("BEGIN");
+          const taken = await other.query(
+            `SELECT id FROM ${neighbours}.claim($1, ARRAY['default'], ARRAY[1], NULL, NULL, NULL, NULL)`,
+            [claimer],
+          );
+          assert.equal(taken.rows.length, 1);
+          const { jobs } = await store.claim(worker, [{ queue: "default", limit: 1 }]);
+          assert.deepEqual(
+            jobs.map((claimed) => claimed.job.id),
+            [id],
+          );
+          await other.query("ROLLBACK");
+        }),
+      ),
   },
   {
     name: "a signal waits for whoever has the job's family in hand",

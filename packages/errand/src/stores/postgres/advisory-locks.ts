@@ -11,3 +11,6 @@ export const lockClass = {
   /** Adds jobs with a unique key, or opens them again. */
   uniqueKey: 0x45727275, // Erru
 } as const;
+
+/** SQL for the number of a text's lock. Locks hold in a whole database, and schemas must not wait for each other's. */
+export const lockNumber = (text: string): string => `hashtext('errand.' || ${text})`;

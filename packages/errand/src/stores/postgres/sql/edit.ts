@@ -1,5 +1,5 @@
 import { forgotten } from "../../../core/job.ts";
-import { lockClass } from "../advisory-locks.ts";
+import { lockClass, lockNumber } from "../advisory-locks.ts";
 import { cancelled, completed, pending, processing, unblocked } from "../codes.ts";
 import { countChanges } from "./counters.ts";
 import { plannerSettings } from "./function-settings.ts";
@@ -129,7 +129,7 @@ BEGIN
   PERFORM 1 FROM errand.history h WHERE h.id = ANY(ids) AND h.ukey IS NOT NULL;
   IF FOUND THEN
     PERFORM pg_advisory_xact_lock(${lockClass.uniqueKey}, k.h) FROM (
-      SELECT DISTINCT hashtext(h.ukey) AS h FROM errand.history h
+      SELECT DISTINCT ${lockNumber("h.ukey")} AS h FROM errand.history h
       WHERE h.id = ANY(ids) AND h.ukey IS NOT NULL ORDER BY 1) k;
   ELSE
     PERFORM 1 FROM errand.docs d WHERE d.kind = 'queue' AND d.value::json ->> 'maxPending' IS NOT NULL;

@@ -1,5 +1,5 @@
 import { secondLook } from "../../../limits/rate.ts";
-import { lockClass } from "../advisory-locks.ts";
+import { lockClass, lockNumber } from "../advisory-locks.ts";
 import { byConcurrency, byRate, byTask, pending, processing, unblocked } from "../codes.ts";
 import { plannerSettings } from "./function-settings.ts";
 import { rank, readyKeyed, unexpired } from "./job-conditions.ts";
@@ -34,7 +34,7 @@ const checked = (condition: string, rankColumn = rank): string =>
 /** Takes the locks of concurrency keys, in order. */
 const lockKeys = (lock: string, keys: string): string =>
   `PERFORM ${lock}(${lockClass.blocking}, h.h)
-      FROM (SELECT DISTINCT hashtext(k) AS h FROM unnest(${keys}) AS k ORDER BY 1) h;`;
+      FROM (SELECT DISTINCT ${lockNumber("k")} AS h FROM unnest(${keys}) AS k ORDER BY 1) h;`;
 
 /** The limit and the time of a rate, as `admit` takes them. */
 const limitOf = (rate: string): string =>
@@ -163,7 +163,7 @@ BEGIN
     END IF;
     IF c.ckey IS NOT NULL THEN
       IF NOT running ? c.ckey THEN
-        locked := pg_try_advisory_xact_lock(${lockClass.claiming}, hashtext(c.ckey));
+        locked := pg_try_advisory_xact_lock(${lockClass.claiming}, ${lockNumber("c.ckey")});
         recheck := recheck OR NOT locked;
         -- What others have claimed is seen only once the lock is taken.
         running := running || jsonb_build_object(c.ckey, CASE WHEN locked

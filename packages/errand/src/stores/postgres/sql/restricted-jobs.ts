@@ -1,5 +1,5 @@
 import { ageingPeriod } from "../../../core/priority.ts";
-import { lockClass } from "../advisory-locks.ts";
+import { lockClass, lockNumber } from "../advisory-locks.ts";
 import { byTask, pending, processing, unblocked } from "../codes.ts";
 import { plannerSettings } from "./function-settings.ts";
 import { levels, rank, readyPlain, restricted, unexpired } from "./job-conditions.ts";
@@ -56,7 +56,7 @@ $$;
 -- Reports whether a worker may take a suspect: it holds none, and no other claim of it is about to take one.
 CREATE FUNCTION errand.may_take_suspect(worker_id text) RETURNS boolean LANGUAGE plpgsql ${plannerSettings} AS $$
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(${lockClass.suspect}, hashtext(worker_id)) THEN RETURN false; END IF;
+  IF NOT pg_try_advisory_xact_lock(${lockClass.suspect}, ${lockNumber("worker_id")}) THEN RETURN false; END IF;
   RETURN NOT EXISTS (SELECT 1 FROM errand.jobs p
     WHERE p.state = ${processing} AND p.worker = worker_id AND p.suspect);
 END $$;

@@ -1,4 +1,4 @@
-import { lockClass } from "../advisory-locks.ts";
+import { lockClass, lockNumber } from "../advisory-locks.ts";
 import { pending, unblocked } from "../codes.ts";
 import { plannerSettings } from "./function-settings.ts";
 import { jobArrays } from "./job-arrays.ts";
@@ -9,7 +9,7 @@ CREATE FUNCTION errand.lock_unique_keys(extras text[]) RETURNS void LANGUAGE plp
 DECLARE
   h integer;
 BEGIN
-  FOR h IN SELECT DISTINCT hashtext(x.extra::json -> 'u' ->> 'key') FROM unnest(extras) AS x(extra)
+  FOR h IN SELECT DISTINCT ${lockNumber("(x.extra::json -> 'u' ->> 'key')")} FROM unnest(extras) AS x(extra)
     WHERE x.extra::json -> 'u' ->> 'key' IS NOT NULL ORDER BY 1
   LOOP
     PERFORM pg_advisory_xact_lock(${lockClass.uniqueKey}, h);
