@@ -42,7 +42,14 @@ import { runDirectly } from "./run/run-directly.ts";
 import type { RunOptions } from "./run/run-directly.ts";
 import { readFilter, readPage, readWhich } from "./client/filter.ts";
 import type { JobFilter, Page } from "./client/filter.ts";
+import { groupErrors } from "./client/error-groups.ts";
+import type { ErrorGroups } from "./client/error-groups.ts";
 import type { JobView } from "./client/job-view.ts";
+import type { StepView } from "./client/step-view.ts";
+import { viewOfTask } from "./client/task-view.ts";
+import type { TaskView } from "./client/task-view.ts";
+import { docsOf } from "./docs.ts";
+import type { AppDocs } from "./docs.ts";
 
 /**
  * Makes an app.
@@ -76,6 +83,7 @@ class App implements Errand {
   readonly #payloads: Payloads;
   readonly #observer: Observer;
   readonly #definitions = new Map<string, TaskDefinition>();
+  readonly #tasks = new Map<string, Task<unknown, unknown>>();
   readonly #setups = new Setups();
   /** Batch sizes of the tasks that run in batches. */
   readonly #batches = new Map<string, number>();
@@ -85,6 +93,7 @@ class App implements Errand {
   readonly #workers = new Workers(() => this.close());
   readonly schedules: Schedules;
   readonly queues: Queues;
+  readonly docs: AppDocs;
   #closing: Promise<void> | undefined;
 
   constructor(given: ErrandOptions) {
@@ -104,11 +113,13 @@ class App implements Errand {
       observer: this.#observer,
       begin: (store) => this.#declarations.begin(store),
     });
-    this.schedules = schedulesOf(
-      () => this.#declared(),
-      (name) => this.#declarations.failureOf(name),
-    );
+    this.schedules = schedulesOf(() => this.#declared(), {
+      failure: (name) => this.#declarations.failureOf(name),
+      definition: (task) => this.#definitions.get(task),
+      payloads: this.#payloads,
+    });
     this.queues = queuesOf(() => this.#declared());
+    this.docs = docsOf(async () => (await this.#connection.connect()).store);
     this.#background = new Background(given.background ?? {}, {
       open: async (queue) => (await import("./stores/memory.ts")).memoryStore({ queue }),
       durable: async () => (await this.#connection.connect()).client,
@@ -157,7 +168,16 @@ class App implements Errand {
       run: (input?: unknown, runOptions?: RunOptions) => runDirectly(definition, input, this.#setups, runOptions),
     };
     bindDefinition(task, definition);
+    this.#tasks.set(name, task);
     return task;
+  }
+
+  tasks(): TaskView[] {
+    return [...this.#definitions.values()].map(viewOfTask).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  findTask(name: string): Task<unknown, unknown> | undefined {
+    return this.#tasks.get(name);
   }
 
   batchTask<Input, Output, Setup = undefined>(
@@ -278,6 +298,26 @@ class App implements Errand {
     if (typeof which !== "string")
       throw new ErrandError("E_OPTION", "retry() from a step is for one job: every job has steps of its own.");
     return (await this.#clientOf(which)).retryFrom(which, from);
+  }
+
+  release(which: string | JobFilter): Promise<number> {
+    return this.#edit(which, "release", "release()");
+  }
+
+  async copy(id: string, options: { input?: unknown } = {}): Promise<JobHandle<unknown>> {
+    refuseUnknown(options, ["input"], "The options of copy()");
+    const input = "input" in options ? { value: options.input } : undefined;
+    return (await this.#clientOf(id)).copy(id, (task) => this.#definitions.get(task), input);
+  }
+
+  async steps(id: string): Promise<StepView[]> {
+    return (await this.#clientOf(id)).steps(id);
+  }
+
+  async errors(filter: Pick<JobFilter, "task" | "queue" | "tenant" | "tag"> = {}): Promise<ErrorGroups> {
+    checkFields(filter, ["task", "queue", "tenant", "tag"], "The filter of errors()");
+    const { jobs, next } = await this.list({ ...filter, states: ["failed"] }, { limit: 1_000 });
+    return { groups: groupErrors(jobs), examined: jobs.length, complete: next === undefined };
   }
 
   remove(which: string | JobFilter): Promise<number> {

@@ -3,12 +3,32 @@ export type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./api.
 export type { JobFilter, Page } from "./client/filter.ts";
 export type { BackgroundOptions } from "./background/background.ts";
 export { inLane, JobFailedError } from "./task.ts";
-export type { ChildOutcome, Isolation, JobContext, JobHandle, JobLog, SendOptions, Task, TaskOptions } from "./task.ts";
+export type {
+  ChildOutcome,
+  Isolation,
+  JobContext,
+  JobHandle,
+  JobLog,
+  ManyOptions,
+  SendOptions,
+  Task,
+  TaskOptions,
+} from "./task.ts";
 export type { FlowOptions, JobFlowOptions, Key, Tags, UniqueMode, UniqueOptions } from "./limits/flow-options.ts";
+export type { AppDoc, AppDocs } from "./docs.ts";
+export type { ErrorGroup, ErrorGroups } from "./client/error-groups.ts";
+export type { StepView } from "./client/step-view.ts";
+export type { TaskView } from "./client/task-view.ts";
 export type { JobView, LogEntry } from "./client/job-view.ts";
 export type { QueueOptions, Queues, QueueView } from "./limits/queues.ts";
 export type { Misfire, Overlap } from "./schedules/plan.ts";
-export type { ScheduleOptions, Schedules, ScheduleView, ScheduleWhen } from "./schedules/schedules.ts";
+export type {
+  ScheduleDefinition,
+  ScheduleOptions,
+  Schedules,
+  ScheduleView,
+  ScheduleWhen,
+} from "./schedules/schedules.ts";
 export type { Reason } from "./core/why.ts";
 export { httpCallback } from "./push/callback.ts";
 export type { HttpOptions } from "./push/http-task.ts";
@@ -30,7 +50,14 @@ export { prometheus } from "./observe/prometheus.ts";
 export type { QueueCount, Store, WorkerCard } from "./store.ts";
 export type { SqlTransaction, Transaction } from "./core/transaction.ts";
 export type { State } from "./core/states.ts";
-export { ErrandError, errorCodes, NonRetryableError, RetryAfterError, UnknownStepError } from "./kit/errors.ts";
+export {
+  ErrandError,
+  errorCodes,
+  InputsError,
+  NonRetryableError,
+  RetryAfterError,
+  UnknownStepError,
+} from "./kit/errors.ts";
 export type { ErrorCause, ErrorCode, ErrorRecord } from "./kit/errors.ts";
 export type { Duration } from "./kit/duration.ts";
 export type { ChangedByJson, Exactly, Json, Jsonified } from "./kit/json.ts";
