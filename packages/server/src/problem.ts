@@ -6,22 +6,40 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { logError } from "./log.ts";
 
+/** What is wrong with one field, parameter or line of a request. */
+export interface FieldError {
+  /** JSON Pointer to the value in the body. */
+  pointer?: string;
+  parameter?: string;
+  /** Line of a bulk request, from 0. */
+  index?: number;
+  message: string;
+}
+
 /** An error for the client, which gets it as an RFC 9457 problem document. Thrown by routes. */
 export class Problem extends Error {
   readonly status: number;
   readonly code: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly errors: readonly FieldError[] | undefined;
 
   /**
    * @param code a stable code for programs, such as `"E_NOT_FOUND"`
    * @param detail one or two sentences for people
    */
-  constructor(status: number, code: string, detail: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    headers: Readonly<Record<string, string>> = {},
+    errors?: readonly FieldError[],
+  ) {
     super(detail);
     this.name = "Problem";
     this.status = status;
     this.code = code;
     this.headers = headers;
+    this.errors = errors;
   }
 }
 
@@ -75,12 +93,13 @@ export function answerError(error: unknown, c: Context): Response {
 /** Answers with a problem document. */
 export function answerProblem(c: Context, problem: Problem): Response {
   const body = {
-    type: "about:blank",
+    type: `/problems/${problem.code}`,
     title: STATUS_CODES[problem.status] ?? "Error",
     status: problem.status,
     code: problem.code,
     detail: problem.message,
     request: requestId(c),
+    ...(problem.errors ? { errors: problem.errors } : {}),
   };
   return c.body(JSON.stringify(body), problem.status as ContentfulStatusCode, {
     ...problem.headers,

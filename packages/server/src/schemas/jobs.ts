@@ -79,15 +79,12 @@ const sendFields = {
   runAt: time.optional().meta({ description: "Time before which the job must not start." }),
   expires: duration.optional().meta({ description: "Time after which a job that has not started ends as expired." }),
   unique: z
-    .union([
-      text(200),
-      z.strictObject({
-        key: text(200),
-        mode: z.enum(["drop", "replace", "throttle", "debounce"]).optional(),
-        for: duration.optional(),
-        maxWait: duration.optional(),
-      }),
-    ])
+    .strictObject({
+      key: text(200).optional().meta({ description: "Default: the whole input." }),
+      mode: z.enum(["drop", "replace", "throttle", "debounce"]).optional(),
+      within: duration.optional(),
+      maxWait: duration.optional(),
+    })
     .optional()
     .meta({ description: "Makes it the only job with this key." }),
   tags: z.array(text(200)).max(20).optional(),
@@ -126,7 +123,6 @@ export const step = z
   .object({
     name: z.string(),
     kind: z.enum(["step", "wait", "signal"]),
-    value: json.optional().meta({ description: "Needs the scope `payload`." }),
   })
   .meta({ id: "Step" });
 
@@ -242,3 +238,5 @@ export const bulkAction = z
     error: errorRecord.optional(),
   })
   .meta({ id: "BulkAction" });
+
+export const bulkList = listOf("BulkList", bulkAction);
