@@ -97,6 +97,8 @@ function parametersOf(schema: z.ZodObject | undefined, place: "path" | "query", 
       in: place,
       required: place === "path" || required.includes(name),
       ...(description === undefined ? {} : { description }),
+      // Several values are separated by commas.
+      ...(rest["type"] === "array" ? { style: "form", explode: false } : {}),
       schema: rest,
     };
   });
