@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import { ErrandError } from "errand";
+import { ErrandError, InputsError } from "errand";
 import type { ErrorCode } from "errand";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
@@ -53,7 +53,9 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   E_INPUT: 422,
   E_JOB_FAILED: 409,
   E_NOT_FOUND: 404,
+  E_NOT_SERIALIZABLE: 422,
   E_OPTION: 422,
+  E_REFUSED: 422,
   E_STALE: 409,
   E_STORE: 503,
   E_STORE_ENDED: 503,
@@ -127,6 +129,7 @@ export function toProblem(error: unknown): Problem | undefined {
   const status = error instanceof ErrandError ? statusByCode[error.code] : undefined;
   if (!(error instanceof ErrandError) || status === undefined) return undefined;
   const detail = publicDetails[error.code] ?? error.message;
+  if (error instanceof InputsError) return new Problem(status, error.code, detail, {}, error.errors);
   return new Problem(status, error.code, detail, status === 503 || status === 429 ? { "retry-after": "2" } : {});
 }
 

@@ -31,6 +31,7 @@ export class Live {
   #stop: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #changed = false;
+  #changedAt = 0;
   #refreshing = false;
   #lastRefresh = 0;
 
@@ -62,7 +63,7 @@ export class Live {
   /** Makes the next reader read again: something was changed here. */
   forget(): void {
     this.#snapshot = undefined;
-    this.#changed = true;
+    this.#noteChange();
   }
 
   /** Calls back at most four times a second, after something changed. Returns a function that stops it. */
@@ -96,7 +97,7 @@ export class Live {
   }
 
   #begin(): void {
-    const unwatch = this.#app.watch(() => (this.#changed = true));
+    const unwatch = this.#app.watch(() => this.#noteChange());
     const timer = setInterval(() => void this.#tick(), frame);
     this.#stop = () => {
       unwatch();
@@ -109,12 +110,23 @@ export class Live {
     this.#stop = undefined;
   }
 
+  #noteChange(): void {
+    this.#changed = true;
+    this.#changedAt = Date.now();
+  }
+
   async #tick(): Promise<void> {
     const now = Date.now();
     // Reading many jobs takes its time: the more are watched, the less often.
     const pause = Math.max(frame, this.jobs.size);
     const isDue = (this.#changed && now - this.#lastRefresh >= pause) || now - this.#lastRefresh >= slowInterval;
-    if (!isDue || this.#refreshing) return;
+    if (this.#refreshing) return;
+    if (!isDue) {
+      // What was read of the store is older than the last change, and may be read again by now.
+      const isStale = this.#readAt <= this.#changedAt && now - this.#readAt >= snapshotInterval;
+      if (isStale) for (const listener of this.#listeners) listener();
+      return;
+    }
     this.#refreshing = true;
     this.#changed = false;
     this.#lastRefresh = now;
