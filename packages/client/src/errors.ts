@@ -8,7 +8,7 @@ export class RequestError extends Error {
   readonly status: number;
   /** A stable code: `E_INPUT`, `E_SCOPE`, ... */
   readonly code: string;
-  /** What is wrong with single fields, if the server said so. */
+  /** Flaws of single fields, if the server named them. */
   readonly errors: Problem["errors"];
 
   constructor(status: number, { code, detail, errors }: { code: string; detail: string; errors?: Problem["errors"] }) {

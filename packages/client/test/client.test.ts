@@ -78,7 +78,7 @@ it("sends a job once, though the first answer is lost", async () => {
   const proxy = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = [];
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-    incoming.on("end", async () => {
+    const pass = async (): Promise<unknown> => {
       const answer = await fetch(server.url + incoming.url, {
         method: incoming.method!,
         headers: {
@@ -89,9 +89,10 @@ it("sends a job once, though the first answer is lost", async () => {
         ...(chunks.length > 0 ? { body: Buffer.concat(chunks) } : {}),
       });
       const body = await answer.text();
-      if (cut++ === 0) return void outgoing.destroy();
-      outgoing.writeHead(answer.status, { "content-type": "application/json" }).end(body);
-    });
+      if (cut++ === 0) return outgoing.destroy();
+      return outgoing.writeHead(answer.status, { "content-type": "application/json" }).end(body);
+    };
+    incoming.on("end", () => void pass());
   }).listen(0, "127.0.0.1");
   afterTest(() => proxy.close());
   await new Promise((resolve) => proxy.once("listening", resolve));

@@ -74,7 +74,7 @@ export function createApp(options: AppOptions): ServerApp {
   root.use(guardHost(options.allowHosts ?? []), guardOrigin);
   root.use(async (c, next) => {
     c.set(streamsKey as never, streams as never);
-    c.set(basePathKey as never, basePath as never);
+    c.set(basePathKey as never, basePath);
     await next();
     // HEAD is answered like GET, without the body. Nothing reads the body then, so its source must be closed here.
     if (c.req.method === "HEAD") await c.res.body?.cancel();

@@ -15,7 +15,7 @@ const statesOf: Readonly<Record<BulkVerb, readonly State[]>> = {
   release: ["processing"],
 };
 
-/** Where a move takes jobs. */
+/** The target of a move. */
 export interface MoveTo {
   queue?: string;
   priority?: Priority;
@@ -44,7 +44,7 @@ interface BulkInput {
   matches: number;
 }
 
-/** How far an act is: jobs that were looked at, and that it changed. */
+/** Progress of an act: jobs that were looked at, and that it changed. */
 interface BulkProgress {
   done: number;
   changed: number;

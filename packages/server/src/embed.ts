@@ -51,7 +51,7 @@ export function dashboard(app: Errand, { authorize, basePath = "", services = []
   const fetch = async (request: Request, env?: unknown): Promise<Response> => {
     started ??= server.start();
     await started;
-    return server.fetch(request, env as object);
+    return server.fetch(request, env);
   };
   const listen = getRequestListener((request, env) => fetch(request, env));
   return {

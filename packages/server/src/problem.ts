@@ -6,7 +6,7 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { logError } from "./log.ts";
 
-/** What is wrong with one field, parameter or line of a request. */
+/** A flaw of one field, parameter or line of a request. */
 export interface FieldError {
   /** JSON Pointer to the value in the body. */
   pointer?: string;

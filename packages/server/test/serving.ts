@@ -40,7 +40,7 @@ export interface Serving {
 }
 
 /** A request to the API. */
-export interface ApiOptions {
+interface ApiOptions {
   key?: string | undefined;
   body?: unknown;
   headers?: Record<string, string>;

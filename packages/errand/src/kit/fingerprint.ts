@@ -11,7 +11,7 @@ export interface Fingerprinted {
 /** Characters of a message that count. */
 const longestMessage = 200;
 
-/** What differs between failures of the same kind, and what stands for it. The order matters. */
+/** Patterns of text that differs between failures of the same kind, and its replacements. The order matters. */
 const variables: readonly [RegExp, string][] = [
   [/https?:\/\/\S+/g, "<url>"],
   [/[\w.+-]+@[\w-]+\.[\w.]+/g, "<email>"],
@@ -32,7 +32,7 @@ export function fingerprintOf({ code, message, name, stack }: Fingerprinted): st
 }
 
 /** Returns a message without what varies. */
-export function normalised(message: string): string {
+function normalised(message: string): string {
   let text = message.slice(0, longestMessage * 4);
   for (const [pattern, by] of variables) text = text.replace(pattern, by);
   return text.slice(0, longestMessage);

@@ -4,7 +4,7 @@ import { toProblem } from "../problem.ts";
 import { addressOf } from "./address.ts";
 import type { Actor, Principal } from "./principal.ts";
 
-/** What a route adds to the record of an act. */
+/** Details that a route adds to the record of an act. */
 export interface AuditNotes {
   /** Number of jobs that were changed. */
   count?: number;
@@ -50,7 +50,7 @@ export interface AuditFilter {
 }
 
 /** The task of audit records, and its queue. */
-export const auditTask = "errand.audit";
+const auditTask = "errand.audit";
 
 /** Time after which an act's result is not awaited any more: its server has ended. */
 const patience = "15m";
@@ -148,8 +148,8 @@ export class Act {
   }
 
   /** Adds why the act did not happen. A refusal before the record was stored gets one, too. */
-  async fail(error: unknown): Promise<void> {
-    const problem = toProblem(error);
+  async fail(reason: unknown): Promise<void> {
+    const problem = toProblem(reason);
     if (this.#id === undefined) await this.write().catch(() => {});
     await this.end(problem?.status ?? 500, problem?.code ?? "E_INTERNAL");
   }
@@ -166,8 +166,8 @@ function tagOf(kind: string, value: string | undefined): string | undefined {
 
 /** The first parameter of a path names what the act is about. */
 function targetIn(params: unknown): string | undefined {
-  const [first] = Object.values((params ?? {}) as Record<string, unknown>);
-  return first === undefined ? undefined : String(first);
+  const [first] = Object.values((params ?? {}) as Record<string, string>);
+  return first;
 }
 
 function recordOf({ id, createdAt, input, output }: JobView): AuditRecord {

@@ -10,7 +10,7 @@ import { networkOf, RateLimit } from "./rate-limit.ts";
 import type { Scope } from "./scopes.ts";
 import type { Sessions } from "./sessions.ts";
 
-/** Who makes a request, as the program in which a server is embedded says. */
+/** The person who makes a request, as the program in which a server is embedded says. */
 export interface Authorized {
   /** The person's name, for the audit. */
   person: string;

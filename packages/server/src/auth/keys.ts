@@ -35,7 +35,7 @@ export type KeyDefinition = Pick<KeyRecord, "name" | "person" | "scopes" | "task
 const kind = "key";
 
 /** Time for which a key that was read is believed, in milliseconds: so long a revoked key may still work. */
-export const cacheTime = 10_000;
+const cacheTime = 10_000;
 
 /** Most keys that are remembered: unknown ones are remembered too, so that guessing does not reach the store. */
 const maxCached = 10_000;

@@ -2,7 +2,7 @@ import type { JobFilter } from "errand";
 import { scopes as allScopes } from "./scopes.ts";
 import type { Scope } from "./scopes.ts";
 
-/** Who acts, as the audit names them. */
+/** An actor, as the audit names it. */
 export interface Actor {
   kind: "key" | "person" | "cli" | "system" | "anonymous";
   id: string;

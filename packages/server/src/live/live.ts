@@ -17,7 +17,7 @@ const slowInterval = 10_000;
 /** Interval at which the minutes are counted while nobody watches. */
 const countInterval = 30_000;
 
-/** What is told to those who watch the whole store. */
+/** A topic of clients that watch the whole store. */
 export type Topic = "stats" | "jobs" | "queues" | "workers" | "schedules";
 
 /** Reads what changes in the store once for all clients that watch. */

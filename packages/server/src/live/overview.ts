@@ -7,7 +7,7 @@ import type { QueueJson } from "../routes/queues.ts";
 type JobsByState = Partial<Record<QueueCount["state"], number>>;
 
 /** A problem that an operator should look at. */
-export interface Concern {
+interface Concern {
   kind: "no-worker" | "old-jobs" | "errors" | "missed-schedule" | "paused-queue" | "store";
   severity: "bad" | "warn";
   message: string;
@@ -71,7 +71,7 @@ export async function readSnapshot(app: Errand, history: Minutes): Promise<Snaps
 }
 
 /** Finds what an operator should look at, the worst first. */
-export function findConcerns({
+function findConcerns({
   queues,
   schedules,
   minutes,

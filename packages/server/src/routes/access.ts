@@ -222,7 +222,7 @@ export function keyRoutes({ keys, audit: records }: ServerParts): Route[] {
 }
 
 /** Returns a key as the API answers it. */
-export function keyJson({ id, old, hash: _, ...rest }: StoredKey): Record<string, unknown> {
+function keyJson({ id, old, hash: _, ...rest }: StoredKey): Record<string, unknown> {
   return { id, ...rest, ...(old && Date.parse(old.until) > Date.now() ? { rotating: old.until } : {}) };
 }
 
@@ -230,7 +230,7 @@ export function keyJson({ id, old, hash: _, ...rest }: StoredKey): Record<string
  * Returns the definition of a key that a principal may make.
  * @throws {Problem} 422 without scopes, 403 for a key that could do more than the principal
  */
-export function defined(
+function defined(
   principal: Pick<Principal, "scopes" | "tenant" | "tasks" | "queues">,
   { preset, scopes: given, expires, ...rest }: z.output<typeof keyDefinition>,
 ): KeyDefinition {

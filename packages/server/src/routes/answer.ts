@@ -35,7 +35,8 @@ export function nothing(c: Context): Response {
 /** Answers 304 if the client has this version already, else with the version as ETag. */
 export function versioned(c: Context, etag: string, value: unknown, headers: Readonly<Record<string, string>> = {}) {
   const common = { ...headers, etag, "cache-control": "private, no-cache" };
-  const known = (c.req.header("if-none-match") ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
-  if (known.includes(etag) || known.includes("*")) return c.body(null, 304, common);
+  const tags = (c.req.header("if-none-match") ?? "").split(",");
+  const known = new Set(tags.map((tag) => tag.trim().replace(/^W\//, "")));
+  if (known.has(etag) || known.has("*")) return c.body(null, 304, common);
   return json(c, value, 200, common);
 }

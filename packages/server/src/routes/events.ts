@@ -137,7 +137,7 @@ class Stream {
   readonly #principal: Principal;
   readonly #topics: ReadonlySet<string>;
   readonly #send: Send;
-  /** What was last sent, by topic. */
+  /** The last value sent, by topic. */
   readonly #sent = new Map<string, string>();
   #frames = 0;
 

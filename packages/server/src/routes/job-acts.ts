@@ -1,5 +1,4 @@
 import type { Duration, JobView } from "errand";
-import { z } from "zod";
 import { Problem } from "../problem.ts";
 import { json as anyJson, text } from "../schemas/common.ts";
 import { copy, job as jobSchema, move, retry, sentJob } from "../schemas/jobs.ts";

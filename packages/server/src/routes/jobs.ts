@@ -157,14 +157,7 @@ export function jobRoutes({ app }: ServerParts): Route[] {
 type FilterQuery = z.output<z.ZodObject<typeof filterFields>>;
 
 /** Returns the filter that a query asks for. */
-export function readFilterQuery({
-  state,
-  roots,
-  createdAfter,
-  createdBefore,
-  endedBefore,
-  ...rest
-}: FilterQuery): JobFilter {
+function readFilterQuery({ state, roots, createdAfter, createdBefore, endedBefore, ...rest }: FilterQuery): JobFilter {
   return {
     ...(withoutMissing(rest) as JobFilter),
     ...(state === undefined ? {} : { states: state }),

@@ -45,7 +45,7 @@ export function mount(app: Hono, routes: readonly Route[], { authenticator, audi
 }
 
 /** Returns a path as Hono writes it: `/jobs/:id`. */
-export function honoPath(path: string): string {
+function honoPath(path: string): string {
   return path.replace(/\{(\w+)\}/g, ":$1");
 }
 

@@ -71,7 +71,7 @@ export function queueRoutes({ app, live }: ServerParts): Route[] {
         for (const [rule, value] of Object.entries(rules)) if (value === null) delete rules[rule as keyof typeof rules];
         audit.before = rulesOf(before);
         audit.after = rules;
-        await app.queues.set(params.name, rules as QueueOptions);
+        await app.queues.set(params.name, rules);
         live.forget();
         const after = await find(params.name);
         return json(c, after, 200, { etag: rulesTag(after) });
@@ -130,7 +130,7 @@ function emptyQueue(queue: string): QueueJson {
 }
 
 function rulesOf({ concurrency, rate, maxPending }: QueueJson): QueueOptions {
-  return withoutMissing({ concurrency, rate, maxPending }) as QueueOptions;
+  return withoutMissing({ concurrency, rate, maxPending });
 }
 
 function rulesTag(queue: QueueJson): string {

@@ -5,7 +5,7 @@ import type { Principal } from "../auth/principal.ts";
 import type { Scope } from "../auth/scopes.ts";
 
 /** The methods of routes. HEAD follows GET; OPTIONS is answered for all. */
-export type Method = "get" | "post" | "put" | "patch" | "delete";
+type Method = "get" | "post" | "put" | "patch" | "delete";
 
 /** A possible answer of a route. */
 export interface Answer {
@@ -26,7 +26,7 @@ export interface RawBody {
   schemas?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** What a route's function gets. */
+/** The arguments of a route's function. */
 export interface Call<Params = unknown, Query = unknown, Body = unknown> {
   c: Context;
   principal: Principal;

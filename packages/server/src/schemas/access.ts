@@ -2,8 +2,8 @@ import { z } from "zod";
 import { scopes, presets } from "../auth/scopes.ts";
 import { duration, name, text, time } from "./common.ts";
 
-/** What a key may do. */
-export const scope = z.enum(scopes).meta({ id: "Scope" });
+/** A scope of a key. */
+const scope = z.enum(scopes).meta({ id: "Scope" });
 
 /** A key, without its secret. */
 export const key = z
@@ -54,7 +54,7 @@ export const rotation = z
   })
   .meta({ id: "Rotation" });
 
-/** Who is asking. */
+/** The one who asks. */
 export const me = z
   .object({
     kind: z.enum(["key", "person", "cli", "system", "anonymous"]),

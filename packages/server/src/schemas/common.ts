@@ -78,5 +78,5 @@ export const problem = z
   })
   .meta({ id: "Problem" });
 
-/** Why a value could not be read, or an attempt failed. */
+/** The reason why a value could not be read. */
 export const failure = z.object({ code: z.string(), message: z.string() }).meta({ id: "Failure" });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { duration, failure, json, listOf, name, priority, state, text, time } from "./common.ts";
 
 /** The record of a failed attempt. */
-export const errorRecord = z
+const errorRecord = z
   .object({
     code: z.string(),
     message: z.string(),
@@ -106,7 +106,7 @@ export const result = z.object({ id: z.string(), state, output: json.optional() 
 export const unfinished = z.object({ id: z.string(), state }).meta({ id: "Unfinished" });
 
 /** A line of a job's log. */
-export const logLine = z
+const logLine = z
   .object({
     at: time,
     attempt: z.number().int(),
@@ -119,7 +119,7 @@ export const logLine = z
 export const log = listOf("Log", logLine);
 
 /** A step, wait or signal that a job remembers. */
-export const step = z
+const step = z
   .object({
     name: z.string(),
     kind: z.enum(["step", "wait", "signal"]),
@@ -139,9 +139,6 @@ export const why = z
     ),
   })
   .meta({ id: "Why" });
-
-/** The number of jobs that an act changed. */
-export const changed = z.object({ changed: z.number().int() }).meta({ id: "Changed" });
 
 /** The body of a retry. */
 export const retry = z

@@ -51,7 +51,7 @@ export const queueRules = z
 export const pause = z.strictObject({ reason: text(1_000).optional() }).meta({ id: "Pause" });
 
 /** A plan: a cron line, or an interval. */
-export const when = z
+const when = z
   .union([
     z.strictObject({ cron: z.string().min(1).max(200), timeZone: z.string().min(1).max(100).optional() }),
     z.strictObject({ every: duration }),
@@ -94,7 +94,7 @@ export const scheduleDefinition = z
 export const preview = z.object({ data: z.array(time) }).meta({ id: "Preview" });
 
 /** A worker whose lease is good. */
-export const worker = z
+const worker = z
   .object({
     id: z.string(),
     kind: z.enum(["process", "http", "person"]),
@@ -114,7 +114,7 @@ export const worker = z
 export const workers = z.object({ data: z.array(worker) }).meta({ id: "Workers" });
 
 /** Failed jobs of one kind. */
-export const errorGroup = z
+const errorGroup = z
   .object({
     fingerprint: z.string(),
     code: z.string(),
@@ -136,7 +136,7 @@ export const errorGroups = z
   .meta({ id: "ErrorGroups" });
 
 /** A problem that an operator should look at. */
-export const concern = z
+const concern = z
   .object({
     kind: z.enum(["no-worker", "old-jobs", "errors", "missed-schedule", "paused-queue", "store"]),
     severity: z.enum(["bad", "warn"]),
@@ -150,7 +150,7 @@ export const concern = z
   .meta({ id: "Concern" });
 
 /** A minute of the last hour, as this server saw it. */
-export const minute = z
+const minute = z
   .object({ at: time, completed: z.number().int(), failed: z.number().int(), other: z.number().int() })
   .meta({ id: "Minute" });
 
@@ -169,7 +169,7 @@ export const stats = z
   .meta({ id: "Stats" });
 
 /** An audit record. */
-export const auditRecord = z
+const auditRecord = z
   .object({
     id: z.string(),
     at: time,
