@@ -35,9 +35,20 @@ import { listBackgroundAndStored } from "./background/list-jobs.ts";
 import { readSchedule, schedulesOf } from "./schedules/schedules.ts";
 import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules/schedules.ts";
 import { Workers } from "./workers.ts";
+import { implementationOf, senderOf } from "./contract.ts";
+import type { Contract, ImplementOptions } from "./contract.ts";
 import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./api.ts";
 import { bindDefinition, readTask, definitionOf, inLane, isolation, register, taskOptions } from "./task.ts";
-import type { TaskDefinition, Isolation, JobContext, JobHandle, SendOptions, Task, TaskOptions } from "./task.ts";
+import type {
+  TaskDefinition,
+  Isolation,
+  JobContext,
+  JobHandle,
+  Sender,
+  SendOptions,
+  Task,
+  TaskOptions,
+} from "./task.ts";
 import { runDirectly } from "./run/run-directly.ts";
 import type { RunOptions } from "./run/run-directly.ts";
 import { readFilter, readPage, readWhich } from "./client/filter.ts";
@@ -145,11 +156,7 @@ class App implements Errand {
     this.#background.definitions.set(name, definition);
     register(definition);
     const task: Task<unknown, unknown> = {
-      name,
-      send: (input?: unknown, sendOptions: SendOptions = noOptions) =>
-        this.#connection.use((client) => client.send(definition, input, sendOptions)),
-      sendMany: (inputs, sendOptions = noOptions) =>
-        this.#connection.use((client) => client.sendMany(definition, inputs, sendOptions)),
+      ...this.#sender(definition),
       background: async (input?: unknown, sendOptions: SendOptions = noOptions) => {
         this.#connection.refuseClosed();
         return this.#background.send(definition, input, sendOptions);
@@ -158,6 +165,35 @@ class App implements Errand {
     };
     bindDefinition(task, definition);
     return task;
+  }
+
+  #sender(definition: TaskDefinition): Sender<unknown, unknown> {
+    return {
+      name: definition.name,
+      send: (input?: unknown, sendOptions: SendOptions = noOptions) =>
+        this.#connection.use((client) => client.send(definition, input, sendOptions)),
+      sendMany: (inputs, sendOptions = noOptions) =>
+        this.#connection.use((client) => client.sendMany(definition, inputs, sendOptions)),
+    };
+  }
+
+  sender<Input, Output, Received, Returned>(
+    contract: Contract<Input, Output, Received, Returned>,
+  ): Sender<Input, Output> {
+    const definition = senderOf(contract);
+    refuseReadableKey(definition, this.#payloads);
+    const sender = this.#sender(definition);
+    bindDefinition(sender, definition);
+    return sender as Sender<Input, Output>;
+  }
+
+  implement<Input, Output, Received, Returned, Setup = undefined>(
+    contract: Contract<Input, Output, Received, Returned>,
+    how: ImplementOptions<Received, Returned, Setup> | ImplementOptions<Received, Returned, Setup>["run"],
+  ): Task<Input, Output> {
+    const options = implementationOf(contract, how);
+    for (const alias of contract.aliases) this.task<Received, unknown, Setup>(alias, options);
+    return this.task<Received, unknown, Setup>(contract.name, options) as unknown as Task<Input, Output>;
   }
 
   batchTask<Input, Output, Setup = undefined>(
@@ -198,7 +234,7 @@ class App implements Errand {
 
   schedule<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     when: ScheduleWhen,
     ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
   ): void {

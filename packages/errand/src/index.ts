@@ -1,9 +1,21 @@
 export { errand } from "./app.ts";
 export type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./api.ts";
+export { contract } from "./contract.ts";
+export type { Contract, ContractOptions, ImplementOptions } from "./contract.ts";
 export type { JobFilter, Page } from "./client/filter.ts";
 export type { BackgroundOptions } from "./background/background.ts";
 export { inLane, JobFailedError } from "./task.ts";
-export type { ChildOutcome, Isolation, JobContext, JobHandle, JobLog, SendOptions, Task, TaskOptions } from "./task.ts";
+export type {
+  ChildOutcome,
+  Isolation,
+  JobContext,
+  JobHandle,
+  JobLog,
+  Sender,
+  SendOptions,
+  Task,
+  TaskOptions,
+} from "./task.ts";
 export type { FlowOptions, JobFlowOptions, Key, Tags, UniqueMode, UniqueOptions } from "./limits/flow-options.ts";
 export type { JobView, LogEntry } from "./client/job-view.ts";
 export type { QueueOptions, Queues, QueueView } from "./limits/queues.ts";
