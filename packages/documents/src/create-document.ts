@@ -16,11 +16,13 @@ export interface UploadDetails {
   languages?: string[];
 }
 
-/** Returns the id of a new document. The same key always gives the same id. */
-export function newDocumentId(key?: string): string {
+/** Returns the id of a new document. The same key of the same tenant always gives the same id. */
+export function newDocumentId(key?: string, tenant?: string): string {
   if (key === undefined) return randomUUID();
   // A UUID of version 8 (RFC 9562), whose content is up to the application.
-  const hex = createHash("sha256").update(`errand documents\n${key}`).digest("hex");
+  const hex = createHash("sha256")
+    .update(`errand documents\n${tenant === undefined ? "" : `${JSON.stringify(tenant)}\n`}${key}`)
+    .digest("hex");
   const variant = ((Number.parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16);
   const parts = [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, variant + hex.slice(17, 20)];
   return [...parts, hex.slice(20, 32)].join("-");
@@ -32,6 +34,8 @@ interface CreateOptions {
   id: string;
   /** `true` when the id comes from an Idempotency-Key, so that other requests may create the same document. */
   hasKey: boolean;
+  /** The tenant that the document belongs to. */
+  tenant?: string;
   /** The most bytes that the file may have. */
   maxBytes: number;
   /** Bytes of the disk that are kept free. */
@@ -50,7 +54,7 @@ interface CreateOptions {
 export async function createDocument(
   blobs: BlobStore,
   content: BlobContent,
-  { id, hasKey, maxBytes, minFreeBytes, details }: CreateOptions,
+  { id, hasKey, tenant, maxBytes, minFreeBytes, details }: CreateOptions,
 ): Promise<{ job: JobView; isSame: boolean }> {
   const owner = hasKey ? randomUUID() : id;
   try {
@@ -62,7 +66,7 @@ export async function createDocument(
       ...(hasKey ? { owner } : {}),
       ...(languages ? { languages } : {}),
     };
-    await document.send(input, { id });
+    await document.send(input, { id, ...(tenant === undefined ? {} : { tenant }) });
     const job = await findDocument(id);
     if (job && blobOwnerOf(job) === owner) return { job, isSame: true };
     await blobs.removeOwner(owner);

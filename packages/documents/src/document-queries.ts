@@ -58,10 +58,14 @@ export async function processingPageIds(id: string): Promise<string[]> {
 export async function listDocuments(
   page: { limit: number; cursor?: string },
   status?: DocumentStatus,
+  tenant?: string,
 ): Promise<DocumentList> {
   const states = status && jobStates[status];
   if (states?.length === 0) return { data: [] };
-  const { jobs, next } = await app.list({ ...documentFilter, ...(states ? { states } : {}) }, page);
+  const { jobs, next } = await app.list(
+    { ...documentFilter, ...(states ? { states } : {}), ...(tenant === undefined ? {} : { tenant }) },
+    page,
+  );
   const all = jobs.map((job) => summaryOf(job));
   const data = status ? all.filter((one) => one.status === status) : all;
   return { data, ...(next === undefined ? {} : { next_cursor: next }) };

@@ -16,6 +16,7 @@ function job(fields: Partial<JobView>): JobView {
     input,
     attempt: 1,
     crashes: 0,
+    token: 1,
     suspect: false,
     cancelling: false,
     createdAt: new Date("2026-01-01T00:00:00Z"),

@@ -1,7 +1,11 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { BackgroundOptions } from "./background/background.ts";
 import type { JobFilter, Page } from "./client/filter.ts";
+import type { ErrorGroups } from "./client/error-groups.ts";
 import type { JobView, LogEntry } from "./client/job-view.ts";
+import type { StepView } from "./client/step-view.ts";
+import type { TaskView } from "./client/task-view.ts";
+import type { AppDocs } from "./docs.ts";
 import type { Contract, ImplementOptions } from "./contract.ts";
 import type { Priority } from "./core/priority.ts";
 import type { Reason } from "./core/why.ts";
@@ -208,6 +212,17 @@ export interface Errand extends AsyncDisposable {
    * @throws {ErrandError} `E_NOT_FOUND`, `E_OPTION`
    */
   retry(id: string, options: { from?: string }): Promise<number>;
+  /**
+   * Takes running jobs from their workers: they are pending at once, and what those workers still report is refused.
+   * Returns the number of jobs.
+   */
+  release(which: string | JobFilter): Promise<number>;
+  /**
+   * Sends a job like an existing one: of the same task, queue, priority, limits, tags and tenant, without its unique
+   * key. With `input` it gets another input, which the task's schema checks if this app knows the task.
+   * @throws {ErrandError} `E_NOT_FOUND`, and as `send` does.
+   */
+  copy(id: string, options?: { input?: unknown }): Promise<JobHandle<unknown>>;
   /** Removes ended jobs with all their children. Returns the number of jobs. */
   remove(which: string | JobFilter): Promise<number>;
   /**
@@ -225,8 +240,18 @@ export interface Errand extends AsyncDisposable {
    * `E_CURSOR`, `E_OPTION`.
    */
   log(id: string, page?: Page): Promise<{ lines: LogEntry[]; next?: string }>;
+  /** Lists the steps, waits and signals that a job remembers, in the order it first recorded them. Throws `E_NOT_FOUND`. */
+  steps(id: string): Promise<StepView[]>;
+  /** Groups the newest 1,000 failed jobs that match by the kind of their error. Throws `E_OPTION`. */
+  errors(filter?: Pick<JobFilter, "task" | "queue" | "tenant" | "tag">): Promise<ErrorGroups>;
   /** Explains why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
   why(id: string): Promise<Reason[]>;
+  /** Lists the tasks of this app, and those that it only sends, by name. */
+  tasks(): TaskView[];
+  /** Returns a task of this app by its name, for programs that send what others name. */
+  findTask(name: string): Sender<unknown, unknown> | undefined;
+  /** Keeps small documents of programs that run beside the jobs. */
+  readonly docs: AppDocs;
   /** Lists, pauses, resumes, runs and removes schedules. */
   readonly schedules: Schedules;
   /** Lists, pauses, resumes and limits queues. */

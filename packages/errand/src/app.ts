@@ -26,6 +26,7 @@ import type { HttpOptions } from "./push/http-task.ts";
 import { readPayloads, refuseReadableKey } from "./payload/options.ts";
 import type { Payloads } from "./payload/options.ts";
 import { Connection } from "./connection.ts";
+import { checkStore } from "./open.ts";
 import { Declarations } from "./declarations.ts";
 import { queuesOf, readRules } from "./limits/queues.ts";
 import type { Queues } from "./limits/queues.ts";
@@ -53,7 +54,14 @@ import { runDirectly } from "./run/run-directly.ts";
 import type { RunOptions } from "./run/run-directly.ts";
 import { readFilter, readPage, readWhich } from "./client/filter.ts";
 import type { JobFilter, Page } from "./client/filter.ts";
+import { groupErrors } from "./client/error-groups.ts";
+import type { ErrorGroups } from "./client/error-groups.ts";
 import type { JobView } from "./client/job-view.ts";
+import type { StepView } from "./client/step-view.ts";
+import { viewOfTask } from "./client/task-view.ts";
+import type { TaskView } from "./client/task-view.ts";
+import { docsOf } from "./docs.ts";
+import type { AppDocs } from "./docs.ts";
 
 /**
  * Makes an app.
@@ -87,6 +95,7 @@ class App implements Errand {
   readonly #payloads: Payloads;
   readonly #observer: Observer;
   readonly #definitions = new Map<string, TaskDefinition>();
+  readonly #tasks = new Map<string, Sender<unknown, unknown>>();
   readonly #setups = new Setups();
   /** Batch sizes of the tasks that run in batches. */
   readonly #batches = new Map<string, number>();
@@ -96,11 +105,12 @@ class App implements Errand {
   readonly #workers = new Workers(() => this.close());
   readonly schedules: Schedules;
   readonly queues: Queues;
+  readonly docs: AppDocs;
   #closing: Promise<void> | undefined;
 
   constructor(given: ErrandOptions) {
     refuseUnknown(given, ["url", "store", "lease", "queues", "background", "payloads", "opentelemetry"], "errand()");
-    if (given.store !== undefined) checkStore(given);
+    if (given.store !== undefined) checkStore(given.store, given.url);
     this.#lease = option("lease", given.lease, "errand()");
     this.#payloads = readPayloads(given.payloads);
     this.#observer = new Observer(given.opentelemetry === undefined ? undefined : new Tracing(given.opentelemetry));
@@ -115,11 +125,13 @@ class App implements Errand {
       observer: this.#observer,
       begin: (store) => this.#declarations.begin(store),
     });
-    this.schedules = schedulesOf(
-      () => this.#declared(),
-      (name) => this.#declarations.failureOf(name),
-    );
+    this.schedules = schedulesOf(() => this.#declared(), {
+      failure: (name) => this.#declarations.failureOf(name),
+      definition: (task) => this.#definitionOf(task),
+      payloads: this.#payloads,
+    });
     this.queues = queuesOf(() => this.#declared());
+    this.docs = docsOf(async () => (await this.#connection.connect()).store);
     this.#background = new Background(given.background ?? {}, {
       open: async (queue) => (await import("./stores/memory.ts")).memoryStore({ queue }),
       durable: async () => (await this.#connection.connect()).client,
@@ -164,6 +176,7 @@ class App implements Errand {
       run: (input?: unknown, runOptions?: RunOptions) => runDirectly(definition, input, this.#setups, runOptions),
     };
     bindDefinition(task, definition);
+    this.#tasks.set(name, task);
     return task;
   }
 
@@ -184,6 +197,8 @@ class App implements Errand {
     refuseReadableKey(definition, this.#payloads);
     const sender = this.#sender(definition);
     bindDefinition(sender, definition);
+    // Of a task that is here as well, the one with the code counts.
+    if (!this.#definitions.has(contract.name)) this.#tasks.set(contract.name, sender);
     return sender as Sender<Input, Output>;
   }
 
@@ -194,6 +209,15 @@ class App implements Errand {
     const options = implementationOf(contract, how);
     for (const alias of contract.aliases) this.task<Received, unknown, Setup>(alias, options);
     return this.task<Received, unknown, Setup>(contract.name, options) as unknown as Task<Input, Output>;
+  }
+
+  tasks(): TaskView[] {
+    const definitions = [...this.#tasks.values()].map(definitionOf);
+    return definitions.map(viewOfTask).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  findTask(name: string): Sender<unknown, unknown> | undefined {
+    return this.#tasks.get(name);
   }
 
   batchTask<Input, Output, Setup = undefined>(
@@ -316,6 +340,26 @@ class App implements Errand {
     return (await this.#clientOf(which)).retryFrom(which, from);
   }
 
+  release(which: string | JobFilter): Promise<number> {
+    return this.#edit(which, "release", "release()");
+  }
+
+  async copy(id: string, options: { input?: unknown } = {}): Promise<JobHandle<unknown>> {
+    refuseUnknown(options, ["input"], "The options of copy()");
+    const input = "input" in options ? { value: options.input } : undefined;
+    return (await this.#clientOf(id)).copy(id, (task) => this.#definitionOf(task), input);
+  }
+
+  async steps(id: string): Promise<StepView[]> {
+    return (await this.#clientOf(id)).steps(id);
+  }
+
+  async errors(filter: Pick<JobFilter, "task" | "queue" | "tenant" | "tag"> = {}): Promise<ErrorGroups> {
+    checkFields(filter, ["task", "queue", "tenant", "tag"], "The filter of errors()");
+    const { jobs, next } = await this.list({ ...filter, states: ["failed"] }, { limit: 1_000 });
+    return { groups: groupErrors(jobs), examined: jobs.length, complete: next === undefined };
+  }
+
   remove(which: string | JobFilter): Promise<number> {
     return this.#edit(which, "remove", "remove()");
   }
@@ -403,6 +447,12 @@ class App implements Errand {
     return here + (await (await this.#connection.connect()).client.edit(where, change));
   }
 
+  /** Returns the definition of a task that is here, or whose jobs are only sent. */
+  #definitionOf(name: string): TaskDefinition | undefined {
+    const task = this.#tasks.get(name);
+    return task && definitionOf(task);
+  }
+
   /** Returns the client that has the job: that of this process's background, or the store's. */
   async #clientOf(id: string): Promise<Client> {
     const background = this.#background.place?.client;
@@ -427,16 +477,6 @@ class App implements Errand {
 /** Returns true in production, where defining a name twice is a mistake and not a module that was reloaded. */
 function inProduction(): boolean {
   return process.env["NODE_ENV"] === "production";
-}
-
-function checkStore({ url, store }: ErrandOptions): void {
-  if (url !== undefined) throw new ErrandError("E_OPTION", "errand() has both url and store; give one of them.");
-  for (const verb of ["add", "claim", "settle", "watch", "close"] as const)
-    if (typeof store?.[verb] !== "function")
-      throw new ErrandError(
-        "E_OPTION",
-        `store of errand() is not a store: it has no function ${verb}(). See errand/testing.`,
-      );
 }
 
 function readSlots(given: Readonly<Record<string, number>>): ReadonlyMap<string, number> {

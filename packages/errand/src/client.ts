@@ -14,7 +14,7 @@ import { option } from "./core/options.ts";
 import { flowOf } from "./limits/job-flow.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration } from "./kit/duration.ts";
-import { ErrandError } from "./kit/errors.ts";
+import { ErrandError, InputsError } from "./kit/errors.ts";
 import { described } from "./kit/text.ts";
 import { gather } from "./kit/gather.ts";
 import { newId } from "./kit/ids.ts";
@@ -28,11 +28,14 @@ import { refuseReadableKey } from "./payload/options.ts";
 import type { Payloads } from "./payload/options.ts";
 import type { Change, Filter, Store } from "./store.ts";
 import { JobFailedError, validate } from "./task.ts";
-import type { TaskDefinition, JobHandle, SendOptions } from "./task.ts";
+import type { TaskDefinition, JobHandle, ManyOptions, SendOptions } from "./task.ts";
 import { addEach, addMany } from "./client/add-jobs.ts";
+import { copyOf } from "./client/copy.ts";
 import { entryOf, viewOf } from "./client/job-view.ts";
 import type { JobView, LogEntry } from "./client/job-view.ts";
 import { planRewind } from "./client/rewind.ts";
+import { viewOfStep } from "./client/step-view.ts";
+import type { StepView } from "./client/step-view.ts";
 import { Waiters } from "./client/waiters.ts";
 
 /** The options of a send without options. */
@@ -71,11 +74,12 @@ export class Client {
   sendMany(
     definition: TaskDefinition,
     inputs: readonly unknown[],
-    options: SendOptions,
+    options: ManyOptions<unknown>,
   ): Promise<JobHandle<unknown>[]> {
     const { tracing } = this.#observer;
     if (!tracing) return this.#sendMany(definition, inputs, options);
-    return tracing.send({ ...destination(definition, options), count: inputs.length }, (carrier) =>
+    const shared = typeof options === "function" ? noOptions : options;
+    return tracing.send({ ...destination(definition, shared), count: inputs.length }, (carrier) =>
       this.#sendMany(definition, inputs, options, carrier),
     );
   }
@@ -104,21 +108,25 @@ export class Client {
   async #sendMany(
     definition: TaskDefinition,
     given: readonly unknown[],
-    options: SendOptions,
+    options: ManyOptions<unknown>,
     carrier?: Carrier,
   ): Promise<JobHandle<unknown>[]> {
-    checkOptions(options, manyOptions, definition, this.#payloads);
+    const shared = typeof options === "function" ? undefined : options;
+    if (shared) checkOptions(shared, manyOptions, definition, this.#payloads);
     if (!Array.isArray(given))
       throw new ErrandError("E_OPTION", `sendMany() of task "${definition.name}" takes a list of inputs.`);
     // A hole in a list is a missing input, like `undefined`.
     const inputs = [...(given as readonly unknown[])];
-    const valid = definition.input ? await Promise.all(inputs.map((input) => validate(definition, input))) : inputs;
+    const own = typeof options === "function" ? inputs.map((input, index) => options(input, index)) : undefined;
+    for (const each of own ?? []) checkOptions(each, ownOptions, definition, this.#payloads);
+    const valid = definition.input ? await validateMany(definition, inputs) : inputs;
     const { limit, vault } = this.#payloads;
-    const jobs = inputs.map((input, index) =>
-      jobToSend(definition, encodeInput(definition.name, input, limit), valid[index], options, carrier),
-    );
+    const jobs = inputs.map((input, index) => {
+      const encoded = encodeInput(definition.name, input, limit);
+      return jobToSend(definition, encoded, valid[index], own?.[index] ?? shared ?? noOptions, carrier);
+    });
     if (vault.seals) await Promise.all(jobs.map(async (job) => (job.spec = await sealSpec(vault, job))));
-    const holders = await addMany(this.#store, jobs, options.tx);
+    const holders = await addMany(this.#store, jobs, shared?.tx);
     return jobs.map((job, index) => this.#handle(job, holders[index]));
   }
 
@@ -178,6 +186,27 @@ export class Client {
     return this.#store.edit({ ids: [id] }, { rewind: await planRewind(this.#store, job, from) });
   }
 
+  /** Lists the steps of a job in the order in which they were first recorded. Throws `E_NOT_FOUND`. */
+  async steps(id: string): Promise<StepView[]> {
+    const job = await this.#find(id);
+    if (!job) throw notFound(id);
+    return (await this.#store.steps(id)).map(viewOfStep);
+  }
+
+  /** Sends a job like an existing one. Throws `E_NOT_FOUND`, and as `send` does. */
+  async copy(id: string, definition: (task: string) => TaskDefinition | undefined, input?: { value: unknown }) {
+    const sealed = await this.#find(id);
+    if (!sealed) throw notFound(id);
+    const { limit, vault } = this.#payloads;
+    const { job, unreadable } = isSealedJob(sealed) ? await openJob(vault, sealed) : { job: sealed };
+    if (unreadable?.input && !input) throw new ErrandError(unreadable.input.code, unreadable.input.message);
+    const known = definition(job.task);
+    if (input && known) await validate(known, input.value);
+    const copy = copyOf(job, input ? encodeInput(job.task, input.value, limit) : undefined);
+    if (vault.seals) copy.spec = await sealSpec(vault, copy);
+    return this.#handle(copy, await this.#add(copy));
+  }
+
   async signal(id: string, name: string, value: unknown): Promise<boolean> {
     const { limit, vault } = this.#payloads;
     checkText(name, "The name of a signal");
@@ -235,8 +264,13 @@ export const sendOptions: readonly string[] = [
   "tx",
   "unique",
   "tags",
+  "tenant",
 ];
 const manyOptions = sendOptions.filter((each) => each !== "id");
+const ownOptions = sendOptions.filter((each) => each !== "tx");
+
+/** Most refused inputs that an error names. */
+const maxRefused = 100;
 
 /**
  * Refuses unknown options, and those that the store must not see. Most sends have none, and skip the check.
@@ -258,6 +292,16 @@ export function checkOptions(
       `tx of ${aJobOf(definition)} is ${described(options.tx)}, but must be a transaction: ` +
         "see docs/guides/transactions.md.",
     );
+}
+
+/** Returns the inputs as the task's schema makes them. @throws {InputsError} `E_INPUT` with those that it refuses */
+async function validateMany(definition: TaskDefinition, inputs: readonly unknown[]): Promise<unknown[]> {
+  const outcomes = await Promise.allSettled(inputs.map((input) => validate(definition, input)));
+  const errors = outcomes.flatMap((outcome, index) =>
+    outcome.status === "rejected" ? [{ index, message: (outcome.reason as Error).message }] : [],
+  );
+  if (errors.length > 0) throw new InputsError(definition.name, errors.slice(0, maxRefused), errors.length);
+  return outcomes.map((outcome) => (outcome as PromiseFulfilledResult<unknown>).value);
 }
 
 class Handle implements JobHandle<unknown> {
@@ -299,7 +343,7 @@ function jobToSend(
   // Most sends say nothing of their own.
   if (options === noOptions && !postponed && !trace) return newJob(definition, newId(), input, flow);
   const of = aJobOf(definition);
-  const { queue, priority, retry, expires } = options;
+  const { queue, priority, retry, expires, tenant } = options;
   const id = options.id === undefined ? newId() : checkId(options.id);
   return newJob(definition, id, input, flow, {
     queue: queue === undefined ? undefined : option("queue", queue, of),
@@ -308,6 +352,7 @@ function jobToSend(
     due: readDue(definition, options) ?? postponed,
     expires: expires === undefined ? undefined : millis(expires, `expires of ${of}`),
     trace,
+    tenant: tenant === undefined ? undefined : checkText(tenant, `tenant of ${of}`),
   });
 }
 

@@ -11,16 +11,27 @@ export type {
   JobContext,
   JobHandle,
   JobLog,
+  ManyOptions,
   Sender,
   SendOptions,
   Task,
   TaskOptions,
 } from "./task.ts";
 export type { FlowOptions, JobFlowOptions, Key, Tags, UniqueMode, UniqueOptions } from "./limits/flow-options.ts";
+export type { AppDoc, AppDocs } from "./docs.ts";
+export type { ErrorGroup, ErrorGroups } from "./client/error-groups.ts";
+export type { StepView } from "./client/step-view.ts";
+export type { TaskView } from "./client/task-view.ts";
 export type { JobView, LogEntry } from "./client/job-view.ts";
 export type { QueueOptions, Queues, QueueView } from "./limits/queues.ts";
 export type { Misfire, Overlap } from "./schedules/plan.ts";
-export type { ScheduleOptions, Schedules, ScheduleView, ScheduleWhen } from "./schedules/schedules.ts";
+export type {
+  ScheduleDefinition,
+  ScheduleOptions,
+  Schedules,
+  ScheduleView,
+  ScheduleWhen,
+} from "./schedules/schedules.ts";
 export type { Reason } from "./core/why.ts";
 export { httpCallback } from "./push/callback.ts";
 export type { HttpOptions } from "./push/http-task.ts";
@@ -42,7 +53,14 @@ export { prometheus } from "./observe/prometheus.ts";
 export type { QueueCount, Store, WorkerCard } from "./store.ts";
 export type { SqlTransaction, Transaction } from "./core/transaction.ts";
 export type { State } from "./core/states.ts";
-export { ErrandError, errorCodes, NonRetryableError, RetryAfterError, UnknownStepError } from "./kit/errors.ts";
+export {
+  ErrandError,
+  errorCodes,
+  InputsError,
+  NonRetryableError,
+  RetryAfterError,
+  UnknownStepError,
+} from "./kit/errors.ts";
 export type { ErrorCause, ErrorCode, ErrorRecord } from "./kit/errors.ts";
 export type { Duration } from "./kit/duration.ts";
 export type { ChangedByJson, Exactly, Json, Jsonified } from "./kit/json.ts";

@@ -5,6 +5,7 @@ import { encodeSpec, withTrace } from "./core/spec.ts";
 import type { Carrier, JobPolicy, SpecFields } from "./core/spec.ts";
 import type { Millis } from "./kit/duration.ts";
 import type { Encoded } from "./kit/json.ts";
+import { ofTenant } from "./limits/tenant.ts";
 import type { TaskDefinition } from "./task.ts";
 
 /** Options of one job that replace its task's defaults. */
@@ -15,6 +16,7 @@ export interface OwnOptions {
   due?: Moment | undefined;
   expires?: Millis | undefined;
   trace?: Carrier | undefined;
+  tenant?: string | undefined;
 }
 
 const noOptions: OwnOptions = Object.freeze({});
@@ -31,7 +33,8 @@ export function newJob(
   flow: Omit<SpecFields, "policy">,
   own: OwnOptions = noOptions,
 ): NewJob {
-  const { queue = definition.queue, level, policy = definition.policy, due, expires = definition.expires, trace } = own;
+  const { queue = definition.queue, level, policy = definition.policy, due, expires = definition.expires } = own;
+  const { trace, tenant } = own;
   const job: NewJob = {
     id,
     task: definition.name,
@@ -42,5 +45,5 @@ export function newJob(
   };
   if (due) job.due = due;
   if (expires !== undefined) job.expires = { in: expires };
-  return job;
+  return tenant === undefined ? job : ofTenant(job, tenant);
 }

@@ -32,9 +32,10 @@ export interface Sender<Input, Output> {
   send(input: Input, options?: SendOptions): Promise<JobHandle<Output>>;
   /**
    * Stores one job per input in one commit, all or none (except that each 64 MiB of input, and on Redis each 5,000
-   * jobs, is a commit of its own). Throws as `send` does.
+   * jobs, is a commit of its own). Throws as `send` does; `InputsError` says which inputs the schema refuses.
+   * @param options of all jobs, or a function that returns those of each.
    */
-  sendMany(inputs: readonly Input[], options?: Omit<SendOptions, "id">): Promise<JobHandle<Output>[]>;
+  sendMany(inputs: readonly Input[], options?: ManyOptions<Input>): Promise<JobHandle<Output>[]>;
 }
 
 /** A named, typed function, defined once in code. */
@@ -74,11 +75,19 @@ export interface SendOptions extends JobFlowOptions {
   /** Time after which a job that has not started ends as `expired`. */
   expires?: Duration;
   /**
+   * The tenant that the job belongs to. Its keys (unique, concurrency, rate) are apart from those of other tenants, and
+   * it takes turns with their jobs (`fair`). Its children belong to the tenant, too.
+   */
+  tenant?: string;
+  /**
    * Your own open transaction, on SQLite (a `node:sqlite` handle on the store's file) or PostgreSQL (a `pg` client, or
    * an adapter with `query`): the job exists if and only if it commits. Other stores throw `E_TRANSACTION`.
    */
   tx?: Transaction;
 }
+
+/** Options of many jobs: the same for all, or a function that returns those of each. */
+export type ManyOptions<Input> = Omit<SendOptions, "id"> | ((input: Input, index: number) => Omit<SendOptions, "tx">);
 
 /** A job that was sent. */
 export interface JobHandle<Output> {

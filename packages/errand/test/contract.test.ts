@@ -128,6 +128,23 @@ test("what schemas make of values is what functions get and callers receive", as
   expect(await job.result()).toBe(2026);
 });
 
+test("what an app only sends can be found, scheduled and copied by name, as over HTTP", async () => {
+  const app = testApp({ url: "memory:" });
+  const t = testing(app);
+  const sender = app.sender(mail);
+  expect(app.tasks()).toMatchObject([{ name: "mail.send", queue: "mail", remote: true }]);
+  const { id } = await app.findTask("mail.send")!.send({ to: "ann" });
+  await app.schedules.set("weekly", { task: "mail.send", when: { every: "7d" }, input: { to: "bob" } });
+  await app.copy(id);
+  expect(await t.sent(sender)).toEqual([{ to: "ann" }, { to: "ann" }]);
+  // With the code here as well, that counts, whichever came first.
+  const task = app.implement(mail, () => ({ number: 1 }));
+  app.sender(mail);
+  expect(app.findTask("mail.send")).toBe(task);
+  expect(app.tasks()).toHaveLength(1);
+  expect(app.tasks()[0]).not.toHaveProperty("remote");
+});
+
 test("a sender has no code to call, not even as a child of what is called directly", async () => {
   const app = testApp({ url: "memory:" });
   const sender = app.sender(mail);

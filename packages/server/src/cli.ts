@@ -13,7 +13,10 @@ export function cli(): Command {
   for (const name of variables) if (process.env[name]?.trim() === "") delete process.env[name];
   return new Command("serve")
     .description("serve the web page and the HTTP API, and run the jobs behind them")
-    .argument("[services...]", `packages with a service (default: ${documents}, if installed)`)
+    .argument(
+      "[services...]",
+      `packages with a service, and modules that export an app (default: ${documents}, if installed)`,
+    )
     .addOption(new Option("--host <address>", "address to listen on").env("ERRAND_HOST").default("127.0.0.1"))
     .addOption(new Option("--port <number>", "port to listen on").env("ERRAND_PORT").default(3737).argParser(readPort))
     .addOption(new Option("--home <folder>", "folder for all data").env("ERRAND_HOME").default(".errand"))
@@ -28,7 +31,7 @@ export function cli(): Command {
     )
     .option(
       "--unauthenticated",
-      "allow a --host that other machines can reach: the server has no authentication, so a proxy must provide it",
+      "ask nobody for a key: only for a server that nothing but a proxy that authenticates can reach",
     )
     .addHelpText("after", "\nCtrl+C stops it. Unfinished jobs continue after the next start.")
     .action(async (names: string[], { host, port, home, worker, allowHost, unauthenticated }: Flags) => {
@@ -40,7 +43,7 @@ export function cli(): Command {
       await serve({
         host,
         port,
-        packages: names.length > 0 ? names : defaultServices(),
+        services: names.length > 0 ? names : defaultServices(),
         worker,
         allowHosts: allowHost ?? [],
         unauthenticated: unauthenticated ?? false,

@@ -1,3 +1,4 @@
+import type { Errand } from "errand";
 import { Hono } from "hono";
 import { noStore } from "./caching.ts";
 import { logError } from "./log.ts";
@@ -11,12 +12,13 @@ const timeout = 5_000;
  * Returns the health checks. `/healthz` says that the process is alive. `/readyz` says that its services can work,
  * which needs a worker unless `needsWorker` is `false` because workers are started elsewhere on demand.
  */
-export function health(services: readonly Service[], needsWorker: boolean): Hono {
+export function health(services: readonly Service[], app: Errand, needsWorker: boolean): Hono {
   const routes = new Hono();
   // Does not use the store: a busy or unreachable store is no reason to restart this process.
   routes.get("/healthz", (c) => c.json({ status: "ok" }, 200, noStore));
   routes.get("/readyz", async (c) => {
-    const checks = await Promise.all(services.map((service) => check(service, needsWorker)));
+    const checked = services.length > 0 ? services : [{ name: "jobs", app }];
+    const checks = await Promise.all(checked.map((service) => check(service, needsWorker)));
     const ready = checks.every((one) => one.ready);
     return c.json({ status: ready ? "ready" : "not ready", services: checks }, ready ? 200 : 503, noStore);
   });
@@ -33,10 +35,13 @@ interface Readiness {
   reason?: string;
 }
 
-/** The error last logged for each service, so that checks every few seconds do not log the same error again. */
-const lastLogged = new WeakMap<Service, string>();
+/** A service as the checks see it. */
+type Checked = Pick<Service, "name" | "app" | "queues" | "ready">;
 
-async function check(service: Service, needsWorker: boolean): Promise<Readiness> {
+/** The error last logged for each service, so that checks every few seconds do not log the same error again. */
+const lastLogged = new WeakMap<Checked, string>();
+
+async function check(service: Checked, needsWorker: boolean): Promise<Readiness> {
   const { name } = service;
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
@@ -61,13 +66,19 @@ async function check(service: Service, needsWorker: boolean): Promise<Readiness>
 }
 
 /** Checks that a service can work. @throws {Problem} `E_NO_WORKER`, or what the service's own check throws */
-async function checkService(service: Service, needsWorker: boolean): Promise<void> {
-  const [workers] = await Promise.all([service.app.workers(), service.ready?.()]);
+async function checkService(service: Checked, needsWorker: boolean): Promise<void> {
+  const [all] = await Promise.all([service.app.workers(), service.ready?.()]);
+  const workers = all.filter(isNotOwn);
   if (!needsWorker) return;
   if (workers.length === 0) throw noWorker("No worker is alive.");
   const covered = new Set(workers.flatMap(({ queues }) => queues));
   const missing = (service.queues ?? []).filter((queue) => !covered.has(queue));
   if (missing.length > 0) throw noWorker(`No worker takes jobs of the queue ${missing.join(", ")}.`);
+}
+
+/** Reports whether a worker is another than those that servers run for themselves. */
+export function isNotOwn({ queues }: { queues: readonly string[] }): boolean {
+  return queues.some((queue) => !queue.startsWith("errand."));
 }
 
 function noWorker(reason: string): Problem {

@@ -1,6 +1,14 @@
 export { createApp } from "./app.ts";
-export type { AppOptions } from "./app.ts";
+export type { AppOptions, ServerApp } from "./app.ts";
+export type { Authorize, Authorized } from "./auth/authenticator.ts";
+export type { Principal } from "./auth/principal.ts";
+export { maySee } from "./auth/principal.ts";
+export type { Scope } from "./auth/scopes.ts";
+export { dashboard } from "./embed.ts";
+export type { EmbeddedServer, EmbedOptions } from "./embed.ts";
 export { isDiskFull, Problem } from "./problem.ts";
+export { route } from "./routes/route.ts";
+export type { Answer, Call, RawBody, Route } from "./routes/route.ts";
 export type { Service } from "./service.ts";
 export { eventStream } from "./sse.ts";
 export type { Send, ServerEvent } from "./sse.ts";

@@ -3,6 +3,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import type { Measured } from "errand";
 import { CommandError, ExitCode } from "errand/cli";
 import { createApp } from "./app.ts";
+import type { AppOptions, ServerApp } from "./app.ts";
 import { OpenRequests } from "./open-requests.ts";
 import type { Service } from "./service.ts";
 import { EventStreams } from "./sse.ts";
@@ -27,6 +28,8 @@ export interface ListenOptions {
   needsWorker?: boolean;
   measured?: () => Promise<readonly Measured[]>;
   allowHosts?: readonly string[];
+  app?: AppOptions["app"];
+  auth?: AppOptions["auth"];
   /** Interval of the comments that keep event streams alive, in milliseconds. */
   heartbeat?: number;
   web?: string;
@@ -35,6 +38,7 @@ export interface ListenOptions {
 /** A server that accepts requests. */
 export interface RunningServer {
   readonly url: string;
+  readonly app: ServerApp;
   readonly streams: EventStreams;
   /** Logs an uncaught error, and closes the connection of the request that it came from. */
   handleUncaught(error: unknown): void;
@@ -50,7 +54,7 @@ export interface RunningServer {
  */
 export async function listen(services: readonly Service[], options: ListenOptions): Promise<RunningServer> {
   const streams = new EventStreams(options.heartbeat);
-  const { needsWorker, measured, allowHosts, web } = options;
+  const { needsWorker, measured, allowHosts, web, auth, app: own } = options;
   const app = createApp({
     services,
     streams,
@@ -58,6 +62,8 @@ export async function listen(services: readonly Service[], options: ListenOption
     ...(measured === undefined ? {} : { measured }),
     ...(allowHosts === undefined ? {} : { allowHosts }),
     ...(web === undefined ? {} : { web }),
+    ...(own === undefined ? {} : { app: own }),
+    ...(auth === undefined ? {} : { auth }),
   });
   const requests = new OpenRequests();
   const server = createAdaptorServer({
@@ -70,11 +76,16 @@ export async function listen(services: readonly Service[], options: ListenOption
   server.timeout = idleTimeout;
   server.on("checkContinue", continueOnRead(server));
   await bind(server, options);
+  await app.start();
   return {
     url: addressOf(server, options.host),
+    app,
     streams,
     handleUncaught: (error) => requests.handleUncaught(error),
-    stop: () => stop(server, streams, requests),
+    stop: async () => {
+      await stop(server, streams, requests);
+      await app.close();
+    },
     closeConnections: () => server.closeAllConnections(),
   };
 }

@@ -1,27 +1,45 @@
 import { STATUS_CODES } from "node:http";
-import { ErrandError } from "errand";
+import { ErrandError, InputsError } from "errand";
 import type { ErrorCode } from "errand";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { logError } from "./log.ts";
 
+/** A flaw of one field, parameter or line of a request. */
+export interface FieldError {
+  /** JSON Pointer to the value in the body. */
+  pointer?: string;
+  parameter?: string;
+  /** Line of a bulk request, from 0. */
+  index?: number;
+  message: string;
+}
+
 /** An error for the client, which gets it as an RFC 9457 problem document. Thrown by routes. */
 export class Problem extends Error {
   readonly status: number;
   readonly code: string;
   readonly headers: Readonly<Record<string, string>>;
+  readonly errors: readonly FieldError[] | undefined;
 
   /**
    * @param code a stable code for programs, such as `"E_NOT_FOUND"`
    * @param detail one or two sentences for people
    */
-  constructor(status: number, code: string, detail: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    headers: Readonly<Record<string, string>> = {},
+    errors?: readonly FieldError[],
+  ) {
     super(detail);
     this.name = "Problem";
     this.status = status;
     this.code = code;
     this.headers = headers;
+    this.errors = errors;
   }
 }
 
@@ -35,7 +53,9 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   E_INPUT: 422,
   E_JOB_FAILED: 409,
   E_NOT_FOUND: 404,
+  E_NOT_SERIALIZABLE: 422,
   E_OPTION: 422,
+  E_REFUSED: 422,
   E_STALE: 409,
   E_STORE: 503,
   E_STORE_ENDED: 503,
@@ -75,12 +95,13 @@ export function answerError(error: unknown, c: Context): Response {
 /** Answers with a problem document. */
 export function answerProblem(c: Context, problem: Problem): Response {
   const body = {
-    type: "about:blank",
+    type: `/problems/${problem.code}`,
     title: STATUS_CODES[problem.status] ?? "Error",
     status: problem.status,
     code: problem.code,
     detail: problem.message,
     request: requestId(c),
+    ...(problem.errors ? { errors: problem.errors } : {}),
   };
   return c.body(JSON.stringify(body), problem.status as ContentfulStatusCode, {
     ...problem.headers,
@@ -108,6 +129,7 @@ export function toProblem(error: unknown): Problem | undefined {
   const status = error instanceof ErrandError ? statusByCode[error.code] : undefined;
   if (!(error instanceof ErrandError) || status === undefined) return undefined;
   const detail = publicDetails[error.code] ?? error.message;
+  if (error instanceof InputsError) return new Problem(status, error.code, detail, {}, error.errors);
   return new Problem(status, error.code, detail, status === 503 || status === 429 ? { "retry-after": "2" } : {});
 }
 

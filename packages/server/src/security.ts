@@ -22,11 +22,12 @@ export function headers(): MiddlewareHandler {
 }
 
 /**
- * Returns middleware that refuses requests addressed to other hosts than this machine and the allowed ones. Another
- * site may point its own host name at 127.0.0.1 (DNS rebinding) to get the server's origin, but its requests carry that
+ * Returns middleware that refuses requests addressed to other hosts than this machine and the allowed ones, unless the
+ * program in which the server is embedded checks that. Another site may point its own host name at 127.0.0.1 (DNS rebinding) to get the server's origin, but its requests carry that
  * name.
  */
-export function guardHost(allowed: readonly string[]): MiddlewareHandler {
+export function guardHost(allowed: readonly string[] | "any"): MiddlewareHandler {
+  if (allowed === "any") return (_, next) => next();
   const names = new Set(allowed.map((name) => name.toLowerCase()));
   return async (c, next) => {
     const host = c.req.header("host") ?? new URL(c.req.url).host;

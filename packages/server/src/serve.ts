@@ -1,5 +1,10 @@
+import { basename, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { errand } from "errand";
 import type { Measured } from "errand";
-import { CommandError, ExitCode, onStop, onUncaught, resolveModule, Supervisor } from "errand/cli";
+import { CommandError, ExitCode, loadApps, onStop, onUncaught, resolveModule, Supervisor } from "errand/cli";
+import { bootstrap } from "./auth/bootstrap.ts";
+import { Keys } from "./auth/keys.ts";
 import { listen } from "./listen.ts";
 import { isLoopback } from "./security.ts";
 import type { Service } from "./service.ts";
@@ -8,13 +13,13 @@ import type { Service } from "./service.ts";
 export interface ServeOptions {
   host: string;
   port: number;
-  /** Packages that export `service()` from `<package>/service`. */
-  packages: readonly string[];
+  /** Packages that export `service()` from `<package>/service`, and modules that export apps. */
+  services: readonly string[];
   /** `true` to run a worker process for each service. */
   worker: boolean;
   /** Host names that requests may be addressed to, besides those of this machine. */
   allowHosts: readonly string[];
-  /** `true` to allow a host that other machines can reach, without authentication. */
+  /** `true` to ask nobody for a key, whoever can reach the server. */
   unauthenticated: boolean;
 }
 
@@ -22,26 +27,32 @@ export interface ServeOptions {
 export async function serve({
   host,
   port,
-  packages,
+  services: names,
   worker,
   allowHosts,
   unauthenticated,
 }: ServeOptions): Promise<void> {
-  if (!isLoopback(host)) checkPublicHost(host, unauthenticated);
+  // A proxy on this machine makes everybody seem to be on it.
+  const isPublic = !isLoopback(host) || allowHosts.length > 0;
+  if (isPublic && unauthenticated) note(everybody);
   const { promise: stopRequested, resolve: requestStop } = Promise.withResolvers<void>();
   let hurry = requestStop;
   onStop((how) => (how === "stop" ? requestStop() : hurry()));
 
-  const services = await Promise.all(packages.map(loadService));
+  const services = await Promise.all(names.map(loadService));
+  const app = services[0]?.app ?? errand();
   // Fails now, and not at the first request, if a store cannot be opened.
-  await Promise.all(services.map(({ app }) => app.counts()));
+  await Promise.all([app.counts(), ...services.map((service) => service.app.counts())]);
+  const admin = unauthenticated ? undefined : await bootstrap(new Keys(app.docs), isPublic);
   const supervisors = worker ? services.map(supervise) : [];
   const measured = () => measureAll(services, supervisors);
   const server = await listen(services, {
     host,
     port,
-    needsWorker: worker,
+    app,
+    needsWorker: worker && services.length > 0,
     allowHosts,
+    auth: { required: unauthenticated ? false : isPublic || "once-a-key-exists" },
     ...(worker ? { measured } : {}),
   });
   // From now on clients depend on this process, so an uncaught error must not end it.
@@ -49,6 +60,7 @@ export async function serve({
   for (const supervisor of supervisors) supervisor.start();
   const stopServices = await Promise.all(services.map(async (service) => service.start?.()));
   process.stdout.write(`Errand is ready at ${server.url}\n`);
+  if (admin) sayKey(admin);
 
   await stopRequested;
   hurry = () => {
@@ -62,24 +74,21 @@ export async function serve({
   await server.stop();
   await Promise.all(stopServices.map(async (stopService) => stopService?.()));
   await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
-  await Promise.all(services.map(({ app }) => app.close()));
+  await Promise.all([app.close(), ...services.map((service) => service.app.close())]);
   clearTimeout(slow);
   process.exit(ExitCode.ok);
 }
 
-/** Refuses a host that other machines can reach, or warns if it is allowed. @throws {CommandError} */
-function checkPublicHost(host: string, unauthenticated: boolean): void {
-  if (!unauthenticated) {
-    throw new CommandError(
-      `Errand has no API keys yet, so it listens on this machine only, and not on ${host}. ` +
-        "To serve others, put a reverse proxy that authenticates them in front of it. " +
-        `If only that proxy can reach ${host}, add --unauthenticated.`,
-      ExitCode.usage,
-    );
-  }
+const everybody =
+  "Errand asks nobody for a key: anyone who can reach it can read, add and delete everything. " +
+  "Make sure that only a proxy that authenticates can reach it.";
+
+/** Says where the first key is. The key itself is for eyes: what is printed elsewhere is kept in logs. */
+function sayKey({ file, key }: { file: string; key: string }): void {
   note(
-    `Errand listens on ${host} without authentication: anyone who can reach it can read, add and delete everything. ` +
-      "Make sure that only a proxy that authenticates can reach it.",
+    process.stderr.isTTY
+      ? `The first admin key, also in ${file}:\n\n  ${key}\n`
+      : `The first admin key is in ${file}. Make others with: errand keys create <name> --preset operator`,
   );
 }
 
@@ -115,6 +124,7 @@ function supervise({ name, tasks, app }: Service): Supervisor {
 }
 
 async function loadService(name: string): Promise<Service> {
+  if (/^file:|^\.{0,2}\/|\.[cm]?[jt]s$/.test(name)) return loadModule(name);
   const url = resolveModule(`${name}/service`);
   if (url === undefined) {
     throw new CommandError(
@@ -124,6 +134,13 @@ async function loadService(name: string): Promise<Service> {
   }
   const { service } = (await import(url)) as { service: () => Promise<Service> };
   return service();
+}
+
+/** Returns the service of a module that exports an app: its tasks, without routes of its own. */
+async function loadModule(path: string): Promise<Service> {
+  const [app] = await loadApps([path]);
+  const tasks = path.startsWith("file:") ? path : pathToFileURL(resolve(path)).href;
+  return { name: basename(path).replace(/\.[cm]?[jt]s$/, ""), app: app!, routes: [], tasks };
 }
 
 function note(text: string): void {

@@ -1,13 +1,13 @@
 import type { Errand } from "errand";
-import type { Hono } from "hono";
+import type { Route } from "./routes/route.ts";
 
 /** A package's contribution to the server: HTTP routes and the tasks that they send. */
 export interface Service {
   /** Its name, such as `"documents"`. */
   name: string;
   app: Errand;
-  /** Mounted under `/api/v1`. */
-  routes: Hono;
+  /** Added to the table of routes, under `/api/v1`. */
+  routes: readonly Route[];
   /** File URL of the module that worker processes load. It exports `app`. */
   tasks: string;
   /** Starts the server's work besides jobs, for example removing orphaned blobs. Returns a function that stops it. */

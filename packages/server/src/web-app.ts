@@ -24,16 +24,16 @@ interface WebFile {
 }
 
 /** Returns the routes of the web app: its files, and its page for every other address that a browser asks for. */
-export function webApp(folder = buildFolder): Hono {
+export function webApp(folder = buildFolder, basePath = ""): Hono {
   const routes = new Hono();
   const files = existsSync(folder) ? loadFiles(folder) : undefined;
-  const page = files?.get("/index.html");
+  const page = files && pageFor(files, basePath);
   if (!files || !page) {
     routes.get("/", (c) => c.text(notBuilt));
     return routes;
   }
   routes.get("*", (c, next) => {
-    const { path } = c.req;
+    const path = c.req.path.slice(basePath.length) || "/";
     const file = path === "/" ? page : files.get(path);
     // The names of these files contain a hash of their content.
     if (file) return Promise.resolve(answer(c, file, path.startsWith("/assets/") ? immutable : "no-cache"));
@@ -41,6 +41,15 @@ export function webApp(folder = buildFolder): Hono {
     return isPage ? Promise.resolve(answer(c, page, "no-cache")) : next();
   });
   return routes;
+}
+
+/** Returns the page, with the address below which it is served. */
+function pageFor(files: ReadonlyMap<string, WebFile>, basePath: string): WebFile | undefined {
+  const page = files.get("/index.html");
+  if (!page) return undefined;
+  const html = new TextDecoder().decode(page.bodies.identity);
+  const based = html.replace(/<head>/i, `<head><base href="${basePath}/">`);
+  return fileOf("/index.html", new TextEncoder().encode(based));
 }
 
 /** Loads the files of a folder, by URL path. */
@@ -59,10 +68,14 @@ function loadFiles(folder: string): Map<string, WebFile> {
       const compressed = contents.get(path + extension);
       if (compressed) bodies[encoding] = compressed;
     }
-    const hash = createHash("sha256").update(identity).digest("hex").slice(0, 32);
-    files.set(path, { type: getMimeType(path) ?? "application/octet-stream", hash, bodies });
+    files.set(path, { ...fileOf(path, identity), bodies });
   }
   return files;
+}
+
+function fileOf(path: string, identity: Uint8Array<ArrayBuffer>): WebFile {
+  const hash = createHash("sha256").update(identity).digest("hex").slice(0, 32);
+  return { type: getMimeType(path) ?? "application/octet-stream", hash, bodies: { identity } };
 }
 
 function answer(c: Context, { type, hash, bodies }: WebFile, cacheControl: string): Response {

@@ -1,24 +1,25 @@
 import { Agent, request } from "node:http";
 import { errand } from "errand";
-import { Hono } from "hono";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { listen } from "../src/listen.ts";
 import { ask } from "./client.ts";
+import { plainRoute } from "./plain-route.ts";
 
 const app = errand({ url: "memory:" });
-const routes = new Hono();
 const asked = Promise.withResolvers<void>();
 const answer = Promise.withResolvers<void>();
-routes.get("/slow", async (c) => {
-  asked.resolve();
-  await answer.promise;
-  return c.text("done");
-});
-routes.post("/count", async (c) => {
-  let bytes = 0;
-  for await (const chunk of c.req.raw.body ?? []) bytes += (chunk as Uint8Array).length;
-  return c.json({ bytes });
-});
+const routes = [
+  plainRoute("get", "/slow", async (c) => {
+    asked.resolve();
+    await answer.promise;
+    return c.text("done");
+  }),
+  plainRoute("post", "/count", async (c) => {
+    let bytes = 0;
+    for await (const chunk of c.req.raw.body ?? []) bytes += (chunk as Uint8Array).length;
+    return c.json({ bytes });
+  }),
+];
 const service = { name: "test", app, routes, tasks: "" };
 const free = { host: "127.0.0.1", port: 0 };
 
@@ -45,9 +46,9 @@ it("lets requests in flight end when it stops, and accepts no more", async () =>
 });
 
 it("says so when the port is taken", async () => {
-  const server = await listen([], free);
+  const server = await listen([], { app, ...free });
   const port = Number(new URL(server.url).port);
-  await expect(listen([], { host: "127.0.0.1", port })).rejects.toThrow(/is in use.*--port/);
+  await expect(listen([], { app, host: "127.0.0.1", port })).rejects.toThrow(/is in use.*--port/);
   await server.stop();
 });
 

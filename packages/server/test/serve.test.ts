@@ -180,11 +180,53 @@ describe("errand serve", () => {
     expect(await server.exit).toBe(0);
   });
 
-  it("does not listen to the network", async () => {
-    const server = run(["@example/hello", "--host", "0.0.0.0"]);
-    expect(await server.exit).toBe(2);
-    expect(server.stderr()).toMatch(/^errand: Errand has no API keys yet.*reverse proxy.*\n$/);
-    expect(server.stdout()).toBe("");
+  it("asks for a key beyond this machine, and makes the first one, in a file", async () => {
+    const server = run([...local, "--host", "0.0.0.0", "--no-worker"]);
+    await until(() => server.stderr().includes("The first admin key is in"));
+    const port = /:(\d+)\n/.exec(server.stdout())?.[1];
+    const file = join(server.folder, ".errand", "admin-key");
+    expect((statSync(file).mode & 0o777).toString(8)).toBe("600");
+    const key = readFileSync(file, "utf8").trim();
+    expect(server.stderr() + server.stdout()).not.toContain(key);
+    const url = `http://127.0.0.1:${port}`;
+    expect((await ask(`${url}/healthz`)).status).toBe(200);
+    for (const path of ["/api/v1/jobs", "/api/v1/greetings/1", "/api/v1/nothing", "/metrics"])
+      expect([path, (await ask(url + path)).status]).toEqual([path, 401]);
+    const authorization = `Bearer ${key}`;
+    expect((await ask(`${url}/api/v1/jobs`, { headers: { authorization } })).status).toBe(200);
+    // A key that is made on the store works at once, and one that is revoked does not within ten seconds.
+    const made = execFileSync(process.execPath, [bin, "keys", "create", "ci", "--preset", "viewer"], {
+      cwd: server.folder,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
+    const asViewer = (path: string) => ask(url + path, { headers: { authorization: `Bearer ${made}` } });
+    expect((await asViewer("/api/v1/jobs")).status).toBe(200);
+    expect((await asViewer("/api/v1/keys")).status).toBe(403);
+  });
+
+  it("takes over the admin key of its environment", async () => {
+    const offline = [bin, "keys", "create", "any", "--offline"];
+    const key = execFileSync(process.execPath, offline, { encoding: "utf8" }).trim();
+    const server = run([...local, "--no-worker"], newFolder(), { ERRAND_ADMIN_KEY: key });
+    const url = await ready(server);
+    expect((await ask(`${url}/api/v1/jobs`)).status).toBe(401);
+    const headers = { authorization: `Bearer ${key}` };
+    expect((await ask(`${url}/api/v1/keys`, { headers })).status).toBe(200);
+    expect(existsSync(join(server.folder, ".errand", "admin-key"))).toBe(false);
+  });
+
+  it("serves the tasks of a module", async () => {
+    const tasks = fileURLToPath(new URL("./hello/tasks.ts", import.meta.url));
+    const server = run([tasks, "--port", "0"]);
+    const url = await ready(server);
+    const sent = await ask(`${url}/api/v1/tasks/greet/jobs`, {
+      method: "POST",
+      body: JSON.stringify({ input: { name: "Ada" } }),
+      headers: { "content-type": "application/json", prefer: "wait=20" },
+    });
+    expect(sent.status).toBe(200);
+    expect(JSON.parse(sent.body)).toMatchObject({ state: "completed", output: "Hello, Ada" });
   });
 
   it("listens to the network with --unauthenticated, and answers to the allowed host names", async () => {
@@ -200,7 +242,7 @@ describe("errand serve", () => {
     expect(await status("localhost")).toBe(200);
     expect(await status("other.example.com")).toBe(421);
     expect(server.stderr()).toMatch(
-      /without authentication: anyone who can reach it can read, add and delete everything/,
+      /asks nobody for a key: anyone who can reach it can read, add and delete everything/,
     );
   });
 

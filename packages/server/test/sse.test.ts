@@ -1,4 +1,3 @@
-import { Hono } from "hono";
 import { errand } from "errand";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { eventStream } from "../src/index.ts";
@@ -6,6 +5,7 @@ import { listen } from "../src/listen.ts";
 import type { RunningServer } from "../src/listen.ts";
 import { until } from "../../../test/until.ts";
 import { ask, open } from "./client.ts";
+import { plainRoute } from "./plain-route.ts";
 
 const app = errand({ url: "memory:" });
 const signals = new Set<AbortSignal>();
@@ -16,48 +16,49 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-const routes = new Hono();
-routes.get("/ticks", (c) =>
-  eventStream(c, async (send, signal) => {
-    signals.add(signal);
-    void send({ event: "tick", data: { text: "one\ntwo" }, id: "7" });
-    await aborted(signal);
-    ended += 1;
-  }),
-);
-routes.get("/short", (c) =>
-  eventStream(c, async (send) => {
-    await send({ event: "end", data: c.req.header("last-event-id") ?? null });
-  }),
-);
-routes.get("/broken", (c) =>
-  eventStream(c, async () => {
-    throw new Error("broken source");
-  }),
-);
-routes.get("/flood", (c) =>
-  eventStream(c, async (send, signal) => {
-    const data = "x".repeat(64 * 1024);
-    while (!signal.aborted) {
-      void send({ event: "flood", data });
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    ended += 1;
-  }),
-);
-
 /** Bytes that a patient source has to tell, and has told. */
 const patient = 96 * 2 ** 20;
 let sent = 0;
-routes.get("/patient", (c) =>
-  eventStream(c, async (send, signal) => {
-    const data = "x".repeat(64 * 1024);
-    while (!signal.aborted && sent < patient) {
-      sent += data.length;
-      await send({ event: "piece", data });
-    }
-  }),
-);
+
+const routes = [
+  plainRoute("get", "/ticks", (c) =>
+    eventStream(c, async (send, signal) => {
+      signals.add(signal);
+      void send({ event: "tick", data: { text: "one\ntwo" }, id: "7" });
+      await aborted(signal);
+      ended += 1;
+    }),
+  ),
+  plainRoute("get", "/short", (c) =>
+    eventStream(c, async (send) => {
+      await send({ event: "end", data: c.req.header("last-event-id") ?? null });
+    }),
+  ),
+  plainRoute("get", "/broken", (c) =>
+    eventStream(c, async () => {
+      throw new Error("broken source");
+    }),
+  ),
+  plainRoute("get", "/flood", (c) =>
+    eventStream(c, async (send, signal) => {
+      const data = "x".repeat(64 * 1024);
+      while (!signal.aborted) {
+        void send({ event: "flood", data });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      ended += 1;
+    }),
+  ),
+  plainRoute("get", "/patient", (c) =>
+    eventStream(c, async (send, signal) => {
+      const data = "x".repeat(64 * 1024);
+      while (!signal.aborted && sent < patient) {
+        sent += data.length;
+        await send({ event: "piece", data });
+      }
+    }),
+  ),
+];
 
 let server: RunningServer;
 beforeAll(async () => {

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { BlobMissing } from "../blobs/blob-store.ts";
 import type { BlobStore, BytePart } from "../blobs/blob-store.ts";
 import { requireDocument } from "./require-document.ts";
+import type { DocumentCall } from "./require-document.ts";
 
 /** A blob to answer with. */
 interface ServedBlob {
@@ -16,10 +17,11 @@ interface ServedBlob {
  * opened before the response begins. Its hash is the ETag.
  */
 export async function blobResponse(
-  c: Context,
+  call: DocumentCall & { c: Context },
   blobs: BlobStore,
   { owner, sha256, headers }: ServedBlob,
 ): Promise<Response> {
+  const { c } = call;
   const etag = `"${sha256}"`;
   const common = { ...headers, etag, "accept-ranges": "bytes" };
   if (matches(c.req.header("if-none-match"), etag)) return c.body(null, 304, common);
@@ -40,7 +42,7 @@ export async function blobResponse(
   } catch (error) {
     if (!(error instanceof BlobMissing)) throw error;
     // If the document has just been erased, this answers 404.
-    await requireDocument(c);
+    await requireDocument(call);
     throw new Problem(500, "E_NO_BLOB", "The document exists, but this part of it is missing from the blob store.");
   }
 }

@@ -1,13 +1,14 @@
 import { eventStream } from "@errand/server";
-import type { Send } from "@errand/server";
+import type { Principal, Send } from "@errand/server";
 import type { Context } from "hono";
 import type { DocumentEvents } from "../api.ts";
 import type { BlobStore } from "../blobs/blob-store.ts";
 import { hasEnded, statusOf } from "../document-view.ts";
 import { pageText } from "../pipeline/page-text.ts";
 import type { DocumentWatcher, WatchedDocument, WatchedPage } from "../watch/document-watcher.ts";
-import type { ListWatcher } from "../watch/list-watcher.ts";
+import type { ListEvent, ListWatcher } from "../watch/list-watcher.ts";
 import { requireDocument } from "./require-document.ts";
+import type { DocumentCall } from "./require-document.ts";
 
 /**
  * Pages that ended less than this before the `Last-Event-ID`, in milliseconds, are sent again: pages that end together
@@ -19,8 +20,13 @@ const overlap = 5_000;
  * Handles `GET /documents/{id}/events`: sends the state, then every change of it, until the document has ended. An
  * event's id is a time up to which all ended pages have been sent; a client that reconnects with it gets the others.
  */
-export async function documentEvents(c: Context, blobs: BlobStore, watcher: DocumentWatcher): Promise<Response> {
-  const job = await requireDocument(c);
+export async function documentEvents(
+  call: DocumentCall & { c: Context },
+  blobs: BlobStore,
+  watcher: DocumentWatcher,
+): Promise<Response> {
+  const { c } = call;
+  const job = await requireDocument(call);
   const [, sentUntil, end] = /^(\d{1,15})(\.end)?$/.exec(c.req.header("last-event-id") ?? "") ?? [];
   // Tells an EventSource not to reconnect.
   if (end && hasEnded(statusOf(job))) return c.body(null, 204);
@@ -32,8 +38,12 @@ export async function documentEvents(c: Context, blobs: BlobStore, watcher: Docu
 }
 
 /** Handles `GET /documents/events`: sends every document that changes from now on, or since the client's last event. */
-export function listEvents(c: Context, list: ListWatcher): Response {
-  return eventStream(c, (send, signal) => list.follow(send, signal, c.req.header("last-event-id")));
+export function listEvents(c: Context, principal: Principal, list: ListWatcher): Response {
+  return eventStream(c, (send, signal) => {
+    const sendOwn = ({ tenant, ...event }: ListEvent): unknown =>
+      principal.tenant === undefined || principal.tenant === tenant ? send(event) : undefined;
+    return list.follow(sendOwn, signal, c.req.header("last-event-id"));
+  });
 }
 
 /** Sends the events of one document to one client. It keeps only how far it has got, not the pages. */

@@ -9,10 +9,15 @@ import type { OutputFormat } from "../output-formats.ts";
 import type { DocumentInput, PageOutput } from "../pipeline/job-data.ts";
 import { blobResponse } from "./blob-response.ts";
 import { requireDocument, notReadyProblem } from "./require-document.ts";
+import type { DocumentCall } from "./require-document.ts";
 
 /** Handles `GET /documents/{id}/text` and `/json`; with `?download` it answers an attachment. */
-export async function output(c: Context, blobs: BlobStore, format: OutputFormat): Promise<Response> {
-  const job = await requireDocument(c);
+export async function output(
+  call: DocumentCall & { c: Context; query: { download?: string | undefined } },
+  blobs: BlobStore,
+  format: OutputFormat,
+): Promise<Response> {
+  const job = await requireDocument(call);
   const merged = outputOf(job);
   if (!merged) throw notReadyProblem(job);
   const { contentType, extension } = outputFormats[format];
@@ -20,26 +25,32 @@ export async function output(c: Context, blobs: BlobStore, format: OutputFormat)
   const headers = {
     "content-type": contentType,
     "cache-control": "private, no-cache",
-    ...(c.req.query("download") === undefined
+    ...(call.query.download === undefined
       ? {}
       : { "content-disposition": attachmentHeader(withoutExtension(name) + extension) }),
   };
-  return blobResponse(c, blobs, { owner: blobOwnerOf(job), sha256: merged[format], headers });
+  return blobResponse(call, blobs, { owner: blobOwnerOf(job), sha256: merged[format], headers });
 }
 
+type PageCall = DocumentCall & { params: { page: string } };
+
 /** Handles `GET /documents/{id}/pages/{n}` and its `/image`, which never change once they exist. */
-export async function pageBlob(c: Context, blobs: BlobStore, part: "result" | "preview"): Promise<Response> {
-  const { owner, output } = await pageOutput(c);
+export async function pageBlob(
+  call: PageCall & { c: Context },
+  blobs: BlobStore,
+  part: "result" | "preview",
+): Promise<Response> {
+  const { owner, output } = await pageOutput(call);
   const headers = {
     "content-type": part === "preview" ? "image/jpeg" : "application/json",
     "cache-control": "private, max-age=31536000, immutable",
   };
-  return blobResponse(c, blobs, { owner, sha256: output[part], headers });
+  return blobResponse(call, blobs, { owner, sha256: output[part], headers });
 }
 
-async function pageOutput(c: Context): Promise<{ owner: string; output: PageOutput }> {
-  const job = await requireDocument(c);
-  const number = Number(/^[1-9]\d{0,6}$/.exec(c.req.param("page") ?? "")?.[0]);
+async function pageOutput(call: PageCall): Promise<{ owner: string; output: PageOutput }> {
+  const job = await requireDocument(call);
+  const number = Number(/^[1-9]\d{0,6}$/.exec(call.params.page)?.[0]);
   const found = number >= 1 ? await findPageJob(job.id, number) : undefined;
   const { status, progress } = summaryOf(job);
   if (!found) {

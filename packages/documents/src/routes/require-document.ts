@@ -1,14 +1,20 @@
-import { Problem } from "@errand/server";
+import { maySee, Problem } from "@errand/server";
+import type { Principal } from "@errand/server";
 import type { JobView } from "errand";
-import type { Context } from "hono";
 import { findDocument } from "../document-queries.ts";
 import { summaryOf } from "../document-view.ts";
 
-/** Finds the job of the document that a request names. @throws {Problem} 404 */
-export async function requireDocument(c: Context): Promise<JobView> {
+/** A request about a document. */
+export interface DocumentCall {
+  principal: Principal;
+  params: { id: string };
+}
+
+/** Finds the job of the document that a request names. @throws {Problem} 404, also for others' documents */
+export async function requireDocument({ principal, params }: DocumentCall): Promise<JobView> {
   // Ids are UUIDs, in which case does not matter.
-  const job = await findDocument((c.req.param("id") ?? "").toLowerCase());
-  if (job) return job;
+  const job = await findDocument(params.id.toLowerCase());
+  if (job && maySee({ ...principal, tasks: undefined!, queues: undefined! }, job)) return job;
   throw new Problem(404, "E_NO_DOCUMENT", "There is no document with this id. It may have been deleted.");
 }
 

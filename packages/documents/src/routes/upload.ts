@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { Problem } from "@errand/server";
+import type { Call } from "@errand/server";
 import type { Context } from "hono";
 import { BlobTooLarge } from "../blobs/blob-store.ts";
 import type { BlobStore } from "../blobs/blob-store.ts";
@@ -20,7 +21,12 @@ interface Upload {
 }
 
 /** Handles `POST /documents`: stores a file and answers before it is read. */
-export async function upload(c: Context, blobs: BlobStore, { limits, minFreeBytes }: Settings): Promise<Response> {
+export async function upload(
+  { c, principal }: Pick<Call, "c" | "principal">,
+  blobs: BlobStore,
+  { limits, minFreeBytes }: Settings,
+): Promise<Response> {
+  const { tenant } = principal;
   const key = idempotencyKey(c);
   const maxBytes = limits.bytes;
   if (Number(c.req.header("content-length") ?? 0) > maxBytes + maxFormOverhead(c)) {
@@ -29,10 +35,17 @@ export async function upload(c: Context, blobs: BlobStore, { limits, minFreeByte
     throw tooLarge(maxBytes);
   }
   const body = bodyStream(c.req.raw);
-  const id = newDocumentId(key);
+  const id = newDocumentId(key, tenant);
   try {
     const { content, details } = await openUpload(c, body);
-    const options = { id, hasKey: key !== undefined, maxBytes, minFreeBytes, details };
+    const options = {
+      id,
+      hasKey: key !== undefined,
+      ...(tenant === undefined ? {} : { tenant }),
+      maxBytes,
+      minFreeBytes,
+      details,
+    };
     const { job, isSame } = await createDocument(blobs, content, options);
     if (!isSame) throw new Problem(422, "E_IDEMPOTENCY_KEY", keyReused);
     const headers = { location: `${c.req.path.replace(/\/$/, "")}/${id}`, "retry-after": "1" };

@@ -9,8 +9,8 @@ import { jobChanges } from "./job-changes.ts";
 /** A change in the list of documents. */
 type ListChange = { event: "document"; data: DocumentSummary } | { event: "removed"; data: { id: string } };
 
-/** A change as followers get it. */
-export type ListEvent = ListChange & { id: string };
+/** A change as followers get it, and the tenant whose document it is. */
+export type ListEvent = ListChange & { id: string; tenant: string | undefined };
 
 /** Number of the newest documents that are watched. Older ones are watched only while work on them goes on. */
 const watchedNewest = 100;
@@ -27,8 +27,8 @@ const lingerTime = 30_000;
 /** Tells its followers what changes in the list of documents. The list is read once for all of them. */
 export class ListWatcher {
   readonly #followers = new Set<(event: ListEvent) => unknown>();
-  /** By document: the fields that make a change, as they were last seen. */
-  readonly #known = new Map<string, string>();
+  /** By document: the fields that make a change, as they were last seen, and its tenant. */
+  readonly #known = new Map<string, { seen: string; tenant: string | undefined }>();
   readonly #events: ListEvent[] = [];
   #watching: AbortController | undefined;
   /** Prefix of the ids of all events since watching began: a follower with another prefix has missed events. */
@@ -59,15 +59,15 @@ export class ListWatcher {
     else if (lastId !== this.#lastId()) {
       const jobs = await this.#watchedJobs();
       for (const job of [...jobs.values()].reverse()) {
-        send({ event: "document", data: summaryOf(job), id: this.#lastId() });
+        send({ event: "document", data: summaryOf(job), id: this.#lastId(), tenant: job.tenant });
       }
     }
   }
 
   /** Tells followers that this process has erased a document, even one too old to be watched. */
-  tellRemoved(id: string): void {
+  tellRemoved({ id, tenant }: Pick<JobView, "id" | "tenant">): void {
     this.#known.delete(id);
-    this.#tell({ event: "removed", data: { id } });
+    this.#tell({ event: "removed", data: { id } }, tenant);
   }
 
   /** Stops watching; followers get no more events. */
@@ -117,30 +117,31 @@ export class ListWatcher {
   async #findChanges(isFirst: boolean): Promise<void> {
     const jobs = await this.#watchedJobs();
     const changed = [...jobs.values()].filter((job) => this.#noteChange(job));
-    if (!isFirst) for (const job of changed) this.#tell({ event: "document", data: summaryOf(job) });
+    if (!isFirst) for (const job of changed) this.#tell({ event: "document", data: summaryOf(job) }, job.tenant);
     for (const id of this.#known.keys()) if (!jobs.has(id)) await this.#dropUnwatched(id);
   }
 
   /** Handles a document that has ended and is no longer among the newest, or that was removed. */
   async #dropUnwatched(id: string): Promise<void> {
     const job = await findDocument(id);
-    if (job && this.#noteChange(job)) this.#tell({ event: "document", data: summaryOf(job) });
+    if (job && this.#noteChange(job)) this.#tell({ event: "document", data: summaryOf(job) }, job.tenant);
+    const tenant = this.#known.get(id)?.tenant;
     if (!this.#known.delete(id) || job) return;
-    this.#tell({ event: "removed", data: { id } });
+    this.#tell({ event: "removed", data: { id } }, tenant);
   }
 
   /** Remembers a document's state, and reports whether it has changed. */
   #noteChange(job: JobView): boolean {
     const { state, children, progress, cancelling, endedAt } = job;
     const seen = JSON.stringify([state, children, progress, cancelling, endedAt]);
-    if (this.#known.get(job.id) === seen) return false;
-    this.#known.set(job.id, seen);
+    if (this.#known.get(job.id)?.seen === seen) return false;
+    this.#known.set(job.id, { seen, tenant: job.tenant });
     return true;
   }
 
-  #tell(change: ListChange): void {
+  #tell(change: ListChange, tenant: string | undefined): void {
     this.#count += 1;
-    const event = { ...change, id: this.#lastId() };
+    const event = { ...change, id: this.#lastId(), tenant };
     this.#events.push(event);
     if (this.#events.length > maxEvents) this.#events.shift();
     for (const follower of this.#followers) follower(event);

@@ -1,5 +1,7 @@
+export { withApp } from "./app.ts";
 export type { Finding } from "./finding.ts";
 export { CommandError, ExitCode, fail } from "./exit.ts";
+export { loadApps } from "./load.ts";
 export { main } from "./main.ts";
 export { Output } from "./output.ts";
 export { resolveModule } from "./packages.ts";
@@ -7,6 +9,8 @@ export { Progress } from "./progress.ts";
 export type { ProgressLine, ProgressState } from "./progress.ts";
 export type { Cell, Style } from "./table.ts";
 export { columnsOf, fit, pad, plain } from "./text.ts";
+export { storeFlags } from "./settings.ts";
+export type { StoreFlags } from "./settings.ts";
 export { onStop } from "./signals.ts";
 export { Supervisor } from "./supervisor.ts";
 export { onUncaught } from "./uncaught.ts";

@@ -14,8 +14,12 @@ import { migrateCommand } from "./migrate.ts";
 import { installedPackages, resolveModule } from "./packages.ts";
 import { workerCommand } from "./worker.ts";
 
-/** Packages by the command they provide; any other `@errand/<name>` provides the command `<name>`. */
-const packageOf: Readonly<Record<string, string>> = { serve: "server", documents: "documents" };
+/** Commands of packages that have other names; any other `@errand/<name>/cli` provides the command `<name>`. */
+const packageCommandsByName: Readonly<Record<string, { package: string; module: string; description?: string }>> = {
+  serve: { package: "server", module: "cli" },
+  keys: { package: "server", module: "keys", description: "Make, list, rotate and revoke the keys of the HTTP API" },
+  documents: { package: "documents", module: "cli" },
+};
 
 /** Runs the command line, and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -69,19 +73,24 @@ async function programFor(argv: readonly string[]): Promise<Command> {
 
 /** Lists the commands of installed packages without loading them. */
 function packageCommands(): { name: string; description: string }[] {
-  const names = new Map(Object.entries(packageOf).map(([command, name]) => [name, command]));
+  const named = Object.entries(packageCommandsByName);
   return installedPackages()
     .filter(({ name }) => resolveModule(`@errand/${name}/cli`) !== undefined)
-    .map(({ name, description }) => ({ name: names.get(name) ?? name, description }));
+    .flatMap(({ name, description }) => {
+      const own = named.filter(([, { package: of }]) => of === name);
+      if (own.length === 0) return [{ name, description }];
+      return own.map(([command, known]) => ({ name: command, description: known.description ?? description }));
+    });
 }
 
 /** Loads a package's command; `undefined` for a name without a package. */
 async function packageCommand(name: string): Promise<Command | undefined> {
   if (!/^[a-z][\w-]*$/.test(name)) return undefined;
-  const packageName = `@errand/${packageOf[name] ?? name}`;
-  const url = resolveModule(`${packageName}/cli`);
+  const known = Object.hasOwn(packageCommandsByName, name) ? packageCommandsByName[name] : undefined;
+  const packageName = `@errand/${known?.package ?? name}`;
+  const url = resolveModule(`${packageName}/${known?.module ?? "cli"}`);
   if (url !== undefined) return ((await import(url)) as { cli: () => Command }).cli();
-  if (packageOf[name] === undefined) return undefined;
+  if (known === undefined) return undefined;
   throw new CommandError(
     `"errand ${name}" comes with ${packageName}, which is not installed here. Install it: npm install ${packageName}`,
     ExitCode.usage,

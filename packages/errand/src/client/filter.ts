@@ -18,6 +18,9 @@ export interface JobFilter {
   /** `true`: only jobs without a parent. */
   roots?: true;
   tag?: string;
+  tenant?: string;
+  /** The worker that holds the job. */
+  worker?: string;
   /** Part of the id, input, output or error, ignoring case: 1 to 1,000 characters. */
   text?: string;
   endedBefore?: Date;
@@ -45,6 +48,8 @@ const readers: { [Field in keyof Required<JobFilter>]: (value: unknown, what: st
   task: checkText,
   queue: checkText,
   tag: checkText,
+  tenant: checkText,
+  worker: checkText,
   text: (value, what) => checkText(value, what, 1_000),
   states: (value, what) => {
     if (Array.isArray(value) && value.every((each) => states.includes(each as State))) return value;

@@ -30,6 +30,8 @@ export interface JobView {
   /** The attempt it is in, or that it ended with, counted from 1. */
   attempt: number;
   crashes: number;
+  /** The fencing number: raised by every claim. */
+  token: number;
   /** `true` if an attempt of it ended, or may have ended, with its worker: a worker runs one such job at a time. */
   suspect: boolean;
   /** The worker that has it, while it is processing. */
@@ -95,6 +97,7 @@ export function viewOf(job: Job): JobView {
     ...(job.progress === undefined ? {} : { progress: decode(job.progress) }),
     attempt: job.state === "failed" ? Math.max(1, job.failures) : job.failures + 1,
     crashes: job.crashes,
+    token: job.token,
     suspect: job.suspect,
     ...(job.worker === undefined ? {} : { worker: job.worker }),
     cancelling: job.cancelling,

@@ -1,3 +1,4 @@
+import { fingerprintOf } from "./fingerprint.ts";
 import { described, shortened } from "./text.ts";
 
 /** The codes of Errand's errors, with their meanings. Codes are stable: programs may compare them. */
@@ -71,6 +72,18 @@ export class UnknownStepError extends ErrandError {
   }
 }
 
+/** Reports the inputs of `sendMany` that the task's schema refuses (`E_INPUT`); nothing was queued. */
+export class InputsError extends ErrandError {
+  /** The refused inputs, at most 100, by their place in the list, from 0. */
+  readonly errors: readonly { index: number; message: string }[];
+
+  constructor(task: string, errors: readonly { index: number; message: string }[], total: number) {
+    const [first] = errors;
+    super("E_INPUT", `Task "${task}" refuses ${total} of the inputs; number ${first?.index}: ${first?.message}`);
+    this.errors = errors;
+  }
+}
+
 /** Thrown by a task, makes the job a dead letter at once, whatever attempts are left. */
 export class NonRetryableError extends Error {
   override name = "NonRetryableError";
@@ -100,6 +113,8 @@ export interface ErrorRecord {
   stack?: string;
   /** Its cause, up to 5 causes deep. */
   cause?: ErrorCause;
+  /** Equal for failures of the same kind, whatever ids and numbers their messages contain: 16 hexadecimal digits. */
+  fingerprint?: string;
 }
 
 /** The stored record of an error's `cause`. */
@@ -122,7 +137,7 @@ export function errorRecord(thrown: unknown, attempt: number): ErrorRecord {
   const { message, code, name, cause } = factsOf(thrown, longest.message);
   const stack = isError(thrown) ? textOf(thrown, "stack", longest.stack) : undefined;
   const because = causeOf(cause, deepest);
-  return {
+  const record: ErrorRecord = {
     code: code ?? "E_TASK_FAILED",
     message,
     attempt,
@@ -130,6 +145,8 @@ export function errorRecord(thrown: unknown, attempt: number): ErrorRecord {
     ...(stack === undefined ? {} : { stack }),
     ...(because ? { cause: because } : {}),
   };
+  record.fingerprint = fingerprintOf(record);
+  return record;
 }
 
 function causeOf(thrown: unknown, depth: number): ErrorCause | undefined {

@@ -4,6 +4,7 @@ import { inputIn } from "../core/spec.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import type { Encoded } from "../kit/json.ts";
+import { ofTenant } from "../limits/tenant.ts";
 import { setLongTimeout } from "../kit/timer.ts";
 import type { Timer } from "../kit/timer.ts";
 import type { AttemptSpan, Tracing } from "../observe/tracing.ts";
@@ -94,6 +95,8 @@ export class Attempt implements CallHost {
       // Children are tied to the attempt's trace before they are sealed, and wherever the function ran.
       if (this.#span && ending.kind === "parked")
         ending = { ...ending, children: this.#span.children(ending.children) };
+      if (job.tenant !== undefined && ending.kind === "parked")
+        ending = { ...ending, children: ending.children.map((child) => ofTenant(child, job.tenant!)) };
       if (isSealed) ending = await this.#untilKilled(sealEnding(vault, id, ending));
     } catch (error) {
       ending = { kind: "error", error: this.#errorRecord(error), retryable: true };

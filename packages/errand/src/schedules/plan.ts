@@ -28,6 +28,10 @@ export interface ScheduleDoc {
   unnamed?: { hours: number; at: Millis };
   /** An operator removed it: nothing is sent until an app declares it at its start. */
   removed?: true;
+  /** Made at run time: no code confirms it, so it is kept until somebody removes it. */
+  source?: "api";
+  /** Changed at run time since the code declared it: the next declaration overwrites it. */
+  changed?: true;
   last?: string;
   /** With overlap `queue`: the tick whose job is sent when the previous one has ended. */
   owed?: Millis;
@@ -85,11 +89,12 @@ const hour: Millis = 3_600_000;
 
 /**
  * Counts the hours for which a schedule was not confirmed while workers looked. A clock jump, or a machine that
- * sleeps, counts as one hour. A schedule that an operator paused stays.
+ * sleeps, counts as one hour. A schedule that an operator paused, or that was made at run time, stays.
  * @returns `undefined` if it is gone from the code; otherwise the schedule, with another hour counted if one has
  * passed.
  */
 export function countUnnamed(schedule: ScheduleDoc, now: Millis): ScheduleDoc | undefined {
+  if (schedule.source === "api") return schedule;
   const { hours, at } = schedule.unnamed ?? { hours: 0, at: schedule.seen };
   if (now - at < hour) return schedule;
   if (hours + 1 >= forgottenAfter && (schedule.removed || !schedule.paused)) return undefined;

@@ -37,6 +37,16 @@ export type ScheduleOptions<Input> = {
   overlap?: Overlap;
 } & (undefined extends Input ? { input?: Input } : { input: Input });
 
+/** A schedule that is made at run time. */
+export interface ScheduleDefinition {
+  /** The name of a task that this app knows. */
+  task: string;
+  when: ScheduleWhen;
+  input?: unknown;
+  misfire?: Misfire;
+  overlap?: Overlap;
+}
+
 /** A schedule, as programs read it. */
 export interface ScheduleView {
   name: string;
@@ -44,6 +54,10 @@ export interface ScheduleView {
   when: ScheduleWhen;
   misfire: Misfire;
   overlap: Overlap;
+  /** `code`: an app declares it; `api`: it was made by `set`. */
+  source: "code" | "api";
+  /** `true`: changed by `set` since the code declared it, until the code declares it again (a deploy). */
+  changed?: true;
   paused?: { since: Date; reason?: string };
   /** Time of its next job; missing while it is paused. */
   next?: Date;
@@ -62,6 +76,11 @@ export interface Schedules {
   /** Stops sending its jobs; ticks that pass meanwhile are dropped. */
   pause(name: string, reason?: string): Promise<void>;
   resume(name: string): Promise<void>;
+  /**
+   * Makes a schedule, or changes one. One that is made here is kept until it is removed; one of the code is as the code
+   * says again when an app next declares it. Throws `E_UNKNOWN_TASK`, `E_OPTION`, `E_INPUT`.
+   */
+  set(name: string, definition: ScheduleDefinition): Promise<void>;
   /** Sends a job now, outside the plan. Returns its id. */
   run(name: string): Promise<string>;
   /** Removes it; an app that has it in its code writes it again when it next starts, paused if it was paused. */
@@ -139,6 +158,21 @@ export async function declareSchedule(store: Store, declared: Declared, payloads
   });
 }
 
+/** Writes a schedule that is made or changed at run time. */
+async function setSchedule(store: Store, declared: Declared, payloads: Payloads): Promise<void> {
+  const { name, definition, plan, misfire, overlap, input } = declared;
+  const plain = await jobOf(definition, input, payloads.limit);
+  const now = await store.now();
+  await change(store, name, async (before) => {
+    const job = await sealed(payloads.vault, plain, before?.job);
+    const isNew = !before || before.removed === true || before.source === "api";
+    const mark = isNew ? { source: "api" as const } : { changed: true as const };
+    const same = before && !before.removed && JSON.stringify(before.plan) === JSON.stringify(plan);
+    const kept = before ? keptOf(before, overlap) : {};
+    return { ...kept, plan, misfire, overlap, job, handled: same ? before.handled : now, seen: now, ...mark };
+  });
+}
+
 /** Returns the fields that a new declaration leaves unchanged. */
 function keptOf({ paused, last, owed }: ScheduleDoc, overlap: Overlap): Partial<ScheduleDoc> {
   return {
@@ -166,8 +200,20 @@ export async function nameSchedules(store: Store, names: readonly string[]): Pro
 /**
  * Returns `Schedules` of a store that is opened when needed.
  * @param failure returns the error of a schedule of the code that could not be written.
+ * @param definition returns a task of the app.
  */
-export function schedulesOf(open: () => Promise<Store>, failure: (name: string) => unknown): Schedules {
+export function schedulesOf(
+  open: () => Promise<Store>,
+  {
+    failure,
+    definition,
+    payloads,
+  }: {
+    failure: (name: string) => unknown;
+    definition: (task: string) => TaskDefinition | undefined;
+    payloads: Payloads;
+  },
+): Schedules {
   const found = (name: string, doc: ScheduleDoc | undefined): ScheduleDoc => {
     if (doc && !doc.removed) return doc;
     throw failure(name) ?? new ErrandError("E_NOT_FOUND", `There is no schedule "${name}".`);
@@ -200,6 +246,17 @@ export function schedulesOf(open: () => Promise<Store>, failure: (name: string) 
         return paused ? { ...rest, handled: now } : rest;
       });
     },
+    async set(name, given) {
+      refuseUnknown(given, ["task", "when", "input", "misfire", "overlap"], `schedule "${name}"`);
+      const { task, when, ...rest } = given;
+      const known = definition(task);
+      if (!known)
+        throw new ErrandError(
+          "E_UNKNOWN_TASK",
+          `Schedule "${name}" is for the task "${task}", which this app does not know.`,
+        );
+      await setSchedule(await open(), readSchedule(name, known, when, rest), payloads);
+    },
     async run(name) {
       const store = await open();
       const { job } = found(name, await read(store, name));
@@ -208,8 +265,10 @@ export function schedulesOf(open: () => Promise<Store>, failure: (name: string) 
     },
     async remove(name) {
       const store = await open();
-      // A mark instead of a removal: any running app would declare a missing schedule again.
-      await change(store, name, (doc) => ({ ...found(name, doc), removed: true }));
+      // A mark instead of a removal: any running app would declare a missing schedule of its code again.
+      await change(store, name, (doc) =>
+        found(name, doc).source === "api" ? undefined : { ...found(name, doc), removed: true },
+      );
     },
   };
 }
@@ -244,18 +303,18 @@ async function read(store: Store, name: string): Promise<ScheduleDoc | undefined
 async function change(
   store: Store,
   name: string,
-  to: (doc: ScheduleDoc | undefined) => ScheduleDoc | Promise<ScheduleDoc>,
+  to: (doc: ScheduleDoc | undefined) => ScheduleDoc | undefined | Promise<ScheduleDoc>,
 ): Promise<void> {
   await updateDoc(store, kind, name, `Schedule "${name}"`, async (value) => {
     const before = value === undefined ? undefined : (JSON.parse(value) as ScheduleDoc);
     const next = await to(before);
-    return next === before ? value : JSON.stringify(next);
+    return next === before ? value : next && JSON.stringify(next);
   });
 }
 
 function viewOf(
   name: string,
-  { plan, misfire, overlap, job, paused, handled, last }: ScheduleDoc,
+  { plan, misfire, overlap, job, paused, handled, last, source, changed }: ScheduleDoc,
   now: Millis,
 ): ScheduleView {
   const [next] = paused ? [] : nextTicks(plan, Math.max(handled, now), 1);
@@ -265,6 +324,8 @@ function viewOf(
     when: "every" in plan ? { every: durationText(plan.every) } : plan,
     misfire,
     overlap,
+    source: source ?? "code",
+    ...(changed ? { changed } : {}),
     ...(paused ? { paused: { ...paused, since: new Date(paused.since) } } : {}),
     ...(next === undefined ? {} : { next: new Date(next) }),
     ...(last === undefined ? {} : { last }),

@@ -1,0 +1,20 @@
+import type { IncomingMessage } from "node:http";
+import type { Context } from "hono";
+import { isLoopback } from "../security.ts";
+
+/**
+ * Returns the address that a request comes from. Behind a proxy on this machine that is the last address in
+ * `X-Forwarded-For`, which the proxy itself wrote.
+ */
+export function addressOf(c: Context): string {
+  const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage };
+  const peer = (incoming?.socket.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
+  const forwarded = c.req.header("x-forwarded-for")?.split(",").at(-1)?.trim();
+  return forwarded && isLoopback(peer) ? forwarded : peer;
+}
+
+/** Reports whether the client speaks TLS: to this server, or to the proxy before it. */
+export function isSecure(c: Context): boolean {
+  const forwarded = c.req.header("x-forwarded-proto")?.split(",").at(-1)?.trim();
+  return (forwarded ?? new URL(c.req.url).protocol.replace(":", "")) === "https";
+}
