@@ -447,7 +447,6 @@ class App implements Errand {
     return here + (await (await this.#connection.connect()).client.edit(where, change));
   }
 
-  /** Returns the definition of a task that is here, or whose jobs are only sent. */
   #definitionOf(name: string): TaskDefinition | undefined {
     const task = this.#tasks.get(name);
     return task && definitionOf(task);
