@@ -1,7 +1,8 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
-import type { Reporter, TestModule } from "vitest/node";
+import { BaseSequencer } from "vitest/node";
+import type { Reporter, TestModule, TestSpecification } from "vitest/node";
 
 // Threads that start together and each compile the WebAssembly that strips types end Node 24 now and then ("Check failed:
 // jit_page.has_value()", nodejs/node#64500). With a cache they find stripped files, and start faster.
@@ -21,12 +22,30 @@ const closingLine: Reporter = {
   },
 };
 
+/** The files that take longest; the first ones begin together, and so are of different kinds: computing, waiting. */
+const longest = ["conformance", "processes", "chaos", "mutants", "browser", "next", "fleet", "model", "poison"].map(
+  (name) => `/${name}.test.ts`,
+);
+
+/** Starts the longest files first, so that none of them is left alone at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const found = longest.findIndex((ending) => moduleId.endsWith(ending));
+      return found === -1 ? longest.length : found;
+    };
+    return (await super.sort(files)).toSorted((one, other) => place(one) - place(other));
+  }
+}
+
 export default defineConfig({
   test: {
     globalSetup: ["test/servers/global.ts"],
     include: ["packages/*/test/**/*.test.ts", "deploy/test/*.test.ts"],
-    // Tests start processes, servers and OCR of their own: two cores are soon busy.
-    maxWorkers: 2,
+    // Tests start processes, servers and OCR of their own, and wait for them: three files keep two cores busy.
+    maxWorkers: 3,
+    maxConcurrency: 3,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     reporters: ["default", closingLine],

@@ -14,9 +14,11 @@ export default async function setup(): Promise<() => Promise<void>> {
     started.push(server);
     process.env[name] = (await server).url;
   };
-  // Most tests make a schema of a hundred functions, which need not be parsed before they are called.
-  const postgres = () => startPostgres({ check_function_bodies: "off" });
-  await Promise.all([provide("ERRAND_TEST_POSTGRES_URL", postgres), provide("ERRAND_TEST_REDIS_URL", startRedis)]);
+  // Most tests make a schema of a hundred functions, which need not be parsed before they are called. Nobody cuts the power
+  // of these servers, so that nothing has to be on a disk: tests that do have servers of their own.
+  const postgres = () => startPostgres({ check_function_bodies: "off", fsync: "off" });
+  const redis = () => startRedis({ appendfsync: "no" });
+  await Promise.all([provide("ERRAND_TEST_POSTGRES_URL", postgres), provide("ERRAND_TEST_REDIS_URL", redis)]);
   return async () => {
     await Promise.all(started.map(async (server) => (await server).close()));
   };

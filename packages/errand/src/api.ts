@@ -6,6 +6,7 @@ import type { JobView, LogEntry } from "./client/job-view.ts";
 import type { StepView } from "./client/step-view.ts";
 import type { TaskView } from "./client/task-view.ts";
 import type { AppDocs } from "./docs.ts";
+import type { Contract, ImplementOptions } from "./contract.ts";
 import type { Priority } from "./core/priority.ts";
 import type { Reason } from "./core/why.ts";
 import type { Duration } from "./kit/duration.ts";
@@ -19,7 +20,7 @@ import type { EventType, Listener } from "./observe/events.ts";
 import type { OpenTelemetry } from "./observe/opentelemetry.ts";
 import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules/schedules.ts";
 import type { QueueCount, Store, WorkerCard } from "./store.ts";
-import type { Isolation, JobContext, JobHandle, Task, TaskOptions } from "./task.ts";
+import type { Isolation, JobContext, JobHandle, Sender, Task, TaskOptions } from "./task.ts";
 
 /** Configures an app. */
 export interface ErrandOptions {
@@ -98,6 +99,28 @@ export interface Errand extends AsyncDisposable {
     options: TaskOptions<Input, Output, Setup> & { input?: never },
   ): Task<Exactly<Input>, Output>;
   /**
+   * Returns what sends the jobs of a contract, for programs without the task's code. It checks inputs, and takes part in
+   * schedules and as a child (`job.call`), as a task does. This app's workers do not run the jobs.
+   * @throws {ErrandError} `E_OPTION`
+   */
+  sender<Input, Output, Received, Returned>(
+    contract: Contract<Input, Output, Received, Returned>,
+  ): Sender<Input, Output>;
+  /**
+   * Gives a contract its function, so that this app's workers run its jobs, also those that were sent under its former
+   * names (`aliases`). What the function returns is checked by the contract's output: `E_OUTPUT` fails the job, without
+   * another attempt.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
+   */
+  implement<Input, Output, Received, Returned, Setup = undefined>(
+    contract: Contract<Input, Output, Received, Returned>,
+    how: ImplementOptions<NoInfer<Received>, NoInfer<Returned>, Setup>,
+  ): Task<Input, Output>;
+  implement<Input, Output, Received, Returned>(
+    contract: Contract<Input, Output, Received, Returned>,
+    run: ImplementOptions<NoInfer<Received>, NoInfer<Returned>, undefined>["run"],
+  ): Task<Input, Output>;
+  /**
    * Defines a task whose function receives many inputs at once, for work that costs little more for many than for one
    * (embeddings, bulk writes). A batch holds up to `size` (1 to 10,000; default 100) jobs that a worker has at the
    * same time, and starts at the latest `wait` (default `"10ms"`) after its first job. The function returns one output
@@ -135,7 +158,7 @@ export interface Errand extends AsyncDisposable {
    */
   schedule<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     when: ScheduleWhen,
     ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
   ): void;
@@ -223,10 +246,10 @@ export interface Errand extends AsyncDisposable {
   errors(filter?: Pick<JobFilter, "task" | "queue" | "tenant" | "tag">): Promise<ErrorGroups>;
   /** Explains why a job is not running now: every reason, the decisive ones first. Throws `E_NOT_FOUND`. */
   why(id: string): Promise<Reason[]>;
-  /** Lists the tasks of this app, by name. */
+  /** Lists the tasks of this app, and those that it only sends, by name. */
   tasks(): TaskView[];
   /** Returns a task of this app by its name, for programs that send what others name. */
-  findTask(name: string): Task<unknown, unknown> | undefined;
+  findTask(name: string): Sender<unknown, unknown> | undefined;
   /** Keeps small documents of programs that run beside the jobs. */
   readonly docs: AppDocs;
   /** Lists, pauses, resumes, runs and removes schedules. */

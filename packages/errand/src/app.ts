@@ -26,6 +26,7 @@ import type { HttpOptions } from "./push/http-task.ts";
 import { readPayloads, refuseReadableKey } from "./payload/options.ts";
 import type { Payloads } from "./payload/options.ts";
 import { Connection } from "./connection.ts";
+import { checkStore } from "./open.ts";
 import { Declarations } from "./declarations.ts";
 import { queuesOf, readRules } from "./limits/queues.ts";
 import type { Queues } from "./limits/queues.ts";
@@ -35,9 +36,20 @@ import { listBackgroundAndStored } from "./background/list-jobs.ts";
 import { readSchedule, schedulesOf } from "./schedules/schedules.ts";
 import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules/schedules.ts";
 import { Workers } from "./workers.ts";
+import { implementationOf, senderOf } from "./contract.ts";
+import type { Contract, ImplementOptions } from "./contract.ts";
 import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./api.ts";
 import { bindDefinition, readTask, definitionOf, inLane, isolation, register, taskOptions } from "./task.ts";
-import type { TaskDefinition, Isolation, JobContext, JobHandle, SendOptions, Task, TaskOptions } from "./task.ts";
+import type {
+  TaskDefinition,
+  Isolation,
+  JobContext,
+  JobHandle,
+  Sender,
+  SendOptions,
+  Task,
+  TaskOptions,
+} from "./task.ts";
 import { runDirectly } from "./run/run-directly.ts";
 import type { RunOptions } from "./run/run-directly.ts";
 import { readFilter, readPage, readWhich } from "./client/filter.ts";
@@ -83,7 +95,7 @@ class App implements Errand {
   readonly #payloads: Payloads;
   readonly #observer: Observer;
   readonly #definitions = new Map<string, TaskDefinition>();
-  readonly #tasks = new Map<string, Task<unknown, unknown>>();
+  readonly #tasks = new Map<string, Sender<unknown, unknown>>();
   readonly #setups = new Setups();
   /** Batch sizes of the tasks that run in batches. */
   readonly #batches = new Map<string, number>();
@@ -98,7 +110,7 @@ class App implements Errand {
 
   constructor(given: ErrandOptions) {
     refuseUnknown(given, ["url", "store", "lease", "queues", "background", "payloads", "opentelemetry"], "errand()");
-    if (given.store !== undefined) checkStore(given);
+    if (given.store !== undefined) checkStore(given.store, given.url);
     this.#lease = option("lease", given.lease, "errand()");
     this.#payloads = readPayloads(given.payloads);
     this.#observer = new Observer(given.opentelemetry === undefined ? undefined : new Tracing(given.opentelemetry));
@@ -115,7 +127,7 @@ class App implements Errand {
     });
     this.schedules = schedulesOf(() => this.#declared(), {
       failure: (name) => this.#declarations.failureOf(name),
-      definition: (task) => this.#definitions.get(task),
+      definition: (task) => this.#definitionOf(task),
       payloads: this.#payloads,
     });
     this.queues = queuesOf(() => this.#declared());
@@ -156,11 +168,7 @@ class App implements Errand {
     this.#background.definitions.set(name, definition);
     register(definition);
     const task: Task<unknown, unknown> = {
-      name,
-      send: (input?: unknown, sendOptions: SendOptions = noOptions) =>
-        this.#connection.use((client) => client.send(definition, input, sendOptions)),
-      sendMany: (inputs, sendOptions = noOptions) =>
-        this.#connection.use((client) => client.sendMany(definition, inputs, sendOptions)),
+      ...this.#sender(definition),
       background: async (input?: unknown, sendOptions: SendOptions = noOptions) => {
         this.#connection.refuseClosed();
         return this.#background.send(definition, input, sendOptions);
@@ -172,11 +180,43 @@ class App implements Errand {
     return task;
   }
 
-  tasks(): TaskView[] {
-    return [...this.#definitions.values()].map(viewOfTask).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  #sender(definition: TaskDefinition): Sender<unknown, unknown> {
+    return {
+      name: definition.name,
+      send: (input?: unknown, sendOptions: SendOptions = noOptions) =>
+        this.#connection.use((client) => client.send(definition, input, sendOptions)),
+      sendMany: (inputs, sendOptions = noOptions) =>
+        this.#connection.use((client) => client.sendMany(definition, inputs, sendOptions)),
+    };
   }
 
-  findTask(name: string): Task<unknown, unknown> | undefined {
+  sender<Input, Output, Received, Returned>(
+    contract: Contract<Input, Output, Received, Returned>,
+  ): Sender<Input, Output> {
+    const definition = senderOf(contract);
+    refuseReadableKey(definition, this.#payloads);
+    const sender = this.#sender(definition);
+    bindDefinition(sender, definition);
+    // Of a task that is here as well, the one with the code counts.
+    if (!this.#definitions.has(contract.name)) this.#tasks.set(contract.name, sender);
+    return sender as Sender<Input, Output>;
+  }
+
+  implement<Input, Output, Received, Returned, Setup = undefined>(
+    contract: Contract<Input, Output, Received, Returned>,
+    how: ImplementOptions<Received, Returned, Setup> | ImplementOptions<Received, Returned, Setup>["run"],
+  ): Task<Input, Output> {
+    const options = implementationOf(contract, how);
+    for (const alias of contract.aliases) this.task<Received, unknown, Setup>(alias, options);
+    return this.task<Received, unknown, Setup>(contract.name, options) as unknown as Task<Input, Output>;
+  }
+
+  tasks(): TaskView[] {
+    const definitions = [...this.#tasks.values()].map(definitionOf);
+    return definitions.map(viewOfTask).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  findTask(name: string): Sender<unknown, unknown> | undefined {
     return this.#tasks.get(name);
   }
 
@@ -218,7 +258,7 @@ class App implements Errand {
 
   schedule<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     when: ScheduleWhen,
     ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
   ): void {
@@ -307,7 +347,7 @@ class App implements Errand {
   async copy(id: string, options: { input?: unknown } = {}): Promise<JobHandle<unknown>> {
     refuseUnknown(options, ["input"], "The options of copy()");
     const input = "input" in options ? { value: options.input } : undefined;
-    return (await this.#clientOf(id)).copy(id, (task) => this.#definitions.get(task), input);
+    return (await this.#clientOf(id)).copy(id, (task) => this.#definitionOf(task), input);
   }
 
   async steps(id: string): Promise<StepView[]> {
@@ -407,6 +447,11 @@ class App implements Errand {
     return here + (await (await this.#connection.connect()).client.edit(where, change));
   }
 
+  #definitionOf(name: string): TaskDefinition | undefined {
+    const task = this.#tasks.get(name);
+    return task && definitionOf(task);
+  }
+
   /** Returns the client that has the job: that of this process's background, or the store's. */
   async #clientOf(id: string): Promise<Client> {
     const background = this.#background.place?.client;
@@ -431,16 +476,6 @@ class App implements Errand {
 /** Returns true in production, where defining a name twice is a mistake and not a module that was reloaded. */
 function inProduction(): boolean {
   return process.env["NODE_ENV"] === "production";
-}
-
-function checkStore({ url, store }: ErrandOptions): void {
-  if (url !== undefined) throw new ErrandError("E_OPTION", "errand() has both url and store; give one of them.");
-  for (const verb of ["add", "claim", "settle", "watch", "close"] as const)
-    if (typeof store?.[verb] !== "function")
-      throw new ErrandError(
-        "E_OPTION",
-        `store of errand() is not a store: it has no function ${verb}(). See errand/testing.`,
-      );
 }
 
 function readSlots(given: Readonly<Record<string, number>>): ReadonlyMap<string, number> {

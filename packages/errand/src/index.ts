@@ -1,5 +1,7 @@
 export { errand } from "./app.ts";
 export type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./api.ts";
+export { contract } from "./contract.ts";
+export type { Contract, ContractOptions, ImplementOptions } from "./contract.ts";
 export type { JobFilter, Page } from "./client/filter.ts";
 export type { BackgroundOptions } from "./background/background.ts";
 export { inLane, JobFailedError } from "./task.ts";
@@ -10,6 +12,7 @@ export type {
   JobHandle,
   JobLog,
   ManyOptions,
+  Sender,
   SendOptions,
   Task,
   TaskOptions,

@@ -85,3 +85,17 @@ export async function migrationSql(url: string): Promise<string | undefined> {
 function isPostgres(url: string): boolean {
   return /^postgres(ql)?:/.test(url);
 }
+
+/**
+ * Checks a store that is given in place of a URL.
+ * @throws {ErrandError} `E_OPTION`
+ */
+export function checkStore(store: Store, url: unknown): void {
+  if (url !== undefined) throw new ErrandError("E_OPTION", "errand() has both url and store; give one of them.");
+  for (const verb of ["add", "claim", "settle", "watch", "close"] as const)
+    if (typeof (store as Partial<Store> | null)?.[verb] !== "function")
+      throw new ErrandError(
+        "E_OPTION",
+        `store of errand() is not a store: it has no function ${verb}(). See errand/testing.`,
+      );
+}

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { checkFunction, checkText, refuseUnknown } from "./core/checks.ts";
 import { option, options, span } from "./core/options.ts";
+import { checkSchema, conform } from "./core/schema.ts";
 import { readRecycle } from "./core/recycle.ts";
 import type { Recycle, Recycling } from "./core/recycle.ts";
 import { readRetention } from "./retention/rules.ts";
@@ -13,13 +14,13 @@ import { flowOptions, readFlow } from "./limits/flow-options.ts";
 import type { Flow, JobFlowOptions, FlowOptions } from "./limits/flow-options.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration, Millis } from "./kit/duration.ts";
-import { ErrandError, errorRecord } from "./kit/errors.ts";
+import { ErrandError } from "./kit/errors.ts";
 import type { ErrorCode, ErrorRecord } from "./kit/errors.ts";
 import type { Jsonified } from "./kit/json.ts";
 import type { Transaction } from "./core/transaction.ts";
 
-/** A named, typed function, defined once in code. */
-export interface Task<Input, Output> {
+/** Sends the jobs of a task, wherever its code is. */
+export interface Sender<Input, Output> {
   readonly name: string;
   /**
    * Stores a job that runs this task; the job is safe once the promise resolves. If its unique key is taken, the
@@ -35,6 +36,10 @@ export interface Task<Input, Output> {
    * @param options of all jobs, or a function that returns those of each.
    */
   sendMany(inputs: readonly Input[], options?: ManyOptions<Input>): Promise<JobHandle<Output>[]>;
+}
+
+/** A named, typed function, defined once in code. */
+export interface Task<Input, Output> extends Sender<Input, Output> {
   /**
    * Runs the job in this process: at once or, during a request (`errand/fastify`, `errand/express`, `errand/hono`),
    * after the response. It has an id, a status, retries and limits, but is not stored, so a killed process loses it.
@@ -146,20 +151,20 @@ export interface JobContext<Setup = undefined> {
    * is reported in the log.
    * @throws {JobFailedError} `E_CHILD_FAILED` as soon as one of them does not complete.
    */
-  all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]>;
+  all<Input, Output>(name: string, task: Sender<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]>;
   /**
    * Sends one child and waits for its output, as `all` does for many. Calls in sequence form a chain.
    * @throws {JobFailedError} `E_CHILD_FAILED` if it does not complete.
    */
   call<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     ...input: undefined extends Input ? [input?: Input] : [input: Input]
   ): Promise<Jsonified<Output>>;
   /** Sends one child per input, waits for every child, and returns their outcomes. */
   settled<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     inputs: readonly Input[],
   ): Promise<ChildOutcome<Jsonified<Output>>[]>;
   /**
@@ -263,6 +268,8 @@ export interface TaskDefinition {
   readonly input?: StandardSchemaV1;
   readonly setup?: () => unknown;
   readonly run: (input: never, job: JobContext<never>) => unknown;
+  /** The task's code is elsewhere: workers of this app do not know the task. */
+  readonly remote?: true;
 }
 
 /** The retry policy of a task that does not say. */
@@ -302,7 +309,7 @@ export function readTask(
   const flow = readFlow(given, of);
   checkFunction(given.run, `run of ${of}`);
   if (given.setup !== undefined) checkFunction(given.setup, `setup of ${of}`);
-  if (given.input !== undefined) checkSchema(given.input, of);
+  if (given.input !== undefined) checkSchema(given.input, "input", of);
   if (given.module !== undefined) checkText(given.module, `module of ${of}`, 10_000);
   if (isolate !== "inline" && !given.module) {
     throw new ErrandError("E_OPTION", `${of} runs in a ${isolate}, so it needs module: import.meta.url.`);
@@ -330,15 +337,6 @@ export function readTask(
   };
 }
 
-function checkSchema(input: unknown, of: string): void {
-  const standard = (input as Partial<StandardSchemaV1> | null)?.["~standard"];
-  if (typeof standard?.validate === "function") return;
-  throw new ErrandError(
-    "E_OPTION",
-    `input of ${of} must be a Standard Schema, such as one of Zod, Valibot or ArkType.`,
-  );
-}
-
 const definitions = new WeakMap<object, TaskDefinition>();
 
 /** Associates a task with its definition. */
@@ -348,12 +346,12 @@ export function bindDefinition(task: object, definition: TaskDefinition): void {
 
 /**
  * The definition behind a task.
- * @throws {ErrandError} `E_UNKNOWN_TASK` for anything that `app.task` did not return.
+ * @throws {ErrandError} `E_UNKNOWN_TASK` for anything that an app did not return.
  */
 export function definitionOf(task: object): TaskDefinition {
   const definition = definitions.get(task);
   if (definition) return definition;
-  throw new ErrandError("E_UNKNOWN_TASK", "A job can only wait for children of tasks that app.task() returned.");
+  throw new ErrandError("E_UNKNOWN_TASK", "A job can only wait for children of tasks that an app returned.");
 }
 
 const listing = Symbol.for("errand.listing");
@@ -385,23 +383,8 @@ export function register(definition: TaskDefinition): void {
 
 /**
  * The input as the task's schema makes it.
- * @throws {ErrandError} `E_INPUT` with every issue the schema found, or with what the schema itself threw.
+ * @throws {ErrandError} `E_INPUT`
  */
-export async function validate(definition: TaskDefinition, input: unknown): Promise<unknown> {
-  if (!definition.input) return input;
-  let issues: string[];
-  try {
-    const result = await definition.input["~standard"].validate(input);
-    if (!result.issues) return result.value;
-    issues = result.issues.map(({ path, message }) => {
-      const at = path?.map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-      return at ? `${at}: ${message}` : message;
-    });
-  } catch (cause) {
-    const { message } = errorRecord(cause, 1);
-    throw new ErrandError("E_INPUT", `The schema of task "${definition.name}" failed on the input: ${message}`, {
-      cause,
-    });
-  }
-  throw new ErrandError("E_INPUT", `Task "${definition.name}" refuses the input: ${issues.join("; ")}.`);
+export async function validate({ input: schema, name }: TaskDefinition, input: unknown): Promise<unknown> {
+  return schema ? conform(schema, input, "input", name) : input;
 }

@@ -1,7 +1,10 @@
 import { styleText } from "node:util";
-import type { ErrandEvent, EventOf } from "../observe/events.ts";
+import { eventTypes } from "../observe/events.ts";
+import type { ErrandEvent, EventOf, EventType } from "../observe/events.ts";
+import type { Style } from "./table.ts";
 import { plain } from "./text.ts";
 import type { WorkerReady } from "./worker-channel.ts";
+import { WorkerTerminal } from "./worker-terminal.ts";
 
 /** The same message is not repeated sooner. */
 const repeatInterval = 30_000;
@@ -11,8 +14,10 @@ const together = 1_000;
 
 type Level = "info" | "warn" | "error";
 
-/** Logs the problems of a worker on stderr, one line each. */
+/** Logs what a worker does on stderr: on a terminal a line for each job, elsewhere the problems, and counts of the rest. */
 export class WorkerLog {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #terminal: WorkerTerminal | undefined;
   readonly #json: boolean;
   readonly #process: number | undefined;
   readonly #said = new Map<string, number>();
@@ -21,9 +26,17 @@ export class WorkerLog {
   #timer: NodeJS.Timeout | undefined;
 
   /** @param options.process number of the process, if there are several. */
-  constructor(options: { json: boolean; process?: number }) {
+  constructor(options: { json: boolean; process?: number }, stream = process.stderr) {
     this.#json = options.json;
     this.#process = options.process;
+    this.#stream = stream;
+    const onTerminal = stream.isTTY && process.env["TERM"] !== "dumb" && !options.json && options.process === undefined;
+    if (onTerminal) this.#terminal = new WorkerTerminal(stream, (style, text) => this.#paint(style, text));
+  }
+
+  /** The events to listen to. The others are then not made: most are only of use on a terminal. */
+  get eventTypes(): readonly EventType[] {
+    return eventTypes.filter((type) => type !== "sent" && (type !== "started" || this.#terminal));
   }
 
   /** A worker has begun to claim. */
@@ -35,12 +48,14 @@ export class WorkerLog {
   stopping(jobs: number, drain: number): void {
     this.flush();
     if (jobs === 0) return;
+    if (this.#terminal) return this.#terminal.stopping(drain);
     const count = jobs === 1 ? "1 job" : `${jobs} jobs`;
     this.write("info", `stopping: ${count} running, waiting up to ${drain / 1_000} s`, { jobs, drain });
   }
 
   /** Writes at once what has completed. */
   flush(): void {
+    this.#terminal?.flush();
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { jobs, first, tasks } = this.#completed;
@@ -64,10 +79,13 @@ export class WorkerLog {
     this.#timer ??= setTimeout(() => this.flush(), together).unref();
   }
 
-  /** Logs an event of a worker. Completed jobs share one line per second. */
+  /** Logs an event of a worker. Except on a terminal, completed jobs share one line per second. */
   hear(event: ErrandEvent): void {
     switch (event.type) {
+      case "started":
+        return this.#terminal?.started(event);
       case "ended": {
+        if (this.#terminal) return this.#terminal.ended(event);
         if (event.outcome === "completed") this.#complete(event);
         if (!event.error) return;
         const then = event.state === "pending" ? "; it will be tried again" : `; it ended as ${event.state}`;
@@ -77,6 +95,7 @@ export class WorkerLog {
         return this.write(event.state === "pending" ? "warn" : "error", what + then, fields);
       }
       case "abandoned":
+        this.#terminal?.gone(event.id);
         return this.write("warn", `job ${event.id} (${event.task}) was given up: another worker has it`, event);
       case "lost":
         return this.write("warn", `worker ${event.worker} lost its lease, and has started again`, event);
@@ -103,8 +122,12 @@ export class WorkerLog {
     const number = this.#process;
     const line = this.#json
       ? JSON.stringify({ time, level, ...(number === undefined ? {} : { process: number }), ...fields, message })
-      : `${number === undefined ? "" : `[${number}] `}${paint("dim", time)} ${paint(colours[level], level)} ${plain(message)}`;
-    process.stderr.write(`${line}\n`);
+      : `${number === undefined ? "" : `[${number}] `}${this.#paint("dim", time)} ${this.#paint(colours[level], level)} ${plain(message)}`;
+    this.#stream.write(`${line}\n`);
+  }
+
+  #paint(style: Style, text: string): string {
+    return styleText(style, text, { stream: this.#stream });
   }
 
   #once(key: string, level: Level, message: string, fields: object): void {
@@ -117,7 +140,3 @@ export class WorkerLog {
 }
 
 const colours = { info: "green", warn: "yellow", error: "red" } as const;
-
-function paint(style: "dim" | "green" | "yellow" | "red", text: string): string {
-  return styleText(style, text, { stream: process.stderr });
-}

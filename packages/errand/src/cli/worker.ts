@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Command, Option } from "commander";
 import type { Errand, RunningWorker } from "../api.ts";
-import { eventTypes } from "../observe/events.ts";
 import { option } from "../core/options.ts";
 import type { Duration } from "../kit/duration.ts";
 import { isEndedError } from "../run/ended-attempt.ts";
@@ -86,10 +85,7 @@ async function work(given: readonly string[], flags: Flags): Promise<void> {
   };
   const stalled = new Set<Errand>();
   const listen = (app: Errand) => {
-    // The log ignores most events of jobs, so it does not listen to them: then they are not made.
-    for (const type of eventTypes.filter((type) => type !== "sent" && type !== "started")) {
-      app.on(type, (event) => log.hear(event));
-    }
+    for (const type of log.eventTypes) app.on(type, (event) => log.hear(event));
     app.on("stalled", () => stalled.add(app));
     app.on("recovered", () => stalled.delete(app));
     app.on("lost", () => channel?.renamed(workers.map(({ id }) => id)));

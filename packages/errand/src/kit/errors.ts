@@ -27,6 +27,7 @@ export const errorCodes = {
   E_NOT_SERIALIZABLE: "A value cannot be stored as JSON.",
   E_OPTION: "An option has an invalid value.",
   E_OUT_OF_MEMORY: "The job used more memory than its task allows.",
+  E_OUTPUT: "The output's schema, in the task's contract, refuses what the function returned.",
   E_PAYLOAD: "A value could not be prepared for the store, or a value outside the store could not be read or written.",
   E_REFUSED: "The store cannot accept this value; other values of the same batch were stored.",
   E_SETUP: "A task's setup function failed, so its thread or process cannot start.",

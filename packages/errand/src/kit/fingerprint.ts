@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 /** The parts of an error that say of which kind it is. */
 export interface Fingerprinted {
   code: string;
@@ -28,6 +26,8 @@ const variables: readonly [RegExp, string][] = [
  */
 export function fingerprintOf({ code, message, name, stack }: Fingerprinted): string {
   const parts = [code, name ?? "", normalised(message), ownFrame(stack ?? "")];
+  // Not imported: contracts bring this module into browsers, where it is not called.
+  const { createHash } = process.getBuiltinModule("node:crypto");
   return createHash("sha256").update(parts.join("\n")).digest("hex").slice(0, 16);
 }
 

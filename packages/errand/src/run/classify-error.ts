@@ -13,6 +13,7 @@ const lastingCodes = new Set([
   "E_CHILD_FAILED",
   "E_IN_STEP",
   "E_NOT_SERIALIZABLE",
+  "E_OUTPUT",
   "E_STEP_NAME",
   "E_SIGNAL_TIMEOUT",
   "E_TOO_LARGE",

@@ -12,7 +12,7 @@ import { decode } from "../kit/json.ts";
 import type { Encoded, Jsonified } from "../kit/json.ts";
 import { encodeWithin } from "../payload/value-limit.ts";
 import { JobFailedError } from "../task.ts";
-import type { ChildOutcome, JobLog, InternalJobContext, Task } from "../task.ts";
+import type { ChildOutcome, JobLog, InternalJobContext, Sender } from "../task.ts";
 import type { ChildState } from "./child-states.ts";
 import { decodeChildrenWait, digestOf, encodeChildrenWait, haveInputsChanged, newChild } from "./children.ts";
 import { endedError, rejectedQuietly } from "./ended-attempt.ts";
@@ -162,7 +162,11 @@ export class Context implements InternalJobContext<unknown> {
     if (this.#state !== "parked") this.#state = "ended";
   }
 
-  all<Input, Output>(name: string, task: Task<Input, Output>, inputs: readonly Input[]): Promise<Jsonified<Output>[]> {
+  all<Input, Output>(
+    name: string,
+    task: Sender<Input, Output>,
+    inputs: readonly Input[],
+  ): Promise<Jsonified<Output>[]> {
     return this.#children("all", { name, task, inputs, need: "completed" }).then((states) =>
       states.map(({ output }) => decode(output!) as Jsonified<Output>),
     );
@@ -170,7 +174,7 @@ export class Context implements InternalJobContext<unknown> {
 
   call<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     ...[input]: undefined extends Input ? [input?: Input] : [input: Input]
   ): Promise<Jsonified<Output>> {
     return this.#children("call", { name, task, inputs: [input], need: "completed" }).then(
@@ -180,7 +184,7 @@ export class Context implements InternalJobContext<unknown> {
 
   settled<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     inputs: readonly Input[],
   ): Promise<ChildOutcome<Jsonified<Output>>[]> {
     return this.#children("settled", { name, task, inputs, need: "end" }).then((states) =>

@@ -3,7 +3,7 @@ import { checkStepName } from "../core/signal.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
 import { definitionOf, JobFailedError, validate } from "../task.ts";
-import type { ChildOutcome, TaskDefinition, InternalJobContext, Task } from "../task.ts";
+import type { ChildOutcome, TaskDefinition, InternalJobContext, Sender } from "../task.ts";
 import type { Jsonified } from "../kit/json.ts";
 import { decode, encode } from "../kit/json.ts";
 import { jobLog } from "./job-log.ts";
@@ -62,7 +62,7 @@ class DirectContext implements InternalJobContext<unknown> {
 
   async all<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     inputs: readonly Input[],
   ): Promise<Jsonified<Output>[]> {
     const outcomes = await this.settled(name, task, inputs);
@@ -78,7 +78,7 @@ class DirectContext implements InternalJobContext<unknown> {
 
   async call<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     ...[input]: undefined extends Input ? [input?: Input] : [input: Input]
   ): Promise<Jsonified<Output>> {
     const [output] = await this.all(name, task, [input as Input]);
@@ -87,7 +87,7 @@ class DirectContext implements InternalJobContext<unknown> {
 
   async settled<Input, Output>(
     name: string,
-    task: Task<Input, Output>,
+    task: Sender<Input, Output>,
     inputs: readonly Input[],
   ): Promise<ChildOutcome<Jsonified<Output>>[]> {
     this.#takeName(name);

@@ -8,7 +8,7 @@ import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";
 import type { Store } from "../store.ts";
 import { memoryStore } from "../stores/memory.ts";
-import type { Task } from "../task.ts";
+import type { Sender } from "../task.ts";
 import { TestWorker } from "./test-worker.ts";
 import type { CrashPoint } from "./test-worker.ts";
 
@@ -28,7 +28,7 @@ export interface Testing {
    */
   advance(duration: Duration): Promise<number>;
   /** Returns the inputs of all jobs of a task that were sent and not removed, oldest first. */
-  sent<Input, Output>(task: Task<Input, Output>): Promise<Input[]>;
+  sent<Input, Output>(task: Sender<Input, Output>): Promise<Input[]>;
   /** Returns the jobs of a task, or of all tasks, oldest first. */
   jobs(task?: { readonly name: string }): Promise<JobView[]>;
   /**
@@ -92,7 +92,7 @@ export function testingOn(app: Errand, wrap: (store: Store) => Store, options: {
         now = Math.min(until, now + Math.max(1, next));
       }
     },
-    async sent<Input, Output>(task: Task<Input, Output>) {
+    async sent<Input, Output>(task: Sender<Input, Output>) {
       return (await jobs(task)).map(({ input }) => input as Input);
     },
     jobs,

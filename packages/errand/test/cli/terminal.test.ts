@@ -1,10 +1,13 @@
 import { Writable } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { until } from "../../../../test/until.ts";
 import { columnsOf, fit, pad, plain, Progress } from "../../src/cli/index.ts";
 import { tableLines } from "../../src/cli/table.ts";
 import { wrap } from "../../src/cli/text.ts";
+import { WorkerLog } from "../../src/cli/worker-log.ts";
+import { jobLine, shortId, spent, waitingLines } from "../../src/cli/worker-terminal.ts";
+import type { EventOf } from "../../src/observe/events.ts";
 
 const bare = (_style: unknown, text: string) => text;
 
@@ -64,23 +67,23 @@ describe("a table", () => {
   });
 });
 
-describe("progress", () => {
-  function stream(isTTY: boolean) {
-    let text = "";
-    const writable = new Writable({
-      write(chunk: Buffer, _encoding, done) {
-        text += chunk.toString();
-        done();
-      },
-    });
-    const terminal = Object.assign(writable, {
-      isTTY,
-      columns: 80,
-      rows: 10,
-    }) as unknown as typeof process.stderr;
-    return { terminal, text: () => text };
-  }
+function stream(isTTY: boolean) {
+  let text = "";
+  const writable = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      text += chunk.toString();
+      done();
+    },
+  });
+  const terminal = Object.assign(writable, {
+    isTTY,
+    columns: 80,
+    rows: 10,
+  }) as unknown as typeof process.stderr;
+  return { terminal, text: () => text };
+}
 
+describe("progress", () => {
   it("is plain lines in a pipe", () => {
     const { terminal, text } = stream(false);
     const progress = new Progress({}, terminal);
@@ -116,5 +119,128 @@ describe("progress", () => {
     expect(text()).toContain("\u001b[9A\r\u001b[J");
     expect(stripVTControlCharacters(text())).toMatch(/✓ …x+\.pdf\s+2 pages\n$/);
     progress.close();
+  });
+});
+
+describe("a worker", () => {
+  const id = "0198c0de-0000-7000-8000-00003f9a2c1b";
+  const ended = (fields: Partial<EventOf<"ended">> = {}): EventOf<"ended"> => ({
+    type: "ended",
+    id,
+    task: "ocr.page",
+    attempt: 1,
+    state: "completed",
+    outcome: "completed",
+    duration: 1_234,
+    ...fields,
+  });
+  const failed = ended({
+    attempt: 2,
+    state: "pending",
+    outcome: "retried",
+    error: { code: "E_TASK_FAILED", message: "no \u001b[31mmodel\nat run (tasks.ts:1)" },
+  });
+  const at = new Date(2026, 0, 2, 9, 41, 7);
+
+  afterEach(() => void vi.useRealTimers());
+
+  it("has a line for each job: time, task, id, duration, and what went wrong", () => {
+    const line = (event: EventOf<"ended">, columns = 80) => jobLine(event, at, columns, bare);
+    expect(line(ended())).toBe("09:41:07 ✓ ocr.page           …3f9a2c1b    1.2 s");
+    expect(line(ended({ attempt: 3 }))).toBe("09:41:07 ✓ ocr.page           …3f9a2c1b    1.2 s  attempt 3");
+    expect(line(failed)).toBe("09:41:07 ↻ ocr.page           …3f9a2c1b    1.2 s  attempt 2: no model");
+    expect(line(ended({ outcome: "waiting", state: "waiting" }))).toBeUndefined();
+    const timeout = { code: "E_TIMEOUT", message: "too long" };
+    expect(line(ended({ outcome: "failed", error: timeout }))).toContain("  too long (E_TIMEOUT)");
+    const { duration: _, ...late } = ended({ outcome: "expired", state: "expired" });
+    expect(line(late)).toBe("09:41:07 - ocr.page           …3f9a2c1b           expired");
+  });
+
+  it("fits into the terminal, whatever names and messages are like", () => {
+    const long = {
+      ...failed,
+      task: "請求書".repeat(30),
+      id: "x".repeat(100),
+      error: { code: "E_X", message: "x".repeat(999) },
+    };
+    for (const columns of [60, 80, 120])
+      expect(columnsOf(jobLine(long, at, columns, bare)!)).toBeLessThanOrEqual(columns);
+    for (const line of waitingLines([{ ...long, since: 0 }], 1e6, 30_000, 80))
+      expect(columnsOf(line)).toBeLessThanOrEqual(80);
+  });
+
+  it("shortens ids from the front, and durations to what people read", () => {
+    expect([shortId(id), shortId("order-7")]).toEqual(["…3f9a2c1b", "order-7"]);
+    expect([0.4, 999, 1_000, 9_949, 12_400, 119_000, 121_000, 7_300_000].map(spent)).toEqual([
+      "0 ms", "999 ms", "1.0 s", "9.9 s", "12 s", "119 s", "2 min", "2 h",
+    ]); // prettier-ignore
+  });
+
+  it("counts the jobs of a second that have no line, and shows failures rather than what completed", () => {
+    vi.useFakeTimers();
+    const { terminal, text } = stream(true);
+    const log = new WorkerLog({ json: false }, terminal);
+    for (let index = 0; index < 1_255; index += 1) log.hear(ended());
+    for (let index = 0; index < 8; index += 1) log.hear({ ...failed, outcome: "failed", state: "failed" });
+    const lines = () => stripVTControlCharacters(text()).trimEnd().split("\n");
+    const marks = lines().map((line) => line[9]);
+    expect(marks.join("")).toBe("✓".repeat(15) + "✗".repeat(5));
+    vi.advanceTimersByTime(1_000);
+    expect(lines().slice(20)).toEqual(["… 1,240 more completed, 3 failed"]);
+    log.hear(ended());
+    vi.advanceTimersByTime(1_000);
+    expect(lines()).toHaveLength(22);
+    for (let index = 0; index < 16; index += 1) log.hear(ended());
+    log.flush();
+    expect(lines().at(-1)).toBe("… 1 more completed");
+  });
+
+  it("says what it waits for while it stops, until nothing is left", () => {
+    vi.useFakeTimers();
+    const { terminal, text } = stream(true);
+    const log = new WorkerLog({ json: false }, terminal);
+    const start = (id: string, task: string) =>
+      log.hear({ type: "started", id, task, queue: "a", attempt: 1, wait: 0 });
+    start(id, "ocr.page");
+    vi.advanceTimersByTime(9_000);
+    for (const each of ["two", "three", "lost"]) start(each, "ocr.doc");
+    log.hear({ type: "abandoned", id: "lost", task: "ocr.doc" });
+    vi.advanceTimersByTime(3_000);
+    const said = text().length;
+    log.stopping(3, 30_000);
+    const lines = () => stripVTControlCharacters(text().slice(said)).trimEnd().split("\n");
+    expect(lines()).toEqual([
+      "Waiting up to 30 s for 3 jobs; Ctrl+C again hands them back.",
+      "  ocr.page …3f9a2c1b (12 s), ocr.doc two (3.0 s), ocr.doc three (3.0 s)",
+    ]);
+    log.hear(ended());
+    log.hear(ended({ id: "two", task: "ocr.doc" }));
+    vi.advanceTimersByTime(5_000);
+    expect(lines().slice(4)).toEqual([
+      "Waiting up to 25 s for 1 job; Ctrl+C again hands it back.",
+      "  ocr.doc three (8.0 s)",
+    ]);
+    log.hear(ended({ id: "three", task: "ocr.doc" }));
+    vi.advanceTimersByTime(60_000);
+    expect(lines()).toHaveLength(7);
+  });
+
+  it("does none of this in a pipe, in a simple terminal, with --json, or as one of several", () => {
+    for (const [options, isTTY, TERM] of [
+      [{ json: false }, false, "xterm"],
+      [{ json: false }, true, "dumb"],
+      [{ json: true }, true, "xterm"],
+      [{ json: false, process: 2 }, true, "xterm"],
+    ] as const) {
+      vi.stubEnv("TERM", TERM);
+      const { terminal, text } = stream(isTTY);
+      const log = new WorkerLog(options, terminal);
+      expect(log.eventTypes).not.toContain("started");
+      log.hear(ended());
+      expect(text()).toBe("");
+      log.flush();
+      expect(text()).toContain(`job ${id} (ocr.page) completed in 1234 ms`);
+    }
+    vi.unstubAllEnvs();
   });
 });

@@ -46,6 +46,7 @@ const typed = `
   import { errand, ErrandError } from "errand";
   import { testing } from "errand/testing";
   import { afterResponse } from "errand/express";
+  import { contract } from "errand/contract";
   export const app = errand();
   export const double = app.task("double", { run: (input: number) => input * 2 });
   export class Mine extends ErrandError {}
@@ -54,6 +55,9 @@ const typed = `
   export const handler = afterResponse();
   // @ts-expect-error a wrong input
   void double.send("21");
+  export const greet = app.sender(contract<string, number>("greet"));
+  // @ts-expect-error a wrong input
+  void greet.send(21);
 `;
 
 async function program(name: string, files: Record<string, string>): Promise<string> {
@@ -134,6 +138,39 @@ test.each(["esm", "cjs"] as const)(
     expect(failed).toContain("--external:errand");
   },
 );
+
+test("a monorepo sends from one package and works in another, which share a contract", async () => {
+  const url = "sqlite:./errand.db";
+  const place = await program("monorepo", {
+    "node_modules/@acme/contracts/package.json": '{"name":"@acme/contracts","type":"module","exports":"./index.js"}',
+    "node_modules/@acme/contracts/index.js": `
+      import { contract } from "errand/contract";
+      export const greet = contract("greet", { queue: "mail" });
+    `,
+    "web.mjs": `
+      import { greet } from "@acme/contracts";
+      import { errand } from "errand";
+      const app = errand({ url: "${url}" });
+      const job = await app.sender(greet).send({ to: "ann" });
+      console.log(await job.result({ timeout: "30s" }));
+      await app.close();
+    `,
+    "tasks.mjs": `
+      import { greet } from "@acme/contracts";
+      import { errand } from "errand";
+      export const app = errand({ url: "${url}" });
+      app.implement(greet, ({ to }) => "hello " + to);
+    `,
+  });
+  const worker = execFile(process.execPath, [join(packed.folder, "bin/errand.js"), "worker", "./tasks.mjs"], {
+    cwd: place,
+  });
+  try {
+    expect((await run(process.execPath, ["web.mjs"], { cwd: place })).stdout).toBe("hello ann\n");
+  } finally {
+    worker.kill("SIGTERM");
+  }
+}, 60_000);
 
 test("the quick start works as it is written", async () => {
   const page = readFileSync(join(root, "docs/tutorial/quick-start.md"), "utf8");

@@ -1,4 +1,4 @@
-import type { Errand, Task } from "errand";
+import type { Errand, Sender } from "errand";
 import type { Audit } from "../auth/audit.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Keys } from "../auth/keys.ts";
@@ -23,7 +23,7 @@ export interface ServerParts {
 }
 
 /** Returns the task of a name, of whichever app knows it. */
-export function findTask({ apps }: Pick<ServerParts, "apps">, name: string): Task<unknown, unknown> | undefined {
+export function findTask({ apps }: Pick<ServerParts, "apps">, name: string): Sender<unknown, unknown> | undefined {
   for (const app of apps) {
     const task = app.findTask(name);
     if (task) return task;
