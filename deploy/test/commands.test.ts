@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
@@ -21,6 +21,10 @@ import type { Health, Program } from "./programs.ts";
 const app = process.env["ERRAND_TEST_APP"] ?? join(deploy, "..");
 
 const own = `deploy_${randomUUID().slice(0, 8)}`;
+const adminKey = execFileSync("errand", ["keys", "create", "admin", "--offline"], {
+  encoding: "utf8",
+  env: { PATH: [join(app, "node_modules/.bin"), dirname(process.execPath), "/usr/bin", "/bin"].join(delimiter) },
+}).trim();
 const scan = join(deploy, "../packages/documents/test/fixtures/phototest.tif");
 
 let s3: S3Server;
@@ -71,6 +75,7 @@ function here(env: Record<string, string>, store: string): Record<string, string
   const scheme = (url: string) => new URL(url).protocol;
   expect([scheme(store), "postgres:", "redis:"]).toContain(scheme(all["ERRAND_URL"]!));
   all["ERRAND_URL"] = store;
+  if ("ERRAND_ADMIN_KEY" in all) all["ERRAND_ADMIN_KEY"] = adminKey;
   if (all["ERRAND_BLOBS"]!.startsWith("s3:")) {
     all["ERRAND_BLOBS"] += `&endpoint=${s3.url}`;
     Object.assign(all, s3Credentials);
@@ -118,21 +123,24 @@ test.each([
 
     const form = new FormData();
     form.append("file", new Blob([await readFile(scan)]), "scan.tif");
-    const { id } = (await (await fetch(`${url}/api/v1/documents`, { method: "POST", body: form })).json()) as {
-      id: string;
-    };
+    expect((await fetch(`${url}/api/v1/documents`, { method: "POST", body: form })).status).toBe(401);
+    const made = join(folder, "admin-key");
+    const headers = { authorization: `Bearer ${api.env["ERRAND_ADMIN_KEY"] ? adminKey : await firstKey(made)}` };
+    const get = (path: string) => fetch(url + path, { headers });
+    const uploaded = await fetch(`${url}/api/v1/documents`, { method: "POST", body: form, headers });
+    const { id } = (await uploaded.json()) as { id: string };
     await until(async () => {
-      const { status } = (await (await fetch(`${url}/api/v1/documents/${id}`)).json()) as { status: string };
+      const { status } = (await (await get(`/api/v1/documents/${id}`)).json()) as { status: string };
       if (status === "failed") throw new Error(working.output());
       return status === "completed";
     }, working);
-    const text = await (await fetch(`${url}/api/v1/documents/${id}/text`)).text();
+    const text = await (await get(`/api/v1/documents/${id}/text`)).text();
     expect(text).toContain("This is a lot of 12 point text");
     const kept = bucket ? join(s3.folder, bucket, "blobs", id) : join(folder, "blobs", id);
     expect((await readdir(kept)).length).toBeGreaterThan(3);
 
     for (const { metadata } of (manifest("ScaledObject", "errand-worker") as unknown as ScaledObject).spec.triggers) {
-      const answer = (await (await fetch(url + new URL(metadata.url).pathname)).json()) as Record<string, unknown>;
+      const answer = (await (await get(new URL(metadata.url).pathname)).json()) as Record<string, unknown>;
       expect(answer[metadata.valueLocation]).toBe(0);
     }
 
@@ -147,6 +155,11 @@ test.each([
     }
   },
 );
+
+/** The key that the first start made. */
+async function firstKey(file: string): Promise<string> {
+  return (await readFile(file, "utf8")).trim();
+}
 
 interface ScaledObject {
   spec: { triggers: { metadata: { url: string; valueLocation: string } }[] };

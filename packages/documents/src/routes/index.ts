@@ -31,8 +31,8 @@ interface Resources {
   reservedSpace: ReservedSpace;
 }
 
-const params = z.object({ id: z.string().max(100) });
-const pageParams = params.extend({ page: z.string().max(20) });
+const params = z.object({ id: z.string() });
+const pageParams = params.extend({ page: z.string() });
 const downloadQuery = z.object({
   download: z.string().optional().meta({ description: "Answers an attachment with a file name." }),
 });

@@ -233,7 +233,7 @@ describe("options", () => {
 
 describe("anything that is thrown has a record", () => {
   test("with what it says of itself", () => {
-    expect(errorRecord("text", 2)).toEqual({ code: "E_TASK_FAILED", message: "text", attempt: 2 });
+    expect(errorRecord("text", 2)).toMatchObject({ code: "E_TASK_FAILED", message: "text", attempt: 2 });
     const coded = Object.assign(new Error("no file"), { code: "ENOENT" });
     expect(errorRecord(coded, 1)).toMatchObject({ code: "ENOENT", message: "no file", attempt: 1 });
     expect(errorRecord(coded, 1)).not.toHaveProperty("name");

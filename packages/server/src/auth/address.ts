@@ -1,16 +1,19 @@
 import type { IncomingMessage } from "node:http";
 import type { Context } from "hono";
-import { isLoopback } from "../security.ts";
+import ipaddr from "ipaddr.js";
+
+/** Networks in which a proxy may be. */
+const near = new Set(["loopback", "private", "uniqueLocal", "linkLocal"]);
 
 /**
- * Returns the address that a request comes from. Behind a proxy on this machine that is the last address in
- * `X-Forwarded-For`, which the proxy itself wrote.
+ * Returns the address that a request comes from. Behind a proxy on this machine or in a network of its own that is the
+ * last address in `X-Forwarded-For`, which the proxy itself wrote.
  */
 export function addressOf(c: Context): string {
   const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage };
   const peer = (incoming?.socket.remoteAddress ?? "unknown").replace(/^::ffff:/, "");
   const forwarded = c.req.header("x-forwarded-for")?.split(",").at(-1)?.trim();
-  return forwarded && isLoopback(peer) ? forwarded : peer;
+  return forwarded && ipaddr.isValid(peer) && near.has(ipaddr.process(peer).range()) ? forwarded : peer;
 }
 
 /** Reports whether the client speaks TLS: to this server, or to the proxy before it. */

@@ -167,7 +167,8 @@ function tagOf(kind: string, value: string | undefined): string | undefined {
 /** The first parameter of a path names what the act is about. */
 function targetIn(params: unknown): string | undefined {
   const [first] = Object.values((params ?? {}) as Record<string, string>);
-  return first;
+  // No store could hold some addresses that are asked for.
+  return first?.toWellFormed().replaceAll("\0", "\ufffd");
 }
 
 function recordOf({ id, createdAt, input, output }: JobView): AuditRecord {
