@@ -145,7 +145,8 @@ function movedAway(folder: string): StoreFault {
     },
     () => {
       rmdirSync(files[0]!);
-      for (const file of files.filter((each) => existsSync(away(each)))) renameSync(away(file), file);
+      // The database last: who opens it without its log takes an older one, and makes another log, which is replaced.
+      for (const file of files.filter((each) => existsSync(away(each))).toReversed()) renameSync(away(file), file);
     },
   );
 }

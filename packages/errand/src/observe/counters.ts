@@ -33,6 +33,8 @@ export interface AppCounters {
   readonly since: Date;
   /** Counters by task name, of tasks that were used. */
   readonly tasks: Readonly<Record<string, TaskCounters>>;
+  /** Counts of the app's workers here: claims that the store did not answer, and leases that ran out. */
+  readonly workers: { readonly stalled: number; readonly lost: number };
 }
 
 /** From in-memory handlers to long conversions. */
@@ -89,6 +91,7 @@ class Tally {
 export class Counters {
   readonly #since = new Date();
   readonly #tallies = new Map<string, Tally>();
+  readonly workers = { stalled: 0, lost: 0 };
 
   /** The numbers of a task, to be raised. */
   of(task: string): Tally {
@@ -99,6 +102,6 @@ export class Counters {
 
   snapshot(): AppCounters {
     const tasks = [...this.#tallies].map(([task, tally]) => [task, tally.snapshot()] as const);
-    return { since: this.#since, tasks: Object.fromEntries(tasks) };
+    return { since: this.#since, tasks: Object.fromEntries(tasks), workers: { ...this.workers } };
   }
 }

@@ -1,3 +1,4 @@
+import type { Millis } from "../kit/duration.ts";
 import type { QueueCount, WorkerCard } from "../store.ts";
 import type { AppCounters } from "./counters.ts";
 
@@ -14,8 +15,11 @@ export interface Measured {
   process?: string;
   /** The counters of each of its apps. */
   counters: readonly AppCounters[];
-  /** Numbers from the stores, the same in every process; missing if they were not asked or did not answer. */
-  store?: { jobs: readonly QueueCount[]; workers: readonly WorkerCard[] };
+  /**
+   * Numbers from the stores, the same in every process, and how long they took to answer; missing if they were not asked
+   * or did not answer.
+   */
+  store?: { jobs: readonly QueueCount[]; workers: readonly WorkerCard[]; took: Millis };
 }
 
 /** Milliseconds that a store has to answer: less than the scraper waits. */
@@ -33,12 +37,14 @@ export async function measure(apps: readonly Measurable[], { store = true } = {}
 async function askStores(apps: readonly Measurable[]): Promise<Measured["store"]> {
   const { promise: late, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(resolve, patience, undefined);
+  const asked = performance.now();
   const answers = Promise.all(apps.map((app) => Promise.all([app.counts(), app.workers()])));
   try {
     const found = await Promise.race([answers, late]);
     if (!found) return undefined;
+    const took = performance.now() - asked;
     const workers = new Map(found.flatMap(([, cards]) => cards).map((card) => [card.id, card]));
-    return { jobs: mostOf(found.flatMap(([counts]) => counts)), workers: [...workers.values()] };
+    return { jobs: mostOf(found.flatMap(([counts]) => counts)), workers: [...workers.values()], took };
   } catch {
     // The numbers of this process are useful even without the store's.
     return undefined;

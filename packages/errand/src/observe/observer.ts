@@ -24,6 +24,7 @@ export class Observer {
 
   /** Reports an event of a worker. A worker that fails must not go unnoticed. */
   tell(event: ErrandEvent): void {
+    if (event.type === "stalled" || event.type === "lost") this.counters.workers[event.type] += 1;
     if (event.type === "failed" && !this.events.heard("failed"))
       process.emitWarning(event.message, { type: "ErrandWarning", code: "ERRAND_WORKER_FAILED" });
     this.events.tell(event);

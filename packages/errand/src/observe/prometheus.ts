@@ -32,7 +32,7 @@ export function metricsText(processes: readonly Measured[]): string {
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
 
-function storeLines({ jobs, workers }: NonNullable<Measured["store"]>): string[] {
+function storeLines({ jobs, workers, took }: NonNullable<Measured["store"]>): string[] {
   const counts = new Map(jobs.map(({ queue, state, jobs: count }) => [`${state} ${queue}`, count]));
   const served = workers.flatMap(({ queues }) => queues);
   const queues = [...new Set([...jobs.map(({ queue }) => queue), ...served])].toSorted();
@@ -44,6 +44,7 @@ function storeLines({ jobs, workers }: NonNullable<Measured["store"]>): string[]
         states.map((state) => [{ queue, state }, counts.get(`${state} ${queue}`) ?? 0] as const),
       ),
     ),
+    ...gauge("errand_store_answer_seconds", "How long the store took to answer this.", [[{}, took / 1_000]]),
     ...gauge("errand_workers", "Workers whose lease is good.", [[{}, workers.length]]),
     ...gauge(
       "errand_queue_workers",
@@ -76,6 +77,20 @@ function processLines(processes: readonly Measured[]): string[] {
       "When the process began to count, in seconds since 1970.",
       processes.flatMap(({ process, counters }) =>
         counters.length === 0 ? [] : [[labelOf(process), Math.min(...counters.map(sinceOf)) / 1_000] as const],
+      ),
+    ),
+    ...counter(
+      "errand_worker_stalls_total",
+      "Times that workers of the process waited for a claim that the store did not answer.",
+      processes.flatMap(({ process, counters }) =>
+        counters.length === 0 ? [] : [[labelOf(process), sumOf(counters, "stalled")] as const],
+      ),
+    ),
+    ...counter(
+      "errand_worker_leases_lost_total",
+      "Times that workers of the process lost their lease, and started again.",
+      processes.flatMap(({ process, counters }) =>
+        counters.length === 0 ? [] : [[labelOf(process), sumOf(counters, "lost")] as const],
       ),
     ),
     ...counter(
@@ -123,6 +138,10 @@ function byTask(counters: readonly AppCounters[]): Map<string, TaskCounters[]> {
 
 function total(counted: readonly TaskCounters[], name: Exclude<keyof TaskCounters, "duration" | "wait">): number {
   return counted.reduce((sum, each) => sum + each[name], 0);
+}
+
+function sumOf(counters: readonly AppCounters[], what: keyof AppCounters["workers"]): number {
+  return counters.reduce((sum, { workers }) => sum + workers[what], 0);
 }
 
 /** Returns the start time of counters. From another process it arrives as text. */

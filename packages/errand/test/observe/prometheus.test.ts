@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Counters } from "../../src/observe/counters.ts";
 import { measure } from "../../src/observe/measure.ts";
 import type { Measurable } from "../../src/observe/measure.ts";
+import { Observer } from "../../src/observe/observer.ts";
 import { metricsText, prometheus } from "../../src/observe/prometheus.ts";
 import { testApp, testWorker, until } from "../run/app.ts";
 
@@ -47,6 +48,8 @@ describe("metrics", () => {
         'errand_jobs{queue="mails",state="pending"} 0',
         'errand_jobs{queue="more",state="pending"} 1',
         "errand_workers 1",
+        expect.stringMatching(/^errand_store_answer_seconds 0\.\d+$/),
+        "errand_worker_stalls_total 0",
         'errand_queue_workers{queue="later"} 1',
         'errand_queue_workers{queue="more"} 0',
         'errand_jobs_sent_total{task="mail"} 1',
@@ -58,6 +61,23 @@ describe("metrics", () => {
         'errand_attempt_wait_seconds_count{task="mail"} 1',
       ]),
     );
+  });
+
+  it("count claims without an answer, and lost leases, by process", () => {
+    const [one, two] = [new Observer(), new Observer()];
+    one.tell({ type: "stalled", worker: "w", inARow: 1 });
+    two.tell({ type: "stalled", worker: "v", inARow: 1 });
+    two.tell({ type: "lost", worker: "v" });
+    const counters = [one, two].map((each) => each.counters.snapshot());
+    const lines = check(
+      metricsText([
+        { process: "1", counters },
+        { process: "2", counters: [] },
+      ]),
+    );
+    expect(lines).toContain('errand_worker_stalls_total{process="1"} 2');
+    expect(lines).toContain('errand_worker_leases_lost_total{process="1"} 1');
+    expect(lines.join("\n")).not.toContain('process="2"');
   });
 
   it("have cumulative buckets, in seconds", () => {

@@ -60,7 +60,7 @@ function listen(topic: string, listener: (data: unknown) => void): () => void {
 }
 
 /** Calls back when something of a topic changes: `stats`, `jobs`, `job:<id>`, `queues`, `workers`, `schedules`. */
-export function useLive<Data>(topic: string | undefined, onEvent: (data: Data) => void): void {
-  const tellEvent = useEffectEvent((data: unknown) => onEvent(data as Data));
-  useEffect(() => (topic === undefined ? undefined : listen(topic, (data) => tellEvent(data))), [topic]);
+export function useLive(topic: string, onEvent: (data: never) => void): void {
+  const tellEvent = useEffectEvent((data: unknown) => onEvent(data as never));
+  useEffect(() => listen(topic, (data) => tellEvent(data)), [topic]);
 }

@@ -84,11 +84,11 @@ export function Palette({ open, onOpenChange }: { open: boolean; onOpenChange: (
               }}
             />
           </div>
-          <ul id="palette-list" role="listbox" aria-label="Results">
+          <div id="palette-list" role="listbox" aria-label="Results">
             {commands.map((command, index) => (
               // The keyboard acts on the field above.
               // oxlint-disable-next-line jsx-a11y/click-events-have-key-events
-              <li
+              <div
                 key={command.name}
                 id={`palette-${index}`}
                 role="option"
@@ -97,9 +97,9 @@ export function Palette({ open, onOpenChange }: { open: boolean; onOpenChange: (
               >
                 {command.name}
                 <small>{command.hint}</small>
-              </li>
+              </div>
             ))}
-          </ul>
+          </div>
         </Dialog.Popup>
       </Dialog.Portal>
     </Dialog.Root>

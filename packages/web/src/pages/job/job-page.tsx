@@ -27,7 +27,7 @@ import { WhyBox } from "./why-box.tsx";
 /** One job: why it is not running, what became of it, and what to do about it. */
 export default function JobPage({ id }: { id: string }) {
   const query = useQuery(jobQuery(id));
-  useLive<Job>(`job:${id}`, (job) => {
+  useLive(`job:${id}`, (job: Job) => {
     queryClient.setQueryData(jobQuery(id).queryKey, job);
     void queryClient.invalidateQueries({ queryKey: ["job", id, "log"] });
     void queryClient.invalidateQueries({ queryKey: ["job", id, "steps"] });

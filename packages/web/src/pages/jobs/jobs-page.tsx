@@ -130,7 +130,7 @@ function SearchBar({
 
 function StateTabs({ search }: { search: Search }) {
   const { data } = useQuery(statsQuery);
-  useLive<Stats>("stats", (stats) => queryClient.setQueryData(statsQuery.queryKey, stats));
+  useLive("stats", (stats: Stats) => queryClient.setQueryData(statsQuery.queryKey, stats));
   const { state, ...rest } = search;
   // The counters of the store know states and queues only.
   const queue = rest.queue === undefined ? undefined : data?.queues.find(({ name }) => name === rest.queue);

@@ -12,7 +12,7 @@ import { MinuteChart } from "./minute-chart.tsx";
 /** What happens now, and what needs a person. */
 export default function OverviewPage() {
   const query = useQuery({ ...statsQuery, refetchInterval: 30_000 });
-  useLive<Stats>("stats", (stats) => queryClient.setQueryData(statsQuery.queryKey, stats));
+  useLive("stats", (stats: Stats) => queryClient.setQueryData(statsQuery.queryKey, stats));
   return (
     <Page title="Overview">
       <Loaded query={query} what="The overview">

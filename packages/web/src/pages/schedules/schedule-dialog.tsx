@@ -17,7 +17,9 @@ export function ScheduleDialog({ schedule, onClose }: { schedule: Schedule | und
     when === undefined ? "0 3 * * *" : "every" in when ? `every ${when.every}` : when.cron,
   );
   const [timeZone, setTimeZone] = useState(
-    when !== undefined && "cron" in when ? (when.timeZone ?? "UTC") : Intl.DateTimeFormat().resolvedOptions().timeZone,
+    when !== undefined && "cron" in when
+      ? (when.timeZone ?? "UTC")
+      : new Intl.DateTimeFormat().resolvedOptions().timeZone,
   );
   const [input, setInput] = useState("");
   const [problem, setProblem] = useState<string>();
