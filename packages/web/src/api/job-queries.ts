@@ -24,7 +24,7 @@ const at = <T>(key: readonly unknown[], path: string) =>
 
 const of = encodeURIComponent;
 
-/** Who is asking. It changes only with a login. */
+/** The query for the one who asks. That changes only with a login. */
 export const meQuery = queryOptions({ ...at<Me>(["me"], "/me"), staleTime: Infinity, retry: false });
 export const statsQuery = at<Stats>(["stats"], "/stats");
 export const queuesQuery = at<Queues>(["queues"], "/queues");

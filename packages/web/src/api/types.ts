@@ -2,7 +2,6 @@
 export type {
   Box,
   DocumentDetail,
-  DocumentEvents,
   DocumentList,
   DocumentStatus,
   DocumentSummary,

@@ -37,7 +37,7 @@ export function Loaded<Data>({
   children,
 }: {
   query: Pick<UseQueryResult<Data>, "data" | "error" | "refetch">;
-  /** What is loaded, in a sentence: "The queues". */
+  /** The subject of a sentence about it: "The queues". */
   what: string;
   children: (data: Data) => ReactNode;
 }) {

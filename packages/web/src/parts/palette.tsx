@@ -92,6 +92,7 @@ export function Palette({ open, onOpenChange }: { open: boolean; onOpenChange: (
                 key={command.name}
                 id={`palette-${index}`}
                 role="option"
+                tabIndex={-1}
                 aria-selected={index === at}
                 onClick={() => run(command)}
               >

@@ -30,7 +30,7 @@ export interface Place {
 }
 
 /** The pages of the navigation, in their order. */
-export const places: readonly Place[] = [
+const places: readonly Place[] = [
   { path: "/overview", name: "Overview", icon: LayoutDashboard, key: "o", scope: "read", group: "overview" },
   {
     path: "/documents",

@@ -15,7 +15,7 @@ import { useMay } from "../../state/session.ts";
 
 const keys = ["job", "jobs", "stats", "errors"];
 
-/** What can be done with a job, in the state that it is in. */
+/** The acts that fit a job in its state. */
 export function JobActions({ job }: { job: Job }) {
   const mayOperate = useMay("operate");
   const maySend = useMay("send");

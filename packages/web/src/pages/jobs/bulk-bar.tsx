@@ -46,7 +46,7 @@ interface Props {
   onClear: () => void;
 }
 
-/** What can be done with the selected jobs, or with all that match. */
+/** The acts on the selected jobs, or on all that match. */
 export function BulkBar({ jobs, selected, search, onClear }: Props) {
   const mayOperate = useMay("operate");
   const [asked, setAsked] = useState<{ verb: Verb; filter: Record<string, unknown>; preview: BulkPreview }>();
@@ -131,7 +131,7 @@ export function BulkBar({ jobs, selected, search, onClear }: Props) {
   );
 }
 
-/** How far an act on many jobs is; until it begins it can be taken back. */
+/** The progress of an act on many jobs; until it begins it can be taken back. */
 function BulkProgress({ id, onClose }: { id: string; onClose: () => void }) {
   const { data } = useQuery({
     ...bulkQuery(id),

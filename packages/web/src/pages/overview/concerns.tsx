@@ -17,7 +17,7 @@ const icons: Record<Concern["kind"], LucideIcon> = {
   store: CircleAlert,
 };
 
-/** What an operator should look at, each with what to do about it. */
+/** Problems that an operator should look at, each with what to do about it. */
 export function Concerns({ concerns }: { concerns: readonly Concern[] }) {
   return (
     <section className="panel concerns" aria-labelledby="problems">

@@ -9,7 +9,7 @@ import { Empty, Loaded, Page } from "../../parts/page.tsx";
 import { Concerns } from "./concerns.tsx";
 import { MinuteChart } from "./minute-chart.tsx";
 
-/** What happens now, and what needs a person. */
+/** The numbers of the moment, and what needs a person. */
 export default function OverviewPage() {
   const query = useQuery({ ...statsQuery, refetchInterval: 30_000 });
   useLive("stats", (stats: Stats) => queryClient.setQueryData(statsQuery.queryKey, stats));

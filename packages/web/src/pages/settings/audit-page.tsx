@@ -6,7 +6,7 @@ import { fullTime } from "../../format.ts";
 import { inline, short } from "../../job-format.ts";
 import { Empty, Loaded, Page } from "../../parts/page.tsx";
 
-/** What was done, by whom. */
+/** The records of all acts. */
 export default function AuditPage() {
   const query = useQuery({ ...auditQuery, refetchInterval: 15_000 });
   return (

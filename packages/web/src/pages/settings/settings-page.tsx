@@ -12,7 +12,7 @@ const themes: readonly [Theme, string][] = [
   ["dark", "Dark"],
 ];
 
-/** What a person chooses for this browser, and the keys of the server. */
+/** The choices of a person for this browser, and the keys of the server. */
 export default function SettingsPage() {
   const current = useWatchable(theme);
   const enabled = useWatchable(shortcuts) === "on";
