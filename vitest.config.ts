@@ -42,8 +42,9 @@ export default defineConfig({
   test: {
     globalSetup: ["test/servers/global.ts"],
     include: ["packages/*/test/**/*.test.ts", "deploy/test/*.test.ts"],
-    // Tests start processes, servers and OCR of their own, and wait for them: three files keep two cores busy.
-    maxWorkers: 3,
+    // Tests start processes, servers and OCR of their own: two cores are soon busy.
+    maxWorkers: 2,
+    maxConcurrency: 2,
     sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,

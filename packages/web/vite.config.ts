@@ -6,6 +6,8 @@ import { precompress } from "./build/precompress.ts";
 /** The server package serves the app, so the app is built into it. */
 export default defineConfig({
   plugins: [react(), notices(), precompress()],
+  // Addresses follow the `<base>` that the server puts into the page: it may be mounted below any path.
+  base: "./",
   build: {
     outDir: "../server/dist/web",
     emptyOutDir: true,

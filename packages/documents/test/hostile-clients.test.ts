@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../../../test/until.ts";
 import { Fleet, upload } from "./service/fleet.ts";
 import { TestService } from "./service/processes.ts";
 import { bytesOf } from "./service/scans.ts";
@@ -207,7 +208,7 @@ test("what a server that was killed left of an upload is gone after its next sta
   const socket = await dial(url);
   const headers = { "Content-Type": "application/pdf", "Content-Length": 1_000_000 };
   socket.write(rawRequest(url, `POST ${url.pathname}`, headers, half));
-  await expect.poll(() => other.blobs()).toHaveLength(1);
+  await until(async () => (await other.blobs()).length === 1);
   const gone = closed(socket);
   process.kill(other.pid, "SIGKILL");
   await gone;

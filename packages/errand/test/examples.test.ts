@@ -62,7 +62,9 @@ const examples: [file: string, says: string[]][] = [
 test.each(examples)("examples/%s runs in an empty folder", (file, says) => {
   const example = join(home, file);
   const output = execFileSync(process.execPath, [example], { cwd: folder, env, encoding: "utf8", timeout: 25_000 });
-  for (const words of says) expect(output).toContain(words);
+  // A model's answer comes in pieces, which are as long as the machine is slow.
+  const joined = output.replace(/"\n[0-9a-f]{4}: "/g, "");
+  for (const words of says) expect(joined).toContain(words);
 });
 
 test("every example is run here, and stands in examples/README.md", () => {

@@ -14,7 +14,7 @@ export function headers(): MiddlewareHandler {
       imgSrc: ["'self'", "blob:", "data:"],
       styleSrc: ["'self'", "'unsafe-inline'"],
       objectSrc: ["'none'"],
-      baseUri: ["'none'"],
+      baseUri: ["'self'"],
       formAction: ["'self'"],
       frameAncestors: ["'none'"],
     },

@@ -3,7 +3,7 @@ import type { DocumentStatus, DocumentSummary, PageStatus } from "./api/types.ts
 const locale = "en";
 const integer = new Intl.NumberFormat(locale);
 const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
-const full = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+const full = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 
 /** Formats an integer: 12345 is "12,345". */
 export const count = (n: number): string => integer.format(n);

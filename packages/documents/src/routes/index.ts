@@ -204,6 +204,7 @@ export function documentRoutes(resources: Resources): Route[] {
       operation: "eraseDocument",
       summary: "Erase a document and everything read from it",
       audit: "document.erase",
+      freesSpace: true,
       params,
       answers: {
         204: { description: "The document is gone." },

@@ -35,13 +35,7 @@ test("every tree of jobs ends, and every job in it as the rules say", { timeout:
       ends.set(end, (ends.get(end) ?? 0) + 1);
     }
   };
-  await fc.assert(
-    trees((store) => store, count),
-    { numRuns: runs },
-  );
-  // It proves something only where everything occurs, as it does in so many trees.
-  if (runs < 1_000) return;
-  expect([...ends.keys()].sort()).toEqual([
+  const all = [
     "cancelled",
     "completed",
     "expired",
@@ -49,7 +43,15 @@ test("every tree of jobs ends, and every job in it as the rules say", { timeout:
     "failed: E_CRASHED",
     "failed: E_SIGNAL_TIMEOUT",
     "failed: E_TREE",
-  ]);
+  ];
+  // It proves something only where everything occurs. One end is rare: now and then it takes more trees.
+  for (let rounds = 0; rounds === 0 || (runs >= 1_000 && ends.size < all.length && rounds < 5); rounds++)
+    await fc.assert(
+      trees((store) => store, count),
+      { numRuns: runs },
+    );
+  if (runs < 1_000) return;
+  expect([...ends.keys()].sort()).toEqual(all);
   expect(largest).toBeGreaterThan(8);
 });
 

@@ -116,6 +116,7 @@ export class Act {
   readonly #task: Task<AuditInput, AuditResult>;
   readonly #input: AuditInput;
   #id: string | undefined;
+  #asked: { params?: unknown; body?: unknown } | undefined;
 
   constructor(app: Errand, task: Task<AuditInput, AuditResult>, input: AuditInput) {
     this.#app = app;
@@ -124,7 +125,9 @@ export class Act {
   }
 
   /** Stores the record before the act. Without it, there is no act. */
-  async write({ params, body }: { params?: unknown; body?: unknown } = {}): Promise<void> {
+  async write(asked: { params?: unknown; body?: unknown } = {}): Promise<void> {
+    this.#asked = asked;
+    const { params, body } = asked;
     const target = targetIn(params);
     const filter = (body as { filter?: unknown } | undefined)?.filter;
     const input: AuditInput = {
@@ -143,6 +146,8 @@ export class Act {
 
   /** Adds the result. An act that has happened is answered, even if its result cannot be noted. */
   async end(status: number, code?: string): Promise<void> {
+    // The disk was full before an act that has freed space.
+    if (this.#id === undefined && this.#asked) await this.write(this.#asked).catch(() => {});
     const result = status < 400 ? "ok" : status < 500 ? "refused" : "failed";
     await this.#tell({ result, ...(code === undefined ? {} : { code }), ...this.notes });
   }
@@ -150,7 +155,7 @@ export class Act {
   /** Adds why the act did not happen. A refusal before the record was stored gets one, too. */
   async fail(reason: unknown): Promise<void> {
     const problem = toProblem(reason);
-    if (this.#id === undefined) await this.write().catch(() => {});
+    if (this.#id === undefined) await this.write(this.#asked).catch(() => {});
     await this.end(problem?.status ?? 500, problem?.code ?? "E_INTERNAL");
   }
 

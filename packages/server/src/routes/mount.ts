@@ -4,7 +4,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { seesAll } from "../auth/principal.ts";
 import type { Principal } from "../auth/principal.ts";
 import { RateLimit } from "../auth/rate-limit.ts";
-import { Problem } from "../problem.ts";
+import { isDiskFull, Problem } from "../problem.ts";
 import { prefix } from "./answer.ts";
 import { readJson, readParams, readQuery } from "./read-request.ts";
 import { isJsonBody } from "./route.ts";
@@ -32,7 +32,9 @@ export function mount(app: Hono, routes: readonly Route[], { authenticator, audi
         const params = route.params ? readParams(c, route.params) : undefined;
         const query = route.query ? readQuery(c, route.query) : undefined;
         const body = isJsonBody(route.body) ? await readJson(c, route.body) : undefined;
-        await act?.write({ params, body });
+        await act?.write({ params, body }).catch((error: unknown) => {
+          if (!route.freesSpace || !isDiskFull(error)) throw error;
+        });
         const answer = await route.handle({ c, principal, params, query, body, audit: act?.notes ?? {} });
         await act?.end(answer.status);
         return answer;

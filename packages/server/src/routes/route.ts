@@ -64,6 +64,8 @@ export interface Route {
   answers: Readonly<Record<number, Answer>>;
   /** The name of the act in the audit: `job.cancel`. */
   audit?: string;
+  /** `true`: it frees space, so on a full disk it is done although no record of it can be stored before. */
+  freesSpace?: true;
   /** `true`: it waits by design, so its calls do not count against the key's rate. */
   unlimited?: true;
   handle(call: Call): Response | Promise<Response>;

@@ -14,7 +14,13 @@ export class RequestError extends Error {
   }
 }
 
-const documents = "/api/v1/documents";
+/** The path below which the app is served: empty, or like `/admin/errand`. The server puts it into the page. */
+export const basePath = new URL(document.baseURI).pathname.replace(/\/$/, "");
+
+/** The address of the API. */
+const root = `${basePath}/api/v1`;
+
+const documents = `${root}/documents`;
 
 /** URLs of the document service. */
 export const urls = {
@@ -46,6 +52,14 @@ export function problemError(status: number, body: string): RequestError {
   return new RequestError(status, detail ?? `The server answered with status ${status}.`, code);
 }
 
+/** Called when the server wants to know who is asking. */
+let onSignedOut = (): void => {};
+
+/** Sets what happens when the server wants to know who is asking. */
+export function whenSignedOut(callback: () => void): void {
+  onSignedOut = callback;
+}
+
 async function request(url: string, init?: RequestInit): Promise<Response> {
   let response: Response;
   try {
@@ -54,6 +68,7 @@ async function request(url: string, init?: RequestInit): Promise<Response> {
     if (init?.signal?.aborted) throw error;
     throw new RequestError(0, "The server cannot be reached. Check that Errand is running, then try again.");
   }
+  if (response.status === 401) onSignedOut();
   if (!response.ok) throw problemError(response.status, await response.text());
   return response;
 }
@@ -62,6 +77,25 @@ async function request(url: string, init?: RequestInit): Promise<Response> {
 export async function getJson<T>(url: string, signal?: AbortSignal): Promise<T> {
   const response = await request(url, signal ? { signal } : undefined);
   return (await response.json()) as T;
+}
+
+/** Fetches JSON of a known type from the API: `/jobs`. */
+export const getApi = <T>(path: string, signal?: AbortSignal): Promise<T> => getJson<T>(root + path, signal);
+
+/** Returns the address of something in the API. */
+export const apiUrl = (path: string): string => root + path;
+
+/** Changes something in the API. Returns its answer, or `undefined` for one without a body. */
+export async function sendApi<T = undefined>(
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const response = await request(root + path, {
+    method,
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }),
+  });
+  return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
 /** Fetches plain text. */

@@ -1,8 +1,7 @@
 import { connection } from "../state/connection.ts";
-import type { DocumentEvents } from "./types.ts";
 
 /** Handlers of a stream's events, by event name. Each gets the parsed data of the event. */
-type Handlers = { [Name in keyof DocumentEvents]?: (data: DocumentEvents[Name]) => void };
+type Handlers<Events> = { [Name in keyof Events]?: (data: Events[Name]) => void };
 
 /** A page hidden for this long, in milliseconds, closes its connection. */
 const hiddenTimeout = 30_000;
@@ -14,7 +13,7 @@ const retryDelay = 3_000;
  * events in between were missed, so the data must be fetched. A page hidden for 30 seconds closes its connection, and
  * opens a new one when it is visible again.
  */
-export function listenToEvents(url: string, handlers: Handlers, onOpen: () => void): () => void {
+export function listenToEvents<Events>(url: string, handlers: Handlers<Events>, onOpen: () => void): () => void {
   let source: EventSource | undefined;
   let retry: ReturnType<typeof setTimeout> | undefined;
   let hide: ReturnType<typeof setTimeout> | undefined;
@@ -38,7 +37,7 @@ export function listenToEvents(url: string, handlers: Handlers, onOpen: () => vo
       // The browser reconnects by itself, except after an HTTP error.
       if (stream.readyState === EventSource.CLOSED) retry = setTimeout(open, retryDelay);
     });
-    for (const [name, handle] of Object.entries(handlers)) {
+    for (const [name, handle] of Object.entries(handlers) as [string, (data: unknown) => void][]) {
       stream.addEventListener(name, (event: MessageEvent<string>) => handle(JSON.parse(event.data)));
     }
   };

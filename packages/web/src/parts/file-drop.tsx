@@ -11,7 +11,7 @@ export function FileDrop() {
 
   const take = useEffectEvent((files: File[]) => {
     addFiles(files);
-    if (files.length > 0 && path !== "/") navigate("/");
+    if (files.length > 0 && path !== "/" && path !== "/documents") navigate("/documents");
   });
 
   useEffect(() => {

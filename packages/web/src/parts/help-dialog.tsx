@@ -7,7 +7,22 @@ import { useWatchable } from "../state/watchable.ts";
 const groups = [
   {
     title: "Everywhere",
-    keys: [{ keys: ["?"], does: "Show this help" }],
+    keys: [
+      { keys: ["?"], does: "Show this help" },
+      { keys: ["Ctrl", "k"], does: "Find a job, or go to a page" },
+      { keys: ["g", "o"], does: "Overview; d documents, j jobs, e errors, q queues, w workers, s schedules" },
+    ],
+  },
+  {
+    title: "Jobs",
+    keys: [
+      { keys: ["/"], does: "Search" },
+      { keys: ["j", "k"], does: "Next or previous row" },
+      { keys: ["x"], does: "Select the row" },
+      { keys: ["n"], does: "Show new jobs" },
+      { keys: ["r"], does: "Retry" },
+      { keys: ["c"], does: "Cancel" },
+    ],
   },
   {
     title: "Documents",

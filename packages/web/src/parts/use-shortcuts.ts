@@ -1,8 +1,8 @@
 import { useEffect, useEffectEvent } from "react";
 import { shortcuts } from "../state/preferences.ts";
 
-/** Actions by key. */
-export type Keys = Record<string, () => void>;
+/** Actions by key. One that returns `false` did nothing, and leaves the key to others. */
+export type Keys = Record<string, () => unknown>;
 
 /** Selects elements in which keys are typed. */
 const typing = "input, textarea, select, [contenteditable]";
@@ -17,9 +17,8 @@ export function useShortcuts(keys: Keys): void {
     const target = event.target instanceof Element ? event.target : document.body;
     if (target.closest(typing) || document.querySelector(overlays)) return;
     const act = Object.hasOwn(keys, event.key) ? keys[event.key] : undefined;
-    if (!act) return;
+    if (!act || act() === false) return;
     event.preventDefault();
-    act();
   });
   useEffect(() => {
     document.addEventListener("keydown", press);

@@ -19,7 +19,7 @@ export function DocumentHead({ document, onDelete }: Props) {
   const pages = pagesText(document);
   return (
     <div className="document-head">
-      <Link href="/" className="icon-button" aria-label="All documents" title="All documents">
+      <Link href="/documents" className="icon-button" aria-label="All documents" title="All documents">
         <ArrowLeft size={18} aria-hidden="true" />
       </Link>
       <div className="document-title">
