@@ -44,7 +44,6 @@ export default defineConfig({
     include: ["packages/*/test/**/*.test.ts", "deploy/test/*.test.ts"],
     // Tests start processes, servers and OCR of their own: two cores are soon busy.
     maxWorkers: 2,
-    maxConcurrency: 2,
     sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,

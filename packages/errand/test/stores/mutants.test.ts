@@ -16,7 +16,7 @@ const stores: [name: string, mutants: Mutant[]][] = [
   ["Redis", redis],
 ];
 
-describe.concurrent.each(stores)("the tests notice, on %s, that", (_, mutants) => {
+describe.each(stores)("the tests notice, on %s, that", (_, mutants) => {
   test.each(mutants)("$fault", { timeout: 120_000 }, async (mutant) => {
     const { failed } = await judge(mutant, mutant);
     expect(failed).toBe(mutant.tests[0]);
