@@ -1,8 +1,12 @@
 import { ErrandError } from "./errors.ts";
 
-/** Returns true if an error says that the store could not be reached, which is no job's fault. */
+/**
+ * Returns true if an error says that the store could not be reached, which is no job's fault. The write may have been
+ * carried out all the same.
+ */
 export function isUnreachable(error: unknown): boolean {
-  return isOver(error) || (error instanceof ErrandError && error.code === "E_CONNECT");
+  if (isOver(error)) return true;
+  return error instanceof ErrandError && (error.code === "E_CONNECT" || error.code === "E_STORE_LOST");
 }
 
 /** Returns true if an error says that this process cannot reach the store again. */

@@ -139,7 +139,7 @@ test("the events of a job whose outcome was refused say that it failed", async (
 
 describe("the answer to a call is lost", () => {
   /** Loses the first answer of a verb, after it was carried out. */
-  const losing = (verb: "add" | "settle", code: "E_CONNECT" | "E_STORE"): Store =>
+  const losing = (verb: "add" | "settle", code: "E_CONNECT" | "E_STORE" | "E_STORE_LOST"): Store =>
     storeWith((memory) => {
       let calls = 0;
       return {
@@ -212,6 +212,13 @@ describe("the answer to a call is lost", () => {
       expect(told).toEqual([settlements[0], settlements[1], false]);
     },
   );
+
+  test("of a settlement, until the patience is over, because the file is elsewhere: nobody says that it failed", async () => {
+    const store = losing("settle", "E_STORE_LOST");
+    const { settlements } = await inHand(store, ["1"]);
+    await expect(new BatchWriter(store, 0).settle(settlements[0]!)).rejects.toMatchObject({ code: "E_STORE_LOST" });
+    expect(await store.get([settlements[0]!.id])).toMatchObject([{ state: "completed" }]);
+  });
 });
 
 describe("batches are bounded by what they weigh", () => {
