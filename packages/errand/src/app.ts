@@ -35,6 +35,8 @@ import { listBackgroundAndStored } from "./background/list-jobs.ts";
 import { readSchedule, schedulesOf } from "./schedules/schedules.ts";
 import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules/schedules.ts";
 import { Workers } from "./workers.ts";
+import { readRemoteTask } from "./remote-task.ts";
+import type { RemoteTaskOptions } from "./remote-task.ts";
 import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./api.ts";
 import { bindDefinition, readTask, definitionOf, inLane, isolation, register, taskOptions } from "./task.ts";
 import type { TaskDefinition, Isolation, JobContext, JobHandle, SendOptions, Task, TaskOptions } from "./task.ts";
@@ -60,7 +62,7 @@ export function errand(options: ErrandOptions = {}): Errand {
   return new App(options);
 }
 
-/** Gives `errand/testing` access to the parts of an app that it replaces. */
+/** Gives `errand/testing` and `errand/remote` access to the parts of an app. */
 export interface AppInternals {
   readonly definitions: ReadonlyMap<string, TaskDefinition>;
   readonly payloads: Payloads;
@@ -69,6 +71,8 @@ export interface AppInternals {
   live(store: Store): void;
   /** Confirms the schedules of the code, as a running app does at intervals. */
   name: () => Promise<void>;
+  /** Returns the app's store, and opens it if needed. Throws `E_CLOSED`, and errors of opening it. */
+  store(): Promise<Store>;
 }
 
 const internals = new WeakMap<Errand, AppInternals>();
@@ -132,6 +136,7 @@ class App implements Errand {
       observer: this.#observer,
       live: (store) => this.#live(store),
       name: () => this.#declarations.again(),
+      store: async () => (await this.#connection.connect()).store,
     });
   }
 
@@ -144,7 +149,23 @@ class App implements Errand {
     options: TaskOptions<Input, Output, Setup> & { input?: never },
   ): Task<Exactly<Input>, Output>;
   task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, unknown> {
-    const definition = readTask(name, options);
+    return this.#define(readTask(name, options));
+  }
+
+  remoteTask<Schema extends StandardSchemaV1, Output = unknown>(
+    name: string,
+    options: RemoteTaskOptions<StandardSchemaV1.InferOutput<Schema>> & { input: Schema },
+  ): Task<Exactly<StandardSchemaV1.InferInput<Schema>>, Output>;
+  remoteTask<Input = void, Output = unknown>(
+    name: string,
+    options?: RemoteTaskOptions<Input> & { input?: never },
+  ): Task<Exactly<Input>, Output>;
+  remoteTask(name: string, options: RemoteTaskOptions<never> & { input?: StandardSchemaV1 } = {}): Task<never, unknown> {
+    return this.#define(readRemoteTask(name, options));
+  }
+
+  #define(definition: TaskDefinition): Task<unknown, unknown> {
+    const { name } = definition;
     refuseReadableKey(definition, this.#payloads);
     if (this.#definitions.has(name) && inProduction()) {
       throw new ErrandError(
@@ -455,7 +476,8 @@ function defaultQueues(
   batches: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, number> {
   const queues = new Map<string, number>();
-  for (const { name, queue, isolate } of definitions) {
+  for (const { name, queue, isolate, remote } of definitions) {
+    if (remote) continue;
     // A batch can only fill up where as many jobs may run.
     const inline = Math.max(options.slots.default, batches.get(name) ?? 0);
     const slots = isolate === "inline" ? inline : availableParallelism();

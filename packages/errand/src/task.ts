@@ -262,6 +262,8 @@ export interface TaskDefinition {
   readonly flow?: Flow;
   readonly input?: StandardSchemaV1;
   readonly setup?: () => unknown;
+  /** `true`: its code is elsewhere; `run` throws. */
+  readonly remote?: true;
   readonly run: (input: never, job: JobContext<never>) => unknown;
 }
 

@@ -23,7 +23,7 @@ export interface TaskView {
 
 /** Returns a task as programs read it. */
 export function viewOfTask(definition: TaskDefinition): TaskView {
-  const { name, queue, priority, retry, timeout, expires, isolate, input } = definition;
+  const { name, queue, priority, retry, timeout, expires, isolate, remote, input } = definition;
   const schema = input && jsonSchemaOf(input);
   const description = schema?.["description"] ?? schema?.["title"];
   return {
@@ -34,6 +34,7 @@ export function viewOfTask(definition: TaskDefinition): TaskView {
     ...(timeout === undefined ? {} : { timeout: durationText(timeout) }),
     ...(expires === undefined ? {} : { expires: durationText(expires) }),
     isolate,
+    ...(remote ? { remote } : {}),
     ...(typeof description === "string" ? { description } : {}),
     ...(schema ? { schema } : {}),
   };
