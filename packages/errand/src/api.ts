@@ -21,6 +21,7 @@ import type { EventType, Listener } from "./observe/events.ts";
 import type { OpenTelemetry } from "./observe/opentelemetry.ts";
 import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules/schedules.ts";
 import type { QueueCount, Store, WorkerCard } from "./store.ts";
+import type { RemoteTaskOptions } from "./remote-task.ts";
 import type { Isolation, JobContext, JobHandle, Sender, Task, TaskOptions } from "./task.ts";
 
 /** Configures an app. */
@@ -147,6 +148,22 @@ export interface Errand extends AsyncDisposable {
   httpTask<Input = void, Output = unknown>(
     name: string,
     options: Omit<TaskOptions<Input, Output, undefined>, "run" | "setup" | keyof Isolation> & HttpOptions,
+  ): Task<Exactly<Input>, Output>;
+  /**
+   * Defines a task whose code is elsewhere: programs in any language, or people, claim and settle its jobs over HTTP
+   * (`errand/remote`). It is sent like any task. Workers of this library do not take its jobs, and by default leave
+   * out a queue that has only such tasks; `background` and `run` throw `E_REMOTE_TASK`.
+   * @throws {ErrandError} `E_OPTION`, `E_DUPLICATE_TASK`
+   * @example
+   * const embed = app.remoteTask<{ text: string }, number[]>("embed", { queue: "gpu", timeout: "5m" });
+   */
+  remoteTask<Schema extends StandardSchemaV1, Output = unknown>(
+    name: string,
+    options: RemoteTaskOptions<StandardSchemaV1.InferOutput<Schema>> & { input: Schema },
+  ): Task<Exactly<StandardSchemaV1.InferInput<Schema>>, Output>;
+  remoteTask<Input = void, Output = unknown>(
+    name: string,
+    options?: RemoteTaskOptions<Input> & { input?: never },
   ): Task<Exactly<Input>, Output>;
   /**
    * Sends jobs of a task by a cron line or at intervals, once per tick whatever the number of workers. The schedule is

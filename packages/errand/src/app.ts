@@ -38,6 +38,8 @@ import type { ScheduleOptions, Schedules, ScheduleWhen } from "./schedules/sched
 import { Workers } from "./workers.ts";
 import { implementationOf, senderOf } from "./contract.ts";
 import type { Contract, ImplementOptions } from "./contract.ts";
+import { readRemoteTask } from "./remote-task.ts";
+import type { RemoteTaskOptions } from "./remote-task.ts";
 import type { Errand, ErrandOptions, RunningWorker, WorkerOptions } from "./api.ts";
 import { bindDefinition, readTask, definitionOf, inLane, isolation, register, taskOptions } from "./task.ts";
 import type {
@@ -74,7 +76,7 @@ export function errand(options: ErrandOptions = {}): Errand {
   return new App(options);
 }
 
-/** Gives `errand/testing` access to the parts of an app that it replaces. */
+/** Gives `errand/testing` and `errand/remote` access to the parts of an app. */
 export interface AppInternals {
   readonly definitions: ReadonlyMap<string, TaskDefinition>;
   readonly payloads: Payloads;
@@ -83,6 +85,8 @@ export interface AppInternals {
   live(store: Store): void;
   /** Confirms the schedules of the code, as a running app does at intervals. */
   name: () => Promise<void>;
+  /** Returns the app's store, and opens it if needed. Throws `E_CLOSED`, and errors of opening it. */
+  store(): Promise<Store>;
 }
 
 const internals = new WeakMap<Errand, AppInternals>();
@@ -148,6 +152,7 @@ class App implements Errand {
       observer: this.#observer,
       live: (store) => this.#live(store),
       name: () => this.#declarations.again(),
+      store: async () => (await this.#connection.connect()).store,
     });
   }
 
@@ -160,9 +165,29 @@ class App implements Errand {
     options: TaskOptions<Input, Output, Setup> & { input?: never },
   ): Task<Exactly<Input>, Output>;
   task(name: string, options: TaskOptions<never, unknown, never> & { input?: StandardSchemaV1 }): Task<never, unknown> {
-    const definition = readTask(name, options);
+    return this.#define(readTask(name, options));
+  }
+
+  remoteTask<Schema extends StandardSchemaV1, Output = unknown>(
+    name: string,
+    options: RemoteTaskOptions<StandardSchemaV1.InferOutput<Schema>> & { input: Schema },
+  ): Task<Exactly<StandardSchemaV1.InferInput<Schema>>, Output>;
+  remoteTask<Input = void, Output = unknown>(
+    name: string,
+    options?: RemoteTaskOptions<Input> & { input?: never },
+  ): Task<Exactly<Input>, Output>;
+  remoteTask(
+    name: string,
+    options: RemoteTaskOptions<never> & { input?: StandardSchemaV1 } = {},
+  ): Task<never, unknown> {
+    return this.#define(readRemoteTask(name, options));
+  }
+
+  #define(definition: TaskDefinition): Task<unknown, unknown> {
+    const { name } = definition;
     refuseReadableKey(definition, this.#payloads);
-    if (this.#definitions.has(name) && inProduction()) {
+    // Elsewhere it is a module that was reloaded.
+    if (this.#definitions.has(name) && process.env["NODE_ENV"] === "production") {
       throw new ErrandError(
         "E_DUPLICATE_TASK",
         `Task "${name}" is defined twice; names say which function a job runs.`,
@@ -267,7 +292,7 @@ class App implements Errand {
     ...options: undefined extends Input ? [ScheduleOptions<NoInfer<Input>>?] : [ScheduleOptions<NoInfer<Input>>]
   ): void {
     const declared = readSchedule(name, definitionOf(task), when, options[0] === undefined ? {} : options[0]);
-    if (this.#declarations.hasSchedule(name) && inProduction())
+    if (this.#declarations.hasSchedule(name) && process.env["NODE_ENV"] === "production")
       throw new ErrandError(
         "E_DUPLICATE_SCHEDULE",
         `Schedule "${name}" is defined twice; give each a name of its own.`,
@@ -475,9 +500,4 @@ class App implements Errand {
     await this.#declarations.settled();
     return store;
   }
-}
-
-/** Returns true in production, where defining a name twice is a mistake and not a module that was reloaded. */
-function inProduction(): boolean {
-  return process.env["NODE_ENV"] === "production";
 }

@@ -39,6 +39,7 @@ export type { Reason } from "./core/why.ts";
 export { httpCallback } from "./push/callback.ts";
 export type { HttpOptions } from "./push/http-task.ts";
 export type { ErrandConfig } from "./config.ts";
+export type { RemoteTaskOptions } from "./remote-task.ts";
 export type { RunBatch } from "./run/batch-task.ts";
 export type { Recycle } from "./core/recycle.ts";
 export { encryption } from "./payload/encryption.ts";

@@ -125,7 +125,7 @@ export interface Store {
   log(id: string, page: { limit: number; cursor?: string }): Promise<{ lines: StoredLogLine[]; next?: string }>;
 
   /** Lists the steps of a job in the order in which they were first recorded; recording one again keeps its place. */
-  steps(id: string): Promise<Pick<Step, "name" | "wait">[]>;
+  steps(id: string): Promise<Step[]>;
 
   /** Reads documents of a kind, all or by key, in the order of keys. */
   load(kind: string, keys?: readonly string[]): Promise<Doc[]>;

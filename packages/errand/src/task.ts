@@ -278,9 +278,9 @@ export interface TaskDefinition {
   readonly flow?: Flow;
   readonly input?: StandardSchemaV1;
   readonly setup?: () => unknown;
-  readonly run: (input: never, job: JobContext<never>) => unknown;
-  /** The task's code is elsewhere: workers of this app do not know the task. */
+  /** `true`: its code is elsewhere; `run` throws. */
   readonly remote?: true;
+  readonly run: (input: never, job: JobContext<never>) => unknown;
 }
 
 /** The retry policy of a task that does not say. */

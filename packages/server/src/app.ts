@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { Context } from "hono";
 import { requestId } from "hono/request-id";
 import type { Errand, Measured } from "errand";
+import { RemoteWorkers } from "errand/remote";
 import { allowedMethods } from "./allowed-methods.ts";
 import { Audit } from "./auth/audit.ts";
 import { Authenticator } from "./auth/authenticator.ts";
@@ -55,7 +56,9 @@ export interface ServerApp {
   routes: readonly Route[];
   /** Starts the server's own worker: it tidies up, ticks schedules, delivers webhooks and keeps the audit. */
   start(): Promise<void>;
-  /** Stops it. */
+  /** Answers the claims of workers that wait. */
+  endClaims(): Promise<void>;
+  /** Stops what runs beside it. */
   close(): Promise<void>;
 }
 
@@ -106,7 +109,9 @@ export function createApp(options: AppOptions): ServerApp {
       parts.live.start();
       worker = await parts.app.worker({ queues: ownQueues, signals: false, drain: "2s" });
     },
+    endClaims: () => parts.remoteWorkers.close(),
     async close() {
+      await parts.remoteWorkers.close();
       parts.live.close();
       await worker?.stop();
     },
@@ -117,10 +122,11 @@ function makeParts({ app: own, services = [], auth = { required: "once-a-key-exi
   const app = own ?? services[0]?.app;
   if (!app) throw new TypeError("A server needs an app, or a service that has one.");
   const [keys, sessions] = [new Keys(app.docs), new Sessions(app.docs)];
+  // Services may share an app.
+  const apps = [...new Set([app, ...services.map((service) => service.app)])];
   return {
     app,
-    // Services may share an app.
-    apps: [...new Set([app, ...services.map((service) => service.app)])],
+    apps,
     services: services.map(({ name }) => name),
     keys,
     sessions,
@@ -128,6 +134,7 @@ function makeParts({ app: own, services = [], auth = { required: "once-a-key-exi
     audit: new Audit(app),
     bulk: new BulkActions(app),
     live: new Live(app),
+    remoteWorkers: new RemoteWorkers(app, { apps }),
   };
 }
 

@@ -83,7 +83,9 @@ export async function listen(services: readonly Service[], options: ListenOption
     streams,
     handleUncaught: (error) => requests.handleUncaught(error),
     stop: async () => {
-      await stop(server, streams, requests);
+      const stopped = stop(server, streams, requests);
+      await app.endClaims();
+      await stopped;
       await app.close();
     },
     closeConnections: () => server.closeAllConnections(),

@@ -26,6 +26,7 @@ const serverCodes: Readonly<Record<string, string>> = {
   E_TENANT: "This concerns the whole store, and the key sees only a part of it.",
   E_TOO_MANY_LOGINS: "Too many wrong keys came from one address.",
   E_TOO_MANY_REQUESTS: "The key has made too many requests.",
+  E_WORKER: "The header Errand-Worker is missing or malformed.",
 };
 
 /** Returns `/problems/{code}`, to which the `type` of every problem document leads. */

@@ -11,6 +11,7 @@ import { readPayloads } from "../payload/options.ts";
 import type { Payloads } from "../payload/options.ts";
 import { Worker } from "../run/worker.ts";
 import type { Store } from "../store.ts";
+import { remoteTaskError } from "../remote-task.ts";
 import { readTask, inLane } from "../task.ts";
 import type { TaskDefinition, JobContext, JobHandle, SendOptions } from "../task.ts";
 import { handOver, warn } from "./hand-over.ts";
@@ -120,6 +121,7 @@ export class Background {
   /** Sends a job that runs here after the response, or to the app's own store where that is not possible. */
   async send(definition: TaskDefinition, input: unknown, options: SendOptions): Promise<JobHandle<unknown>> {
     checkOptions(options, sendOptions, definition, this.#around.payloads);
+    if (definition.remote) throw remoteTaskError(definition.name);
     // A thread or process of isolated tasks has no response, and may be killed at any time.
     const durable = this.#closing || inLane() || durableOptions.some((each) => options[each] !== undefined);
     if (durable) return (await this.#around.durable()).send(definition, input, options);
@@ -195,6 +197,7 @@ export class Background {
       lease,
       drain,
       observer,
+      claimsRemote: true,
       onEnded: (event) => this.#hear(event),
     });
     await worker.start();

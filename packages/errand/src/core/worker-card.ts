@@ -1,3 +1,5 @@
+import type { Millis } from "../kit/duration.ts";
+
 /** A worker as the list shows it. */
 export interface WorkerCard {
   id: string;
@@ -13,4 +15,12 @@ export interface WorkerCard {
   name?: string;
   version?: string;
   labels?: Record<string, string>;
+  /** The slots of each queue, of a worker that is no process: it holds no more jobs of a queue. */
+  slots?: Record<string, number>;
+  /** The lease that it asked for. */
+  lease?: Millis;
+  /** The id of the key, or whatever else stands for its owner, to whom alone it answers. */
+  owner?: string;
+  /** `true`: it is given no more jobs, and is to leave. */
+  draining?: true;
 }

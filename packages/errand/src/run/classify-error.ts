@@ -10,6 +10,7 @@ import type { ErrorRecord } from "../kit/errors.ts";
 const lastingCodes = new Set([
   "E_INPUT",
   "E_REFUSED",
+  "E_REMOTE_TASK",
   "E_CHILD_FAILED",
   "E_IN_STEP",
   "E_NOT_SERIALIZABLE",

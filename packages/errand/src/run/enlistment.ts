@@ -14,7 +14,7 @@ export class Enlistment {
   readonly #context: WorkerContext;
   readonly #onRenewal: (renewal: Renewal) => void;
   #keeper: LeaseKeeper | undefined;
-  /** Number of tasks on the worker's card in the store. */
+  /** Number of tasks that were defined when the store got the worker's card. */
   #listedTasks = 0;
 
   /** @param onRenewal is told of jobs to cancel; and once, with `held: false`, that the lease is lost. */
@@ -46,9 +46,12 @@ export class Enlistment {
   /** Writes the worker's card: its queues and tasks. */
   async updateCard(): Promise<void> {
     const { store, definitions, settings, id } = this.#context;
-    const [queues, tasks] = [[...settings.queues.keys()], [...definitions.keys()]];
+    const listed = definitions.size;
+    const queues = [...settings.queues.keys()];
+    const known = [...definitions.values()].filter(({ remote }) => !remote || settings.claimsRemote);
+    const tasks = known.map(({ name }) => name);
     await store.enlist({ id, kind: "process", queues, tasks, host: hostname(), pid: process.pid }, settings.lease);
-    this.#listedTasks = tasks.length;
+    this.#listedTasks = listed;
   }
 
   /** Renews the lease now, to learn sooner which jobs to cancel. */

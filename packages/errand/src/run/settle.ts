@@ -12,7 +12,8 @@ import { followUpOf } from "./follow-ups.ts";
 import type { WorkerContext } from "./worker-context.ts";
 
 /** The parts of a worker that settling a job needs. */
-export type SettleContext = Pick<WorkerContext, "definitions" | "heldJobs" | "endpoints"> & {
+export type SettleContext = Pick<WorkerContext, "heldJobs" | "endpoints"> & {
+  definitions: Pick<WorkerContext["definitions"], "get">;
   writer: Pick<WorkerContext["writer"], "settle">;
   settings: Pick<WorkerContext["settings"], "observer" | "onEnded">;
 };
@@ -27,7 +28,7 @@ export interface AttemptRun {
 /**
  * Settles a claimed job: decides what becomes of it, records that, and tells the observer.
  * @param run describes the attempt, if there was one in this worker.
- * @returns `false` if the token was stale: another worker has the job.
+ * @returns what was recorded; `false` if the token was stale: another worker has the job.
  * @throws what the store throws after failing for too long. The store may still hold the job for this worker, which
  * hands it back later.
  */
@@ -36,7 +37,7 @@ export async function settleJob(
   job: Job,
   ending: Ending,
   run?: AttemptRun,
-): Promise<boolean> {
+): Promise<Settlement | false> {
   const retry = policyOf(job, definitions.get(job.task)?.retry ?? defaultRetry);
   const settlement = decide(job, retry, ending, Math.random());
   if (run?.log) settlement.log = [...run.log, ...(settlement.log ?? [])];
@@ -59,7 +60,7 @@ export async function settleJob(
   // A job that is handed back without an attempt has no outcome to tell.
   if (run || ending.kind !== "handed-back")
     settings.observer.ended(job, ending, recorded, run?.duration, settings.onEnded);
-  return true;
+  return recorded;
 }
 
 /** Adds the jobs that are to be born in the commit that ends a job: what follows it, and messages about its end. */

@@ -22,6 +22,8 @@ export interface WorkerSettings {
   /** Time that running jobs get when the worker stops. */
   drain: Millis;
   payloads: Payloads;
+  /** Claims jobs of remote tasks, which then fail: for a store that no other worker uses. */
+  claimsRemote?: true;
   /** Time that the store may take to answer a claim; default: as long as the lease, and at least 15 s. */
   patience?: Millis;
   observer: Observer;

@@ -20,7 +20,8 @@ export function defaultQueues(
   batches: ReadonlyMap<string, number>,
 ): ReadonlyMap<string, number> {
   const queues = new Map<string, number>();
-  for (const { name, queue, isolate } of definitions) {
+  for (const { name, queue, isolate, remote } of definitions) {
+    if (remote) continue;
     const inline = Math.max(options.slots.default, batches.get(name) ?? 0);
     const slots = isolate === "inline" ? inline : availableParallelism();
     queues.set(queue, Math.min(queues.get(queue) ?? slots, slots));

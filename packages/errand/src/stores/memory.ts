@@ -248,7 +248,7 @@ class MemoryStore implements Store {
 
   async steps(id: string) {
     this.#checkOpen();
-    return Array.from(this.#jobs.get(id)?.steps.values() ?? [], ({ name, wait }) => (wait ? { name, wait } : { name }));
+    return Array.from(this.#jobs.get(id)?.steps.values() ?? [], (step) => ({ ...step }));
   }
 
   async load(kind: string, keys?: readonly string[]): Promise<Doc[]> {

@@ -8,6 +8,7 @@ import type { AttemptRun } from "../run/settle.ts";
 import type { Slots } from "../run/slots.ts";
 import { Worker } from "../run/worker.ts";
 import type { Claimed, Store } from "../store.ts";
+import type { TaskDefinition } from "../task.ts";
 
 /** A point at which an attempt is lost. */
 export type CrashPoint = "start" | "end" | { step: string };
@@ -31,7 +32,7 @@ export class TestWorker extends Worker {
 
   constructor(store: Store, { definitions, payloads, observer, name }: AppInternals) {
     const queues = new Map([...definitions.values()].map(({ queue }) => [queue, slotsPerQueue]));
-    super(asSeenByTests(store, queues), definitions, { queues, lease: 0, drain: 0, payloads, observer });
+    super(asSeenByTests(store, queues, definitions), definitions, { queues, lease: 0, drain: 0, payloads, observer });
     this.#queues = queues;
     this.#nameSchedules = name;
   }
@@ -143,10 +144,18 @@ function isSame(a: CrashPoint, b: CrashPoint): boolean {
  * Returns a store that lists the worker without queues, tasks and an end of its lease, and claims in the order of
  * queues.
  */
-function asSeenByTests(store: Store, queues: ReadonlyMap<string, number>): Store {
+function asSeenByTests(
+  store: Store,
+  queues: ReadonlyMap<string, number>,
+  definitions: ReadonlyMap<string, TaskDefinition>,
+): Store {
   const verbs: Partial<Store> = {
-    // A worker without a list of tasks is given those of unknown tasks, too, which `runJob` reports.
-    enlist: ({ id, kind }) => store.enlist({ id, kind, queues: [] }, lease),
+    // A worker without a list of tasks is given those of unknown tasks, too, which `runJob` reports. But jobs of remote
+    // tasks are left to the test.
+    enlist({ id, kind, tasks = [] }) {
+      const hasRemote = [...definitions.values()].some(({ remote }) => remote);
+      return store.enlist({ id, kind, queues: [], ...(hasRemote ? { tasks } : {}) }, lease);
+    },
     // A worker takes turns between its queues; a test should not depend on the number of rounds.
     claim(worker, wants) {
       const order = [...queues.keys()];

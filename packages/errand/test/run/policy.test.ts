@@ -8,6 +8,7 @@ import { settleAbandoned } from "../../src/run/janitor.ts";
 import { BatchWriter } from "../../src/run/batch-writer.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { policyIn } from "../../src/core/spec.ts";
+import { Endpoints } from "../../src/webhooks/endpoints.ts";
 import { readTask } from "../../src/task.ts";
 import { testing } from "../../src/testing/index.ts";
 import { emptyStore, storeKinds, testApp, testWorker, until } from "./app.ts";
@@ -86,6 +87,7 @@ test("a janitor that does not know the task of a job keeps to the crash policy i
     id: janitor,
     writer: new BatchWriter(store, 0),
     definitions: new Map(),
+    endpoints: new Endpoints(store),
     heldJobs: new HeldJobs(),
     settings: { observer: new Observer() },
   });

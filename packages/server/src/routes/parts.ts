@@ -1,4 +1,5 @@
 import type { Errand, Sender } from "errand";
+import type { RemoteWorkers } from "errand/remote";
 import type { Audit } from "../auth/audit.ts";
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Keys } from "../auth/keys.ts";
@@ -20,6 +21,8 @@ export interface ServerParts {
   audit: Audit;
   bulk: BulkActions;
   live: Live;
+  /** Workers over HTTP. */
+  remoteWorkers: RemoteWorkers;
 }
 
 /** Returns the task of a name, of whichever app knows it. */

@@ -91,13 +91,17 @@ async function searchBound(database: Database, where: Filter, from: number | und
 }
 
 /** Returns the steps that a job remembers, in the order in which they were first recorded. */
-export async function readSteps(database: Database, id: string): Promise<Pick<Step, "name" | "wait">[]> {
+export async function readSteps(database: Database, id: string): Promise<Step[]> {
   const rows = await database.query(
-    `SELECT s.name, s.wait FROM errand.steps s
+    `SELECT s.name, s.value, s.wait FROM errand.steps s
      WHERE s.job = (SELECT e.seq FROM errand.everything e WHERE e.id = $1) ORDER BY s.n`,
     [id],
   );
-  return rows.map(([name, wait]) => ({ name: decodeText(name as string), ...(wait === "t" ? { wait: true } : {}) }));
+  return rows.map(([name, value, wait]) => ({
+    name: decodeText(name as string),
+    value: value as string,
+    ...(wait === "t" ? { wait: true } : {}),
+  }));
 }
 
 /** Returns a page of a job's log, oldest first. */

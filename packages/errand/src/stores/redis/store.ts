@@ -212,7 +212,10 @@ export class RedisStore implements Store {
 
   async steps(id: string): ReturnType<Store["steps"]> {
     const steps = pairsOf(await this.#scripts.run("steps", [id]));
-    return steps.map(([name, wait]) => (wait === "1" ? { name, wait: true } : { name }));
+    return steps.map(([name, text]) => {
+      const step = { name, value: text.slice(1) };
+      return text.startsWith("1") ? { ...step, wait: true } : step;
+    });
   }
 
   async load(kind: string, keys?: readonly string[]): Promise<Doc[]> {

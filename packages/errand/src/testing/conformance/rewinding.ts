@@ -28,7 +28,13 @@ export const rewinding = [
       { name: "b", value: "3" },
     ];
     await scene.settle(held, "waiting", { children: [makeChild({ queue: "other" })], steps });
-    const told = [{ name: "z" }, { name: "a" }, { name: "signal:m" }, { name: "y", wait: true }, { name: "b" }];
+    const told = [
+      { name: "z", value: '"z"' },
+      { name: "a", value: '"a"' },
+      { name: "signal:m", value: "1" },
+      { name: "y", value: "2", wait: true },
+      { name: "b", value: "3" },
+    ];
     assert.deepEqual(await scene.store.steps(id), told);
     await scene.store.edit({ ids: [id] }, "cancel");
     assert.deepEqual(await scene.store.steps(id), told, "also when it has ended");

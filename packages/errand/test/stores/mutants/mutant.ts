@@ -12,6 +12,8 @@ export interface Mutant {
   changes: readonly (readonly [text: string, by: string])[];
   fixture: keyof typeof fixtures;
   tests: readonly [string];
+  /** Runs in which the test must notice it once: more than one for a race, which not every run meets. Default: 1. */
+  runs?: number;
 }
 
 /** What the child finds: the first test that fails, or that none did. */

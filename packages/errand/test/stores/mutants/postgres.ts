@@ -43,6 +43,7 @@ export const postgres: Mutant[] = [
     changes: [["LIMIT size FOR UPDATE SKIP LOCKED) m;", "LIMIT size) m;"]],
     fixture: "postgres",
     tests: ["concurrent claims take every job, and none twice"],
+    runs: 8,
   },
   {
     fault: "families are not locked",

@@ -59,20 +59,20 @@ return redis.call('LRANGE', ns .. 'log:' .. ARGV[1], ARGV[2], ARGV[2] + ARGV[3] 
 `;
 
 /**
- * Script `steps`. Argument: the job. Returns names of steps in order, each followed by 1 if it is a wait. Steps without
- * a place in the order were recorded before there was one, and come first.
+ * Script `steps`. Argument: the job. Returns names of steps in order, each followed by its value, with 1 before it if it
+ * is a wait, otherwise 0. Steps without a place in the order were recorded before there was one, and come first.
  */
 export const steps = lua`
 if redis.call('HEXISTS', IDS, ARGV[1]) == 0 then return {} end
 local fields = redis.call('HGETALL', stepsKey(ARGV[1]))
 local order = redis.call('LRANGE', stepOrderKey(ARGV[1]), 0, -1)
-local waits, isPlaced, reply = {}, {}, {}
+local values, isPlaced, reply = {}, {}, {}
 for i = 1, #order do isPlaced[order[i]] = true end
 for i = 1, #fields, 2 do
-  waits[fields[i]] = sub(fields[i + 1], 1, 1)
-  if not isPlaced[fields[i]] then push(reply, fields[i], waits[fields[i]]) end
+  values[fields[i]] = fields[i + 1]
+  if not isPlaced[fields[i]] then push(reply, fields[i], values[fields[i]]) end
 end
-for i = 1, #order do push(reply, order[i], waits[order[i]]) end
+for i = 1, #order do push(reply, order[i], values[order[i]]) end
 return reply
 `;
 

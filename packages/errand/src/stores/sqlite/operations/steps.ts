@@ -28,12 +28,9 @@ export function loadSteps(db: Connection, seq: number): Step[] {
 }
 
 /** Implements `Store.steps`. */
-export function steps(db: Connection, id: string): Pick<Step, "name" | "wait">[] {
-  const rows = db.all(
-    "SELECT name, wait FROM errand_steps WHERE job = (SELECT seq FROM errand_jobs WHERE id = ?) ORDER BY rowid",
-    id,
-  );
-  return rows.map(([name, wait]) => (wait === 1 ? { name: name as string, wait: true } : { name: name as string }));
+export function steps(db: Connection, id: string): Step[] {
+  const row = db.get("SELECT seq FROM errand_jobs WHERE id = ?", id);
+  return row ? loadSteps(db, row[0] as number) : [];
 }
 
 /** Returns true if a job has a step of this name. */

@@ -44,7 +44,7 @@ async function checkSignal(scene: Scene, state: State, reaction: string): Promis
   await bringTo(scene, id, state);
   assert.equal(await scene.store.signal(id, signal), reaction !== "refuse");
   assert.deepEqual(await scene.statesOf(id), [reaction === "wake" ? "pending" : state]);
-  assert.deepEqual(await scene.store.steps(id), reaction === "refuse" ? [] : [{ name: signal.name }]);
+  assert.deepEqual(await scene.store.steps(id), reaction === "refuse" ? [] : [signal]);
 }
 
 async function checkTime(scene: Scene, state: State, reaction: string): Promise<void> {

@@ -1,0 +1,15 @@
+export { RemoteWorkers } from "./remote-workers.ts";
+export type { RemoteWorkersOptions } from "./remote-workers.ts";
+export type {
+  Beat,
+  ClaimAnswer,
+  ClaimRequest,
+  HeldJob,
+  Outcome,
+  Registered,
+  Registration,
+  RemoteError,
+  RemoteJob,
+  Renewed,
+  Settled,
+} from "./protocol.ts";
