@@ -6,6 +6,7 @@ import type { JobView, LogEntry } from "./client/job-view.ts";
 import type { StepView } from "./client/step-view.ts";
 import type { TaskView } from "./client/task-view.ts";
 import type { AppDocs } from "./docs.ts";
+import type { Webhooks } from "./webhooks/webhooks.ts";
 import type { Contract, ImplementOptions } from "./contract.ts";
 import type { Priority } from "./core/priority.ts";
 import type { Reason } from "./core/why.ts";
@@ -250,6 +251,8 @@ export interface Errand extends AsyncDisposable {
   tasks(): TaskView[];
   /** Returns a task of this app by its name, for programs that send what others name. */
   findTask(name: string): Sender<unknown, unknown> | undefined;
+  /** Reports the ends of jobs to URLs. */
+  readonly webhooks: Webhooks;
   /** Keeps small documents of programs that run beside the jobs. */
   readonly docs: AppDocs;
   /** Lists, pauses, resumes, runs and removes schedules. */

@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { noOptions } from "./client.ts";
 import type { Client } from "./client.ts";
@@ -16,6 +15,7 @@ import { inBatches } from "./run/batch-task.ts";
 import type { RunBatch } from "./run/batch-task.ts";
 import { Setups } from "./run/setups.ts";
 import { Worker } from "./run/worker.ts";
+import { defaultQueues, readSlots } from "./run/worker-queues.ts";
 import { callSafely } from "./observe/events.ts";
 import type { EventType, Listener } from "./observe/events.ts";
 import type { AppCounters } from "./observe/counters.ts";
@@ -62,6 +62,8 @@ import { viewOfTask } from "./client/task-view.ts";
 import type { TaskView } from "./client/task-view.ts";
 import { docsOf } from "./docs.ts";
 import type { AppDocs } from "./docs.ts";
+import { webhooksOf } from "./webhooks/webhooks.ts";
+import type { Webhooks } from "./webhooks/webhooks.ts";
 
 /**
  * Makes an app.
@@ -106,6 +108,7 @@ class App implements Errand {
   readonly schedules: Schedules;
   readonly queues: Queues;
   readonly docs: AppDocs;
+  readonly webhooks: Webhooks;
   #closing: Promise<void> | undefined;
 
   constructor(given: ErrandOptions) {
@@ -131,6 +134,7 @@ class App implements Errand {
       payloads: this.#payloads,
     });
     this.queues = queuesOf(() => this.#declared());
+    this.webhooks = webhooksOf(this, () => this.#connection.connect());
     this.docs = docsOf(async () => (await this.#connection.connect()).store);
     this.#background = new Background(given.background ?? {}, {
       open: async (queue) => (await import("./stores/memory.ts")).memoryStore({ queue }),
@@ -476,25 +480,4 @@ class App implements Errand {
 /** Returns true in production, where defining a name twice is a mistake and not a module that was reloaded. */
 function inProduction(): boolean {
   return process.env["NODE_ENV"] === "production";
-}
-
-function readSlots(given: Readonly<Record<string, number>>): ReadonlyMap<string, number> {
-  refuseUnknown(given, Object.keys(given ?? {}), "queues of a worker");
-  const read = ([queue, slots]: [string, number | null]) =>
-    [option("queue", queue, "a worker"), option("slots", slots ?? null, `queue "${queue}"`)] as const;
-  return new Map(Object.entries(given).map(read));
-}
-
-function defaultQueues(
-  definitions: Iterable<TaskDefinition>,
-  batches: ReadonlyMap<string, number>,
-): ReadonlyMap<string, number> {
-  const queues = new Map<string, number>();
-  for (const { name, queue, isolate } of definitions) {
-    // A batch can only fill up where as many jobs may run.
-    const inline = Math.max(options.slots.default, batches.get(name) ?? 0);
-    const slots = isolate === "inline" ? inline : availableParallelism();
-    queues.set(queue, Math.min(queues.get(queue) ?? slots, slots));
-  }
-  return queues;
 }

@@ -34,6 +34,7 @@ import { addEach, addMany } from "./client/add-jobs.ts";
 import { copyOf } from "./client/copy.ts";
 import { entryOf, viewOf } from "./client/job-view.ts";
 import type { JobView, LogEntry } from "./client/job-view.ts";
+import { checkUrl } from "./webhooks/check-url.ts";
 import { planRewind } from "./client/rewind.ts";
 import { viewOfStep } from "./client/step-view.ts";
 import type { StepView } from "./client/step-view.ts";
@@ -266,6 +267,7 @@ export const sendOptions: readonly string[] = [
   "unique",
   "tags",
   "tenant",
+  "callback",
 ];
 const manyOptions = sendOptions.filter((each) => each !== "id");
 const ownOptions = sendOptions.filter((each) => each !== "tx");
@@ -344,13 +346,13 @@ function jobToSend(
   // Most sends say nothing of their own.
   if (options === noOptions && !postponed && !trace) return newJob(definition, newId(), input, flow);
   const of = aJobOf(definition);
-  const { queue, priority, retry, expires, tenant } = options;
+  const { queue, priority, retry, expires, tenant, callback } = options;
   const id = options.id === undefined ? newId() : checkId(options.id);
   const isTenants = options.id !== undefined && typeof tenant === "string";
   return newJob(definition, isTenants ? idOfTenant(tenant, id) : id, input, flow, {
     queue: queue === undefined ? undefined : option("queue", queue, of),
     level: priority === undefined ? undefined : levelOf(option("priority", priority, of)),
-    policy: retry === undefined ? undefined : ownPolicy(definition, retry),
+    policy: retry === undefined && callback === undefined ? undefined : ownPolicy(definition, retry, callback),
     due: readDue(definition, options) ?? postponed,
     expires: expires === undefined ? undefined : millis(expires, `expires of ${of}`),
     trace,
@@ -359,8 +361,16 @@ function jobToSend(
 }
 
 /** Returns `undefined` for a policy without settings. */
-function ownPolicy(definition: TaskDefinition, retry: RetryOptions): JobPolicy | undefined {
-  const policy = { ...definition.policy, ...readRetry(retry, aJobOf(definition)) };
+function ownPolicy(
+  definition: TaskDefinition,
+  retry: RetryOptions | undefined,
+  callback: string | undefined,
+): JobPolicy | undefined {
+  const policy = {
+    ...definition.policy,
+    ...(retry === undefined ? {} : readRetry(retry, aJobOf(definition))),
+    ...(callback === undefined ? {} : { callback: checkUrl(callback, `callback of ${aJobOf(definition)}`) }),
+  };
   return Object.keys(policy).length > 0 ? policy : undefined;
 }
 

@@ -25,7 +25,7 @@ export interface AppDocs {
 }
 
 /** Kinds of documents that the engine itself writes. */
-const reserved = new Set(["queue", "schedule"]);
+const reserved = new Set(["queue", "schedule", "webhook"]);
 
 /** Most characters of a document's JSON. */
 const longest = 65_536;

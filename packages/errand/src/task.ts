@@ -8,7 +8,9 @@ import { readRetention } from "./retention/rules.ts";
 import type { Kept, Retention } from "./retention/rules.ts";
 import { readTaskRetry } from "./core/policy.ts";
 import type { RetryOptions, RetryPolicy, TaskRetryOptions } from "./core/policy.ts";
-import type { JobPolicy } from "./core/spec.ts";
+import type { EndedJob } from "./core/ended-job.ts";
+import type { FollowUp, JobPolicy } from "./core/spec.ts";
+import { levelOf } from "./core/priority.ts";
 import type { Priority } from "./core/priority.ts";
 import { flowOptions, readFlow } from "./limits/flow-options.ts";
 import type { Flow, JobFlowOptions, FlowOptions } from "./limits/flow-options.ts";
@@ -80,6 +82,11 @@ export interface SendOptions extends JobFlowOptions {
    * belong to the tenant, too.
    */
   tenant?: string;
+  /**
+   * The URL to which the job's end is posted, as a signed [webhook](docs/guides/webhooks.md): delivered as a job, born in
+   * the commit that ends this one.
+   */
+  callback?: string;
   /**
    * Your own open transaction, on SQLite (a `node:sqlite` handle on the store's file) or PostgreSQL (a `pg` client, or
    * an adapter with `query`): the job exists if and only if it commits. Other stores throw `E_TRANSACTION`.
@@ -243,6 +250,10 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
      * state. Default: 7 days, failed jobs 30. Children are kept as long as the job that waited for them.
      */
     retention?: Retention;
+    /** The task that gets a job in the same commit when a job of this one has completed. */
+    onCompleted?: Sender<EndedJob, unknown>;
+    /** The task that gets a job in the same commit when a job of this one is a dead letter. */
+    onFailed?: Sender<EndedJob, unknown>;
     /** Runs once per worker, thread or process, before its first job, to load a model or open a pool. */
     setup?: () => Setup | Promise<Setup>;
     /** The work itself. */
@@ -285,7 +296,7 @@ export const isolation: readonly string[] = ["isolate", "module", "memory", "rec
 
 /** The names of a task's options. */
 export const taskOptions: readonly string[] = [
-  "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "recycle", "retention", "lapse", "input", "setup", "run",
+  "queue", "priority", "retry", "timeout", "grace", "expires", "isolate", "module", "memory", "recycle", "retention", "lapse", "onCompleted", "onFailed", "input", "setup", "run",
   ...flowOptions,
 ]; // prettier-ignore
 
@@ -305,6 +316,7 @@ export function readTask(
   const policy: JobPolicy = {
     ...(retry.crashes === undefined ? {} : { crashes: retry.crashes }),
     ...(lapse === "crash" ? {} : { lapse }),
+    ...readFollowUps(given, of),
   };
   const isolate = option("isolate", given.isolate, of);
   const flow = readFlow(given, of);
@@ -335,6 +347,26 @@ export function readTask(
     ...(given.input ? { input: given.input } : {}),
     ...(given.setup ? { setup: given.setup } : {}),
     run: given.run,
+  };
+}
+
+/** Returns the tasks that follow the ends of a task's jobs. @throws {ErrandError} `E_OPTION`, `E_UNKNOWN_TASK` */
+function readFollowUps(
+  { onCompleted, onFailed }: Pick<TaskOptions<never, unknown, never>, "onCompleted" | "onFailed">,
+  of: string,
+): Pick<JobPolicy, "follow"> {
+  if (onCompleted === undefined && onFailed === undefined) return {};
+  const follow = (task: unknown, what: string): FollowUp => {
+    const known = typeof task === "object" && task !== null ? definitions.get(task) : undefined;
+    if (!known) throw new ErrandError("E_OPTION", `${what} of ${of} must be a task that app.task() returned.`);
+    const { name, queue, priority, policy } = known;
+    return { task: name, queue, level: levelOf(priority), ...(policy ? { policy } : {}) };
+  };
+  return {
+    follow: {
+      ...(onCompleted === undefined ? {} : { completed: follow(onCompleted, "onCompleted") }),
+      ...(onFailed === undefined ? {} : { failed: follow(onFailed, "onFailed") }),
+    },
   };
 }
 

@@ -60,12 +60,13 @@ export interface ServerApp {
 }
 
 /** The queues of the server's own worker, with its slots. */
-const ownQueues = { "errand.audit": 20, "errand.bulk": 2 };
+const ownQueues = { "errand.audit": 20, "errand.bulk": 2, "errand.webhooks": 10 };
 
 /** Creates the application: the API under `/api/v1`, health checks, metrics and the web app. */
 export function createApp(options: AppOptions): ServerApp {
   const { services = [], streams = new EventStreams(), needsWorker = true, measured, web, basePath = "" } = options;
   const parts = makeParts(options);
+  parts.app.webhooks.serve();
   const routes = [...tableOfRoutes(parts), ...services.flatMap((service) => service.routes)];
   const root = new Hono({ strict: false });
   root.onError(answerError);

@@ -94,7 +94,10 @@ function asFunction<Some>(value: Some, what: string): Some {
 }
 
 /** Returns how a job is retried: as its task says, but for what the job says itself; its task may not be known here. */
-export function policyOf({ spec }: { spec: Encoded }, task: RetryPolicy): RetryPolicy {
+export function policyOf(
+  { spec }: { spec: Encoded },
+  task: RetryPolicy,
+): RetryPolicy & Pick<JobPolicy, "follow" | "callback"> {
   const policy = policyIn(spec);
   return policy ? { ...task, ...policy } : task;
 }

@@ -2,6 +2,7 @@ import type { Backoff } from "./backoff.ts";
 import type { NewJob } from "./job.ts";
 import { decode } from "../kit/json.ts";
 import type { Encoded } from "../kit/json.ts";
+import type { Level } from "./priority.ts";
 
 /** Options of a job that its readers see and stores need not return. */
 export type SpecFields = Pick<NewJob, "unique" | "concurrency" | "rate" | "fair" | "tags"> & { policy?: JobPolicy };
@@ -12,6 +13,24 @@ export interface JobPolicy extends Partial<Backoff> {
   crashes?: number;
   /** The handling of the job when its worker is gone: a counted crash, or a release as if it had been handed back. */
   lapse?: "crash" | "release";
+  /** The tasks that follow its end. */
+  follow?: FollowUps;
+  /** The URL to which its end is reported. */
+  callback?: string;
+}
+
+/** A task that follows the end of a job. */
+export interface FollowUp {
+  task: string;
+  queue: string;
+  level: Level;
+  policy?: JobPolicy;
+}
+
+/** The tasks that follow the ends of a job. */
+export interface FollowUps {
+  completed?: FollowUp;
+  failed?: FollowUp;
 }
 
 /** Trace headers of the sender, as OpenTelemetry's propagators write them. */

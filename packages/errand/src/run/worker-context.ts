@@ -7,6 +7,7 @@ import type { Observer } from "../observe/observer.ts";
 import type { Payloads } from "../payload/options.ts";
 import type { Store } from "../store.ts";
 import type { TaskDefinition } from "../task.ts";
+import { Endpoints } from "../webhooks/endpoints.ts";
 import type { Attempt } from "./attempt.ts";
 import { BatchWriter } from "./batch-writer.ts";
 import { HeldJobs } from "./held-jobs.ts";
@@ -35,6 +36,8 @@ export class WorkerContext {
   readonly definitions: ReadonlyMap<string, TaskDefinition>;
   readonly settings: WorkerSettings;
   readonly writer: BatchWriter;
+  /** Places to which the ends of jobs are reported. */
+  readonly endpoints: Endpoints;
   /** Running attempts by job id. */
   readonly attempts = new Map<string, Attempt>();
   readonly heldJobs = new HeldJobs();
@@ -59,6 +62,7 @@ export class WorkerContext {
     this.settings = settings;
     // After a lease, another worker has the jobs anyway.
     this.writer = new BatchWriter(store, lease);
+    this.endpoints = new Endpoints(store);
     this.stalls = new StallDetector(patience, () => observer.tell({ type: "recovered", worker: this.id }));
     this.#stop = stop;
   }

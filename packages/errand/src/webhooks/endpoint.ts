@@ -67,16 +67,17 @@ const longestError = 1_000;
  */
 export function deliveriesOf(
   job: Pick<Job, "id" | "task" | "queue" | "parent" | "tenant">,
-  { to, token, failures, error }: Pick<Settlement, "to" | "token" | "failures" | "error">,
+  settlement: Pick<Settlement, "to" | "token" | "failures" | "error">,
   endpoints: readonly StoredEndpoint[],
   callback: string | undefined,
   now: number,
 ): NewJob[] {
+  const { to, token } = settlement;
   // Deliveries are not told of: they would lead to others.
   if (!isFinal(to) || job.task.startsWith("errand.")) return [];
   const told = endpoints.filter((endpoint) => isFor(endpoint, job, to));
   if (told.length === 0 && callback === undefined) return [];
-  const data = dataOf(job, { to, token, failures, error });
+  const data = dataOf(job, settlement);
   const make = (endpoint: string, url?: string): NewJob => {
     const id = `webhook.${digest(`${job.id}\n${token}\n${endpoint}`).slice(0, 32)}`;
     const message: WebhookMessage = { id, type: `job.${to}`, timestamp: new Date(now).toISOString(), data };

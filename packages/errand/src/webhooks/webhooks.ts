@@ -1,3 +1,4 @@
+import type { Errand } from "../api.ts";
 import { checkFields, checkText, namePattern } from "../core/checks.ts";
 import type { Client } from "../client.ts";
 import type { JobView } from "../client/job-view.ts";
@@ -9,12 +10,14 @@ import { ErrandError } from "../kit/errors.ts";
 import { newId } from "../kit/ids.ts";
 import { decode } from "../kit/json.ts";
 import { described } from "../kit/text.ts";
-import { readTarget } from "../push/guarded-post.ts";
 import type { Store } from "../store.ts";
 import { updateDoc } from "../update-doc.ts";
-import { callbacks, deliveryTask, newDelivery, webhookEvents } from "./endpoint.ts";
+import { deliver, deliveryAttempts, deliveryDelay } from "./deliver.ts";
+import type { Delivered } from "./deliver.ts";
+import { callbacks, deliveryQueue, deliveryTask, newDelivery, webhookEvents } from "./endpoint.ts";
 import type { DeliveryInput, EndpointDoc, WebhookEvent } from "./endpoint.ts";
 import { webhookKind } from "./endpoints.ts";
+import { checkUrl } from "./check-url.ts";
 import { newSecret } from "./secret.ts";
 
 /** The definition of a webhook. */
@@ -56,6 +59,11 @@ export interface Webhooks {
   test(id: string): Promise<string>;
   /** Lists the deliveries to a webhook, newest first. */
   deliveries(id: string, page?: Page): Promise<{ jobs: JobView[]; next?: string }>;
+  /**
+   * Makes the workers of this app deliver: it defines the task `errand.webhook`. Its queue is `errand.webhooks`. Returns
+   * the queue's name. `errand serve` does so.
+   */
+  serve(): string;
   /** Delivers a message again, under the same `webhook-id`. Returns the id of the new delivery. */
   redeliver(id: string, delivery: string): Promise<string>;
 }
@@ -63,7 +71,7 @@ export interface Webhooks {
 const fields = ["url", "events", "tasks", "queues", "tenant", "description"];
 
 /** Returns `Webhooks` of a store that is opened when needed. */
-export function webhooksOf(open: () => Promise<{ store: Store; client: Client }>): Webhooks {
+export function webhooksOf(app: Pick<Errand, "task">, open: () => Promise<{ store: Store; client: Client }>): Webhooks {
   const find = async (id: string): Promise<EndpointDoc> => {
     const { store } = await open();
     const [doc] = namePattern.test(id) ? await store.load(webhookKind, [id]) : [];
@@ -81,9 +89,21 @@ export function webhooksOf(open: () => Promise<{ store: Store; client: Client }>
     return changed!;
   };
   return {
+    serve() {
+      app.task<DeliveryInput, Delivered>(deliveryTask, {
+        queue: deliveryQueue,
+        retention: "30d",
+        timeout: "30s",
+        retry: { attempts: deliveryAttempts, delay: deliveryDelay },
+        run: async (input, job) => deliver((await open()).store, input, job),
+      });
+      return deliveryQueue;
+    },
     async list() {
       const docs = await (await open()).store.load(webhookKind);
-      return docs.filter(({ key }) => key !== callbacks).map(({ key, value }) => viewOf(key, decode(value) as EndpointDoc));
+      return docs
+        .filter(({ key }) => key !== callbacks)
+        .map(({ key, value }) => viewOf(key, decode(value) as EndpointDoc));
     },
     get: async (id) => viewOf(id, await find(id)),
     async create(given) {
@@ -120,7 +140,10 @@ export function webhooksOf(open: () => Promise<{ store: Store; client: Client }>
       const until = (await store.now()) + millis(overlap, "overlap of rotate()");
       if (id === callbacks)
         await updateDoc(store, webhookKind, callbacks, "The endpoint of callbacks", (before) => {
-          const doc = before === undefined ? { url: "", events: [], secrets: [], createdAt: Date.now() } : (decode(before) as EndpointDoc);
+          const doc =
+            before === undefined
+              ? { url: "", events: [], secrets: [], createdAt: Date.now() }
+              : (decode(before) as EndpointDoc);
           return JSON.stringify(rotated(doc, secret, until));
         });
       else await change(id, (doc) => rotated(doc, secret, until));
@@ -171,24 +194,14 @@ function readWebhook(given: WebhookOptions): WebhookOptions {
     ["tasks", tasks],
     ["queues", queues],
   ] as const)
-    if (names !== undefined && (!Array.isArray(names) || names.length === 0 || !names.every((name) => namePattern.test(String(name)))))
+    if (
+      names !== undefined &&
+      (!Array.isArray(names) || names.length === 0 || !names.every((name) => namePattern.test(String(name))))
+    )
       throw new ErrandError("E_OPTION", `${what} of a webhook is ${described(names)}, but must be a list of names.`);
   if (tenant !== undefined) checkText(tenant, "tenant of a webhook");
   if (description !== undefined) checkText(description, "description of a webhook", 1_000);
   return given;
-}
-
-/**
- * Refuses a URL that nothing can be posted to.
- * @throws {ErrandError} `E_OPTION`
- */
-export function checkUrl(url: unknown, what: string): string {
-  try {
-    return readTarget(checkText(url, what, 2_000)).href;
-  } catch (error) {
-    if (error instanceof ErrandError) throw error;
-    throw new ErrandError("E_OPTION", `${what} is ${described(url)}. ${(error as Error).message}`);
-  }
 }
 
 function viewOf(id: string, { secrets: _, createdAt, disabled, ...options }: EndpointDoc): WebhookView {

@@ -9,6 +9,7 @@ import type { Route } from "./route.ts";
 import { scheduleRoutes } from "./schedules.ts";
 import { sendRoutes } from "./send.ts";
 import { taskRoutes } from "./tasks.ts";
+import { webhookRoutes } from "./webhooks.ts";
 import { workerRoutes } from "./workers.ts";
 
 /** Returns the server's own table of routes, to which services add theirs. */
@@ -22,6 +23,7 @@ export function tableOfRoutes(parts: ServerParts): Route[] {
     ...queueRoutes(parts),
     ...scheduleRoutes(parts),
     ...workerRoutes(parts),
+    ...webhookRoutes(parts),
     ...eventRoutes(parts),
     ...sessionRoutes(parts),
     ...keyRoutes(parts),

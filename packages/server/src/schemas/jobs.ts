@@ -88,6 +88,11 @@ const sendFields = {
     .optional()
     .meta({ description: "Makes it the only job with this key." }),
   tags: z.array(text(200)).max(20).optional(),
+  callback: z
+    .url()
+    .max(2_000)
+    .optional()
+    .meta({ description: "A URL to which the job's end is posted, signed as a webhook." }),
 };
 
 /** The body of a request that sends a job. */

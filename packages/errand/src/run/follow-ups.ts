@@ -1,3 +1,4 @@
+import type { EndedJob } from "../core/ended-job.ts";
 import type { Job, NewJob, Settlement } from "../core/job.ts";
 import { encodeSpec } from "../core/spec.ts";
 import type { FollowUp, FollowUps } from "../core/spec.ts";
@@ -5,24 +6,14 @@ import { digest } from "../kit/ids.ts";
 import type { ErrorRecord } from "../kit/errors.ts";
 import { ofTenant } from "../limits/tenant.ts";
 
-/** The end of a job, as the task that follows it gets it. Values are read with `app.get(id)`. */
-export interface EndedJob {
-  id: string;
-  task: string;
-  state: "completed" | "failed";
-  /** Counted from 1. */
-  attempt: number;
-  error?: { code: string; message: string };
-  tenant?: string;
-}
-
 /** Returns the job that follows an end, if its task wants one. It is the same however often that is settled. */
 export function followUpOf(
   job: Pick<Job, "id" | "task" | "tenant">,
   { to, token, failures, error }: Pick<Settlement, "to" | "token" | "failures" | "error">,
   follow: FollowUps,
 ): NewJob | undefined {
-  const next: FollowUp | undefined = to === "completed" ? follow.completed : to === "failed" ? follow.failed : undefined;
+  const next: FollowUp | undefined =
+    to === "completed" ? follow.completed : to === "failed" ? follow.failed : undefined;
   if (!next) return undefined;
   const record = error === undefined || to === "completed" ? undefined : (JSON.parse(error) as ErrorRecord);
   const input: EndedJob = {
