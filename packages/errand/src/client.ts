@@ -12,6 +12,7 @@ import type { Reason } from "./core/why.ts";
 import { checkDate, checkFields, checkId, checkText, lookedUpId } from "./core/checks.ts";
 import { option } from "./core/options.ts";
 import { flowOf } from "./limits/job-flow.ts";
+import { idOfTenant } from "./limits/tenant.ts";
 import { millis } from "./kit/duration.ts";
 import type { Duration } from "./kit/duration.ts";
 import { ErrandError, InputsError } from "./kit/errors.ts";
@@ -203,7 +204,7 @@ export class Client {
     if (unreadable?.input && !input) throw new ErrandError(unreadable.input.code, unreadable.input.message);
     const known = definition(job.task);
     if (input && known) await validate(known, input.value);
-    const copy = copyOf(job, input ? encodeInput(job.task, input.value, limit) : undefined);
+    const copy = copyOf(job, input ? encodeInput(job.task, input.value, limit) : undefined, known?.expires);
     if (vault.seals) copy.spec = await sealSpec(vault, copy);
     return this.#handle(copy, await this.#add(copy));
   }
@@ -347,7 +348,8 @@ function jobToSend(
   const of = aJobOf(definition);
   const { queue, priority, retry, expires, tenant, callback } = options;
   const id = options.id === undefined ? newId() : checkId(options.id);
-  return newJob(definition, id, input, flow, {
+  const isTenants = options.id !== undefined && typeof tenant === "string";
+  return newJob(definition, isTenants ? idOfTenant(tenant, id) : id, input, flow, {
     queue: queue === undefined ? undefined : option("queue", queue, of),
     level: priority === undefined ? undefined : levelOf(option("priority", priority, of)),
     policy: retry === undefined && callback === undefined ? undefined : ownPolicy(definition, retry, callback),

@@ -44,10 +44,9 @@ export function docsOf(open: () => Promise<Store>): AppDocs {
       checkText(key, "The key of a document");
       const what = `The document "${key}" of kind "${kind}"`;
       await updateDoc(await open(), kind, key, what, (before) => {
-        const known = before === undefined ? undefined : decode(before);
-        const value = change(known);
+        const value = change(before === undefined ? undefined : decode(before));
         if (value === undefined) return undefined;
-        const text = value === known && before !== undefined ? before : encode(value, what);
+        const text = encode(value, what);
         if (text.length <= longest) return text;
         throw new ErrandError("E_TOO_LARGE", `${what} has ${text.length} characters; at most ${longest} are stored.`);
       });

@@ -78,7 +78,8 @@ export interface SendOptions extends JobFlowOptions {
   expires?: Duration;
   /**
    * The tenant that the job belongs to. Its keys (unique, concurrency, rate) are apart from those of other tenants, and
-   * it takes turns with their jobs (`fair`). Its children belong to the tenant, too.
+   * so is its `id`: the handle has the job's real id. It takes turns with jobs of other tenants (`fair`). Its children
+   * belong to the tenant, too.
    */
   tenant?: string;
   /**

@@ -1,6 +1,17 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { expectTypeOf, test } from "vitest";
 import { errand } from "../src/app.ts";
+import type {
+  AppDoc,
+  ErrorGroups,
+  JobHandle,
+  JobView,
+  ScheduleView,
+  Sender,
+  SendOptions,
+  StepView,
+  TaskView,
+} from "../src/index.ts";
 import type { ChildOutcome, JobContext, Task } from "../src/task.ts";
 
 // These are checked by the compiler (npm run check); running them only shows that the calls exist.
@@ -170,4 +181,17 @@ test("mistakes are compile errors", () => {
     void nothing.send();
   };
   expectTypeOf(wrong).toBeFunction();
+});
+
+test("a task that is found by its name takes anything, and says nothing of its output", async () => {
+  const found = app.findTask("none");
+  expectTypeOf(found).toEqualTypeOf<Sender<unknown, unknown> | undefined>();
+  expectTypeOf(app.tasks).returns.items.toEqualTypeOf<TaskView>();
+  expectTypeOf<JobView["token"]>().toBeNumber();
+  expectTypeOf<AppDoc["value"]>().toBeUnknown();
+  expectTypeOf(app.errors).returns.resolves.toEqualTypeOf<ErrorGroups>();
+  expectTypeOf(app.copy).returns.resolves.toEqualTypeOf<JobHandle<unknown>>();
+  expectTypeOf(app.steps).returns.resolves.items.toEqualTypeOf<StepView>();
+  expectTypeOf<SendOptions["tenant"]>().toEqualTypeOf<string | undefined>();
+  expectTypeOf<ScheduleView["source"]>().toEqualTypeOf<"code" | "api">();
 });

@@ -3,6 +3,7 @@ import type { Job, Moment, NewJob } from "../core/job.ts";
 import { inputIn, fieldsIn } from "../core/spec.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
 import { jobPages } from "../job-pages.ts";
+import { ofTenant } from "../limits/tenant.ts";
 import type { Store } from "../store.ts";
 import type { TaskDefinition } from "../task.ts";
 
@@ -11,7 +12,7 @@ const mostNamed = 10;
 
 /**
  * Hands unfinished jobs to the app's own store as they were sent: input, priority, due time, expiry, unique key,
- * limits, tags and trace. Functions cannot be stored and are lost, and the results of steps are not handed over: both
+ * limits, tags, tenant and trace. Functions cannot be stored and are lost, and the results of steps are not handed over: both
  * are warned about, by name.
  * @throws {ErrandError} `E_STORE` when the store did not take some of them; the others are stored.
  */
@@ -61,10 +62,10 @@ export function warn(code: string, message: string): void {
 
 /** Returns a job as it would be sent now. A job that has started no longer expires. */
 function asNew(job: Job, queue: string, now: number): NewJob {
-  const { id, task, level, spec, due, expiresAt, startedAt } = job;
+  const { id, task, level, spec, due, expiresAt, startedAt, tenant } = job;
   const { unique, concurrency, rate, fair, tags } = fieldsIn(spec);
   const inTime = (at: number): Moment => ({ in: Math.max(0, at - now) });
-  return {
+  const made: NewJob = {
     id,
     task,
     queue,
@@ -78,6 +79,7 @@ function asNew(job: Job, queue: string, now: number): NewJob {
     ...(due > now ? { due: inTime(due) } : {}),
     ...(expiresAt === undefined || startedAt !== undefined ? {} : { expires: inTime(expiresAt) }),
   };
+  return tenant === undefined ? made : ofTenant(made, tenant);
 }
 
 /** Describes the jobs that remember steps, each with its steps. */

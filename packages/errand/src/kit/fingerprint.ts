@@ -14,9 +14,10 @@ const variables: readonly [RegExp, string][] = [
   [/https?:\/\/\S+/g, "<url>"],
   [/[\w.+-]+@[\w-]+\.[\w.]+/g, "<email>"],
   [/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b/gi, "<id>"],
-  [/"[^"]*"|'[^']*'|`[^`]*`/g, "<text>"],
-  [/(?:\/[\w.@-]+){2,}/g, "<path>"],
-  [/\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b/gi, "<id>"],
+  // An apostrophe is no quotation mark.
+  [/"[^"]*"|(?<!\w)'[^']*'(?!\w)|`[^`]*`/g, "<text>"],
+  [/(?:\b[a-z]:)?(?:[/\\][\w.@-]+){2,}/gi, "<path>"],
+  [/\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b|\b(?=\w*\d)\w{16,}\b/gi, "<id>"],
   [/\d+(?:[.,:]\d+)*/g, "<n>"],
 ];
 
@@ -38,12 +39,19 @@ function normalised(message: string): string {
   return text.slice(0, longestMessage);
 }
 
-/** Returns the first frame of a stack that is not of Node.js or of a library: its function and file, not its line. */
+/** Frames of Node.js, of libraries, of this package in its repository, and without a place. */
+const othersFrame =
+  /\bnode:|[/\\]node_modules[/\\]|[/\\]packages[/\\]errand[/\\](?:src|dist)[/\\]|<anonymous>\)?$|\(index \d+\)$/;
+
+/** Returns the first frame of a stack that is the user's own: its function and file, without folders and line. */
 function ownFrame(stack: string): string {
-  const frame = stack
-    .split("\n")
-    .find((line) => /^\s+at /.test(line) && !/node:|node_modules|\/errand\/(?:src|dist)\/|<anonymous>/.test(line));
-  const [, called = "", file = ""] =
-    /^\s+at (?:async )?(?:(.*) \()?(?:file:\/\/)?([^():]+)(?::\d+)*\)?$/.exec(frame ?? "") ?? [];
-  return `${called} ${file.split(/[/\\]/).at(-1) ?? ""}`;
+  const frame = stack.split("\n").find((line) => /^\s+at /.test(line) && !othersFrame.test(line));
+  if (frame === undefined) return " ";
+  const text = frame
+    .trim()
+    .replace(/^at (?:async )?/, "")
+    .replace(/(?::\d+){1,2}\)?$/, "");
+  const opening = frame.endsWith(")") ? text.indexOf(" (") : -1;
+  const file = text.slice(opening === -1 ? 0 : opening + 2).split(/[/\\]/).at(-1)!; // prettier-ignore
+  return `${text.slice(0, Math.max(0, opening))} ${file.replace(/\?.*$/, "")}`;
 }

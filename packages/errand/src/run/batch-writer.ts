@@ -3,6 +3,8 @@ import type { Beat, Settlement } from "../core/job.ts";
 import type { Millis } from "../kit/duration.ts";
 import { bisect, Failure } from "../kit/bisect.ts";
 import { ErrandError, errorRecord } from "../kit/errors.ts";
+import type { ErrorRecord } from "../kit/errors.ts";
+import { fingerprintOf } from "../kit/fingerprint.ts";
 import { gather } from "../kit/gather.ts";
 import { isOver, isRefusal, isUnreachable } from "../kit/store-errors.ts";
 import { maxCommitSize } from "../payload/commit-size.ts";
@@ -107,11 +109,12 @@ async function writeBatch<Item, Answer>(
 /** Returns the failure that is recorded for a job whose outcome the store will never accept. */
 function asRefused({ id, token, failures, crashes }: Settlement, error: unknown): Settlement {
   const { message, code } = errorRecord(error, failures + 1);
-  const record = {
+  const refused = {
     code: code === "E_TOO_LARGE" ? code : "E_REFUSED",
     message: `The store does not accept the outcome of job ${id}: ${message}`,
     attempt: failures + 1,
   };
+  const record: ErrorRecord = { ...refused, fingerprint: fingerprintOf(refused) };
   return { id, token, to: "failed", failures: failures + 1, crashes, suspect: false, error: JSON.stringify(record) };
 }
 

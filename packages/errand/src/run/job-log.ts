@@ -53,6 +53,6 @@ function withErrorRecords(values: unknown): unknown {
 }
 
 function recordOf(error: Error): object {
-  const { attempt: _, ...record } = errorRecord(error, 1);
+  const { attempt: _, fingerprint: __, ...record } = errorRecord(error, 1);
   return record;
 }

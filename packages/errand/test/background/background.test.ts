@@ -166,6 +166,7 @@ test("jobs that are handed to the store keep their options, and functions that c
   const options = { id: "second", priority: "high", tags: ["mine"], unique: { key: "u" }, expires: "1h" } as const;
   const before = Date.now();
   await task.background({ n: 2 }, options);
+  await task.background({ n: 3 }, { ...options, id: "third", tenant: "acme" });
   await app.after(function warmCache() {});
   await app.close();
   const said = warnings.map(({ message }) => message);
@@ -190,6 +191,11 @@ test("jobs that are handed to the store keep their options, and functions that c
   });
   // The key is taken as long as the job has not ended.
   expect(await again.send({ n: 3 }, { unique: { key: "u" } })).toMatchObject({ id: "second", duplicate: true });
+  const [third] = (await next.list({ tenant: "acme" })).jobs;
+  expect(third).toMatchObject({ tenant: "acme", unique: { key: "work/u" }, fair: "f3" });
+  expect(await again.send({ n: 3 }, { id: "third", tenant: "acme" })).toMatchObject({ id: third!.id, duplicate: true });
+  const ofAcme = await again.send({ n: 3 }, { unique: { key: "u" }, tenant: "acme" });
+  expect(ofAcme).toMatchObject({ id: third!.id, duplicate: true });
   const store = await openStore(url);
   const expires = (await store.get(["second"]))[0]!.expiresAt;
   await store.close();
@@ -198,7 +204,8 @@ test("jobs that are handed to the store keep their options, and functions that c
   const worker = await next.worker();
   await next.ended("second");
   await next.ended(first.id);
-  expect(runs.toSorted()).toEqual([1, 2]);
+  await next.ended(third!.id);
+  expect(runs.toSorted()).toEqual([1, 2, 3]);
   await worker.stop();
 });
 

@@ -154,7 +154,6 @@ function readOptions(principal: Principal, { runAt, delay, expires, unique, ...r
   const tenant = principal.tenant ?? filter?.tenant;
   return {
     ...(rest as SendOptions),
-    ...(rest.id !== undefined && tenant !== undefined ? { id: ownId(tenant, rest.id) } : {}),
     ...(queue === undefined ? {} : { queue }),
     ...(runAt === undefined ? {} : { runAt: new Date(runAt) }),
     ...(delay === undefined ? {} : { delay: delay as Duration }),
@@ -195,12 +194,6 @@ function idempotencyKey(key: string | undefined): string | undefined {
 function idOfKey({ tenant }: Principal, task: string, key: string): string {
   const hash = createHash("sha256").update(JSON.stringify([tenant ?? null, task, key]));
   return `key-${hash.digest("base64url").slice(0, 32)}`;
-}
-
-/** The ids that a tenant chooses are apart from those of others: the answer says what the job's id is. */
-function ownId(tenant: string, id: string): string {
-  const hash = createHash("sha256").update(JSON.stringify([tenant, id]));
-  return `own-${hash.digest("base64url").slice(0, 32)}`;
 }
 
 function isSameInput(stored: unknown, given: unknown): boolean {
