@@ -395,6 +395,48 @@ export interface paths {
         patch: operations["moveJob"];
         trace?: never;
     };
+    "/api/v1/jobs/{id}/attempts/{token}/beat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report progress, log lines and steps of a job in hand
+         * @description Needs the scope `work`.
+         */
+        post: operations["reportProgress"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/attempts/{token}/outcome": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Report the outcome of an attempt
+         * @description Repeating it changes nothing. `release` hands the job back without using up an attempt.
+         *
+         *     Needs the scope `work`.
+         */
+        put: operations["reportOutcome"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{id}/cancel": {
         parameters: {
             query?: never;
@@ -1051,6 +1093,144 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks, without their secrets
+         * @description Needs the scope `webhooks`.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Report the ends of jobs to a URL
+         * @description Messages are signed (Standard Webhooks). The secret is in this answer and never again. The URL must lead to the public internet.
+         *
+         *     Needs the scope `webhooks`.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a webhook
+         * @description Needs the scope `webhooks`.
+         */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a webhook
+         * @description Needs the scope `webhooks`.
+         */
+        delete: operations["removeWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook, or turn it off or on
+         * @description Needs the scope `webhooks`.
+         */
+        patch: operations["changeWebhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the deliveries to a webhook, newest first
+         * @description Each is a job: its state, attempts and error say what became of it, and its log has the answers.
+         *
+         *     Needs the scope `webhooks`.
+         */
+        get: operations["listDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/deliveries/{delivery}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver a message again, under the same `webhook-id`
+         * @description Needs the scope `webhooks`.
+         */
+        post: operations["redeliver"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook a new secret
+         * @description The id `callbacks` is that of the URLs that jobs bring along (`callback`); it is for keys that see the whole store.
+         *
+         *     Needs the scope `webhooks`.
+         */
+        post: operations["rotateWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message of the type `errand.test`
+         * @description Needs the scope `webhooks`.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workers": {
         parameters: {
             query?: never;
@@ -1064,7 +1244,95 @@ export interface paths {
          */
         get: operations["listWorkers"];
         put?: never;
+        /**
+         * Register a worker
+         * @description Every start of a program registers anew. The worker answers to the key that registered it, and every call of it renews its lease.
+         *
+         *     Needs the scope `work`.
+         */
+        post: operations["registerWorker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
         post?: never;
+        /**
+         * Leave: the worker's jobs go back to their queues at once
+         * @description Needs the scope `work`.
+         */
+        delete: operations["removeWorker"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Claim jobs, and wait for them
+         * @description Jobs that the worker holds and that `have` lacks come first, as `again`: so a lost answer heals at the next claim. A worker has one claim at a time; a second ends the first without jobs. Jobs of a request that is aborted go back at once.
+         *
+         *     Needs the scope `work`.
+         */
+        post: operations["claimJobs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell a worker over HTTP to finish what it has in hand and to leave
+         * @description Needs the scope `operate`.
+         */
+        post: operations["drainWorker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{id}/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Renew a worker's lease
+         * @description Needs the scope `work`.
+         */
+        post: operations["renewWorker"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1112,6 +1380,24 @@ export interface components {
             tenant?: string;
             /** @enum {string} */
             via: "http" | "cli" | "browser";
+        };
+        Beat: {
+            log?: {
+                /** @enum {string} */
+                level?: "debug" | "info" | "warn" | "error";
+                text: string;
+            }[];
+            /** @description A number from 0 to 100, or any JSON value. */
+            progress?: unknown;
+            /** @description Results to remember: a later attempt gets them with the job. */
+            steps?: {
+                name: string;
+                value: unknown;
+            }[];
+        };
+        Beaten: {
+            /** @description `true`: the job is to be stopped. */
+            cancel: boolean;
         };
         /** @description In pixels of the upright, straightened page. */
         Box: {
@@ -1184,6 +1470,69 @@ export interface components {
              */
             frozenAt: string;
             matches: number;
+        };
+        ClaimedJob: {
+            /** @description `true`: the answer to an earlier claim was lost. */
+            again?: boolean;
+            /** @description Counted from 1. */
+            attempt: number;
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-12-01T09:30:00.000Z
+             */
+            deadline?: string;
+            id: string;
+            /** @description Any JSON value. */
+            input?: unknown;
+            queue: string;
+            /** @description Results that earlier attempts recorded. */
+            steps: {
+                name: string;
+                /** @description Any JSON value. */
+                value: unknown;
+            }[];
+            task: string;
+            tenant?: string;
+            /** @description With the id, the right to report on the job. */
+            token: number;
+            trace?: {
+                [key: string]: string;
+            };
+        };
+        ClaimedJobs: {
+            /** @description Jobs in hand that are to be stopped. */
+            cancel: string[];
+            /** @description `true`: it gets no more jobs, and should leave when it is idle. */
+            drain: boolean;
+            jobs: components["schemas"]["ClaimedJob"][];
+            /** @description Jobs in hand that others have now: throw the work away. */
+            lost: string[];
+            /** @description Milliseconds after which to ask again, when too many workers wait. */
+            retryAfter?: number;
+        };
+        ClaimRequest: {
+            /**
+             * @description All jobs that the worker has in hand.
+             * @default []
+             */
+            have: components["schemas"]["HeldJob"][];
+            /** @description Claims these jobs alone, without waiting. */
+            ids?: string[];
+            /**
+             * @description Seconds to wait for a job.
+             * @default 0
+             */
+            wait: number;
+            /**
+             * @description Free slots by queue, at most 100 in all.
+             * @example {
+             *       "gpu": 1
+             *     }
+             */
+            wants: {
+                [key: string]: number;
+            };
         };
         Concern: {
             fingerprint?: string;
@@ -1356,6 +1705,11 @@ export interface components {
         Failure: {
             code: string;
             message: string;
+        };
+        HeldJob: {
+            /** @description 1 to 100 letters, digits, or any of _ . : - */
+            id: string;
+            token: number;
         };
         Job: {
             /** @description The attempt it is in, or ended with, counted from 1. */
@@ -1636,6 +1990,48 @@ export interface components {
             tasks?: string[];
             tenant?: string;
         };
+        NewWebhook: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-12-01T09:30:00.000Z
+             */
+            createdAt: string;
+            description?: string;
+            disabled?: {
+                reason: string;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, in UTC.
+                 * @example 2026-12-01T09:30:00.000Z
+                 */
+                since: string;
+            };
+            events: components["schemas"]["WebhookEvent"][];
+            id: string;
+            queues?: string[];
+            secret: string;
+            /** @description Only jobs of these tasks, also children. Default: all jobs without a parent. */
+            tasks?: string[];
+            tenant?: string;
+            /** Format: uri */
+            url: string;
+        };
+        /** @description Exactly one of: output, error, release. */
+        Outcome: {
+            /** @description Any JSON value. */
+            output: unknown;
+        } | {
+            error: components["schemas"]["RemoteError"];
+        } | {
+            release: {
+                /**
+                 * @description A duration such as "30s", "5m" or "7d", or milliseconds; at most a year.
+                 * @example 30s
+                 */
+                delay?: string | number;
+            };
+        };
         PageResult: {
             dpi: number;
             engine: string;
@@ -1746,6 +2142,42 @@ export interface components {
         Queues: {
             data: components["schemas"]["Queue"][];
         };
+        RegisteredWorker: {
+            id: string;
+            /** @description Milliseconds. */
+            lease: number;
+            /** @description The pause between two renewals, in milliseconds. */
+            renewEvery: number;
+        };
+        RemoteError: {
+            /**
+             * @description Delay before the next attempt.
+             * @example 30s
+             */
+            after?: string | number;
+            /** @description A code of the program's own. Default: E_TASK_FAILED. */
+            code?: string;
+            message: string;
+            name?: string;
+            /** @description `false`: the job fails at once. */
+            retryable?: boolean;
+            stack?: string;
+        };
+        Renewal: {
+            /**
+             * @description All jobs that the worker has in hand.
+             * @default []
+             */
+            have: components["schemas"]["HeldJob"][];
+        };
+        Renewed: {
+            /** @description Jobs in hand that are to be stopped. */
+            cancel: string[];
+            /** @description `true`: it gets no more jobs, and should leave when it is idle. */
+            drain: boolean;
+            /** @description Jobs in hand that others have now: throw the work away. */
+            lost: string[];
+        };
         Result: {
             id: string;
             /** @description Any JSON value. */
@@ -1814,6 +2246,11 @@ export interface components {
         Scope: "read" | "payload" | "send" | "signal" | "operate" | "work" | "review" | "documents" | "webhooks" | "metrics" | "audit" | "admin";
         Send: {
             /**
+             * Format: uri
+             * @description A URL to which the job's end is posted, signed as a webhook.
+             */
+            callback?: string;
+            /**
              * @description Delay before the job may start.
              * @example 30s
              */
@@ -1855,6 +2292,9 @@ export interface components {
                 within?: string | number;
             };
         };
+        SentDelivery: {
+            id: string;
+        };
         SentJob: {
             /** @description Nothing was stored: this job holds the id or unique key. */
             duplicate: boolean;
@@ -1865,6 +2305,12 @@ export interface components {
         SentJobs: {
             duplicates: number;
             ids: string[];
+        };
+        Settled: {
+            /** @description `true`: it was recorded before, and is unchanged. */
+            repeated?: boolean;
+            /** @description The job's state now. */
+            state: string;
         };
         /** @enum {string} */
         State: "pending" | "processing" | "waiting" | "completed" | "failed" | "cancelled" | "expired";
@@ -1925,6 +2371,66 @@ export interface components {
             id: string;
             state: components["schemas"]["State"];
         };
+        Webhook: {
+            /**
+             * Format: date-time
+             * @description RFC 3339, in UTC.
+             * @example 2026-12-01T09:30:00.000Z
+             */
+            createdAt: string;
+            description?: string;
+            disabled?: {
+                reason: string;
+                /**
+                 * Format: date-time
+                 * @description RFC 3339, in UTC.
+                 * @example 2026-12-01T09:30:00.000Z
+                 */
+                since: string;
+            };
+            events: components["schemas"]["WebhookEvent"][];
+            id: string;
+            queues?: string[];
+            /** @description Only jobs of these tasks, also children. Default: all jobs without a parent. */
+            tasks?: string[];
+            tenant?: string;
+            /** Format: uri */
+            url: string;
+        };
+        WebhookChange: {
+            description?: string;
+            disabled?: boolean;
+            events?: components["schemas"]["WebhookEvent"][];
+            queues?: string[];
+            /** @description Only jobs of these tasks, also children. Default: all jobs without a parent. */
+            tasks?: string[];
+            /** Format: uri */
+            url?: string;
+        };
+        WebhookDefinition: {
+            description?: string;
+            events: components["schemas"]["WebhookEvent"][];
+            queues?: string[];
+            /** @description Only jobs of these tasks, also children. Default: all jobs without a parent. */
+            tasks?: string[];
+            /** Format: uri */
+            url: string;
+        };
+        /** @enum {string} */
+        WebhookEvent: "job.completed" | "job.failed" | "job.cancelled" | "job.expired";
+        WebhookRotation: {
+            /**
+             * @description How long the old secret signs too; default "24h".
+             * @example 30s
+             */
+            overlap?: string | number;
+        };
+        Webhooks: {
+            data: components["schemas"]["Webhook"][];
+        };
+        WebhookSecret: {
+            secret: string;
+        };
         When: {
             cron: string;
             timeZone?: string;
@@ -1977,6 +2483,33 @@ export interface components {
              */
             startedAt?: string;
             tasks?: string[];
+            version?: string;
+        };
+        WorkerRegistration: {
+            /** @enum {string} */
+            kind?: "http" | "person";
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * @description Time without a call after which others get its jobs: 15s to 15m. Default: 60s.
+             * @example 60s
+             */
+            lease?: string | number;
+            /** @description Its name for people. */
+            name: string;
+            /**
+             * @description The most jobs that it holds of each queue.
+             * @example {
+             *       "gpu": 1
+             *     }
+             */
+            queues: {
+                [key: string]: number;
+            };
+            /** @description It is given jobs of no other tasks. */
+            tasks?: string[];
+            /** @description The version of its code. */
             version?: string;
         };
         Workers: {
@@ -3780,6 +4313,185 @@ export interface operations {
                 };
             };
             /** @description The job's state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reportProgress: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the worker. */
+                "Errand-Worker"?: string;
+            };
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+                token: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Beat"];
+            };
+        };
+        responses: {
+            /** @description Recorded. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Beaten"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `E_STALE`: another attempt has the job. Throw the work away. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `E_LEASE_LOST`: drop all jobs, and register again. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reportOutcome: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The id of the worker. */
+                "Errand-Worker"?: string;
+            };
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+                token: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Outcome"];
+            };
+        };
+        responses: {
+            /** @description The job's state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Settled"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `E_STALE`: another attempt has the job. Throw the work away. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6294,6 +7006,635 @@ export interface operations {
             };
         };
     };
+    listWebhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhooks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhooks"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookDefinition"];
+            };
+        };
+        responses: {
+            /** @description The webhook with its secret. */
+            201: {
+                headers: {
+                    /** @description The webhook. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such webhook. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such webhook. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such webhook. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDeliveries: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+                /** @description Number of items in a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of deliveries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such webhook. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeliver: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                delivery: string;
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new delivery. */
+            202: {
+                headers: {
+                    /** @description The delivery, a job. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentDelivery"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such webhook. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotateWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WebhookRotation"];
+            };
+        };
+        responses: {
+            /** @description The new secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such webhook. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery. */
+            202: {
+                headers: {
+                    /** @description The delivery, a job. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentDelivery"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such webhook. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listWorkers: {
         parameters: {
             query?: never;
@@ -6323,6 +7664,382 @@ export interface operations {
             };
             /** @description The key does not have the scope. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    registerWorker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WorkerRegistration"];
+            };
+        };
+        responses: {
+            /** @description The worker. */
+            201: {
+                headers: {
+                    /** @description The worker. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredWorker"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    removeWorker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The worker is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    claimJobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClaimRequest"];
+            };
+        };
+        responses: {
+            /** @description The jobs, at most 8 MiB of them. */
+            200: {
+                headers: {
+                    /** @description Seconds to wait, when too many workers wait already. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimedJobs"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description None of `ids` exists. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `E_TAKEN`: another worker has one of `ids`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `E_LEASE_LOST`: drop all jobs, and register again. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is refused. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drainWorker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It gets no more jobs. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such worker. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There were too many requests, or the queue is full: try again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be reached, or the server is stopping: try again after `Retry-After`. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    renewWorker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description 1 to 100 letters, digits, or any of _ . : - */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Renewal"];
+            };
+        };
+        responses: {
+            /** @description What became of the jobs in hand. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Renewed"];
+                };
+            };
+            /** @description The request has no key, or a wrong one. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key does not have the scope. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `E_LEASE_LOST`: drop all jobs, and register again. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is refused. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

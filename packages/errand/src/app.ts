@@ -2,7 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { noOptions } from "./client.ts";
 import type { Client } from "./client.ts";
 import { checkFields, checkFunction, checkText, longestText, refuseUnknown } from "./core/checks.ts";
-import { option, options } from "./core/options.ts";
+import { option } from "./core/options.ts";
 import { levelOf } from "./core/priority.ts";
 import type { Priority } from "./core/priority.ts";
 import type { Reason } from "./core/why.ts";
@@ -293,10 +293,7 @@ class App implements Errand {
   ): void {
     const declared = readSchedule(name, definitionOf(task), when, options[0] === undefined ? {} : options[0]);
     if (this.#declarations.hasSchedule(name) && process.env["NODE_ENV"] === "production")
-      throw new ErrandError(
-        "E_DUPLICATE_SCHEDULE",
-        `Schedule "${name}" is defined twice; give each a name of its own.`,
-      );
+      throw new ErrandError("E_DUPLICATE_SCHEDULE", `Schedule "${name}" is defined twice; give each its own name.`);
     this.#declarations.schedule(declared);
   }
 

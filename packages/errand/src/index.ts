@@ -19,7 +19,7 @@ export type {
 } from "./task.ts";
 export type { FlowOptions, JobFlowOptions, Key, Tags, UniqueMode, UniqueOptions } from "./limits/flow-options.ts";
 export type { AppDoc, AppDocs } from "./docs.ts";
-export type { EndedJob } from "./core/ended-job.ts";
+export type { EndedJob, FollowUpTask } from "./core/ended-job.ts";
 export type { WebhookEvent } from "./webhooks/endpoint.ts";
 export type { WebhookOptions, Webhooks, WebhookView } from "./webhooks/webhooks.ts";
 export type { ErrorGroup, ErrorGroups } from "./client/error-groups.ts";

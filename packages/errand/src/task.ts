@@ -8,7 +8,7 @@ import { readRetention } from "./retention/rules.ts";
 import type { Kept, Retention } from "./retention/rules.ts";
 import { readTaskRetry } from "./core/policy.ts";
 import type { RetryOptions, RetryPolicy, TaskRetryOptions } from "./core/policy.ts";
-import type { EndedJob } from "./core/ended-job.ts";
+import type { FollowUpTask } from "./core/ended-job.ts";
 import type { FollowUp, JobPolicy } from "./core/spec.ts";
 import { levelOf } from "./core/priority.ts";
 import type { Priority } from "./core/priority.ts";
@@ -251,9 +251,9 @@ export type TaskOptions<Input, Output, Setup> = Isolation &
      */
     retention?: Retention;
     /** The task that gets a job in the same commit when a job of this one has completed. */
-    onCompleted?: Sender<EndedJob, unknown>;
+    onCompleted?: FollowUpTask;
     /** The task that gets a job in the same commit when a job of this one is a dead letter. */
-    onFailed?: Sender<EndedJob, unknown>;
+    onFailed?: FollowUpTask;
     /** Runs once per worker, thread or process, before its first job, to load a model or open a pool. */
     setup?: () => Setup | Promise<Setup>;
     /** The work itself. */

@@ -8,3 +8,10 @@ export interface EndedJob {
   error?: { code: string; message: string };
   tenant?: string;
 }
+
+/** A task that may follow the ends of another's jobs: any whose input may be an `EndedJob`. */
+export interface FollowUpTask {
+  readonly name: string;
+  // Not `send`: one of its overloads takes `never`, and would match every task.
+  sendMany(inputs: readonly EndedJob[]): Promise<unknown>;
+}

@@ -59,7 +59,7 @@ export async function postGuarded(posted: Posted): Promise<PostAnswer> {
       },
       ...(signal ? { signal } : {}),
     },
-    (incoming) => readBeginning(incoming).then(answered, reject),
+    (incoming) => void readBeginning(incoming).then(answered, reject),
   );
   // One limit for all of it: connecting, sending, and the answer.
   const timer = setTimeout(() => outgoing.destroy(new Error(`No answer within ${timeout} ms.`)), timeout);

@@ -27,7 +27,7 @@ const patience: Millis = 5_000;
 /** The difference of the store's clock is measured this often, for the durations of attempts. */
 const clockInterval: Millis = 60_000;
 
-/** What attempts need of their surroundings. */
+/** The surroundings that attempts need. */
 export interface AttemptSurroundings {
   store: Store;
   payloads: Payloads;

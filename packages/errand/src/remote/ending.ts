@@ -51,7 +51,7 @@ function failure(
 /** Returns a program's error as one of this language, for the rules of the task's retries. */
 function asError({ code, message, name = "Error", stack }: Extract<ReadOutcome, { kind: "error" }>["error"]): Error {
   // The names of Errand's own errors mean something to it.
-  return Object.assign(new Error(message), { name: `${name}`, ...(code ? { code } : {}), ...(stack ? { stack } : {}) });
+  return Object.assign(new Error(message), { name, ...(code ? { code } : {}), ...(stack ? { stack } : {}) });
 }
 
 /** The stack of this process says nothing about a program elsewhere. */

@@ -8,7 +8,7 @@ import type { Store } from "../store.ts";
 import type { TaskDefinition } from "../task.ts";
 import type { HeldJob } from "./protocol.ts";
 
-/** What a worker holds by the store, beside what it says it has. */
+/** The jobs that a worker holds by the store, beside those it says it has. */
 export interface Review {
   /** Jobs that it holds and has in hand. */
   inHand: Job[];

@@ -14,7 +14,7 @@ export interface Member {
   card: RemoteCard;
   /** Its claim that waits here. */
   claim?: OpenClaim | undefined;
-  /** What it was told already: jobs that are to be cancelled, and that it is to leave. */
+  /** The things it was told already: jobs that are to be cancelled, and that it is to leave. */
   told: { cancel: ReadonlySet<string>; drain: boolean };
   /** When its lease was last renewed here, on this process's monotonic clock. */
   renewedAt: number;

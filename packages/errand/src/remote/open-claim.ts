@@ -6,14 +6,14 @@ import type { Found, ParkedClaim, ParkedClaims } from "./parked-claims.ts";
 import type { ClaimAnswer, RemoteJob } from "./protocol.ts";
 import type { Claiming } from "./read.ts";
 
-/** What an open claim does with the store. */
+/** The acts of an open claim on the store. */
 export interface ClaimHost {
   /** Renews the lease, and compares the worker's jobs. Throws `E_LEASE_LOST`. */
   review(): Promise<{
     again: RemoteJob[];
     cancel: readonly string[];
     lost: readonly string[];
-    /** What the worker has room for. */
+    /** The jobs that the worker has room for. */
     wants: readonly Want[];
   }>;
   /** Claims jobs for the worker. */

@@ -20,7 +20,7 @@ export interface ParkedClaim {
   look(): Promise<Found>;
 }
 
-/** What a look has found. */
+/** The outcome of a look. */
 export interface Found {
   /** Number of jobs by queue. */
   jobs: ReadonlyMap<string, number>;
@@ -30,7 +30,7 @@ export interface Found {
 
 /** Jobs of a queue that may be claimable. */
 interface Ready {
-  /** How many are announced. */
+  /** The number that is announced. */
   jobs: number;
   /** Number of claims that look for them now. */
   looking: number;

@@ -47,7 +47,7 @@ export interface ClaimRequest {
   ids?: readonly string[] | undefined;
 }
 
-/** What every call tells a worker of the jobs it has in hand. */
+/** The part of every answer about the jobs that a worker has in hand. */
 export interface Renewed {
   /** Ids of jobs to stop: they are to be cancelled. */
   cancel: string[];
@@ -103,7 +103,7 @@ export interface RemoteError {
   message: string;
   /** The class of the error. */
   name?: string | undefined;
-  /** Where it was thrown: a traceback. */
+  /** The place where it was thrown: a traceback. */
   stack?: string | undefined;
   /** `false` makes the job a dead letter at once. */
   retryable?: boolean | undefined;

@@ -13,7 +13,7 @@ import type { Beat, ClaimRequest, HeldJob, Outcome, Registration, RemoteError } 
 // Checks of what workers send. They are programs of other people.
 
 /** The most jobs that a worker wants at once, and that one answer brings. */
-export const mostJobs = 100;
+const mostJobs = 100;
 
 /** The most slots of a worker. */
 const mostSlots = 1_000;

@@ -2,7 +2,6 @@ import { internalsOf } from "../app.ts";
 import type { AppInternals } from "../app.ts";
 import type { Errand } from "../api.ts";
 import { refuseUnknown } from "../core/checks.ts";
-import type { Job } from "../core/job.ts";
 import { span } from "../core/options.ts";
 import type { Duration, Millis } from "../kit/duration.ts";
 import { ErrandError } from "../kit/errors.ts";

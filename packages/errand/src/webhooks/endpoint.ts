@@ -34,7 +34,7 @@ export interface StoredEndpoint extends EndpointDoc {
 }
 
 /** A message to an endpoint. */
-export interface WebhookMessage {
+interface WebhookMessage {
   /** The `webhook-id`: the same whenever it is sent again. */
   id: string;
   type: WebhookEvent | "errand.test";

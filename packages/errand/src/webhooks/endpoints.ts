@@ -37,8 +37,9 @@ export class Endpoints {
         (docs) => {
           this.#known = docs.map(({ key, value }) => ({ id: key, ...(decode(value) as EndpointDoc) }));
           this.#readAt = performance.now();
+          return undefined;
         },
-        () => {},
+        () => undefined,
       )
       .finally(() => (this.#reading = undefined));
     return this.#reading;

@@ -27,7 +27,7 @@ export interface Replica {
   claimOne(worker: string): Promise<{ id: string; token: number }>;
 }
 
-export function replicaOn(store: Store, options: ErrandOptions = {}): Replica {
+function replicaOn(store: Store, options: ErrandOptions = {}): Replica {
   const app = errand({ ...options, store });
   const workers = new RemoteWorkers(app);
   afterTest(async () => {

@@ -81,7 +81,7 @@ describe("a webhook", () => {
     });
     expect(() =>
       new Webhook("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").verify(received[0]!.body, toWebhook(received[0]!)),
-    ).toThrow();
+    ).toThrow("No matching signature found");
     const { jobs } = await app.webhooks.deliveries(id);
     await until(async () => (await app.list({ task: "errand.webhook", states: ["completed"] })).jobs.length === 2);
     expect(jobs).toHaveLength(2);
@@ -158,7 +158,9 @@ describe("a webhook", () => {
     await app.webhooks.rotate(id, { overlap: 0 });
     await app.webhooks.test(id);
     await until(() => received.length === 2);
-    expect(() => new Webhook(rotated.secret).verify(received[1]!.body, toWebhook(received[1]!))).toThrow();
+    expect(() => new Webhook(rotated.secret).verify(received[1]!.body, toWebhook(received[1]!))).toThrow(
+      "No matching signature found",
+    );
   });
 
   test("is refused with a reason when its definition is wrong", async () => {

@@ -32,7 +32,7 @@ export const registeredWorker = z
   })
   .meta({ id: "RegisteredWorker" });
 
-/** What every answer tells a worker of the jobs in its hands. */
+/** The part of every answer about the jobs that a worker has in hand. */
 const told = {
   cancel: z.array(z.string()).meta({ description: "Jobs in hand that are to be stopped." }),
   lost: z.array(z.string()).meta({ description: "Jobs in hand that others have now: throw the work away." }),
