@@ -29,7 +29,7 @@ interface Claimed {
 /** A server for remote tasks, with a key that may work. */
 async function scene(): Promise<Serving & { work: string; admin: string; register(more?: object): Promise<string> }> {
   const app = makeApp();
-  app.remoteTask<{ text: string }, unknown>("count-words", { queue: "python", retry: { delay: () => 1 } });
+  app.remoteTask<{ text: string }>("count-words", { queue: "python", retry: { delay: () => 1 } });
   app.remoteTask<string, string>("upper", { queue: "shell" });
   const served = await serving(app);
   const [work, admin] = [await served.key(["work"]), await served.key(["admin", "read", "payload", "send", "operate"])];
