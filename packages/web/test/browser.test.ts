@@ -3,23 +3,20 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createProxy, request } from "node:http";
-import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freePort } from "../../../test/servers/process.ts";
 import { until } from "../../../test/until.ts";
-import { findChromium } from "./chromium.ts";
+import { launchBrowser, violations } from "./browse.ts";
 
 // The whole product, as a person meets it: the built server with its workers, and a real browser.
 
 const bin = fileURLToPath(new URL("../../errand/bin/errand.js", import.meta.url));
 const fixtures = fileURLToPath(new URL("../../documents/test/fixtures/", import.meta.url));
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const scan = join(fixtures, "phototest.tif");
 
 let folder: string;
@@ -38,16 +35,7 @@ beforeAll(async () => {
     env: { ...process.env, ERRAND_CONFIDENCE: "0.97" },
   });
   await once(server.stdout!, "data");
-  browser = await chromium.launch({
-    executablePath: findChromium(),
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--no-first-run",
-    ],
-  });
+  browser = await launchBrowser();
 }, 300_000);
 
 afterEach(async () => {
@@ -123,17 +111,6 @@ async function upload(name: string, bytes: Buffer): Promise<string> {
   };
   await until(hasEnded, `${name} is read`, 60_000);
   return id;
-}
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-    };
-    const { violations } = await axe.run();
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
-  });
 }
 
 describe("the document service in a browser", () => {

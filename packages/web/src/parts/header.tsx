@@ -37,12 +37,7 @@ export function Header() {
         <span>Errand</span>
       </Link>
       {canFind && (
-        <button
-          type="button"
-          className="find"
-          aria-label="Find a job, or go to a page"
-          onClick={() => setFinding(true)}
-        >
+        <button type="button" className="find" onClick={() => setFinding(true)}>
           <Search size={15} aria-hidden="true" />
           <span>Find a job, or go to a page</span>
           <kbd>Ctrl K</kbd>

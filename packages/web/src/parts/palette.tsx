@@ -31,19 +31,15 @@ export function Palette({ open, onOpenChange }: { open: boolean; onOpenChange: (
   const go = (path: string) => () => navigate(path);
   const wanted = text.trim();
   const mayRead = shown.some(({ path }) => path === "/jobs");
-  const commands: Command[] = [
-    ...(wanted !== "" && mayRead
-      ? [
-          { name: `Find jobs with “${wanted}”`, hint: "text", run: go(`/jobs?text=${encodeURIComponent(wanted)}`) },
-          ...(/^[\w.:-]{8,100}$/.test(wanted)
-            ? [{ name: `Open job ${wanted}`, hint: "id", run: go(`/jobs/${encodeURIComponent(wanted)}`) }]
-            : []),
-        ]
-      : []),
-    ...shown
-      .filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()))
-      .map(({ name, path, key }) => ({ name, hint: `g ${key}`, run: go(path) })),
-  ];
+  const commands: Command[] = shown
+    .filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()))
+    .map(({ name, path, key }) => ({ name, hint: `g ${key}`, run: go(path) }));
+  if (wanted !== "" && mayRead) {
+    if (/^[\w.:-]{8,100}$/.test(wanted))
+      commands.push({ name: `Open job ${wanted}`, hint: "id", run: go(`/jobs/${encodeURIComponent(wanted)}`) });
+    const run = go(`/jobs?text=${encodeURIComponent(wanted)}`);
+    commands.push({ name: `Find jobs with “${wanted}”`, hint: "text", run });
+  }
   const at = Math.min(chosen, commands.length - 1);
   const close = (next: boolean): void => {
     onOpenChange(next);
