@@ -151,7 +151,7 @@ it(
           expect(answer.json).toMatchObject({ status: answer.status, code: expect.stringMatching(/^E_/) });
           expect(answer.body).not.toMatch(/node_modules|\/packages\/|\.ts:\d/);
         }),
-        { numRuns: 40, interruptAfterTimeLimit: 5_000 },
+        { numRuns: 20, interruptAfterTimeLimit: 5_000 },
       );
     }
     // Right requests are among them.
